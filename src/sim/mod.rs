@@ -1,0 +1,1 @@
+//! Simulators of ServiceNow and Okta behind real HTTP on loopback.
