@@ -1,0 +1,141 @@
+//! Writes to Okta, as values.
+
+use std::collections::BTreeMap;
+
+use super::{AccountId, Cause, GroupId, Origin, SysId};
+
+/// One write to Okta, with its thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    /// For whom.
+    pub person: SysId,
+    /// The account; `None` only for [`Step::Create`].
+    pub account: Option<AccountId>,
+    /// What to call.
+    pub step: Step,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Why now.
+    pub cause: Cause,
+}
+
+/// One call of Okta's API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Create the account with its profile and up to 20 groups.
+    Create {
+        /// Attribute to value.
+        profile: BTreeMap<String, String>,
+        /// Groups to be a member of from the start.
+        groups: Vec<GroupId>,
+        /// Activate it in the same call; otherwise it stays staged.
+        activate: bool,
+    },
+    /// Write only these attributes.
+    Update {
+        /// Attribute to its change.
+        changes: BTreeMap<String, Change>,
+    },
+    /// Make a staged or deactivated account usable.
+    Activate {
+        /// Whether Okta sends its activation mail.
+        mail: bool,
+    },
+    /// Send the activation mail of an account that is activated and never used.
+    Reactivate {
+        /// Whether Okta sends the mail.
+        mail: bool,
+    },
+    /// Suspend an active account.
+    Suspend,
+    /// Lift a suspension.
+    Unsuspend,
+    /// Deactivate the account.
+    Deactivate,
+    /// End its sessions and revoke its tokens.
+    ClearSessions,
+    /// Add to a group.
+    AddMember {
+        /// The group.
+        group: GroupId,
+    },
+    /// Remove from a group.
+    RemoveMember {
+        /// The group.
+        group: GroupId,
+    },
+}
+
+impl Step {
+    /// The contract's name for this kind of action.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create",
+            Self::Update { .. } => "update",
+            Self::Activate { .. } => "activate",
+            Self::Reactivate { .. } => "reactivate",
+            Self::Suspend => "suspend",
+            Self::Unsuspend => "unsuspend",
+            Self::Deactivate => "deactivate",
+            Self::ClearSessions => "clear_sessions",
+            Self::AddMember { .. } => "add_member",
+            Self::RemoveMember { .. } => "remove_member",
+        }
+    }
+
+    /// Whether it makes an account unusable.
+    pub fn disables(&self) -> bool {
+        matches!(self, Self::Suspend | Self::Deactivate | Self::ClearSessions)
+    }
+
+    /// Whether it takes anything away from anybody.
+    pub fn takes_away(&self) -> bool {
+        self.disables() || matches!(self, Self::RemoveMember { .. })
+    }
+
+    /// The group it is about.
+    pub fn group(&self) -> Option<&GroupId> {
+        match self {
+            Self::AddMember { group } | Self::RemoveMember { group } => Some(group),
+            _ => None,
+        }
+    }
+}
+
+/// One attribute's change; `None` is null.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What Okta holds.
+    pub from: Option<String>,
+    /// What it should hold.
+    pub to: Option<String>,
+}
+
+/// How one action ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Okta took it.
+    Applied {
+        /// `X-Okta-Request-Id` of the answer.
+        okta_request_id: Option<String>,
+    },
+    /// It was so already: a read confirmed it.
+    AlreadySo {
+        /// `X-Okta-Request-Id` of the answer.
+        okta_request_id: Option<String>,
+    },
+    /// Okta refused.
+    Failed {
+        /// What Okta said, in words.
+        error: String,
+        /// `X-Okta-Request-Id` of the answer.
+        okta_request_id: Option<String>,
+        /// Whether the same call may succeed later without anything else changing.
+        transient: bool,
+    },
+    /// Sent, no answer: the next read decides.
+    Unknown {
+        /// What happened to the connection.
+        error: String,
+    },
+}

@@ -1,0 +1,116 @@
+//! Facts: statements of how Okta should be, each with where it comes from.
+
+use std::fmt;
+
+use super::{GroupId, Instant, RequestRef};
+
+/// Which statement about one person is meant.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FactKey {
+    /// That there is an account at all.
+    Account,
+    /// Its status.
+    Status,
+    /// One profile attribute.
+    Profile(String),
+    /// Membership of one group.
+    Membership(GroupId),
+}
+
+impl FactKey {
+    /// The word that reports use for this kind of fact.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Status => "status",
+            Self::Profile(_) => "profile",
+            Self::Membership(_) => "membership",
+        }
+    }
+}
+
+/// The request that a fact comes from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// No request accounts for it.
+    None,
+    /// It was so when Goldthread took the account over.
+    Baseline,
+    /// A request.
+    Request(RequestRef),
+}
+
+impl Origin {
+    /// The request, where there is one.
+    pub fn request(&self) -> Option<&RequestRef> {
+        match self {
+            Self::Request(request) => Some(request),
+            Self::None | Self::Baseline => None,
+        }
+    }
+
+    /// Whether no request accounts for the fact.
+    pub fn is_unattributed(&self) -> bool {
+        self.request().is_none()
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("unattributed"),
+            Self::Baseline => f.write_str("BASELINE"),
+            Self::Request(request) => request.number.fmt(f),
+        }
+    }
+}
+
+/// Why the two sides differ now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// A request took effect, ended or was withdrawn.
+    Request,
+    /// The person's record changed.
+    Record,
+    /// Okta was changed away from what had been established.
+    Drift,
+    /// The configuration changed.
+    Rule,
+}
+
+impl Cause {
+    /// The word that reports use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Record => "record",
+            Self::Drift => "drift",
+            Self::Rule => "rule",
+        }
+    }
+
+    /// Reads the word back.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Request, Self::Record, Self::Drift, Self::Rule]
+            .into_iter()
+            .find(|cause| cause.as_str() == word)
+    }
+}
+
+/// One thing that speaks for a fact. A membership goes only when none is left.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// A request, until a moment where it has an end.
+    Request {
+        /// The request.
+        request: RequestRef,
+        /// When it stops speaking for the fact.
+        until: Option<Instant>,
+    },
+    /// A birthright rule of the configuration, by its group's name.
+    Rule(String),
+    /// What the record says, by the profile mapping or `lifecycle`.
+    Record,
+    /// It was so when Goldthread took the account over.
+    Baseline,
+}

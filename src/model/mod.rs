@@ -1,0 +1,21 @@
+//! The words of the program: plain values, without serde and without input or output.
+//!
+//! A [`Person`] is a row of ServiceNow's `sys_user`, an [`Account`] and a [`Group`] are Okta's, a
+//! [`Request`] is a requested item (`sc_req_item`). "User" is avoided: it could be either side's.
+
+pub mod account;
+pub mod action;
+pub mod fact;
+pub mod id;
+pub mod person;
+pub mod request;
+
+pub use account::{Account, AccountStatus, Group, GroupKind};
+pub use action::{Action, Change, Outcome, Step};
+pub use fact::{Cause, FactKey, Origin, Reason};
+pub use id::{AccountId, GroupId, InvalidId, RequestNumber, RequestRef, SysId};
+pub use person::{Person, Presence, Record};
+pub use request::{Mandate, Operation, Request, RequestState, Standing, Terms, Wording};
+
+/// A moment in UTC. Never read from a clock inside the pure core: it is always an argument.
+pub type Instant = chrono::DateTime<chrono::Utc>;

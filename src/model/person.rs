@@ -1,0 +1,63 @@
+//! What ServiceNow says of a person.
+
+use std::collections::BTreeMap;
+
+use super::SysId;
+
+/// Field name to stored value, dot-walks spelled as asked for: `department.name`.
+///
+/// Everything is a string, as ServiceNow sends it; an empty field is an empty string.
+pub type Record = BTreeMap<String, String>;
+
+/// A `sys_user` row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The row's id: the one key that a rename, a marriage or a rehire does not change.
+    pub sys_id: SysId,
+    /// Whether the row is among the people that the configuration names.
+    pub presence: Presence,
+    /// Exactly the fields that the configuration needs, and always [`Person::FIELDS`].
+    pub record: Record,
+    /// `sys_updated_on`, as sent (`YYYY-MM-DD HH:MM:SS`, UTC).
+    pub updated_on: String,
+    /// `sys_mod_count`: unchanged means that this row was seen before.
+    pub mod_count: u64,
+}
+
+impl Person {
+    /// The fields that are always read, whatever the configuration maps.
+    pub const FIELDS: [&'static str; 4] = ["user_name", "email", "name", "active"];
+
+    /// One field of the record; empty where it was not read.
+    pub fn field(&self, name: &str) -> &str {
+        self.record.get(name).map_or("", String::as_str)
+    }
+
+    /// The ServiceNow login, trimmed.
+    pub fn user_name(&self) -> &str {
+        self.field("user_name").trim()
+    }
+
+    /// The e-mail address, trimmed. Not unique, and may be empty.
+    pub fn email(&self) -> &str {
+        self.field("email").trim()
+    }
+
+    /// Whether the record is active.
+    pub fn is_active(&self) -> bool {
+        self.field("active") == "true"
+    }
+}
+
+/// Where a person's row stands, as far as the last reads can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Presence {
+    /// The row is among the configured people.
+    Present,
+    /// The row exists but is outside `servicenow.users`: unmanaged, never disabled.
+    Outside,
+    /// The row was not in a complete read, and its absence is not confirmed yet.
+    Missing,
+    /// The row's id answered 404 in two reads while others answered.
+    Gone,
+}

@@ -1,0 +1,214 @@
+//! What was asked for, and whether it counts.
+
+use super::{GroupId, Instant, Record, RequestRef, SysId};
+
+/// A `sc_req_item` row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The row's id.
+    pub sys_id: SysId,
+    /// Its number and its order's.
+    pub reference: RequestRef,
+    /// The catalog item's `sys_id`.
+    pub item: String,
+    /// The catalog item's name: translatable and editable, so only a second key.
+    pub item_name: String,
+    /// `state`, read as what it means.
+    pub state: RequestState,
+    /// `approval` of the item itself, as stored: `approved`, `requested`, `rejected`, …
+    pub approval: String,
+    /// `approval` of its order (`request.approval`), as stored. Empty until the order is there.
+    pub order_approval: String,
+    /// Whom it is for: the item's own `requested_for`, else the order's. Empty if neither.
+    pub requested_for: String,
+    /// When it was opened.
+    pub opened_at: Instant,
+    /// When the row was created.
+    pub created_at: Instant,
+    /// Catalog variables that the configuration names, by name, without the `variables.` prefix.
+    pub variables: Record,
+    /// Further fields of the row that the configuration names, dot-walks spelled as asked for.
+    pub fields: Record,
+    /// `sys_updated_on`, as sent.
+    pub updated_on: String,
+    /// `sys_mod_count`.
+    pub mod_count: u64,
+}
+
+/// `task.state`, by its stock values: -5, 1 and 2 are open, 3, 4 and 7 are closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestState {
+    /// Pending, open or in progress, or a state of the customer's while the row is active.
+    Open,
+    /// Closed complete (or the configured `state_done`).
+    Complete,
+    /// Closed incomplete.
+    Incomplete,
+    /// Closed skipped.
+    Skipped,
+    /// Cancelled, or another state of the customer's in which the row is no longer active.
+    Cancelled,
+}
+
+impl RequestState {
+    /// Whether nobody works on it any more.
+    pub fn is_closed(&self) -> bool {
+        *self != Self::Open
+    }
+
+    /// Whether it was closed without being carried out.
+    pub fn is_withdrawn(&self) -> bool {
+        matches!(self, Self::Incomplete | Self::Skipped | Self::Cancelled)
+    }
+
+    /// The word that reports use.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Complete => "closed complete",
+            Self::Incomplete => "closed incomplete",
+            Self::Skipped => "closed skipped",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads [`RequestState::as_str`] back; an unknown word is `Open`, which never withdraws.
+    pub fn from_word(word: &str) -> Self {
+        [Self::Complete, Self::Incomplete, Self::Skipped, Self::Cancelled]
+            .into_iter()
+            .find(|state| state.as_str() == word)
+            .unwrap_or(Self::Open)
+    }
+}
+
+/// What a catalog item means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operation {
+    /// A joiner or a rehire: an active account with its groups.
+    Join,
+    /// A mover: profile and birthright groups follow the record.
+    Move,
+    /// A leaver: sessions cleared, deactivated, memberships removed.
+    Leave,
+    /// A leave of absence.
+    Suspend,
+    /// Back from it.
+    Resume,
+    /// Membership in the groups that the request names.
+    Grant,
+    /// No membership in them.
+    Revoke,
+}
+
+impl Operation {
+    /// All seven, in the order of the configuration's documentation.
+    pub const ALL: [Self; 7] = [
+        Self::Join,
+        Self::Move,
+        Self::Leave,
+        Self::Suspend,
+        Self::Resume,
+        Self::Grant,
+        Self::Revoke,
+    ];
+
+    /// The word used in the configuration and in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Join => "join",
+            Self::Move => "move",
+            Self::Leave => "leave",
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+            Self::Grant => "grant",
+            Self::Revoke => "revoke",
+        }
+    }
+
+    /// Reads the word back.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|operation| operation.as_str() == word)
+    }
+
+    /// Whether it says something about the account itself, rather than about groups.
+    pub fn is_lifecycle(self) -> bool {
+        !matches!(self, Self::Grant | Self::Revoke)
+    }
+}
+
+/// What a request says, as texts, before people and groups are looked up.
+///
+/// Fixed when the approval is first seen: what is edited afterwards was not approved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wording {
+    /// What it asks for.
+    pub operation: Operation,
+    /// People, as `sys_id`, user name or e-mail, comma-separated.
+    pub person: String,
+    /// Groups, as names, ids or ids of the look-up table, separated by commas or new lines.
+    pub groups: String,
+    /// When it begins; empty for at once.
+    pub starts: String,
+    /// When it ends (for a leave: the last day); empty for never.
+    pub ends: String,
+}
+
+/// What a request asks for, with people and groups looked up and dates read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// What it asks for.
+    pub operation: Operation,
+    /// For whom.
+    pub people: Vec<SysId>,
+    /// Which groups: to grant, to revoke, or to have from the start.
+    pub groups: Vec<GroupId>,
+    /// In force from then on (for a leave: the end of the last day).
+    pub starts: Option<Instant>,
+    /// No longer in force from then on.
+    pub ends: Option<Instant>,
+}
+
+/// Whether a request counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Not approved yet.
+    Waiting,
+    /// Approved.
+    Approved,
+    /// Rejected, cancelled, closed incomplete or skipped.
+    Withdrawn,
+}
+
+/// A request that [`Terms`] could be made of: the unit that policy decides from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mandate {
+    /// The thread.
+    pub request: RequestRef,
+    /// What it asks for.
+    pub terms: Terms,
+    /// Whether it counts.
+    pub standing: Standing,
+    /// The later of opened and `starts`: its place in the order in which requests are folded.
+    pub effective: Instant,
+    /// Breaks ties of `effective`, before the number does.
+    pub created_at: Instant,
+    /// It was closed before it was first seen: it explains what is, and changes nothing.
+    pub history: bool,
+    /// It is closed complete.
+    pub closed: bool,
+    /// Its part only compares and reports (`mode = "observe"`).
+    pub observe: bool,
+}
+
+impl Mandate {
+    /// Whether it is approved and its time has come. It stays so after its `ends`, which then
+    /// acts at its place.
+    pub fn in_force(&self, now: Instant) -> bool {
+        self.standing == Standing::Approved && self.effective <= now
+    }
+
+    /// Whether its `ends` has passed.
+    pub fn has_ended(&self, now: Instant) -> bool {
+        self.terms.ends.is_some_and(|ends| ends <= now)
+    }
+}

@@ -1,0 +1,33 @@
+//! The Okta side: a reading half, a writing half, and how they sign in.
+
+use secrecy::SecretString;
+
+/// What the client needs to know, checked by `config`.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Base address of the org, without a trailing slash.
+    pub url: url::Url,
+    /// How to sign in.
+    pub auth: Auth,
+    /// Part of each rate-limit bucket that may be used, 0 to 1.
+    pub share: f64,
+}
+
+/// How to sign in to Okta.
+#[derive(Debug, Clone)]
+pub enum Auth {
+    /// An SSWS API token.
+    Token {
+        /// The token.
+        token: SecretString,
+    },
+    /// An OAuth 2.0 service app with `private_key_jwt`.
+    ServiceApp {
+        /// The app's client id, which is also its identity.
+        client_id: String,
+        /// The private key, PEM or JWK, RSA or EC.
+        key: SecretString,
+        /// Bind tokens to a key of our own (RFC 9449).
+        dpop: bool,
+    },
+}

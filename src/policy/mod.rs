@@ -1,0 +1,146 @@
+//! What should be: requests, records, rules and the time become desired facts.
+
+pub mod expression;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+
+use crate::model::Operation;
+use expression::Expression;
+
+/// The configured policy, compiled.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Okta attribute to the expression over the record that gives its value.
+    pub profile: BTreeMap<String, Expression>,
+    /// What catalog items mean, in the order of the file.
+    pub requests: Vec<RequestRule>,
+    /// Birthright groups, in the order of the file.
+    pub groups: Vec<GroupRule>,
+    /// Okta attributes tried in order to find an existing account.
+    pub match_on: Vec<String>,
+    /// Custom Okta attribute that keeps the link.
+    pub anchor: Option<String>,
+    /// Which people have an account.
+    pub accounts: Accounts,
+    /// What an inactive record without a leave does.
+    pub inactive_record: InactiveRecord,
+    /// Somebody else suspended, deactivated or deleted the account.
+    pub suspended_elsewhere: SuspendedElsewhere,
+    /// How long before `starts` the account is made, staged.
+    pub create_ahead: Duration,
+    /// Whether Okta mails its activation link.
+    pub activation_mail: bool,
+    /// What is done about a fact that no request accounts for.
+    pub unattributed: Disposal,
+    /// What is done about a fact that a request established and somebody changed.
+    pub drift: Disposal,
+    /// Zone of dates without a time.
+    pub timezone: Tz,
+    /// The whole program only compares and reports.
+    pub observe: bool,
+}
+
+/// One `[[request]]` block.
+#[derive(Debug, Clone)]
+pub struct RequestRule {
+    /// The catalog item, by `sys_id` or name.
+    pub item: String,
+    /// Whether this block is meant, over `variables` and `request`.
+    pub when: Option<Expression>,
+    /// What the item asks for.
+    pub operation: Operation,
+    /// Whose approval decides.
+    pub approval: Approval,
+    /// For whom; `None` means `requested_for` (only grant and revoke).
+    pub person: Option<Expression>,
+    /// Which groups.
+    pub groups: Option<Expression>,
+    /// The table whose rows `groups` holds.
+    pub lookup: Option<Lookup>,
+    /// In force from then on.
+    pub starts: Option<Expression>,
+    /// No longer in force after it.
+    pub ends: Option<Expression>,
+    /// The last day, for a leave.
+    pub last_day: Option<Expression>,
+    /// This part only compares and reports.
+    pub observe: bool,
+}
+
+/// A customer's table that catalog variables refer to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lookup {
+    /// Table name.
+    pub table: String,
+    /// The column that holds a group's name or Okta id.
+    pub column: String,
+}
+
+/// One `[[group]]` block.
+#[derive(Debug, Clone)]
+pub struct GroupRule {
+    /// The group, by name or id.
+    pub name: String,
+    /// Who belongs, over `user`.
+    pub when: Expression,
+    /// Others are removed.
+    pub exact: bool,
+    /// This part only compares and reports.
+    pub observe: bool,
+}
+
+/// Whose approval decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Approval {
+    /// The item's own.
+    Item,
+    /// Its order's.
+    Order,
+    /// Nobody's.
+    None,
+}
+
+/// `lifecycle.accounts`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accounts {
+    /// A join request makes the account.
+    Requested,
+    /// Every active person has one.
+    Active,
+}
+
+/// `lifecycle.inactive_record`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InactiveRecord {
+    /// Suspend the account.
+    Suspend,
+    /// Deactivate it.
+    Deactivate,
+    /// Wait for a person's yes.
+    Hold,
+    /// Only say so.
+    Report,
+}
+
+/// `lifecycle.suspended_elsewhere`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SuspendedElsewhere {
+    /// Only say so.
+    Report,
+    /// Undo it.
+    Apply,
+}
+
+/// `attribution.*`: what is done about a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disposal {
+    /// Repair it.
+    Apply,
+    /// Wait for a person's yes.
+    Hold,
+    /// Only say so.
+    Report,
+}
