@@ -21,6 +21,7 @@ pub mod policy;
 
 pub mod reconcile;
 
+pub mod http;
 pub mod okta;
 pub mod servicenow;
 

@@ -1,0 +1,254 @@
+//! One way to send a call: identity, time-outs, a size limit, no cookies, no redirects.
+//!
+//! What an answer means is the business of the two clients; this module only tells apart a call
+//! that was never sent, a call without an answer, and an answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::{Method, redirect};
+use url::Url;
+
+/// How this program names itself on every call.
+pub const PRODUCT: &str = concat!("goldthread/", env!("CARGO_PKG_VERSION"));
+
+/// An answer larger than this is refused: no page of either API comes near it.
+const MAX_BODY: u64 = 64 * 1024 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longer than ServiceNow's 60 s transaction quota, so that the server gives up before we do.
+const CALL_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// A connection pool to one system. Clones share the pool and the count of calls.
+#[derive(Debug, Clone)]
+pub struct Http {
+    client: reqwest::Client,
+    base: Url,
+    calls: Arc<AtomicU64>,
+}
+
+/// One call, about to be sent.
+#[derive(Debug)]
+pub struct Call {
+    /// The verb.
+    pub method: Method,
+    /// The whole address.
+    pub url: Url,
+    /// Headers, without `User-Agent`.
+    pub headers: HeaderMap,
+    /// The body; empty for none.
+    pub body: Vec<u8>,
+    /// Added to the product's name in `User-Agent`, such as `(RITM0010001; action 4711)`.
+    pub comment: Option<String>,
+}
+
+impl Call {
+    /// A call without headers or body.
+    pub fn new(method: Method, url: Url) -> Self {
+        Self { method, url, headers: HeaderMap::new(), body: Vec::new(), comment: None }
+    }
+
+    /// Adds a header. A value that cannot stand in one is left out.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(HeaderName::from_static(name), value);
+        }
+        self
+    }
+
+    /// Adds a header that no `Debug` output shows.
+    #[must_use]
+    pub fn secret_header(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(mut value) = HeaderValue::from_str(value) {
+            value.set_sensitive(true);
+            self.headers.insert(HeaderName::from_static(name), value);
+        }
+        self
+    }
+}
+
+/// A whole answer, whatever its status.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers, one entry a line.
+    pub headers: HeaderMap,
+    /// The body, complete.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// One header as text, the first of several.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Whether the status is 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Whether the answer says that it is JSON.
+    pub fn says_json(&self) -> bool {
+        self.header("content-type")
+            .is_some_and(|kind| kind.split(';').next().unwrap_or("").trim().ends_with("json"))
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The connection could not be made, so the other side has not seen the call.
+    #[error("{host} cannot be reached: {reason}")]
+    Unreachable {
+        /// Host and port.
+        host: String,
+        /// The innermost cause.
+        reason: String,
+    },
+    /// The call was or may have been sent, and no complete answer came.
+    #[error("{host} gave no complete answer: {reason}")]
+    NoAnswer {
+        /// Host and port.
+        host: String,
+        /// The innermost cause.
+        reason: String,
+    },
+    /// The answer is larger than any that either API gives.
+    #[error("{host} answered with more than {} MiB", MAX_BODY / 1024 / 1024)]
+    TooLarge {
+        /// Host and port.
+        host: String,
+    },
+    /// The address leads away from the configured host, so the credentials are not sent there.
+    #[error("the address leads to {host}, which is not the configured host")]
+    ForeignHost {
+        /// Host and port of the address.
+        host: String,
+    },
+    /// The HTTP client could not be set up.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Setup(String),
+}
+
+impl Http {
+    /// A pool for calls to `base`'s host.
+    pub fn new(base: Url) -> Result<Self, HttpError> {
+        let client = reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(CALL_TIMEOUT)
+            .build()
+            .map_err(|error| HttpError::Setup(innermost(&error)))?;
+        Ok(Self { client, base, calls: Arc::new(AtomicU64::new(0)) })
+    }
+
+    /// An address below the base: each segment is percent-encoded, so an id cannot leave its place.
+    pub fn url(&self, segments: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url
+    }
+
+    /// The configured base address.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Calls sent since the start, failed ones included.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Sends one call once and reads its whole answer.
+    pub async fn send(&self, call: Call) -> Result<Answer, HttpError> {
+        let host = host_of(&call.url);
+        if call.url.origin() != self.base.origin() {
+            return Err(HttpError::ForeignHost { host });
+        }
+        let agent = match &call.comment {
+            Some(comment) => format!("{PRODUCT} {comment}"),
+            None => PRODUCT.to_owned(),
+        };
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let mut request = self
+            .client
+            .request(call.method.clone(), call.url)
+            .headers(call.headers)
+            .header(USER_AGENT, agent);
+        // Okta answers 411 to a write without a length, and an absent body would leave it out.
+        if !call.body.is_empty() || matches!(call.method, Method::POST | Method::PUT) {
+            request = request.body(call.body);
+        }
+        let response = request.send().await.map_err(|error| {
+            let reason = innermost(&error);
+            if error.is_connect() {
+                HttpError::Unreachable { host: host.clone(), reason }
+            } else {
+                HttpError::NoAnswer { host: host.clone(), reason }
+            }
+        })?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        if response.content_length().is_some_and(|length| length > MAX_BODY) {
+            return Err(HttpError::TooLarge { host });
+        }
+        let mut body = Vec::new();
+        let mut chunks = response.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|error| HttpError::NoAnswer {
+                host: host.clone(),
+                reason: innermost(&error),
+            })?;
+            body.extend_from_slice(&chunk);
+            if body.len() as u64 > MAX_BODY {
+                return Err(HttpError::TooLarge { host });
+            }
+        }
+        Ok(Answer { status, headers, body })
+    }
+}
+
+fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or("?");
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+/// The cause at the end of the chain, which names the fault; the outer ones repeat the address.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+/// What a call is worth trying again for, and how long to wait.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Tries in all, the first included.
+    pub attempts: usize,
+    /// Wait after the first failure; doubled each time, with jitter.
+    pub first_wait: Duration,
+    /// No single wait is longer, an announced one included: beyond it the call fails.
+    pub longest_wait: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            attempts: 5,
+            first_wait: Duration::from_millis(500),
+            longest_wait: Duration::from_secs(90),
+        }
+    }
+}
