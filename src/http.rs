@@ -47,7 +47,13 @@ pub struct Call {
 impl Call {
     /// A call without headers or body.
     pub fn new(method: Method, url: Url) -> Self {
-        Self { method, url, headers: HeaderMap::new(), body: Vec::new(), comment: None }
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: Vec::new(),
+            comment: None,
+        }
     }
 
     /// Adds a header. A value that cannot stand in one is left out.
@@ -94,8 +100,13 @@ impl Answer {
 
     /// Whether the answer says that it is JSON.
     pub fn says_json(&self) -> bool {
-        self.header("content-type")
-            .is_some_and(|kind| kind.split(';').next().unwrap_or("").trim().ends_with("json"))
+        self.header("content-type").is_some_and(|kind| {
+            kind.split(';')
+                .next()
+                .unwrap_or("")
+                .trim()
+                .ends_with("json")
+        })
     }
 }
 
@@ -144,7 +155,11 @@ impl Http {
             .timeout(CALL_TIMEOUT)
             .build()
             .map_err(|error| HttpError::Setup(innermost(&error)))?;
-        Ok(Self { client, base, calls: Arc::new(AtomicU64::new(0)) })
+        Ok(Self {
+            client,
+            base,
+            calls: Arc::new(AtomicU64::new(0)),
+        })
     }
 
     /// An address below the base: each segment is percent-encoded, so an id cannot leave its place.
@@ -189,14 +204,23 @@ impl Http {
         let response = request.send().await.map_err(|error| {
             let reason = innermost(&error);
             if error.is_connect() {
-                HttpError::Unreachable { host: host.clone(), reason }
+                HttpError::Unreachable {
+                    host: host.clone(),
+                    reason,
+                }
             } else {
-                HttpError::NoAnswer { host: host.clone(), reason }
+                HttpError::NoAnswer {
+                    host: host.clone(),
+                    reason,
+                }
             }
         })?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        if response.content_length().is_some_and(|length| length > MAX_BODY) {
+        if response
+            .content_length()
+            .is_some_and(|length| length > MAX_BODY)
+        {
             return Err(HttpError::TooLarge { host });
         }
         let mut body = Vec::new();
@@ -211,7 +235,11 @@ impl Http {
                 return Err(HttpError::TooLarge { host });
             }
         }
-        Ok(Answer { status, headers, body })
+        Ok(Answer {
+            status,
+            headers,
+            body,
+        })
     }
 }
 

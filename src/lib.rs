@@ -24,6 +24,7 @@ pub mod reconcile;
 pub mod http;
 pub mod okta;
 pub mod servicenow;
+pub mod store;
 
 #[cfg(feature = "sim")]
 pub mod sim;

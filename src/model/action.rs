@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{AccountId, Cause, GroupId, Origin, SysId};
+use super::{AccountId, Cause, GroupId, Instant, Origin, SysId};
 
 /// One write to Okta, with its thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,4 +138,25 @@ pub enum Outcome {
         /// What happened to the connection.
         error: String,
     },
+}
+
+/// When an action was done, for the sliding window of the guard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// When.
+    pub at: Instant,
+    /// For whom.
+    pub person: String,
+    /// The contract's name of the action.
+    pub action: String,
+    /// Which group, where it was about one.
+    pub group: Option<String>,
+    /// Why.
+    pub cause: Cause,
+    /// It belonged to a leave.
+    pub leaver: bool,
+    /// A person had said yes to it, so it does not count.
+    pub released: bool,
+    /// The facts that it brought about, as texts.
+    pub keys: Vec<String>,
 }

@@ -11,7 +11,7 @@ pub mod person;
 pub mod request;
 
 pub use account::{Account, AccountStatus, Group, GroupKind};
-pub use action::{Action, Change, Outcome, Step};
+pub use action::{Action, Change, Done, Outcome, Step};
 pub use fact::{Cause, FactKey, Origin, Reason};
 pub use id::{AccountId, GroupId, InvalidId, RequestNumber, RequestRef, SysId};
 pub use person::{Person, Presence, Record};

@@ -1,6 +1,10 @@
 //! What should be: requests, records, rules and the time become desired facts.
 
+pub mod dates;
+pub mod desire;
 pub mod expression;
+pub mod interpret;
+pub mod lifecycle;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

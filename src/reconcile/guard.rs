@@ -1,8 +1,15 @@
-//! Limits on what a cycle may do.
+//! Limits on what a cycle may do. The only maker of an [`ApprovedPlan`].
+//!
+//! Nothing here says no for good: what exceeds a limit waits for a person's yes.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use globset::GlobSet;
+
+use super::plan::{Plan, Planned, removals};
+use crate::model::{Account, AccountId, Cause, Done, FactKey, GroupId, Operation, Person, Step};
+use crate::policy::interpret::Problem;
 
 /// `[guard]`, checked.
 #[derive(Debug, Clone)]
@@ -33,4 +40,431 @@ pub struct Limits {
     pub max_people_drop: f64,
     /// Corrections of one fact in the window, after which it is contested.
     pub max_repeats: u32,
+}
+
+/// What is never written to, with names resolved to ids; names and ids both stay protected.
+#[derive(Debug, Clone, Default)]
+pub struct Protected {
+    /// Lower-case logins, e-mails, user names and ids of people and accounts.
+    pub users: BTreeSet<String>,
+    /// The identity that the program signs in as, and holders of an administrator role.
+    pub accounts: BTreeMap<AccountId, String>,
+    /// Groups.
+    pub groups: BTreeSet<GroupId>,
+}
+
+impl Protected {
+    /// Why a person's account is never written to, if that is so.
+    pub fn covers(&self, person: &Person, account: Option<&Account>) -> Option<&str> {
+        let listed = |text: &str| !text.is_empty() && self.users.contains(&text.to_lowercase());
+        let by_record = [person.sys_id.as_str(), person.user_name(), person.email()]
+            .into_iter()
+            .any(listed);
+        let by_account = account.is_some_and(|account| {
+            [
+                account.id.as_str(),
+                account.login(),
+                account.attribute("email"),
+            ]
+            .into_iter()
+            .any(listed)
+        });
+        if by_record || by_account {
+            return Some("protected by the configuration");
+        }
+        account
+            .and_then(|account| self.accounts.get(&account.id))
+            .map(String::as_str)
+    }
+}
+
+/// Why a request may not have the groups that it names.
+pub fn check_groups(
+    operation: Operation,
+    groups: &[(GroupId, String)],
+    limits: &Limits,
+    protected: &Protected,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (id, name) in groups {
+        if protected.groups.contains(id) {
+            problems.push(Problem::ProtectedGroup(name.clone()));
+        } else if operation != Operation::Revoke && !limits.grantable_groups.is_match(name) {
+            problems.push(Problem::NotGrantable(name.clone()));
+        }
+    }
+    problems
+}
+
+/// What the guard knows beside the plan.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// How many accounts are managed.
+    pub managed: u32,
+    /// What was done in the window, released actions included.
+    pub done: Vec<Done>,
+    /// How many members each group has now.
+    pub group_sizes: BTreeMap<GroupId, u32>,
+    /// Fingerprints that a person said yes to.
+    pub released: BTreeSet<String>,
+    /// Fingerprints that a person dismissed: not carried out, and not said again.
+    pub dismissed: BTreeSet<String>,
+    /// Why the read is complete but implausible, if it is.
+    pub implausible: Option<String>,
+    /// The first cycle over an empty store while requests are already closed.
+    pub amnesia: bool,
+}
+
+/// A plan that passed every check. Only [`approve`] makes one.
+#[derive(Debug, Default)]
+pub struct ApprovedPlan {
+    actions: Vec<Approved>,
+}
+
+/// One approved action.
+#[derive(Debug, Clone)]
+pub struct Approved {
+    /// The action.
+    pub planned: Planned,
+    /// A person had said yes to it.
+    pub released: bool,
+}
+
+impl ApprovedPlan {
+    /// The actions, in order.
+    pub fn actions(&self) -> &[Approved] {
+        &self.actions
+    }
+
+    /// Keeps only the actions of one kind of people.
+    #[must_use]
+    pub fn only(mut self, keep: impl Fn(&Planned) -> bool) -> Self {
+        self.actions.retain(|approved| keep(&approved.planned));
+        self
+    }
+}
+
+/// One action that waits for a person's yes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The action.
+    pub planned: Planned,
+    /// Why it waits.
+    pub reason: String,
+    /// The set that it belongs to, where a whole kind of action is held.
+    pub set: Option<&'static str>,
+    /// A person dismissed it.
+    pub dismissed: bool,
+}
+
+/// What may be done, what waits, and whether the cycle is quarantined.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    /// What may be done.
+    pub approved: ApprovedPlan,
+    /// What waits.
+    pub held: Vec<Held>,
+    /// Why whole kinds of action are held.
+    pub quarantined: Option<String>,
+}
+
+/// Sorts a plan into what may be done and what waits.
+pub fn approve(plan: Plan, limits: &Limits, context: &Context) -> Verdict {
+    let mut verdict = Verdict::default();
+    let mut open: Vec<Approved> = Vec::new();
+    let mut released: Vec<Approved> = Vec::new();
+    for planned in plan.actions {
+        let fingerprint = planned.fingerprint();
+        if context.released.contains(&fingerprint) {
+            released.push(Approved {
+                planned,
+                released: true,
+            });
+        } else if context.dismissed.contains(&fingerprint) {
+            let reason = planned
+                .hold
+                .clone()
+                .unwrap_or_else(|| planned.reason.clone());
+            verdict.held.push(Held {
+                planned,
+                reason,
+                set: None,
+                dismissed: true,
+            });
+        } else if let Some(reason) = planned.hold.clone() {
+            let set = planned.history.then_some("closed-requests");
+            verdict.held.push(Held {
+                planned,
+                reason,
+                set,
+                dismissed: false,
+            });
+        } else if let Some(reason) = contested(&planned, limits, context) {
+            verdict.held.push(Held {
+                planned,
+                reason,
+                set: None,
+                dismissed: false,
+            });
+        } else {
+            open.push(Approved {
+                planned,
+                released: false,
+            });
+        }
+    }
+
+    for crossed in crossings(&open, limits, context) {
+        let (held, rest): (Vec<_>, Vec<_>) = open
+            .into_iter()
+            .partition(|approved| (crossed.concerns)(&approved.planned));
+        open = rest;
+        if held.is_empty() {
+            continue;
+        }
+        verdict
+            .quarantined
+            .get_or_insert_with(|| crossed.reason.clone());
+        verdict.held.extend(held.into_iter().map(|approved| Held {
+            planned: approved.planned,
+            reason: crossed.reason.clone(),
+            set: Some(crossed.set),
+            dismissed: false,
+        }));
+    }
+    open.extend(released);
+    verdict.approved.actions = super::plan::plan(open.iter().map(|a| a.planned.clone()).collect())
+        .actions
+        .into_iter()
+        .map(|planned| {
+            let released = context.released.contains(&planned.fingerprint());
+            Approved { planned, released }
+        })
+        .collect();
+    if verdict.quarantined.is_none() {
+        verdict.quarantined.clone_from(&context.implausible);
+    }
+    verdict
+}
+
+/// A fact that has been corrected often enough: somebody else keeps changing it back.
+fn contested(planned: &Planned, limits: &Limits, context: &Context) -> Option<String> {
+    if planned.action.cause != Cause::Drift {
+        return None;
+    }
+    let person = planned.action.person.as_str();
+    planned.keys.iter().find_map(|key| {
+        let key = key_text(key);
+        let times = context
+            .done
+            .iter()
+            .filter(|done| done.person == person && done.cause == Cause::Drift)
+            .filter(|done| done.keys.contains(&key))
+            .count();
+        (times >= limits.max_repeats as usize).then(|| {
+            format!("contested: corrected {times} times already, and changed back each time")
+        })
+    })
+}
+
+/// A fact's key as text, for the journal.
+pub fn key_text(key: &FactKey) -> String {
+    match key {
+        FactKey::Account => "account".to_owned(),
+        FactKey::Status => "status".to_owned(),
+        FactKey::Profile(attribute) => format!("profile:{attribute}"),
+        FactKey::Membership(group) => format!("membership:{group}"),
+    }
+}
+
+struct Crossing {
+    set: &'static str,
+    reason: String,
+    concerns: Box<dyn Fn(&Planned) -> bool>,
+}
+
+fn is_disabling(planned: &Planned) -> bool {
+    planned.action.step.disables()
+}
+
+fn is_removal(planned: &Planned) -> bool {
+    matches!(planned.action.step, Step::RemoveMember { .. }) && !planned.leaver
+}
+
+fn is_unasked(planned: &Planned) -> bool {
+    planned.action.cause != Cause::Request
+}
+
+/// The limits that the plan, with what was done in the window, would exceed.
+fn crossings(open: &[Approved], limits: &Limits, context: &Context) -> Vec<Crossing> {
+    let plans = || open.iter().map(|approved| &approved.planned);
+    let past = || context.done.iter().filter(|done| !done.released);
+    let mut found = Vec::new();
+
+    if let Some(reason) = &context.implausible {
+        found.push(Crossing {
+            set: "implausible-read",
+            reason: reason.clone(),
+            concerns: Box::new(|planned| planned.action.step.takes_away()),
+        });
+    }
+    if context.amnesia {
+        found.push(Crossing {
+            set: "empty-store",
+            reason: "the store is new and requests are closed already: what disables an account \
+                     waits unless an open request asks for it"
+                .to_owned(),
+            concerns: Box::new(|planned| {
+                is_disabling(planned) && (planned.history || planned.action.cause != Cause::Request)
+            }),
+        });
+    }
+
+    let disables = |step: &Step| matches!(step, Step::Suspend | Step::Deactivate);
+    let planned = count(plans().filter(|p| disables(&p.action.step)));
+    let before = count(past().filter(|d| matches!(d.action.as_str(), "suspend" | "deactivate")));
+    let limit = larger(
+        limits.max_disabled,
+        limits.max_disabled_share,
+        context.managed,
+    );
+    if planned + before > limit {
+        found.push(Crossing {
+            set: "max-disabled",
+            reason: beyond(
+                "accounts would be disabled",
+                planned,
+                before,
+                limit,
+                "max_disabled",
+            ),
+            concerns: Box::new(is_disabling),
+        });
+    }
+
+    let planned = count(plans().filter(|p| is_removal(p)));
+    let before = count(past().filter(|d| d.action == "remove_member" && !d.leaver));
+    if planned + before > limits.max_removed {
+        found.push(Crossing {
+            set: "max-removed",
+            reason: beyond(
+                "memberships would be removed",
+                planned,
+                before,
+                limits.max_removed,
+                "max_removed",
+            ),
+            concerns: Box::new(is_removal),
+        });
+    }
+
+    for (group, planned) in removals(plans().filter(|p| is_removal(p) && is_unasked(p))) {
+        let before = count(past().filter(|d| {
+            d.action == "remove_member"
+                && d.cause != Cause::Request
+                && d.group.as_deref() == Some(group.as_str())
+        }));
+        let size = context.group_sizes.get(group).copied().unwrap_or(0) + before;
+        let limit = share_of(limits.max_group_share, size);
+        if size >= 10 && planned + before > limit {
+            let id = group.clone();
+            found.push(Crossing {
+                set: "max-group-share",
+                reason: beyond(
+                    "members would leave one group",
+                    planned,
+                    before,
+                    limit,
+                    "max_group_share",
+                ),
+                concerns: Box::new(move |planned| {
+                    is_removal(planned)
+                        && is_unasked(planned)
+                        && planned.action.step.group() == Some(&id)
+                }),
+            });
+        }
+    }
+
+    let now: BTreeSet<&str> = plans()
+        .filter(|p| is_unasked(p))
+        .map(|p| p.action.person.as_str())
+        .collect();
+    let before: BTreeSet<&str> = past()
+        .filter(|d| d.cause != Cause::Request)
+        .map(|d| d.person.as_str())
+        .collect();
+    let limit = larger(
+        limits.max_changed,
+        limits.max_changed_share,
+        context.managed,
+    );
+    if !now.is_empty() && count(now.union(&before)) > limit {
+        let earlier = count(before.difference(&now));
+        found.push(Crossing {
+            set: "max-changed",
+            reason: beyond(
+                "people would be changed without a request",
+                count(now.iter()),
+                earlier,
+                limit,
+                "max_changed",
+            ),
+            concerns: Box::new(is_unasked),
+        });
+    }
+    found
+}
+
+fn beyond(what: &str, planned: u32, before: u32, limit: u32, key: &str) -> String {
+    let before = if before > 0 {
+        format!(" besides {before} in the window")
+    } else {
+        String::new()
+    };
+    format!("{planned} {what}{before}, and guard.{key} allows {limit}")
+}
+
+fn count<T>(items: impl Iterator<Item = T>) -> u32 {
+    u32::try_from(items.count()).unwrap_or(u32::MAX)
+}
+
+/// A share of a number, rounded down: half an account is none.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "0 <= share <= 1"
+)]
+fn share_of(share: f64, of: u32) -> u32 {
+    (share * f64::from(of)).floor() as u32
+}
+
+fn larger(number: u32, share: f64, of: u32) -> u32 {
+    number.max(share_of(share, of))
+}
+
+/// Why a complete read of people is implausible: too few of them, or somebody missing who must be
+/// there.
+pub fn implausible_read(
+    before: Option<u32>,
+    now: u32,
+    missing_sentinels: &[String],
+    limits: &Limits,
+) -> Option<String> {
+    if let Some(sentinel) = missing_sentinels.first() {
+        let more = missing_sentinels.len() - 1;
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        return Some(format!(
+            "the sentinel {sentinel}{more} is not among the people read"
+        ));
+    }
+    let before = before?;
+    let lost = before.saturating_sub(now);
+    (lost > 5 && lost > share_of(limits.max_people_drop, before)).then(|| {
+        format!("{now} people were read where there were {before}, more than guard.max_people_drop allows")
+    })
 }

@@ -1,4 +1,10 @@
 //! What to do: which account is whose, what differs, in which order it is repaired, and whether it
 //! may be.
+//!
+//! Pure: the same values give the same plan. Nothing here reads a clock, a network or a database.
 
+pub mod correlate;
+pub mod diff;
+pub mod fulfil;
 pub mod guard;
+pub mod plan;

@@ -1,0 +1,538 @@
+//! What should be, for one person: the heart of the program, as one pure function.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::expression::Scope;
+use super::lifecycle::{Folded, Wish, fold};
+use super::{Accounts, InactiveRecord, Policy};
+use crate::model::{Cause, FactKey, GroupId, Instant, Mandate, Origin, Person, Presence, Reason};
+
+/// One statement of how Okta should be, with everything that speaks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact<T> {
+    /// What should be.
+    pub value: T,
+    /// The request that it comes from.
+    pub origin: Origin,
+    /// What made it so.
+    pub cause: Cause,
+    /// Everything that speaks for it.
+    pub reasons: BTreeSet<Reason>,
+    /// The text of the configuration that it follows from: when that changes, the cause is a rule.
+    pub basis: String,
+    /// Why it waits for a person's yes, whatever else holds.
+    pub hold: Option<String>,
+    /// Why it is only reported.
+    pub report: Option<String>,
+    /// It comes from a request that was closed before it was first seen.
+    pub history: bool,
+}
+
+/// Something about one person or request that cannot be decided, set aside so that the rest can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Anomaly {
+    /// Which statement it is about.
+    pub key: FactKey,
+    /// The request that it stands in the way of.
+    pub origin: Origin,
+    /// A word for its kind, such as `group-rule`.
+    pub kind: &'static str,
+    /// What is wrong, for a person to read.
+    pub text: String,
+    /// It can never be carried out as it is, rather than waiting for something.
+    pub blocked: bool,
+}
+
+/// How Okta should be for one person. What is not mentioned is not managed.
+#[derive(Debug, Clone, Default)]
+pub struct Desired {
+    /// The account's status.
+    pub status: Option<Fact<Wish>>,
+    /// Profile attributes; `None` clears.
+    pub profile: BTreeMap<String, Fact<Option<String>>>,
+    /// Memberships that are wanted, or that a request took away.
+    pub memberships: BTreeMap<GroupId, Fact<bool>>,
+    /// Every other managed group: not a member.
+    pub elsewhere: Option<Fact<bool>>,
+    /// Managed groups about which nothing is said: what is, stands.
+    pub silent: BTreeSet<GroupId>,
+    /// A suspension that is found may be lifted: a request explains it.
+    pub may_unsuspend: bool,
+    /// What could not be decided.
+    pub anomalies: Vec<Anomaly>,
+    /// When this changes by itself.
+    pub next: Option<Instant>,
+}
+
+/// Everything about one person that deciding needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The record.
+    pub person: &'a Person,
+    /// Every request that names the person, approved or not.
+    pub mandates: &'a [Mandate],
+    /// Whether an account is linked.
+    pub linked: bool,
+    /// The request by which the account was seen to be active, if it was.
+    pub active_by: Option<&'a Origin>,
+    /// Groups that the account was in when it, or the group, came under management.
+    pub baseline: &'a BTreeSet<GroupId>,
+}
+
+/// The groups that birthright rules speak of, resolved to ids, in the order of `Policy::groups`.
+pub type RuleGroups = [Option<GroupId>];
+
+/// Derives how Okta should be for one person.
+pub fn desire(
+    subject: &Subject<'_>,
+    policy: &Policy,
+    rule_groups: &RuleGroups,
+    now: Instant,
+) -> Desired {
+    let folded = fold(subject.mandates, now);
+    let mut desired = Desired {
+        next: folded.next,
+        may_unsuspend: folded.suspended_by.is_some(),
+        ..Desired::default()
+    };
+    if subject.person.presence == Presence::Outside {
+        return desired;
+    }
+    desired.status = status(subject, policy, &folded, now, &mut desired);
+    let wish = desired.status.as_ref().map(|status| status.value);
+    if wish.is_none() && !subject.linked && folded.grants.is_empty() && folded.denied.is_empty() {
+        return desired;
+    }
+    if wish != Some(Wish::Deactivated) {
+        profile(subject, policy, &folded, &mut desired);
+    }
+    memberships(subject, policy, rule_groups, &folded, wish, &mut desired);
+    desired
+}
+
+/// The person's values of the attributes that identify an account, in the order of
+/// `identity.match`, and the login that a new account would get. What cannot be evaluated is empty,
+/// and an empty value matches nothing.
+pub fn identify(person: &Person, policy: &Policy) -> (Vec<(String, String)>, Option<String>) {
+    let scope = Scope::person(&person.record);
+    let value = |attribute: &str| {
+        let expression = policy.profile.get(attribute)?;
+        let text = expression.text(&scope).ok()?.trim().to_owned();
+        (!text.is_empty()).then_some(text)
+    };
+    let keys = policy
+        .match_on
+        .iter()
+        .map(|attribute| (attribute.clone(), value(attribute).unwrap_or_default()))
+        .collect();
+    (keys, value("login"))
+}
+
+fn by(mandate: &Mandate) -> Origin {
+    Origin::Request(mandate.request.clone())
+}
+
+fn reason(mandate: &Mandate) -> Reason {
+    Reason::Request {
+        request: mandate.request.clone(),
+        until: mandate.terms.ends,
+    }
+}
+
+/// The origin of what follows from the record: the newest join or move, else take-over.
+fn placed(folded: &Folded<'_>, subject: &Subject<'_>) -> (Origin, Cause, bool) {
+    match folded.placement {
+        Some(mandate) => (by(mandate), Cause::Request, mandate.history),
+        None if subject.linked => (Origin::Baseline, Cause::Record, false),
+        None => (Origin::None, Cause::Record, false),
+    }
+}
+
+fn observed(policy: &Policy, mandate: Option<&Mandate>, rule: bool) -> Option<String> {
+    if policy.observe {
+        Some("the program only observes".to_owned())
+    } else if rule || mandate.is_some_and(|mandate| mandate.observe) {
+        Some("this part of the configuration only observes".to_owned())
+    } else {
+        None
+    }
+}
+
+fn status(
+    subject: &Subject<'_>,
+    policy: &Policy,
+    folded: &Folded<'_>,
+    now: Instant,
+    desired: &mut Desired,
+) -> Option<Fact<Wish>> {
+    let person = subject.person;
+    let usable = person.is_active() && person.presence != Presence::Gone;
+    let asked = folded.status.map(|(wish, mandate)| Fact {
+        value: wish,
+        origin: by(mandate),
+        cause: Cause::Request,
+        reasons: BTreeSet::from([reason(mandate)]),
+        basis: String::new(),
+        hold: None,
+        report: observed(policy, Some(mandate), false),
+        history: mandate.history,
+    });
+    if asked
+        .as_ref()
+        .is_some_and(|fact| fact.value == Wish::Deactivated)
+    {
+        return asked;
+    }
+    if usable {
+        return asked
+            .or_else(|| ahead(policy, folded, now, desired))
+            .or_else(|| {
+                (policy.accounts == Accounts::Active && person.presence == Presence::Present).then(
+                    || Fact {
+                        value: Wish::Active,
+                        origin: if subject.linked {
+                            Origin::Baseline
+                        } else {
+                            Origin::None
+                        },
+                        cause: Cause::Record,
+                        reasons: BTreeSet::from([Reason::Record]),
+                        basis: "lifecycle.accounts = active".to_owned(),
+                        hold: None,
+                        report: observed(policy, None, false),
+                        history: false,
+                    },
+                )
+            });
+    }
+
+    // The record is inactive or gone, and no leave says why.
+    let origin = asked.as_ref().map_or(
+        if subject.linked {
+            Origin::Baseline
+        } else {
+            Origin::None
+        },
+        |fact| fact.origin.clone(),
+    );
+    if let Some(mut fact) = asked
+        && subject.active_by != Some(&fact.origin)
+        && fact.value == Wish::Active
+    {
+        let text = "the person's record in ServiceNow is inactive".to_owned();
+        fact.hold = Some(text.clone());
+        desired.anomalies.push(Anomaly {
+            key: FactKey::Status,
+            origin,
+            kind: "record-inactive",
+            text,
+            blocked: false,
+        });
+        return Some(fact);
+    }
+    if !subject.linked {
+        return None;
+    }
+    let what = if person.presence == Presence::Gone {
+        "gone"
+    } else {
+        "inactive"
+    };
+    let text = format!("the record is {what} and no leave says why");
+    let (value, hold, report) = match policy.inactive_record {
+        InactiveRecord::Suspend => (Wish::Suspended, None, None),
+        InactiveRecord::Deactivate => (Wish::Deactivated, None, None),
+        InactiveRecord::Hold => (Wish::Suspended, Some(text), None),
+        InactiveRecord::Report => (Wish::Suspended, None, Some(text)),
+    };
+    Some(Fact {
+        value,
+        origin,
+        cause: Cause::Record,
+        reasons: BTreeSet::from([Reason::Record]),
+        basis: "lifecycle.inactive_record".to_owned(),
+        hold,
+        report: report.or_else(|| observed(policy, None, false)),
+        history: false,
+    })
+}
+
+/// A staged account for a join whose start is near.
+fn ahead(
+    policy: &Policy,
+    folded: &Folded<'_>,
+    now: Instant,
+    desired: &mut Desired,
+) -> Option<Fact<Wish>> {
+    let mandate = folded.ahead?;
+    if policy.create_ahead.is_zero() {
+        return None;
+    }
+    let lead = chrono::Duration::from_std(policy.create_ahead).unwrap_or(chrono::Duration::MAX);
+    let from = mandate.effective.checked_sub_signed(lead).unwrap_or(now);
+    if from > now {
+        desired.next = Some(desired.next.map_or(from, |next| next.min(from)));
+        return None;
+    }
+    Some(Fact {
+        value: Wish::Staged,
+        origin: by(mandate),
+        cause: Cause::Request,
+        reasons: BTreeSet::from([reason(mandate)]),
+        basis: String::new(),
+        hold: None,
+        report: observed(policy, Some(mandate), false),
+        history: mandate.history,
+    })
+}
+
+fn profile(subject: &Subject<'_>, policy: &Policy, folded: &Folded<'_>, desired: &mut Desired) {
+    let (mut origin, mut cause, mut history) = placed(folded, subject);
+    if let (Origin::None, Some(mandate)) = (&origin, folded.ahead) {
+        (origin, cause, history) = (by(mandate), Cause::Request, mandate.history);
+    }
+    let scope = Scope::person(&subject.person.record);
+    for (attribute, expression) in &policy.profile {
+        let anomaly = |kind, text| Anomaly {
+            key: FactKey::Profile(attribute.clone()),
+            origin: origin.clone(),
+            kind,
+            text,
+            blocked: false,
+        };
+        if let Some(field) = unreadable(subject.person, &expression.fields("user")) {
+            let text = format!("`{field}` is empty although what it refers to is filled");
+            desired.anomalies.push(anomaly("field-hidden", text));
+            continue;
+        }
+        let value = match expression.text(&scope) {
+            Ok(text) => text.trim().to_owned(),
+            Err(error) => {
+                let text = format!("`{attribute}` cannot be evaluated: {error}");
+                desired.anomalies.push(anomaly("expression", text));
+                continue;
+            }
+        };
+        if value.is_empty() && matches!(attribute.as_str(), "login" | "email") {
+            let text = format!("the record gives no {attribute}");
+            desired.anomalies.push(anomaly("required-empty", text));
+            continue;
+        }
+        desired.profile.insert(
+            attribute.clone(),
+            Fact {
+                value: (!value.is_empty()).then_some(value),
+                origin: origin.clone(),
+                cause,
+                reasons: BTreeSet::from([Reason::Record]),
+                basis: expression.source().to_owned(),
+                hold: None,
+                report: observed(policy, folded.placement, false),
+                history,
+            },
+        );
+    }
+    if let Some(anchor) = &policy.anchor {
+        desired.profile.insert(
+            anchor.clone(),
+            Fact {
+                value: Some(subject.person.sys_id.as_str().to_owned()),
+                origin,
+                cause,
+                reasons: BTreeSet::from([Reason::Record]),
+                basis: "identity.anchor".to_owned(),
+                hold: None,
+                report: observed(policy, folded.placement, false),
+                history,
+            },
+        );
+    }
+}
+
+/// A dot-walk that is empty while its reference is filled was hidden, not empty: believing it
+/// would clear the attribute.
+fn unreadable(person: &Person, fields: &BTreeSet<String>) -> Option<String> {
+    fields
+        .iter()
+        .find(|field| {
+            field.rsplit_once('.').is_some_and(|(reference, last)| {
+                last != "sys_id"
+                    && !reference.contains('.')
+                    && !person.field(reference).is_empty()
+                    && person.record.get(*field).is_none_or(String::is_empty)
+            })
+        })
+        .cloned()
+}
+
+fn memberships(
+    subject: &Subject<'_>,
+    policy: &Policy,
+    rule_groups: &RuleGroups,
+    folded: &Folded<'_>,
+    wish: Option<Wish>,
+    desired: &mut Desired,
+) {
+    let gone = wish == Some(Wish::Deactivated);
+    let (origin, cause, history) = placed(folded, subject);
+    let mut wanted: BTreeMap<GroupId, Fact<bool>> = BTreeMap::new();
+    let mut unruled: BTreeSet<GroupId> = BTreeSet::new();
+    let mut exact: BTreeSet<&GroupId> = BTreeSet::new();
+    let scope = Scope::person(&subject.person.record);
+
+    for (rule, group) in policy.groups.iter().zip(rule_groups) {
+        let Some(group) = group else { continue };
+        if rule.exact {
+            exact.insert(group);
+        }
+        if gone {
+            continue;
+        }
+        let belongs = match rule.when.truth(&scope) {
+            Ok(belongs) => belongs,
+            Err(error) => {
+                desired.anomalies.push(Anomaly {
+                    key: FactKey::Membership(group.clone()),
+                    origin: origin.clone(),
+                    kind: "expression",
+                    text: format!("`when` of group {} cannot be evaluated: {error}", rule.name),
+                    blocked: false,
+                });
+                // Neither member nor not: what is, stands.
+                unruled.insert(group.clone());
+                continue;
+            }
+        };
+        let fact = Fact {
+            value: belongs,
+            origin: origin.clone(),
+            cause,
+            reasons: BTreeSet::from([Reason::Rule(rule.name.clone())]),
+            basis: rule.when.source().to_owned(),
+            hold: None,
+            report: observed(policy, None, rule.observe),
+            history,
+        };
+        if belongs {
+            wanted.insert(group.clone(), fact);
+        } else if rule.exact {
+            wanted.entry(group.clone()).or_insert(Fact {
+                reasons: BTreeSet::new(),
+                ..fact
+            });
+        } else {
+            unruled.insert(group.clone());
+        }
+    }
+
+    for (group, places) in &folded.grants {
+        let mandates: Vec<&Mandate> = places.iter().map(|place| folded.order[*place]).collect();
+        let Some(newest) = mandates.last().copied() else {
+            continue;
+        };
+        let ruled = wanted.remove(group).filter(|fact| fact.value);
+        let mut reasons: BTreeSet<Reason> = mandates.iter().map(|m| reason(m)).collect();
+        reasons.extend(ruled.into_iter().flat_map(|fact| fact.reasons));
+        unruled.remove(group);
+        wanted.insert(
+            group.clone(),
+            Fact {
+                value: true,
+                origin: by(newest),
+                cause: Cause::Request,
+                reasons,
+                basis: String::new(),
+                hold: None,
+                report: observed(policy, Some(newest), false),
+                history: mandates.iter().all(|mandate| mandate.history),
+            },
+        );
+    }
+
+    if folded.adoption_stands && subject.linked {
+        for group in subject.baseline {
+            if exact.contains(group) || folded.unadopted.contains(group) {
+                continue;
+            }
+            unruled.remove(group);
+            let fact = wanted.entry(group.clone()).or_insert_with(|| Fact {
+                value: true,
+                origin: Origin::Baseline,
+                cause: Cause::Record,
+                reasons: BTreeSet::new(),
+                basis: String::new(),
+                hold: None,
+                report: observed(policy, None, false),
+                history: false,
+            });
+            fact.reasons.insert(Reason::Baseline);
+        }
+    }
+
+    for (group, mandate) in &folded.revoked {
+        let overruled = wanted.get(group).filter(|fact| fact.value).map(|fact| {
+            fact.reasons.iter().find_map(|reason| match reason {
+                Reason::Rule(rule) => Some(rule.clone()),
+                _ => None,
+            })
+        });
+        if let Some(Some(rule)) = overruled {
+            desired.anomalies.push(Anomaly {
+                key: FactKey::Membership(group.clone()),
+                origin: by(mandate),
+                kind: "birthright",
+                text: format!("the birthright rule of group {rule} still gives this membership"),
+                blocked: true,
+            });
+        }
+    }
+
+    for (group, mandate) in &folded.denied {
+        if wanted.get(group).is_some_and(|fact| fact.value) {
+            continue;
+        }
+        unruled.remove(group);
+        wanted.insert(group.clone(), taken_away(policy, mandate));
+    }
+
+    let leaver = folded.status.filter(|(wish, _)| *wish == Wish::Deactivated);
+    desired.elsewhere = Some(match (leaver, gone) {
+        (Some((_, mandate)), true) => taken_away(policy, mandate),
+        // Deactivated by the record: no request ended the memberships, so they stay as they are.
+        (None, true) => {
+            desired.elsewhere = None;
+            desired.memberships.clear();
+            return;
+        }
+        _ => Fact {
+            value: false,
+            origin,
+            cause,
+            reasons: BTreeSet::new(),
+            basis: String::new(),
+            hold: None,
+            report: observed(policy, folded.placement, false),
+            history,
+        },
+    });
+    if wish == Some(Wish::Staged) {
+        // Access begins with the start, the account only exists before it.
+        wanted.retain(|_, fact| !fact.value);
+    }
+    // An additive rule that does not give the group says nothing about it.
+    desired.memberships = wanted;
+    desired.silent = unruled;
+}
+
+fn taken_away(policy: &Policy, mandate: &Mandate) -> Fact<bool> {
+    Fact {
+        value: false,
+        origin: by(mandate),
+        cause: Cause::Request,
+        reasons: BTreeSet::new(),
+        basis: String::new(),
+        hold: None,
+        report: observed(policy, Some(mandate), false),
+        history: mandate.history,
+    }
+}

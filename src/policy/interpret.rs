@@ -1,0 +1,312 @@
+//! From a requested item to a mandate: which block it matches, what it says, for whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::dates::{self, Edge};
+use super::expression::{Expression, Scope};
+use super::{Approval, Policy, RequestRule};
+use crate::model::{
+    GroupId, Instant, Mandate, Operation, Request, Standing, SysId, Terms, Wording,
+};
+
+/// Why a request cannot be carried out as it stands. Held, and said on the request.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum Problem {
+    /// An expression of its block cannot be evaluated.
+    #[error("`{key}` of the item's configuration cannot be evaluated: {why}")]
+    Expression {
+        /// The key in `[[request]]`.
+        key: &'static str,
+        /// What went wrong, without values.
+        why: String,
+    },
+    /// Nobody is named.
+    #[error("it names no person")]
+    PersonEmpty,
+    /// Somebody named is not among the people.
+    #[error("{0:?} is not a person that ServiceNow knows")]
+    PersonUnknown(String),
+    /// A text fits more than one person.
+    #[error("{0:?} fits more than one person")]
+    PersonAmbiguous(String),
+    /// No group is named where one must be.
+    #[error("it names no group")]
+    GroupEmpty,
+    /// A group is not in Okta.
+    #[error("there is no group {0:?} in Okta")]
+    GroupUnknown(String),
+    /// A text fits more than one group.
+    #[error("{0:?} fits more than one group in Okta")]
+    GroupAmbiguous(String),
+    /// A row that `groups` names is not in the look-up table.
+    #[error("the list of groups has no entry {0:?} any more")]
+    LookupUnknown(String),
+    /// The group may not be granted by a request.
+    #[error("the group {0:?} is not among those that a request may grant")]
+    NotGrantable(String),
+    /// The group is protected.
+    #[error("the group {0:?} is protected and is never changed")]
+    ProtectedGroup(String),
+    /// A date cannot be read.
+    #[error("`{key}` is not a date: {text:?}")]
+    Date {
+        /// The key in `[[request]]`.
+        key: &'static str,
+        /// The text.
+        text: String,
+    },
+    /// It would end before it begins.
+    #[error("it ends before it starts")]
+    EndsBeforeStarts,
+    /// What was approved is not what the request says now.
+    #[error("changed after approval")]
+    ChangedAfterApproval,
+}
+
+impl Problem {
+    /// A word for this kind of problem: a second note is written only when it changes.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Expression { .. } => "expression",
+            Self::PersonEmpty => "person-empty",
+            Self::PersonUnknown(_) => "person-unknown",
+            Self::PersonAmbiguous(_) => "person-ambiguous",
+            Self::GroupEmpty => "group-empty",
+            Self::GroupUnknown(_) => "group-unknown",
+            Self::GroupAmbiguous(_) => "group-ambiguous",
+            Self::LookupUnknown(_) => "lookup-unknown",
+            Self::NotGrantable(_) => "not-grantable",
+            Self::ProtectedGroup(_) => "protected-group",
+            Self::Date { .. } => "date",
+            Self::EndsBeforeStarts => "ends-before-starts",
+            Self::ChangedAfterApproval => "changed",
+        }
+    }
+}
+
+/// What is known of the people and groups that requests name, by the text that names them.
+#[derive(Debug, Clone, Default)]
+pub struct Directory {
+    /// A person's text as it stands in the request, to everybody whom it fits.
+    pub people: BTreeMap<String, BTreeSet<SysId>>,
+    /// A group's text, to every group that it fits, with its name.
+    pub groups: BTreeMap<String, BTreeMap<GroupId, String>>,
+    /// Per look-up table row, the text that names the group.
+    pub lookups: BTreeMap<(String, String), String>,
+}
+
+/// The `[[request]]` block that a request falls under.
+///
+/// `Ok(None)` where its item has no block whose `when` holds: then it is not ours.
+pub fn rule_for<'a>(
+    policy: &'a Policy,
+    request: &Request,
+) -> Result<Option<&'a RequestRule>, Problem> {
+    let scope = scope(request);
+    for rule in &policy.requests {
+        if rule.item != request.item && rule.item != request.item_name {
+            continue;
+        }
+        let Some(when) = &rule.when else {
+            return Ok(Some(rule));
+        };
+        let holds = when.truth(&scope).map_err(|error| Problem::Expression {
+            key: "when",
+            why: error.to_string(),
+        })?;
+        if holds {
+            return Ok(Some(rule));
+        }
+    }
+    Ok(None)
+}
+
+fn scope(request: &Request) -> Scope {
+    let mut fields = request.fields.clone();
+    for (name, value) in [
+        ("number", request.reference.number.as_str()),
+        ("requested_for", request.requested_for.as_str()),
+        ("approval", request.approval.as_str()),
+        ("cat_item.name", request.item_name.as_str()),
+    ] {
+        fields
+            .entry(name.to_owned())
+            .or_insert_with(|| value.to_owned());
+    }
+    Scope::request(&request.variables, &fields)
+}
+
+/// What the request says now, as texts.
+pub fn word(rule: &RequestRule, request: &Request) -> Result<Wording, Problem> {
+    let scope = scope(request);
+    let text = |key: &'static str, expression: Option<&Expression>| match expression {
+        None => Ok(String::new()),
+        Some(expression) => expression
+            .text(&scope)
+            .map(|text| text.trim().to_owned())
+            .map_err(|error| Problem::Expression {
+                key,
+                why: error.to_string(),
+            }),
+    };
+    let person = match &rule.person {
+        Some(person) => text("person", Some(person))?,
+        None => request.requested_for.clone(),
+    };
+    Ok(Wording {
+        operation: rule.operation,
+        person,
+        groups: text("groups", rule.groups.as_ref())?,
+        starts: text("starts", rule.starts.as_ref())?,
+        ends: match rule.operation {
+            Operation::Leave => text("last_day", rule.last_day.as_ref())?,
+            _ => text("ends", rule.ends.as_ref())?,
+        },
+    })
+}
+
+/// Whether the request counts, by its block's `approval` key.
+pub fn standing(rule: &RequestRule, request: &Request) -> Standing {
+    let approval = match rule.approval {
+        Approval::Item => request.approval.as_str(),
+        Approval::Order => request.order_approval.as_str(),
+        Approval::None => "approved",
+    };
+    let rejected = [&request.approval, &request.order_approval]
+        .into_iter()
+        .any(|approval| matches!(approval.as_str(), "rejected" | "cancelled"));
+    if rejected || request.state.is_withdrawn() {
+        Standing::Withdrawn
+    } else if approval == "approved" {
+        Standing::Approved
+    } else {
+        Standing::Waiting
+    }
+}
+
+/// The names in a comma- or newline-separated list, trimmed, without empty ones.
+pub fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.split([',', '\n', '\r'])
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+}
+
+/// Looks up whom and what the wording names, and reads its dates.
+///
+/// Fails with everything that is wrong with it at once.
+pub fn resolve(
+    wording: &Wording,
+    rule: &RequestRule,
+    policy: &Policy,
+    directory: &Directory,
+) -> Result<Terms, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let people = people(wording, directory, &mut problems);
+    let groups = groups(wording, rule, directory, &mut problems);
+
+    let mut date = |key, text: &str, edge| {
+        dates::read(text, policy.timezone, edge).unwrap_or_else(|text| {
+            problems.push(Problem::Date { key, text });
+            None
+        })
+    };
+    let (starts, ends) = if wording.operation == Operation::Leave {
+        (date("last_day", &wording.ends, Edge::End), None)
+    } else {
+        (
+            date("starts", &wording.starts, Edge::Start),
+            date("ends", &wording.ends, Edge::End),
+        )
+    };
+    if let (Some(starts), Some(ends)) = (starts, ends)
+        && ends < starts
+    {
+        problems.push(Problem::EndsBeforeStarts);
+    }
+
+    if problems.is_empty() {
+        Ok(Terms {
+            operation: wording.operation,
+            people,
+            groups,
+            starts,
+            ends,
+        })
+    } else {
+        problems.sort();
+        problems.dedup();
+        Err(problems)
+    }
+}
+
+fn people(wording: &Wording, directory: &Directory, problems: &mut Vec<Problem>) -> Vec<SysId> {
+    let mut people = Vec::new();
+    for text in names(&wording.person) {
+        let found = directory.people.get(text);
+        match found.map(|found| (found.len(), found.first())) {
+            Some((1, Some(person))) if !people.contains(person) => people.push(person.clone()),
+            Some((1, Some(_))) => {}
+            Some((2.., _)) => problems.push(Problem::PersonAmbiguous(text.to_owned())),
+            _ => problems.push(Problem::PersonUnknown(text.to_owned())),
+        }
+    }
+    if names(&wording.person).next().is_none() {
+        problems.push(Problem::PersonEmpty);
+    }
+    people
+}
+
+fn groups(
+    wording: &Wording,
+    rule: &RequestRule,
+    directory: &Directory,
+    problems: &mut Vec<Problem>,
+) -> Vec<GroupId> {
+    let mut groups = Vec::new();
+    for text in names(&wording.groups) {
+        let name = match &rule.lookup {
+            None => text,
+            Some(lookup) => {
+                match directory
+                    .lookups
+                    .get(&(lookup.table.clone(), text.to_owned()))
+                {
+                    Some(name) => name.as_str(),
+                    None => {
+                        problems.push(Problem::LookupUnknown(text.to_owned()));
+                        continue;
+                    }
+                }
+            }
+        };
+        let found = directory.groups.get(name);
+        match found.map(|found| (found.len(), found.keys().next())) {
+            Some((1, Some(group))) if !groups.contains(group) => groups.push(group.clone()),
+            Some((1, Some(_))) => {}
+            Some((2.., _)) => problems.push(Problem::GroupAmbiguous(name.to_owned())),
+            _ => problems.push(Problem::GroupUnknown(name.to_owned())),
+        }
+    }
+    let needed = matches!(wording.operation, Operation::Grant | Operation::Revoke);
+    if needed && names(&wording.groups).next().is_none() {
+        problems.push(Problem::GroupEmpty);
+    }
+    groups
+}
+
+/// Puts a request's standing and terms together into what policy decides from.
+pub fn mandate(request: &Request, rule: &RequestRule, terms: Terms, history: bool) -> Mandate {
+    let effective: Instant = terms
+        .starts
+        .map_or(request.opened_at, |s| s.max(request.opened_at));
+    Mandate {
+        request: request.reference.clone(),
+        terms,
+        standing: standing(rule, request),
+        effective,
+        created_at: request.created_at,
+        history,
+        closed: request.state.is_closed(),
+        observe: rule.observe,
+    }
+}

@@ -1,0 +1,518 @@
+//! What differs between how Okta should be and how it is, and what is to be done about each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::guard::Protected;
+use crate::model::{
+    Account, AccountStatus, Cause, Change, FactKey, Group, GroupId, Origin, Person, Reason,
+};
+use crate::policy::desire::{Anomaly, Desired, Fact};
+use crate::policy::lifecycle::Wish;
+use crate::policy::{Disposal, Policy, SuspendedElsewhere};
+
+/// How Okta is, for one person.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Actual {
+    /// The linked account, if there is one.
+    pub account: Option<Account>,
+    /// The managed groups that it is in.
+    pub groups: BTreeSet<GroupId>,
+}
+
+/// What was desired when a fact was last decided, and whether Okta was ever seen to agree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The desired value as reports print it; `None` is null.
+    pub value: Option<String>,
+    /// Where it came from.
+    pub origin: Origin,
+    /// What it followed from in the configuration.
+    pub basis: String,
+    /// Okta was seen to agree with it.
+    pub established: bool,
+}
+
+/// Everything known of one person's facts before this cycle.
+pub type Facts = BTreeMap<FactKey, Known>;
+
+/// What is to be done about one difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Disposition {
+    /// Repair it.
+    Apply,
+    /// It waits for a person's yes.
+    Hold,
+    /// Only said.
+    Report,
+    /// Never written to, by configuration or because of what it is.
+    Protected,
+    /// Nobody's business here.
+    Unmanaged,
+    /// It cannot be carried out.
+    Blocked,
+}
+
+impl Disposition {
+    /// The word that reports use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Apply => "apply",
+            Self::Hold => "hold",
+            Self::Report => "report",
+            Self::Protected => "protected",
+            Self::Unmanaged => "unmanaged",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+/// What removes a difference. Several differences of a profile are one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Remedy {
+    /// Create the account, activated or staged.
+    Create {
+        /// Activate it.
+        activate: bool,
+    },
+    /// Activate a staged account.
+    Activate,
+    /// Bring a deactivated account back: activate without mail, profile, then mail.
+    Revive,
+    /// Lift the suspension.
+    Unsuspend,
+    /// Suspend.
+    Suspend,
+    /// Clear sessions, then deactivate.
+    Deactivate,
+    /// Only clear the sessions: nothing else is possible in this status.
+    ClearSessions,
+    /// Write the attribute.
+    Update,
+    /// Add to the group.
+    Add,
+    /// Remove from the group.
+    Remove,
+}
+
+impl Remedy {
+    /// The contract's name of the action that it comes down to.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create",
+            Self::Activate | Self::Revive => "activate",
+            Self::Unsuspend => "unsuspend",
+            Self::Suspend => "suspend",
+            Self::Deactivate => "deactivate",
+            Self::ClearSessions => "clear_sessions",
+            Self::Update => "update",
+            Self::Add => "add_member",
+            Self::Remove => "remove_member",
+        }
+    }
+}
+
+/// One difference between a desired and an actual fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    /// Which fact.
+    pub key: FactKey,
+    /// How it should be; `None` is null.
+    pub desired: Option<String>,
+    /// How it is; `None` is null.
+    pub actual: Option<String>,
+    /// Where the desired fact comes from.
+    pub origin: Origin,
+    /// Why the two differ now.
+    pub cause: Cause,
+    /// What is to be done.
+    pub disposition: Disposition,
+    /// What removes it, where something does.
+    pub remedy: Option<Remedy>,
+    /// Why it is so, for a person to read.
+    pub reason: String,
+    /// Part of the set of differences that closed requests would explain.
+    pub history: bool,
+}
+
+/// The surroundings that judging one person's differences needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'a> {
+    /// The policy in force.
+    pub policy: &'a Policy,
+    /// What is never written to.
+    pub protected: &'a Protected,
+    /// The managed groups, by id.
+    pub groups: &'a BTreeMap<GroupId, Group>,
+}
+
+/// Compares one person's facts. The result is in a stable order: account, status, profile,
+/// memberships.
+pub fn diff(
+    person: &Person,
+    desired: &Desired,
+    actual: &Actual,
+    known: &Facts,
+    setting: &Setting<'_>,
+) -> Vec<Drift> {
+    let mut found = Vec::new();
+    if let Some(status) = &desired.status {
+        found.extend(diff_status(status, desired, actual, known));
+    }
+    let writable = actual
+        .account
+        .as_ref()
+        .is_some_and(|account| account.status != AccountStatus::Deprovisioned)
+        || found
+            .iter()
+            .any(|drift| drift.remedy == Some(Remedy::Revive));
+    if let Some(account) = &actual.account
+        && writable
+    {
+        for (attribute, fact) in &desired.profile {
+            found.extend(diff_attribute(attribute, fact, account, known));
+        }
+    }
+    found.extend(diff_memberships(desired, actual, known, setting.groups));
+    for anomaly in &desired.anomalies {
+        found.push(set_aside(anomaly));
+    }
+    for drift in &mut found {
+        judge(drift, person, actual, setting);
+    }
+    found.sort_by(|a, b| a.key.cmp(&b.key));
+    found
+}
+
+fn set_aside(anomaly: &Anomaly) -> Drift {
+    Drift {
+        key: anomaly.key.clone(),
+        desired: None,
+        actual: None,
+        origin: anomaly.origin.clone(),
+        cause: Cause::Request,
+        disposition: if anomaly.blocked {
+            Disposition::Blocked
+        } else {
+            Disposition::Hold
+        },
+        remedy: None,
+        reason: anomaly.text.clone(),
+        history: false,
+    }
+}
+
+/// Why the two sides differ: either Okta left what had been established, or what is desired is new.
+fn cause_of<T>(fact: &Fact<T>, value: Option<&str>, known: Option<&Known>) -> Cause {
+    let Some(known) = known else {
+        return fact.cause;
+    };
+    if known.established && known.value.as_deref() == value {
+        Cause::Drift
+    } else if known.basis != fact.basis {
+        Cause::Rule
+    } else if known.established && known.origin == fact.origin && fact.cause == Cause::Request {
+        // The same request, and yet another value: what it follows has changed.
+        Cause::Record
+    } else {
+        fact.cause
+    }
+}
+
+fn drift_of<T>(
+    key: FactKey,
+    fact: &Fact<T>,
+    desired: Option<String>,
+    actual: Option<String>,
+    known: &Facts,
+    remedy: Option<Remedy>,
+) -> Drift {
+    let cause = cause_of(fact, desired.as_deref(), known.get(&key));
+    let (disposition, reason) = match (&fact.report, &fact.hold) {
+        (Some(report), _) => (Disposition::Report, report.clone()),
+        (None, Some(hold)) => (Disposition::Hold, hold.clone()),
+        (None, None) => (Disposition::Apply, because(fact, cause)),
+    };
+    Drift {
+        history: fact.history && !known.get(&key).is_some_and(|known| known.established),
+        key,
+        desired,
+        actual,
+        origin: fact.origin.clone(),
+        cause,
+        disposition,
+        remedy,
+        reason,
+    }
+}
+
+fn because<T>(fact: &Fact<T>, cause: Cause) -> String {
+    match cause {
+        Cause::Drift => format!("changed in Okta away from what {} established", fact.origin),
+        Cause::Record => "the record in ServiceNow says so".to_owned(),
+        Cause::Rule => "the configuration says so".to_owned(),
+        Cause::Request => {
+            let rule = fact.reasons.iter().find_map(|reason| match reason {
+                Reason::Rule(rule) => Some(rule),
+                _ => None,
+            });
+            match rule {
+                Some(rule) => format!("birthright of group {rule}, by {}", fact.origin),
+                None => format!("asked for by {}", fact.origin),
+            }
+        }
+    }
+}
+
+fn diff_status(
+    fact: &Fact<Wish>,
+    desired: &Desired,
+    actual: &Actual,
+    known: &Facts,
+) -> Option<Drift> {
+    use AccountStatus as S;
+    let wish = fact.value;
+    let Some(account) = &actual.account else {
+        let remedy = match wish {
+            Wish::Active => Remedy::Create { activate: true },
+            Wish::Staged => Remedy::Create { activate: false },
+            Wish::Suspended | Wish::Deactivated => return None,
+        };
+        let mut drift = drift_of(
+            FactKey::Account,
+            fact,
+            Some(wish.as_str().to_owned()),
+            None,
+            known,
+            Some(remedy),
+        );
+        // The account's status was established, so somebody else deleted it.
+        if known
+            .get(&FactKey::Status)
+            .is_some_and(|k| k.established && k.origin == fact.origin)
+        {
+            drift.cause = Cause::Drift;
+        }
+        return Some(drift);
+    };
+    let (remedy, doubt) = match (wish, &account.status) {
+        (_, S::Other(_)) => (None, Some("Okta shows a status that is not known")),
+        (Wish::Active, S::Staged) => (Some(Remedy::Activate), None),
+        (Wish::Active, S::Deprovisioned) => (Some(Remedy::Revive), None),
+        (Wish::Active, S::Suspended) => (Some(Remedy::Unsuspend), None),
+        (Wish::Suspended, S::Active) => (Some(Remedy::Suspend), None),
+        (Wish::Suspended, S::Staged | S::Provisioned) => (Some(Remedy::Deactivate), None),
+        (Wish::Suspended, S::Recovery | S::PasswordExpired | S::LockedOut) => (
+            Some(Remedy::ClearSessions),
+            Some("Okta suspends only active accounts; its sessions are cleared"),
+        ),
+        (Wish::Deactivated, S::Deprovisioned) => return None,
+        (Wish::Deactivated, _) => (Some(Remedy::Deactivate), None),
+        (Wish::Active | Wish::Staged | Wish::Suspended, _) => return None,
+    };
+    let mut drift = drift_of(
+        FactKey::Status,
+        fact,
+        Some(wish.as_str().to_owned()),
+        Some(account.status.as_str().to_lowercase()),
+        known,
+        remedy,
+    );
+    if let Some(doubt) = doubt {
+        drift.disposition = Disposition::Blocked;
+        doubt.clone_into(&mut drift.reason);
+    } else if remedy == Some(Remedy::Unsuspend)
+        && !desired.may_unsuspend
+        && drift.disposition == Disposition::Apply
+        && drift.cause != Cause::Drift
+    {
+        drift.disposition = Disposition::Report;
+        "suspended in Okta by someone else, and no request explains it"
+            .clone_into(&mut drift.reason);
+    }
+    Some(drift)
+}
+
+fn diff_attribute(
+    attribute: &str,
+    fact: &Fact<Option<String>>,
+    account: &Account,
+    known: &Facts,
+) -> Option<Drift> {
+    let actual = account
+        .profile
+        .get(attribute)
+        .filter(|value| !value.is_empty());
+    let agree = match (&fact.value, actual) {
+        (None, None) => true,
+        // Okta keeps both unique without regard to case, so case is not a difference.
+        (Some(a), Some(b)) if matches!(attribute, "login" | "email") => {
+            a.to_lowercase() == b.to_lowercase()
+        }
+        (Some(a), Some(b)) => a == b,
+        _ => false,
+    };
+    (!agree).then(|| {
+        drift_of(
+            FactKey::Profile(attribute.to_owned()),
+            fact,
+            fact.value.clone(),
+            actual.cloned(),
+            known,
+            Some(Remedy::Update),
+        )
+    })
+}
+
+/// The word for a membership in reports.
+pub fn member(is: bool) -> String {
+    if is { "member" } else { "not a member" }.to_owned()
+}
+
+fn diff_memberships(
+    desired: &Desired,
+    actual: &Actual,
+    known: &Facts,
+    groups: &BTreeMap<GroupId, Group>,
+) -> Vec<Drift> {
+    // A deactivated account takes no memberships; those wanted come with its activation.
+    let mut found = Vec::new();
+    for (group, fact) in &desired.memberships {
+        let is = actual.groups.contains(group);
+        if is == fact.value || (fact.value && actual.account.is_none() && desired.status.is_none())
+        {
+            continue;
+        }
+        let Some(known_group) = groups.get(group) else {
+            continue;
+        };
+        if !fact.value && known_group.blocked().is_some() && fact.reasons.is_empty() {
+            let asked = fact.cause == Cause::Request && desired.elsewhere.as_ref() != Some(fact);
+            if !asked {
+                continue;
+            }
+        }
+        found.push(drift_of(
+            FactKey::Membership(group.clone()),
+            fact,
+            Some(member(fact.value)),
+            Some(member(is)),
+            known,
+            Some(if fact.value {
+                Remedy::Add
+            } else {
+                Remedy::Remove
+            }),
+        ));
+    }
+    if let Some(fact) = &desired.elsewhere {
+        for group in &actual.groups {
+            let Some(known_group) = groups.get(group) else {
+                continue;
+            };
+            if desired.memberships.contains_key(group)
+                || desired.silent.contains(group)
+                || known_group.blocked().is_some()
+            {
+                continue;
+            }
+            let mut drift = drift_of(
+                FactKey::Membership(group.clone()),
+                fact,
+                Some(member(false)),
+                Some(member(true)),
+                known,
+                Some(Remedy::Remove),
+            );
+            // Nothing ever said that the person should be in it: somebody put them there.
+            let leaver = desired
+                .status
+                .as_ref()
+                .is_some_and(|s| s.value == Wish::Deactivated);
+            if !leaver && !known.contains_key(&drift.key) {
+                drift.cause = Cause::Drift;
+                if drift.disposition == Disposition::Apply {
+                    drift.reason =
+                        "nothing that was asked for or ruled gives this membership".to_owned();
+                }
+            }
+            found.push(drift);
+        }
+    }
+    found
+}
+
+fn hold(drift: &mut Drift, reason: &str) {
+    drift.disposition = Disposition::Hold;
+    reason.clone_into(&mut drift.reason);
+}
+
+/// Decides what is to be done about a difference that would otherwise be repaired.
+fn judge(drift: &mut Drift, person: &Person, actual: &Actual, setting: &Setting<'_>) {
+    let policy = setting.policy;
+    if let Some(why) = setting.protected.covers(person, actual.account.as_ref()) {
+        drift.disposition = Disposition::Protected;
+        why.clone_into(&mut drift.reason);
+        return;
+    }
+    if let FactKey::Membership(group) = &drift.key
+        && let Some(group) = setting.groups.get(group)
+    {
+        if setting.protected.groups.contains(&group.id) {
+            drift.disposition = Disposition::Protected;
+            "the group is protected".clone_into(&mut drift.reason);
+            return;
+        }
+        if let Some(why) = group.blocked() {
+            drift.disposition = Disposition::Blocked;
+            why.clone_into(&mut drift.reason);
+            return;
+        }
+    }
+    if drift.disposition != Disposition::Apply {
+        return;
+    }
+    let by_somebody_else = drift.cause == Cause::Drift
+        && matches!(
+            drift.remedy,
+            Some(Remedy::Unsuspend | Remedy::Revive | Remedy::Create { .. })
+        );
+    if by_somebody_else && policy.suspended_elsewhere == SuspendedElsewhere::Report {
+        drift.disposition = Disposition::Report;
+        "suspended, deactivated or deleted in Okta by someone else".clone_into(&mut drift.reason);
+        return;
+    }
+    // An inactive record is acted on whatever the origin.
+    let by_record = drift.cause == Cause::Record
+        && matches!(drift.remedy, Some(Remedy::Suspend | Remedy::Deactivate));
+    if drift.history {
+        hold(
+            drift,
+            "the request was closed before it was first seen, and Okta differs from it",
+        );
+    } else if drift.origin.is_unattributed() && !by_record {
+        match policy.unattributed {
+            Disposal::Apply => {}
+            Disposal::Hold => hold(drift, "no request accounts for it"),
+            Disposal::Report => drift.disposition = Disposition::Report,
+        }
+    } else if drift.cause == Cause::Drift {
+        match policy.drift {
+            Disposal::Apply => {}
+            Disposal::Hold => {
+                let reason = drift.reason.clone();
+                hold(drift, &reason);
+            }
+            Disposal::Report => drift.disposition = Disposition::Report,
+        }
+    }
+}
+
+impl Drift {
+    /// The profile change that removes it, where it is one.
+    pub fn change(&self) -> Change {
+        Change {
+            from: self.actual.clone(),
+            to: self.desired.clone(),
+        }
+    }
+}

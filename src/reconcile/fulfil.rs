@@ -1,0 +1,147 @@
+//! Whether a request is done, for one person.
+
+use std::collections::BTreeMap;
+
+use super::diff::{Disposition, Drift};
+use crate::model::{FactKey, GroupId, Instant, Mandate, Operation, Reason};
+use crate::policy::desire::{Desired, Fact};
+use crate::policy::lifecycle::Wish;
+
+/// Where a request stands for one of the people whom it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// Everything that it asks for is seen in Okta.
+    Done,
+    /// Something is still to do, and nothing stands in its way.
+    Underway,
+    /// It waits, with a word for the kind of obstacle and the reason for its requester.
+    Waits {
+        /// A second note is written only when this changes.
+        kind: String,
+        /// What stands in the way.
+        reason: String,
+    },
+    /// A later request says otherwise.
+    Overtaken,
+}
+
+/// Compares what a request asks for with what still differs.
+pub fn progress(mandate: &Mandate, desired: &Desired, drifts: &[Drift], now: Instant) -> Progress {
+    if !mandate.in_force(now) {
+        return Progress::Underway;
+    }
+    let status_is_mine = desired
+        .status
+        .as_ref()
+        .is_some_and(|fact| is_mine(fact, mandate));
+    let asks: Vec<&Drift> = match mandate.terms.operation {
+        Operation::Join | Operation::Leave | Operation::Suspend | Operation::Resume
+            if !status_is_mine =>
+        {
+            return Progress::Overtaken;
+        }
+        Operation::Join
+            if desired
+                .status
+                .as_ref()
+                .is_some_and(|s| s.value == Wish::Active) =>
+        {
+            drifts
+                .iter()
+                .filter(|drift| match &drift.key {
+                    FactKey::Account | FactKey::Status | FactKey::Profile(_) => true,
+                    FactKey::Membership(group) => {
+                        gives(desired.memberships.get(group), mandate, true)
+                    }
+                })
+                .collect()
+        }
+        Operation::Join | Operation::Leave => drifts
+            .iter()
+            .filter(|drift| !matches!(drift.key, FactKey::Profile(_)))
+            .collect(),
+        Operation::Suspend | Operation::Resume => drifts
+            .iter()
+            .filter(|drift| matches!(drift.key, FactKey::Account | FactKey::Status))
+            .collect(),
+        Operation::Move => drifts
+            .iter()
+            .filter(|drift| match &drift.key {
+                FactKey::Account | FactKey::Status => false,
+                FactKey::Profile(_) => true,
+                FactKey::Membership(group) => {
+                    gives(desired.memberships.get(group), mandate, true)
+                        || desired
+                            .memberships
+                            .get(group)
+                            .is_some_and(|f| !f.value && is_mine(f, mandate))
+                }
+            })
+            .collect(),
+        Operation::Grant | Operation::Revoke => {
+            let groups = &mandate.terms.groups;
+            if overtaken(mandate, &desired.memberships, drifts, now) {
+                return Progress::Overtaken;
+            }
+            drifts
+                .iter()
+                .filter(|drift| match &drift.key {
+                    FactKey::Membership(group) => groups.contains(group),
+                    FactKey::Account => true,
+                    FactKey::Status | FactKey::Profile(_) => false,
+                })
+                .collect()
+        }
+    };
+    let obstacle = asks
+        .iter()
+        .find(|drift| !matches!(drift.disposition, Disposition::Apply));
+    match obstacle {
+        Some(drift) => Progress::Waits {
+            kind: format!("{}-{}", drift.disposition.as_str(), drift.key.kind()),
+            reason: drift.reason.clone(),
+        },
+        None if asks.is_empty() => Progress::Done,
+        None => Progress::Underway,
+    }
+}
+
+fn is_mine<T>(fact: &Fact<T>, mandate: &Mandate) -> bool {
+    fact.origin.request() == Some(&mandate.request)
+}
+
+fn gives(fact: Option<&Fact<bool>>, mandate: &Mandate, birthright: bool) -> bool {
+    fact.is_some_and(|fact| {
+        fact.value
+            && fact.reasons.iter().any(|reason| match reason {
+                Reason::Request { request, .. } => *request == mandate.request,
+                Reason::Rule(_) => birthright,
+                Reason::Record | Reason::Baseline => false,
+            })
+    })
+}
+
+/// A grant none of whose memberships it gives any more, or a revoke after which every group was
+/// granted again.
+fn overtaken(
+    mandate: &Mandate,
+    memberships: &BTreeMap<GroupId, Fact<bool>>,
+    drifts: &[Drift],
+    now: Instant,
+) -> bool {
+    let said_otherwise = |drift: &&Drift| {
+        drift.origin.request() == Some(&mandate.request)
+            && drift.disposition == Disposition::Blocked
+    };
+    if drifts.iter().any(|drift| said_otherwise(&drift)) {
+        return false;
+    }
+    mandate.terms.groups.iter().all(|group| {
+        let fact = memberships.get(group);
+        match mandate.terms.operation {
+            Operation::Grant if mandate.has_ended(now) => fact.is_some_and(|fact| fact.value),
+            Operation::Grant => !gives(fact, mandate, false),
+            _ => fact.is_some_and(|fact| fact.value),
+        }
+    })
+}

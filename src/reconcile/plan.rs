@@ -1,0 +1,260 @@
+//! From differences to actions, in a stable and safe order.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use super::diff::{Actual, Disposition, Drift, Remedy};
+use crate::model::{Account, Action, Cause, Change, FactKey, GroupId, Origin, Person, Step};
+use crate::policy::Policy;
+use crate::policy::desire::Desired;
+use crate::policy::lifecycle::Wish;
+
+/// Okta takes no more groups than this when an account is created.
+const MAX_GROUPS_AT_CREATION: usize = 20;
+
+/// An action with the facts that it repairs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// What to do.
+    pub action: Action,
+    /// The facts that it brings about.
+    pub keys: Vec<FactKey>,
+    /// It belongs to a leave: such removals do not count against the limit on removals.
+    pub leaver: bool,
+    /// Why, for a person to read.
+    pub reason: String,
+    /// A hold that was decided before any limit was looked at.
+    pub hold: Option<String>,
+    /// Part of the set of differences that closed requests would explain.
+    pub history: bool,
+}
+
+impl Planned {
+    /// What makes this action the same as one that was shown before: person, call, values, origin.
+    pub fn fingerprint(&self) -> String {
+        let Action {
+            person,
+            account: _,
+            step,
+            origin,
+            cause: _,
+        } = &self.action;
+        let mut hash = Sha256::new();
+        hash.update(format!("{person}\n{origin}\n{step:?}"));
+        hash.finalize()[..8]
+            .iter()
+            .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    }
+
+    /// Leavers first, then suspensions, removals, joins, the rest.
+    fn rank(&self) -> u8 {
+        match &self.action.step {
+            Step::ClearSessions | Step::Deactivate => 0,
+            Step::Suspend => 1,
+            Step::RemoveMember { .. } => 2,
+            Step::Create { .. } | Step::Activate { .. } | Step::Unsuspend => 3,
+            Step::Update { .. } | Step::AddMember { .. } => 4,
+            Step::Reactivate { .. } => 5,
+        }
+    }
+}
+
+/// Actions in the order in which they are to be carried out. Not approved yet.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// The actions.
+    pub actions: Vec<Planned>,
+}
+
+/// Puts the actions of all people in order: by urgency, and within it by person.
+///
+/// The order within one person is kept, because ranks never run against it.
+pub fn plan(mut actions: Vec<Planned>) -> Plan {
+    actions.sort_by(|a, b| (a.rank(), &a.action.person).cmp(&(b.rank(), &b.action.person)));
+    Plan { actions }
+}
+
+/// The actions that remove one person's differences, those that wait for a yes included.
+pub fn actions(
+    person: &Person,
+    desired: &Desired,
+    actual: &Actual,
+    drifts: &[Drift],
+    policy: &Policy,
+) -> Vec<Planned> {
+    let mut makers: Vec<Planned> = Vec::new();
+    let leaver = desired
+        .status
+        .as_ref()
+        .is_some_and(|fact| fact.value == Wish::Deactivated && fact.cause == Cause::Request);
+    let account = actual.account.as_ref();
+    let make = |drift: &Drift, step: Step| Planned {
+        action: Action {
+            person: person.sys_id.clone(),
+            account: account.map(|account| account.id.clone()),
+            step,
+            origin: drift.origin.clone(),
+            cause: drift.cause,
+        },
+        keys: vec![drift.key.clone()],
+        leaver,
+        reason: drift.reason.clone(),
+        hold: (drift.disposition == Disposition::Hold).then(|| drift.reason.clone()),
+        history: drift.history,
+    };
+    let todo = |drift: &&Drift| {
+        matches!(drift.disposition, Disposition::Apply | Disposition::Hold)
+            && drift.remedy.is_some()
+            || drift.remedy == Some(Remedy::ClearSessions)
+                && drift.disposition == Disposition::Blocked
+    };
+
+    let mut created = None;
+    let mut mail_later = None;
+    for drift in drifts.iter().filter(todo) {
+        match drift.remedy {
+            Some(Remedy::Create { activate }) => {
+                let mut planned = make(drift, create(desired, activate, policy));
+                planned.keys.push(FactKey::Status);
+                planned
+                    .keys
+                    .extend(desired.profile.keys().cloned().map(FactKey::Profile));
+                created = Some(planned);
+                if activate && !policy.activation_mail {
+                    mail_later = Some(make(drift, Step::Activate { mail: false }));
+                }
+            }
+            Some(Remedy::Activate) => {
+                makers.push(make(
+                    drift,
+                    Step::Activate {
+                        mail: policy.activation_mail,
+                    },
+                ));
+            }
+            Some(Remedy::Revive) => {
+                makers.push(make(drift, Step::Activate { mail: false }));
+                if policy.activation_mail {
+                    mail_later = Some(make(drift, Step::Reactivate { mail: true }));
+                }
+            }
+            Some(Remedy::Unsuspend) => makers.push(make(drift, Step::Unsuspend)),
+            Some(Remedy::Suspend) => makers.push(make(drift, Step::Suspend)),
+            Some(Remedy::Deactivate) => {
+                makers.push(make(drift, Step::ClearSessions));
+                makers.push(make(drift, Step::Deactivate));
+            }
+            Some(Remedy::ClearSessions) => makers.push(make(drift, Step::ClearSessions)),
+            Some(Remedy::Update | Remedy::Add | Remedy::Remove) | None => {}
+        }
+    }
+    if account.is_none() && created.is_none() {
+        return Vec::new();
+    }
+
+    let mut result = makers;
+    for drift in drifts.iter().filter(todo) {
+        let FactKey::Membership(group) = &drift.key else {
+            continue;
+        };
+        match (drift.remedy, &mut created) {
+            (Some(Remedy::Remove), _) => {
+                result.push(make(
+                    drift,
+                    Step::RemoveMember {
+                        group: group.clone(),
+                    },
+                ));
+            }
+            (Some(Remedy::Add), Some(planned)) if joins_creation(planned, drift) => {
+                if let Step::Create { groups, .. } = &mut planned.action.step {
+                    groups.push(group.clone());
+                }
+                planned.keys.push(drift.key.clone());
+            }
+            (Some(Remedy::Add), _) => {
+                result.push(make(
+                    drift,
+                    Step::AddMember {
+                        group: group.clone(),
+                    },
+                ));
+            }
+            _ => {}
+        }
+    }
+    result.extend(updates(drifts, &make));
+    result.extend(created);
+    result.extend(mail_later);
+    result.sort_by_key(Planned::rank);
+    result
+}
+
+fn create(desired: &Desired, activate: bool, policy: &Policy) -> Step {
+    let profile: BTreeMap<String, String> = desired
+        .profile
+        .iter()
+        .filter_map(|(attribute, fact)| Some((attribute.clone(), fact.value.clone()?)))
+        .collect();
+    // Creating an account activated always sends the mail, so without it this takes two calls.
+    Step::Create {
+        profile,
+        groups: Vec::new(),
+        activate: activate && policy.activation_mail,
+    }
+}
+
+fn joins_creation(planned: &Planned, drift: &Drift) -> bool {
+    let Step::Create { groups, .. } = &planned.action.step else {
+        return false;
+    };
+    groups.len() < MAX_GROUPS_AT_CREATION
+        && planned.hold.is_some() == (drift.disposition == Disposition::Hold)
+}
+
+/// One call for all attributes of the same origin, cause and verdict.
+fn updates(drifts: &[Drift], make: &impl Fn(&Drift, Step) -> Planned) -> Vec<Planned> {
+    let mut calls: BTreeMap<(&Origin, Cause, bool), (Vec<&Drift>, BTreeMap<String, Change>)> =
+        BTreeMap::new();
+    for drift in drifts {
+        let FactKey::Profile(attribute) = &drift.key else {
+            continue;
+        };
+        let held = match drift.disposition {
+            Disposition::Apply => false,
+            Disposition::Hold => true,
+            _ => continue,
+        };
+        if drift.remedy != Some(Remedy::Update) {
+            continue;
+        }
+        let (drifts, changes) = calls.entry((&drift.origin, drift.cause, held)).or_default();
+        drifts.push(drift);
+        changes.insert(attribute.clone(), drift.change());
+    }
+    calls
+        .into_values()
+        .filter_map(|(drifts, changes)| {
+            let mut planned = make(drifts.first()?, Step::Update { changes });
+            planned.keys = drifts.iter().map(|drift| drift.key.clone()).collect();
+            Some(planned)
+        })
+        .collect()
+}
+
+/// An account in a status that takes no memberships and no profile.
+pub fn is_dormant(account: Option<&Account>) -> bool {
+    account.is_none_or(|account| account.status == crate::model::AccountStatus::Deprovisioned)
+}
+
+/// Groups that a set of actions removes people from, with how many.
+pub fn removals<'a>(actions: impl Iterator<Item = &'a Planned>) -> BTreeMap<&'a GroupId, u32> {
+    let mut counts = BTreeMap::new();
+    for planned in actions {
+        if let Step::RemoveMember { group } = &planned.action.step {
+            *counts.entry(group).or_default() += 1;
+        }
+    }
+    counts
+}

@@ -1,0 +1,72 @@
+//! One row for each cycle: what it was, how it ended, and the guard's baseline.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Store, StoreError, moment, stamp};
+use crate::model::Instant;
+
+/// How a cycle ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CycleRow {
+    /// Its outcome in a word.
+    pub outcome: String,
+    /// People in a complete read.
+    pub people: Option<u32>,
+    /// The read may serve as the baseline of the next.
+    pub believed: bool,
+}
+
+/// The last cycle that ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastCycle {
+    /// Its number.
+    pub n: i64,
+    /// When it ended.
+    pub finished: Instant,
+}
+
+impl Store {
+    /// Begins a cycle and gives its number.
+    pub fn begin_cycle(&self, full: bool, now: Instant) -> Result<i64, StoreError> {
+        let sql = "INSERT INTO cycles (started, full_read) VALUES (?, ?) RETURNING n";
+        Ok(self
+            .conn
+            .query_row(sql, params![stamp(now), full], |row| row.get(0))?)
+    }
+
+    /// Ends a cycle.
+    pub fn end_cycle(&self, n: i64, row: &CycleRow, now: Instant) -> Result<(), StoreError> {
+        self.conn.execute(
+            "UPDATE cycles SET finished = ?, outcome = ?, people = ?, believed = ? WHERE n = ?",
+            params![stamp(now), row.outcome, row.people, row.believed, n],
+        )?;
+        // The log of cycles that did nothing is of no use after a while.
+        self.conn.execute(
+            "DELETE FROM cycles WHERE n < ? - 10000 AND believed = 0",
+            [n],
+        )?;
+        Ok(())
+    }
+
+    /// How many people the last believed complete read held.
+    pub fn believed_people(&self) -> Result<Option<u32>, StoreError> {
+        let sql = "SELECT people FROM cycles WHERE believed = 1 ORDER BY n DESC LIMIT 1";
+        Ok(self.conn.query_row(sql, [], |row| row.get(0)).optional()?)
+    }
+
+    /// The last cycle with a complete read that ended well.
+    pub fn last_full(&self) -> Result<Option<LastCycle>, StoreError> {
+        let sql = "SELECT n, finished FROM cycles WHERE full_read = 1 AND finished IS NOT NULL
+                       AND outcome <> 'failed' ORDER BY n DESC LIMIT 1";
+        self.conn
+            .query_row(sql, [], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))
+            .optional()?
+            .map(|(n, finished)| {
+                Ok(LastCycle {
+                    n,
+                    finished: moment(&finished)?,
+                })
+            })
+            .transpose()
+    }
+}

@@ -1,0 +1,327 @@
+//! The audit journal: an intent before every write, its outcome after it, never changed.
+//!
+//! Each row carries the SHA-256 of the row before it and its own canonical form, so that a row
+//! that was changed, removed or put in between shows.
+
+use rusqlite::{OptionalExtension, params};
+use sha2::{Digest, Sha256};
+
+use super::{Store, StoreError, json, moment, stamp};
+use crate::model::{Action, Cause, Done, Instant, Origin, Outcome, RequestNumber, Step};
+
+/// What an action carries on the wire and in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thread {
+    /// The request's number, `BASELINE`, or `unattributed`.
+    pub request: String,
+    /// The action's id in the journal.
+    pub action: i64,
+}
+
+/// What is written before a call.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// The action.
+    pub action: &'a Action,
+    /// The cycle that decided it.
+    pub cycle: i64,
+    /// The facts that it brings about, as texts.
+    pub keys: Vec<String>,
+    /// It belongs to a leave.
+    pub leaver: bool,
+    /// A person had said yes to it.
+    pub released: bool,
+}
+
+struct Row<'a> {
+    at: String,
+    entry: &'static str,
+    action_id: i64,
+    cycle: i64,
+    person: &'a str,
+    okta_id: Option<&'a str>,
+    action: &'a str,
+    group: Option<&'a str>,
+    request: String,
+    parent: Option<&'a str>,
+    cause: &'a str,
+    leaver: bool,
+    released: bool,
+    keys: String,
+    detail: String,
+    outcome: Option<&'a str>,
+    okta_request_id: Option<&'a str>,
+    error: Option<&'a str>,
+}
+
+impl Store {
+    /// Writes an intent, and gives the thread that its call must carry.
+    ///
+    /// The call may be made only after this returned: then the intent is on the disk.
+    pub fn intend(&self, entry: &Entry<'_>, now: Instant) -> Result<Thread, StoreError> {
+        self.atomically(|| {
+            let sql = "SELECT coalesce(max(action_id), 0) + 1 FROM journal";
+            let action_id: i64 = self.conn.query_row(sql, [], |row| row.get(0))?;
+            self.append(&row_of(entry, action_id, now, None))?;
+            Ok(Thread {
+                request: thread_word(&entry.action.origin),
+                action: action_id,
+            })
+        })
+    }
+
+    /// Writes how an action ended.
+    pub fn conclude(
+        &self,
+        entry: &Entry<'_>,
+        thread: &Thread,
+        outcome: &Outcome,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        self.atomically(|| self.append(&row_of(entry, thread.action, now, Some(outcome))))
+    }
+
+    fn append(&self, row: &Row<'_>) -> Result<(), StoreError> {
+        let before: String = self
+            .conn
+            .query_row(
+                "SELECT hash FROM journal ORDER BY id DESC LIMIT 1",
+                [],
+                |row| row.get(0),
+            )
+            .optional()?
+            .unwrap_or_default();
+        let hash = chain(&before, &canonical(row));
+        self.conn
+            .prepare_cached(
+                "INSERT INTO journal (at, entry, action_id, cycle, person, okta_id, action, group_id,
+                     request, parent, cause, leaver, released, keys, detail, outcome,
+                     okta_request_id, error, hash)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                row.at, row.entry, row.action_id, row.cycle, row.person, row.okta_id, row.action,
+                row.group, row.request, row.parent, row.cause, row.leaver, row.released, row.keys,
+                row.detail, row.outcome, row.okta_request_id, row.error, hash
+            ])?;
+        Ok(())
+    }
+
+    /// The hash of the newest row; empty before the first.
+    pub fn journal_head(&self) -> Result<String, StoreError> {
+        let sql = "SELECT hash FROM journal ORDER BY id DESC LIMIT 1";
+        Ok(self
+            .conn
+            .query_row(sql, [], |row| row.get(0))
+            .optional()?
+            .unwrap_or_default())
+    }
+
+    /// What was done, or may have been done, since a moment.
+    pub fn done_since(&self, since: Instant) -> Result<Vec<Done>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT i.at, i.person, i.action, i.group_id, i.cause, i.leaver, i.released, i.keys
+             FROM journal i LEFT JOIN journal o ON o.action_id = i.action_id AND o.entry = 'outcome'
+             WHERE i.entry = 'intent' AND i.at >= ?
+                 AND (o.outcome IS NULL OR o.outcome NOT IN ('failed', 'already_so'))
+             ORDER BY i.id",
+        )?;
+        let mut rows = statement.query([stamp(since)])?;
+        let mut done = Vec::new();
+        while let Some(row) = rows.next()? {
+            let keys: String = row.get(7)?;
+            done.push(Done {
+                at: moment(&row.get::<_, String>(0)?)?,
+                person: row.get(1)?,
+                action: row.get(2)?,
+                group: row.get(3)?,
+                cause: Cause::from_word(&row.get::<_, String>(4)?).unwrap_or(Cause::Record),
+                leaver: row.get(5)?,
+                released: row.get(6)?,
+                keys: super::from_json(&keys)?,
+            });
+        }
+        Ok(done)
+    }
+
+    /// What was applied for a request: the action's name, its group, its account and Okta's
+    /// request id.
+    pub fn applied_for(
+        &self,
+        request: &RequestNumber,
+    ) -> Result<Vec<(i64, String, Option<String>, Option<String>, Option<String>)>, StoreError>
+    {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT action_id, action, group_id, okta_id, okta_request_id FROM journal
+             WHERE request = ? AND entry = 'outcome' AND outcome IN ('applied', 'already_so') ORDER BY id",
+        )?;
+        let rows = statement.query_map([request.as_str()], |row| {
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+            ))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+/// The word that stands for an origin where a request number would.
+pub(super) fn thread_word(origin: &Origin) -> String {
+    origin.to_string()
+}
+
+fn row_of<'a>(
+    entry: &Entry<'a>,
+    action_id: i64,
+    now: Instant,
+    outcome: Option<&'a Outcome>,
+) -> Row<'a> {
+    let Action {
+        person,
+        account,
+        step,
+        origin,
+        cause,
+    } = entry.action;
+    let (word, okta_request_id, error) = match outcome {
+        None => (None, None, None),
+        Some(Outcome::Applied { okta_request_id }) => {
+            (Some("applied"), okta_request_id.as_deref(), None)
+        }
+        Some(Outcome::AlreadySo { okta_request_id }) => {
+            (Some("already_so"), okta_request_id.as_deref(), None)
+        }
+        Some(Outcome::Failed {
+            error,
+            okta_request_id,
+            transient: _,
+        }) => (
+            Some("failed"),
+            okta_request_id.as_deref(),
+            Some(error.as_str()),
+        ),
+        Some(Outcome::Unknown { error }) => (Some("unknown"), None, Some(error.as_str())),
+    };
+    Row {
+        at: stamp(now),
+        entry: if outcome.is_some() {
+            "outcome"
+        } else {
+            "intent"
+        },
+        action_id,
+        cycle: entry.cycle,
+        person: person.as_str(),
+        okta_id: account.as_ref().map(crate::model::AccountId::as_str),
+        action: step.name(),
+        group: step.group().map(crate::model::GroupId::as_str),
+        request: thread_word(origin),
+        parent: origin
+            .request()
+            .and_then(|r| r.parent.as_ref())
+            .map(RequestNumber::as_str),
+        cause: cause.as_str(),
+        leaver: entry.leaver,
+        released: entry.released,
+        keys: json(&entry.keys),
+        detail: if outcome.is_some() {
+            "{}".to_owned()
+        } else {
+            detail(step)
+        },
+        outcome: word,
+        okta_request_id,
+        error,
+    }
+}
+
+/// The before-image and what replaces it.
+pub(super) fn detail(step: &Step) -> String {
+    let value = match step {
+        Step::Create {
+            profile,
+            groups,
+            activate,
+        } => serde_json::json!({
+            "profile": profile,
+            "groups": groups.iter().map(crate::model::GroupId::as_str).collect::<Vec<_>>(),
+            "activate": activate,
+        }),
+        Step::Update { changes } => changes
+            .iter()
+            .map(|(attribute, change)| {
+                (
+                    attribute.clone(),
+                    serde_json::json!({"from": change.from, "to": change.to}),
+                )
+            })
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        Step::Activate { mail } | Step::Reactivate { mail } => serde_json::json!({ "mail": mail }),
+        Step::Suspend
+        | Step::Unsuspend
+        | Step::Deactivate
+        | Step::ClearSessions
+        | Step::AddMember { .. }
+        | Step::RemoveMember { .. } => serde_json::json!({}),
+    };
+    value.to_string()
+}
+
+/// Every column in order, as one JSON array: no two different rows look the same.
+fn canonical(row: &Row<'_>) -> String {
+    let Row {
+        at,
+        entry,
+        action_id,
+        cycle,
+        person,
+        okta_id,
+        action,
+        group,
+        request,
+        parent,
+        cause,
+        leaver,
+        released,
+        keys,
+        detail,
+        outcome,
+        okta_request_id,
+        error,
+    } = row;
+    serde_json::json!([
+        at,
+        entry,
+        action_id,
+        cycle,
+        person,
+        okta_id,
+        action,
+        group,
+        request,
+        parent,
+        cause,
+        leaver,
+        released,
+        keys,
+        detail,
+        outcome,
+        okta_request_id,
+        error
+    ])
+    .to_string()
+}
+
+fn chain(before: &str, canonical: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(before);
+    hash.update("\n");
+    hash.update(canonical);
+    hash.finalize()
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}

@@ -1,0 +1,303 @@
+//! Memory: what was last seen of both sides, what should be, and everything that was done.
+//!
+//! One SQLite file with one owner of the writing connection. Calls are short and made directly
+//! from the one task that runs a cycle. A command that only looks works on a [`Store::scratch`]
+//! copy, so it cannot leave a trace.
+
+mod accounts;
+mod cycles;
+mod decisions;
+mod holds;
+mod journal;
+mod people;
+mod requests;
+
+pub use cycles::{CycleRow, LastCycle};
+pub use decisions::FactRow;
+pub use holds::{Hold, NewHold};
+pub use journal::{Entry, Thread};
+pub use requests::StoredRequest;
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use rusqlite::{Connection, OpenFlags};
+use rusqlite_migration::{M, Migrations};
+
+use crate::model::Instant;
+
+/// Append only: a released version has run these on somebody's file.
+const STEPS: [&str; 1] = [include_str!("schema.sql")];
+
+static MIGRATIONS: LazyLock<Migrations<'static>> =
+    LazyLock::new(|| Migrations::new(STEPS.into_iter().map(M::up).collect()));
+
+/// The two systems that a store belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orgs {
+    /// ServiceNow's base address.
+    pub servicenow: String,
+    /// Okta's base address.
+    pub okta: String,
+}
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite said no.
+    #[error("the store failed: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The file cannot be opened, read or made.
+    #[error("{path}: {reason}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The file was written by a newer version.
+    #[error(
+        "{path} was written by a newer version of goldthread; install that version or restore an older copy"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file belongs to other systems.
+    #[error(
+        "{path} belongs to {theirs}, and the configuration names {ours}; \
+         give each pair of systems a store of its own"
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The address that the store was made for.
+        theirs: String,
+        /// The address that the configuration names.
+        ours: String,
+    },
+    /// Another process writes.
+    #[error("{path} is in use by {holder}; only one process at a time may write")]
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// Who holds it.
+        holder: String,
+    },
+    /// What is in it makes no sense.
+    #[error("the store holds something unreadable: {0}")]
+    Corrupt(String),
+}
+
+/// An open store.
+#[derive(Debug)]
+pub struct Store {
+    conn: Connection,
+    /// Held for as long as this process may write; a look has none.
+    _lock: Option<File>,
+}
+
+impl Store {
+    /// Opens the store for writing, and makes or migrates it where needed. `holder` says who we
+    /// are to whoever comes second.
+    pub fn open(path: &Path, orgs: &Orgs, holder: &str) -> Result<Self, StoreError> {
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            std::fs::create_dir_all(folder).map_err(|error| StoreError::File {
+                path: folder.to_owned(),
+                reason: error.to_string(),
+            })?;
+        }
+        let lock = lock(path, holder)?;
+        let existed = path.metadata().is_ok_and(|file| file.len() > 0);
+        let mut conn = Connection::open(path).map_err(|error| unusable(path, &error))?;
+        prepare(&conn).map_err(|error| unusable(path, &error))?;
+        let before = version(&conn)?;
+        check_version(path, before)?;
+        if existed && before < STEPS.len() {
+            copy_aside(&conn, path, before)?;
+        }
+        migrate(&mut conn, path)?;
+        let store = Self {
+            conn,
+            _lock: Some(lock),
+        };
+        store.bind(path, orgs)?;
+        Ok(store)
+    }
+
+    /// A private copy that disappears with the process, empty where there is no store yet.
+    pub fn scratch(path: &Path, orgs: &Orgs) -> Result<Self, StoreError> {
+        // An empty name is a temporary database of SQLite's own, on disk only when it grows.
+        let mut conn = Connection::open("")?;
+        if path.exists() {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let source = Connection::open_with_flags(path, read_only)
+                .or_else(|_| Connection::open_with_flags(path, flags))
+                .map_err(|error| unusable(path, &error))?;
+            source.busy_timeout(std::time::Duration::from_secs(5))?;
+            check_version(
+                path,
+                version(&source).map_err(|error| unusable_store(path, error))?,
+            )?;
+            let backup = rusqlite::backup::Backup::new(&source, &mut conn)?;
+            backup
+                .run_to_completion(-1, std::time::Duration::ZERO, None)
+                .map_err(|error| unusable(path, &error))?;
+        }
+        conn.pragma_update(None, "foreign_keys", true)?;
+        conn.pragma_update(None, "synchronous", "OFF")?;
+        migrate(&mut conn, path)?;
+        let store = Self { conn, _lock: None };
+        store.bind(path, orgs)?;
+        Ok(store)
+    }
+
+    /// Remembers the two systems, or refuses a store that was made for others.
+    fn bind(&self, path: &Path, orgs: &Orgs) -> Result<(), StoreError> {
+        for (key, ours) in [("servicenow", &orgs.servicenow), ("okta", &orgs.okta)] {
+            match self.meta(key)? {
+                None => self.set_meta(key, ours)?,
+                Some(theirs) if theirs == *ours => {}
+                Some(theirs) => {
+                    return Err(StoreError::Foreign {
+                        path: path.to_owned(),
+                        theirs,
+                        ours: ours.clone(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs several changes as one: all of them, or none.
+    pub fn atomically<T>(
+        &self,
+        work: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let transaction = self.conn.unchecked_transaction()?;
+        let result = work()?;
+        transaction.commit()?;
+        Ok(result)
+    }
+}
+
+fn prepare(conn: &Connection) -> rusqlite::Result<()> {
+    conn.busy_timeout(std::time::Duration::from_secs(5))?;
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    // An intent must be on the disk before its call is sent.
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "foreign_keys", true)
+}
+
+fn version(conn: &Connection) -> Result<usize, StoreError> {
+    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    usize::try_from(version).map_err(|_| StoreError::Corrupt("its version is negative".to_owned()))
+}
+
+fn check_version(path: &Path, version: usize) -> Result<(), StoreError> {
+    if version > STEPS.len() {
+        Err(StoreError::Newer {
+            path: path.to_owned(),
+        })
+    } else {
+        Ok(())
+    }
+}
+
+fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    MIGRATIONS
+        .to_latest(conn)
+        .map_err(|error| StoreError::File {
+            path: path.to_owned(),
+            reason: format!("it cannot be brought up to date: {error}"),
+        })
+}
+
+/// Keeps the file as it was before a migration touches it.
+fn copy_aside(conn: &Connection, path: &Path, version: usize) -> Result<(), StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".v{version}"));
+    conn.backup("main", Path::new(&name), None)
+        .map_err(|error| unusable(Path::new(&name), &error))
+}
+
+fn unusable(path: &Path, error: &rusqlite::Error) -> StoreError {
+    StoreError::File {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+fn unusable_store(path: &Path, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Sqlite(error) => unusable(path, &error),
+        other => other,
+    }
+}
+
+/// Takes the lock beside the store, or says who has it. The lock goes with the process.
+fn lock(path: &Path, holder: &str) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let failed = |error: std::io::Error| StoreError::File {
+        path: name.clone(),
+        reason: error.to_string(),
+    };
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&name)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let _ = file.read_to_string(&mut holder);
+            let holder = holder.trim();
+            return Err(StoreError::Locked {
+                path: path.to_owned(),
+                holder: if holder.is_empty() {
+                    "another process"
+                } else {
+                    holder
+                }
+                .to_owned(),
+            });
+        }
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .map_err(failed)?;
+    writeln!(file, "{holder} (process {})", std::process::id()).map_err(failed)?;
+    Ok(file)
+}
+
+/// Times are stored as RFC 3339 in UTC with milliseconds, so that they sort as text.
+fn stamp(at: Instant) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
+fn moment(text: &str) -> Result<Instant, StoreError> {
+    chrono::DateTime::parse_from_rfc3339(text)
+        .map(|at| at.with_timezone(&chrono::Utc))
+        .map_err(|_| StoreError::Corrupt(format!("{text:?} is not a time")))
+}
+
+fn json<T: serde::Serialize + ?Sized>(value: &T) -> String {
+    serde_json::to_string(value).expect("maps of strings always serialise")
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
