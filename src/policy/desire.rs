@@ -24,6 +24,8 @@ pub struct Fact<T> {
     pub hold: Option<String>,
     /// Why it is only reported.
     pub report: Option<String>,
+    /// Why this part is only observed: what would be done is said, and not done.
+    pub observe: Option<String>,
     /// It comes from a request that was closed before it was first seen.
     pub history: bool,
 }
@@ -174,7 +176,8 @@ fn status(
         reasons: BTreeSet::from([reason(mandate)]),
         basis: String::new(),
         hold: None,
-        report: observed(policy, Some(mandate), false),
+        report: None,
+        observe: observed(policy, Some(mandate), false),
         history: mandate.history,
     });
     if asked
@@ -199,7 +202,8 @@ fn status(
                         reasons: BTreeSet::from([Reason::Record]),
                         basis: "lifecycle.accounts = active".to_owned(),
                         hold: None,
-                        report: observed(policy, None, false),
+                        report: None,
+        observe: observed(policy, None, false),
                         history: false,
                     },
                 )
@@ -252,7 +256,8 @@ fn status(
         reasons: BTreeSet::from([Reason::Record]),
         basis: "lifecycle.inactive_record".to_owned(),
         hold,
-        report: report.or_else(|| observed(policy, None, false)),
+        report,
+        observe: observed(policy, None, false),
         history: false,
     })
 }
@@ -281,7 +286,8 @@ fn ahead(
         reasons: BTreeSet::from([reason(mandate)]),
         basis: String::new(),
         hold: None,
-        report: observed(policy, Some(mandate), false),
+        report: None,
+        observe: observed(policy, Some(mandate), false),
         history: mandate.history,
     })
 }
@@ -327,7 +333,8 @@ fn profile(subject: &Subject<'_>, policy: &Policy, folded: &Folded<'_>, desired:
                 reasons: BTreeSet::from([Reason::Record]),
                 basis: expression.source().to_owned(),
                 hold: None,
-                report: observed(policy, folded.placement, false),
+                report: None,
+        observe: observed(policy, folded.placement, false),
                 history,
             },
         );
@@ -342,7 +349,8 @@ fn profile(subject: &Subject<'_>, policy: &Policy, folded: &Folded<'_>, desired:
                 reasons: BTreeSet::from([Reason::Record]),
                 basis: "identity.anchor".to_owned(),
                 hold: None,
-                report: observed(policy, folded.placement, false),
+                report: None,
+        observe: observed(policy, folded.placement, false),
                 history,
             },
         );
@@ -410,7 +418,8 @@ fn memberships(
             reasons: BTreeSet::from([Reason::Rule(rule.name.clone())]),
             basis: rule.when.source().to_owned(),
             hold: None,
-            report: observed(policy, None, rule.observe),
+            report: None,
+        observe: observed(policy, None, rule.observe),
             history,
         };
         if belongs {
@@ -443,7 +452,8 @@ fn memberships(
                 reasons,
                 basis: String::new(),
                 hold: None,
-                report: observed(policy, Some(newest), false),
+                report: None,
+        observe: observed(policy, Some(newest), false),
                 history: mandates.iter().all(|mandate| mandate.history),
             },
         );
@@ -462,7 +472,8 @@ fn memberships(
                 reasons: BTreeSet::new(),
                 basis: String::new(),
                 hold: None,
-                report: observed(policy, None, false),
+                report: None,
+        observe: observed(policy, None, false),
                 history: false,
             });
             fact.reasons.insert(Reason::Baseline);
@@ -511,7 +522,8 @@ fn memberships(
             reasons: BTreeSet::new(),
             basis: String::new(),
             hold: None,
-            report: observed(policy, folded.placement, false),
+            report: None,
+        observe: observed(policy, folded.placement, false),
             history,
         },
     });
@@ -532,7 +544,8 @@ fn taken_away(policy: &Policy, mandate: &Mandate) -> Fact<bool> {
         reasons: BTreeSet::new(),
         basis: String::new(),
         hold: None,
-        report: observed(policy, Some(mandate), false),
+        report: None,
+        observe: observed(policy, Some(mandate), false),
         history: mandate.history,
     }
 }

@@ -132,6 +132,8 @@ pub struct Drift {
     pub reason: String,
     /// Part of the set of differences that closed requests would explain.
     pub history: bool,
+    /// Its part of the configuration only observes: this would be done, and is not.
+    pub observed: bool,
 }
 
 /// The surroundings that judging one person's differences needs.
@@ -158,10 +160,7 @@ pub fn diff(
     if let Some(status) = &desired.status {
         found.extend(diff_status(status, desired, actual, known));
     }
-    let writable = actual
-        .account
-        .as_ref()
-        .is_some_and(|account| account.status != AccountStatus::Deprovisioned)
+    let writable = !super::plan::is_dormant(actual.account.as_ref())
         || found
             .iter()
             .any(|drift| drift.remedy == Some(Remedy::Revive));
@@ -178,9 +177,39 @@ pub fn diff(
     }
     for drift in &mut found {
         judge(drift, person, actual, setting);
+        drift.observed &= matches!(drift.disposition, Disposition::Apply | Disposition::Hold);
+        if drift.observed {
+            drift.disposition = Disposition::Report;
+            drift.reason = format!("only observed: {}", drift.reason);
+        }
     }
+    follow_the_account(&mut found, actual);
     found.sort_by(|a, b| a.key.cmp(&b.key));
     found
+}
+
+/// Memberships wait for the account that they are for.
+fn follow_the_account(found: &mut [Drift], actual: &Actual) {
+    if !super::plan::is_dormant(actual.account.as_ref()) {
+        return;
+    }
+    let account = found
+        .iter()
+        .find(|drift| matches!(drift.remedy, Some(Remedy::Create { .. } | Remedy::Revive)))
+        .map(|drift| (drift.disposition, drift.reason.clone(), drift.observed));
+    let Some((disposition, reason, observed)) = account else { return };
+    if disposition == Disposition::Apply {
+        return;
+    }
+    for drift in found.iter_mut() {
+        if drift.disposition == Disposition::Apply
+            && matches!(drift.remedy, Some(Remedy::Add | Remedy::Update))
+        {
+            drift.disposition = disposition;
+            drift.observed = observed;
+            drift.reason.clone_from(&reason);
+        }
+    }
 }
 
 fn set_aside(anomaly: &Anomaly) -> Drift {
@@ -198,6 +227,7 @@ fn set_aside(anomaly: &Anomaly) -> Drift {
         remedy: None,
         reason: anomaly.text.clone(),
         history: false,
+        observed: false,
     }
 }
 
@@ -242,6 +272,7 @@ fn drift_of<T>(
         disposition,
         remedy,
         reason,
+        observed: fact.observe.is_some(),
     }
 }
 

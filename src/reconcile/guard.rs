@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use globset::GlobSet;
 
-use super::plan::{Plan, Planned, removals};
+use super::plan::{Gate, Plan, Planned, removals};
 use crate::model::{Account, AccountId, Cause, Done, FactKey, GroupId, Operation, Person, Step};
 use crate::policy::interpret::Problem;
 
@@ -135,13 +135,6 @@ impl ApprovedPlan {
     pub fn actions(&self) -> &[Approved] {
         &self.actions
     }
-
-    /// Keeps only the actions of one kind of people.
-    #[must_use]
-    pub fn only(mut self, keep: impl Fn(&Planned) -> bool) -> Self {
-        self.actions.retain(|approved| keep(&approved.planned));
-        self
-    }
 }
 
 /// One action that waits for a person's yes.
@@ -164,6 +157,8 @@ pub struct Verdict {
     pub approved: ApprovedPlan,
     /// What waits.
     pub held: Vec<Held>,
+    /// What would be done if its part of the configuration did not only observe.
+    pub skipped: Vec<Planned>,
     /// Why whole kinds of action are held.
     pub quarantined: Option<String>,
 }
@@ -171,75 +166,52 @@ pub struct Verdict {
 /// Sorts a plan into what may be done and what waits.
 pub fn approve(plan: Plan, limits: &Limits, context: &Context) -> Verdict {
     let mut verdict = Verdict::default();
-    let mut open: Vec<Approved> = Vec::new();
-    let mut released: Vec<Approved> = Vec::new();
+    let mut open: Vec<Planned> = Vec::new();
+    let mut released: Vec<Planned> = Vec::new();
     for planned in plan.actions {
         let fingerprint = planned.fingerprint();
-        if context.released.contains(&fingerprint) {
-            released.push(Approved {
-                planned,
-                released: true,
-            });
-        } else if context.dismissed.contains(&fingerprint) {
-            let reason = planned
-                .hold
-                .clone()
-                .unwrap_or_else(|| planned.reason.clone());
-            verdict.held.push(Held {
-                planned,
-                reason,
-                set: None,
-                dismissed: true,
-            });
-        } else if let Some(reason) = planned.hold.clone() {
-            let set = planned.history.then_some("closed-requests");
-            verdict.held.push(Held {
-                planned,
-                reason,
-                set,
-                dismissed: false,
-            });
-        } else if let Some(reason) = contested(&planned, limits, context) {
-            verdict.held.push(Held {
-                planned,
-                reason,
-                set: None,
-                dismissed: false,
-            });
-        } else {
-            open.push(Approved {
-                planned,
-                released: false,
-            });
+        let wait = |planned: Planned, reason: String| Held {
+            set: planned.history.then_some("closed-requests"),
+            dismissed: context.dismissed.contains(&fingerprint),
+            planned,
+            reason,
+        };
+        match planned.gate.clone() {
+            Gate::Observed(_) => verdict.skipped.push(planned),
+            _ if context.released.contains(&fingerprint) => released.push(planned),
+            Gate::Held(reason) => verdict.held.push(wait(planned, reason)),
+            Gate::Open if context.dismissed.contains(&fingerprint) => {
+                let reason = planned.reason.clone();
+                verdict.held.push(wait(planned, reason));
+            }
+            Gate::Open => match contested(&planned, limits, context) {
+                Some(reason) => verdict.held.push(wait(planned, reason)),
+                None => open.push(planned),
+            },
         }
     }
 
     for crossed in crossings(&open, limits, context) {
-        let (held, rest): (Vec<_>, Vec<_>) = open
-            .into_iter()
-            .partition(|approved| (crossed.concerns)(&approved.planned));
+        let (held, rest): (Vec<_>, Vec<_>) =
+            open.into_iter().partition(|planned| (crossed.concerns)(planned));
         open = rest;
         if held.is_empty() {
             continue;
         }
-        verdict
-            .quarantined
-            .get_or_insert_with(|| crossed.reason.clone());
-        verdict.held.extend(held.into_iter().map(|approved| Held {
-            planned: approved.planned,
+        verdict.quarantined.get_or_insert_with(|| crossed.reason.clone());
+        verdict.held.extend(held.into_iter().map(|planned| Held {
+            planned,
             reason: crossed.reason.clone(),
             set: Some(crossed.set),
             dismissed: false,
         }));
     }
+    let yes: BTreeSet<String> = released.iter().map(Planned::fingerprint).collect();
     open.extend(released);
-    verdict.approved.actions = super::plan::plan(open.iter().map(|a| a.planned.clone()).collect())
+    verdict.approved.actions = super::plan::plan(open)
         .actions
         .into_iter()
-        .map(|planned| {
-            let released = context.released.contains(&planned.fingerprint());
-            Approved { planned, released }
-        })
+        .map(|planned| Approved { released: yes.contains(&planned.fingerprint()), planned })
         .collect();
     if verdict.quarantined.is_none() {
         verdict.quarantined.clone_from(&context.implausible);
@@ -296,8 +268,8 @@ fn is_unasked(planned: &Planned) -> bool {
 }
 
 /// The limits that the plan, with what was done in the window, would exceed.
-fn crossings(open: &[Approved], limits: &Limits, context: &Context) -> Vec<Crossing> {
-    let plans = || open.iter().map(|approved| &approved.planned);
+fn crossings(open: &[Planned], limits: &Limits, context: &Context) -> Vec<Crossing> {
+    let plans = || open.iter();
     let past = || context.done.iter().filter(|done| !done.released);
     let mut found = Vec::new();
 

@@ -24,10 +24,21 @@ pub struct Planned {
     pub leaver: bool,
     /// Why, for a person to read.
     pub reason: String,
-    /// A hold that was decided before any limit was looked at.
-    pub hold: Option<String>,
+    /// Whether anything stands in its way before any limit was looked at.
+    pub gate: Gate,
     /// Part of the set of differences that closed requests would explain.
     pub history: bool,
+}
+
+/// What was decided about an action by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gate {
+    /// It may be done, as far as the limits allow.
+    Open,
+    /// It waits for a person's yes, for this reason.
+    Held(String),
+    /// Its part of the configuration only observes.
+    Observed(String),
 }
 
 impl Planned {
@@ -100,11 +111,11 @@ pub fn actions(
         keys: vec![drift.key.clone()],
         leaver,
         reason: drift.reason.clone(),
-        hold: (drift.disposition == Disposition::Hold).then(|| drift.reason.clone()),
+        gate: gate(drift),
         history: drift.history,
     };
     let todo = |drift: &&Drift| {
-        matches!(drift.disposition, Disposition::Apply | Disposition::Hold)
+        (drift.observed || matches!(drift.disposition, Disposition::Apply | Disposition::Hold))
             && drift.remedy.is_some()
             || drift.remedy == Some(Remedy::ClearSessions)
                 && drift.disposition == Disposition::Blocked
@@ -191,6 +202,16 @@ pub fn actions(
     result
 }
 
+fn gate(drift: &Drift) -> Gate {
+    if drift.observed {
+        Gate::Observed(drift.reason.clone())
+    } else if drift.disposition == Disposition::Hold {
+        Gate::Held(drift.reason.clone())
+    } else {
+        Gate::Open
+    }
+}
+
 fn create(desired: &Desired, activate: bool, policy: &Policy) -> Step {
     let profile: BTreeMap<String, String> = desired
         .profile
@@ -210,26 +231,24 @@ fn joins_creation(planned: &Planned, drift: &Drift) -> bool {
         return false;
     };
     groups.len() < MAX_GROUPS_AT_CREATION
-        && planned.hold.is_some() == (drift.disposition == Disposition::Hold)
+        && std::mem::discriminant(&planned.gate) == std::mem::discriminant(&gate(drift))
 }
 
 /// One call for all attributes of the same origin, cause and verdict.
 fn updates(drifts: &[Drift], make: &impl Fn(&Drift, Step) -> Planned) -> Vec<Planned> {
-    let mut calls: BTreeMap<(&Origin, Cause, bool), (Vec<&Drift>, BTreeMap<String, Change>)> =
+    let mut calls: BTreeMap<(&Origin, Cause, Disposition), (Vec<&Drift>, BTreeMap<String, Change>)> =
         BTreeMap::new();
     for drift in drifts {
         let FactKey::Profile(attribute) = &drift.key else {
             continue;
         };
-        let held = match drift.disposition {
-            Disposition::Apply => false,
-            Disposition::Hold => true,
-            _ => continue,
-        };
-        if drift.remedy != Some(Remedy::Update) {
+        let wanted = drift.observed
+            || matches!(drift.disposition, Disposition::Apply | Disposition::Hold);
+        if !wanted || drift.remedy != Some(Remedy::Update) {
             continue;
         }
-        let (drifts, changes) = calls.entry((&drift.origin, drift.cause, held)).or_default();
+        let (drifts, changes) =
+            calls.entry((&drift.origin, drift.cause, drift.disposition)).or_default();
         drifts.push(drift);
         changes.insert(attribute.clone(), drift.change());
     }

@@ -20,11 +20,17 @@ pub struct FactRow {
     pub origin: Origin,
     /// What it follows from in the configuration.
     pub basis: String,
-    /// Everything that speaks for it, as texts for people.
-    pub reasons: String,
     /// Okta was seen to agree.
     pub established: bool,
 }
+
+/// No approved request gives the person `l` the group `g`.
+const UNEXPLAINED: &str = "NOT EXISTS (
+    SELECT 1 FROM request_groups rg
+    JOIN request_people rp ON rp.request = rg.request
+    JOIN requests r ON r.sys_id = rg.request
+    WHERE rp.person = l.person AND rg.group_id = g.okta_id
+        AND r.standing = 'approved' AND r.operation IN ('join', 'move', 'grant'))";
 
 impl Store {
     /// The account that a person is linked to.
@@ -76,23 +82,27 @@ impl Store {
             .query_row("SELECT count(*) FROM links", [], |row| row.get(0))?)
     }
 
-    /// Remembers a membership that was there at take-over.
+    /// Remembers a membership that was there at take-over, unless a request explains it: what a
+    /// temporary grant gave must not become permanent because the store was lost.
     pub fn keep_baseline(&self, person: &SysId, group: &GroupId) -> Result<(), StoreError> {
-        self.conn
-            .prepare_cached("INSERT OR IGNORE INTO baseline (person, group_id) VALUES (?, ?)")?
-            .execute([person.as_str(), group.as_str()])?;
+        let sql = format!(
+            "INSERT OR IGNORE INTO baseline (person, group_id)
+             SELECT l.person, g.okta_id FROM links l, groups g
+             WHERE l.person = ? AND g.okta_id = ? AND {UNEXPLAINED}"
+        );
+        self.conn.prepare_cached(&sql)?.execute([person.as_str(), group.as_str()])?;
         Ok(())
     }
 
     /// Remembers the present linked members of a group that comes under management.
     pub fn keep_group_baseline(&self, group: &GroupId) -> Result<(), StoreError> {
-        self.conn.execute(
+        let sql = format!(
             "INSERT OR IGNORE INTO baseline (person, group_id)
              SELECT l.person, g.okta_id FROM memberships m
              JOIN groups g ON g.id = m.group_id JOIN accounts a ON a.id = m.account
-             JOIN links l ON l.okta_id = a.okta_id WHERE g.okta_id = ?",
-            [group.as_str()],
-        )?;
+             JOIN links l ON l.okta_id = a.okta_id WHERE g.okta_id = ? AND {UNEXPLAINED}"
+        );
+        self.conn.execute(&sql, [group.as_str()])?;
         Ok(())
     }
 
@@ -112,7 +122,7 @@ impl Store {
     /// A person's facts as last decided, by key.
     pub fn facts_of(&self, person: &SysId) -> Result<BTreeMap<String, FactRow>, StoreError> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT key, value, origin, parent, basis, reasons, established FROM facts WHERE person = ?",
+            "SELECT key, value, origin, parent, basis, established FROM facts WHERE person = ?",
         )?;
         let mut rows = statement.query([person.as_str()])?;
         let mut facts = BTreeMap::new();
@@ -123,8 +133,7 @@ impl Store {
                 value: row.get(1)?,
                 origin: origin(row.get(2)?, row.get(3)?)?,
                 basis: row.get(4)?,
-                reasons: row.get(5)?,
-                established: row.get(6)?,
+                established: row.get(5)?,
             };
             facts.insert(key, fact);
         }
@@ -147,12 +156,11 @@ impl Store {
                 let parent = fact.origin.request().and_then(|request| request.parent.as_ref());
                 self.conn
                     .prepare_cached(
-                        "INSERT INTO facts (person, key, value, origin, parent, basis, reasons, established, since)
-                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                        "INSERT INTO facts (person, key, value, origin, parent, basis, established, since)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
                          ON CONFLICT (person, key) DO UPDATE SET
-                             since = CASE WHEN value IS ?3 THEN since ELSE ?9 END,
-                             value = ?3, origin = ?4, parent = ?5, basis = ?6, reasons = ?7,
-                             established = ?8",
+                             since = CASE WHEN value IS ?3 THEN since ELSE ?8 END,
+                             value = ?3, origin = ?4, parent = ?5, basis = ?6, established = ?7",
                     )?
                     .execute(params![
                         person.as_str(),
@@ -161,7 +169,6 @@ impl Store {
                         origin_word(&fact.origin),
                         parent.map(RequestNumber::as_str),
                         fact.basis,
-                        fact.reasons,
                         fact.established,
                         stamp(now)
                     ])?;

@@ -33,6 +33,21 @@ pub struct Entry<'a> {
     pub released: bool,
 }
 
+/// One applied action, as a closing note names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The action's id in the journal.
+    pub action_id: i64,
+    /// The contract's name of the action.
+    pub action: String,
+    /// The group's id, where it was about one.
+    pub group: Option<String>,
+    /// The account.
+    pub okta_id: Option<String>,
+    /// `X-Okta-Request-Id` of the answer.
+    pub okta_request_id: Option<String>,
+}
+
 struct Row<'a> {
     at: String,
     entry: &'static str,
@@ -144,25 +159,20 @@ impl Store {
         Ok(done)
     }
 
-    /// What was applied for a request: the action's name, its group, its account and Okta's
-    /// request id.
-    pub fn applied_for(
-        &self,
-        request: &RequestNumber,
-    ) -> Result<Vec<(i64, String, Option<String>, Option<String>, Option<String>)>, StoreError>
-    {
+    /// What was applied for a request, in order.
+    pub fn applied_for(&self, request: &RequestNumber) -> Result<Vec<Applied>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT action_id, action, group_id, okta_id, okta_request_id FROM journal
              WHERE request = ? AND entry = 'outcome' AND outcome IN ('applied', 'already_so') ORDER BY id",
         )?;
         let rows = statement.query_map([request.as_str()], |row| {
-            Ok((
-                row.get(0)?,
-                row.get(1)?,
-                row.get(2)?,
-                row.get(3)?,
-                row.get(4)?,
-            ))
+            Ok(Applied {
+                action_id: row.get(0)?,
+                action: row.get(1)?,
+                group: row.get(2)?,
+                okta_id: row.get(3)?,
+                okta_request_id: row.get(4)?,
+            })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

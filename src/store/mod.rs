@@ -15,7 +15,7 @@ mod requests;
 pub use cycles::{CycleRow, LastCycle};
 pub use decisions::FactRow;
 pub use holds::{Hold, NewHold};
-pub use journal::{Entry, Thread};
+pub use journal::{Applied, Entry, Thread};
 pub use requests::StoredRequest;
 
 use std::fs::{File, OpenOptions, TryLockError};

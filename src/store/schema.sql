@@ -130,7 +130,6 @@ CREATE TABLE facts (
     origin      TEXT,
     parent      TEXT,
     basis       TEXT NOT NULL,
-    reasons     TEXT NOT NULL,
     established INTEGER NOT NULL,
     since       TEXT NOT NULL,
     PRIMARY KEY (person, key)

@@ -1,0 +1,280 @@
+//! Acting: the journal before and after every call, and a second look at whoever was touched.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::cycle::Preview;
+use super::decide::Surroundings;
+use super::describe::sentence;
+use super::report::CycleReport;
+use super::{Engine, EngineError, Hands};
+use crate::model::{AccountId, Outcome, Step, SysId};
+use crate::okta;
+use crate::reconcile::guard::key_text;
+use crate::reconcile::plan::Planned;
+use crate::store::{Entry, NewHold, StoreError};
+
+/// How long an activation or deactivation may take before it is left to the next cycle.
+const TRANSITION: Duration = Duration::from_secs(15);
+
+/// Who was acted on, and whose actions Okta refused for good.
+#[derive(Debug, Default)]
+pub(super) struct Touched {
+    people: BTreeSet<SysId>,
+    refused: BTreeSet<SysId>,
+}
+
+impl Engine {
+    /// Carries out what was approved, in order. One failure ends what depends on it, and no more.
+    pub(super) async fn apply(
+        &self,
+        hands: &Hands,
+        preview: &Preview,
+        report: &mut CycleReport,
+    ) -> Result<Touched, EngineError> {
+        let mut touched = Touched::default();
+        let mut created: BTreeMap<SysId, AccountId> = BTreeMap::new();
+        let mut without_account: BTreeSet<SysId> = BTreeSet::new();
+        for approved in preview.verdict.approved.actions() {
+            let mut planned = approved.planned.clone();
+            let person = planned.action.person.clone();
+            if planned.action.account.is_none() {
+                planned.action.account = created.get(&person).cloned();
+            }
+            if without_account.contains(&person) {
+                let reason = Some("what it depends on failed".to_owned());
+                report.push(self.action_report(&planned, "skipped", reason)?);
+                continue;
+            }
+            touched.people.insert(person.clone());
+            let outcome =
+                self.carry_out(hands, preview.cycle, &mut planned, approved.released, report).await?;
+            match outcome {
+                Outcome::Applied { .. } | Outcome::AlreadySo { .. } => {
+                    if let (Step::Create { .. }, Some(account)) =
+                        (&planned.action.step, &planned.action.account)
+                    {
+                        created.insert(person, account.clone());
+                    }
+                }
+                Outcome::Failed { transient, .. } => {
+                    if !transient {
+                        touched.refused.insert(person.clone());
+                    }
+                    if opens_the_way(&planned.action.step) {
+                        without_account.insert(person);
+                    }
+                }
+                Outcome::Unknown { .. } => {
+                    if opens_the_way(&planned.action.step) {
+                        without_account.insert(person);
+                    }
+                }
+            }
+        }
+        Ok(touched)
+    }
+
+    async fn carry_out(
+        &self,
+        hands: &Hands,
+        cycle: i64,
+        planned: &mut Planned,
+        released: bool,
+        report: &mut CycleReport,
+    ) -> Result<Outcome, EngineError> {
+        let intent = planned.action.clone();
+        let keys = planned.keys.iter().map(key_text).collect();
+        let entry = Entry { action: &intent, cycle, keys, leaver: planned.leaver, released };
+        let thread = self.store.intend(&entry, self.now())?;
+        let on_wire = okta::Thread { request: &thread.request, action: thread.action };
+        let performed = hands.okta.perform(&intent.step, intent.account.as_ref(), &on_wire).await;
+        if let Some(account) = performed.account {
+            planned.action.account = Some(account.id.clone());
+            self.store.keep_accounts(
+                std::slice::from_ref(&account),
+                &self.account_keys(),
+                cycle,
+            )?;
+            if matches!(intent.step, Step::Create { .. }) {
+                self.store.keep_link(&intent.person, &account.id, &intent.origin, self.now())?;
+            }
+        }
+        let done = planned.action.clone();
+        let entry = Entry { action: &done, ..entry };
+        self.store.conclude(&entry, &thread, &performed.outcome, self.now())?;
+        self.say(planned, thread.action, cycle, &performed.outcome, report)?;
+        Ok(performed.outcome)
+    }
+
+    /// One event in the log and one line in the report for each action.
+    fn say(
+        &self,
+        planned: &Planned,
+        id: i64,
+        cycle: i64,
+        outcome: &Outcome,
+        report: &mut CycleReport,
+    ) -> Result<(), StoreError> {
+        let (word, okta_request_id, error) = match outcome {
+            Outcome::Applied { okta_request_id } | Outcome::AlreadySo { okta_request_id } => {
+                ("applied", okta_request_id.clone(), None)
+            }
+            Outcome::Failed { error, okta_request_id, .. } => {
+                ("failed", okta_request_id.clone(), Some(error.clone()))
+            }
+            Outcome::Unknown { error } => ("failed", None, Some(error.clone())),
+        };
+        let mut action = self.action_report(planned, word, error.clone())?;
+        action.id = Some(id);
+        action.okta_request_id = okta_request_id;
+        action.transient =
+            matches!(outcome, Outcome::Failed { transient: true, .. } | Outcome::Unknown { .. });
+        let text = sentence(&planned.action, action.person.name(), action.group.as_deref());
+        let text = match &error {
+            None => text,
+            Some(error) => format!("{text}: failed: {error}"),
+        };
+        macro_rules! event {
+            ($level:ident) => {
+                tracing::$level!(
+                    request = action.request.as_deref().unwrap_or(""),
+                    parent = action.parent.as_deref().unwrap_or(""),
+                    action = planned.action.step.name(),
+                    outcome = word,
+                    cause = action.cause,
+                    login = action.person.login.as_deref().unwrap_or(""),
+                    sys_id = %planned.action.person,
+                    okta_user = action.person.okta_id.as_deref().unwrap_or(""),
+                    group = action.group.as_deref().unwrap_or(""),
+                    okta_request_id = action.okta_request_id.as_deref().unwrap_or(""),
+                    action_id = id,
+                    cycle,
+                    "{text}"
+                )
+            };
+        }
+        if error.is_none() { event!(info) } else { event!(warn) }
+        report.push(action);
+        Ok(())
+    }
+
+    /// Looks again at whoever was acted on, remembers what is now, and plans the next look.
+    pub(super) async fn settle(
+        &mut self,
+        preview: &Preview,
+        touched: &Touched,
+        surroundings: &Surroundings,
+        report: &mut CycleReport,
+    ) -> Result<(), EngineError> {
+        for person in &touched.people {
+            self.refresh_settled(person, preview.cycle).await?;
+        }
+        let now = self.now();
+        for (id, before) in &preview.decision.differing {
+            if !touched.people.contains(id) {
+                self.store.looked_at(id, before.desired.next)?;
+                self.remember(before, surroundings)?;
+                continue;
+            }
+            let Some(judged) = self.judge(id, surroundings)? else { continue };
+            self.remember(&judged, surroundings)?;
+            let again = judged.actions.iter().any(|planned| {
+                planned.gate == crate::reconcile::plan::Gate::Open
+            }) && !touched.refused.contains(id);
+            let next = if again { Some(now) } else { judged.desired.next };
+            self.store.looked_at(id, next)?;
+        }
+        self.describe_waiting(preview, report)?;
+        Ok(())
+    }
+
+    /// Reads until no change is on its way any more, for a bounded time.
+    async fn refresh_settled(&self, person: &SysId, cycle: i64) -> Result<(), EngineError> {
+        let deadline = tokio::time::Instant::now() + TRANSITION;
+        let mut pause = Duration::from_millis(200);
+        loop {
+            self.refresh(person, cycle).await?;
+            let link = self.store.link(person)?;
+            let account = link.as_ref().map(|id| self.store.account(id)).transpose()?.flatten();
+            let moving = account.is_some_and(|account| account.transitioning.is_some());
+            if !moving || tokio::time::Instant::now() + pause > deadline {
+                return Ok(());
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+    }
+
+    /// Keeps what waits, and warns of what is new among it.
+    pub(super) fn keep_holds(
+        &self,
+        preview: &Preview,
+        _report: &mut CycleReport,
+    ) -> Result<(), EngineError> {
+        let mut holds = Vec::new();
+        for held in &preview.verdict.held {
+            let view = self.action_report(&held.planned, "held", Some(held.reason.clone()))?;
+            holds.push((
+                NewHold {
+                    fingerprint: held.planned.fingerprint(),
+                    person: held.planned.action.person.as_str().to_owned(),
+                    action: held.planned.action.step.name().to_owned(),
+                    group: view.group.clone(),
+                    request: held.planned.action.origin.to_string(),
+                    parent: view.parent.clone(),
+                    cause: held.planned.action.cause.as_str(),
+                    changes: serde_json::to_string(&view.changes).unwrap_or_default(),
+                    reason: held.reason.clone(),
+                    set: held.set.map(str::to_owned),
+                },
+                view,
+            ));
+        }
+        let looked_at: BTreeSet<String> =
+            preview.decision.looked_at.iter().map(|id| id.as_str().to_owned()).collect();
+        let rows: Vec<NewHold> = holds.iter().map(|(hold, _)| hold.clone()).collect();
+        let news: BTreeSet<String> =
+            self.store.keep_holds(&looked_at, &rows, self.now())?.into_iter().collect();
+
+        let mut sets: BTreeMap<&str, usize> = BTreeMap::new();
+        for (hold, view) in holds.iter().filter(|(hold, _)| news.contains(&hold.fingerprint)) {
+            if let Some(set) = &hold.set {
+                *sets.entry(set).or_default() += 1;
+                continue;
+            }
+            tracing::warn!(
+                request = hold.request,
+                parent = hold.parent.as_deref().unwrap_or(""),
+                action = hold.action,
+                outcome = "held",
+                cause = hold.cause,
+                login = view.person.login.as_deref().unwrap_or(""),
+                sys_id = hold.person,
+                group = hold.group.as_deref().unwrap_or(""),
+                cycle = preview.cycle,
+                "{}: held: {} of {}: {}",
+                hold.request,
+                hold.action,
+                view.person.name(),
+                hold.reason
+            );
+        }
+        for (set, count) in sets {
+            tracing::warn!(outcome = "held", cycle = preview.cycle, "{count} actions are held as the set {set}");
+        }
+        if let Some(reason) = &preview.verdict.quarantined
+            && self.store.meta("quarantined")?.as_deref() != Some(reason)
+        {
+            tracing::error!(cycle = preview.cycle, "quarantine: {reason}");
+        }
+        let quarantined = preview.verdict.quarantined.as_deref().unwrap_or("");
+        self.store.set_meta("quarantined", quarantined)?;
+        Ok(())
+    }
+}
+
+/// Whether later steps for the same person make no sense without this one.
+fn opens_the_way(step: &Step) -> bool {
+    matches!(step, Step::Create { .. } | Step::Activate { .. })
+}

@@ -1,0 +1,142 @@
+//! One cycle, top to bottom.
+
+use std::collections::BTreeSet;
+
+use super::decide::Decision;
+use super::report::CycleReport;
+use super::{Engine, EngineError, Hands};
+use crate::model::{Instant, SysId};
+use crate::reconcile::guard::{self, Verdict};
+use crate::reconcile::plan::plan;
+use crate::store::CycleRow;
+
+/// How much of the two sides a cycle reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// What changed since the last cycle.
+    Changes,
+    /// Everything.
+    Full,
+    /// One person: by login, e-mail, user name, `sys_id` or Okta id.
+    Person(String),
+}
+
+/// What a cycle would do, before it does it.
+#[derive(Debug)]
+pub struct Preview {
+    pub(super) cycle: i64,
+    pub(super) full: bool,
+    pub(super) started: Instant,
+    /// Everybody whom this cycle looked at and whose facts differ.
+    pub(super) decision: Decision,
+    /// What may be done, and what waits.
+    pub(super) verdict: Verdict,
+    /// People read, in a complete read.
+    pub(super) people: Option<u32>,
+    /// The complete read was implausible, so it is no baseline for the next.
+    pub(super) implausible: Option<String>,
+}
+
+impl Engine {
+    /// Reads both sides and decides, changing neither. `plan` and `drift` are this and no more.
+    pub async fn preview(&mut self, scope: &Scope) -> Result<Preview, EngineError> {
+        let started = self.now();
+        let scope = if self.store.last_full()?.is_none() { &Scope::Full } else { scope };
+        let full = *scope == Scope::Full;
+        let amnesia = full && self.store.last_full()?.is_none();
+        let cycle = self.store.begin_cycle(full, started)?;
+        match self.observe_and_decide(scope, cycle, amnesia, started).await {
+            Ok(preview) => Ok(preview),
+            Err(error) => {
+                let row = CycleRow { outcome: "failed".to_owned(), people: None, believed: false };
+                self.store.end_cycle(cycle, &row, self.now())?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn observe_and_decide(
+        &mut self,
+        scope: &Scope,
+        cycle: i64,
+        amnesia: bool,
+        started: Instant,
+    ) -> Result<Preview, EngineError> {
+        let observed = self.observe(scope, cycle).await?;
+        let surroundings = self.surroundings().await?;
+        let mut context = self.guard_context(&observed, amnesia)?;
+        let mut decision = self.decide(&observed.people, &surroundings)?;
+        let mut verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
+
+        // A page of a list may be older than what it leads to: whoever would be acted on is read
+        // once more, by id, and decided again.
+        if !observed.fresh {
+            let suspects: BTreeSet<SysId> = verdict
+                .approved
+                .actions()
+                .iter()
+                .map(|approved| approved.planned.action.person.clone())
+                .collect();
+            for person in &suspects {
+                self.refresh(person, cycle).await?;
+            }
+            let again: Vec<SysId> = suspects.into_iter().collect();
+            decision.replace(self.decide(&again, &surroundings)?);
+            context.group_sizes = self.store.group_sizes()?;
+            verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
+        }
+        Ok(Preview {
+            cycle,
+            full: *scope == Scope::Full,
+            started,
+            decision,
+            verdict,
+            people: observed.count,
+            implausible: observed.implausible,
+        })
+    }
+
+    /// Runs one cycle: preview, then act on what was approved, then write back.
+    ///
+    /// A failure to read ends the cycle before anything is compared. A failure to write to Okta
+    /// ends one action and is part of the report. A failure to write the journal ends the cycle.
+    pub async fn cycle(
+        &mut self,
+        hands: &Hands,
+        scope: &Scope,
+    ) -> Result<CycleReport, EngineError> {
+        let calls = self.calls();
+        let preview = self.preview(scope).await?;
+        let surroundings = self.surroundings().await?;
+        let mut report = CycleReport::new(&preview);
+
+        self.keep_holds(&preview, &mut report)?;
+        let touched = self.apply(hands, &preview, &mut report).await?;
+        self.settle(&preview, &touched, &surroundings, &mut report).await?;
+        self.write_back(hands, &surroundings, &mut report).await?;
+
+        let outcome = report.outcome();
+        let believed = preview.full && preview.implausible.is_none();
+        let row = CycleRow { outcome: outcome.to_owned(), people: preview.people, believed };
+        let now = self.now();
+        self.store.end_cycle(preview.cycle, &row, now)?;
+        report.finish(self.calls().since(&calls), now - preview.started);
+        tracing::debug!(
+            cycle = preview.cycle,
+            journal_head = %self.store.journal_head()?,
+            "cycle {} ended: {outcome}",
+            preview.cycle
+        );
+        Ok(report)
+    }
+
+    /// What a cycle would do, as a report.
+    pub async fn plan(&mut self, scope: &Scope) -> Result<CycleReport, EngineError> {
+        let calls = self.calls();
+        let preview = self.preview(scope).await?;
+        let mut report = CycleReport::new(&preview);
+        self.describe_plan(&preview, &mut report)?;
+        report.finish(self.calls().since(&calls), self.now() - preview.started);
+        Ok(report)
+    }
+}

@@ -1,0 +1,351 @@
+//! From what the store holds to what should happen: the pure core, applied person by person.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::observe::Observed;
+use super::{Engine, EngineError};
+use crate::model::{
+    AccountId, Cause, FactKey, Group, GroupId, Mandate, Origin, Person, Presence, SysId,
+};
+use crate::policy::desire::{Desired, Fact, Subject, desire, identify};
+use crate::policy::lifecycle::Wish;
+use crate::reconcile::correlate::{Candidate, Match, correlate};
+use crate::reconcile::diff::{Actual, Disposition, Drift, Facts, Known, Setting, diff, member};
+use crate::reconcile::guard::{Context, Protected, key_text};
+use crate::reconcile::plan::{Planned, actions};
+use crate::store::{FactRow, StoreError};
+
+/// What decisions about any person need beside that person.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    pub(super) protected: Protected,
+    pub(super) groups: BTreeMap<GroupId, Group>,
+    /// Per `[[group]]` block, the group's id; `None` where Okta has no such group.
+    pub(super) rule_groups: Vec<Option<GroupId>>,
+}
+
+/// One person's side of the comparison.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) person: Person,
+    pub(super) desired: Desired,
+    pub(super) actual: Actual,
+    pub(super) drifts: Vec<Drift>,
+    pub(super) actions: Vec<Planned>,
+}
+
+/// Everybody who was looked at. Only those whose facts differ are kept whole.
+#[derive(Debug, Default)]
+pub(super) struct Decision {
+    pub(super) looked_at: BTreeSet<SysId>,
+    pub(super) differing: BTreeMap<SysId, Judged>,
+}
+
+impl Decision {
+    /// Every action that would remove a difference, held ones included.
+    pub(super) fn actions(&self) -> Vec<Planned> {
+        self.differing.values().flat_map(|judged| judged.actions.iter().cloned()).collect()
+    }
+
+    /// Takes a newer decision about some of the people.
+    pub(super) fn replace(&mut self, newer: Self) {
+        for person in &newer.looked_at {
+            self.differing.remove(person);
+        }
+        self.looked_at.extend(newer.looked_at);
+        self.differing.extend(newer.differing);
+    }
+}
+
+impl Engine {
+    /// Decides about some people, and remembers the facts of those who are in agreement.
+    pub(super) fn decide(
+        &self,
+        people: &[SysId],
+        surroundings: &Surroundings,
+    ) -> Result<Decision, EngineError> {
+        let mut decision = Decision::default();
+        self.store.atomically(|| {
+            self.link(people)?;
+            for id in people {
+                decision.looked_at.insert(id.clone());
+                let Some(judged) = self.judge(id, surroundings)? else { continue };
+                if judged.drifts.is_empty() {
+                    self.remember(&judged, surroundings)?;
+                    self.store.looked_at(id, judged.desired.next)?;
+                } else {
+                    decision.differing.insert(id.clone(), judged);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(decision)
+    }
+
+    /// One person's desired and actual facts, and what differs. `None` for somebody unknown.
+    pub(super) fn judge(
+        &self,
+        id: &SysId,
+        surroundings: &Surroundings,
+    ) -> Result<Option<Judged>, StoreError> {
+        let Some(person) = self.store.person(id)? else { return Ok(None) };
+        let now = self.now();
+        let mandates = self.store.mandates_of(id)?;
+        let link = self.store.link(id)?;
+        let account = link.as_ref().map(|link| self.store.account(link)).transpose()?.flatten();
+        let groups = match &account {
+            Some(account) => self.store.groups_of(&account.id)?,
+            None => BTreeSet::new(),
+        };
+        let actual = Actual { account, groups };
+        let known = self.known(id)?;
+        let baseline = self.store.baseline_of(id)?;
+        let active_by = known
+            .get(&FactKey::Status)
+            .filter(|fact| fact.established && fact.value.as_deref() == Some("active"))
+            .map(|fact| &fact.origin);
+        let subject = Subject {
+            person: &person,
+            mandates: &mandates,
+            linked: link.is_some(),
+            active_by,
+            baseline: &baseline,
+        };
+        let desired = desire(&subject, &self.config.policy, &surroundings.rule_groups, now);
+        let setting = Setting {
+            policy: &self.config.policy,
+            protected: &surroundings.protected,
+            groups: &surroundings.groups,
+        };
+        let mut drifts = diff(&person, &desired, &actual, &known, &setting);
+        if link.is_none()
+            && let Some(doubt) = self.doubt(&person, &desired, &mandates)?
+        {
+            // Whose account it is cannot be told, so nothing is written for this person.
+            drifts.retain(|drift| drift.key == FactKey::Account);
+            match drifts.first_mut() {
+                Some(drift) => {
+                    drift.disposition = Disposition::Hold;
+                    drift.remedy = None;
+                    drift.reason = doubt;
+                }
+                None => drifts.push(unclear(&mandates, doubt)),
+            }
+        } else if link.is_none() {
+            drifts.extend(without_account(&desired, &mandates, &drifts, now));
+        }
+        let actions = actions(&person, &desired, &actual, &drifts, &self.config.policy);
+        Ok(Some(Judged { person, desired, actual, drifts, actions }))
+    }
+
+    fn known(&self, id: &SysId) -> Result<Facts, StoreError> {
+        let mut facts = Facts::new();
+        for (key, row) in self.store.facts_of(id)? {
+            let Some(key) = parse_key(&key) else { continue };
+            let FactRow { key: _, value, origin, basis, established } = row;
+            facts.insert(key, Known { value, origin, basis, established });
+        }
+        Ok(facts)
+    }
+
+    /// Why it cannot be told which account is the person's, if one is wanted.
+    fn doubt(
+        &self,
+        person: &Person,
+        desired: &Desired,
+        mandates: &[Mandate],
+    ) -> Result<Option<String>, StoreError> {
+        let wanted = desired
+            .status
+            .as_ref()
+            .is_some_and(|status| matches!(status.value, Wish::Active | Wish::Staged));
+        let named = mandates.iter().any(|mandate| mandate.in_force(self.now()));
+        if !wanted && !named {
+            return Ok(None);
+        }
+        Ok(match self.find_account(person)? {
+            Match::Unclear { kind: "login-taken", text } if wanted => Some(text),
+            Match::Unclear { kind: "login-taken", .. } | Match::None | Match::Account(_) => None,
+            Match::Unclear { text, .. } => Some(text),
+        })
+    }
+
+    fn find_account(&self, person: &Person) -> Result<Match, StoreError> {
+        let policy = &self.config.policy;
+        let (keys, login) = identify(person, policy);
+        let mut accounts = BTreeMap::new();
+        let anchor = policy.anchor.as_deref().map(|anchor| (anchor, person.sys_id.as_str()));
+        let by_login = login.as_deref().map(|login| ("login", login));
+        let searched = keys.iter().map(|(attribute, value)| (attribute.as_str(), value.as_str()));
+        for (attribute, value) in searched.chain(anchor).chain(by_login) {
+            if value.is_empty() {
+                continue;
+            }
+            for account in self.store.accounts_where(attribute, value)? {
+                accounts.insert(account.id.clone(), account);
+            }
+        }
+        let mut taken = BTreeMap::new();
+        for id in accounts.keys() {
+            let owner = self.store.person_of(id)?;
+            taken.insert(id.clone(), owner.is_some_and(|owner| owner != person.sys_id));
+        }
+        let candidates: Vec<Candidate<'_>> = accounts
+            .values()
+            .map(|account| Candidate { account, taken: taken[&account.id] })
+            .collect();
+        let keys: Vec<(&str, &str)> =
+            keys.iter().map(|(attribute, value)| (attribute.as_str(), value.as_str())).collect();
+        Ok(correlate(anchor, &keys, login.as_deref(), &candidates))
+    }
+
+    /// Links people to the accounts that are theirs. An account that two people would match is
+    /// linked to neither.
+    fn link(&self, people: &[SysId]) -> Result<(), StoreError> {
+        let mut claims: BTreeMap<AccountId, Vec<SysId>> = BTreeMap::new();
+        for id in people {
+            if self.store.link(id)?.is_some() {
+                continue;
+            }
+            let Some(person) = self.store.person(id)? else { continue };
+            if person.presence != Presence::Present {
+                continue;
+            }
+            if let Match::Account(account) = self.find_account(&person)? {
+                claims.entry(account).or_default().push(id.clone());
+            }
+        }
+        let now = self.now();
+        for (account, claimants) in claims {
+            let [person] = claimants.as_slice() else { continue };
+            let origin = self
+                .store
+                .mandates_of(person)?
+                .into_iter()
+                .filter(|mandate| mandate.in_force(now) && mandate.terms.operation.is_lifecycle())
+                .max_by_key(|mandate| (mandate.effective, mandate.created_at))
+                .map_or(Origin::Baseline, |mandate| Origin::Request(mandate.request));
+            self.store.keep_link(person, &account, &origin, now)?;
+            for group in self.store.groups_of(&account)? {
+                self.store.keep_baseline(person, &group)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers how one person should be, and which of it Okta was seen to agree with.
+    pub(super) fn remember(
+        &self,
+        judged: &Judged,
+        surroundings: &Surroundings,
+    ) -> Result<(), StoreError> {
+        let before = self.store.facts_of(&judged.person.sys_id)?;
+        let differing: BTreeSet<&FactKey> = judged.drifts.iter().map(|drift| &drift.key).collect();
+        let account_missing = judged.actual.account.is_none();
+        let mut rows = Vec::new();
+        let mut keep = |key: FactKey, value: Option<String>, fact: FactRow| {
+            let text = key_text(&key);
+            let stood = before.get(&text).is_some_and(|row| {
+                row.established && row.value == value && row.origin == fact.origin
+            });
+            let agrees = !differing.contains(&key) && !account_missing;
+            rows.push(FactRow { key: text, value, established: agrees || stood, ..fact });
+        };
+        let desired = &judged.desired;
+        if let Some(fact) = &desired.status {
+            keep(FactKey::Status, Some(fact.value.as_str().to_owned()), row(fact));
+        }
+        for (attribute, fact) in &desired.profile {
+            keep(FactKey::Profile(attribute.clone()), fact.value.clone(), row(fact));
+        }
+        for (group, fact) in &desired.memberships {
+            if surroundings.groups.contains_key(group) {
+                keep(FactKey::Membership(group.clone()), Some(member(fact.value)), row(fact));
+            }
+        }
+        self.store.keep_facts(&judged.person.sys_id, &rows, self.now())
+    }
+
+    /// What the guard needs to know beside the plan.
+    pub(super) fn guard_context(
+        &self,
+        observed: &Observed,
+        amnesia: bool,
+    ) -> Result<Context, EngineError> {
+        let now = self.now();
+        let window = chrono::Duration::from_std(self.config.limits.window)
+            .unwrap_or(chrono::Duration::days(1));
+        let (released, dismissed) = self.store.decisions(now)?;
+        Ok(Context {
+            managed: self.store.link_count()?,
+            done: self.store.done_since(now - window)?,
+            group_sizes: self.store.group_sizes()?,
+            released,
+            dismissed,
+            implausible: observed.implausible.clone(),
+            amnesia: amnesia && self.store.knows_history()?,
+        })
+    }
+}
+
+fn row<T>(fact: &Fact<T>) -> FactRow {
+    FactRow {
+        key: String::new(),
+        value: None,
+        origin: fact.origin.clone(),
+        basis: fact.basis.clone(),
+        established: false,
+    }
+}
+
+fn parse_key(text: &str) -> Option<FactKey> {
+    match text.split_once(':') {
+        None if text == "account" => Some(FactKey::Account),
+        None if text == "status" => Some(FactKey::Status),
+        Some(("profile", attribute)) => Some(FactKey::Profile(attribute.to_owned())),
+        Some(("membership", group)) => GroupId::parse(group).ok().map(FactKey::Membership),
+        _ => None,
+    }
+}
+
+fn newest(mandates: &[Mandate]) -> Origin {
+    mandates
+        .iter()
+        .max_by_key(|mandate| (mandate.effective, mandate.created_at))
+        .map_or(Origin::None, |mandate| Origin::Request(mandate.request.clone()))
+}
+
+fn unclear(mandates: &[Mandate], reason: String) -> Drift {
+    Drift {
+        key: FactKey::Account,
+        desired: None,
+        actual: None,
+        origin: newest(mandates),
+        cause: Cause::Request,
+        disposition: Disposition::Hold,
+        remedy: None,
+        reason,
+        history: false,
+        observed: false,
+    }
+}
+
+/// Access was asked for somebody who has no account and gets none.
+fn without_account(
+    desired: &Desired,
+    mandates: &[Mandate],
+    drifts: &[Drift],
+    now: crate::model::Instant,
+) -> Option<Drift> {
+    if desired.status.is_some() || drifts.iter().any(|drift| drift.key == FactKey::Account) {
+        return None;
+    }
+    let waiting: Vec<Mandate> = mandates
+        .iter()
+        .filter(|mandate| mandate.in_force(now) && !mandate.closed && !mandate.has_ended(now))
+        .filter(|mandate| mandate.terms.operation == crate::model::Operation::Grant)
+        .cloned()
+        .collect();
+    (!waiting.is_empty())
+        .then(|| unclear(&waiting, "the person has no account in Okta, and none was asked for".to_owned()))
+}

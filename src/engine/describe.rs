@@ -1,0 +1,365 @@
+//! From decisions to reports and sentences.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::cycle::{Preview, Scope};
+use super::decide::{Decision, Judged};
+use super::report::{
+    ActionReport, ChangeView, CycleReport, DriftItem, DriftReport, DriftSummary, PersonView,
+};
+use super::{Engine, EngineError};
+use crate::model::{Action, FactKey, GroupId, Origin, RequestNumber, Step, SysId};
+use crate::reconcile::diff::{Disposition, Drift};
+use crate::reconcile::guard::{self, Verdict};
+use crate::reconcile::plan::{Planned, plan};
+use crate::store::StoreError;
+
+impl Engine {
+    /// What both sides differ in. Live unless `cached`.
+    pub async fn drift(
+        &mut self,
+        cached: bool,
+        person: Option<&str>,
+        group: Option<&str>,
+    ) -> Result<DriftReport, EngineError> {
+        let (decision, verdict) = if cached {
+            if self.store.last_full()?.is_none() {
+                return Err(EngineError::Unknown(
+                    "nothing has been observed yet: run `goldthread sync`, or leave out --cached"
+                        .to_owned(),
+                ));
+            }
+            let surroundings = self.surroundings().await?;
+            let everybody = self.store.everybody()?;
+            let decision = self.decide(&everybody, &surroundings)?;
+            let context = self.guard_context(&super::observe::Observed::default(), false)?;
+            let verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
+            (decision, verdict)
+        } else {
+            let preview = self.preview(&Scope::Full).await?;
+            (preview.decision, preview.verdict)
+        };
+        let only = match person {
+            None => None,
+            Some(text) => Some(self.known_person(text)?),
+        };
+        self.drift_report(&decision, &verdict, !cached, only.as_ref(), group)
+    }
+
+    fn known_person(&self, text: &str) -> Result<SysId, EngineError> {
+        let mut found = self.store.people_called(text)?;
+        for attribute in ["login", "email"] {
+            for account in self.store.accounts_where(attribute, text)? {
+                found.extend(self.store.person_of(&account.id)?);
+            }
+        }
+        if let Ok(id) = crate::model::AccountId::parse(text) {
+            found.extend(self.store.person_of(&id)?);
+        }
+        found.sort();
+        found.dedup();
+        match found.as_slice() {
+            [one] => Ok(one.clone()),
+            [] => Err(EngineError::Unknown(format!(
+                "nobody is called {text:?}: give a login, e-mail, user name, sys_id or Okta id"
+            ))),
+            _ => Err(EngineError::Unknown(format!("{text:?} fits {} people", found.len()))),
+        }
+    }
+
+    fn drift_report(
+        &self,
+        decision: &Decision,
+        verdict: &Verdict,
+        live: bool,
+        only: Option<&SysId>,
+        group: Option<&str>,
+    ) -> Result<DriftReport, EngineError> {
+        let held: BTreeSet<(SysId, FactKey)> = verdict
+            .held
+            .iter()
+            .flat_map(|held| {
+                let person = &held.planned.action.person;
+                held.planned.keys.iter().map(|key| (person.clone(), key.clone()))
+            })
+            .collect();
+        let reasons: BTreeMap<(SysId, FactKey), &str> = verdict
+            .held
+            .iter()
+            .flat_map(|held| {
+                let person = &held.planned.action.person;
+                held.planned
+                    .keys
+                    .iter()
+                    .map(|key| ((person.clone(), key.clone()), held.reason.as_str()))
+            })
+            .collect();
+        let mut items = Vec::new();
+        let mut drifted = 0;
+        let wanted = |id: &SysId| only.is_none_or(|only| only == id);
+        for (id, judged) in decision.differing.iter().filter(|(id, _)| wanted(id)) {
+            let mut real = false;
+            for drift in &judged.drifts {
+                let mut item = self.drift_item(judged, drift)?;
+                let at = (id.clone(), drift.key.clone());
+                if item.disposition == "apply" && held.contains(&at) {
+                    item.disposition = Disposition::Hold.as_str();
+                    reasons[&at].clone_into(&mut item.reason);
+                }
+                real |= item.disposition != "protected";
+                if group.is_none_or(|group| {
+                    drift.key.kind() == "membership" && item.name.as_deref() == Some(group)
+                        || matches!(&drift.key, FactKey::Membership(id) if id.as_str() == group)
+                }) {
+                    items.push(item);
+                }
+            }
+            drifted += usize::from(real);
+        }
+        let mut people = self.store.linked_people()?.into_iter().collect::<BTreeSet<_>>();
+        people.extend(decision.differing.keys().cloned());
+        people.retain(|id| wanted(id));
+        let unlinked = self.store.accounts_unlinked()?;
+        let unmanaged = unlinked.len();
+        if only.is_none() && group.is_none() {
+            for id in unlinked {
+                let Some(account) = self.store.account(&id)? else { continue };
+                items.push(DriftItem {
+                    person: PersonView {
+                        sys_id: None,
+                        user_name: None,
+                        login: Some(account.login().to_owned()),
+                        okta_id: Some(id.as_str().to_owned()),
+                    },
+                    fact: "account",
+                    name: None,
+                    desired: None,
+                    actual: Some(account.status.as_str().to_lowercase()),
+                    request: None,
+                    parent: None,
+                    cause: "record",
+                    disposition: Disposition::Unmanaged.as_str(),
+                    action: None,
+                    reason: "no person in ServiceNow matches this account".to_owned(),
+                });
+            }
+        }
+        let of_wanted = |planned: &Planned| wanted(&planned.action.person);
+        Ok(DriftReport {
+            generated_at: self.now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            live,
+            summary: DriftSummary {
+                people: people.len(),
+                in_sync: people.len() - drifted,
+                drifted,
+                actions: verdict.approved.actions().iter().filter(|a| of_wanted(&a.planned)).count(),
+                held: verdict.held.iter().filter(|held| of_wanted(&held.planned)).count(),
+                unmanaged,
+                quarantined: verdict.quarantined.is_some(),
+            },
+            items,
+        })
+    }
+
+    fn drift_item(&self, judged: &Judged, drift: &Drift) -> Result<DriftItem, StoreError> {
+        let name = match &drift.key {
+            FactKey::Account | FactKey::Status => None,
+            FactKey::Profile(attribute) => Some(attribute.clone()),
+            FactKey::Membership(group) => Some(self.group_name(group)?),
+        };
+        Ok(DriftItem {
+            person: view(judged),
+            fact: drift.key.kind(),
+            name,
+            desired: drift.desired.clone(),
+            actual: drift.actual.clone(),
+            request: request_word(&drift.origin),
+            parent: parent_word(&drift.origin),
+            cause: drift.cause.as_str(),
+            disposition: drift.disposition.as_str(),
+            action: drift.remedy.map(crate::reconcile::diff::Remedy::name),
+            reason: drift.reason.clone(),
+        })
+    }
+
+    /// A group's name now, or its id where it is gone.
+    pub(super) fn group_name(&self, id: &GroupId) -> Result<String, StoreError> {
+        Ok(self.store.group(id)?.map_or_else(|| id.as_str().to_owned(), |group| group.name))
+    }
+
+    /// Who an action is for, by the state that the store holds now.
+    pub(super) fn view_of(&self, person: &SysId) -> Result<PersonView, StoreError> {
+        let row = self.store.person(person)?;
+        let link = self.store.link(person)?;
+        let account = link.as_ref().map(|id| self.store.account(id)).transpose()?.flatten();
+        Ok(PersonView {
+            sys_id: Some(person.as_str().to_owned()),
+            user_name: row.map(|row| row.user_name().to_owned()),
+            login: account.map(|account| account.login().to_owned()),
+            okta_id: link.map(|id| id.as_str().to_owned()),
+        })
+    }
+
+    pub(super) fn action_report(
+        &self,
+        planned: &Planned,
+        outcome: &'static str,
+        error: Option<String>,
+    ) -> Result<ActionReport, StoreError> {
+        let action = &planned.action;
+        let mut person = self.view_of(&action.person)?;
+        let mut changes = BTreeMap::new();
+        let mut groups = Vec::new();
+        match &action.step {
+            Step::Create { profile, groups: ids, activate: _ } => {
+                person.login = person.login.or_else(|| profile.get("login").cloned());
+                for (attribute, to) in profile {
+                    let change = ChangeView { from: None, to: Some(to.clone()) };
+                    changes.insert(attribute.clone(), change);
+                }
+                for id in ids {
+                    groups.push(self.group_name(id)?);
+                }
+            }
+            Step::Update { changes: updates } => {
+                for (attribute, change) in updates {
+                    let change = ChangeView { from: change.from.clone(), to: change.to.clone() };
+                    changes.insert(attribute.clone(), change);
+                }
+            }
+            _ => {}
+        }
+        Ok(ActionReport {
+            id: None,
+            request: request_word(&action.origin),
+            parent: parent_word(&action.origin),
+            cause: action.cause.as_str(),
+            action: Some(action.step.name()),
+            person,
+            group: action.step.group().map(|group| self.group_name(group)).transpose()?,
+            groups,
+            changes,
+            outcome,
+            okta_request_id: None,
+            error,
+            transient: false,
+        })
+    }
+
+    /// Fills a report with what would be done, what waits, and what is only observed.
+    pub(super) fn describe_plan(
+        &self,
+        preview: &Preview,
+        report: &mut CycleReport,
+    ) -> Result<(), EngineError> {
+        for approved in preview.verdict.approved.actions() {
+            report.push(self.action_report(&approved.planned, "planned", None)?);
+        }
+        self.describe_waiting(preview, report)
+    }
+
+    /// Adds what waits, what is only observed, and requests that cannot be carried out.
+    pub(super) fn describe_waiting(
+        &self,
+        preview: &Preview,
+        report: &mut CycleReport,
+    ) -> Result<(), EngineError> {
+        for held in preview.verdict.held.iter().filter(|held| !held.dismissed) {
+            report.push(self.action_report(&held.planned, "held", Some(held.reason.clone()))?);
+        }
+        for planned in &preview.verdict.skipped {
+            let reason = Some(planned.reason.clone());
+            report.push(self.action_report(planned, "skipped", reason)?);
+        }
+        for judged in preview.decision.differing.values() {
+            for drift in judged.drifts.iter().filter(|drift| {
+                drift.disposition == Disposition::Hold && drift.remedy.is_none()
+            }) {
+                report.push(self.held_without_action(drift, self.view_of(&judged.person.sys_id)?));
+            }
+        }
+        for stored in self.store.open_requests()? {
+            if let Some((_, text)) = stored.problems.first() {
+                report.push(ActionReport {
+                    request: Some(stored.request.reference.number.as_str().to_owned()),
+                    parent: stored.request.reference.parent.as_ref().map(|p| p.as_str().to_owned()),
+                    ..self.waiting("request", PersonView::default(), text.clone())
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn held_without_action(&self, drift: &Drift, person: PersonView) -> ActionReport {
+        ActionReport {
+            request: request_word(&drift.origin),
+            parent: parent_word(&drift.origin),
+            ..self.waiting(drift.cause.as_str(), person, drift.reason.clone())
+        }
+    }
+
+    #[expect(clippy::unused_self, reason = "reads like its neighbours")]
+    fn waiting(&self, cause: &'static str, person: PersonView, error: String) -> ActionReport {
+        ActionReport {
+            id: None,
+            request: None,
+            parent: None,
+            cause,
+            action: None,
+            person,
+            group: None,
+            groups: Vec::new(),
+            changes: BTreeMap::new(),
+            outcome: "held",
+            okta_request_id: None,
+            error: Some(error),
+            transient: false,
+        }
+    }
+}
+
+fn view(judged: &Judged) -> PersonView {
+    let account = judged.actual.account.as_ref();
+    PersonView {
+        sys_id: Some(judged.person.sys_id.as_str().to_owned()),
+        user_name: Some(judged.person.user_name().to_owned()),
+        login: account.map(|account| account.login().to_owned()).or_else(|| {
+            judged.desired.profile.get("login").and_then(|fact| fact.value.clone())
+        }),
+        okta_id: account.map(|account| account.id.as_str().to_owned()),
+    }
+}
+
+fn request_word(origin: &Origin) -> Option<String> {
+    match origin {
+        Origin::None => None,
+        Origin::Baseline | Origin::Request(_) => Some(origin.to_string()),
+    }
+}
+
+fn parent_word(origin: &Origin) -> Option<String> {
+    let parent: Option<&RequestNumber> = origin.request()?.parent.as_ref();
+    parent.map(|parent| parent.as_str().to_owned())
+}
+
+/// What an action did, as a sentence that begins with its request.
+pub(super) fn sentence(action: &Action, name: &str, group: Option<&str>) -> String {
+    let group = group.unwrap_or("a group");
+    let did = match &action.step {
+        Step::Create { activate: true, .. } => format!("created {name} and activated it"),
+        Step::Create { activate: false, .. } => format!("created {name}, not activated yet"),
+        Step::Update { changes } => {
+            let attributes: Vec<&str> = changes.keys().map(String::as_str).collect();
+            format!("changed {} of {name}", attributes.join(", "))
+        }
+        Step::Activate { .. } => format!("activated {name}"),
+        Step::Reactivate { .. } => format!("sent {name} a new activation mail"),
+        Step::Suspend => format!("suspended {name}"),
+        Step::Unsuspend => format!("lifted the suspension of {name}"),
+        Step::Deactivate => format!("deactivated {name}"),
+        Step::ClearSessions => format!("ended the sessions of {name}"),
+        Step::AddMember { .. } => format!("added {name} to {group}"),
+        Step::RemoveMember { .. } => format!("removed {name} from {group}"),
+    };
+    format!("{}: {did}", action.origin)
+}

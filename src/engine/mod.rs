@@ -1,0 +1,120 @@
+//! One cycle: observe, desire, diff, guard, apply, record, write back.
+//!
+//! The only place where the clients, the store and the pure core meet. What woke a cycle is a
+//! label; what it does follows from what is.
+
+mod apply;
+mod cycle;
+mod decide;
+mod describe;
+mod interpret;
+mod observe;
+mod report;
+mod writeback;
+
+pub use cycle::{Preview, Scope};
+pub use report::{
+    ActionReport, Calls, CycleReport, DriftItem, DriftReport, DriftSummary, PersonView, Summary,
+};
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::model::Instant;
+use crate::okta::{self, OktaError, OktaReader, OktaWriter};
+use crate::servicenow::{self, ServiceNowError, ServiceNowReader, ServiceNowWriter};
+use crate::store::{Orgs, Store, StoreError};
+
+/// Where the time comes from: the only clock of a cycle.
+pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// Told what is being read and how much of it came, so that a long read can be shown.
+pub type Progress = Arc<dyn Fn(&str, usize) + Send + Sync>;
+
+/// Why a cycle ended before it compared anything.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// ServiceNow did not answer, or could not be believed.
+    #[error("ServiceNow: {0}")]
+    ServiceNow(#[from] ServiceNowError),
+    /// Okta did not answer, or could not be believed.
+    #[error("Okta: {0}")]
+    Okta(#[from] OktaError),
+    /// The store failed: nothing is done without a record.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Somebody asked for is not known.
+    #[error("{0}")]
+    Unknown(String),
+}
+
+/// The reading half of the program: it can look and decide, and cannot write to either system.
+pub struct Engine {
+    config: Arc<Config>,
+    servicenow: ServiceNowReader,
+    okta: OktaReader,
+    store: Store,
+    clock: Clock,
+    progress: Progress,
+}
+
+/// The writing half. A command that only looks never has one.
+pub struct Hands {
+    okta: OktaWriter,
+    servicenow: ServiceNowWriter,
+}
+
+impl Engine {
+    /// An engine that only looks: it works on a private copy of the store.
+    pub fn looking(
+        config: Arc<Config>,
+        clock: Clock,
+        progress: Progress,
+    ) -> Result<Self, EngineError> {
+        let store = Store::scratch(&config.store.path, &orgs(&config))?;
+        let okta = okta::Connection::read_only(config.okta.clone())?;
+        let servicenow = servicenow::Connection::new(config.servicenow.clone())?;
+        Ok(Self {
+            servicenow: ServiceNowReader::new(servicenow),
+            okta: OktaReader::new(okta),
+            config,
+            store,
+            clock,
+            progress,
+        })
+    }
+
+    /// An engine with hands. `holder` says who we are to whoever wants the store too.
+    pub fn acting(
+        config: Arc<Config>,
+        holder: &str,
+        clock: Clock,
+        progress: Progress,
+    ) -> Result<(Self, Hands), EngineError> {
+        let store = Store::open(&config.store.path, &orgs(&config), holder)?;
+        let okta = okta::Connection::new(config.okta.clone())?;
+        let servicenow = servicenow::Connection::new(config.servicenow.clone())?;
+        let hands = Hands {
+            okta: OktaWriter::new(okta.clone()),
+            servicenow: ServiceNowWriter::new(servicenow.clone()),
+        };
+        let engine = Self {
+            servicenow: ServiceNowReader::new(servicenow),
+            okta: OktaReader::new(okta),
+            config,
+            store,
+            clock,
+            progress,
+        };
+        Ok((engine, hands))
+    }
+
+    fn now(&self) -> Instant {
+        (self.clock)()
+    }
+}
+
+fn orgs(config: &Config) -> Orgs {
+    let base = |url: &url::Url| url.as_str().trim_end_matches('/').to_owned();
+    Orgs { servicenow: base(&config.servicenow.url), okta: base(&config.okta.url) }
+}

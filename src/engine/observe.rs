@@ -1,0 +1,419 @@
+//! Reading both sides into the store: everything, or what changed.
+//!
+//! A read that is not complete is an error, and the cycle ends before anything is compared.
+
+use std::collections::BTreeSet;
+
+use super::cycle::Scope;
+use super::decide::Surroundings;
+use super::report::Calls;
+use super::{Engine, EngineError};
+use crate::model::{AccountId, GroupId, Instant, Presence, SysId};
+use crate::policy::desire::identify;
+use crate::reconcile::guard::{Protected, implausible_read};
+use crate::servicenow::{Lookup, Window};
+use crate::store::StoreError;
+
+/// How far before the watermark a window starts: transactions commit late, and clocks differ.
+const OVERLAP: chrono::Duration = chrono::Duration::minutes(2);
+/// How far a window reaches past the server's clock, so that this very second is inside.
+const AHEAD: chrono::Duration = chrono::Duration::seconds(2);
+
+/// What was observed, and whom it concerns.
+#[derive(Debug, Default)]
+pub(super) struct Observed {
+    /// People to decide about.
+    pub(super) people: Vec<SysId>,
+    /// Their accounts were just read by id.
+    pub(super) fresh: bool,
+    /// People in a complete read.
+    pub(super) count: Option<u32>,
+    /// Why the complete read is implausible.
+    pub(super) implausible: Option<String>,
+}
+
+impl Engine {
+    pub(super) async fn observe(
+        &mut self,
+        scope: &Scope,
+        cycle: i64,
+    ) -> Result<Observed, EngineError> {
+        match scope {
+            Scope::Full => self.observe_everything(cycle).await,
+            Scope::Changes => {
+                self.observe_changes(cycle).await?;
+                let people = self.store.due(self.now())?;
+                self.refresh_all(&people, cycle).await?;
+                Ok(Observed { people, fresh: true, ..Observed::default() })
+            }
+            Scope::Person(text) => {
+                self.observe_changes(cycle).await?;
+                let person = self.find_person(text, cycle).await?;
+                self.refresh_all(std::slice::from_ref(&person), cycle).await?;
+                Ok(Observed { people: vec![person], fresh: true, ..Observed::default() })
+            }
+        }
+    }
+
+    async fn refresh_all(&mut self, people: &[SysId], cycle: i64) -> Result<(), EngineError> {
+        if !people.is_empty() && !self.store.knows_groups()? {
+            self.read_groups(cycle).await?;
+        }
+        for person in people {
+            self.refresh(person, cycle).await?;
+        }
+        Ok(())
+    }
+
+    /// Requests and people whose rows changed since the watermark.
+    async fn observe_changes(&mut self, cycle: i64) -> Result<(), EngineError> {
+        let now = self.now();
+        let until = self.servicenow.now().await?;
+        let from = self.store.watermark()?.unwrap_or(until) - OVERLAP;
+        let window = Window { from, to: until + AHEAD };
+
+        let changed = self.read_people(Some(&window), cycle).await?;
+        for person in &changed {
+            self.store.look_again(person, now)?;
+        }
+        let mut requests = self.read_requests(Some(&window), cycle).await?;
+        if !changed.is_empty() || !requests.is_empty() {
+            requests.extend(self.store.unresolved_requests()?);
+        }
+        requests.sort();
+        requests.dedup();
+        for person in self.interpret(&requests, cycle, true).await? {
+            self.store.look_again(&person, now)?;
+        }
+        self.store.set_watermark(until)?;
+        Ok(())
+    }
+
+    async fn observe_everything(&mut self, cycle: i64) -> Result<Observed, EngineError> {
+        let until = self.servicenow.now().await?;
+        self.servicenow.probe_filter().await?;
+        self.read_groups(cycle).await?;
+        self.pin_rule_groups()?;
+
+        self.read_people(None, cycle).await?;
+        let count = self.store.people_seen(cycle)?;
+        let implausible = self.implausible(count)?;
+        for person in self.store.people_unseen(cycle)? {
+            self.confirm_absence(&person, cycle).await?;
+        }
+
+        self.read_requests(None, cycle).await?;
+        let vanished = self.store.mark_vanished(cycle)?;
+        if vanished > 0 {
+            tracing::warn!("{vanished} requests are no longer readable; what they asked for stands");
+        }
+
+        self.read_accounts(cycle).await?;
+        let all = self.store.all_requests()?;
+        self.interpret(&all, cycle, true).await?;
+        let groups: Vec<GroupId> = self.store.managed_groups()?.into_keys().collect();
+        for group in groups {
+            self.read_members(&group).await?;
+        }
+        self.store.set_watermark(until)?;
+        Ok(Observed {
+            people: self.store.everybody()?,
+            fresh: false,
+            count: Some(count),
+            implausible,
+        })
+    }
+
+    fn implausible(&self, count: u32) -> Result<Option<String>, EngineError> {
+        let mut missing = Vec::new();
+        for sentinel in &self.config.limits.sentinels {
+            let mut present = false;
+            for id in self.store.people_called(sentinel)? {
+                present |=
+                    self.store.person(&id)?.is_some_and(|p| p.presence == Presence::Present);
+            }
+            if !present {
+                missing.push(sentinel.clone());
+            }
+        }
+        let before = self.store.believed_people()?;
+        Ok(implausible_read(before, count, &missing, &self.config.limits))
+    }
+
+    async fn read_people(
+        &self,
+        window: Option<&Window>,
+        cycle: i64,
+    ) -> Result<Vec<SysId>, EngineError> {
+        let mut changed = Vec::new();
+        let mut count = 0;
+        let store = &self.store;
+        let progress = &self.progress;
+        let read = self
+            .servicenow
+            .people(window, &mut |page| -> Result<(), StoreError> {
+                changed.extend(store.keep_people(&page, cycle)?);
+                count += page.len();
+                progress("people", count);
+                Ok(())
+            })
+            .await?;
+        for anomaly in &read.set_aside {
+            tracing::warn!("a row of sys_user was set aside: {anomaly}");
+        }
+        Ok(changed)
+    }
+
+    async fn read_requests(
+        &self,
+        window: Option<&Window>,
+        cycle: i64,
+    ) -> Result<Vec<SysId>, EngineError> {
+        let mut changed = Vec::new();
+        let mut count = 0;
+        let now = self.now();
+        let store = &self.store;
+        let progress = &self.progress;
+        let read = self
+            .servicenow
+            .requests(window, &mut |page| -> Result<(), StoreError> {
+                changed.extend(store.keep_requests(&page, cycle, now)?);
+                count += page.len();
+                progress("requests", count);
+                Ok(())
+            })
+            .await?;
+        for anomaly in &read.set_aside {
+            tracing::warn!("a row of sc_req_item was set aside: {anomaly}");
+        }
+        Ok(changed)
+    }
+
+    /// Somebody who was not in a complete read: outside the filter, or really gone?
+    async fn confirm_absence(&self, id: &SysId, cycle: i64) -> Result<(), EngineError> {
+        let Some(mut person) = self.store.person(id)? else { return Ok(()) };
+        match self.servicenow.person(id).await? {
+            Lookup::Found(found) => {
+                self.store.keep_people(&[found], cycle)?;
+            }
+            Lookup::Outside => {
+                person.presence = Presence::Outside;
+                self.store.keep_people(&[person], cycle)?;
+            }
+            Lookup::Absent => {
+                self.store.note_absence(id)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_accounts(&self, cycle: i64) -> Result<(), EngineError> {
+        let keys = self.account_keys();
+        let store = &self.store;
+        let progress = &self.progress;
+        let mut count = 0;
+        self.okta
+            .accounts(&mut |page| -> Result<(), StoreError> {
+                store.keep_accounts(&page, &keys, cycle)?;
+                count += page.len();
+                progress("accounts", count);
+                Ok(())
+            })
+            .await?;
+        // An account can change its list between two pages, so only a read by id proves it gone.
+        for id in self.store.accounts_unseen(cycle)? {
+            match self.okta.account(&id).await? {
+                Some(account) => self.store.keep_accounts(&[account], &keys, cycle)?,
+                None => self.store.forget_account(&id)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Attributes that accounts are found by.
+    pub(super) fn account_keys(&self) -> BTreeSet<String> {
+        let policy = &self.config.policy;
+        let mut keys: BTreeSet<String> = policy.match_on.iter().cloned().collect();
+        keys.extend(policy.anchor.clone());
+        keys.extend(["login".to_owned(), "email".to_owned()]);
+        keys
+    }
+
+    async fn read_groups(&self, cycle: i64) -> Result<(), EngineError> {
+        let listing = self.okta.groups().await?;
+        self.store.keep_groups(&listing.groups, cycle)?;
+        (self.progress)("groups", listing.groups.len());
+        Ok(())
+    }
+
+    async fn read_members(&self, group: &GroupId) -> Result<(), EngineError> {
+        let mut members: Vec<AccountId> = Vec::new();
+        let read = self
+            .okta
+            .members(group, &mut |page| -> Result<(), StoreError> {
+                members.extend(page);
+                Ok(())
+            })
+            .await;
+        match read {
+            Ok(()) => self.store.keep_members(group, &members)?,
+            // Deleted between the list and this read: the next list will not hold it.
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error.into()),
+        }
+        (self.progress)("group members", members.len());
+        Ok(())
+    }
+
+    /// Puts a group under management. Its present members are what was there at take-over.
+    pub(super) async fn manage(&self, group: &GroupId) -> Result<(), EngineError> {
+        if !self.store.manage_group(group)? {
+            return Ok(());
+        }
+        self.read_members(group).await?;
+        self.store.keep_group_baseline(group)?;
+        Ok(())
+    }
+
+    /// Reads one person's account and memberships by id, or looks for an account to link.
+    pub(super) async fn refresh(&self, id: &SysId, cycle: i64) -> Result<(), EngineError> {
+        let keys = self.account_keys();
+        if let Some(link) = self.store.link(id)? {
+            return self.refresh_account(&link, &keys, cycle).await;
+        }
+        let Some(person) = self.store.person(id)? else { return Ok(()) };
+        let (wanted, login) = identify(&person, &self.config.policy);
+        let mut found = Vec::new();
+        for (attribute, value) in &wanted {
+            if attribute != "login" {
+                found.extend(self.okta.accounts_where(attribute, value).await?);
+            }
+        }
+        if let Some(anchor) = &self.config.policy.anchor {
+            found.extend(self.okta.accounts_where(anchor, id.as_str()).await?);
+        }
+        // The search index lags behind writes; a read by login does not.
+        if let Some(login) = login {
+            found.extend(self.okta.account_by_login(&login).await?);
+        }
+        for account in found {
+            self.refresh_account(&account.id, &keys, cycle).await?;
+        }
+        Ok(())
+    }
+
+    async fn refresh_account(
+        &self,
+        id: &AccountId,
+        keys: &BTreeSet<String>,
+        cycle: i64,
+    ) -> Result<(), EngineError> {
+        let Some(account) = self.okta.account(id).await? else {
+            self.store.forget_account(id)?;
+            return Ok(());
+        };
+        self.store.keep_accounts(std::slice::from_ref(&account), keys, cycle)?;
+        let groups: Vec<GroupId> =
+            self.okta.groups_of(id).await?.into_iter().map(|group| group.id).collect();
+        self.store.keep_groups_of(id, &groups)?;
+        Ok(())
+    }
+
+    async fn find_person(&self, text: &str, cycle: i64) -> Result<SysId, EngineError> {
+        let mut found = self.store.people_called(text)?;
+        for attribute in ["login", "email"] {
+            for account in self.store.accounts_where(attribute, text)? {
+                found.extend(self.store.person_of(&account.id)?);
+            }
+        }
+        if let Ok(id) = AccountId::parse(text) {
+            found.extend(self.store.person_of(&id)?);
+        }
+        if found.is_empty() {
+            let people = self.servicenow.people_by(text).await?;
+            self.store.keep_people(&people, cycle)?;
+            found.extend(people.into_iter().map(|person| person.sys_id));
+        }
+        found.sort();
+        found.dedup();
+        match found.as_slice() {
+            [one] => Ok(one.clone()),
+            [] => Err(EngineError::Unknown(format!(
+                "nobody is called {text:?}: give a login, e-mail, user name, sys_id or Okta id"
+            ))),
+            _ => Err(EngineError::Unknown(format!(
+                "{text:?} fits {} people: give a sys_id instead",
+                found.len()
+            ))),
+        }
+    }
+
+    /// Names under `[[group]]` mean the group that they were first seen to name.
+    fn pin_rule_groups(&self) -> Result<(), EngineError> {
+        for rule in &self.config.policy.groups {
+            self.pin_group(&rule.name)?;
+        }
+        for name in &self.config.limits.protected_groups {
+            self.pin_group(name)?;
+        }
+        Ok(())
+    }
+
+    fn pin_group(&self, name: &str) -> Result<Option<GroupId>, StoreError> {
+        if let Some(id) = self.store.pin("group", name)? {
+            return Ok(GroupId::parse(&id).ok());
+        }
+        let found = self.store.groups_called(name)?;
+        match found.as_slice() {
+            [group] => {
+                self.store.keep_pin("group", name, group.id.as_str())?;
+                Ok(Some(group.id.clone()))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// What decisions about any person need beside that person.
+    pub(super) async fn surroundings(&self) -> Result<Surroundings, EngineError> {
+        let policy = &self.config.policy;
+        let limits = &self.config.limits;
+        let mut rule_groups = Vec::new();
+        for rule in &policy.groups {
+            let group = self.pin_group(&rule.name)?;
+            if let Some(group) = &group {
+                self.manage(group).await?;
+            } else {
+                tracing::warn!("no group in Okta is called {:?}, or several are; its rule is left out", rule.name);
+            }
+            rule_groups.push(group);
+        }
+        let mut protected = Protected {
+            users: limits.protected_users.iter().map(|text| text.trim().to_lowercase()).collect(),
+            ..Protected::default()
+        };
+        for name in &limits.protected_groups {
+            protected.groups.extend(self.pin_group(name)?);
+            protected.groups.extend(self.store.groups_called(name)?.into_iter().map(|g| g.id));
+        }
+        for name in &limits.protected_users {
+            for attribute in ["login", "email"] {
+                for account in self.store.accounts_where(attribute, name)? {
+                    self.store.keep_pin("user", name, account.id.as_str())?;
+                }
+            }
+            if let Some(id) = self.store.pin("user", name)?
+                && let Ok(id) = AccountId::parse(&id)
+            {
+                protected.accounts.insert(id, "protected by the configuration".to_owned());
+            }
+        }
+        if let Some(id) = self.okta.identity().await?.account {
+            protected.accounts.insert(id, "Goldthread signs in as this account".to_owned());
+        }
+        Ok(Surroundings { protected, groups: self.store.managed_groups()?, rule_groups })
+    }
+
+    pub(super) fn calls(&self) -> Calls {
+        Calls { servicenow: self.servicenow.calls(), okta: self.okta.calls() }
+    }
+}

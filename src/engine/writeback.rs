@@ -1,0 +1,250 @@
+//! Telling ServiceNow: a request whose facts all hold gets its one PATCH.
+//!
+//! Decided from what is, like everything else: the request is read again right before it is
+//! written to, so a crash after the PATCH cannot write a second note.
+
+use super::decide::Surroundings;
+use super::report::CycleReport;
+use super::{Engine, EngineError, Hands};
+use crate::config::{Close, JournalField};
+use crate::model::{Mandate, Standing, SysId};
+use crate::reconcile::fulfil::{Progress, progress};
+use crate::servicenow::{Closing, ServiceNowError};
+use crate::store::StoredRequest;
+
+/// How long somebody who is not found may still turn up before the request says so.
+const PATIENCE: chrono::Duration = chrono::Duration::hours(1);
+
+/// Where a whole request stands, over everybody whom it names.
+enum Stand {
+    Done,
+    Underway,
+    /// A word for the kind of obstacle, and the reason.
+    Waits(String, String),
+    Overtaken,
+}
+
+impl Engine {
+    pub(super) async fn write_back(
+        &self,
+        hands: &Hands,
+        surroundings: &Surroundings,
+        report: &mut CycleReport,
+    ) -> Result<(), EngineError> {
+        if self.config.policy.observe || !self.config.writeback.enabled {
+            return Ok(());
+        }
+        for stored in self.store.open_requests()? {
+            let stand = self.stand(&stored, surroundings, report)?;
+            let written = match stand {
+                Stand::Underway => continue,
+                Stand::Done => self.close(hands, &stored).await,
+                Stand::Overtaken => {
+                    let text = "a later request says otherwise, so this one is left as it is";
+                    self.say_held(hands, &stored, "overtaken", text).await
+                }
+                Stand::Waits(kind, reason) => self.say_held(hands, &stored, &kind, &reason).await,
+            };
+            match written {
+                Ok(()) => {}
+                // The store is ours: without it nothing more is written.
+                Err(EngineError::Store(error)) => return Err(error.into()),
+                Err(error) => {
+                    let number = &stored.request.reference.number;
+                    tracing::warn!(request = %number, "{number}: could not be written back: {error}");
+                    report.summary.failed += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn stand(
+        &self,
+        stored: &StoredRequest,
+        surroundings: &Surroundings,
+        report: &CycleReport,
+    ) -> Result<Stand, EngineError> {
+        let now = self.now();
+        if !stored.problems.is_empty() {
+            let unknown = stored.problems.iter().all(|(kind, _)| kind == "person-unknown");
+            if unknown && now - stored.first_seen < PATIENCE {
+                return Ok(Stand::Underway);
+            }
+            let kinds: Vec<&str> = stored.problems.iter().map(|(kind, _)| kind.as_str()).collect();
+            let texts: Vec<&str> = stored.problems.iter().map(|(_, text)| text.as_str()).collect();
+            return Ok(Stand::Waits(kinds.join("+"), texts.join("; ")));
+        }
+        let Some(mandate) = self.store.mandate(&stored.request.sys_id)? else {
+            return Ok(Stand::Underway);
+        };
+        if mandate.observe || mandate.standing != Standing::Approved {
+            return Ok(Stand::Underway);
+        }
+        let mut overtaken = 0;
+        let mut underway = false;
+        for person in &mandate.terms.people {
+            let Some(judged) = self.judge(person, surroundings)? else {
+                return Ok(Stand::Underway);
+            };
+            match progress(&mandate, &judged.desired, &judged.drifts, now) {
+                Progress::Done => {}
+                Progress::Underway => underway = true,
+                Progress::Overtaken => overtaken += 1,
+                Progress::Waits { kind, reason } => return Ok(Stand::Waits(kind, reason)),
+            }
+        }
+        if underway {
+            return Ok(failure(&mandate, report).unwrap_or(Stand::Underway));
+        }
+        Ok(if overtaken == mandate.terms.people.len() { Stand::Overtaken } else { Stand::Done })
+    }
+
+    /// Writes the closing note and the state, in one PATCH, once.
+    async fn close(&self, hands: &Hands, stored: &StoredRequest) -> Result<(), EngineError> {
+        let id = &stored.request.sys_id;
+        let number = &stored.request.reference.number;
+        let settings = &self.config.writeback;
+        let marker = marker(stored, "done");
+        if !self.may_write(id, &marker).await? {
+            return Ok(());
+        }
+        let tasks = match settings.close {
+            Close::None => Vec::new(),
+            Close::Item | Close::Task => self.servicenow.open_tasks(id).await?,
+        };
+        let note = format!("{}\n{marker}", self.closing_note(stored)?);
+        let field = field(settings.note);
+        let written = match (settings.close, tasks.as_slice()) {
+            (Close::Task, [task]) => {
+                let state = Some(settings.state_done.as_str());
+                hands.servicenow.close_task(&task.sys_id, &Closing { note_field: field, note: &note, state }).await
+            }
+            (Close::Item, []) => {
+                let state = Some(settings.state_done.as_str());
+                hands.servicenow.close(id, &Closing { note_field: field, note: &note, state }).await
+            }
+            // Its flow closes an item with open tasks; closing it here would run past the flow.
+            _ => hands.servicenow.close(id, &Closing { note_field: field, note: &note, state: None }).await,
+        };
+        let echo = match written {
+            Ok(echo) => echo,
+            // Without an answer it may have been written: the next cycle reads before it writes.
+            Err(error @ ServiceNowError::NoAnswer { .. }) => return Err(error.into()),
+            Err(error) => return Err(error.into()),
+        };
+        self.store.keep_note(id, &marker, self.now())?;
+        self.store.finish_request(id)?;
+        if echo.state_stuck {
+            tracing::info!(request = %number, outcome = "written_back", "{number}: done, and said so in ServiceNow");
+        } else {
+            tracing::error!(
+                request = %number,
+                outcome = "written_back",
+                "{number}: done, but ServiceNow did not keep the state {}; close it by hand",
+                settings.state_done
+            );
+        }
+        Ok(())
+    }
+
+    /// Says on the request why it waits, once for each kind of reason.
+    async fn say_held(
+        &self,
+        hands: &Hands,
+        stored: &StoredRequest,
+        kind: &str,
+        reason: &str,
+    ) -> Result<(), EngineError> {
+        let id = &stored.request.sys_id;
+        let marker = marker(stored, kind);
+        if self.store.last_note(id)?.as_deref() == Some(&marker) {
+            return Ok(());
+        }
+        if !self.may_write(id, &marker).await? {
+            return Ok(());
+        }
+        let note = format!("This request has not been carried out yet: {reason}.\n{marker}");
+        let field = field(self.config.writeback.held_note);
+        hands.servicenow.close(id, &Closing { note_field: field, note: &note, state: None }).await?;
+        self.store.keep_note(id, &marker, self.now())?;
+        Ok(())
+    }
+
+    /// Reads the request once more. What is closed by now, or carries the note, is left alone.
+    async fn may_write(&self, id: &SysId, marker: &str) -> Result<bool, EngineError> {
+        if self.store.has_note(id, marker)? {
+            return Ok(false);
+        }
+        let Some(now) = self.servicenow.request(id).await? else { return Ok(false) };
+        if now.state.is_closed() {
+            self.store.finish_request(id)?;
+            return Ok(false);
+        }
+        if self.servicenow.has_note(id, marker).await? == Some(true) {
+            self.store.keep_note(id, marker, self.now())?;
+            if marker.ends_with(":done]") {
+                self.store.finish_request(id)?;
+            }
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Names the Okta user id and each action with its Okta request id.
+    fn closing_note(&self, stored: &StoredRequest) -> Result<String, EngineError> {
+        let mut lines = vec!["Done in Okta by Goldthread.".to_owned()];
+        if let Some(mandate) = self.store.mandate(&stored.request.sys_id)? {
+            for person in &mandate.terms.people {
+                let view = self.view_of(person)?;
+                lines.push(format!(
+                    "Okta user {} ({})",
+                    view.okta_id.as_deref().unwrap_or("none"),
+                    view.name()
+                ));
+            }
+        }
+        let applied = self.store.applied_for(&stored.request.reference.number)?;
+        if applied.is_empty() {
+            lines.push("It was so already; nothing had to be changed.".to_owned());
+        }
+        for done in applied {
+            let group = match done.group.as_deref().map(crate::model::GroupId::parse) {
+                Some(Ok(group)) => format!(" {}", self.group_name(&group)?),
+                _ => String::new(),
+            };
+            lines.push(format!(
+                "action {}: {}{group} (Okta user {}, Okta request {})",
+                done.action_id,
+                done.action,
+                done.okta_id.as_deref().unwrap_or("none"),
+                done.okta_request_id.as_deref().unwrap_or("unknown")
+            ));
+        }
+        lines.push(format!("Journal {}", self.store.journal_head()?));
+        Ok(lines.join("\n"))
+    }
+}
+
+/// A note carries what makes it unique: the request and the kind of outcome.
+fn marker(stored: &StoredRequest, kind: &str) -> String {
+    format!("[goldthread:{}:{kind}]", stored.request.reference.number)
+}
+
+fn field(field: JournalField) -> &'static str {
+    match field {
+        JournalField::WorkNotes => "work_notes",
+        JournalField::Comments => "comments",
+    }
+}
+
+/// Why Okta refused something that this request asks for, unless trying again may help.
+fn failure(mandate: &Mandate, report: &CycleReport) -> Option<Stand> {
+    let number = mandate.request.number.as_str();
+    let failed = report.actions.iter().find(|action| {
+        action.outcome == "failed" && !action.transient && action.request.as_deref() == Some(number)
+    })?;
+    let action = failed.action.unwrap_or("action");
+    let error = failed.error.as_deref().unwrap_or("it failed");
+    Some(Stand::Waits(format!("failed-{action}"), format!("Okta refused it: {error}")))
+}
