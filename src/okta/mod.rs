@@ -1,5 +1,17 @@
 //! The Okta side: a reading half, a writing half, and how they sign in.
 
+pub mod connection;
+mod dpop;
+pub mod error;
+mod key;
+pub mod limits;
+mod link;
+mod sign_in;
+
+pub use connection::Connection;
+pub use error::{OktaError, Refusal};
+pub use limits::Budget;
+
 use secrecy::SecretString;
 
 /// What the client needs to know, checked by `config`.

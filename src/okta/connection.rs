@@ -1,0 +1,300 @@
+//! A connection to Okta: signs, keeps to the rate limits, tries again where that is safe.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use reqwest::Method;
+use serde_json::Value;
+use url::Url;
+
+use super::error::{OktaError, from_answer};
+use super::limits::{self, Budget, Limits};
+use super::sign_in::{self, SignIn};
+use super::{Settings, link};
+use crate::http::{Answer, Call, Http, HttpError, Patience};
+
+/// A connection to one Okta org. Clones share the connection pool, the token and what is known of
+/// the rate limits.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    http: Http,
+    sign_in: Arc<SignIn>,
+    limits: Arc<Mutex<Limits>>,
+    share: f64,
+    patience: Patience,
+}
+
+/// One call, before it is signed.
+#[derive(Debug)]
+pub(super) struct Ask {
+    /// What it does, as words after "to".
+    pub operation: &'static str,
+    pub method: Method,
+    pub url: Url,
+    pub body: Option<Value>,
+    /// For `User-Agent`.
+    pub comment: Option<String>,
+    pub again: Again,
+}
+
+/// When a call without an answer may be sent once more. A call that was certainly not executed
+/// (429, no connection) always may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// A read: as often as patience lasts.
+    Read,
+    /// A write that comes to the same when it is done twice: two more times.
+    Idempotent,
+    /// A write that must not be done twice.
+    Never,
+}
+
+impl Ask {
+    /// A read.
+    pub fn read(operation: &'static str, url: Url) -> Self {
+        let (method, body, comment) = (Method::GET, None, None);
+        Self { operation, method, url, body, comment, again: Again::Read }
+    }
+}
+
+impl Connection {
+    /// A connection that may read and write. Sends nothing yet.
+    ///
+    /// # Errors
+    /// [`OktaError::Setup`] if the private key or the HTTP client cannot be used.
+    pub fn new(settings: Settings) -> Result<Self, OktaError> {
+        Self::with_scopes(settings, sign_in::WRITING)
+    }
+
+    /// A connection whose token carries only scopes for reading.
+    ///
+    /// # Errors
+    /// As for [`Connection::new`].
+    pub fn read_only(settings: Settings) -> Result<Self, OktaError> {
+        Self::with_scopes(settings, sign_in::READING)
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "the settings hold secrets: they end here")]
+    fn with_scopes(settings: Settings, scopes: sign_in::Scopes) -> Result<Self, OktaError> {
+        let http =
+            Http::new(settings.url).map_err(|error| OktaError::Setup(error.to_string()))?;
+        let sign_in = SignIn::new(&settings.auth, &http, scopes)?;
+        Ok(Self {
+            http,
+            sign_in: Arc::new(sign_in),
+            limits: Arc::default(),
+            share: settings.share,
+            patience: Patience::default(),
+        })
+    }
+
+    /// The same connection with another patience. A wait for a rate window is prolonged by twice
+    /// `first_wait`, by default the second that Okta's own clients add.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Calls sent since the start, failed ones and those for tokens included.
+    pub fn calls(&self) -> u64 {
+        self.http.calls()
+    }
+
+    /// The use of each rate-limit bucket that was seen.
+    pub fn budget(&self) -> Vec<Budget> {
+        self.limits().budget(self.share, Instant::now())
+    }
+
+    /// The scopes that Okta granted; `None` for an SSWS token or before the first call.
+    pub async fn granted_scopes(&self) -> Option<Vec<String>> {
+        self.sign_in.granted().await
+    }
+
+    /// The service app's client id, where this is one.
+    pub(super) fn client_id(&self) -> Option<&str> {
+        match &*self.sign_in {
+            SignIn::Token(_) => None,
+            SignIn::App(app) => Some(&app.client_id),
+        }
+    }
+
+    /// An address below the org's.
+    pub(super) fn url(&self, segments: &[&str], query: &[(&str, &str)]) -> Url {
+        let mut url = self.http.url(segments);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+
+    /// Sends a call until it is answered with 2xx or there is nothing more to try.
+    pub(super) async fn send(&self, ask: &Ask) -> Result<Answer, OktaError> {
+        let longest = self.patience.longest_wait;
+        let mut waits = ExponentialBuilder::default()
+            .with_min_delay(self.patience.first_wait)
+            .with_max_delay(longest)
+            .with_max_times(self.patience.attempts.saturating_sub(1))
+            .with_jitter()
+            .build();
+        let mut idempotent_tries = 2;
+        loop {
+            let error = match self.attempt(ask).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let Some(backoff) = waits.next() else { return Err(error) };
+            let backoff = backoff.min(longest);
+            let wait = match &error {
+                OktaError::RateLimited { retry_after, .. } if *retry_after <= longest => {
+                    *retry_after + self.margin() + backoff
+                }
+                OktaError::Unreachable { .. } => backoff,
+                OktaError::NoAnswer { .. } if ask.again == Again::Read => backoff,
+                OktaError::NoAnswer { .. }
+                    if ask.again == Again::Idempotent && idempotent_tries > 0 =>
+                {
+                    idempotent_tries -= 1;
+                    backoff
+                }
+                OktaError::Refused(_) if ask.again == Again::Read && error.is_transient() => backoff,
+                _ => return Err(error),
+            };
+            tracing::debug!(operation = ask.operation, ?wait, %error, "trying Okta again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Sends a call, once more if its token was refused or its proof lacked a nonce: Okta did not
+    /// execute it then.
+    async fn attempt(&self, ask: &Ask) -> Result<Answer, OktaError> {
+        let mut renewals = 1;
+        loop {
+            let bucket = limits::bucket(&ask.method, ask.url.path());
+            self.pace(bucket, ask.operation).await?;
+            let signed = self.sign_in.sign(&self.http, &ask.method, &ask.url).await?;
+            let mut call = Call::new(ask.method.clone(), ask.url.clone())
+                .header("accept", "application/json")
+                // Okta reference: leaves out links that nobody follows. The credentials must
+                // stay: `credentials.provider.type` says who owns the profile.
+                .header("content-type", "application/json; okta-response=omitCredentialsLinks");
+            if ask.method != Method::GET {
+                call = call.header("content-type", "application/json");
+            }
+            signed.put_on(&mut call.headers, ask.operation)?;
+            call.body = ask.body.as_ref().map_or_else(Vec::new, |body| body.to_string().into_bytes());
+            call.comment.clone_from(&ask.comment);
+            self.limits().sent(bucket);
+            let answer = self.http.send(call).await.map_err(|error| no_answer(ask, &error))?;
+            self.limits().answered(bucket, &answer, self.margin(), Instant::now());
+            let sign_again = self.sign_in.answered(&signed, &answer).await;
+            if answer.is_success() {
+                return Ok(answer);
+            }
+            if sign_again && renewals > 0 {
+                renewals -= 1;
+                continue;
+            }
+            return Err(from_answer(ask.operation, &answer));
+        }
+    }
+
+    /// Waits for room in the bucket.
+    async fn pace(&self, bucket: &'static str, operation: &'static str) -> Result<(), OktaError> {
+        loop {
+            let wait = self.limits().wait(bucket, self.share, Instant::now());
+            if wait.is_zero() {
+                return Ok(());
+            }
+            if wait > self.patience.longest_wait {
+                return Err(OktaError::RateLimited { operation, retry_after: wait });
+            }
+            tracing::debug!(bucket, ?wait, "our share of Okta's rate limit is used");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn margin(&self) -> Duration {
+        self.patience.first_wait * 2
+    }
+
+    fn limits(&self) -> std::sync::MutexGuard<'_, Limits> {
+        // Nothing panics while it is held, and half-written counts would do no harm.
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads one JSON document.
+    pub(super) async fn read(&self, operation: &'static str, url: Url) -> Result<Value, OktaError> {
+        json(operation, &self.send(&Ask::read(operation, url)).await?)
+    }
+
+    /// Reads every page of a list, one after the other.
+    ///
+    /// Okta reference: the next page is where `Link` says, verbatim; there is no count to check
+    /// against, so what is checked is that it stays with this host and never turns in a circle.
+    /// A cursor that Okta no longer takes starts the list once more, so that `on_page` may see
+    /// elements twice.
+    pub(super) async fn pages<E: From<OktaError>>(
+        &self,
+        operation: &'static str,
+        first: Url,
+        on_page: &mut dyn FnMut(Vec<Value>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let unbelievable = |why: &str| OktaError::Unbelievable { operation, why: why.to_owned() };
+        let mut restarted = false;
+        let mut seen = HashSet::new();
+        let mut next = Some(first.clone());
+        while let Some(url) = next {
+            let on_first_page = seen.is_empty();
+            if !seen.insert(url.clone()) {
+                return Err(unbelievable("the next page is one that was read already").into());
+            }
+            let answer = match self.send(&Ask::read(operation, url)).await {
+                Err(error) if error.is_bad_cursor() && !on_first_page && !restarted => {
+                    restarted = true;
+                    seen.clear();
+                    next = Some(first.clone());
+                    continue;
+                }
+                answer => answer?,
+            };
+            let Value::Array(elements) = json(operation, &answer)? else {
+                return Err(unbelievable("a list was expected").into());
+            };
+            next = link::next(&answer.headers)
+                .map(|target| Url::parse(&target))
+                .transpose()
+                .map_err(|_| unbelievable("the address of the next page cannot be read"))?;
+            if next.as_ref().is_some_and(|url| url.origin() != self.http.base().origin()) {
+                return Err(unbelievable("the next page is on another host").into());
+            }
+            on_page(elements)?;
+        }
+        Ok(())
+    }
+}
+
+fn no_answer(ask: &Ask, error: &HttpError) -> OktaError {
+    let (operation, why) = (ask.operation, error.to_string());
+    match error {
+        HttpError::Unreachable { .. } => OktaError::Unreachable { operation, why },
+        HttpError::NoAnswer { .. } => OktaError::NoAnswer { operation, why },
+        HttpError::TooLarge { .. } | HttpError::ForeignHost { .. } => {
+            OktaError::Unbelievable { operation, why }
+        }
+        HttpError::Setup(_) => OktaError::Setup(why),
+    }
+}
+
+/// The JSON of a 2xx answer.
+pub(super) fn json(operation: &'static str, answer: &Answer) -> Result<Value, OktaError> {
+    let unbelievable = |why: &str| OktaError::Unbelievable { operation, why: why.to_owned() };
+    let looks_like_html = answer.body.trim_ascii_start().starts_with(b"<");
+    if looks_like_html || !answer.says_json() {
+        return Err(unbelievable("it is not JSON but, say, a login page or a proxy's notice"));
+    }
+    // The parser's message would quote the answer.
+    serde_json::from_slice(&answer.body).map_err(|_| unbelievable("its JSON is broken"))
+}

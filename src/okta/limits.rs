@@ -1,0 +1,204 @@
+//! Keeping to our share of Okta's rate limits, so that people signing in have the rest.
+//!
+//! Each bucket is learnt from the answers: `X-Rate-Limit-Limit`, `-Remaining` and `-Reset`.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+
+use crate::http::Answer;
+
+/// What is known of all buckets.
+#[derive(Debug, Default)]
+pub(super) struct Limits {
+    buckets: BTreeMap<&'static str, Bucket>,
+}
+
+/// What is known of one bucket in its current window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Bucket {
+    /// Calls in one window, for everybody (or already our part: Okta does not say).
+    limit: u32,
+    /// Calls that are left, less those sent since it was announced.
+    remaining: u32,
+    /// Our calls in this window.
+    used: u32,
+    /// The end of the window as announced (epoch seconds): a new value is a new window.
+    reset: i64,
+    /// The same on our own clock.
+    ends: Instant,
+}
+
+/// One bucket's use, for `status`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Budget {
+    /// The bucket, by Okta's name for it.
+    pub bucket: String,
+    /// Calls a minute that Okta announces.
+    pub limit: u32,
+    /// The part of it that may be used, 0 to 1.
+    pub share: f64,
+    /// Calls sent in the current window; 0 once it is over.
+    pub used: u32,
+}
+
+impl Limits {
+    /// How long to wait before this call may be sent.
+    pub fn wait(&self, bucket: &'static str, share: f64, now: Instant) -> Duration {
+        self.buckets.get(bucket).map_or(Duration::ZERO, |known| wait(now, known, share))
+    }
+
+    /// Counts a call that is about to be sent.
+    pub fn sent(&mut self, bucket: &'static str) {
+        if let Some(known) = self.buckets.get_mut(bucket) {
+            known.used = known.used.saturating_add(1);
+            known.remaining = known.remaining.saturating_sub(1);
+        }
+    }
+
+    /// Learns from an answer. `margin` is added to the end of the window.
+    pub fn answered(&mut self, bucket: &'static str, answer: &Answer, margin: Duration, now: Instant) {
+        let number = |name| answer.header(name).and_then(|text| text.trim().parse::<i64>().ok());
+        let (Some(limit), Some(remaining), Some(reset)) = (
+            number("x-rate-limit-limit").and_then(|n| u32::try_from(n).ok()),
+            number("x-rate-limit-remaining").and_then(|n| u32::try_from(n).ok()),
+            number("x-rate-limit-reset"),
+        ) else {
+            return;
+        };
+        // Okta reference: too many calls at once answer 429 with 0, 0 and a guess.
+        if limit == 0 {
+            return;
+        }
+        let used = match self.buckets.get(bucket) {
+            Some(known) if known.reset == reset => known.used,
+            _ => 1,
+        };
+        let ends = now + until_reset(answer) + margin;
+        self.buckets.insert(bucket, Bucket { limit, remaining, used, reset, ends });
+    }
+
+    /// The use of each bucket that was seen.
+    pub fn budget(&self, share: f64, now: Instant) -> Vec<Budget> {
+        self.buckets
+            .iter()
+            .map(|(name, known)| Budget {
+                bucket: (*name).to_owned(),
+                limit: known.limit,
+                share,
+                used: if known.ends <= now { 0 } else { known.used },
+            })
+            .collect()
+    }
+}
+
+/// Waits for the end of the window when our share is used, or when the part that is left is no
+/// larger than what belongs to the others. At least one call a window is always sent: it is how
+/// the next window is learnt.
+fn wait(now: Instant, bucket: &Bucket, share: f64) -> Duration {
+    if bucket.ends <= now {
+        return Duration::ZERO;
+    }
+    let ours = allowed(bucket.limit, share);
+    if bucket.used < ours && bucket.remaining > bucket.limit - ours {
+        return Duration::ZERO;
+    }
+    bucket.ends - now
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the product lies between 0 and the limit"
+)]
+fn allowed(limit: u32, share: f64) -> u32 {
+    ((f64::from(limit) * share.clamp(0.0, 1.0)) as u32).clamp(1, limit)
+}
+
+/// From the answer to the end of its window, by the server's own clock. Zero where it does not say.
+pub(super) fn until_reset(answer: &Answer) -> Duration {
+    let reset = answer.header("x-rate-limit-reset").and_then(|text| text.trim().parse::<i64>().ok());
+    let date = answer
+        .header("date")
+        .and_then(|text| chrono::DateTime::parse_from_rfc2822(text).ok())
+        .map(|date| date.timestamp());
+    match (reset, date) {
+        (Some(reset), Some(date)) => {
+            Duration::from_secs(u64::try_from(reset.saturating_sub(date)).unwrap_or(0))
+        }
+        _ => Duration::ZERO,
+    }
+}
+
+/// The bucket that a call counts against.
+///
+/// Okta reference: an exact path beats the longest prefix, and reading and writing one account
+/// are different buckets; everything below an account is in the bucket of the collection.
+pub(super) fn bucket(method: &Method, path: &str) -> &'static str {
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    match segments.as_slice() {
+        ["oauth2", "v1", "token"] => "/oauth2/v1/token",
+        ["api", "v1", "users", _] if *method == Method::GET => "/api/v1/users/{id} (read)",
+        ["api", "v1", "users", _] => "/api/v1/users/{id} (write)",
+        ["api", "v1", "users"]
+        | ["api", "v1", "users", _, "groups" | "lifecycle" | "sessions", ..] => "/api/v1/users",
+        ["api", "v1", "groups", id] if *id != "rules" => "/api/v1/groups/{id}",
+        ["api", "v1", "groups", ..] => "/api/v1/groups",
+        ["api", "v1", "logs"] => "/api/v1/logs",
+        _ => "/api/v1",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bucket_of(limit: u32, remaining: u32, used: u32, now: Instant) -> Bucket {
+        Bucket { limit, remaining, used, reset: 0, ends: now + Duration::from_secs(30) }
+    }
+
+    #[test]
+    fn nothing_waits_while_our_share_lasts() {
+        let now = Instant::now();
+        assert_eq!(wait(now, &bucket_of(600, 599, 1, now), 0.5), Duration::ZERO);
+        assert_eq!(wait(now, &bucket_of(600, 301, 299, now), 0.5), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_used_share_waits_for_the_next_window() {
+        let now = Instant::now();
+        assert_eq!(wait(now, &bucket_of(600, 400, 300, now), 0.5), Duration::from_secs(30));
+    }
+
+    #[test]
+    fn what_belongs_to_the_others_is_left_to_them() {
+        let now = Instant::now();
+        assert_eq!(wait(now, &bucket_of(600, 300, 5, now), 0.5), Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_window_that_is_over_holds_nobody_up() {
+        let now = Instant::now();
+        let over = Bucket { ends: now, ..bucket_of(600, 0, 600, now) };
+        assert_eq!(wait(now, &over, 0.5), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_smallest_share_still_sends_one_call_a_window() {
+        assert_eq!(allowed(20, 0.0), 1);
+        assert_eq!(allowed(20, 1.0), 20);
+        assert_eq!(allowed(600, 0.5), 300);
+    }
+
+    #[test]
+    fn reading_and_writing_one_account_are_different_buckets() {
+        assert_eq!(bucket(&Method::GET, "/api/v1/users/00u1"), "/api/v1/users/{id} (read)");
+        assert_eq!(bucket(&Method::POST, "/api/v1/users/00u1"), "/api/v1/users/{id} (write)");
+        assert_eq!(bucket(&Method::POST, "/api/v1/users/00u1/lifecycle/suspend"), "/api/v1/users");
+        assert_eq!(bucket(&Method::PUT, "/api/v1/groups/00g1/users/00u1"), "/api/v1/groups");
+        assert_eq!(bucket(&Method::GET, "/api/v1/groups/00g1"), "/api/v1/groups/{id}");
+        assert_eq!(bucket(&Method::GET, "/api/v1/groups/rules"), "/api/v1/groups");
+        assert_eq!(bucket(&Method::GET, "/api/v1/meta/schemas/user/default"), "/api/v1");
+    }
+}

@@ -1,0 +1,331 @@
+//! Signing in: an SSWS token, or an access token that is fetched and renewed.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Map, json};
+use tokio::sync::Mutex;
+use url::Url;
+
+use super::dpop;
+use super::error::{OktaError, clean, from_answer};
+use super::key::{KeyError, SigningKey, unique};
+use super::Auth;
+use crate::http::{Answer, Call, Http, HttpError};
+
+const OPERATION: &str = "sign in";
+/// A token is renewed this long before its end. Okta reference: it lives for an hour.
+const RENEW_AHEAD: Duration = Duration::from_secs(300);
+/// Okta reference: an assertion may end at most an hour ahead.
+const ASSERTION_SECONDS: i64 = 300;
+
+/// The scopes to ask for, and the fewest that are of any use.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scopes {
+    all: &'static str,
+    least: &'static str,
+}
+
+/// For a connection that may write.
+pub(super) const WRITING: Scopes = Scopes {
+    all: "okta.users.manage okta.groups.manage okta.users.read okta.groups.read \
+          okta.schemas.read okta.logs.read",
+    least: "okta.users.manage okta.groups.manage",
+};
+/// For a connection that only reads.
+pub(super) const READING: Scopes = Scopes {
+    all: "okta.users.read okta.groups.read okta.schemas.read okta.logs.read",
+    least: "okta.users.read okta.groups.read",
+};
+
+/// How this connection signs in, and the token that it has now.
+#[derive(Debug)]
+pub(super) enum SignIn {
+    Token(SecretString),
+    App(Box<App>),
+}
+
+/// An OAuth 2.0 service app.
+#[derive(Debug)]
+pub(super) struct App {
+    pub client_id: String,
+    key: SigningKey,
+    dpop: Option<SigningKey>,
+    scopes: Scopes,
+    endpoint: Url,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    token: Option<Token>,
+    /// Okta reference: a nonce is good for days, so it is kept.
+    nonce: Option<String>,
+    /// The full set of scopes was refused once.
+    least_scopes: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Token {
+    secret: SecretString,
+    bound: bool,
+    renew_at: Instant,
+    ends: Instant,
+    scope: String,
+}
+
+/// The headers that sign one call.
+pub(super) struct Signed {
+    pub authorization: String,
+    pub proof: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    token_type: String,
+    expires_in: u64,
+    access_token: String,
+    #[serde(default)]
+    scope: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Denied {
+    error: String,
+    error_description: String,
+}
+
+impl SignIn {
+    pub fn new(auth: &Auth, http: &Http, scopes: Scopes) -> Result<Self, OktaError> {
+        match auth {
+            Auth::Token { token } => Ok(Self::Token(token.clone())),
+            Auth::ServiceApp { client_id, key, dpop } => Ok(Self::App(Box::new(App {
+                client_id: client_id.clone(),
+                key: SigningKey::parse(key.expose_secret())?,
+                dpop: dpop.then(SigningKey::ephemeral).transpose()?,
+                scopes,
+                endpoint: http.url(&["oauth2", "v1", "token"]),
+                state: Mutex::default(),
+            }))),
+        }
+    }
+
+    /// Signs one sending of one call, fetching or renewing the token first where that is due.
+    pub async fn sign(&self, http: &Http, method: &Method, url: &Url) -> Result<Signed, OktaError> {
+        let app = match self {
+            Self::Token(token) => {
+                let authorization = format!("SSWS {}", token.expose_secret());
+                return Ok(Signed { authorization, proof: None });
+            }
+            Self::App(app) => app,
+        };
+        let mut state = app.state.lock().await;
+        let token = app.token(&mut state, http).await?;
+        let secret = token.secret.expose_secret();
+        let Some(key) = app.dpop.as_ref().filter(|_| token.bound) else {
+            return Ok(Signed { authorization: format!("Bearer {secret}"), proof: None });
+        };
+        let proof = dpop::proof(key, method, url, state.nonce.as_deref(), Some(secret))?;
+        Ok(Signed { authorization: format!("DPoP {secret}"), proof: Some(proof) })
+    }
+
+    /// Learns from the answer to a signed call. Returns whether the same call, signed anew, may
+    /// be taken: its token was refused and is dropped now, or its proof lacked a nonce.
+    pub async fn answered(&self, signed: &Signed, answer: &Answer) -> bool {
+        let Self::App(app) = self else { return false };
+        let mut state = app.state.lock().await;
+        let nonce = answer.header("dpop-nonce").map(str::to_owned);
+        let nonce_wanted = nonce.is_some()
+            && matches!(answer.status, 400 | 401)
+            && (answer.header("www-authenticate").is_some_and(|it| it.contains("use_dpop_nonce"))
+                || denied(answer).error == "use_dpop_nonce");
+        if nonce.is_some() {
+            state.nonce = nonce;
+        }
+        if nonce_wanted {
+            return true;
+        }
+        if !matches!(from_answer(OPERATION, answer), OktaError::SignIn { .. }) {
+            return false;
+        }
+        // Another call may have renewed it meanwhile.
+        let used = signed.authorization.split_once(' ').map_or("", |(_, token)| token);
+        if state.token.as_ref().is_some_and(|token| token.secret.expose_secret() == used) {
+            state.token = None;
+        }
+        true
+    }
+
+    /// The scopes of the token, as granted; `None` for an SSWS token or before the first call.
+    pub async fn granted(&self) -> Option<Vec<String>> {
+        let Self::App(app) = self else { return None };
+        let state = app.state.lock().await;
+        let token = state.token.as_ref()?;
+        Some(token.scope.split_whitespace().map(str::to_owned).collect())
+    }
+}
+
+impl App {
+    async fn token(&self, state: &mut State, http: &Http) -> Result<Token, OktaError> {
+        let now = Instant::now();
+        if let Some(token) = state.token.as_ref().filter(|token| now < token.renew_at) {
+            return Ok(token.clone());
+        }
+        match self.fetch(state, http).await {
+            Ok(token) => {
+                state.token = Some(token.clone());
+                Ok(token)
+            }
+            // The token endpoint is down while the old token still has minutes to go.
+            Err(error) if error.is_transient() => {
+                state.token.as_ref().filter(|token| now < token.ends).cloned().ok_or(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks for a token. At most four sendings: one plain, one with a nonce, and both again with
+    /// the fewest scopes. Each has an assertion of its own, which is good for one use.
+    async fn fetch(&self, state: &mut State, http: &Http) -> Result<Token, OktaError> {
+        let mut nonce_tried = false;
+        loop {
+            let answer = self.request(state, http).await?;
+            if answer.is_success() {
+                return read_token(&answer);
+            }
+            let denied = denied(&answer);
+            let nonce = answer.header("dpop-nonce").map(str::to_owned);
+            match denied.error.as_str() {
+                "use_dpop_nonce" if nonce.is_some() && !nonce_tried => {
+                    nonce_tried = true;
+                    state.nonce = nonce;
+                }
+                "invalid_scope" | "consent_required" if !state.least_scopes => {
+                    state.least_scopes = true;
+                    nonce_tried = false;
+                }
+                _ => return Err(self.refused(&answer, &denied)),
+            }
+        }
+    }
+
+    async fn request(&self, state: &State, http: &Http) -> Result<Answer, OktaError> {
+        let now = chrono::Utc::now().timestamp() - dpop::BACKDATE_SECONDS;
+        let mut header = Map::new();
+        if let Some(kid) = self.key.kid() {
+            header.insert("kid".to_owned(), kid.into());
+        }
+        let claims = json!({
+            "iss": self.client_id,
+            "sub": self.client_id,
+            "aud": self.endpoint.as_str(),
+            "iat": now,
+            "exp": now + ASSERTION_SECONDS,
+            "jti": unique()?,
+        });
+        let assertion = self.key.sign(header, &claims)?;
+        let scope = if state.least_scopes { self.scopes.least } else { self.scopes.all };
+        let mut call = Call::new(Method::POST, self.endpoint.clone())
+            .header("accept", "application/json")
+            .header("content-type", "application/x-www-form-urlencoded");
+        call.body = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("grant_type", "client_credentials")
+            .append_pair("scope", scope)
+            .append_pair(
+                "client_assertion_type",
+                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            )
+            .append_pair("client_assertion", &assertion)
+            .finish()
+            .into_bytes();
+        if let Some(key) = &self.dpop {
+            let proof =
+                dpop::proof(key, &Method::POST, &self.endpoint, state.nonce.as_deref(), None)?;
+            call = call.secret_header("dpop", &proof);
+        }
+        // Whatever happened to this call, the one that it was for has not been sent.
+        http.send(call).await.map_err(|error| match error {
+            HttpError::Unreachable { .. } | HttpError::NoAnswer { .. } => {
+                OktaError::Unreachable { operation: OPERATION, why: error.to_string() }
+            }
+            HttpError::TooLarge { .. } | HttpError::ForeignHost { .. } | HttpError::Setup(_) => {
+                OktaError::Unbelievable { operation: OPERATION, why: error.to_string() }
+            }
+        })
+    }
+
+    fn refused(&self, answer: &Answer, denied: &Denied) -> OktaError {
+        if denied.error == "invalid_dpop_proof" && self.dpop.is_none() {
+            return OktaError::SignIn {
+                message: "the app demands DPoP (invalid_dpop_proof): set dpop = true under \
+                          [okta] auth, or switch off \"require DPoP\" for the app in Okta"
+                    .to_owned(),
+            };
+        }
+        if !denied.error.is_empty() && answer.status < 500 && answer.status != 429 {
+            let message = format!("{}: {}", clean(&denied.error), clean(&denied.error_description));
+            return OktaError::SignIn { message: message.trim_end_matches(": ").to_owned() };
+        }
+        match from_answer(OPERATION, answer) {
+            OktaError::NoAnswer { operation, why } => OktaError::Unreachable { operation, why },
+            OktaError::NotFound(_) | OktaError::Forbidden(_) => {
+                OktaError::SignIn { message: format!("HTTP {} at the token endpoint", answer.status) }
+            }
+            other => other,
+        }
+    }
+}
+
+fn denied(answer: &Answer) -> Denied {
+    serde_json::from_slice(&answer.body).unwrap_or_default()
+}
+
+fn read_token(answer: &Answer) -> Result<Token, OktaError> {
+    let unbelievable =
+        |why: &str| OktaError::Unbelievable { operation: OPERATION, why: why.to_owned() };
+    let granted: Granted = serde_json::from_slice(&answer.body)
+        .map_err(|_| unbelievable("the token endpoint's answer is not a token"))?;
+    let bound = match granted.token_type.to_ascii_lowercase().as_str() {
+        "bearer" => false,
+        "dpop" => true,
+        _ => return Err(unbelievable("the token is of a kind that is not known")),
+    };
+    let lifetime = Duration::from_secs(granted.expires_in.min(24 * 3600));
+    let now = Instant::now();
+    Ok(Token {
+        secret: granted.access_token.into(),
+        bound,
+        // A short-lived token is used for half its life.
+        renew_at: now + lifetime.saturating_sub(RENEW_AHEAD).max(lifetime / 2),
+        ends: now + lifetime,
+        scope: granted.scope,
+    })
+}
+
+impl From<KeyError> for OktaError {
+    fn from(error: KeyError) -> Self {
+        Self::Setup(error.to_string())
+    }
+}
+
+impl Signed {
+    /// Adds the headers to a call.
+    pub fn put_on(&self, headers: &mut HeaderMap, operation: &'static str) -> Result<(), OktaError> {
+        let pairs = [("authorization", Some(&self.authorization)), ("dpop", self.proof.as_ref())];
+        for (name, value) in pairs {
+            let Some(value) = value else { continue };
+            let mut value = reqwest::header::HeaderValue::from_str(value).map_err(|_| {
+                OktaError::SignIn {
+                    message: format!("the token cannot stand in a header (to {operation})"),
+                }
+            })?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+        Ok(())
+    }
+}
