@@ -47,7 +47,13 @@ pub struct Call {
 impl Call {
     /// A call without headers or body.
     pub fn new(method: Method, url: Url) -> Self {
-        Self { method, url, headers: HeaderMap::new(), body: Vec::new(), comment: None }
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: Vec::new(),
+            comment: None,
+        }
     }
 
     /// Adds a header. A value that cannot stand in one is left out.
@@ -94,8 +100,13 @@ impl Answer {
 
     /// Whether the answer says that it is JSON.
     pub fn says_json(&self) -> bool {
-        self.header("content-type")
-            .is_some_and(|kind| kind.split(';').next().unwrap_or("").trim().ends_with("json"))
+        self.header("content-type").is_some_and(|kind| {
+            kind.split(';')
+                .next()
+                .unwrap_or("")
+                .trim()
+                .ends_with("json")
+        })
     }
 }
 
@@ -144,7 +155,11 @@ impl Http {
             .timeout(CALL_TIMEOUT)
             .build()
             .map_err(|error| HttpError::Setup(innermost(&error)))?;
-        Ok(Self { client, base, calls: Arc::new(AtomicU64::new(0)) })
+        Ok(Self {
+            client,
+            base,
+            calls: Arc::new(AtomicU64::new(0)),
+        })
     }
 
     /// An address below the base: each segment is percent-encoded, so an id cannot leave its place.
@@ -187,16 +202,27 @@ impl Http {
             request = request.body(call.body);
         }
         let response = request.send().await.map_err(|error| {
+            // A query may hold somebody's name, so no reason may repeat the address.
+            let error = error.without_url();
             let reason = innermost(&error);
             if error.is_connect() {
-                HttpError::Unreachable { host: host.clone(), reason }
+                HttpError::Unreachable {
+                    host: host.clone(),
+                    reason,
+                }
             } else {
-                HttpError::NoAnswer { host: host.clone(), reason }
+                HttpError::NoAnswer {
+                    host: host.clone(),
+                    reason,
+                }
             }
         })?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        if response.content_length().is_some_and(|length| length > MAX_BODY) {
+        if response
+            .content_length()
+            .is_some_and(|length| length > MAX_BODY)
+        {
             return Err(HttpError::TooLarge { host });
         }
         let mut body = Vec::new();
@@ -204,14 +230,18 @@ impl Http {
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|error| HttpError::NoAnswer {
                 host: host.clone(),
-                reason: innermost(&error),
+                reason: innermost(&error.without_url()),
             })?;
             body.extend_from_slice(&chunk);
             if body.len() as u64 > MAX_BODY {
                 return Err(HttpError::TooLarge { host });
             }
         }
-        Ok(Answer { status, headers, body })
+        Ok(Answer {
+            status,
+            headers,
+            body,
+        })
     }
 }
 
