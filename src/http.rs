@@ -202,6 +202,8 @@ impl Http {
             request = request.body(call.body);
         }
         let response = request.send().await.map_err(|error| {
+            // A query may hold somebody's name, so no reason may repeat the address.
+            let error = error.without_url();
             let reason = innermost(&error);
             if error.is_connect() {
                 HttpError::Unreachable {
@@ -228,7 +230,7 @@ impl Http {
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|error| HttpError::NoAnswer {
                 host: host.clone(),
-                reason: innermost(&error),
+                reason: innermost(&error.without_url()),
             })?;
             body.extend_from_slice(&chunk);
             if body.len() as u64 > MAX_BODY {

@@ -1,8 +1,60 @@
 //! The ServiceNow side: people, requests, catalog variables, and the write-back.
+//!
+//! [`ServiceNowReader`] yields what was believed or an error, nothing in between;
+//! [`ServiceNowWriter`] is the only type that writes. Below them, `paging` reads a whole list and
+//! checks every row against the `query`, `connection` sends one call signed, paced and repeated,
+//! and `wire` says which answers are answers.
 
 use std::collections::BTreeSet;
 
 use secrecy::SecretString;
+
+use crate::model::Instant;
+
+mod catalog;
+mod people;
+mod probe;
+mod requests;
+mod writer;
+
+mod paging;
+pub mod query;
+
+mod auth;
+mod connection;
+mod error;
+mod limits;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use catalog::{Item, Task};
+pub use connection::Connection;
+pub use error::{BoxError, ServiceNowError};
+pub use limits::Budget;
+pub use paging::{CompleteRead, SetAside};
+pub use people::{Lookup, ServiceNowReader};
+pub use requests::FreshRequest;
+pub use writer::{Closing, Echo, ServiceNowWriter};
+
+/// A closed span of `sys_updated_on`, whole seconds: rows changed at `from` or later and before
+/// `to`. End it a little before the instance's clock, and let spans overlap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// The first moment inside.
+    pub from: Instant,
+    /// The first moment after it.
+    pub to: Instant,
+}
+
+impl Window {
+    fn on(&self, field: &str) -> query::Filter {
+        let (from, to) = (wire::stored(self.from), wire::stored(self.to));
+        query::Filter::parse(&format!("{field}>={from}^{field}<{to}"))
+            .expect("a field name and two dates are a query")
+    }
+}
 
 /// What the client needs to know, checked by `config`.
 #[derive(Debug, Clone)]

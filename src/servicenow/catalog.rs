@@ -1,0 +1,241 @@
+//! What surrounds a request: catalog items, look-up tables, tasks and notes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::paging::{self, Sweep, is_hex_id, nothing_lacks};
+use super::query::{self, Filter};
+use super::{ServiceNowError, ServiceNowReader};
+use crate::model::{Record, SysId};
+
+/// A list of 100 ids is about 3.3 kB of address, well below any limit.
+const IDS_A_CALL: usize = 100;
+const IDS_A_PAGE: u32 = 100;
+/// More rows than this under one name or marker are not looked at.
+const FEW: u32 = 20;
+
+/// A catalog item that the configuration names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The item's id.
+    pub sys_id: SysId,
+    /// Its name now.
+    pub name: String,
+    /// How the configuration spells it: its id or its name.
+    pub configured_as: String,
+}
+
+/// An open task of a request (`sc_task`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// The task's id.
+    pub sys_id: SysId,
+    /// Its number, `SCTASK…`.
+    pub number: String,
+}
+
+impl ServiceNowReader {
+    /// The configured catalog items, looked up once for each connection.
+    ///
+    /// A name that no item or more than one has is [`ServiceNowError::Unresolved`].
+    pub async fn items(&self) -> Result<&[Item], ServiceNowError> {
+        let items = self.connection.items().get_or_try_init(async || {
+            let mut items = Vec::new();
+            for configured in &self.connection.settings().items {
+                items.push(self.item(configured).await?);
+            }
+            Ok(items)
+        });
+        items.await.map(Vec::as_slice)
+    }
+
+    async fn item(&self, configured: &str) -> Result<Item, ServiceNowError> {
+        let operation = "looking for a catalog item";
+        let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
+        let unresolved = |why: String| ServiceNowError::Unresolved { why };
+        let fields = paging::names(["sys_id", "name"]);
+        let item = |row: &Record| {
+            paging::present(row, &fields, nothing_lacks)?;
+            Ok(Item {
+                sys_id: paging::id(row)?,
+                name: get(row, "name").to_owned(),
+                configured_as: configured.to_owned(),
+            })
+        };
+        if let (true, Ok(id)) = (is_hex_id(configured), SysId::parse(configured)) {
+            let row = self
+                .connection
+                .get(operation, "sc_cat_item", &id, &fields)
+                .await;
+            return match row {
+                Ok(row) => item(&row).map_err(doubt),
+                Err(ServiceNowError::NotFound { .. }) => Err(unresolved(format!(
+                    "no catalog item has the sys_id {configured}, or this account may not read it"
+                ))),
+                Err(error) => Err(error),
+            };
+        }
+
+        let value = query::literal(configured).map_err(|error| {
+            unresolved(format!(
+                "the item {configured:?} has to be named by its sys_id: {error}"
+            ))
+        })?;
+        let query = Filter::parse(&format!("name={value}"))
+            .and_then(|filter| Ok(filter.page_after(None).unwrap_or_default()))
+            .map_err(|error| unresolved(error.to_string()))?;
+        let (rows, total) = paging::peek(
+            &self.connection,
+            operation,
+            "sc_cat_item",
+            &query,
+            &fields,
+            FEW,
+        )
+        .await?;
+        if total > FEW.into() {
+            return Err(doubt(format!(
+                "{total} items fit one name: the condition was dropped"
+            )));
+        }
+        let items: Vec<Item> = rows
+            .iter()
+            .map(item)
+            .collect::<Result<_, _>>()
+            .map_err(doubt)?;
+        let mut named: Vec<Item> = items
+            .into_iter()
+            .filter(|item| item.name.trim() == configured.trim())
+            .collect();
+        match (named.pop(), named.as_slice()) {
+            (Some(item), []) => Ok(item),
+            (None, _) if total > 0 && rows.is_empty() => Err(unresolved(format!(
+                "this account may not read the catalog item called {configured:?}"
+            ))),
+            (None, _) => Err(unresolved(format!(
+                "no catalog item is called {configured:?}"
+            ))),
+            (Some(last), others) => {
+                let mut ids: Vec<_> = others.iter().map(|item| item.sys_id.as_str()).collect();
+                ids.push(last.sys_id.as_str());
+                Err(unresolved(format!(
+                    "{} catalog items are called {configured:?}; name one by its sys_id: {}",
+                    ids.len(),
+                    ids.join(", ")
+                )))
+            }
+        }
+    }
+
+    /// One column of a look-up table for these rows. A row that is not there is left out.
+    pub async fn lookup(
+        &self,
+        table: &str,
+        column: &str,
+        ids: &BTreeSet<SysId>,
+    ) -> Result<BTreeMap<String, String>, ServiceNowError> {
+        let operation = format!("looking up {table}.{column}");
+        let doubt = |why: String| ServiceNowError::unbelievable(&operation, why);
+        if !query::is_name(table) || table.contains('.') || !query::is_name(column) {
+            return Err(ServiceNowError::Unresolved {
+                why: format!("{table:?} and {column:?} are not the names of a table and a column"),
+            });
+        }
+        let fields = paging::names(["sys_id", column]);
+        let ids: Vec<_> = ids.iter().collect();
+        let mut found = BTreeMap::new();
+        for chunk in ids.chunks(IDS_A_CALL) {
+            let list: Vec<_> = chunk.iter().map(|id| id.as_str()).collect();
+            let filter = Filter::parse(&format!("sys_idIN{}", list.join(",")))
+                .map_err(|error| doubt(error.to_string()))?;
+            let query = filter.page_after(None).unwrap_or_default();
+            let (rows, _) = paging::peek(
+                &self.connection,
+                &operation,
+                table,
+                &query,
+                &fields,
+                IDS_A_PAGE,
+            )
+            .await?;
+            for row in rows {
+                paging::check(&row, &filter, &fields, nothing_lacks).map_err(doubt)?;
+                found.insert(get(&row, "sys_id").to_owned(), get(&row, column).to_owned());
+            }
+        }
+        Ok(found)
+    }
+
+    /// The tasks of a request that are still open.
+    pub async fn open_tasks(&self, request: &SysId) -> Result<Vec<Task>, ServiceNowError> {
+        let operation = "reading a request's tasks";
+        let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
+        let filter = Filter::parse(&format!("request_item={request}^active=true"))
+            .map_err(|error| doubt(error.to_string()))?;
+        let sweep = Sweep {
+            operation,
+            table: "sc_task",
+            filter,
+            fields: paging::names(["sys_id", "number"]),
+            may_lack: nothing_lacks,
+        };
+        let rows = paging::collect(&self.connection, sweep).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Task {
+                    sys_id: paging::id(row).map_err(doubt)?,
+                    number: get(row, "number").to_owned(),
+                })
+            })
+            .collect()
+    }
+
+    /// Whether a note with this marker stands on a request. `None` where this account may not read
+    /// notes, so that nobody can tell.
+    pub async fn has_note(
+        &self,
+        request: &SysId,
+        marker: &str,
+    ) -> Result<Option<bool>, ServiceNowError> {
+        let operation = "looking for a note";
+        let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
+        let marker = query::literal(marker).map_err(|error| doubt(error.to_string()))?;
+        let filter = Filter::parse(&format!("element_id={request}^valueLIKE{marker}"))
+            .map_err(|error| doubt(error.to_string()))?;
+        let query = filter.page_after(None).unwrap_or_default();
+        let fields = paging::names(["sys_id", "element_id", "value"]);
+        let peek = paging::peek(
+            &self.connection,
+            operation,
+            "sys_journal_field",
+            &query,
+            &fields,
+            FEW,
+        );
+        let (rows, total) = match peek.await {
+            Ok(found) => found,
+            Err(ServiceNowError::Forbidden { .. } | ServiceNowError::NotFound { .. }) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        if rows
+            .iter()
+            .any(|row| paging::present(row, &fields, nothing_lacks).is_err())
+        {
+            return Ok(None);
+        }
+        if rows.iter().any(|row| filter.matches(row).unwrap_or(false)) {
+            return Ok(Some(true));
+        }
+        if !rows.is_empty() {
+            return Err(doubt(
+                "notes came that were not asked for: a condition was dropped".into(),
+            ));
+        }
+        Ok(if total > 0 { None } else { Some(false) })
+    }
+}
+
+fn get<'a>(row: &'a Record, field: &str) -> &'a str {
+    row.get(field).map_or("", String::as_str)
+}

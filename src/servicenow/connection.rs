@@ -1,0 +1,398 @@
+//! One way to ask ServiceNow: signed, paced, repeated where that is harmless, and judged.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use chrono::Utc;
+use reqwest::Method;
+use secrecy::ExposeSecret;
+use tokio::sync::{OnceCell, Semaphore};
+use url::Url;
+
+use super::auth::{Credential, SignIn};
+use super::catalog::Item;
+use super::limits::{Budget, Pacer};
+use super::query::Filter;
+use super::{ServiceNowError, Settings, wire};
+use crate::http::{Answer, Call, Http, Patience};
+use crate::model::{Instant, Record, SysId};
+
+/// ServiceNow gives API calls few slots a node and shares them with others.
+const IN_FLIGHT: usize = 2;
+/// How often an answer that cannot be believed is asked for again, each time in half the size.
+const DOUBTS: usize = 2;
+/// How often a call is repeated after a 401 on a credential that worked before. More could lock
+/// the account.
+const UNAUTHORIZED_REPEATS: u32 = 3;
+
+/// A connection to one instance. Clones share the token, the count of calls and the pace.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    shared: Arc<Shared>,
+    patience: Patience,
+}
+
+#[derive(Debug)]
+struct Shared {
+    http: Http,
+    settings: Settings,
+    users: Filter,
+    requests: Filter,
+    sign_in: SignIn,
+    /// The credential has been accepted at least once.
+    worked: AtomicBool,
+    slots: Semaphore,
+    pacer: Mutex<Pacer>,
+    server_date: Mutex<Option<Instant>>,
+    items: OnceCell<Vec<Item>>,
+}
+
+/// One call, kept so that it can be sent again.
+struct Ask {
+    method: Method,
+    url: Url,
+    body: Vec<u8>,
+}
+
+impl Connection {
+    /// Sets up a connection; sends nothing yet.
+    ///
+    /// Fails where one of the configured queries cannot be checked row by row.
+    pub fn new(settings: Settings) -> Result<Self, ServiceNowError> {
+        let parse = |key: &str, text: &str| {
+            Filter::parse(text).map_err(|error| ServiceNowError::Unresolved {
+                why: format!("servicenow.{key} cannot be used: {error}"),
+            })
+        };
+        let http = Http::new(settings.url.clone())
+            .map_err(|error| ServiceNowError::from_http("setting up", error))?;
+        let shared = Shared {
+            http,
+            users: parse("users", &settings.users)?,
+            requests: parse("requests", &settings.requests)?,
+            sign_in: SignIn::new(&settings.auth),
+            worked: AtomicBool::new(false),
+            slots: Semaphore::new(IN_FLIGHT),
+            pacer: Mutex::new(Pacer::new(settings.share)),
+            server_date: Mutex::new(None),
+            items: OnceCell::new(),
+            settings,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            patience: Patience::default(),
+        })
+    }
+
+    /// The same connection with other waits.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// How much of the rate limit is used.
+    pub fn budget(&self) -> Budget {
+        self.pacer().budget(Utc::now().timestamp())
+    }
+
+    /// Calls sent since the start.
+    pub fn calls(&self) -> u64 {
+        self.shared.http.calls()
+    }
+
+    /// The instance's clock as of its last answer: the better "now" for windows.
+    pub fn server_date(&self) -> Option<Instant> {
+        *unpoisoned(&self.shared.server_date)
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// `servicenow.users`, parsed.
+    pub(super) fn users(&self) -> &Filter {
+        &self.shared.users
+    }
+
+    /// `servicenow.requests`, parsed.
+    pub(super) fn requests(&self) -> &Filter {
+        &self.shared.requests
+    }
+
+    pub(super) fn items(&self) -> &OnceCell<Vec<Item>> {
+        &self.shared.items
+    }
+
+    /// Reads one page, and says with which limit it came in the end.
+    pub(super) async fn list(
+        &self,
+        operation: &str,
+        table: &str,
+        query: &str,
+        fields: &BTreeSet<String>,
+        limit: u32,
+    ) -> Result<(wire::Page, u32), ServiceNowError> {
+        let url = |limit: u32| {
+            let mut url = self.address(table, None, fields);
+            url.query_pairs_mut()
+                .append_pair("sysparm_query", query)
+                .append_pair("sysparm_limit", &limit.to_string());
+            url
+        };
+        self.read(operation, limit.max(1), url, |answer| {
+            wire::page(operation, answer)
+        })
+        .await
+    }
+
+    /// Reads one row by its id. Its `sys_id` is the one asked for.
+    pub(super) async fn get(
+        &self,
+        operation: &str,
+        table: &str,
+        id: &SysId,
+        fields: &BTreeSet<String>,
+    ) -> Result<Record, ServiceNowError> {
+        let url = |_| self.address(table, Some(id), fields);
+        let (row, _) = self
+            .read(operation, 1, url, |answer| wire::row(operation, answer))
+            .await?;
+        match row.get("sys_id") {
+            Some(sent) if sent == id.as_str() => Ok(row),
+            _ => Err(ServiceNowError::unbelievable(
+                operation,
+                "another row came than asked for",
+            )),
+        }
+    }
+
+    /// Writes one row, once: repeated only where it was certainly not carried out. Whatever else
+    /// than a plain yes or no comes back is [`ServiceNowError::NoAnswer`].
+    pub(super) async fn patch(
+        &self,
+        operation: &str,
+        table: &str,
+        id: &SysId,
+        body: Vec<u8>,
+        fields: &BTreeSet<String>,
+    ) -> Result<Record, ServiceNowError> {
+        let ask = Ask {
+            method: Method::PATCH,
+            url: self.address(table, Some(id), fields),
+            body,
+        };
+        let mut waits = self.waits();
+        loop {
+            let result = self.once(operation, &ask).await;
+            let error = match result.and_then(|answer| wire::row(operation, &answer)) {
+                Ok(row) if row.get("sys_id").is_some_and(|sent| sent == id.as_str()) => {
+                    return Ok(row);
+                }
+                Ok(_) => {
+                    return Err(ServiceNowError::no_answer(
+                        operation,
+                        "another row came back",
+                    ));
+                }
+                Err(ServiceNowError::Unbelievable { operation, why }) => {
+                    return Err(ServiceNowError::NoAnswer { operation, why });
+                }
+                Err(error) => error,
+            };
+            let not_carried_out = matches!(
+                error,
+                ServiceNowError::Unreachable { .. } | ServiceNowError::RateLimited { .. }
+            );
+            match self.next_wait(&error, &mut waits) {
+                Some(wait) if not_carried_out => tokio::time::sleep(wait).await,
+                _ => return Err(error),
+            }
+        }
+    }
+
+    async fn read<T>(
+        &self,
+        operation: &str,
+        mut limit: u32,
+        url: impl Fn(u32) -> Url,
+        decode: impl Fn(&Answer) -> Result<T, ServiceNowError>,
+    ) -> Result<(T, u32), ServiceNowError> {
+        let mut waits = self.waits();
+        let mut doubts = 0;
+        loop {
+            let ask = Ask {
+                method: Method::GET,
+                url: url(limit),
+                body: Vec::new(),
+            };
+            let result = self.once(operation, &ask).await;
+            let error = match result.and_then(|answer| decode(&answer)) {
+                Ok(value) => return Ok((value, limit)),
+                Err(error) => error,
+            };
+            match &error {
+                ServiceNowError::Unbelievable { .. } if doubts == DOUBTS => return Err(error),
+                ServiceNowError::Unbelievable { .. } | ServiceNowError::NoAnswer { .. } => {
+                    doubts += 1;
+                    limit = (limit / 2).max(1);
+                }
+                _ => {}
+            }
+            match self.next_wait(&error, &mut waits) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Err(error),
+            }
+        }
+    }
+
+    /// The wait before another try; `None` where another try is no use or would come too late.
+    fn next_wait(
+        &self,
+        error: &ServiceNowError,
+        waits: &mut impl Iterator<Item = Duration>,
+    ) -> Option<Duration> {
+        if !error.is_transient() {
+            return None;
+        }
+        let wait = waits.next()?;
+        match error {
+            ServiceNowError::RateLimited {
+                retry_after: Some(announced),
+            } => Some(*announced).filter(|wait| *wait <= self.patience.longest_wait),
+            _ => Some(wait),
+        }
+    }
+
+    fn waits(&self) -> impl Iterator<Item = Duration> + use<> {
+        ExponentialBuilder::default()
+            .with_min_delay(self.patience.first_wait)
+            .with_max_delay(self.patience.longest_wait)
+            .with_max_times(self.patience.attempts.saturating_sub(1))
+            .with_jitter()
+            .build()
+    }
+
+    /// Sends a call until it is answered with something else than a passing 401.
+    async fn once(&self, operation: &str, ask: &Ask) -> Result<Answer, ServiceNowError> {
+        let mut repeats = 0;
+        loop {
+            let credential = self.credential().await?;
+            let answer = self.exchange(operation, ask, &credential).await?;
+            if answer.status != 401 {
+                if answer.is_success() && answer.says_json() {
+                    self.shared.worked.store(true, Ordering::Relaxed);
+                }
+                return Ok(answer);
+            }
+            let renewable = self.shared.sign_in.drop_token(&credential).await;
+            let renewed = renewable && repeats == 0;
+            let worked = self.shared.worked.load(Ordering::Relaxed);
+            if repeats == UNAUTHORIZED_REPEATS || !(renewed || worked) {
+                return Ok(answer);
+            }
+            repeats += 1;
+            if !renewed {
+                tokio::time::sleep(self.patience.first_wait * repeats).await;
+            }
+        }
+    }
+
+    async fn credential(&self) -> Result<Credential, ServiceNowError> {
+        let credential = self.shared.sign_in.credential(&self.shared.http).await;
+        credential.map_err(|error| match error {
+            // The call itself was not sent, so it may be repeated even if it is a write.
+            ServiceNowError::NoAnswer { .. } | ServiceNowError::Unbelievable { .. } => {
+                ServiceNowError::Unreachable {
+                    why: error.to_string(),
+                }
+            }
+            other => other,
+        })
+    }
+
+    /// Sends one call when its turn has come, and learns from the answer's headers.
+    async fn exchange(
+        &self,
+        operation: &str,
+        ask: &Ask,
+        credential: &Credential,
+    ) -> Result<Answer, ServiceNowError> {
+        let mut call = Call::new(ask.method.clone(), ask.url.clone())
+            .header("accept", "application/json")
+            .secret_header(credential.header, credential.value.expose_secret());
+        if !ask.body.is_empty() {
+            call = call.header("content-type", "application/json");
+            call.body.clone_from(&ask.body);
+        }
+        let _slot = self
+            .shared
+            .slots
+            .acquire()
+            .await
+            .expect("the semaphore is never closed");
+        self.turn().await?;
+        let answer = self.shared.http.send(call).await;
+        let answer = answer.map_err(|error| ServiceNowError::from_http(operation, error))?;
+
+        let now = Utc::now().timestamp();
+        if let Some(limit) = answer.header("x-ratelimit-limit") {
+            self.pacer().announced(limit, now);
+        }
+        if let (
+            429,
+            Err(ServiceNowError::RateLimited {
+                retry_after: Some(wait),
+            }),
+        ) = (answer.status, wire::judge(operation, &answer))
+        {
+            self.pacer().denied(wait, now);
+        }
+        if let Some(date) = wire::date(&answer) {
+            *unpoisoned(&self.shared.server_date) = Some(date);
+        }
+        Ok(answer)
+    }
+
+    /// Waits until a call may be made, unless that is longer than anybody should wait.
+    async fn turn(&self) -> Result<(), ServiceNowError> {
+        loop {
+            let now = Utc::now().timestamp();
+            let wait = self.pacer().wait(now);
+            if wait.is_zero() {
+                self.pacer().sent(now);
+                return Ok(());
+            }
+            if wait > self.patience.longest_wait {
+                return Err(ServiceNowError::RateLimited {
+                    retry_after: Some(wait),
+                });
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn pacer(&self) -> MutexGuard<'_, Pacer> {
+        unpoisoned(&self.shared.pacer)
+    }
+
+    fn address(&self, table: &str, id: Option<&SysId>, fields: &BTreeSet<String>) -> Url {
+        let mut segments = vec!["api", "now", "table", table];
+        segments.extend(id.map(SysId::as_str));
+        let mut url = self.shared.http.url(&segments);
+        let fields: Vec<_> = fields.iter().map(String::as_str).collect();
+        url.query_pairs_mut()
+            .append_pair("sysparm_fields", &fields.join(","))
+            .append_pair("sysparm_display_value", "false")
+            .append_pair("sysparm_exclude_reference_link", "true")
+            .append_pair("sysparm_suppress_pagination_header", "true");
+        url
+    }
+}
+
+/// What these mutexes hold is whole at any moment, so a panic elsewhere does not spoil it.
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

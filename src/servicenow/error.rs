@@ -1,0 +1,149 @@
+//! Why a call to ServiceNow did not do what was asked, by what the caller does next.
+
+use std::time::Duration;
+
+use crate::http::HttpError;
+
+/// What a caller's own code may fail with while it takes a page.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why ServiceNow did not do what was asked.
+///
+/// Texts of the instance are repeated without control characters and cut short. No variant holds
+/// a credential, a query or a field's value.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceNowError {
+    /// No connection was made, so nothing was carried out.
+    #[error("ServiceNow cannot be reached: {why}")]
+    Unreachable {
+        /// The innermost cause.
+        why: String,
+    },
+    /// The call was sent and no usable answer came. A read can be repeated; a write may have been
+    /// carried out, so look before writing again.
+    #[error("no answer from ServiceNow to {operation}: {why}")]
+    NoAnswer {
+        /// What was asked.
+        operation: String,
+        /// What came instead.
+        why: String,
+    },
+    /// The credentials are refused, or the instance takes us for a guest.
+    #[error("ServiceNow refused the sign-in: {message}")]
+    SignIn {
+        /// What it said.
+        message: String,
+    },
+    /// The account lacks a right, or the query names a field that it may not use or that is not
+    /// there: newer releases answer both alike.
+    #[error("ServiceNow forbids {operation}: {message} ({detail})")]
+    Forbidden {
+        /// What was asked.
+        operation: String,
+        /// `error.message`.
+        message: String,
+        /// `error.detail`.
+        detail: String,
+    },
+    /// The row is not there, or is hidden from the account.
+    #[error("ServiceNow has no such record, or hides it from this account: {operation}")]
+    NotFound {
+        /// What was asked.
+        operation: String,
+    },
+    /// A rate rule or a full queue, or our own share of the limit is used up. Not carried out.
+    #[error("ServiceNow's rate limit asks us to wait{}", in_words(*.retry_after))]
+    RateLimited {
+        /// How long, where that is known.
+        retry_after: Option<Duration>,
+    },
+    /// The call is final as it is.
+    #[error("ServiceNow refused {operation} with status {status}: {message} ({detail})")]
+    Refused {
+        /// What was asked.
+        operation: String,
+        /// The HTTP status.
+        status: u16,
+        /// `error.message`.
+        message: String,
+        /// `error.detail`.
+        detail: String,
+    },
+    /// An answer came that must not be acted on.
+    #[error("the answer to {operation} cannot be believed: {why}")]
+    Unbelievable {
+        /// What was asked.
+        operation: String,
+        /// What gives it away.
+        why: String,
+    },
+    /// The configuration names something that the instance does not have, or has twice.
+    #[error("{why}")]
+    Unresolved {
+        /// What, and what to do about it.
+        why: String,
+    },
+    /// A page was read well, and the code that was to take it failed.
+    #[error("a page that was read could not be kept")]
+    Taker(#[source] BoxError),
+}
+
+impl ServiceNowError {
+    /// Whether the same call may succeed later although nobody changes anything.
+    ///
+    /// Ask this of reads. A write without an answer may have happened.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. }
+            | Self::NoAnswer { .. }
+            | Self::RateLimited { .. }
+            | Self::Unbelievable { .. } => true,
+            Self::SignIn { .. }
+            | Self::Forbidden { .. }
+            | Self::NotFound { .. }
+            | Self::Refused { .. }
+            | Self::Unresolved { .. }
+            | Self::Taker(_) => false,
+        }
+    }
+
+    pub(super) fn unbelievable(operation: &str, why: impl Into<String>) -> Self {
+        Self::Unbelievable {
+            operation: operation.to_owned(),
+            why: why.into(),
+        }
+    }
+
+    pub(super) fn no_answer(operation: &str, why: impl Into<String>) -> Self {
+        Self::NoAnswer {
+            operation: operation.to_owned(),
+            why: why.into(),
+        }
+    }
+
+    pub(super) fn from_http(operation: &str, error: HttpError) -> Self {
+        match error {
+            HttpError::Unreachable { .. } | HttpError::ForeignHost { .. } | HttpError::Setup(_) => {
+                Self::Unreachable {
+                    why: error.to_string(),
+                }
+            }
+            HttpError::NoAnswer { reason, .. } => Self::no_answer(operation, reason),
+            HttpError::TooLarge { .. } => Self::no_answer(operation, error.to_string()),
+        }
+    }
+}
+
+fn in_words(wait: Option<Duration>) -> String {
+    wait.map_or_else(String::new, |wait| format!(" {} s", wait.as_secs()))
+}
+
+/// A text of the instance, fit for a log line: one line, at most 200 characters.
+pub(super) fn clean(text: &str) -> String {
+    let line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(200)
+        .collect();
+    line.trim().to_owned()
+}

@@ -1,0 +1,208 @@
+//! Staying inside ServiceNow's rate rules.
+//!
+//! A rule allows so many calls in a clock hour and says so in `X-RateLimit-Limit`. What is left is
+//! never said, so calls are counted here. Which calls a rule covers is not said either: all of
+//! ours are held against the smallest limit announced. Without a rule there is nothing to keep.
+
+use std::time::Duration;
+
+const HOUR: i64 = 3600;
+
+/// How much of the rate limit is used, for reports.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Budget {
+    /// What the limit is for.
+    pub bucket: String,
+    /// Calls an hour that the instance allows; `None` while it announces no rule.
+    pub limit: Option<u64>,
+    /// The part of it that is ours, 0 to 1.
+    pub share: f64,
+    /// Calls made in this clock hour.
+    pub used: u64,
+}
+
+/// Counts calls and says when the next may be made. Times are seconds since 1970.
+#[derive(Debug, Clone)]
+pub(super) struct Pacer {
+    share: f64,
+    limit: Option<u64>,
+    /// The hour in which `limit` was last announced.
+    learned_in: i64,
+    hour: i64,
+    used: u64,
+    last_call: i64,
+    denied_until: i64,
+}
+
+impl Pacer {
+    pub fn new(share: f64) -> Self {
+        let (limit, learned_in, hour, used, last_call, denied_until) = (None, 0, 0, 0, 0, 0);
+        Self {
+            share,
+            limit,
+            learned_in,
+            hour,
+            used,
+            last_call,
+            denied_until,
+        }
+    }
+
+    /// How long to wait before the next call.
+    ///
+    /// The first half of our share is free, so that a burst is answered at once. The second half
+    /// is spread over what is left of the hour; when it is used up, the next hour is waited for.
+    pub fn wait(&self, now: i64) -> Duration {
+        let denied = self.denied_until - now;
+        seconds(denied.max(self.spread(now)))
+    }
+
+    fn spread(&self, now: i64) -> i64 {
+        let Some(ours) = self.ours() else { return 0 };
+        let used = if now / HOUR == self.hour {
+            self.used
+        } else {
+            0
+        };
+        if used * 2 < ours {
+            return 0;
+        }
+        let rest_of_hour = HOUR - now % HOUR;
+        let left = i64::try_from(ours - used.min(ours)).unwrap_or(i64::MAX);
+        if left == 0 {
+            return rest_of_hour;
+        }
+        self.last_call + rest_of_hour / (left + 1) - now
+    }
+
+    /// Calls an hour that are ours, at least one.
+    fn ours(&self) -> Option<u64> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a part of a limit is not negative, and a call more or less does not matter"
+        )]
+        self.limit
+            .map(|limit| ((limit as f64 * self.share) as u64).max(1))
+    }
+
+    /// A call is being made.
+    pub fn sent(&mut self, now: i64) {
+        if now / HOUR != self.hour {
+            self.hour = now / HOUR;
+            self.used = 0;
+        }
+        self.used += 1;
+        self.last_call = now;
+    }
+
+    /// An answer carries `X-RateLimit-Limit`. What is not a number is no limit, and no fault.
+    pub fn announced(&mut self, header: &str, now: i64) {
+        let Ok(limit) = header.trim().parse::<u64>() else {
+            return;
+        };
+        let known = self.limit.filter(|_| self.learned_in == now / HOUR);
+        self.limit = Some(known.map_or(limit, |known| known.min(limit)));
+        self.learned_in = now / HOUR;
+    }
+
+    /// The instance refused a call and said for how long.
+    pub fn denied(&mut self, wait: Duration, now: i64) {
+        let until = now.saturating_add(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX));
+        self.denied_until = self.denied_until.max(until);
+    }
+
+    pub fn budget(&self, now: i64) -> Budget {
+        let used = if now / HOUR == self.hour {
+            self.used
+        } else {
+            0
+        };
+        Budget {
+            bucket: "ServiceNow REST".into(),
+            limit: self.limit,
+            share: self.share,
+            used,
+        }
+    }
+}
+
+fn seconds(count: i64) -> Duration {
+    Duration::from_secs(u64::try_from(count).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NINE: i64 = 9 * HOUR;
+
+    fn pacer_with(limit: &str, calls: u64, at: i64) -> Pacer {
+        let mut pacer = Pacer::new(0.5);
+        for _ in 0..calls {
+            pacer.sent(at);
+        }
+        pacer.announced(limit, at);
+        pacer
+    }
+
+    #[test]
+    fn without_a_rule_nothing_waits() {
+        assert_eq!(
+            pacer_with("unlimited", 10_000, NINE).wait(NINE),
+            Duration::ZERO
+        );
+    }
+
+    #[test]
+    fn the_first_half_of_our_share_is_free_and_the_second_is_spread() {
+        assert_eq!(pacer_with("100", 24, NINE).wait(NINE), Duration::ZERO);
+        assert_eq!(
+            pacer_with("100", 25, NINE).wait(NINE),
+            Duration::from_secs(3600 / 26)
+        );
+        assert_eq!(pacer_with("100", 25, NINE).wait(NINE + 200), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_used_up_share_waits_for_the_next_hour() {
+        let pacer = pacer_with("100", 50, NINE + 600);
+        assert_eq!(pacer.wait(NINE + 600), Duration::from_secs(3000));
+        assert_eq!(pacer.wait(NINE + HOUR), Duration::ZERO);
+        assert_eq!(pacer.budget(NINE + 600).used, 50);
+        assert_eq!(pacer.budget(NINE + HOUR).used, 0);
+    }
+
+    #[test]
+    fn over_an_hour_of_calls_as_fast_as_allowed_the_share_is_kept() {
+        let mut pacer = pacer_with("200", 0, NINE);
+        let (mut now, mut calls) = (NINE, 0);
+        loop {
+            now += i64::try_from(pacer.wait(now).as_secs()).unwrap();
+            if now >= NINE + HOUR {
+                break;
+            }
+            pacer.sent(now);
+            calls += 1;
+        }
+        assert!((90..=100).contains(&calls), "{calls}");
+    }
+
+    #[test]
+    fn the_smallest_limit_of_an_hour_counts_and_a_raised_one_is_learned_in_the_next() {
+        let mut pacer = pacer_with("500", 0, NINE);
+        pacer.announced("100", NINE);
+        pacer.announced("500", NINE);
+        assert_eq!(pacer.budget(NINE).limit, Some(100));
+        pacer.announced("500", NINE + HOUR);
+        assert_eq!(pacer.budget(NINE + HOUR).limit, Some(500));
+    }
+
+    #[test]
+    fn a_refusal_holds_every_call_back_until_its_time() {
+        let mut pacer = Pacer::new(0.5);
+        pacer.denied(Duration::from_secs(30), NINE);
+        assert_eq!(pacer.wait(NINE + 10), Duration::from_secs(20));
+    }
+}

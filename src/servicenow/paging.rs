@@ -1,0 +1,272 @@
+//! Reading every row that fits a filter, or failing.
+//!
+//! Pages follow the key (`sys_id>LAST^ORDERBYsys_id`), since an offset moves while rows change.
+//! The collation of that order is the database's: nothing here assumes that it is ours.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::query::{Filter, MissingField};
+use super::{Connection, ServiceNowError, wire};
+use crate::model::{Record, SysId};
+
+/// What to read.
+pub(super) struct Sweep<'a> {
+    pub operation: &'a str,
+    pub table: &'a str,
+    pub filter: Filter,
+    /// Asked for; the filter's own fields and `sys_id` are added.
+    pub fields: BTreeSet<String>,
+    /// Whether a row is believed although a field was left out of it.
+    pub may_lack: fn(&Record, &str) -> bool,
+}
+
+/// A read that came whole.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CompleteRead {
+    /// Rows that came, those set aside included.
+    pub rows: u64,
+    /// Rows that the instance announced with the first page.
+    pub announced: u64,
+    /// Rows that make no sense by themselves and were left out.
+    pub set_aside: Vec<SetAside>,
+}
+
+/// A row that was left out of a read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAside {
+    /// The row's `sys_id`, at most 100 characters of it.
+    pub sys_id: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl SetAside {
+    pub(super) fn new(row: &Record, why: impl Into<String>) -> Self {
+        let sys_id = row.get("sys_id").map_or("", String::as_str);
+        Self {
+            sys_id: sys_id.chars().take(100).collect(),
+            why: why.into(),
+        }
+    }
+}
+
+/// Reads all pages, checking each row, and hands every page on as soon as it is believed.
+///
+/// The read is only believed once this has returned well.
+pub(super) async fn sweep(
+    connection: &Connection,
+    sweep: Sweep<'_>,
+    mut on_page: impl FnMut(Vec<Record>) -> Result<(), ServiceNowError>,
+) -> Result<CompleteRead, ServiceNowError> {
+    let Sweep {
+        operation,
+        table,
+        filter,
+        mut fields,
+        may_lack,
+    } = sweep;
+    let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
+    fields.extend(filter.fields());
+    fields.insert("sys_id".into());
+
+    let mut read = CompleteRead::default();
+    let mut limit = connection.settings().page_size.max(1);
+    let mut seen = Seen::default();
+    let mut last: Option<String> = None;
+    let mut short_before = false;
+    for number in 0_u64.. {
+        let query = filter
+            .page_after(last.as_deref())
+            .map_err(|error| doubt(format!("the last sys_id of a page is not usable: {error}")))?;
+        let (page, used) = connection
+            .list(operation, table, &query, &fields, limit)
+            .await?;
+        limit = used;
+        let Some(total) = page.total else {
+            return Err(doubt(
+                "no X-Total-Count came with it, so hidden rows would not show".into(),
+            ));
+        };
+        let came = page.rows.len() as u64;
+        if number == 0 {
+            read.announced = total;
+        }
+
+        // The limit is applied before access rules, the count ignores them.
+        let due = total.min(limit.into());
+        if came < due {
+            if short_before {
+                return Err(doubt(hidden(due, came)));
+            }
+            // A row may have gone between the count and the page: once is no proof.
+            short_before = true;
+            continue;
+        }
+        short_before = false;
+
+        for row in &page.rows {
+            check(row, &filter, &fields, may_lack).map_err(doubt)?;
+            let id = row.get("sys_id").map_or("", String::as_str);
+            if id.is_empty() {
+                return Err(doubt("a row has no sys_id".into()));
+            }
+            if !seen.first_time(id) {
+                return Err(doubt(
+                    "a row came twice: the paging condition or the order was dropped".into(),
+                ));
+            }
+        }
+        read.rows += came;
+        let next = page.rows.last().and_then(|row| row.get("sys_id")).cloned();
+        let more = came > 0 && (came >= u64::from(limit) || total > came);
+        if came > 0 {
+            on_page(page.rows)?;
+        }
+        last = next.or(last);
+        if !more {
+            break;
+        }
+    }
+
+    if read.rows < read.announced {
+        // Rows may have left the filter meanwhile: then fewer are announced now, too.
+        let query = filter.page_after(None).unwrap_or_default();
+        let (page, _) = connection
+            .list(operation, table, &query, &fields, 1)
+            .await?;
+        let now = page.total.unwrap_or(read.announced);
+        if read.rows < now {
+            return Err(doubt(hidden(now, read.rows)));
+        }
+    }
+    Ok(read)
+}
+
+fn hidden(announced: u64, came: u64) -> String {
+    format!("{announced} rows announced, {came} came: rows are hidden from this account")
+}
+
+/// Whether a row has every field that was asked for and fits what was asked.
+pub(super) fn check(
+    row: &Record,
+    filter: &Filter,
+    fields: &BTreeSet<String>,
+    may_lack: fn(&Record, &str) -> bool,
+) -> Result<(), String> {
+    present(row, fields, may_lack)?;
+    match filter.unmet(row) {
+        Ok(None) => Ok(()),
+        Ok(Some(term)) => Err(format!(
+            "a row came that does not fit {term:?}: the condition was dropped (a wrong field \
+             name?), or it compares a displayed name (then name the field, as in department.name)"
+        )),
+        Err(MissingField(field)) => Err(lacking(&field)),
+    }
+}
+
+/// Whether a row has every field that was asked for.
+pub(super) fn present(
+    row: &Record,
+    fields: &BTreeSet<String>,
+    may_lack: fn(&Record, &str) -> bool,
+) -> Result<(), String> {
+    match fields
+        .iter()
+        .find(|field| !row.contains_key(*field) && !may_lack(row, field))
+    {
+        Some(field) => Err(lacking(field)),
+        None => Ok(()),
+    }
+}
+
+fn lacking(field: &str) -> String {
+    format!("the field {field} is missing: the name is unknown, or this account may not read it")
+}
+
+/// No field may be left out.
+pub(super) fn nothing_lacks(_: &Record, _: &str) -> bool {
+    false
+}
+
+/// Which ids came already: 16 bytes each where they are ordinary.
+#[derive(Default)]
+struct Seen {
+    hex: HashSet<u128>,
+    other: HashSet<String>,
+}
+
+impl Seen {
+    fn first_time(&mut self, id: &str) -> bool {
+        let ordinary = is_hex_id(id) && !id.contains(|c: char| c.is_ascii_uppercase());
+        match u128::from_str_radix(id, 16) {
+            Ok(number) if ordinary => self.hex.insert(number),
+            _ => self.other.insert(id.to_owned()),
+        }
+    }
+}
+
+/// Whether a text looks like a `sys_id` as ServiceNow itself makes them.
+pub(super) fn is_hex_id(text: &str) -> bool {
+    text.len() == 32 && text.chars().all(|c| c.is_ascii_hexdigit())
+}
+
+/// Makes an owned list of field names.
+pub(super) fn names<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+    names.into_iter().map(str::to_owned).collect()
+}
+
+/// Reads everything that fits into memory: only for lists that are short by their nature.
+pub(super) async fn collect(
+    connection: &Connection,
+    what: Sweep<'_>,
+) -> Result<Vec<Record>, ServiceNowError> {
+    let mut rows = Vec::new();
+    sweep(connection, what, |page| {
+        rows.extend(page);
+        Ok(())
+    })
+    .await?;
+    Ok(rows)
+}
+
+/// Reads one page in which hidden rows count as absent, with the count of rows that fit.
+///
+/// For look-ups, where each row stands for itself.
+pub(super) async fn peek(
+    connection: &Connection,
+    operation: &str,
+    table: &str,
+    query: &str,
+    fields: &BTreeSet<String>,
+    limit: u32,
+) -> Result<(Vec<Record>, u64), ServiceNowError> {
+    let (page, used) = connection
+        .list(operation, table, query, fields, limit)
+        .await?;
+    let came = page.rows.len() as u64;
+    if used < limit && came >= u64::from(used) {
+        return Err(ServiceNowError::unbelievable(
+            operation,
+            "it only came in part",
+        ));
+    }
+    Ok((page.rows, page.total.unwrap_or(came)))
+}
+
+/// A row's id, or what is wrong with it.
+pub(super) fn id(row: &Record) -> Result<SysId, String> {
+    SysId::parse(row.get("sys_id").map_or("", String::as_str)).map_err(|error| error.to_string())
+}
+
+/// A row's `sys_updated_on` and `sys_mod_count`, or what is wrong with them.
+pub(super) fn version(row: &Record) -> Result<(String, u64), String> {
+    let updated_on = row.get("sys_updated_on").map_or("", String::as_str);
+    wire::moment(updated_on).ok_or("sys_updated_on is not a stored date-time")?;
+    let mod_count = row
+        .get("sys_mod_count")
+        .and_then(|count| count.parse().ok());
+    Ok((
+        updated_on.to_owned(),
+        mod_count.ok_or("sys_mod_count is not a number")?,
+    ))
+}

@@ -1,0 +1,260 @@
+//! Reading requests: rows of `sc_req_item`, with their order and their catalog variables.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::error::BoxError;
+use super::paging::{self, CompleteRead, SetAside, Sweep};
+use super::query::{Filter, member};
+use super::{ServiceNowError, ServiceNowReader, Window, wire};
+use crate::model::{Record, Request, RequestNumber, RequestRef, RequestState, SysId};
+
+const TABLE: &str = "sc_req_item";
+const FIELDS: [&str; 16] = [
+    "sys_id",
+    "number",
+    "request",
+    "request.number",
+    "request.approval",
+    "request.requested_for",
+    "requested_for",
+    "cat_item",
+    "cat_item.name",
+    "state",
+    "active",
+    "approval",
+    "opened_at",
+    "sys_created_on",
+    "sys_updated_on",
+    "sys_mod_count",
+];
+
+/// A request as it is right now, for the moment before something is written on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FreshRequest {
+    /// The request.
+    pub request: Request,
+    /// `active` as stored: false when closed, though it can lag.
+    pub active: bool,
+    /// The user name of who changed it last.
+    pub updated_by: String,
+}
+
+impl ServiceNowReader {
+    /// Reads the requests for the configured items, all or those changed within a window, and
+    /// hands them on page by page. Nothing handed on may be used before this returns well.
+    ///
+    /// Where an order's approval counts, a window also holds the requests whose order changed.
+    pub async fn requests(
+        &self,
+        window: Option<&Window>,
+        mut on_page: impl FnMut(Vec<Request>) -> Result<(), BoxError>,
+    ) -> Result<CompleteRead, ServiceNowError> {
+        let items = self.items().await?;
+        if items.is_empty() {
+            return Ok(CompleteRead::default());
+        }
+        let base =
+            items_filter(items.iter().map(|item| &item.sys_id))?.and(self.connection.requests());
+        let order_approval = self.connection.settings().order_approval;
+        let mut passes = vec![base.clone()];
+        if let Some(window) = window {
+            passes[0] = base.and(&window.on("sys_updated_on"));
+            if order_approval {
+                passes.push(base.and(&window.on("request.sys_updated_on")));
+            }
+        }
+
+        let mut whole = CompleteRead::default();
+        let mut set_aside = Vec::new();
+        // Only needed between passes, so a full read does not fill it.
+        let mut seen: HashSet<SysId> = HashSet::new();
+        let two_passes = passes.len() > 1;
+        for filter in passes {
+            let sweep = Sweep {
+                operation: "reading requests",
+                table: TABLE,
+                filter,
+                fields: self.request_fields(),
+                may_lack,
+            };
+            let read = paging::sweep(&self.connection, sweep, |rows| {
+                let mut requests = Vec::with_capacity(rows.len());
+                for row in rows {
+                    match self.request_from(&row) {
+                        Ok(request) => {
+                            if !two_passes || seen.insert(request.sys_id.clone()) {
+                                requests.push(request);
+                            }
+                        }
+                        Err(why) => set_aside.push(SetAside::new(&row, why)),
+                    }
+                }
+                if requests.is_empty() {
+                    return Ok(());
+                }
+                on_page(requests).map_err(ServiceNowError::Taker)
+            })
+            .await?;
+            whole.rows += read.rows;
+            whole.announced += read.announced;
+        }
+        Ok(CompleteRead { set_aside, ..whole })
+    }
+
+    /// Reads one request afresh; `None` where it is gone or hidden.
+    pub async fn request(&self, id: &SysId) -> Result<Option<FreshRequest>, ServiceNowError> {
+        let operation = "reading one request";
+        let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
+        let mut fields = self.request_fields();
+        fields.insert("sys_updated_by".into());
+        let row = match self.connection.get(operation, TABLE, id, &fields).await {
+            Ok(row) => row,
+            Err(ServiceNowError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        paging::present(&row, &fields, may_lack).map_err(doubt)?;
+        Ok(Some(FreshRequest {
+            request: self.request_from(&row).map_err(doubt)?,
+            active: get(&row, "active") == "true",
+            updated_by: get(&row, "sys_updated_by").to_owned(),
+        }))
+    }
+
+    fn request_fields(&self) -> BTreeSet<String> {
+        let settings = self.connection.settings();
+        let mut fields = paging::names(FIELDS);
+        fields.extend(
+            settings
+                .variables
+                .iter()
+                .map(|name| format!("variables.{name}")),
+        );
+        fields.extend(settings.request_fields.iter().cloned());
+        fields.extend(self.connection.requests().fields());
+        fields
+    }
+
+    /// A row as a request, or what is wrong with it.
+    fn request_from(&self, row: &Record) -> Result<Request, String> {
+        let settings = self.connection.settings();
+        let number =
+            |field: &str| RequestNumber::parse(get(row, field)).map_err(|error| error.to_string());
+        let moment = |field: &str| {
+            wire::moment(get(row, field)).ok_or(format!("{field} is not a stored date-time"))
+        };
+        let (updated_on, mod_count) = paging::version(row)?;
+        let created_at = moment("sys_created_on")?;
+        let own = get(row, "requested_for");
+        // The order is committed after the item, so it may not be there yet.
+        let parent = match get(row, "request.number") {
+            "" => None,
+            _ => Some(number("request.number")?),
+        };
+        // A variable that was not sent stays out: to take it for empty would be a guess.
+        let variables = settings.variables.iter().filter_map(|name| {
+            row.get(&format!("variables.{name}"))
+                .map(|value| (name.clone(), value.clone()))
+        });
+        let fields = settings
+            .request_fields
+            .iter()
+            .filter_map(|name| row.get(name).map(|value| (name.clone(), value.clone())));
+        Ok(Request {
+            sys_id: paging::id(row)?,
+            reference: RequestRef {
+                number: number("number")?,
+                parent,
+            },
+            item: get(row, "cat_item").to_owned(),
+            item_name: get(row, "cat_item.name").to_owned(),
+            state: state(row, &settings.state_done),
+            approval: get(row, "approval").to_owned(),
+            order_approval: get(row, "request.approval").to_owned(),
+            requested_for: if own.is_empty() {
+                get(row, "request.requested_for")
+            } else {
+                own
+            }
+            .to_owned(),
+            opened_at: if get(row, "opened_at").is_empty() {
+                created_at
+            } else {
+                moment("opened_at")?
+            },
+            created_at,
+            variables: variables.collect(),
+            fields: fields.collect(),
+            updated_on,
+            mod_count,
+        })
+    }
+}
+
+/// What a row's `state` means. A value of the customer's stays open unless the row is inactive and
+/// its approval says that it was called off: to guess further could withdraw what was carried out.
+fn state(row: &Record, state_done: &str) -> RequestState {
+    let inactive = get(row, "active") == "false";
+    let called_off = matches!(get(row, "approval"), "rejected" | "cancelled");
+    match get(row, "state") {
+        done if done == state_done => RequestState::Complete,
+        "3" => RequestState::Complete,
+        "4" => RequestState::Incomplete,
+        "7" => RequestState::Skipped,
+        "8" => RequestState::Cancelled,
+        "-5" | "1" | "2" => RequestState::Open,
+        _ if inactive && called_off => RequestState::Cancelled,
+        _ => RequestState::Open,
+    }
+}
+
+/// Fields that a row may be believed without: a variable that its item does not define, the item's
+/// own `requested_for` on old releases, and the order's fields while there is no order.
+fn may_lack(row: &Record, field: &str) -> bool {
+    field == "requested_for"
+        || field.starts_with("variables.")
+        || (field.starts_with("request.") && row.get("request").is_some_and(String::is_empty))
+}
+
+fn items_filter<'a>(ids: impl Iterator<Item = &'a SysId>) -> Result<Filter, ServiceNowError> {
+    let unusable = |why: String| ServiceNowError::Unresolved {
+        why: format!("a catalog item's sys_id cannot stand in a query: {why}"),
+    };
+    let ids: Vec<_> = ids
+        .map(|id| member(id.as_str()))
+        .collect::<Result<_, _>>()
+        .map_err(|error| unusable(error.to_string()))?;
+    Filter::parse(&format!("cat_itemIN{}", ids.join(",")))
+        .map_err(|error| unusable(error.to_string()))
+}
+
+fn get<'a>(row: &'a Record, field: &str) -> &'a str {
+    row.get(field).map_or("", String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_that_is_not_known_never_withdraws_what_took_effect() {
+        for (value, active, approval, expected) in [
+            ("3", "false", "approved", RequestState::Complete),
+            ("4", "false", "approved", RequestState::Incomplete),
+            ("7", "false", "approved", RequestState::Skipped),
+            ("8", "false", "approved", RequestState::Cancelled),
+            ("-5", "true", "requested", RequestState::Open),
+            ("107", "false", "approved", RequestState::Complete),
+            ("42", "false", "approved", RequestState::Open),
+            ("42", "false", "rejected", RequestState::Cancelled),
+            ("42", "true", "rejected", RequestState::Open),
+        ] {
+            let row = [("state", value), ("active", active), ("approval", approval)]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()));
+            assert_eq!(
+                state(&row.into(), "107"),
+                expected,
+                "{value} {active} {approval}"
+            );
+        }
+    }
+}

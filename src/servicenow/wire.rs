@@ -1,0 +1,307 @@
+//! What answers look like, and when one is believed.
+//!
+//! Everything is a string to ServiceNow, but it sends some fields as null, as a reference object
+//! or as a pair of stored and displayed value; all of these become the stored text. A list is
+//! streamed, so an error can come after the status 200 and after some rows: such a page is
+//! refused as a whole.
+
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::ServiceNowError;
+use super::error::clean;
+use crate::http::Answer;
+use crate::model::{Instant, Record};
+
+/// One believed page.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub rows: Vec<Record>,
+    /// `X-Total-Count`: rows that fit the query, hidden ones included.
+    pub total: Option<u64>,
+}
+
+/// A list answer, or why it is none.
+pub(super) fn page(operation: &str, answer: &Answer) -> Result<Page, ServiceNowError> {
+    let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
+    let Value::Array(elements) = result(operation, answer)? else {
+        return Err(doubt("`result` is not a list".into()));
+    };
+    let rows = elements
+        .iter()
+        .map(|element| match element {
+            Value::Object(fields) => record(fields).map_err(doubt),
+            _ => Err(doubt(
+                "the list holds something that is not a row: it was cut off".into(),
+            )),
+        })
+        .collect::<Result<_, _>>()?;
+    let total = answer
+        .header("x-total-count")
+        .and_then(|count| count.trim().parse().ok());
+    Ok(Page { rows, total })
+}
+
+/// An answer with one row, or why it is none.
+pub(super) fn row(operation: &str, answer: &Answer) -> Result<Record, ServiceNowError> {
+    match result(operation, answer)? {
+        Value::Object(fields) => {
+            record(&fields).map_err(|why| ServiceNowError::unbelievable(operation, why))
+        }
+        _ => Err(ServiceNowError::unbelievable(
+            operation,
+            "`result` is not one row",
+        )),
+    }
+}
+
+/// Tells apart what an answer's status says; `Ok` means that the body is worth reading.
+/// 401 is the connection's business and comes here only when it has given up.
+pub(super) fn judge(operation: &str, answer: &Answer) -> Result<(), ServiceNowError> {
+    let operation = operation.to_owned();
+    match answer.status {
+        202 => Err(ServiceNowError::unbelievable(
+            &operation,
+            "status 202: the instance put the call aside without carrying it out",
+        )),
+        200..=299 => Ok(()),
+        300..=399 => Err(ServiceNowError::unbelievable(
+            &operation,
+            format!(
+                "status {}: a redirect, as to a login page, instead of the API",
+                answer.status
+            ),
+        )),
+        401 => Err(ServiceNowError::SignIn {
+            message: said(answer).0,
+        }),
+        403 => {
+            let (message, detail) = said(answer);
+            Err(ServiceNowError::Forbidden {
+                operation,
+                message,
+                detail,
+            })
+        }
+        404 => match error_of(answer) {
+            // Absence is acted on, so only the API's own answer about a record counts.
+            Some((message, _)) if !message.contains("does not represent any resource") => {
+                Err(ServiceNowError::NotFound { operation })
+            }
+            Some((message, detail)) => Err(ServiceNowError::Refused {
+                operation,
+                status: 404,
+                message,
+                detail,
+            }),
+            None => Err(ServiceNowError::unbelievable(
+                &operation,
+                "status 404, and not from the API: wrong address, or something in between",
+            )),
+        },
+        429 => Err(ServiceNowError::RateLimited {
+            retry_after: retry_after(answer),
+        }),
+        500..=599 => {
+            let (message, _) = said(answer);
+            let why = format!("status {}: {message}", answer.status);
+            Err(ServiceNowError::no_answer(&operation, why))
+        }
+        status => {
+            let (message, detail) = said(answer);
+            Err(ServiceNowError::Refused {
+                operation,
+                status,
+                message,
+                detail,
+            })
+        }
+    }
+}
+
+/// The body as JSON, or why an answer that says it went well cannot be believed.
+pub(super) fn json(
+    operation: &str,
+    answer: &Answer,
+) -> Result<Map<String, Value>, ServiceNowError> {
+    if !answer.says_json() {
+        let why = if answer
+            .header("content-type")
+            .is_some_and(|kind| kind.contains("html"))
+        {
+            "it is a login or maintenance/hibernation page instead of the API"
+        } else {
+            "it is not JSON"
+        };
+        return Err(ServiceNowError::unbelievable(operation, why));
+    }
+    match serde_json::from_slice(&answer.body) {
+        Ok(Value::Object(body)) => Ok(body),
+        Ok(_) => Err(ServiceNowError::unbelievable(
+            operation,
+            "it is not a JSON object",
+        )),
+        // serde's message could repeat a value.
+        Err(_) => Err(ServiceNowError::unbelievable(
+            operation,
+            "its JSON is broken or cut off",
+        )),
+    }
+}
+
+fn result(operation: &str, answer: &Answer) -> Result<Value, ServiceNowError> {
+    judge(operation, answer)?;
+    let mut body = json(operation, answer)?;
+    let failed = body.get("status").and_then(Value::as_str) == Some("failure");
+    if failed || body.get("error").is_some_and(|error| !error.is_null()) {
+        let (message, _) = texts(&body);
+        return Err(ServiceNowError::unbelievable(
+            operation,
+            format!(
+                "it ends in an error although its status is {}: {message}",
+                answer.status
+            ),
+        ));
+    }
+    body.remove("result")
+        .ok_or_else(|| ServiceNowError::unbelievable(operation, "it has no `result`"))
+}
+
+fn record(fields: &Map<String, Value>) -> Result<Record, String> {
+    fields
+        .iter()
+        .map(|(name, value)| match text(value) {
+            Some(text) => Ok((name.clone(), text)),
+            None => Err(format!(
+                "the field {} has a shape that is not known",
+                clean(name)
+            )),
+        })
+        .collect()
+}
+
+/// The stored value of a field, whichever shape it came in.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => Some(String::new()),
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Object(pair) => match pair.get("value")? {
+            Value::Object(_) => None,
+            inner => text(inner),
+        },
+        Value::Array(_) => None,
+    }
+}
+
+/// `message` and `detail` of the API's error body; `None` where the body is not one.
+fn error_of(answer: &Answer) -> Option<(String, String)> {
+    if !answer.says_json() {
+        return None;
+    }
+    let body: Map<String, Value> = serde_json::from_slice(&answer.body).ok()?;
+    body.get("error")?.get("message")?;
+    Some(texts(&body))
+}
+
+fn texts(body: &Map<String, Value>) -> (String, String) {
+    let text = |name: &str| {
+        let value = body
+            .get("error")
+            .and_then(|error| error.get(name))
+            .and_then(Value::as_str);
+        clean(value.unwrap_or(""))
+    };
+    (text("message"), text("detail"))
+}
+
+fn said(answer: &Answer) -> (String, String) {
+    let nothing = || {
+        (
+            format!("status {} without an explanation", answer.status),
+            String::new(),
+        )
+    };
+    error_of(answer).unwrap_or_else(nothing)
+}
+
+/// `Retry-After`, in seconds or as a date.
+fn retry_after(answer: &Answer) -> Option<Duration> {
+    let text = answer.header("retry-after")?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = DateTime::parse_from_rfc2822(text).ok()?;
+    let from = date(answer)?;
+    (until.with_timezone(&Utc) - from).to_std().ok()
+}
+
+/// The `Date` header: the clock of the other side.
+pub(super) fn date(answer: &Answer) -> Option<Instant> {
+    DateTime::parse_from_rfc2822(answer.header("date")?)
+        .ok()
+        .map(|date| date.with_timezone(&Utc))
+}
+
+const TIME_FORMAT: &str = "%Y-%m-%d %H:%M:%S";
+
+/// Reads a stored date-time: `YYYY-MM-DD HH:MM:SS` in UTC and nothing else.
+pub(super) fn moment(text: &str) -> Option<Instant> {
+    // chrono also takes shorter numbers, which ServiceNow never stores.
+    if text.len() != 19 {
+        return None;
+    }
+    NaiveDateTime::parse_from_str(text, TIME_FORMAT)
+        .ok()
+        .map(|time| time.and_utc())
+}
+
+/// Writes a moment as ServiceNow stores it, cutting off parts of a second.
+pub(super) fn stored(moment: Instant) -> String {
+    moment.format(TIME_FORMAT).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_read_in_every_shape_that_the_api_sends() {
+        let row: Map<String, Value> = serde_json::from_str(
+            r#"{"name": "Ada", "title": null, "active": true, "count": 7,
+                "manager": {"link": "https://x/y", "value": "a1"}, "department": "",
+                "state": {"display_value": "Open", "value": "1"}}"#,
+        )
+        .unwrap();
+        let read = record(&row).unwrap();
+        let shown: Vec<_> = read.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        assert_eq!(
+            shown.join(" "),
+            "active=true count=7 department= manager=a1 name=Ada state=1 title="
+        );
+    }
+
+    #[test]
+    fn a_reference_with_only_its_displayed_name_is_refused_and_its_value_is_not_repeated() {
+        let row = serde_json::from_str(r#"{"manager": {"display_value": "Grace", "link": "l"}}"#);
+        let why = record(&row.unwrap()).unwrap_err();
+        assert!(why.contains("manager") && !why.contains("Grace"), "{why}");
+    }
+
+    #[test]
+    fn a_date_is_read_only_in_the_form_in_which_it_is_stored() {
+        let read = moment("2026-11-23 10:00:09").unwrap();
+        assert_eq!(stored(read), "2026-11-23 10:00:09");
+        for odd in [
+            "",
+            "2026-11-23",
+            "23.11.2026 10:00:00",
+            "2026-11-23T10:00:00",
+            "2026-1-3 1:0:0",
+        ] {
+            assert!(moment(odd).is_none(), "{odd} was accepted");
+        }
+    }
+}
