@@ -24,7 +24,15 @@ pub mod reconcile;
 pub mod http;
 pub mod okta;
 pub mod servicenow;
+
 pub mod store;
+
+pub mod engine;
+
+pub mod config;
+pub mod daemon;
+
+pub mod cli;
 
 #[cfg(feature = "sim")]
 pub mod sim;

@@ -36,6 +36,9 @@ impl Engine {
         let mut created: BTreeMap<SysId, AccountId> = BTreeMap::new();
         let mut without_account: BTreeSet<SysId> = BTreeSet::new();
         for approved in preview.verdict.approved.actions() {
+            if self.is_stopping() {
+                break;
+            }
             let mut planned = approved.planned.clone();
             let person = planned.action.person.clone();
             if planned.action.account.is_none() {

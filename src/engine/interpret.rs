@@ -176,7 +176,9 @@ impl Engine {
         if let Some(lookup) = &rule.lookup
             && !groups.is_empty()
         {
-            let found = self.servicenow.lookup(&lookup.table, &lookup.column, &groups).await?;
+            // A text that cannot be an id has no row, and is reported as such.
+            let ids = groups.iter().filter_map(|text| SysId::parse(text).ok()).collect();
+            let found = self.servicenow.lookup(&lookup.table, &lookup.column, &ids).await?;
             groups = found.values().map(|name| name.trim().to_owned()).collect();
             for (id, name) in found {
                 directory

@@ -18,6 +18,7 @@ pub use report::{
 };
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::config::Config;
 use crate::model::Instant;
@@ -56,6 +57,7 @@ pub struct Engine {
     store: Store,
     clock: Clock,
     progress: Progress,
+    stop: Arc<AtomicBool>,
 }
 
 /// The writing half. A command that only looks never has one.
@@ -81,6 +83,7 @@ impl Engine {
             store,
             clock,
             progress,
+            stop: Arc::default(),
         })
     }
 
@@ -105,8 +108,18 @@ impl Engine {
             store,
             clock,
             progress,
+            stop: Arc::default(),
         };
         Ok((engine, hands))
+    }
+
+    /// No write is begun any more once this flag is set.
+    pub fn stop_when(&mut self, stop: Arc<AtomicBool>) {
+        self.stop = stop;
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
     fn now(&self) -> Instant {

@@ -9,6 +9,7 @@ use super::decide::Surroundings;
 use super::report::Calls;
 use super::{Engine, EngineError};
 use crate::model::{AccountId, GroupId, Instant, Presence, SysId};
+use crate::okta::{Identity, OktaError};
 use crate::policy::desire::identify;
 use crate::reconcile::guard::{Protected, implausible_read};
 use crate::servicenow::{Lookup, Window};
@@ -16,8 +17,8 @@ use crate::store::StoreError;
 
 /// How far before the watermark a window starts: transactions commit late, and clocks differ.
 const OVERLAP: chrono::Duration = chrono::Duration::minutes(2);
-/// How far a window reaches past the server's clock, so that this very second is inside.
-const AHEAD: chrono::Duration = chrono::Duration::seconds(2);
+/// A window has no real end: what is changed while it is read comes again with the next one.
+const AHEAD: chrono::Duration = chrono::Duration::days(1);
 
 /// What was observed, and whom it concerns.
 #[derive(Debug, Default)]
@@ -151,7 +152,7 @@ impl Engine {
         let progress = &self.progress;
         let read = self
             .servicenow
-            .people(window, &mut |page| -> Result<(), StoreError> {
+            .people(window, |page| {
                 changed.extend(store.keep_people(&page, cycle)?);
                 count += page.len();
                 progress("people", count);
@@ -159,7 +160,7 @@ impl Engine {
             })
             .await?;
         for anomaly in &read.set_aside {
-            tracing::warn!("a row of sys_user was set aside: {anomaly}");
+            tracing::warn!(sys_id = anomaly.sys_id, "a row of sys_user was set aside: {}", anomaly.why);
         }
         Ok(changed)
     }
@@ -176,7 +177,7 @@ impl Engine {
         let progress = &self.progress;
         let read = self
             .servicenow
-            .requests(window, &mut |page| -> Result<(), StoreError> {
+            .requests(window, |page| {
                 changed.extend(store.keep_requests(&page, cycle, now)?);
                 count += page.len();
                 progress("requests", count);
@@ -184,21 +185,19 @@ impl Engine {
             })
             .await?;
         for anomaly in &read.set_aside {
-            tracing::warn!("a row of sc_req_item was set aside: {anomaly}");
+            tracing::warn!("the row {} of sc_req_item was set aside: {}", anomaly.sys_id, anomaly.why);
         }
         Ok(changed)
     }
 
     /// Somebody who was not in a complete read: outside the filter, or really gone?
     async fn confirm_absence(&self, id: &SysId, cycle: i64) -> Result<(), EngineError> {
-        let Some(mut person) = self.store.person(id)? else { return Ok(()) };
         match self.servicenow.person(id).await? {
             Lookup::Found(found) => {
                 self.store.keep_people(&[found], cycle)?;
             }
-            Lookup::Outside => {
-                person.presence = Presence::Outside;
-                self.store.keep_people(&[person], cycle)?;
+            Lookup::Outside(found) => {
+                self.store.keep_people(&[found], cycle)?;
             }
             Lookup::Absent => {
                 self.store.note_absence(id)?;
@@ -213,7 +212,7 @@ impl Engine {
         let progress = &self.progress;
         let mut count = 0;
         self.okta
-            .accounts(&mut |page| -> Result<(), StoreError> {
+            .accounts(&mut |page| -> Result<(), EngineError> {
                 store.keep_accounts(&page, &keys, cycle)?;
                 count += page.len();
                 progress("accounts", count);
@@ -250,16 +249,16 @@ impl Engine {
         let mut members: Vec<AccountId> = Vec::new();
         let read = self
             .okta
-            .members(group, &mut |page| -> Result<(), StoreError> {
-                members.extend(page);
+            .members(group, &mut |page| -> Result<(), EngineError> {
+                members.extend(page.into_iter().map(|member| member.id));
                 Ok(())
             })
             .await;
         match read {
             Ok(()) => self.store.keep_members(group, &members)?,
             // Deleted between the list and this read: the next list will not hold it.
-            Err(error) if error.is_not_found() => {}
-            Err(error) => return Err(error.into()),
+            Err(EngineError::Okta(OktaError::NotFound(_))) => {}
+            Err(error) => return Err(error),
         }
         (self.progress)("group members", members.len());
         Ok(())
@@ -407,13 +406,16 @@ impl Engine {
                 protected.accounts.insert(id, "protected by the configuration".to_owned());
             }
         }
-        if let Some(id) = self.okta.identity().await?.account {
-            protected.accounts.insert(id, "Goldthread signs in as this account".to_owned());
+        if let Identity::Account(account) = self.okta.identity().await? {
+            protected.accounts.insert(account.id, "Goldthread signs in as this account".to_owned());
         }
         Ok(Surroundings { protected, groups: self.store.managed_groups()?, rule_groups })
     }
 
     pub(super) fn calls(&self) -> Calls {
-        Calls { servicenow: self.servicenow.calls(), okta: self.okta.calls() }
+        Calls {
+            servicenow: self.servicenow.connection().calls(),
+            okta: self.okta.connection().calls(),
+        }
     }
 }

@@ -9,7 +9,7 @@ use super::{Engine, EngineError, Hands};
 use crate::config::{Close, JournalField};
 use crate::model::{Mandate, Standing, SysId};
 use crate::reconcile::fulfil::{Progress, progress};
-use crate::servicenow::{Closing, ServiceNowError};
+use crate::servicenow::Closing;
 use crate::store::StoredRequest;
 
 /// How long somebody who is not found may still turn up before the request says so.
@@ -35,6 +35,9 @@ impl Engine {
             return Ok(());
         }
         for stored in self.store.open_requests()? {
+            if self.is_stopping() {
+                break;
+            }
             let stand = self.stand(&stored, surroundings, report)?;
             let written = match stand {
                 Stand::Underway => continue,
@@ -117,8 +120,7 @@ impl Engine {
         let field = field(settings.note);
         let written = match (settings.close, tasks.as_slice()) {
             (Close::Task, [task]) => {
-                let state = Some(settings.state_done.as_str());
-                hands.servicenow.close_task(&task.sys_id, &Closing { note_field: field, note: &note, state }).await
+                hands.servicenow.close_task(&task.sys_id, &note, &settings.state_done).await
             }
             (Close::Item, []) => {
                 let state = Some(settings.state_done.as_str());
@@ -127,15 +129,11 @@ impl Engine {
             // Its flow closes an item with open tasks; closing it here would run past the flow.
             _ => hands.servicenow.close(id, &Closing { note_field: field, note: &note, state: None }).await,
         };
-        let echo = match written {
-            Ok(echo) => echo,
-            // Without an answer it may have been written: the next cycle reads before it writes.
-            Err(error @ ServiceNowError::NoAnswer { .. }) => return Err(error.into()),
-            Err(error) => return Err(error.into()),
-        };
+        // Without an answer it may have been written: the next cycle reads before it writes.
+        let echo = written?;
         self.store.keep_note(id, &marker, self.now())?;
         self.store.finish_request(id)?;
-        if echo.state_stuck {
+        if echo.state_taken {
             tracing::info!(request = %number, outcome = "written_back", "{number}: done, and said so in ServiceNow");
         } else {
             tracing::error!(
@@ -177,7 +175,7 @@ impl Engine {
             return Ok(false);
         }
         let Some(now) = self.servicenow.request(id).await? else { return Ok(false) };
-        if now.state.is_closed() {
+        if now.request.state.is_closed() {
             self.store.finish_request(id)?;
             return Ok(false);
         }

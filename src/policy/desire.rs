@@ -549,3 +549,6 @@ fn taken_away(policy: &Policy, mandate: &Mandate) -> Fact<bool> {
         history: mandate.history,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,6 +35,11 @@ impl ServiceNowReader {
         Self { connection }
     }
 
+    /// The connection, for its budget and its count of calls.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Reads the people of `servicenow.users`, all or those changed within a window, and hands
     /// them on page by page. Nothing that was handed on may be used before this returns well.
     ///

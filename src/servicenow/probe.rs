@@ -7,6 +7,17 @@ use super::query::Filter;
 use super::{ServiceNowError, ServiceNowReader};
 
 impl ServiceNowReader {
+    /// The instance's clock, as its last answer said: never ahead of what it stamps from now on.
+    pub async fn now(&self) -> Result<crate::model::Instant, ServiceNowError> {
+        if let Some(date) = self.connection.server_date() {
+            return Ok(date);
+        }
+        self.whoami().await?;
+        self.connection.server_date().ok_or_else(|| {
+            ServiceNowError::unbelievable("reading its clock", "the answer has no Date".to_owned())
+        })
+    }
+
     /// The user name that the instance takes us for.
     ///
     /// A guest is a sign-in error: an instance that does not demand credentials answers calls

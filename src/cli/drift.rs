@@ -1,0 +1,52 @@
+//! `drift`: is Okta right?
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::session::{Failure, Place, clock, exit, progress};
+use super::render;
+use crate::engine::Engine;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Compare what was last observed, without asking either side.
+    #[arg(long)]
+    cached: bool,
+    /// Only this person: a login, e-mail, user name, `sys_id` or Okta id.
+    #[arg(long, value_name = "PERSON")]
+    person: Option<String>,
+    /// Only memberships of this group, by name or id.
+    #[arg(long, value_name = "GROUP")]
+    group: Option<String>,
+    /// How the report is printed.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    format: Format,
+    /// Write the report to a file instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// One JSON document.
+    Json,
+}
+
+pub async fn drift(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+    let config = place.load()?;
+    let mut engine = Engine::looking(config, clock(), progress())?;
+    let report =
+        engine.drift(args.cached, args.person.as_deref(), args.group.as_deref()).await?;
+    let text = match args.format {
+        Format::Table => render::drift(&report),
+        Format::Json => render::json_text(&report)?,
+    };
+    match &args.output {
+        None => render::out(&text)?,
+        Some(path) => std::fs::write(path, format!("{text}\n"))
+            .map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?,
+    }
+    Ok(if report.differs() { exit::differs() } else { exit::done() })
+}

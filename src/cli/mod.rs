@@ -1,0 +1,146 @@
+//! The verbs: what each is called, what it explains, and what it exits with.
+//!
+//! Results go to standard output, everything else to standard error.
+
+mod completions;
+#[cfg(feature = "sim")]
+mod demo;
+mod drift;
+mod render;
+mod run;
+mod session;
+#[cfg(feature = "sim")]
+mod simulate;
+mod sync;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub use session::{Failure, exit};
+
+/// Keeps Okta in step with ServiceNow, and ties every change to the request that asked for it.
+#[derive(Debug, Parser)]
+#[command(name = "goldthread", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "\
+FIRST STEPS
+  goldthread demo                 watch the whole job against built-in simulators
+  goldthread simulate             the same simulators, to try things by hand with curl
+  goldthread plan                 with a configuration: what would be done, writing nothing
+  goldthread drift                is Okta right? every difference, with its request number
+  goldthread sync                 one cycle now
+  goldthread run                  the daemon (systemd runs this one)
+
+CONFIGURATION
+  --config FILE, else $GOLDTHREAD_CONFIG, else /etc/goldthread/config.toml.
+  A new configuration only observes: nothing is written until it says mode = \"enforce\".
+
+EXIT STATUS
+  0  done, nothing differs         2  differences remain, or somebody is needed
+  1  it failed                     64 wrong usage         78 the configuration cannot be used")]
+pub struct Cli {
+    /// The configuration file.
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "instance")]
+    config: Option<PathBuf>,
+    /// One of several on this machine: reads /etc/goldthread/NAME.toml.
+    #[arg(long, global = true, value_name = "NAME")]
+    instance: Option<String>,
+    /// How the log is written to standard error.
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Sentences, with the fields behind them.
+    Text,
+    /// One object a line.
+    Json,
+    /// journald's native protocol.
+    Journald,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The daemon: cycles by the configured schedule until it is told to stop.
+    Run,
+    /// One cycle now, then exit.
+    ///
+    /// Reads what changed since the last cycle (everything, the first time or with --full),
+    /// repairs what differs, and closes the requests that are done.
+    Sync(sync::Args),
+    /// The actions that the next cycle would take, in order. Writes nothing.
+    ///
+    /// With another --config it shows what a changed policy would do before it is put in place.
+    Plan(sync::Args),
+    /// Is Okta right? Every difference, with the request that it comes from. Writes nothing.
+    Drift(drift::Args),
+    /// The whole job in the terminal, against simulators of both systems. Needs no configuration.
+    ///
+    /// A joiner, a mover, a leaver, access granted, a change by hand in Okta and its repair: each
+    /// line with the number of its request.
+    #[cfg(feature = "sim")]
+    Demo(demo::Args),
+    /// Only the simulators, with a configuration to try things by hand. Stop it with Ctrl-C.
+    #[cfg(feature = "sim")]
+    Simulate(simulate::Args),
+    /// Completions for a shell, on standard output.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// The manual page, on standard output.
+    Man,
+}
+
+/// Parses the arguments, runs the verb, and says how it ended.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { exit::usage() } else { exit::done() };
+        }
+    };
+    let result = session::runtime().and_then(|runtime| runtime.block_on(dispatch(cli)));
+    match result {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
+    let Cli { config, instance, log_format, command } = cli;
+    let place = session::Place { config, instance };
+    match command {
+        Command::Completions { shell } => completions::shell(shell),
+        Command::Man => completions::manual(),
+        #[cfg(feature = "sim")]
+        Command::Demo(args) => demo::demo(&args).await,
+        #[cfg(feature = "sim")]
+        Command::Simulate(args) => {
+            session::log(log_format)?;
+            simulate::simulate(&args)
+        }
+        Command::Run => {
+            session::log(log_format)?;
+            run::run(&place).await
+        }
+        Command::Sync(args) => {
+            session::log(log_format)?;
+            sync::sync(&place, &args).await
+        }
+        Command::Plan(args) => {
+            session::log(log_format)?;
+            sync::plan(&place, &args).await
+        }
+        Command::Drift(args) => {
+            session::log(log_format)?;
+            drift::drift(&place, &args).await
+        }
+    }
+}

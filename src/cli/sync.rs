@@ -1,0 +1,60 @@
+//! `sync` and `plan`: the same report, of what was done and of what would be.
+
+use std::process::ExitCode;
+
+use super::session::{Failure, Place, clock, exit, progress};
+use super::render;
+use crate::engine::{CycleReport, Engine, Scope};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Read everything again, on both sides.
+    #[arg(long, conflicts_with = "person")]
+    full: bool,
+    /// Only this person: a login, e-mail, user name, `sys_id` or Okta id.
+    #[arg(long, value_name = "PERSON")]
+    person: Option<String>,
+    /// How the result is printed.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+impl Args {
+    fn scope(&self) -> Scope {
+        match &self.person {
+            Some(person) => Scope::Person(person.clone()),
+            None if self.full => Scope::Full,
+            None => Scope::Changes,
+        }
+    }
+}
+
+pub async fn sync(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+    let config = place.load()?;
+    let (mut engine, hands) = Engine::acting(config, "goldthread sync", clock(), progress())?;
+    let report = engine.cycle(&hands, &args.scope()).await?;
+    print(args, &report)
+}
+
+pub async fn plan(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+    let config = place.load()?;
+    let mut engine = Engine::looking(config, clock(), progress())?;
+    let report = engine.plan(&args.scope()).await?;
+    print(args, &report)
+}
+
+fn print(args: &Args, report: &CycleReport) -> Result<ExitCode, Failure> {
+    match args.format {
+        Format::Text => render::out(&render::cycle(report))?,
+        Format::Json => render::json(report)?,
+    }
+    Ok(if report.needs_attention() { exit::differs() } else { exit::done() })
+}

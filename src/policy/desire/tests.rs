@@ -1,0 +1,328 @@
+//! Stories about one person: what was asked for, what the record says, and what should follow.
+
+use std::time::Duration;
+
+use super::*;
+use crate::model::{Operation, Record, RequestNumber, Standing, SysId, Terms};
+use crate::policy::expression::Expression;
+use crate::policy::{Disposal, GroupRule, SuspendedElsewhere};
+
+fn at(text: &str) -> Instant {
+    text.parse().unwrap()
+}
+
+fn group(id: &str) -> GroupId {
+    GroupId::parse(id).unwrap()
+}
+
+fn policy() -> Policy {
+    let user = |source: &str| Expression::compile(source, &["user"]).unwrap();
+    Policy {
+        profile: BTreeMap::from([
+            ("login".to_owned(), user("user.email")),
+            ("email".to_owned(), user("user.email")),
+            ("department".to_owned(), user("user.department.name")),
+        ]),
+        requests: Vec::new(),
+        groups: vec![GroupRule {
+            name: "Sales".to_owned(),
+            when: user("user.department.name == 'Sales'"),
+            exact: true,
+            observe: false,
+        }],
+        match_on: vec!["login".to_owned()],
+        anchor: None,
+        accounts: Accounts::Requested,
+        inactive_record: InactiveRecord::Suspend,
+        suspended_elsewhere: SuspendedElsewhere::Report,
+        create_ahead: Duration::ZERO,
+        activation_mail: true,
+        unattributed: Disposal::Hold,
+        drift: Disposal::Apply,
+        timezone: chrono_tz::UTC,
+        observe: false,
+    }
+}
+
+fn jane() -> Person {
+    let record: Record = [
+        ("user_name", "jane"),
+        ("email", "jane@example.com"),
+        ("name", "Jane Doe"),
+        ("active", "true"),
+        ("department", "d1"),
+        ("department.name", "Sales"),
+    ]
+    .into_iter()
+    .map(|(field, value)| (field.to_owned(), value.to_owned()))
+    .collect();
+    Person {
+        sys_id: SysId::parse("p1").unwrap(),
+        presence: Presence::Present,
+        record,
+        updated_on: String::new(),
+        mod_count: 1,
+    }
+}
+
+fn request(number: &str, operation: Operation, day: &str) -> Mandate {
+    Mandate {
+        request: RequestRef { number: RequestNumber::parse(number).unwrap(), parent: None },
+        terms: Terms {
+            operation,
+            people: vec![SysId::parse("p1").unwrap()],
+            groups: Vec::new(),
+            starts: None,
+            ends: None,
+        },
+        standing: Standing::Approved,
+        effective: at(&format!("{day}T08:00:00Z")),
+        created_at: at(&format!("{day}T08:00:00Z")),
+        history: false,
+        closed: false,
+        observe: false,
+    }
+}
+
+fn with_groups(mut mandate: Mandate, groups: &[&str]) -> Mandate {
+    mandate.terms.groups = groups.iter().map(|id| group(id)).collect();
+    mandate
+}
+
+fn until(mut mandate: Mandate, day: &str) -> Mandate {
+    mandate.terms.ends = Some(at(&format!("{day}T00:00:00Z")));
+    mandate
+}
+
+struct Case {
+    person: Person,
+    policy: Policy,
+    linked: bool,
+    active_by: Option<Origin>,
+    baseline: BTreeSet<GroupId>,
+}
+
+fn case() -> Case {
+    Case {
+        person: jane(),
+        policy: policy(),
+        linked: true,
+        active_by: None,
+        baseline: BTreeSet::new(),
+    }
+}
+
+impl Case {
+    fn on(&self, day: &str, mandates: &[Mandate]) -> Desired {
+        let subject = Subject {
+            person: &self.person,
+            mandates,
+            linked: self.linked,
+            active_by: self.active_by.as_ref(),
+            baseline: &self.baseline,
+        };
+        desire(&subject, &self.policy, &[Some(group("gs"))], at(&format!("{day}T12:00:00Z")))
+    }
+}
+
+fn status(desired: &Desired) -> Option<(Wish, String)> {
+    desired.status.as_ref().map(|fact| (fact.value, fact.origin.to_string()))
+}
+
+fn is_member(desired: &Desired, id: &str) -> Option<(bool, String)> {
+    desired.memberships.get(&group(id)).map(|fact| (fact.value, fact.origin.to_string()))
+}
+
+#[test]
+fn a_joiner_gets_an_active_account_with_profile_birthright_and_requested_groups() {
+    let join = with_groups(request("R1", Operation::Join, "2026-01-05"), &["g1"]);
+    let desired = case().on("2026-01-06", &[join]);
+    assert_eq!(status(&desired), Some((Wish::Active, "R1".to_owned())));
+    assert_eq!(desired.profile["department"].value.as_deref(), Some("Sales"));
+    assert_eq!(is_member(&desired, "gs"), Some((true, "R1".to_owned())));
+    assert_eq!(is_member(&desired, "g1"), Some((true, "R1".to_owned())));
+}
+
+#[test]
+fn an_unapproved_or_withdrawn_request_says_nothing() {
+    for standing in [Standing::Waiting, Standing::Withdrawn] {
+        let mut join = request("R1", Operation::Join, "2026-01-05");
+        join.standing = standing;
+        let desired = Case { linked: false, ..case() }.on("2026-01-06", &[join]);
+        assert_eq!(status(&desired), None);
+        assert!(desired.profile.is_empty() && desired.memberships.is_empty());
+    }
+}
+
+#[test]
+fn a_join_ahead_of_its_start_makes_nothing_until_the_configured_lead() {
+    let join = request("R1", Operation::Join, "2026-02-10");
+    let mut case = Case { linked: false, ..case() };
+    let desired = case.on("2026-02-01", std::slice::from_ref(&join));
+    assert_eq!(status(&desired), None);
+    assert_eq!(desired.next, Some(at("2026-02-10T08:00:00Z")));
+
+    case.policy.create_ahead = Duration::from_secs(3 * 86_400);
+    assert_eq!(case.on("2026-02-01", std::slice::from_ref(&join)).next, Some(at("2026-02-07T08:00:00Z")));
+    let desired = case.on("2026-02-08", &[join]);
+    assert_eq!(status(&desired), Some((Wish::Staged, "R1".to_owned())));
+    assert_eq!(is_member(&desired, "gs"), None);
+}
+
+#[test]
+fn a_leave_deactivates_and_takes_every_membership_and_a_new_join_starts_afresh() {
+    let join = with_groups(request("R1", Operation::Join, "2026-01-05"), &["g1"]);
+    let leave = request("R2", Operation::Leave, "2026-03-01");
+    let again = request("R3", Operation::Join, "2026-05-01");
+    let left = case().on("2026-03-02", &[join.clone(), leave.clone()]);
+    assert_eq!(status(&left), Some((Wish::Deactivated, "R2".to_owned())));
+    assert!(left.memberships.is_empty() && left.profile.is_empty());
+    assert_eq!(left.elsewhere.as_ref().map(|f| f.origin.to_string()), Some("R2".to_owned()));
+
+    let back = case().on("2026-05-02", &[again, leave, join]);
+    assert_eq!(status(&back), Some((Wish::Active, "R3".to_owned())));
+    assert_eq!(is_member(&back, "g1"), None);
+    assert_eq!(is_member(&back, "gs"), Some((true, "R3".to_owned())));
+}
+
+#[test]
+fn a_join_whose_end_has_passed_acts_like_a_leave_and_a_newer_join_lifts_it() {
+    let join = until(request("R1", Operation::Join, "2026-01-05"), "2026-02-01");
+    let renewed = request("R2", Operation::Join, "2026-01-20");
+    assert_eq!(
+        status(&case().on("2026-02-02", std::slice::from_ref(&join))),
+        Some((Wish::Deactivated, "R1".to_owned()))
+    );
+    assert_eq!(
+        status(&case().on("2026-02-02", &[join, renewed])),
+        Some((Wish::Active, "R2".to_owned()))
+    );
+}
+
+#[test]
+fn a_leave_of_absence_suspends_and_the_return_lifts_it() {
+    let join = request("R1", Operation::Join, "2026-01-05");
+    let away = request("R2", Operation::Suspend, "2026-02-01");
+    let back = request("R3", Operation::Resume, "2026-03-01");
+    let all = [join, away, back];
+    assert_eq!(status(&case().on("2026-02-02", &all)), Some((Wish::Suspended, "R2".to_owned())));
+    let returned = case().on("2026-03-02", &all);
+    assert_eq!(status(&returned), Some((Wish::Active, "R3".to_owned())));
+    assert!(returned.may_unsuspend);
+}
+
+#[test]
+fn a_mover_follows_the_record_and_the_move_is_the_origin() {
+    let join = request("R1", Operation::Join, "2026-01-05");
+    let moved = request("R2", Operation::Move, "2026-02-01");
+    let mut case = case();
+    case.person.record.insert("department.name".to_owned(), "Finance".to_owned());
+    let desired = case.on("2026-02-02", &[join, moved]);
+    assert_eq!(desired.profile["department"].value.as_deref(), Some("Finance"));
+    assert_eq!(desired.profile["department"].origin.to_string(), "R2");
+    assert_eq!(is_member(&desired, "gs"), Some((false, "R2".to_owned())));
+    assert_eq!(status(&desired), Some((Wish::Active, "R1".to_owned())));
+}
+
+#[test]
+fn a_grant_with_an_end_stops_speaking_for_the_membership() {
+    let join = request("R1", Operation::Join, "2026-01-05");
+    let grant = until(
+        with_groups(request("R2", Operation::Grant, "2026-01-10"), &["g1"]),
+        "2026-02-01",
+    );
+    let all = [join, grant];
+    assert_eq!(is_member(&case().on("2026-01-11", &all), "g1"), Some((true, "R2".to_owned())));
+    assert_eq!(is_member(&case().on("2026-02-02", &all), "g1"), Some((false, "R2".to_owned())));
+}
+
+#[test]
+fn a_membership_stands_while_one_of_its_reasons_does() {
+    let join = request("R1", Operation::Join, "2026-01-05");
+    let short = until(
+        with_groups(request("R2", Operation::Grant, "2026-01-10"), &["g1"]),
+        "2026-02-01",
+    );
+    let long = with_groups(request("R3", Operation::Grant, "2026-01-09"), &["g1"]);
+    let all = [join, short, long];
+    assert_eq!(case().on("2026-01-11", &all).memberships[&group("g1")].reasons.len(), 2);
+    assert_eq!(is_member(&case().on("2026-02-02", &all), "g1"), Some((true, "R3".to_owned())));
+}
+
+#[test]
+fn a_revoke_ends_earlier_grants_and_what_was_there_at_take_over() {
+    let join = request("R1", Operation::Join, "2026-01-05");
+    let grant = with_groups(request("R2", Operation::Grant, "2026-01-10"), &["g1"]);
+    let revoke = with_groups(request("R3", Operation::Revoke, "2026-01-20"), &["g1", "g2"]);
+    let case = Case { baseline: BTreeSet::from([group("g2")]), ..case() };
+    let all = [join, grant, revoke];
+    assert_eq!(is_member(&case.on("2026-01-15", &all), "g2"), Some((true, "BASELINE".to_owned())));
+    let after = case.on("2026-01-21", &all);
+    assert_eq!(is_member(&after, "g1"), Some((false, "R3".to_owned())));
+    assert_eq!(is_member(&after, "g2"), Some((false, "R3".to_owned())));
+}
+
+#[test]
+fn a_revoke_against_a_birthright_is_blocked_with_the_rule_named() {
+    let join = request("R1", Operation::Join, "2026-01-05");
+    let revoke = with_groups(request("R2", Operation::Revoke, "2026-01-20"), &["gs"]);
+    let desired = case().on("2026-01-21", &[join, revoke]);
+    assert_eq!(is_member(&desired, "gs"), Some((true, "R1".to_owned())));
+    let [anomaly] = desired.anomalies.as_slice() else { panic!("{:?}", desired.anomalies) };
+    assert!(anomaly.blocked && anomaly.text.contains("Sales"));
+    assert_eq!(anomaly.origin.to_string(), "R2");
+}
+
+#[test]
+fn an_inactive_record_holds_a_join_that_never_took_effect_and_suspends_one_that_did() {
+    let join = request("R1", Operation::Join, "2026-01-05");
+    let mut case = Case { linked: false, ..case() };
+    case.person.record.insert("active".to_owned(), "false".to_owned());
+    let fresh = case.on("2026-01-06", std::slice::from_ref(&join));
+    assert!(fresh.status.as_ref().is_some_and(|fact| fact.hold.is_some()));
+
+    case.linked = true;
+    case.active_by = Some(by(&join));
+    let known = case.on("2026-01-06", &[join]);
+    assert_eq!(status(&known), Some((Wish::Suspended, "R1".to_owned())));
+    assert_eq!(known.status.unwrap().cause, Cause::Record);
+}
+
+#[test]
+fn somebody_outside_the_configured_people_is_left_alone_whatever_was_asked_for() {
+    let mut case = case();
+    case.person.presence = Presence::Outside;
+    let leave = request("R1", Operation::Leave, "2026-01-05");
+    let desired = case.on("2026-01-06", &[leave]);
+    assert!(desired.status.is_none() && desired.elsewhere.is_none());
+}
+
+#[test]
+fn a_field_hidden_behind_a_filled_reference_is_an_anomaly_and_clears_nothing() {
+    let mut case = case();
+    case.person.record.insert("department.name".to_owned(), String::new());
+    let desired = case.on("2026-01-06", &[request("R1", Operation::Join, "2026-01-05")]);
+    assert!(!desired.profile.contains_key("department"));
+    assert_eq!(desired.anomalies[0].kind, "field-hidden");
+
+    case.person.record.insert("department".to_owned(), String::new());
+    let desired = case.on("2026-01-06", &[request("R1", Operation::Join, "2026-01-05")]);
+    assert_eq!(desired.profile["department"].value, None);
+}
+
+#[test]
+fn the_order_in_which_requests_are_read_makes_no_difference() {
+    let all = [
+        with_groups(request("R1", Operation::Join, "2026-01-05"), &["g1"]),
+        request("R2", Operation::Suspend, "2026-02-01"),
+        with_groups(request("R3", Operation::Revoke, "2026-02-02"), &["g1"]),
+        request("R4", Operation::Resume, "2026-03-01"),
+    ];
+    let mut reversed = all.clone();
+    reversed.reverse();
+    for day in ["2026-01-06", "2026-02-03", "2026-03-02"] {
+        let (one, other) = (case().on(day, &all), case().on(day, &reversed));
+        assert_eq!(status(&one), status(&other));
+        assert_eq!(one.memberships, other.memberships);
+    }
+}
