@@ -42,7 +42,7 @@ struct Shared {
     users: Filter,
     requests: Filter,
     sign_in: SignIn,
-    /// The credential has been accepted at least once.
+    /// The credential was accepted, and has not been refused for good since.
     worked: AtomicBool,
     slots: Semaphore,
     pacer: Mutex<Pacer>,
@@ -269,6 +269,8 @@ impl Connection {
             let renewed = renewable && repeats == 0;
             let worked = self.shared.worked.load(Ordering::Relaxed);
             if repeats == UNAUTHORIZED_REPEATS || !(renewed || worked) {
+                // From now on one try each, so that a changed password does not lock the account.
+                self.shared.worked.store(false, Ordering::Relaxed);
                 return Ok(answer);
             }
             repeats += 1;

@@ -54,19 +54,21 @@ async fn a_credential_that_never_worked_is_tried_once() {
 }
 
 #[tokio::test]
-async fn a_credential_that_worked_is_tried_three_times_more() {
+async fn a_credential_that_worked_is_tried_three_times_more_and_then_once_a_call() {
     let side = Responder::with(vec![me("svc"), refused(), me("svc")]).await;
     let reader = side.reader();
     reader.whoami().await.unwrap();
     reader.whoami().await.unwrap();
 
-    let replies = vec![me("svc"), refused(), refused(), refused(), refused()];
+    let replies = vec![me("svc"), refused(), refused(), refused(), refused(), refused()];
     let side = Responder::with(replies).await;
     let reader = side.reader();
     reader.whoami().await.unwrap();
     let error = reader.whoami().await.unwrap_err();
     assert!(matches!(error, ServiceNowError::SignIn { .. }), "{error}");
     assert_eq!(side.calls().len(), 5);
+    reader.whoami().await.unwrap_err();
+    assert_eq!(side.calls().len(), 6);
 }
 
 #[tokio::test]
