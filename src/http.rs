@@ -47,13 +47,7 @@ pub struct Call {
 impl Call {
     /// A call without headers or body.
     pub fn new(method: Method, url: Url) -> Self {
-        Self {
-            method,
-            url,
-            headers: HeaderMap::new(),
-            body: Vec::new(),
-            comment: None,
-        }
+        Self { method, url, headers: HeaderMap::new(), body: Vec::new(), comment: None }
     }
 
     /// Adds a header. A value that cannot stand in one is left out.
@@ -100,13 +94,8 @@ impl Answer {
 
     /// Whether the answer says that it is JSON.
     pub fn says_json(&self) -> bool {
-        self.header("content-type").is_some_and(|kind| {
-            kind.split(';')
-                .next()
-                .unwrap_or("")
-                .trim()
-                .ends_with("json")
-        })
+        self.header("content-type")
+            .is_some_and(|kind| kind.split(';').next().unwrap_or("").trim().ends_with("json"))
     }
 }
 
@@ -155,11 +144,7 @@ impl Http {
             .timeout(CALL_TIMEOUT)
             .build()
             .map_err(|error| HttpError::Setup(innermost(&error)))?;
-        Ok(Self {
-            client,
-            base,
-            calls: Arc::new(AtomicU64::new(0)),
-        })
+        Ok(Self { client, base, calls: Arc::new(AtomicU64::new(0)) })
     }
 
     /// An address below the base: each segment is percent-encoded, so an id cannot leave its place.
@@ -206,23 +191,14 @@ impl Http {
             let error = error.without_url();
             let reason = innermost(&error);
             if error.is_connect() {
-                HttpError::Unreachable {
-                    host: host.clone(),
-                    reason,
-                }
+                HttpError::Unreachable { host: host.clone(), reason }
             } else {
-                HttpError::NoAnswer {
-                    host: host.clone(),
-                    reason,
-                }
+                HttpError::NoAnswer { host: host.clone(), reason }
             }
         })?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        if response
-            .content_length()
-            .is_some_and(|length| length > MAX_BODY)
-        {
+        if response.content_length().is_some_and(|length| length > MAX_BODY) {
             return Err(HttpError::TooLarge { host });
         }
         let mut body = Vec::new();
@@ -237,11 +213,7 @@ impl Http {
                 return Err(HttpError::TooLarge { host });
             }
         }
-        Ok(Answer {
-            status,
-            headers,
-            body,
-        })
+        Ok(Answer { status, headers, body })
     }
 }
 

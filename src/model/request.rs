@@ -74,15 +74,10 @@ impl RequestState {
 
     /// Reads [`RequestState::as_str`] back; an unknown word is `Open`, which never withdraws.
     pub fn from_word(word: &str) -> Self {
-        [
-            Self::Complete,
-            Self::Incomplete,
-            Self::Skipped,
-            Self::Cancelled,
-        ]
-        .into_iter()
-        .find(|state| state.as_str() == word)
-        .unwrap_or(Self::Open)
+        [Self::Complete, Self::Incomplete, Self::Skipped, Self::Cancelled]
+            .into_iter()
+            .find(|state| state.as_str() == word)
+            .unwrap_or(Self::Open)
     }
 }
 
@@ -132,9 +127,7 @@ impl Operation {
 
     /// Reads the word back.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|operation| operation.as_str() == word)
+        Self::ALL.into_iter().find(|operation| operation.as_str() == word)
     }
 
     /// Whether it says something about the account itself, rather than about groups.

@@ -32,11 +32,7 @@ pub(super) enum SignIn {
     /// The same header for ever.
     Fixed(Credential),
     /// A token that is fetched and renewed.
-    OAuth {
-        client_id: String,
-        client_secret: SecretString,
-        token: Mutex<Option<Token>>,
-    },
+    OAuth { client_id: String, client_secret: SecretString, token: Mutex<Option<Token>> },
 }
 
 #[derive(Debug)]
@@ -51,19 +47,12 @@ impl SignIn {
             Auth::Basic { username, password } => {
                 let pair = format!("{username}:{}", password.expose_secret());
                 let value = format!("Basic {}", STANDARD.encode(pair)).into();
-                Self::Fixed(Credential {
-                    header: "authorization",
-                    value,
-                })
+                Self::Fixed(Credential { header: "authorization", value })
             }
-            Auth::ApiKey { key } => Self::Fixed(Credential {
-                header: "x-sn-apikey",
-                value: key.clone(),
-            }),
-            Auth::OAuth {
-                client_id,
-                client_secret,
-            } => Self::OAuth {
+            Auth::ApiKey { key } => {
+                Self::Fixed(Credential { header: "x-sn-apikey", value: key.clone() })
+            }
+            Auth::OAuth { client_id, client_secret } => Self::OAuth {
                 client_id: client_id.clone(),
                 client_secret: client_secret.clone(),
                 token: Mutex::new(None),
@@ -73,23 +62,13 @@ impl SignIn {
 
     /// The header for the next call; fetches a token where there is none or it is about to end.
     pub async fn credential(&self, http: &Http) -> Result<Credential, ServiceNowError> {
-        let Self::OAuth {
-            client_id,
-            client_secret,
-            token,
-        } = self
-        else {
-            let Self::Fixed(credential) = self else {
-                unreachable!("there are two kinds")
-            };
+        let Self::OAuth { client_id, client_secret, token } = self else {
+            let Self::Fixed(credential) = self else { unreachable!("there are two kinds") };
             return Ok(credential.clone());
         };
         // Held while a token is fetched, so that two calls do not fetch two.
         let mut token = token.lock().await;
-        if let Some(token) = token
-            .as_ref()
-            .filter(|token| Instant::now() < token.renew_at)
-        {
+        if let Some(token) = token.as_ref().filter(|token| Instant::now() < token.renew_at) {
             return Ok(token.credential.clone());
         }
         let fresh = fetch(http, client_id, client_secret).await?;
@@ -127,25 +106,16 @@ async fn fetch(
         .header("content-type", "application/x-www-form-urlencoded");
     call.body = body.into_bytes();
     let asked_at = Instant::now();
-    let answer = http
-        .send(call)
-        .await
-        .map_err(|error| ServiceNowError::from_http(operation, error))?;
+    let answer =
+        http.send(call).await.map_err(|error| ServiceNowError::from_http(operation, error))?;
     if matches!(answer.status, 400 | 401 | 403) {
-        return Err(ServiceNowError::SignIn {
-            message: why_no_token(&answer),
-        });
+        return Err(ServiceNowError::SignIn { message: why_no_token(&answer) });
     }
     wire::judge(operation, &answer)?;
     let body = wire::json(operation, &answer)?;
-    let token = body
-        .get("access_token")
-        .and_then(Value::as_str)
-        .unwrap_or("");
+    let token = body.get("access_token").and_then(Value::as_str).unwrap_or("");
     if token.is_empty() {
-        return Err(ServiceNowError::SignIn {
-            message: why_no_token(&answer),
-        });
+        return Err(ServiceNowError::SignIn { message: why_no_token(&answer) });
     }
     let lifetime = match body.get("expires_in") {
         Some(Value::Number(seconds)) => seconds.as_u64(),
@@ -157,10 +127,7 @@ async fn fetch(
     // end each renewal halves the rest instead of asking before every call.
     let lead = LEAD.min(lifetime / 2);
     Ok(Token {
-        credential: Credential {
-            header: "authorization",
-            value: format!("Bearer {token}").into(),
-        },
+        credential: Credential { header: "authorization", value: format!("Bearer {token}").into() },
         renew_at: asked_at + Duration::from_secs(lifetime - lead),
     })
 }
@@ -169,10 +136,7 @@ async fn fetch(
 fn why_no_token(answer: &Answer) -> String {
     let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
     let text = |name: &str| {
-        let text = body
-            .as_ref()
-            .and_then(|body| body.get(name))
-            .and_then(Value::as_str);
+        let text = body.as_ref().and_then(|body| body.get(name)).and_then(Value::as_str);
         clean(text.unwrap_or(""))
     };
     format!(

@@ -62,10 +62,7 @@ impl ServiceNowReader {
             })
         };
         if let (true, Ok(id)) = (is_hex_id(configured), SysId::parse(configured)) {
-            let row = self
-                .connection
-                .get(operation, "sc_cat_item", &id, &fields)
-                .await;
+            let row = self.connection.get(operation, "sc_cat_item", &id, &fields).await;
             return match row {
                 Ok(row) => item(&row).map_err(doubt),
                 Err(ServiceNowError::NotFound { .. }) => Err(unresolved(format!(
@@ -76,44 +73,25 @@ impl ServiceNowReader {
         }
 
         let value = query::literal(configured).map_err(|error| {
-            unresolved(format!(
-                "the item {configured:?} has to be named by its sys_id: {error}"
-            ))
+            unresolved(format!("the item {configured:?} has to be named by its sys_id: {error}"))
         })?;
         let query = Filter::parse(&format!("name={value}"))
-            .and_then(|filter| Ok(filter.page_after(None).unwrap_or_default()))
+            .map(|filter| filter.ordered())
             .map_err(|error| unresolved(error.to_string()))?;
-        let (rows, total) = paging::peek(
-            &self.connection,
-            operation,
-            "sc_cat_item",
-            &query,
-            &fields,
-            FEW,
-        )
-        .await?;
+        let (rows, total) =
+            paging::peek(&self.connection, operation, "sc_cat_item", &query, &fields, FEW).await?;
         if total > FEW.into() {
-            return Err(doubt(format!(
-                "{total} items fit one name: the condition was dropped"
-            )));
+            return Err(doubt(format!("{total} items fit one name: the condition was dropped")));
         }
-        let items: Vec<Item> = rows
-            .iter()
-            .map(item)
-            .collect::<Result<_, _>>()
-            .map_err(doubt)?;
-        let mut named: Vec<Item> = items
-            .into_iter()
-            .filter(|item| item.name.trim() == configured.trim())
-            .collect();
+        let items: Vec<Item> = rows.iter().map(item).collect::<Result<_, _>>().map_err(doubt)?;
+        let mut named: Vec<Item> =
+            items.into_iter().filter(|item| item.name.trim() == configured.trim()).collect();
         match (named.pop(), named.as_slice()) {
             (Some(item), []) => Ok(item),
             (None, _) if total > 0 && rows.is_empty() => Err(unresolved(format!(
                 "this account may not read the catalog item called {configured:?}"
             ))),
-            (None, _) => Err(unresolved(format!(
-                "no catalog item is called {configured:?}"
-            ))),
+            (None, _) => Err(unresolved(format!("no catalog item is called {configured:?}"))),
             (Some(last), others) => {
                 let mut ids: Vec<_> = others.iter().map(|item| item.sys_id.as_str()).collect();
                 ids.push(last.sys_id.as_str());
@@ -147,16 +125,10 @@ impl ServiceNowReader {
             let list: Vec<_> = chunk.iter().map(|id| id.as_str()).collect();
             let filter = Filter::parse(&format!("sys_idIN{}", list.join(",")))
                 .map_err(|error| doubt(error.to_string()))?;
-            let query = filter.page_after(None).unwrap_or_default();
-            let (rows, _) = paging::peek(
-                &self.connection,
-                &operation,
-                table,
-                &query,
-                &fields,
-                IDS_A_PAGE,
-            )
-            .await?;
+            let query = filter.ordered();
+            let (rows, _) =
+                paging::peek(&self.connection, &operation, table, &query, &fields, IDS_A_PAGE)
+                    .await?;
             for row in rows {
                 paging::check(&row, &filter, &fields, nothing_lacks).map_err(doubt)?;
                 found.insert(get(&row, "sys_id").to_owned(), get(&row, column).to_owned());
@@ -201,16 +173,10 @@ impl ServiceNowReader {
         let marker = query::literal(marker).map_err(|error| doubt(error.to_string()))?;
         let filter = Filter::parse(&format!("element_id={request}^valueLIKE{marker}"))
             .map_err(|error| doubt(error.to_string()))?;
-        let query = filter.page_after(None).unwrap_or_default();
+        let query = filter.ordered();
         let fields = paging::names(["sys_id", "element_id", "value"]);
-        let peek = paging::peek(
-            &self.connection,
-            operation,
-            "sys_journal_field",
-            &query,
-            &fields,
-            FEW,
-        );
+        let peek =
+            paging::peek(&self.connection, operation, "sys_journal_field", &query, &fields, FEW);
         let (rows, total) = match peek.await {
             Ok(found) => found,
             Err(ServiceNowError::Forbidden { .. } | ServiceNowError::NotFound { .. }) => {
@@ -218,10 +184,7 @@ impl ServiceNowReader {
             }
             Err(error) => return Err(error),
         };
-        if rows
-            .iter()
-            .any(|row| paging::present(row, &fields, nothing_lacks).is_err())
-        {
+        if rows.iter().any(|row| paging::present(row, &fields, nothing_lacks).is_err()) {
             return Ok(None);
         }
         if rows.iter().any(|row| filter.matches(row).unwrap_or(false)) {

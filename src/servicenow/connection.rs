@@ -42,7 +42,7 @@ struct Shared {
     users: Filter,
     requests: Filter,
     sign_in: SignIn,
-    /// The credential has been accepted at least once.
+    /// The credential was accepted, and has not been refused for good since.
     worked: AtomicBool,
     slots: Semaphore,
     pacer: Mutex<Pacer>,
@@ -81,10 +81,7 @@ impl Connection {
             items: OnceCell::new(),
             settings,
         };
-        Ok(Self {
-            shared: Arc::new(shared),
-            patience: Patience::default(),
-        })
+        Ok(Self { shared: Arc::new(shared), patience: Patience::default() })
     }
 
     /// The same connection with other waits.
@@ -142,10 +139,7 @@ impl Connection {
                 .append_pair("sysparm_limit", &limit.to_string());
             url
         };
-        self.read(operation, limit.max(1), url, |answer| {
-            wire::page(operation, answer)
-        })
-        .await
+        self.read(operation, limit.max(1), url, |answer| wire::page(operation, answer)).await
     }
 
     /// Reads one row by its id. Its `sys_id` is the one asked for.
@@ -157,15 +151,10 @@ impl Connection {
         fields: &BTreeSet<String>,
     ) -> Result<Record, ServiceNowError> {
         let url = |_| self.address(table, Some(id), fields);
-        let (row, _) = self
-            .read(operation, 1, url, |answer| wire::row(operation, answer))
-            .await?;
+        let (row, _) = self.read(operation, 1, url, |answer| wire::row(operation, answer)).await?;
         match row.get("sys_id") {
             Some(sent) if sent == id.as_str() => Ok(row),
-            _ => Err(ServiceNowError::unbelievable(
-                operation,
-                "another row came than asked for",
-            )),
+            _ => Err(ServiceNowError::unbelievable(operation, "another row came than asked for")),
         }
     }
 
@@ -179,11 +168,7 @@ impl Connection {
         body: Vec<u8>,
         fields: &BTreeSet<String>,
     ) -> Result<Record, ServiceNowError> {
-        let ask = Ask {
-            method: Method::PATCH,
-            url: self.address(table, Some(id), fields),
-            body,
-        };
+        let ask = Ask { method: Method::PATCH, url: self.address(table, Some(id), fields), body };
         let mut waits = self.waits();
         loop {
             let result = self.once(operation, &ask).await;
@@ -192,10 +177,7 @@ impl Connection {
                     return Ok(row);
                 }
                 Ok(_) => {
-                    return Err(ServiceNowError::no_answer(
-                        operation,
-                        "another row came back",
-                    ));
+                    return Err(ServiceNowError::no_answer(operation, "another row came back"));
                 }
                 Err(ServiceNowError::Unbelievable { operation, why }) => {
                     return Err(ServiceNowError::NoAnswer { operation, why });
@@ -223,11 +205,7 @@ impl Connection {
         let mut waits = self.waits();
         let mut doubts = 0;
         loop {
-            let ask = Ask {
-                method: Method::GET,
-                url: url(limit),
-                body: Vec::new(),
-            };
+            let ask = Ask { method: Method::GET, url: url(limit), body: Vec::new() };
             let result = self.once(operation, &ask).await;
             let error = match result.and_then(|answer| decode(&answer)) {
                 Ok(value) => return Ok((value, limit)),
@@ -259,9 +237,9 @@ impl Connection {
         }
         let wait = waits.next()?;
         match error {
-            ServiceNowError::RateLimited {
-                retry_after: Some(announced),
-            } => Some(*announced).filter(|wait| *wait <= self.patience.longest_wait),
+            ServiceNowError::RateLimited { retry_after: Some(announced) } => {
+                Some(*announced).filter(|wait| *wait <= self.patience.longest_wait)
+            }
             _ => Some(wait),
         }
     }
@@ -291,6 +269,8 @@ impl Connection {
             let renewed = renewable && repeats == 0;
             let worked = self.shared.worked.load(Ordering::Relaxed);
             if repeats == UNAUTHORIZED_REPEATS || !(renewed || worked) {
+                // From now on one try each, so that a changed password does not lock the account.
+                self.shared.worked.store(false, Ordering::Relaxed);
                 return Ok(answer);
             }
             repeats += 1;
@@ -305,9 +285,7 @@ impl Connection {
         credential.map_err(|error| match error {
             // The call itself was not sent, so it may be repeated even if it is a write.
             ServiceNowError::NoAnswer { .. } | ServiceNowError::Unbelievable { .. } => {
-                ServiceNowError::Unreachable {
-                    why: error.to_string(),
-                }
+                ServiceNowError::Unreachable { why: error.to_string() }
             }
             other => other,
         })
@@ -323,16 +301,16 @@ impl Connection {
         let mut call = Call::new(ask.method.clone(), ask.url.clone())
             .header("accept", "application/json")
             .secret_header(credential.header, credential.value.expose_secret());
+        if !call.headers.contains_key(credential.header) {
+            // Sent without it, the call would be a guest's.
+            let message = "the credential holds what cannot stand in a header, as a line break";
+            return Err(ServiceNowError::SignIn { message: message.into() });
+        }
         if !ask.body.is_empty() {
             call = call.header("content-type", "application/json");
             call.body.clone_from(&ask.body);
         }
-        let _slot = self
-            .shared
-            .slots
-            .acquire()
-            .await
-            .expect("the semaphore is never closed");
+        let _slot = self.shared.slots.acquire().await.expect("the semaphore is never closed");
         self.turn().await?;
         let answer = self.shared.http.send(call).await;
         let answer = answer.map_err(|error| ServiceNowError::from_http(operation, error))?;
@@ -341,12 +319,8 @@ impl Connection {
         if let Some(limit) = answer.header("x-ratelimit-limit") {
             self.pacer().announced(limit, now);
         }
-        if let (
-            429,
-            Err(ServiceNowError::RateLimited {
-                retry_after: Some(wait),
-            }),
-        ) = (answer.status, wire::judge(operation, &answer))
+        if let (429, Err(ServiceNowError::RateLimited { retry_after: Some(wait) })) =
+            (answer.status, wire::judge(operation, &answer))
         {
             self.pacer().denied(wait, now);
         }
@@ -366,9 +340,7 @@ impl Connection {
                 return Ok(());
             }
             if wait > self.patience.longest_wait {
-                return Err(ServiceNowError::RateLimited {
-                    retry_after: Some(wait),
-                });
+                return Err(ServiceNowError::RateLimited { retry_after: Some(wait) });
             }
             tokio::time::sleep(wait).await;
         }

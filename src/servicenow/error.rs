@@ -108,25 +108,17 @@ impl ServiceNowError {
     }
 
     pub(super) fn unbelievable(operation: &str, why: impl Into<String>) -> Self {
-        Self::Unbelievable {
-            operation: operation.to_owned(),
-            why: why.into(),
-        }
+        Self::Unbelievable { operation: operation.to_owned(), why: why.into() }
     }
 
     pub(super) fn no_answer(operation: &str, why: impl Into<String>) -> Self {
-        Self::NoAnswer {
-            operation: operation.to_owned(),
-            why: why.into(),
-        }
+        Self::NoAnswer { operation: operation.to_owned(), why: why.into() }
     }
 
     pub(super) fn from_http(operation: &str, error: HttpError) -> Self {
         match error {
             HttpError::Unreachable { .. } | HttpError::ForeignHost { .. } | HttpError::Setup(_) => {
-                Self::Unreachable {
-                    why: error.to_string(),
-                }
+                Self::Unreachable { why: error.to_string() }
             }
             HttpError::NoAnswer { reason, .. } => Self::no_answer(operation, reason),
             HttpError::TooLarge { .. } => Self::no_answer(operation, error.to_string()),
@@ -140,10 +132,7 @@ fn in_words(wait: Option<Duration>) -> String {
 
 /// A text of the instance, fit for a log line: one line, at most 200 characters.
 pub(super) fn clean(text: &str) -> String {
-    let line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(200)
-        .collect();
+    let line: String =
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
     line.trim().to_owned()
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use super::error::clean;
 use super::query::{Filter, MissingField};
 use super::{Connection, ServiceNowError, wire};
 use crate::model::{Record, SysId};
@@ -43,10 +44,7 @@ pub struct SetAside {
 impl SetAside {
     pub(super) fn new(row: &Record, why: impl Into<String>) -> Self {
         let sys_id = row.get("sys_id").map_or("", String::as_str);
-        Self {
-            sys_id: sys_id.chars().take(100).collect(),
-            why: why.into(),
-        }
+        Self { sys_id: sys_id.chars().take(100).collect(), why: why.into() }
     }
 }
 
@@ -58,13 +56,7 @@ pub(super) async fn sweep(
     sweep: Sweep<'_>,
     mut on_page: impl FnMut(Vec<Record>) -> Result<(), ServiceNowError>,
 ) -> Result<CompleteRead, ServiceNowError> {
-    let Sweep {
-        operation,
-        table,
-        filter,
-        mut fields,
-        may_lack,
-    } = sweep;
+    let Sweep { operation, table, filter, mut fields, may_lack } = sweep;
     let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
     fields.extend(filter.fields());
     fields.insert("sys_id".into());
@@ -74,13 +66,14 @@ pub(super) async fn sweep(
     let mut seen = Seen::default();
     let mut last: Option<String> = None;
     let mut short_before = false;
-    for number in 0_u64.. {
-        let query = filter
-            .page_after(last.as_deref())
-            .map_err(|error| doubt(format!("the last sys_id of a page is not usable: {error}")))?;
-        let (page, used) = connection
-            .list(operation, table, &query, &fields, limit)
-            .await?;
+    loop {
+        let query = match &last {
+            None => filter.ordered(),
+            Some(last) => filter.ordered_after(last).map_err(|error| {
+                doubt(format!("the last sys_id of a page is not usable: {error}"))
+            })?,
+        };
+        let (page, used) = connection.list(operation, table, &query, &fields, limit).await?;
         limit = used;
         let Some(total) = page.total else {
             return Err(doubt(
@@ -88,7 +81,7 @@ pub(super) async fn sweep(
             ));
         };
         let came = page.rows.len() as u64;
-        if number == 0 {
+        if last.is_none() {
             read.announced = total;
         }
 
@@ -130,10 +123,8 @@ pub(super) async fn sweep(
 
     if read.rows < read.announced {
         // Rows may have left the filter meanwhile: then fewer are announced now, too.
-        let query = filter.page_after(None).unwrap_or_default();
-        let (page, _) = connection
-            .list(operation, table, &query, &fields, 1)
-            .await?;
+        let query = filter.ordered();
+        let (page, _) = connection.list(operation, table, &query, &fields, 1).await?;
         let now = page.total.unwrap_or(read.announced);
         if read.rows < now {
             return Err(doubt(hidden(now, read.rows)));
@@ -157,8 +148,9 @@ pub(super) fn check(
     match filter.unmet(row) {
         Ok(None) => Ok(()),
         Ok(Some(term)) => Err(format!(
-            "a row came that does not fit {term:?}: the condition was dropped (a wrong field \
-             name?), or it compares a displayed name (then name the field, as in department.name)"
+            "a row came that does not fit {:?}: the condition was dropped (a wrong field name?), or \
+             it compares a displayed name (then name the field, as in department.name)",
+            clean(&term)
         )),
         Err(MissingField(field)) => Err(lacking(&field)),
     }
@@ -170,10 +162,7 @@ pub(super) fn present(
     fields: &BTreeSet<String>,
     may_lack: fn(&Record, &str) -> bool,
 ) -> Result<(), String> {
-    match fields
-        .iter()
-        .find(|field| !row.contains_key(*field) && !may_lack(row, field))
-    {
+    match fields.iter().find(|field| !row.contains_key(*field) && !may_lack(row, field)) {
         Some(field) => Err(lacking(field)),
         None => Ok(()),
     }
@@ -240,15 +229,10 @@ pub(super) async fn peek(
     fields: &BTreeSet<String>,
     limit: u32,
 ) -> Result<(Vec<Record>, u64), ServiceNowError> {
-    let (page, used) = connection
-        .list(operation, table, query, fields, limit)
-        .await?;
+    let (page, used) = connection.list(operation, table, query, fields, limit).await?;
     let came = page.rows.len() as u64;
     if used < limit && came >= u64::from(used) {
-        return Err(ServiceNowError::unbelievable(
-            operation,
-            "it only came in part",
-        ));
+        return Err(ServiceNowError::unbelievable(operation, "it only came in part"));
     }
     Ok((page.rows, page.total.unwrap_or(came)))
 }
@@ -262,11 +246,6 @@ pub(super) fn id(row: &Record) -> Result<SysId, String> {
 pub(super) fn version(row: &Record) -> Result<(String, u64), String> {
     let updated_on = row.get("sys_updated_on").map_or("", String::as_str);
     wire::moment(updated_on).ok_or("sys_updated_on is not a stored date-time")?;
-    let mod_count = row
-        .get("sys_mod_count")
-        .and_then(|count| count.parse().ok());
-    Ok((
-        updated_on.to_owned(),
-        mod_count.ok_or("sys_mod_count is not a number")?,
-    ))
+    let mod_count = row.get("sys_mod_count").and_then(|count| count.parse().ok());
+    Ok((updated_on.to_owned(), mod_count.ok_or("sys_mod_count is not a number")?))
 }

@@ -87,22 +87,11 @@ impl ServiceNowReader {
             Err(error) => return Err(error),
         };
         paging::present(&row, &fields, nothing_lacks).map_err(doubt)?;
-        let inside = self
-            .connection
-            .users()
-            .matches(&row)
-            .map_err(|error| doubt(error.to_string()))?;
-        let presence = if inside {
-            Presence::Present
-        } else {
-            Presence::Outside
-        };
+        let inside =
+            self.connection.users().matches(&row).map_err(|error| doubt(error.to_string()))?;
+        let presence = if inside { Presence::Present } else { Presence::Outside };
         let person = person(&row, &self.kept_fields(), presence).map_err(doubt)?;
-        Ok(if inside {
-            Lookup::Found(person)
-        } else {
-            Lookup::Outside(person)
-        })
+        Ok(if inside { Lookup::Found(person) } else { Lookup::Outside(person) })
     }
 
     /// The people inside `servicenow.users` that a request's text names: a `sys_id`, a user name
@@ -115,10 +104,10 @@ impl ServiceNowReader {
             return Ok(Vec::new());
         };
         let id = SysId::parse(text).ok();
-        if let Some(id) = id.as_ref().filter(|_| is_hex_id(text)) {
-            if let Lookup::Found(person) = self.person(id).await? {
-                return Ok(vec![person]);
-            }
+        if let Some(id) = id.as_ref().filter(|_| is_hex_id(text))
+            && let Lookup::Found(person) = self.person(id).await?
+        {
+            return Ok(vec![person]);
         }
         let found = self.people_named(value).await?;
         // Not every sys_id is hexadecimal.
@@ -137,26 +126,15 @@ impl ServiceNowReader {
         let users = self.connection.users();
         let asked = Filter::parse(&format!("user_name={value}^ORemail={value}"))
             .map_err(|_| doubt("the text cannot stand in a query".into()))?;
-        let query = users.and(&asked).page_after(None).unwrap_or_default();
+        let query = users.and(&asked).ordered();
         let fields = self.person_fields();
-        let (rows, total) = paging::peek(
-            &self.connection,
-            operation,
-            TABLE,
-            &query,
-            &fields,
-            NAMESAKES,
-        )
-        .await?;
+        let (rows, total) =
+            paging::peek(&self.connection, operation, TABLE, &query, &fields, NAMESAKES).await?;
         if total > NAMESAKES.into() {
-            return Err(doubt(format!(
-                "{total} rows fit: the condition was dropped"
-            )));
+            return Err(doubt(format!("{total} rows fit: the condition was dropped")));
         }
         if total > rows.len() as u64 {
-            return Err(doubt(
-                "some of the rows that fit are hidden from this account".into(),
-            ));
+            return Err(doubt("some of the rows that fit are hidden from this account".into()));
         }
         let kept = self.kept_fields();
         let mut people = Vec::new();

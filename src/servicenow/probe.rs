@@ -29,22 +29,11 @@ impl ServiceNowReader {
         let query = "sys_id=javascript:gs.getUserID()";
         let (rows, total) =
             paging::peek(&self.connection, operation, "sys_user", query, &fields, 2).await?;
-        let guest = |message: &str| {
-            Err(ServiceNowError::SignIn {
-                message: message.into(),
-            })
-        };
+        let guest = |message: &str| Err(ServiceNowError::SignIn { message: message.into() });
         if total > 1 || rows.len() > 1 {
-            return Err(ServiceNowError::unbelievable(
-                operation,
-                "more than one user came",
-            ));
+            return Err(ServiceNowError::unbelievable(operation, "more than one user came"));
         }
-        match rows
-            .first()
-            .and_then(|row| row.get("user_name"))
-            .map(|name| name.trim())
-        {
+        match rows.first().and_then(|row| row.get("user_name")).map(|name| name.trim()) {
             None | Some("") => guest("it takes us for a guest, or hides our own record from us"),
             Some("guest") => guest("it takes us for a guest"),
             Some(name) => Ok(name.to_owned()),
@@ -56,10 +45,8 @@ impl ServiceNowReader {
     /// Each field is asked to be empty and not empty at once. No row fits that, whatever the
     /// field's type; one that is announced shows that both conditions were dropped.
     pub async fn probe_filter(&self) -> Result<(), ServiceNowError> {
-        self.probe("users", "sys_user", self.connection.users())
-            .await?;
-        self.probe("requests", "sc_req_item", self.connection.requests())
-            .await
+        self.probe("users", "sys_user", self.connection.users()).await?;
+        self.probe("requests", "sc_req_item", self.connection.requests()).await
     }
 
     async fn probe(&self, key: &str, table: &str, filter: &Filter) -> Result<(), ServiceNowError> {

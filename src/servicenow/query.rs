@@ -102,12 +102,7 @@ impl Filter {
             return Ok(Self { groups });
         }
         for term in split(encoded) {
-            let refused = |why| {
-                Err(InvalidQuery {
-                    term: term.chars().take(60).collect(),
-                    why,
-                })
-            };
+            let refused = |why| Err(InvalidQuery { term: term.chars().take(60).collect(), why });
             if term == "EQ" {
                 continue; // The end mark that ServiceNow's own "copy query" adds.
             }
@@ -134,9 +129,7 @@ impl Filter {
     /// Both filters together.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
-        Self {
-            groups: self.groups.iter().chain(&other.groups).cloned().collect(),
-        }
+        Self { groups: self.groups.iter().chain(&other.groups).cloned().collect() }
     }
 
     /// The fields that [`Filter::matches`] needs, dot-walks spelled as in the query.
@@ -174,12 +167,17 @@ impl Filter {
         Ok(None)
     }
 
-    /// The query for the rows after `last` in the order of `sys_id`.
-    pub fn page_after(&self, last: Option<&str>) -> Result<String, UnsafeValue> {
+    /// The query for all rows that fit, in the order of `sys_id`.
+    pub fn ordered(&self) -> String {
         let mut parts = self.parts();
-        if let Some(last) = last {
-            parts.push(format!("sys_id>{}", member(last)?));
-        }
+        parts.push("ORDERBYsys_id".into());
+        parts.join("^")
+    }
+
+    /// The query for those after the row `last` in that order.
+    pub fn ordered_after(&self, last: &str) -> Result<String, UnsafeValue> {
+        let mut parts = self.parts();
+        parts.push(format!("sys_id>{}", member(last)?));
         parts.push("ORDERBYsys_id".into());
         Ok(parts.join("^"))
     }
@@ -215,13 +213,8 @@ pub fn literal(text: &str) -> Result<&str, UnsafeValue> {
 /// Checks a text that stands in a list or as an id: a literal without commas, quotes, blanks and
 /// comparison signs.
 pub fn member(text: &str) -> Result<&str, UnsafeValue> {
-    if text
-        .chars()
-        .any(|c| ",'\"=<>@".contains(c) || c.is_whitespace())
-    {
-        return Err(UnsafeValue(
-            "it holds a comma, a quote, a blank or a comparison sign",
-        ));
+    if text.chars().any(|c| ",'\"=<>@".contains(c) || c.is_whitespace()) {
+        return Err(UnsafeValue("it holds a comma, a quote, a blank or a comparison sign"));
     }
     literal(text)
 }
@@ -261,30 +254,18 @@ fn split(encoded: &str) -> Vec<&str> {
 }
 
 fn joined(group: &[Condition]) -> String {
-    let texts: Vec<_> = group
-        .iter()
-        .map(|condition| condition.text.as_str())
-        .collect();
+    let texts: Vec<_> = group.iter().map(|condition| condition.text.as_str()).collect();
     texts.join("^OR")
 }
 
 fn condition(text: &str) -> Result<Condition, InvalidQuery> {
-    let refused = |why| {
-        Err(InvalidQuery {
-            term: text.chars().take(60).collect(),
-            why,
-        })
-    };
-    let end = text
-        .find(|c: char| !name_character(c))
-        .unwrap_or(text.len());
+    let refused = |why| Err(InvalidQuery { term: text.chars().take(60).collect(), why });
+    let end = text.find(|c: char| !name_character(c)).unwrap_or(text.len());
     let (field, rest) = text.split_at(end);
     if !is_name(field) {
         return refused("a condition begins with the name of a field, in lower case");
     }
-    let known = OPERATORS
-        .iter()
-        .find(|(spelling, _)| rest.starts_with(spelling));
+    let known = OPERATORS.iter().find(|(spelling, _)| rest.starts_with(spelling));
     let Some((spelling, operator)) = known.filter(|_| !rest.starts_with("INSTANCEOF")) else {
         return refused("the operator is missing, or not one that can be checked row by row");
     };
@@ -322,11 +303,7 @@ impl Condition {
         let raw = get(&self.field)?;
         let (have, want) = (folded(raw), folded(&self.value));
         let order = |limit: &str| {
-            if have.is_empty() {
-                None
-            } else {
-                Some(compare(&have, limit))
-            }
+            if have.is_empty() { None } else { Some(compare(&have, limit)) }
         };
         Ok(match self.operator {
             Op::Anything => true,
@@ -389,10 +366,7 @@ mod tests {
     use super::*;
 
     fn row(fields: &[(&str, &str)]) -> Record {
-        fields
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect()
+        fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
     fn fits(query: &str, fields: &[(&str, &str)]) -> bool {
@@ -434,11 +408,7 @@ mod tests {
             ("fBETWEEN1@3", "2", true),
             ("fBETWEEN1@3", "4", false),
         ] {
-            assert_eq!(
-                fits(query, &[("f", value)]),
-                expected,
-                "{query} on {value:?}"
-            );
+            assert_eq!(fits(query, &[("f", value)]), expected, "{query} on {value:?}");
         }
         assert!(fits("fSAMEASg", &[("f", "a"), ("g", "A")]));
         assert!(!fits("fNSAMEASg", &[("f", "a"), ("g", "A")]));
@@ -454,10 +424,7 @@ mod tests {
     #[test]
     fn a_doubled_caret_is_part_of_the_value() {
         assert!(fits("f=a^^b^g=1", &[("f", "a^b"), ("g", "1")]));
-        assert_eq!(
-            Filter::parse("f=a^^b^g=1").unwrap().to_string(),
-            "f=a^^b^g=1"
-        );
+        assert_eq!(Filter::parse("f=a^^b^g=1").unwrap().to_string(), "f=a^^b^g=1");
     }
 
     #[test]
@@ -503,25 +470,18 @@ mod tests {
     fn a_page_is_composed_of_the_filter_the_window_and_the_cursor() {
         let base = Filter::parse("active=true^ORvip=true").unwrap();
         let window = Filter::parse("sys_updated_on>=2026-01-01 00:00:00").unwrap();
-        let query = base.and(&window).page_after(Some("abc")).unwrap();
+        let query = base.and(&window).ordered_after("abc").unwrap();
         assert_eq!(
             query,
             "active=true^ORvip=true^sys_updated_on>=2026-01-01 00:00:00^sys_id>abc^ORDERBYsys_id"
         );
-        assert_eq!(Filter::default().page_after(None).unwrap(), "ORDERBYsys_id");
-        assert!(base.page_after(Some("a^NQb")).is_err());
+        assert_eq!(Filter::default().ordered(), "ORDERBYsys_id");
+        assert!(base.ordered_after("a^NQb").is_err());
     }
 
     #[test]
     fn a_value_that_would_change_a_query_is_refused_without_being_repeated() {
-        for text in [
-            "",
-            "a^b",
-            "javascript:gs.x()",
-            "JAVASCRIPT:x",
-            "a\nb",
-            "a\u{0}",
-        ] {
+        for text in ["", "a^b", "javascript:gs.x()", "JAVASCRIPT:x", "a\nb", "a\u{0}"] {
             let error = literal(text).unwrap_err().to_string();
             assert!(text.is_empty() || !error.contains(text), "{error}");
         }

@@ -43,7 +43,8 @@ impl ServiceNowReader {
     /// Reads the requests for the configured items, all or those changed within a window, and
     /// hands them on page by page. Nothing handed on may be used before this returns well.
     ///
-    /// Where an order's approval counts, a window also holds the requests whose order changed.
+    /// Where an order's approval counts, a window also holds the requests whose order changed: each
+    /// is handed on once, though the counts of the two reads are added up.
     pub async fn requests(
         &self,
         window: Option<&Window>,
@@ -123,12 +124,7 @@ impl ServiceNowReader {
     fn request_fields(&self) -> BTreeSet<String> {
         let settings = self.connection.settings();
         let mut fields = paging::names(FIELDS);
-        fields.extend(
-            settings
-                .variables
-                .iter()
-                .map(|name| format!("variables.{name}")),
-        );
+        fields.extend(settings.variables.iter().map(|name| format!("variables.{name}")));
         fields.extend(settings.request_fields.iter().cloned());
         fields.extend(self.connection.requests().fields());
         fields
@@ -152,8 +148,7 @@ impl ServiceNowReader {
         };
         // A variable that was not sent stays out: to take it for empty would be a guess.
         let variables = settings.variables.iter().filter_map(|name| {
-            row.get(&format!("variables.{name}"))
-                .map(|value| (name.clone(), value.clone()))
+            row.get(&format!("variables.{name}")).map(|value| (name.clone(), value.clone()))
         });
         let fields = settings
             .request_fields
@@ -161,21 +156,14 @@ impl ServiceNowReader {
             .filter_map(|name| row.get(name).map(|value| (name.clone(), value.clone())));
         Ok(Request {
             sys_id: paging::id(row)?,
-            reference: RequestRef {
-                number: number("number")?,
-                parent,
-            },
+            reference: RequestRef { number: number("number")?, parent },
             item: get(row, "cat_item").to_owned(),
             item_name: get(row, "cat_item.name").to_owned(),
             state: state(row, &settings.state_done),
             approval: get(row, "approval").to_owned(),
             order_approval: get(row, "request.approval").to_owned(),
-            requested_for: if own.is_empty() {
-                get(row, "request.requested_for")
-            } else {
-                own
-            }
-            .to_owned(),
+            requested_for: if own.is_empty() { get(row, "request.requested_for") } else { own }
+                .to_owned(),
             opened_at: if get(row, "opened_at").is_empty() {
                 created_at
             } else {
@@ -250,11 +238,7 @@ mod tests {
         ] {
             let row = [("state", value), ("active", active), ("approval", approval)]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()));
-            assert_eq!(
-                state(&row.into(), "107"),
-                expected,
-                "{value} {active} {approval}"
-            );
+            assert_eq!(state(&row.into(), "107"), expected, "{value} {active} {approval}");
         }
     }
 }

@@ -33,14 +33,10 @@ pub(super) fn page(operation: &str, answer: &Answer) -> Result<Page, ServiceNowE
         .iter()
         .map(|element| match element {
             Value::Object(fields) => record(fields).map_err(doubt),
-            _ => Err(doubt(
-                "the list holds something that is not a row: it was cut off".into(),
-            )),
+            _ => Err(doubt("the list holds something that is not a row: it was cut off".into())),
         })
         .collect::<Result<_, _>>()?;
-    let total = answer
-        .header("x-total-count")
-        .and_then(|count| count.trim().parse().ok());
+    let total = answer.header("x-total-count").and_then(|count| count.trim().parse().ok());
     Ok(Page { rows, total })
 }
 
@@ -50,10 +46,7 @@ pub(super) fn row(operation: &str, answer: &Answer) -> Result<Record, ServiceNow
         Value::Object(fields) => {
             record(&fields).map_err(|why| ServiceNowError::unbelievable(operation, why))
         }
-        _ => Err(ServiceNowError::unbelievable(
-            operation,
-            "`result` is not one row",
-        )),
+        _ => Err(ServiceNowError::unbelievable(operation, "`result` is not one row")),
     }
 }
 
@@ -69,41 +62,27 @@ pub(super) fn judge(operation: &str, answer: &Answer) -> Result<(), ServiceNowEr
         200..=299 => Ok(()),
         300..=399 => Err(ServiceNowError::unbelievable(
             &operation,
-            format!(
-                "status {}: a redirect, as to a login page, instead of the API",
-                answer.status
-            ),
+            format!("status {}: a redirect, as to a login page, instead of the API", answer.status),
         )),
-        401 => Err(ServiceNowError::SignIn {
-            message: said(answer).0,
-        }),
+        401 => Err(ServiceNowError::SignIn { message: said(answer).0 }),
         403 => {
             let (message, detail) = said(answer);
-            Err(ServiceNowError::Forbidden {
-                operation,
-                message,
-                detail,
-            })
+            Err(ServiceNowError::Forbidden { operation, message, detail })
         }
         404 => match error_of(answer) {
             // Absence is acted on, so only the API's own answer about a record counts.
             Some((message, _)) if !message.contains("does not represent any resource") => {
                 Err(ServiceNowError::NotFound { operation })
             }
-            Some((message, detail)) => Err(ServiceNowError::Refused {
-                operation,
-                status: 404,
-                message,
-                detail,
-            }),
+            Some((message, detail)) => {
+                Err(ServiceNowError::Refused { operation, status: 404, message, detail })
+            }
             None => Err(ServiceNowError::unbelievable(
                 &operation,
                 "status 404, and not from the API: wrong address, or something in between",
             )),
         },
-        429 => Err(ServiceNowError::RateLimited {
-            retry_after: retry_after(answer),
-        }),
+        429 => Err(ServiceNowError::RateLimited { retry_after: retry_after(answer) }),
         500..=599 => {
             let (message, _) = said(answer);
             let why = format!("status {}: {message}", answer.status);
@@ -111,12 +90,7 @@ pub(super) fn judge(operation: &str, answer: &Answer) -> Result<(), ServiceNowEr
         }
         status => {
             let (message, detail) = said(answer);
-            Err(ServiceNowError::Refused {
-                operation,
-                status,
-                message,
-                detail,
-            })
+            Err(ServiceNowError::Refused { operation, status, message, detail })
         }
     }
 }
@@ -127,10 +101,7 @@ pub(super) fn json(
     answer: &Answer,
 ) -> Result<Map<String, Value>, ServiceNowError> {
     if !answer.says_json() {
-        let why = if answer
-            .header("content-type")
-            .is_some_and(|kind| kind.contains("html"))
-        {
+        let why = if answer.header("content-type").is_some_and(|kind| kind.contains("html")) {
             "it is a login or maintenance/hibernation page instead of the API"
         } else {
             "it is not JSON"
@@ -139,15 +110,9 @@ pub(super) fn json(
     }
     match serde_json::from_slice(&answer.body) {
         Ok(Value::Object(body)) => Ok(body),
-        Ok(_) => Err(ServiceNowError::unbelievable(
-            operation,
-            "it is not a JSON object",
-        )),
+        Ok(_) => Err(ServiceNowError::unbelievable(operation, "it is not a JSON object")),
         // serde's message could repeat a value.
-        Err(_) => Err(ServiceNowError::unbelievable(
-            operation,
-            "its JSON is broken or cut off",
-        )),
+        Err(_) => Err(ServiceNowError::unbelievable(operation, "its JSON is broken or cut off")),
     }
 }
 
@@ -159,10 +124,7 @@ fn result(operation: &str, answer: &Answer) -> Result<Value, ServiceNowError> {
         let (message, _) = texts(&body);
         return Err(ServiceNowError::unbelievable(
             operation,
-            format!(
-                "it ends in an error although its status is {}: {message}",
-                answer.status
-            ),
+            format!("it ends in an error although its status is {}: {message}", answer.status),
         ));
     }
     body.remove("result")
@@ -174,10 +136,7 @@ fn record(fields: &Map<String, Value>) -> Result<Record, String> {
         .iter()
         .map(|(name, value)| match text(value) {
             Some(text) => Ok((name.clone(), text)),
-            None => Err(format!(
-                "the field {} has a shape that is not known",
-                clean(name)
-            )),
+            None => Err(format!("the field {} has a shape that is not known", clean(name))),
         })
         .collect()
 }
@@ -208,22 +167,14 @@ fn error_of(answer: &Answer) -> Option<(String, String)> {
 
 fn texts(body: &Map<String, Value>) -> (String, String) {
     let text = |name: &str| {
-        let value = body
-            .get("error")
-            .and_then(|error| error.get(name))
-            .and_then(Value::as_str);
+        let value = body.get("error").and_then(|error| error.get(name)).and_then(Value::as_str);
         clean(value.unwrap_or(""))
     };
     (text("message"), text("detail"))
 }
 
 fn said(answer: &Answer) -> (String, String) {
-    let nothing = || {
-        (
-            format!("status {} without an explanation", answer.status),
-            String::new(),
-        )
-    };
+    let nothing = || (format!("status {} without an explanation", answer.status), String::new());
     error_of(answer).unwrap_or_else(nothing)
 }
 
@@ -240,9 +191,7 @@ fn retry_after(answer: &Answer) -> Option<Duration> {
 
 /// The `Date` header: the clock of the other side.
 pub(super) fn date(answer: &Answer) -> Option<Instant> {
-    DateTime::parse_from_rfc2822(answer.header("date")?)
-        .ok()
-        .map(|date| date.with_timezone(&Utc))
+    DateTime::parse_from_rfc2822(answer.header("date")?).ok().map(|date| date.with_timezone(&Utc))
 }
 
 const TIME_FORMAT: &str = "%Y-%m-%d %H:%M:%S";
@@ -253,9 +202,7 @@ pub(super) fn moment(text: &str) -> Option<Instant> {
     if text.len() != 19 {
         return None;
     }
-    NaiveDateTime::parse_from_str(text, TIME_FORMAT)
-        .ok()
-        .map(|time| time.and_utc())
+    NaiveDateTime::parse_from_str(text, TIME_FORMAT).ok().map(|time| time.and_utc())
 }
 
 /// Writes a moment as ServiceNow stores it, cutting off parts of a second.
@@ -294,13 +241,9 @@ mod tests {
     fn a_date_is_read_only_in_the_form_in_which_it_is_stored() {
         let read = moment("2026-11-23 10:00:09").unwrap();
         assert_eq!(stored(read), "2026-11-23 10:00:09");
-        for odd in [
-            "",
-            "2026-11-23",
-            "23.11.2026 10:00:00",
-            "2026-11-23T10:00:00",
-            "2026-1-3 1:0:0",
-        ] {
+        for odd in
+            ["", "2026-11-23", "23.11.2026 10:00:00", "2026-11-23T10:00:00", "2026-1-3 1:0:0"]
+        {
             assert!(moment(odd).is_none(), "{odd} was accepted");
         }
     }

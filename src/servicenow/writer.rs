@@ -54,8 +54,7 @@ impl ServiceNowWriter {
         request: &SysId,
         closing: &Closing<'_>,
     ) -> Result<Echo, ServiceNowError> {
-        self.write("writing back on a request", "sc_req_item", request, closing)
-            .await
+        self.write("writing back on a request", "sc_req_item", request, closing).await
     }
 
     /// Writes a note on a requested item and leaves its state.
@@ -65,15 +64,7 @@ impl ServiceNowWriter {
         note_field: &str,
         note: &str,
     ) -> Result<Echo, ServiceNowError> {
-        self.close(
-            request,
-            &Closing {
-                note_field,
-                note,
-                state: None,
-            },
-        )
-        .await
+        self.close(request, &Closing { note_field, note, state: None }).await
     }
 
     /// Writes a work note on a task and gives it a state, in one PATCH.
@@ -83,13 +74,8 @@ impl ServiceNowWriter {
         note: &str,
         state: &str,
     ) -> Result<Echo, ServiceNowError> {
-        let closing = Closing {
-            note_field: "work_notes",
-            note,
-            state: Some(state),
-        };
-        self.write("closing a task", "sc_task", task, &closing)
-            .await
+        let closing = Closing { note_field: "work_notes", note, state: Some(state) };
+        self.write("closing a task", "sc_task", task, &closing).await
     }
 
     async fn write(
@@ -99,11 +85,7 @@ impl ServiceNowWriter {
         id: &SysId,
         closing: &Closing<'_>,
     ) -> Result<Echo, ServiceNowError> {
-        let Closing {
-            note_field,
-            note,
-            state,
-        } = *closing;
+        let Closing { note_field, note, state } = *closing;
         let mut body = Map::new();
         body.insert(note_field.to_owned(), Value::String(plain(note)));
         if let Some(state) = state {
@@ -111,18 +93,13 @@ impl ServiceNowWriter {
         }
         let body = Value::Object(body).to_string().into_bytes();
         let fields = paging::names(["sys_id", "state", "active", "sys_mod_count", note_field]);
-        let row = self
-            .connection
-            .patch(operation, table, id, body, &fields)
-            .await?;
+        let row = self.connection.patch(operation, table, id, body, &fields).await?;
         let now = row.get("state").cloned().unwrap_or_default();
         Ok(Echo {
             state_taken: state.is_none_or(|written| written == now),
             state: now,
             active: row.get("active").is_some_and(|active| active == "true"),
-            mod_count: row
-                .get("sys_mod_count")
-                .and_then(|count| count.parse().ok()),
+            mod_count: row.get("sys_mod_count").and_then(|count| count.parse().ok()),
             note_dropped: !row.contains_key(note_field),
         })
     }
@@ -131,12 +108,9 @@ impl ServiceNowWriter {
 /// A note without control characters, and without the mark that makes ServiceNow show HTML: other
 /// systems' texts stand in it.
 fn plain(note: &str) -> String {
-    let text: String = note
-        .chars()
-        .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'))
-        .collect();
-    text.replace("[code]", "[ code]")
-        .replace("[/code]", "[ /code]")
+    let text: String =
+        note.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    text.replace("[code]", "[ code]").replace("[/code]", "[ /code]")
 }
 
 #[cfg(test)]

@@ -1,0 +1,305 @@
+use std::collections::BTreeSet;
+
+use super::{Responder, failure, html, json, person, rows};
+use crate::model::{Instant, Person, Presence, SysId};
+use crate::servicenow::{CompleteRead, Lookup, ServiceNowError, ServiceNowReader, Window};
+
+async fn read(reader: &ServiceNowReader) -> (Result<CompleteRead, String>, Vec<Person>) {
+    let mut people = Vec::new();
+    let read = reader.people(None, |page| {
+        people.extend(page);
+        Ok(())
+    });
+    let read = read.await.map_err(|error| error.to_string());
+    (read, people)
+}
+
+async fn failed_with(replies: Vec<super::Reply>) -> String {
+    read(&Responder::with(replies).await.reader()).await.0.unwrap_err()
+}
+
+#[tokio::test]
+async fn pages_follow_the_key_until_the_announced_rows_are_there() {
+    let side = Responder::with(vec![
+        rows(3, &[person("a", ""), person("b", "")]),
+        rows(1, &[person("C", "")]),
+    ])
+    .await;
+    let (read, people) = read(&side.reader()).await;
+
+    assert_eq!(read.unwrap(), CompleteRead { rows: 3, announced: 3, set_aside: vec![] });
+    let ids: Vec<_> = people.iter().map(|person| person.sys_id.as_str()).collect();
+    assert_eq!(ids, ["a", "b", "C"]);
+    assert_eq!(people[0].field("department.name"), "Sales");
+    assert_eq!((people[0].mod_count, people[0].presence), (3, Presence::Present));
+    let calls = side.calls();
+    assert!(calls[0].contains("sysparm_query=active=true^ORDERBYsys_id & "), "{}", calls[0]);
+    assert!(calls[1].contains("sysparm_query=active=true^sys_id>b^ORDERBYsys_id & "));
+    for call in &calls {
+        for part in [
+            "GET /api/now/table/sys_user ",
+            "sysparm_fields=active,department.name,email,name,sys_id,sys_mod_count,sys_updated_on,user_name",
+            "sysparm_display_value=false & sysparm_exclude_reference_link=true",
+            "sysparm_suppress_pagination_header=true",
+            "sysparm_limit=2",
+            "accept: application/json",
+            "user-agent: goldthread/",
+        ] {
+            assert!(call.contains(part), "{part} is not in {call}");
+        }
+        assert!(!call.to_lowercase().contains("cookie"));
+    }
+}
+
+#[tokio::test]
+async fn a_full_last_page_is_followed_by_an_empty_one() {
+    let side =
+        Responder::with(vec![rows(2, &[person("a", ""), person("b", "")]), rows(0, &[])]).await;
+    assert_eq!(read(&side.reader()).await.0.unwrap().rows, 2);
+}
+
+#[tokio::test]
+async fn a_window_is_part_of_the_query_and_of_the_check() {
+    let outside = person("a", "").replace("10:00:00", "12:00:00");
+    let side = Responder::with(vec![rows(1, &[outside])]).await;
+    let at = |text: &str| text.parse::<Instant>().unwrap();
+    let window = Window { from: at("2026-11-23T09:00:00Z"), to: at("2026-11-23T11:00:00Z") };
+    let error = side.reader().people(Some(&window), |_| Ok(())).await.unwrap_err();
+    assert!(error.to_string().contains("sys_updated_on<2026-11-23 11:00:00"), "{error}");
+    let call = &side.calls()[0];
+    assert!(
+        call.contains("active=true^sys_updated_on>=2026-11-23 09:00:00^sys_updated_on<2026-11-23 11:00:00^ORDERBY"),
+        "{call}"
+    );
+}
+
+#[tokio::test]
+async fn rows_hidden_by_access_rules_make_the_read_fail() {
+    let short = || rows(2, &[person("a", "")]);
+    let error = failed_with(vec![short(), short()]).await;
+    assert!(error.contains("2 rows announced, 1 came: rows are hidden from this account"));
+    let error = failed_with(vec![rows(5, &[]), rows(5, &[])]).await;
+    assert!(error.contains("2 rows announced, 0 came"), "{error}");
+}
+
+#[tokio::test]
+async fn a_row_that_went_between_the_count_and_the_page_is_no_hidden_row() {
+    let side =
+        Responder::with(vec![rows(2, &[person("a", "")]), rows(1, &[person("a", "")])]).await;
+    assert_eq!(read(&side.reader()).await.0.unwrap().rows, 1);
+}
+
+#[tokio::test]
+async fn a_read_that_ends_early_is_refused_unless_the_rows_have_really_gone() {
+    let first = || rows(4, &[person("a", ""), person("b", "")]);
+    let error = failed_with(vec![first(), rows(0, &[]), rows(4, &[person("a", "")])]).await;
+    assert!(error.contains("4 rows announced, 2 came"), "{error}");
+
+    let side = Responder::with(vec![first(), rows(0, &[]), rows(2, &[person("a", "")])]).await;
+    assert_eq!(read(&side.reader()).await.0.unwrap().rows, 2);
+}
+
+#[tokio::test]
+async fn a_dropped_condition_shows_in_the_rows() {
+    let inactive = person("a", "").replace("\"active\":\"true\"", "\"active\":\"false\"");
+    let error = failed_with(vec![rows(1, &[inactive])]).await;
+    assert!(error.contains("does not fit \"active=true\""), "{error}");
+
+    let page = || rows(3, &[person("a", ""), person("b", "")]);
+    let error = failed_with(vec![page(), page()]).await;
+    assert!(error.contains("came twice"), "{error}");
+}
+
+#[tokio::test]
+async fn a_field_that_is_left_out_is_named() {
+    let lacking = person("b", "").replace(r#""department.name":"Sales","#, "");
+    let error = failed_with(vec![rows(2, &[person("a", ""), lacking])]).await;
+    assert!(error.contains("the field department.name is missing"), "{error}");
+}
+
+#[tokio::test]
+async fn a_row_without_a_usable_id_is_set_aside_and_the_others_go_on() {
+    let odd = person("b b", "");
+    let unversioned = person("c", "").replace("\"3\"", "\"many\"");
+    let side = Responder::with(vec![
+        rows(3, &[person("a(1)", ""), person("a", "")]),
+        rows(1, &[unversioned]),
+    ])
+    .await;
+    let (read_end, people) = read(&side.reader()).await;
+    let read_end = read_end.unwrap();
+    assert_eq!((people.len(), read_end.rows), (1, 3));
+    let aside: Vec<_> = read_end.set_aside.iter().map(|row| row.sys_id.as_str()).collect();
+    assert_eq!(aside, ["a(1)", "c"]);
+
+    let side = Responder::with(vec![rows(3, &[person("a", ""), odd])]).await;
+    let error = read(&side.reader()).await.0.unwrap_err();
+    assert!(error.contains("the last sys_id of a page is not usable"), "{error}");
+}
+
+#[tokio::test]
+async fn an_error_after_some_rows_is_not_believed_and_half_a_page_is_asked_for() {
+    let body = format!(
+        r#"{{"result":[{},""],"error":{{"message":"Transaction cancelled: maximum execution time exceeded","detail":null}},"status":"failure"}}"#,
+        person("a", "")
+    );
+    let partial = || json(200, &body).with("X-Total-Count", 2);
+    let side = Responder::with(vec![
+        partial(),
+        rows(2, &[person("a", "")]),
+        rows(1, &[person("b", "")]),
+        rows(0, &[]),
+    ])
+    .await;
+    assert_eq!(read(&side.reader()).await.0.unwrap().rows, 2);
+    assert!(side.calls()[1].contains("sysparm_limit=1"));
+
+    let error = failed_with(vec![partial(), partial(), partial()]).await;
+    assert!(error.contains("Transaction cancelled"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_not_the_api_is_said_in_words() {
+    let error = failed_with(vec![html(200), html(200), html(200)]).await;
+    assert!(error.contains("login or maintenance/hibernation page instead of the API"), "{error}");
+    let later = || json(202, "{}");
+    let error = failed_with(vec![later(), later(), later()]).await;
+    assert!(error.contains("202"), "{error}");
+    let moved = || html(302).with("Location", "https://login.example.com/");
+    let error = failed_with(vec![moved(), moved(), moved()]).await;
+    assert!(error.contains("redirect"), "{error}");
+    let torn = || json(200, r#"{"result":[{"sys_id":"a"#);
+    let error = failed_with(vec![torn(), torn(), torn()]).await;
+    assert!(error.contains("broken or cut off"), "{error}");
+    let error = failed_with(vec![json(200, r#"{"result":[]}"#)]).await;
+    assert!(error.contains("X-Total-Count"), "{error}");
+}
+
+#[tokio::test]
+async fn a_read_survives_a_cut_connection_a_restart_and_a_full_queue() {
+    let side = Responder::with(vec![
+        rows(1, &[person("a", "")]).cut_off(),
+        html(503),
+        failure(429, "busy").with("Retry-After", 0),
+        failure(429, "busy"),
+        rows(1, &[person("a", "")]),
+        rows(0, &[]),
+    ])
+    .await;
+    assert_eq!(read(&side.reader()).await.0.unwrap().rows, 1);
+}
+
+#[tokio::test]
+async fn a_long_wait_is_reported_instead_of_waited_for_and_nothing_more_is_sent() {
+    let side = Responder::with(vec![failure(429, "busy").with("Retry-After", 60)]).await;
+    let reader = side.reader();
+    for _ in 0..2 {
+        let error = reader.people(None, |_| Ok(())).await.unwrap_err();
+        assert!(matches!(error, ServiceNowError::RateLimited { retry_after: Some(_) }), "{error}");
+    }
+    assert_eq!(side.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_limit_is_kept_and_reported() {
+    let side = Responder::with(vec![
+        rows(0, &[]).with("X-RateLimit-Limit", 2).with("Date", "Mon, 23 Nov 2026 10:00:00 GMT"),
+    ])
+    .await;
+    let reader = side.reader();
+    read(&reader).await.0.unwrap();
+    let error = read(&reader).await.0.unwrap_err();
+    assert!(error.contains("rate limit"), "{error}");
+    let connection = &reader.connection;
+    assert_eq!(connection.budget().limit, Some(2));
+    assert_eq!(connection.server_date(), Some("2026-11-23T10:00:00Z".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn a_failing_taker_ends_the_read() {
+    let side = Responder::with(vec![rows(3, &[person("a", ""), person("b", "")])]).await;
+    let error = side.reader().people(None, |_| Err("disk full".into())).await.unwrap_err();
+    assert!(matches!(error, ServiceNowError::Taker(_)));
+}
+
+#[tokio::test]
+async fn a_forbidden_field_in_the_query_is_said_with_the_operation() {
+    let error = failed_with(vec![failure(403, "Insufficient rights to query records")]).await;
+    assert_eq!(
+        error,
+        "ServiceNow forbids reading people: Insufficient rights to query records (why)"
+    );
+}
+
+#[tokio::test]
+async fn one_person_is_found_or_outside_or_absent() {
+    let one = |row: String| json(200, &format!(r#"{{"result":{row}}}"#));
+    let inactive = person("a", "").replace("\"active\":\"true\"", "\"active\":\"false\"");
+    let side = Responder::with(vec![
+        one(person("a", "")),
+        one(inactive),
+        failure(404, "No Record found"),
+        one(person("b", "")),
+        one(person("b", "")),
+        one(person("b", "")),
+    ])
+    .await;
+    let (reader, id) = (side.reader(), SysId::parse("a").unwrap());
+    assert!(matches!(reader.person(&id).await.unwrap(), Lookup::Found(_)));
+    let outside = reader.person(&id).await.unwrap();
+    assert!(matches!(outside, Lookup::Outside(person) if person.presence == Presence::Outside));
+    assert_eq!(reader.person(&id).await.unwrap(), Lookup::Absent);
+    assert!(reader.person(&id).await.is_err(), "another row was taken for the one asked for");
+}
+
+#[tokio::test]
+async fn a_404_that_is_not_the_apis_does_not_make_anybody_absent() {
+    let id = SysId::parse("a").unwrap();
+    for reply in [|| html(404), || failure(404, "Requested URI does not represent any resource")] {
+        let side = Responder::with(vec![reply(), reply(), reply()]).await;
+        assert!(side.reader().person(&id).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_person_is_found_by_login_or_address_whatever_the_case() {
+    let side = Responder::with(vec![rows(2, &[person("a", ""), person("b", "")])]).await;
+    let found = side.reader().people_by(" UA@Example.com ").await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert!(side.calls()[0].contains(
+        "sysparm_query=active=true^user_name=UA@Example.com^ORemail=UA@Example.com^ORDERBYsys_id"
+    ));
+}
+
+#[tokio::test]
+async fn a_text_that_would_change_the_query_names_nobody_and_is_not_sent() {
+    let side = Responder::with(vec![]).await;
+    for text in ["", "x^NQactive=true", "javascript:gs.getUserID()", "a\nb"] {
+        assert_eq!(side.reader().people_by(text).await.unwrap(), []);
+    }
+    assert!(side.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_look_up_leaves_out_what_is_not_there_and_refuses_what_was_not_asked_for() {
+    let row = |id: &str| format!(r#"{{"sys_id":"{id}","u_okta_id":"00g{id}"}}"#);
+    let side = Responder::with(vec![rows(1, &[row("a")]), rows(1, &[row("z")])]).await;
+    let ids: BTreeSet<_> = ["a", "b"].map(|id| SysId::parse(id).unwrap()).into();
+    let reader = side.reader();
+    let found = reader.lookup("u_okta_group", "u_okta_id", &ids).await.unwrap();
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), [("a".into(), "00ga".into())]);
+    assert!(side.calls()[0].contains("sysparm_query=sys_idINa,b^ORDERBYsys_id"));
+    assert!(reader.lookup("u_okta_group", "u_okta_id", &ids).await.is_err());
+    assert!(reader.lookup("x/../y", "u_okta_id", &ids).await.is_err());
+}
+
+#[tokio::test]
+async fn a_filter_whose_field_is_dropped_is_found_at_the_start() {
+    let side = Responder::with(vec![rows(0, &[])]).await;
+    side.reader().probe_filter().await.unwrap();
+    assert!(side.calls()[0].contains("sysparm_query=activeISEMPTY^activeISNOTEMPTY"));
+
+    let side = Responder::with(vec![rows(7, &[person("a", "")])]).await;
+    let error = side.reader().probe_filter().await.unwrap_err().to_string();
+    assert!(error.contains("cannot be filtered by: active"), "{error}");
+}
