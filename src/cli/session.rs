@@ -10,7 +10,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::LogFormat;
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, Environment};
 use crate::engine::{Clock, EngineError, Progress};
 use crate::store::StoreError;
 
@@ -100,8 +100,10 @@ pub struct Place {
 impl Place {
     /// Reads and checks the configuration.
     pub fn load(&self) -> Result<Arc<Config>, Failure> {
-        let path = config::path(self.config.as_deref(), self.instance.as_deref())?;
-        Ok(Arc::new(config::load(&path)?))
+        let environment = Environment::current();
+        let instance = self.instance.as_deref();
+        let path = config::path(self.config.as_deref(), instance, &environment)?;
+        Ok(Arc::new(config::load(&path, instance, &environment)?))
     }
 }
 

@@ -8,7 +8,7 @@ use super::cycle::Scope;
 use super::decide::Surroundings;
 use super::report::Calls;
 use super::{Engine, EngineError};
-use crate::model::{AccountId, GroupId, Instant, Presence, SysId};
+use crate::model::{AccountId, GroupId, Presence, SysId};
 use crate::okta::{Identity, OktaError};
 use crate::policy::desire::identify;
 use crate::reconcile::guard::{Protected, implausible_read};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::model::{Operation, Record, RequestNumber, Standing, SysId, Terms};
+use crate::model::{Operation, Record, RequestNumber, RequestRef, Standing, SysId, Terms};
 use crate::policy::expression::Expression;
 use crate::policy::{Disposal, GroupRule, SuspendedElsewhere};
 

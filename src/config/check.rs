@@ -1,0 +1,722 @@
+//! From the file as written to settings that can be used, with every problem said at its place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use secrecy::SecretString;
+use toml::Spanned;
+use url::Url;
+
+use super::credential::{self, Environment};
+use super::file::{self, Auth, File, Text};
+use super::{
+    Close, Config, ConfigError, JournalField, Schedule, StoreSettings, Targets, Writeback,
+};
+use crate::model::{Operation, Person};
+use crate::policy::expression::{CompileError, Expression};
+use crate::policy::{
+    Accounts, Approval, Disposal, GroupRule, InactiveRecord, Lookup, Policy, RequestRule,
+    SuspendedElsewhere,
+};
+use crate::reconcile::guard::Limits;
+use crate::servicenow::query::Filter;
+use crate::{okta, servicenow};
+
+/// The text of the file, for messages that name a line.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    pub text: &'a str,
+    pub path: &'a Path,
+}
+
+impl Source<'_> {
+    fn at(&self, place: &Range<usize>, problem: &str) -> String {
+        if *place == (0..0) {
+            return format!("{}: {problem}", self.path.display());
+        }
+        let before = &self.text[..place.start.min(self.text.len())];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        format!("{}:{line}:{column}: {problem}", self.path.display())
+    }
+
+    /// What the TOML reader found, with its line and the nearest right name.
+    pub fn explain(&self, error: &toml::de::Error) -> String {
+        let message = error.message().trim();
+        let place = error.span().unwrap_or(0..0);
+        let problem = match unknown_key(message) {
+            None => message.to_owned(),
+            Some((key, known)) => match nearest(&key, known.iter().map(String::as_str)) {
+                Some(near) => format!("unknown key `{key}`; did you mean `{near}`?"),
+                None => format!("unknown key `{key}`; known here: {}", known.join(", ")),
+            },
+        };
+        self.at(&place, &problem)
+    }
+}
+
+/// Takes "unknown field `x`, expected one of `a`, `b`" apart.
+fn unknown_key(message: &str) -> Option<(String, Vec<String>)> {
+    let rest = message.strip_prefix("unknown field `")?;
+    let (key, rest) = rest.split_once('`')?;
+    let known = rest.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    Some((key.to_owned(), known))
+}
+
+fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|name| (strsim::damerau_levenshtein(word, name), name))
+        .filter(|(distance, name)| *distance <= name.len().max(word.len()).div_ceil(3))
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// Collects problems while settings are made; any problem makes the whole unusable.
+struct Checker<'a> {
+    source: Source<'a>,
+    instance: Option<&'a str>,
+    environment: &'a Environment,
+    problems: Vec<String>,
+}
+
+/// Checks everything, and gives either settings or all problems at once.
+pub fn check(
+    file: File,
+    source: Source<'_>,
+    instance: Option<&str>,
+    environment: &Environment,
+) -> Result<Config, ConfigError> {
+    let mut checker = Checker { source, instance, environment, problems: Vec::new() };
+    let config = checker.config(file);
+    match config {
+        Some(config) if checker.problems.is_empty() => Ok(config),
+        _ => Err(ConfigError { problems: checker.problems }),
+    }
+}
+
+impl Checker<'_> {
+    fn problem(&mut self, place: &Range<usize>, text: impl AsRef<str>) {
+        self.problems.push(self.source.at(place, text.as_ref()));
+    }
+
+    fn config(&mut self, file: File) -> Option<Config> {
+        let File {
+            mode,
+            servicenow,
+            okta,
+            store,
+            schedule,
+            identity,
+            profile,
+            request,
+            group,
+            lifecycle,
+            attribution,
+            guard,
+            writeback,
+            targets,
+            metrics,
+        } = file;
+        let observe = self.mode(mode.as_ref(), true);
+        let schedule = self.schedule(&schedule);
+        let profile = self.profile(&profile, identity.anchor.as_ref());
+        let requests = self.requests(&request);
+        let groups = self.groups(&group);
+        let limits = self.guard(&guard, &request);
+        let writeback = self.writeback(&writeback);
+        let state_done = writeback.as_ref().map_or("3", |w| w.state_done.as_str()).to_owned();
+        let match_on = self.match_on(&identity, &profile);
+        let policy = Policy {
+            anchor: identity.anchor.map(Spanned::into_inner),
+            match_on,
+            accounts: self.word(
+                &lifecycle.accounts,
+                &[("requested", Accounts::Requested), ("active", Accounts::Active)],
+            )?,
+            inactive_record: self.word(
+                &lifecycle.inactive_record,
+                &[
+                    ("suspend", InactiveRecord::Suspend),
+                    ("deactivate", InactiveRecord::Deactivate),
+                    ("hold", InactiveRecord::Hold),
+                    ("report", InactiveRecord::Report),
+                ],
+            )?,
+            suspended_elsewhere: self.word(
+                &lifecycle.suspended_elsewhere,
+                &[("report", SuspendedElsewhere::Report), ("apply", SuspendedElsewhere::Apply)],
+            )?,
+            create_ahead: self.duration(&lifecycle.create_ahead),
+            activation_mail: lifecycle.activation_mail,
+            unattributed: self.disposal(&attribution.unattributed)?,
+            drift: self.disposal(&attribution.drift)?,
+            timezone: schedule.as_ref().map_or(chrono_tz::UTC, |schedule| schedule.timezone),
+            observe,
+            profile,
+            requests,
+            groups,
+        };
+        let servicenow = self.servicenow(servicenow, &policy, state_done);
+        let okta = self.okta(okta);
+        let path = self.store_path(store.path.as_ref());
+        let keep = self.duration(&store.keep);
+        let targets =
+            Targets { leave: self.duration(&targets.leave), join: self.duration(&targets.join) };
+        let metrics = metrics.listen.and_then(|listen| match listen.get_ref().parse() {
+            Ok(address) => Some(address),
+            Err(_) => {
+                let text = "an address is HOST:PORT in numbers, such as \"127.0.0.1:9464\"";
+                self.problem(&listen.span(), text);
+                None
+            }
+        });
+        Some(Config {
+            file: self.source.path.to_owned(),
+            servicenow: servicenow?,
+            okta: okta?,
+            policy,
+            limits: limits?,
+            store: StoreSettings { path, keep },
+            schedule: schedule?,
+            writeback: writeback?,
+            targets,
+            metrics,
+        })
+    }
+
+    /// One of a few words.
+    fn word<T: Copy>(&mut self, text: &Text, words: &[(&str, T)]) -> Option<T> {
+        let word = text.get_ref();
+        if let Some((_, value)) = words.iter().find(|(name, _)| name == word) {
+            return Some(*value);
+        }
+        let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+        let hint = match nearest(word, names.iter().copied()) {
+            Some(near) => format!("; did you mean {near:?}?"),
+            None => String::new(),
+        };
+        self.problem(&text.span(), format!("{word:?} is not one of {}{hint}", names.join(", ")));
+        None
+    }
+
+    fn mode(&mut self, mode: Option<&Text>, default: bool) -> bool {
+        mode.map_or(default, |mode| {
+            self.word(mode, &[("observe", true), ("enforce", false)]).unwrap_or(true)
+        })
+    }
+
+    fn disposal(&mut self, text: &Text) -> Option<Disposal> {
+        self.word(
+            text,
+            &[("apply", Disposal::Apply), ("hold", Disposal::Hold), ("report", Disposal::Report)],
+        )
+    }
+
+    fn duration(&mut self, text: &Text) -> Duration {
+        humantime::parse_duration(text.get_ref()).unwrap_or_else(|error| {
+            let problem = format!("{:?} is not a duration such as \"5s\" or \"400 days\": {error}", text.get_ref());
+            self.problem(&text.span(), problem);
+            Duration::ZERO
+        })
+    }
+
+    /// A percentage between 0 and 100, as a share.
+    fn share(&mut self, text: &Text) -> f64 {
+        let number = text.get_ref().trim().strip_suffix('%').and_then(|n| n.trim().parse::<f64>().ok());
+        match number.filter(|percent| (0.0..=100.0).contains(percent)) {
+            Some(percent) => percent / 100.0,
+            None => {
+                let problem = format!("{:?} is not a percentage such as \"50%\"", text.get_ref());
+                self.problem(&text.span(), problem);
+                0.0
+            }
+        }
+    }
+
+    fn expression(&mut self, text: &Text, roots: &[&str]) -> Option<Expression> {
+        match Expression::compile(text.get_ref(), roots) {
+            Ok(expression) => Some(expression),
+            Err(error) => {
+                let hint = match &error {
+                    CompileError::Root { name, .. } => nearest(name, roots.iter().copied())
+                        .map(|near| format!("; did you mean `{near}`?"))
+                        .unwrap_or_default(),
+                    _ => String::new(),
+                };
+                self.problem(&text.span(), format!("{error}{hint}"));
+                None
+            }
+        }
+    }
+
+    fn schedule(&mut self, written: &file::Schedule) -> Option<Schedule> {
+        let poll = self.duration(&written.poll);
+        if poll < Duration::from_secs(1) {
+            self.problem(&written.poll.span(), "the poll must be at least \"1s\"");
+        }
+        let zone = written.timezone.get_ref();
+        let timezone = chrono_tz::Tz::from_str(zone).ok();
+        if timezone.is_none() {
+            let near = nearest(zone, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
+            let hint = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+            let problem = format!("{zone:?} is not a time zone such as \"Europe/Berlin\"{hint}");
+            self.problem(&written.timezone.span(), problem);
+        }
+        let full = match cron::Schedule::from_str(written.full.get_ref()) {
+            Ok(full) => Some(full),
+            Err(error) => {
+                let problem = format!(
+                    "{:?} is not a cron schedule with seconds, such as \"0 0 3 * * *\": {error}",
+                    written.full.get_ref()
+                );
+                self.problem(&written.full.span(), problem);
+                None
+            }
+        };
+        Some(Schedule { poll, full: full?, timezone: timezone? })
+    }
+
+    fn profile(
+        &mut self,
+        written: &Spanned<BTreeMap<String, Text>>,
+        anchor: Option<&Text>,
+    ) -> BTreeMap<String, Expression> {
+        let mut profile = BTreeMap::new();
+        for (attribute, text) in written.get_ref() {
+            if matches!(attribute.as_str(), "id" | "status" | "created" | "lastUpdated") {
+                let problem = format!("`{attribute}` is not a profile attribute that can be written");
+                self.problem(&text.span(), problem);
+            }
+            if anchor.is_some_and(|anchor| anchor.get_ref() == attribute) {
+                let problem = format!("`{attribute}` is identity.anchor, which Goldthread fills by itself");
+                self.problem(&text.span(), problem);
+            }
+            if let Some(expression) = self.expression(text, &["user"]) {
+                profile.insert(attribute.clone(), expression);
+            }
+        }
+        for needed in ["login", "email"] {
+            if !written.get_ref().contains_key(needed) {
+                let problem = format!("[profile] must say where `{needed}` comes from: Okta requires it");
+                self.problem(&written.span(), problem);
+            }
+        }
+        profile
+    }
+
+    fn match_on(
+        &mut self,
+        identity: &file::Identity,
+        profile: &BTreeMap<String, Expression>,
+    ) -> Vec<String> {
+        let written = &identity.r#match;
+        let usual = written.span() == (0..0);
+        let mut names = written.get_ref().clone();
+        if usual {
+            // The default names employeeNumber, which an organization may not map.
+            names.retain(|name| profile.contains_key(name));
+        }
+        for name in &names {
+            if !profile.contains_key(name) {
+                let hint = nearest(name, profile.keys().map(String::as_str))
+                    .map(|near| format!("; did you mean `{near}`?"))
+                    .unwrap_or_default();
+                let problem = format!("identity.match names `{name}`, which [profile] does not map{hint}");
+                self.problem(&written.span(), problem);
+            }
+        }
+        if names.is_empty() {
+            self.problem(&written.span(), "identity.match must name at least one attribute");
+        }
+        names
+    }
+
+    fn requests(&mut self, written: &[Spanned<file::Request>]) -> Vec<RequestRule> {
+        let mut rules = Vec::new();
+        for block in written {
+            rules.extend(self.request(block));
+        }
+        rules
+    }
+
+    fn request(&mut self, block: &Spanned<file::Request>) -> Option<RequestRule> {
+        const ROOTS: [&str; 2] = ["variables", "request"];
+        let place = block.span();
+        let file::Request {
+            item,
+            when,
+            operation,
+            approval,
+            person,
+            groups,
+            lookup,
+            starts,
+            ends,
+            last_day,
+            mode,
+        } = block.get_ref();
+        if item.get_ref().trim().is_empty() {
+            self.problem(&item.span(), "`item` is empty: give a catalog item's sys_id or name");
+        }
+        let words = Operation::ALL.map(|operation| (operation.as_str(), operation));
+        let operation = self.word(operation, &words)?;
+        let grants = matches!(operation, Operation::Grant | Operation::Revoke);
+        if person.is_none() && !grants {
+            let problem = format!(
+                "a {} must say whom it is for: add `person` (only grant and revoke may leave it out)",
+                operation.as_str()
+            );
+            self.problem(&place, problem);
+        }
+        if grants && groups.is_none() {
+            let problem = format!("a {} must say which groups: add `groups`", operation.as_str());
+            self.problem(&place, problem);
+        }
+        if let Some(lookup) = lookup
+            && groups.is_none()
+        {
+            self.problem(&lookup.span(), "`lookup` says how to read `groups`, and there is none");
+        }
+        if operation == Operation::Leave {
+            for (key, text) in [("starts", starts), ("ends", ends)] {
+                if let Some(text) = text {
+                    self.problem(&text.span(), format!("a leave has `last_day` instead of `{key}`"));
+                }
+            }
+        } else if let Some(text) = last_day {
+            self.problem(&text.span(), "only a leave has a `last_day`; write `ends`");
+        }
+        let approval = match approval {
+            None => Approval::Item,
+            Some(text) => self.word(
+                text,
+                &[("item", Approval::Item), ("order", Approval::Order), ("none", Approval::None)],
+            )?,
+        };
+        let mut compile = |text: &Option<Text>| {
+            text.as_ref().and_then(|text| self.expression(text, &ROOTS))
+        };
+        let (when, person, groups) = (compile(when), compile(person), compile(groups));
+        let (starts, ends, last_day) = (compile(starts), compile(ends), compile(last_day));
+        Some(RequestRule {
+            item: item.get_ref().trim().to_owned(),
+            when,
+            operation,
+            approval,
+            person,
+            groups,
+            lookup: lookup.as_ref().map(|lookup| Lookup {
+                table: lookup.get_ref().table.clone(),
+                column: lookup.get_ref().column.clone(),
+            }),
+            starts,
+            ends,
+            last_day,
+            observe: self.mode(mode.as_ref(), false),
+        })
+    }
+
+    fn groups(&mut self, written: &[Spanned<file::Group>]) -> Vec<GroupRule> {
+        let mut rules: Vec<GroupRule> = Vec::new();
+        for block in written {
+            let file::Group { name, when, members, mode } = block.get_ref();
+            if rules.iter().any(|rule| rule.name == *name.get_ref()) {
+                let problem = format!("the group {:?} has two blocks; join their `when` with ||", name.get_ref());
+                self.problem(&name.span(), problem);
+            }
+            let exact = members.as_ref().is_none_or(|members| {
+                self.word(members, &[("exact", true), ("additive", false)]).unwrap_or(false)
+            });
+            let observe = self.mode(mode.as_ref(), false);
+            if let Some(when) = self.expression(when, &["user"]) {
+                rules.push(GroupRule { name: name.get_ref().clone(), when, exact, observe });
+            }
+        }
+        rules
+    }
+
+    fn guard(
+        &mut self,
+        written: &file::Guard,
+        requests: &[Spanned<file::Request>],
+    ) -> Option<Limits> {
+        let granting = requests.iter().find(|block| {
+            let request = block.get_ref();
+            request.groups.is_some() && request.operation.get_ref() != "revoke"
+        });
+        if let (Some(block), None) = (granting, &written.grantable_groups) {
+            self.problem(
+                &block.span(),
+                "this item can grant groups: say which in guard.grantable_groups, such as [\"app-*\"], \
+                 or [\"*\"] for any",
+            );
+        }
+        let grantable = self.globs(written.grantable_groups.as_deref().unwrap_or_default());
+        Some(Limits {
+            protected_users: written.protected_users.clone(),
+            protected_groups: written.protected_groups.clone(),
+            grantable_groups: grantable?,
+            sentinels: written.sentinels.clone(),
+            window: self.duration(&written.window),
+            max_disabled: written.max_disabled,
+            max_disabled_share: self.share(&written.max_disabled_share),
+            max_removed: written.max_removed,
+            max_group_share: self.share(&written.max_group_share),
+            max_changed: written.max_changed,
+            max_changed_share: self.share(&written.max_changed_share),
+            max_people_drop: self.share(&written.max_people_drop),
+            max_repeats: written.max_repeats,
+        })
+    }
+
+    fn globs(&mut self, written: &[Text]) -> Option<GlobSet> {
+        let mut set = GlobSetBuilder::new();
+        for text in written {
+            match Glob::new(text.get_ref()) {
+                Ok(glob) => {
+                    set.add(glob);
+                }
+                Err(error) => self.problem(&text.span(), error.to_string()),
+            }
+        }
+        set.build().ok()
+    }
+
+    fn writeback(&mut self, written: &file::Writeback) -> Option<Writeback> {
+        let fields = [("work_notes", JournalField::WorkNotes), ("comments", JournalField::Comments)];
+        let closes = [("item", Close::Item), ("task", Close::Task), ("none", Close::None)];
+        if written.state_done.get_ref().trim().is_empty() {
+            self.problem(&written.state_done.span(), "`state_done` is empty: 3 is Closed Complete");
+        }
+        let close = self.word(&written.close, &closes);
+        let note = self.word(&written.note, &fields);
+        let held_note = self.word(&written.held_note, &fields);
+        Some(Writeback {
+            enabled: written.enabled,
+            close: close?,
+            state_done: written.state_done.get_ref().trim().to_owned(),
+            note: note?,
+            held_note: held_note?,
+        })
+    }
+
+    /// https, or http to this machine; nothing behind the host.
+    fn url(&mut self, text: &Text) -> Option<Url> {
+        let problem = match Url::parse(text.get_ref()) {
+            Err(error) => format!("it is not an address such as \"https://example.okta.com\": {error}"),
+            Ok(url) => {
+                let loopback = match url.host() {
+                    Some(url::Host::Ipv4(address)) => address.is_loopback(),
+                    Some(url::Host::Ipv6(address)) => address.is_loopback(),
+                    Some(url::Host::Domain(name)) => name == "localhost",
+                    None => false,
+                };
+                let bare = url.path() == "/"
+                    && url.query().is_none()
+                    && url.fragment().is_none()
+                    && url.username().is_empty()
+                    && url.password().is_none();
+                match url.scheme() {
+                    "https" | "http" if !bare => {
+                        "only the scheme and the host belong here, such as \"https://example.okta.com\"".to_owned()
+                    }
+                    "https" => return Some(url),
+                    "http" if loopback => return Some(url),
+                    "http" => "plain http is only for a loopback address; write https".to_owned(),
+                    other => format!("{other} is not https"),
+                }
+            }
+        };
+        self.problem(&text.span(), problem);
+        None
+    }
+
+    fn secret(&mut self, reference: &Text) -> Option<SecretString> {
+        let folder = self.source.path.parent().unwrap_or(Path::new("."));
+        match credential::resolve(reference.get_ref(), folder, self.instance, self.environment) {
+            Ok(secret) => Some(secret),
+            Err(problem) => {
+                self.problem(&reference.span(), problem);
+                None
+            }
+        }
+    }
+
+    /// The keys of `auth`: those that its kind needs must be there, and no others.
+    fn auth_keys<'t>(
+        &mut self,
+        auth: &'t Spanned<Auth>,
+        needed: &[&str],
+        optional: &[&str],
+    ) -> Option<BTreeMap<&'static str, &'t Text>> {
+        let Auth { kind, username, password, client_id, client_secret, key, token, dpop } =
+            auth.get_ref();
+        let kind = kind.get_ref();
+        let texts = [
+            ("username", username),
+            ("password", password),
+            ("client_id", client_id),
+            ("client_secret", client_secret),
+            ("key", key),
+            ("token", token),
+        ];
+        let mut found = BTreeMap::new();
+        let mut complete = true;
+        for (name, text) in texts {
+            match text {
+                Some(text) if needed.contains(&name) => {
+                    found.insert(name, text);
+                }
+                Some(text) => {
+                    self.problem(&text.span(), format!("auth of kind {kind:?} has no `{name}`"));
+                }
+                None if needed.contains(&name) => {
+                    self.problem(&auth.span(), format!("auth of kind {kind:?} needs `{name}`"));
+                    complete = false;
+                }
+                None => {}
+            }
+        }
+        if let Some(dpop) = dpop
+            && !optional.contains(&"dpop")
+        {
+            self.problem(&dpop.span(), format!("auth of kind {kind:?} has no `dpop`"));
+        }
+        complete.then_some(found)
+    }
+
+    fn servicenow(
+        &mut self,
+        written: file::ServiceNow,
+        policy: &Policy,
+        state_done: String,
+    ) -> Option<servicenow::Settings> {
+        #[derive(Clone, Copy)]
+        enum Kind {
+            OAuth,
+            Basic,
+            ApiKey,
+        }
+        let file::ServiceNow { url, auth, users, requests, page_size, share } = written;
+        let kinds = [("oauth", Kind::OAuth), ("basic", Kind::Basic), ("api-key", Kind::ApiKey)];
+        let auth = match self.word(&auth.get_ref().kind, &kinds) {
+            None => None,
+            Some(Kind::OAuth) => {
+                self.auth_keys(&auth, &["client_id", "client_secret"], &[]).and_then(|keys| {
+                    Some(servicenow::Auth::OAuth {
+                        client_id: keys["client_id"].get_ref().clone(),
+                        client_secret: self.secret(keys["client_secret"])?,
+                    })
+                })
+            }
+            Some(Kind::Basic) => {
+                self.auth_keys(&auth, &["username", "password"], &[]).and_then(|keys| {
+                    Some(servicenow::Auth::Basic {
+                        username: keys["username"].get_ref().clone(),
+                        password: self.secret(keys["password"])?,
+                    })
+                })
+            }
+            Some(Kind::ApiKey) => self.auth_keys(&auth, &["key"], &[]).and_then(|keys| {
+                Some(servicenow::Auth::ApiKey { key: self.secret(keys["key"])? })
+            }),
+        };
+        for query in [&users, &requests] {
+            if let Err(error) = Filter::parse(query.get_ref()) {
+                self.problem(&query.span(), error.to_string());
+            }
+        }
+        let size = u32::try_from(*page_size.get_ref()).ok().filter(|size| (1..=10_000).contains(size));
+        if size.is_none() {
+            self.problem(&page_size.span(), "`page_size` is a number from 1 to 10000");
+        }
+        let person_fields = self.person_fields(policy);
+        let (mut variables, mut request_fields) = (BTreeSet::new(), BTreeSet::new());
+        for rule in &policy.requests {
+            let expressions = [
+                &rule.when, &rule.person, &rule.groups, &rule.starts, &rule.ends, &rule.last_day,
+            ];
+            for expression in expressions.into_iter().flatten() {
+                variables.extend(expression.fields("variables"));
+                request_fields.extend(expression.fields("request"));
+            }
+        }
+        let url = self.url(&url);
+        let share = self.share(&share);
+        Some(servicenow::Settings {
+            url: url?,
+            auth: auth?,
+            users: users.into_inner(),
+            requests: requests.into_inner(),
+            page_size: size?,
+            share,
+            person_fields,
+            variables,
+            request_fields,
+            items: policy.requests.iter().map(|rule| rule.item.clone()).collect(),
+            order_approval: policy.requests.iter().any(|rule| rule.approval == Approval::Order),
+            state_done,
+        })
+    }
+
+    /// The fields of `sys_user` that expressions name, and with each dot-walk its reference: so
+    /// that an empty dot-walk behind a filled reference is seen.
+    fn person_fields(&mut self, policy: &Policy) -> BTreeSet<String> {
+        let mut named: BTreeSet<String> = BTreeSet::new();
+        for expression in policy.profile.values().chain(policy.groups.iter().map(|g| &g.when)) {
+            named.extend(expression.fields("user"));
+        }
+        let mut fields: BTreeSet<String> = Person::FIELDS.iter().map(|f| (*f).to_owned()).collect();
+        for field in &named {
+            if let Some((reference, _)) = field.split_once('.') {
+                if named.contains(reference) {
+                    let problem = format!(
+                        "`user.{reference}` and `user.{field}` cannot both be named: \
+                         write `user.{reference}.sys_id` for the first"
+                    );
+                    self.problem(&(0..0), problem);
+                }
+                fields.insert(reference.to_owned());
+            }
+        }
+        fields.extend(named);
+        fields
+    }
+
+    fn okta(&mut self, written: file::Okta) -> Option<okta::Settings> {
+        let file::Okta { url, auth, share } = written;
+        let auth = match self.word(&auth.get_ref().kind, &[("service-app", true), ("token", false)]) {
+            None => None,
+            Some(true) => self.auth_keys(&auth, &["client_id", "key"], &["dpop"]).and_then(|keys| {
+                Some(okta::Auth::ServiceApp {
+                    client_id: keys["client_id"].get_ref().clone(),
+                    key: self.secret(keys["key"])?,
+                    dpop: auth.get_ref().dpop.as_ref().is_some_and(|dpop| *dpop.get_ref()),
+                })
+            }),
+            Some(false) => self
+                .auth_keys(&auth, &["token"], &[])
+                .and_then(|keys| Some(okta::Auth::Token { token: self.secret(keys["token"])? })),
+        };
+        let url = self.url(&url);
+        let share = self.share(&share);
+        Some(okta::Settings { url: url?, auth: auth?, share })
+    }
+
+    fn store_path(&mut self, path: Option<&Text>) -> PathBuf {
+        if let Some(path) = path {
+            if path.get_ref().is_empty() {
+                self.problem(&path.span(), "`path` is empty");
+            }
+            let folder = self.source.path.parent().unwrap_or(Path::new("."));
+            return folder.join(path.get_ref());
+        }
+        let folder = self.environment.get("STATE_DIRECTORY").unwrap_or("/var/lib/goldthread");
+        // systemd gives several, separated by colons, where a unit has several.
+        Path::new(folder.split(':').next().unwrap_or(folder)).join("goldthread.db")
+    }
+}

@@ -1,0 +1,89 @@
+//! Credential references: where a secret is, never the secret itself.
+
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+/// What the process was started with. Injected, so that tests need no environment.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    /// Variables by name.
+    pub variables: std::collections::BTreeMap<String, String>,
+}
+
+impl Environment {
+    /// This process's own.
+    pub fn current() -> Self {
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Self { variables }
+    }
+
+    /// One variable.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+}
+
+/// Reads what a reference points to. `folder` is where the configuration file is.
+///
+/// Fails with a sentence that never holds the reference's own text where that could be a secret.
+pub fn resolve(
+    reference: &str,
+    folder: &Path,
+    instance: Option<&str>,
+    environment: &Environment,
+) -> Result<SecretString, String> {
+    let secret = if let Some(name) = reference.strip_prefix("env:") {
+        environment
+            .get(name)
+            .map(str::to_owned)
+            .ok_or_else(|| format!("the environment variable {name} is not set"))?
+    } else if let Some(path) = reference.strip_prefix("file:") {
+        read(&folder.join(path))?
+    } else if let Some(name) = reference.strip_prefix("credential:") {
+        read(&credential(name, instance, environment)?)?
+    } else {
+        return Err("a secret is never written here: write `credential:NAME`, `file:PATH` or \
+                    `env:NAME`, which says where it is"
+            .to_owned());
+    };
+    // Files end in a newline that is not part of the secret.
+    let secret = secret.strip_suffix('\n').unwrap_or(&secret);
+    let secret = secret.strip_suffix('\r').unwrap_or(secret);
+    if secret.is_empty() {
+        return Err(format!("{reference} is empty"));
+    }
+    Ok(SecretString::from(secret))
+}
+
+/// systemd's copy: of this process, or, from a root shell, of the running unit.
+fn credential(
+    name: &str,
+    instance: Option<&str>,
+    environment: &Environment,
+) -> Result<PathBuf, String> {
+    if name.is_empty() || name.contains('/') || name.starts_with('.') {
+        return Err("a credential's name is a plain file name".to_owned());
+    }
+    if let Some(folder) = environment.get("CREDENTIALS_DIRECTORY") {
+        return Ok(Path::new(folder).join(name));
+    }
+    let unit = match instance {
+        Some(instance) => format!("goldthread@{instance}.service"),
+        None => "goldthread.service".to_owned(),
+    };
+    let path = Path::new("/run/credentials").join(&unit).join(name);
+    if path.exists() {
+        return Ok(path);
+    }
+    Err(format!(
+        "there is no credential {name}: $CREDENTIALS_DIRECTORY is not set and {unit} does not run \
+         with it (see LoadCredential= in the unit)"
+    ))
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}

@@ -1,0 +1,173 @@
+//! `config.toml`: read, checked as a whole, and turned into what each part of the program needs.
+//!
+//! Nothing of the program reads this back: every part defines its own settings, and they are
+//! filled here.
+
+mod check;
+mod credential;
+mod file;
+
+pub use credential::Environment;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::policy::Policy;
+use crate::reconcile::guard::Limits;
+use crate::{okta, servicenow};
+
+/// A configuration that can be used.
+#[derive(Debug)]
+pub struct Config {
+    /// The file that it came from.
+    pub file: PathBuf,
+    /// The ServiceNow side.
+    pub servicenow: servicenow::Settings,
+    /// The Okta side.
+    pub okta: okta::Settings,
+    /// What should be.
+    pub policy: Policy,
+    /// What a cycle may do.
+    pub limits: Limits,
+    /// Memory.
+    pub store: StoreSettings,
+    /// When.
+    pub schedule: Schedule,
+    /// What is written on requests.
+    pub writeback: Writeback,
+    /// How fast it should be.
+    pub targets: Targets,
+    /// Where the OpenMetrics endpoint listens.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// `[store]`.
+#[derive(Debug, Clone)]
+pub struct StoreSettings {
+    /// The SQLite file.
+    pub path: PathBuf,
+    /// How long the journal is kept.
+    pub keep: Duration,
+}
+
+/// `[schedule]`.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    /// Between two reads of what changed.
+    pub poll: Duration,
+    /// When everything is read again.
+    pub full: cron::Schedule,
+    /// The zone of `full` and of dates in requests.
+    pub timezone: chrono_tz::Tz,
+}
+
+/// `[writeback]`.
+#[derive(Debug, Clone)]
+pub struct Writeback {
+    /// Whether anything is written to ServiceNow at all.
+    pub enabled: bool,
+    /// What is closed.
+    pub close: Close,
+    /// The `state` that means closed complete.
+    pub state_done: String,
+    /// Where the closing note goes.
+    pub note: JournalField,
+    /// Where it is said why a request waits.
+    pub held_note: JournalField,
+}
+
+/// `writeback.close`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Close {
+    /// The requested item.
+    Item,
+    /// Its open task, so that the flow closes the item.
+    Task,
+    /// Nothing: only the note is written.
+    None,
+}
+
+/// A journal field of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JournalField {
+    /// Seen by fulfillers.
+    WorkNotes,
+    /// Seen by the requester too.
+    Comments,
+}
+
+/// `[targets]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Targets {
+    /// From a leave in force to the account disabled.
+    pub leave: Duration,
+    /// From a join in force to the account with its groups.
+    pub join: Duration,
+}
+
+/// Everything that is wrong with a configuration, each with its place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the configuration cannot be used:\n  {}", problems.join("\n  "))]
+pub struct ConfigError {
+    problems: Vec<String>,
+}
+
+impl ConfigError {
+    fn one(problem: String) -> Self {
+        Self { problems: vec![problem] }
+    }
+}
+
+/// Which file is meant: the one that was named, the instance's, or the usual one.
+pub fn path(
+    explicit: Option<&Path>,
+    instance: Option<&str>,
+    environment: &Environment,
+) -> Result<PathBuf, ConfigError> {
+    if let Some(path) = explicit {
+        return Ok(path.to_owned());
+    }
+    if let Some(name) = instance {
+        let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        if name.is_empty() || name.starts_with('.') || !plain {
+            return Err(ConfigError::one(format!(
+                "{name:?} is not an instance's name: letters, digits and - _ . may stand in it"
+            )));
+        }
+        return Ok(Path::new("/etc/goldthread").join(format!("{name}.toml")));
+    }
+    let usual = environment.get("GOLDTHREAD_CONFIG").unwrap_or("/etc/goldthread/config.toml");
+    Ok(PathBuf::from(usual))
+}
+
+/// Reads and checks a configuration.
+pub fn load(
+    path: &Path,
+    instance: Option<&str>,
+    environment: &Environment,
+) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let advice = if error.kind() == std::io::ErrorKind::NotFound {
+            "; name another with --config, or see `goldthread demo` for a start without one"
+        } else {
+            ""
+        };
+        ConfigError::one(format!("{}: {error}{advice}", path.display()))
+    })?;
+    parse(&text, path, instance, environment)
+}
+
+/// Checks the text of a configuration. `path` is where it is said to be: messages name it, and
+/// relative paths start beside it.
+pub fn parse(
+    text: &str,
+    path: &Path,
+    instance: Option<&str>,
+    environment: &Environment,
+) -> Result<Config, ConfigError> {
+    let source = check::Source { text, path };
+    let file: file::File =
+        toml::from_str(text).map_err(|error| ConfigError::one(source.explain(&error)))?;
+    check::check(file, source, instance, environment)
+}
