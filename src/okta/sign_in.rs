@@ -10,15 +10,15 @@ use serde_json::{Map, json};
 use tokio::sync::Mutex;
 use url::Url;
 
+use super::Auth;
 use super::dpop;
 use super::error::{OktaError, clean, from_answer};
 use super::key::{KeyError, SigningKey, unique};
-use super::Auth;
 use crate::http::{Answer, Call, Http, HttpError};
 
 const OPERATION: &str = "sign in";
 /// A token is renewed this long before its end. Okta reference: it lives for an hour.
-const RENEW_AHEAD: Duration = Duration::from_secs(300);
+const RENEW_AHEAD: Duration = Duration::from_mins(5);
 /// Okta reference: an assertion may end at most an hour ahead.
 const ASSERTION_SECONDS: i64 = 300;
 
@@ -272,9 +272,9 @@ impl App {
         }
         match from_answer(OPERATION, answer) {
             OktaError::NoAnswer { operation, why } => OktaError::Unreachable { operation, why },
-            OktaError::NotFound(_) | OktaError::Forbidden(_) => {
-                OktaError::SignIn { message: format!("HTTP {} at the token endpoint", answer.status) }
-            }
+            OktaError::NotFound(_) | OktaError::Forbidden(_) => OktaError::SignIn {
+                message: format!("HTTP {} at the token endpoint", answer.status),
+            },
             other => other,
         }
     }
@@ -314,15 +314,18 @@ impl From<KeyError> for OktaError {
 
 impl Signed {
     /// Adds the headers to a call.
-    pub fn put_on(&self, headers: &mut HeaderMap, operation: &'static str) -> Result<(), OktaError> {
+    pub fn put_on(
+        &self,
+        headers: &mut HeaderMap,
+        operation: &'static str,
+    ) -> Result<(), OktaError> {
         let pairs = [("authorization", Some(&self.authorization)), ("dpop", self.proof.as_ref())];
         for (name, value) in pairs {
             let Some(value) = value else { continue };
-            let mut value = reqwest::header::HeaderValue::from_str(value).map_err(|_| {
-                OktaError::SignIn {
+            let mut value =
+                reqwest::header::HeaderValue::from_str(value).map_err(|_| OktaError::SignIn {
                     message: format!("the token cannot stand in a header (to {operation})"),
-                }
-            })?;
+                })?;
             value.set_sensitive(true);
             headers.insert(name, value);
         }
