@@ -179,12 +179,7 @@ impl Connection {
             let signed = self.sign_in.sign(&self.http, &ask.method, &ask.url).await?;
             let mut call = Call::new(ask.method.clone(), ask.url.clone())
                 .header("accept", "application/json")
-                // Okta reference: leaves out links that nobody follows. The credentials must
-                // stay: `credentials.provider.type` says who owns the profile.
-                .header("content-type", "application/json; okta-response=omitCredentialsLinks");
-            if ask.method != Method::GET {
-                call = call.header("content-type", "application/json");
-            }
+                .header("content-type", content_type(ask));
             signed.put_on(&mut call.headers, ask.operation)?;
             call.body =
                 ask.body.as_ref().map_or_else(Vec::new, |body| body.to_string().into_bytes());
@@ -276,6 +271,16 @@ impl Connection {
             on_page(elements)?;
         }
         Ok(())
+    }
+}
+
+/// Okta reference: reads of accounts can leave out links that nobody here follows. The credentials
+/// must stay, because `credentials.provider.type` says who owns the profile.
+fn content_type(ask: &Ask) -> &'static str {
+    if ask.method == Method::GET && ask.url.path().starts_with("/api/v1/users") {
+        "application/json; okta-response=omitCredentialsLinks"
+    } else {
+        "application/json"
     }
 }
 

@@ -60,6 +60,13 @@ impl Org {
         Self { url, seen }
     }
 
+    /// An address at which nobody listens any more.
+    pub async fn unreachable() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        Self { url, seen: Arc::default() }
+    }
+
     pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }

@@ -36,8 +36,8 @@ pub struct Thread<'a> {
 pub struct Performed {
     /// For the journal.
     pub outcome: Outcome,
-    /// The account as Okta answered or as it was read again: after a create, an update, or a
-    /// refusal that needed a look. `None` where nothing was read.
+    /// The account as Okta answered a create or an update, or as it was read again by its id after
+    /// a refusal. `None` where nothing was read, and always after a create that was not applied.
     pub account: Option<Account>,
     /// The typed reason for [`Outcome::Failed`] and [`Outcome::Unknown`]: ask it
     /// [`OktaError::taken`] and [`OktaError::attributes`].
@@ -174,24 +174,24 @@ impl OktaWriter {
 
     /// The call may have been executed. A create is looked for: if there is no such account, it
     /// failed for certain enough, because Okta itself refuses a second one with the same login.
+    /// An account that is there may be somebody else's, so it is not handed on as the new one:
+    /// matching it is left to the next read.
     async fn without_answer(&self, step: &Step, error: OktaError) -> Performed {
-        let Step::Create { profile, .. } = step else {
-            return unknown(error, None);
-        };
-        let login = profile.get("login").map_or("", String::as_str);
-        match self.reader.account_by_login(login).await {
-            Ok(None) => Performed {
-                outcome: Outcome::Failed {
-                    error: format!("{error}; no account was made"),
-                    okta_request_id: None,
-                    transient: true,
-                },
-                account: None,
-                error: Some(error),
-            },
-            Ok(found) => unknown(error, found),
-            Err(_) => unknown(error, None),
+        if let Step::Create { profile, .. } = step {
+            let login = profile.get("login").map_or("", String::as_str);
+            if let Ok(None) = self.reader.account_by_login(login).await {
+                return Performed {
+                    outcome: Outcome::Failed {
+                        error: format!("{error}; no account was made"),
+                        okta_request_id: None,
+                        transient: true,
+                    },
+                    account: None,
+                    error: Some(error),
+                };
+            }
         }
+        unknown(error)
     }
 
     /// Okta reference: a wrong state is answered with 400, 403, 404, 409 or 423, with codes that
@@ -307,7 +307,7 @@ fn applied(step: &Step, ask: &Ask, answer: &Answer) -> Performed {
             error: None,
         },
         // A 2xx that shows no account may come from something else than Okta.
-        Err(error) => unknown(error, None),
+        Err(error) => unknown(error),
     }
 }
 
@@ -321,9 +321,9 @@ fn failed(error: OktaError, account: Option<Account>) -> Performed {
     Performed { outcome, account, error: Some(error) }
 }
 
-fn unknown(error: OktaError, account: Option<Account>) -> Performed {
+fn unknown(error: OktaError) -> Performed {
     let outcome = Outcome::Unknown { error: error.to_string() };
-    Performed { outcome, account, error: Some(error) }
+    Performed { outcome, account: None, error: Some(error) }
 }
 
 fn already_so(error: &OktaError, account: Option<Account>) -> Performed {

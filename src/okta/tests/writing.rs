@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::super::testing::{Org, error, reply, user};
-use super::super::{OktaWriter, Performed, Thread};
+use super::super::{OktaError, OktaWriter, Performed, Thread};
 use crate::model::{AccountId, Change, GroupId, Outcome, Step};
 
 const THREAD: Thread<'_> = Thread { request: "RITM0010001", action: 4711 };
@@ -119,7 +119,7 @@ async fn a_create_without_an_answer_is_sent_once_and_looked_for() {
     let org = Org::answering([broken(), reply(200, &[], &user("00u1", "STAGED"))]).await;
     let done = perform(&org, &create(false)).await;
     assert!(matches!(done.outcome, Outcome::Unknown { .. }));
-    assert!(done.account.is_some());
+    assert!(done.account.is_none(), "it may be somebody else's");
     assert_eq!(
         org.lines(),
         ["POST /api/v1/users?activate=false", "GET /api/v1/users/00u1@example.com"]
@@ -128,6 +128,14 @@ async fn a_create_without_an_answer_is_sent_once_and_looked_for() {
     let org = Org::answering([broken(), error(404, "E0000007", "Not found", "")]).await;
     let done = perform(&org, &create(false)).await;
     assert!(matches!(done.outcome, Outcome::Failed { transient: true, .. }));
+}
+
+#[tokio::test]
+async fn an_org_that_cannot_be_reached_leaves_no_doubt_about_a_write() {
+    let org = Org::unreachable().await;
+    let done = perform(&org, &create(true)).await;
+    assert!(matches!(done.outcome, Outcome::Failed { transient: true, .. }));
+    assert!(matches!(done.error, Some(OktaError::Unreachable { .. })));
 }
 
 #[tokio::test]
