@@ -65,7 +65,7 @@ pub enum OktaError {
     #[error("Okta forbids to {}{}", .0, missing_scope(.0))]
     Forbidden(Box<Refusal>),
     /// Okta says that the object does not exist (for some writes: that it is deactivated).
-    #[error("Okta finds nothing of that id to {0}")]
+    #[error("Okta has no such object, or it is deactivated, when asked to {0}")]
     NotFound(Box<Refusal>),
     /// Okta understood and refused.
     #[error("Okta refused to {0}")]
