@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Method, redirect};
 use url::Url;
 
@@ -182,9 +182,11 @@ impl Http {
             .request(call.method.clone(), call.url)
             .headers(call.headers)
             .header(USER_AGENT, agent);
-        // Okta answers 411 to a write without a length, and an absent body would leave it out.
-        if !call.body.is_empty() || matches!(call.method, Method::POST | Method::PUT) {
+        // Okta answers 411 to a write without a length, and reqwest leaves it out for an empty body.
+        if !call.body.is_empty() {
             request = request.body(call.body);
+        } else if matches!(call.method, Method::POST | Method::PUT) {
+            request = request.header(CONTENT_LENGTH, 0);
         }
         let response = request.send().await.map_err(|error| {
             // A query may hold somebody's name, so no reason may repeat the address.

@@ -65,7 +65,7 @@ pub enum OktaError {
     #[error("Okta forbids to {}{}", .0, missing_scope(.0))]
     Forbidden(Box<Refusal>),
     /// Okta says that the object does not exist (for some writes: that it is deactivated).
-    #[error("Okta does not find what to {0}")]
+    #[error("Okta has no such object, or it is deactivated, when asked to {0}")]
     NotFound(Box<Refusal>),
     /// Okta understood and refused.
     #[error("Okta refused to {0}")]
@@ -79,7 +79,7 @@ pub enum OktaError {
         why: String,
     },
     /// A value that Okta cannot take; nothing was sent.
-    #[error("attribute {attribute} cannot be written to Okta: {why}")]
+    #[error("cannot write {attribute} to Okta: {why}")]
     Unwritable {
         /// The profile attribute, or what else was wrong with the step.
         attribute: String,
@@ -153,9 +153,7 @@ impl OktaError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::NoAnswer { .. } | Self::RateLimited { .. } => true,
-            Self::Refused(refusal) => {
-                refusal.code == code::READ_ONLY_MODE || code::LATER.contains(&&*refusal.code)
-            }
+            Self::Refused(refusal) => is_later(&refusal.code),
             Self::SignIn { .. }
             | Self::Forbidden(_)
             | Self::NotFound(_)
@@ -178,8 +176,8 @@ impl OktaError {
     /// Whether a value that must be unique is taken, and by which attribute.
     ///
     /// Okta reference: there is no code of its own for it, only a validation error whose cause
-    /// says `login: An object with this field already exists in the current organization`. Words
-    /// may be reworded, so any cause of a create that names `login` counts.
+    /// says `login: An object with this field already exists in the current organization`. Should
+    /// the words change, this is `None` and the refusal stays one like any other.
     pub fn taken(&self) -> Option<&str> {
         let refusal = self.refusal().filter(|refusal| refusal.code == code::VALIDATION)?;
         refusal
@@ -212,10 +210,10 @@ impl OktaError {
         };
         let hide = |text: &str| {
             // Shorter values would take apart Okta's own words.
-            values.iter().filter(|value| value.chars().count() > 3).fold(
-                text.to_owned(),
-                |text, value| text.replace(value, "…"),
-            )
+            values
+                .iter()
+                .filter(|value| value.chars().count() > 3)
+                .fold(text.to_owned(), |text, value| text.replace(value, "…"))
         };
         refusal.summary = hide(&refusal.summary);
         for cause in &mut refusal.causes {
@@ -232,6 +230,10 @@ struct Envelope {
     error_summary: Option<String>,
     error_id: Option<String>,
     error_causes: Option<Vec<EnvelopeCause>>,
+    /// What OAuth has instead of code and summary.
+    error: Option<String>,
+    #[serde(rename = "error_description")]
+    description: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -249,10 +251,8 @@ pub(super) fn from_answer(operation: &'static str, answer: &Answer) -> OktaError
         operation,
         status,
         code: clean(envelope.error_code.as_deref().unwrap_or("")),
-        summary: match &envelope.error_summary {
-            Some(summary) => clean(summary),
-            None => format!("HTTP {status} without an explanation"),
-        },
+        summary: summary(&envelope, challenge)
+            .unwrap_or_else(|| format!("HTTP {status} without an explanation")),
         causes: envelope.error_causes.unwrap_or_default().iter().map(read_cause).collect(),
         error_id: envelope.error_id.as_deref().map(clean),
         request_id: request_id(answer),
@@ -272,8 +272,10 @@ pub(super) fn from_answer(operation: &'static str, answer: &Answer) -> OktaError
             operation,
             why: "HTTP 404 without an Okta error code".to_owned(),
         },
-        429 => OktaError::RateLimited { operation, retry_after: super::limits::until_reset(answer) },
-        300..400 => OktaError::Unbelievable {
+        429 => {
+            OktaError::RateLimited { operation, retry_after: super::limits::until_reset(answer) }
+        }
+        300..=399 => OktaError::Unbelievable {
             operation,
             why: format!("HTTP {status} leads elsewhere; is the address right?"),
         },
@@ -287,6 +289,17 @@ pub(super) fn from_answer(operation: &'static str, answer: &Answer) -> OktaError
         },
         _ => OktaError::Refused(refusal),
     }
+}
+
+fn summary(envelope: &Envelope, challenge: &str) -> Option<String> {
+    if let Some(summary) = &envelope.error_summary {
+        return Some(clean(summary));
+    }
+    let error = envelope.error.clone().or_else(|| parameter(challenge, "error"))?;
+    Some(match &envelope.description {
+        Some(description) => clean(&format!("{error}: {description}")),
+        None => clean(&error),
+    })
 }
 
 fn is_later(error: &str) -> bool {
@@ -345,7 +358,8 @@ mod tests {
     fn a_gateways_404_is_not_the_absence_of_an_account() {
         let gateway = from_answer("read an account", &answer(404, "<html>nginx</html>"));
         assert!(matches!(gateway, OktaError::Unbelievable { .. }));
-        let wrong_path = from_answer("read an account", &answer(404, r#"{"errorCode":"E0000008"}"#));
+        let wrong_path =
+            from_answer("read an account", &answer(404, r#"{"errorCode":"E0000008"}"#));
         assert!(matches!(wrong_path, OktaError::Refused(_)));
         let okta = from_answer("read an account", &answer(404, r#"{"errorCode":"E0000007"}"#));
         assert!(matches!(okta, OktaError::NotFound(_)));
@@ -375,12 +389,15 @@ mod tests {
         reply.headers.insert(
             "www-authenticate",
             HeaderValue::from_static(
-                r#"Bearer error="insufficient_scope", error_description="…", scope="okta.groups.read""#,
+                r#"Bearer error="insufficient_scope", error_description="too little", scope="okta.groups.read""#,
             ),
         );
         let text = from_answer("list the groups", &reply).to_string();
         assert!(text.contains("the OAuth scope okta.groups.read is missing"), "{text}");
-        let text = from_answer("list the groups", &answer(403, r#"{"errorCode":"E0000006","errorSummary":"no permission"}"#));
+        let text = from_answer(
+            "list the groups",
+            &answer(403, r#"{"errorCode":"E0000006","errorSummary":"no permission"}"#),
+        );
         assert_eq!(text.to_string(), "Okta forbids to list the groups: no permission (E0000006)");
     }
 
@@ -398,7 +415,8 @@ mod tests {
     #[test]
     fn maintenance_and_search_outages_are_refusals_to_try_later() {
         for (status, error_code) in [(503, "E0000010"), (503, "E0000100"), (409, "E0000112")] {
-            let error = from_answer("x", &answer(status, &format!(r#"{{"errorCode":"{error_code}"}}"#)));
+            let error =
+                from_answer("x", &answer(status, &format!(r#"{{"errorCode":"{error_code}"}}"#)));
             assert!(matches!(error, OktaError::Refused(_)) && error.is_transient());
         }
         let everyone = from_answer("x", &answer(501, r#"{"errorCode":"E0000060"}"#));

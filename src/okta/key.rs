@@ -7,8 +7,8 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPairComponents, PublicKeyComponents};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING,
-    ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair, RSA_PKCS1_SHA256,
-    RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RsaEncoding, RsaKeyPair,
+    ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair,
+    RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RsaEncoding, RsaKeyPair,
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -74,7 +74,9 @@ impl SigningKey {
 
     /// The public half of an EC key as a JWK; `None` for RSA.
     pub fn public_jwk(&self) -> Option<Value> {
-        let Pair::Ec(pair) = &self.pair else { return None };
+        let Pair::Ec(pair) = &self.pair else {
+            return None;
+        };
         let curve = CURVES.iter().find(|curve| curve.algorithm == self.algorithm)?;
         // An uncompressed point: one octet 4, then both coordinates.
         let (x, y) = pair.public_key().as_ref().get(1..)?.split_at_checked(curve.size)?;
@@ -130,7 +132,9 @@ impl SigningKey {
                 let pair = EcdsaKeyPair::from_private_key_der(curve.signing, der).ok()?;
                 Some(Self { algorithm: curve.algorithm, kid: None, pair: Pair::Ec(pair) })
             })
-            .ok_or(KeyError("it is neither RSA of at least 2048 bits nor EC on P-256, P-384 or P-521"))
+            .ok_or(KeyError(
+                "it is neither RSA of at least 2048 bits nor EC on P-256, P-384 or P-521",
+            ))
     }
 
     fn from_jwk(text: &str) -> Result<Self, KeyError> {

@@ -58,7 +58,13 @@ impl Limits {
     }
 
     /// Learns from an answer. `margin` is added to the end of the window.
-    pub fn answered(&mut self, bucket: &'static str, answer: &Answer, margin: Duration, now: Instant) {
+    pub fn answered(
+        &mut self,
+        bucket: &'static str,
+        answer: &Answer,
+        margin: Duration,
+        now: Instant,
+    ) {
         let number = |name| answer.header(name).and_then(|text| text.trim().parse::<i64>().ok());
         let (Some(limit), Some(remaining), Some(reset)) = (
             number("x-rate-limit-limit").and_then(|n| u32::try_from(n).ok()),
@@ -118,7 +124,8 @@ fn allowed(limit: u32, share: f64) -> u32 {
 
 /// From the answer to the end of its window, by the server's own clock. Zero where it does not say.
 pub(super) fn until_reset(answer: &Answer) -> Duration {
-    let reset = answer.header("x-rate-limit-reset").and_then(|text| text.trim().parse::<i64>().ok());
+    let reset =
+        answer.header("x-rate-limit-reset").and_then(|text| text.trim().parse::<i64>().ok());
     let date = answer
         .header("date")
         .and_then(|text| chrono::DateTime::parse_from_rfc2822(text).ok())

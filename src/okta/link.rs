@@ -72,7 +72,13 @@ mod tests {
 
     #[test]
     fn unquoted_and_multiple_relations_count() {
-        assert_eq!(next_of(&["<https://o.example/2>; title=x; rel=next"]).unwrap(), "https://o.example/2");
-        assert_eq!(next_of(&[r#"<https://o.example/2>;rel="last next""#]).unwrap(), "https://o.example/2");
+        assert_eq!(
+            next_of(&["<https://o.example/2>; title=x; rel=next"]).unwrap(),
+            "https://o.example/2"
+        );
+        assert_eq!(
+            next_of(&[r#"<https://o.example/2>;rel="last next""#]).unwrap(),
+            "https://o.example/2"
+        );
     }
 }

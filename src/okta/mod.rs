@@ -6,11 +6,20 @@ pub mod error;
 mod key;
 pub mod limits;
 mod link;
+pub mod reader;
 mod sign_in;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod wire;
+pub mod writer;
 
 pub use connection::Connection;
 pub use error::{OktaError, Refusal};
 pub use limits::Budget;
+pub use reader::{Attribute, Groups, Identity, Member, OktaReader};
+pub use writer::{OktaWriter, Performed, Thread};
 
 use secrecy::SecretString;
 

@@ -10,36 +10,35 @@ use serde_json::{Map, json};
 use tokio::sync::Mutex;
 use url::Url;
 
+use super::Auth;
 use super::dpop;
 use super::error::{OktaError, clean, from_answer};
 use super::key::{KeyError, SigningKey, unique};
-use super::Auth;
 use crate::http::{Answer, Call, Http, HttpError};
 
 const OPERATION: &str = "sign in";
 /// A token is renewed this long before its end. Okta reference: it lives for an hour.
-const RENEW_AHEAD: Duration = Duration::from_secs(300);
+const RENEW_AHEAD: Duration = Duration::from_mins(5);
 /// Okta reference: an assertion may end at most an hour ahead.
 const ASSERTION_SECONDS: i64 = 300;
 
-/// The scopes to ask for, and the fewest that are of any use.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Scopes {
-    all: &'static str,
-    least: &'static str,
-}
+/// Sets of scopes, tried one after the other: Okta refuses a whole set for one scope that was not
+/// granted. Okta reference: a `manage` scope includes the reads of its family.
+pub(super) type Scopes = [&'static str; 3];
 
 /// For a connection that may write.
-pub(super) const WRITING: Scopes = Scopes {
-    all: "okta.users.manage okta.groups.manage okta.users.read okta.groups.read \
-          okta.schemas.read okta.logs.read",
-    least: "okta.users.manage okta.groups.manage",
-};
+pub(super) const WRITING: Scopes = [
+    "okta.users.manage okta.groups.manage okta.users.read okta.groups.read okta.schemas.read \
+     okta.logs.read",
+    "okta.users.manage okta.groups.manage okta.schemas.read okta.logs.read",
+    "okta.users.manage okta.groups.manage",
+];
 /// For a connection that only reads.
-pub(super) const READING: Scopes = Scopes {
-    all: "okta.users.read okta.groups.read okta.schemas.read okta.logs.read",
-    least: "okta.users.read okta.groups.read",
-};
+pub(super) const READING: Scopes = [
+    "okta.users.read okta.groups.read okta.schemas.read okta.logs.read",
+    "okta.users.read okta.groups.read okta.schemas.read",
+    "okta.users.read okta.groups.read",
+];
 
 /// How this connection signs in, and the token that it has now.
 #[derive(Debug)]
@@ -64,8 +63,8 @@ struct State {
     token: Option<Token>,
     /// Okta reference: a nonce is good for days, so it is kept.
     nonce: Option<String>,
-    /// The full set of scopes was refused once.
-    least_scopes: bool,
+    /// How many sets of scopes were refused.
+    refused_scopes: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -188,8 +187,8 @@ impl App {
         }
     }
 
-    /// Asks for a token. At most four sendings: one plain, one with a nonce, and both again with
-    /// the fewest scopes. Each has an assertion of its own, which is good for one use.
+    /// Asks for a token: plainly, with a nonce if one is wanted, and for fewer scopes if some were
+    /// not granted. Each sending has an assertion of its own, which is good for one use.
     async fn fetch(&self, state: &mut State, http: &Http) -> Result<Token, OktaError> {
         let mut nonce_tried = false;
         loop {
@@ -204,8 +203,10 @@ impl App {
                     nonce_tried = true;
                     state.nonce = nonce;
                 }
-                "invalid_scope" | "consent_required" if !state.least_scopes => {
-                    state.least_scopes = true;
+                "invalid_scope" | "consent_required"
+                    if state.refused_scopes + 1 < self.scopes.len() =>
+                {
+                    state.refused_scopes += 1;
                     nonce_tried = false;
                 }
                 _ => return Err(self.refused(&answer, &denied)),
@@ -228,7 +229,7 @@ impl App {
             "jti": unique()?,
         });
         let assertion = self.key.sign(header, &claims)?;
-        let scope = if state.least_scopes { self.scopes.least } else { self.scopes.all };
+        let scope = self.scopes[state.refused_scopes];
         let mut call = Call::new(Method::POST, self.endpoint.clone())
             .header("accept", "application/json")
             .header("content-type", "application/x-www-form-urlencoded");
@@ -272,9 +273,9 @@ impl App {
         }
         match from_answer(OPERATION, answer) {
             OktaError::NoAnswer { operation, why } => OktaError::Unreachable { operation, why },
-            OktaError::NotFound(_) | OktaError::Forbidden(_) => {
-                OktaError::SignIn { message: format!("HTTP {} at the token endpoint", answer.status) }
-            }
+            OktaError::NotFound(_) | OktaError::Forbidden(_) => OktaError::SignIn {
+                message: format!("HTTP {} at the token endpoint", answer.status),
+            },
             other => other,
         }
     }
@@ -314,15 +315,18 @@ impl From<KeyError> for OktaError {
 
 impl Signed {
     /// Adds the headers to a call.
-    pub fn put_on(&self, headers: &mut HeaderMap, operation: &'static str) -> Result<(), OktaError> {
+    pub fn put_on(
+        &self,
+        headers: &mut HeaderMap,
+        operation: &'static str,
+    ) -> Result<(), OktaError> {
         let pairs = [("authorization", Some(&self.authorization)), ("dpop", self.proof.as_ref())];
         for (name, value) in pairs {
             let Some(value) = value else { continue };
-            let mut value = reqwest::header::HeaderValue::from_str(value).map_err(|_| {
-                OktaError::SignIn {
+            let mut value =
+                reqwest::header::HeaderValue::from_str(value).map_err(|_| OktaError::SignIn {
                     message: format!("the token cannot stand in a header (to {operation})"),
-                }
-            })?;
+                })?;
             value.set_sensitive(true);
             headers.insert(name, value);
         }

@@ -1,0 +1,345 @@
+//! What Okta holds, read and checked. Nothing here can write.
+
+use std::collections::BTreeSet;
+
+use super::connection::{Ask, Connection, json};
+use super::error::{OktaError, is_attribute_name};
+use super::wire::{self, unbelievable};
+use crate::model::{Account, AccountId, AccountStatus, Group, GroupId};
+
+/// Okta reference: 200 is the largest page of accounts, and advised for everything else.
+const PAGE: &str = "200";
+
+/// The reading half.
+#[derive(Debug, Clone)]
+pub struct OktaReader {
+    connection: Connection,
+}
+
+/// All groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Groups {
+    /// Every group that the credentials can see.
+    pub groups: Vec<Group>,
+    /// Whether the group rules could be read. If not, `rule_fed` is false everywhere and means
+    /// nothing.
+    pub rules_known: bool,
+}
+
+/// A member of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The account.
+    pub id: AccountId,
+    /// Its status.
+    pub status: AccountStatus,
+}
+
+/// One attribute of the default user profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribute {
+    /// Its name, case-sensitive.
+    pub name: String,
+    /// Whether an account must have it.
+    pub required: bool,
+    /// Longest value in characters, where there is a limit.
+    pub max_length: Option<u32>,
+    /// JSON type: `string`, `array`, `boolean`, …
+    pub kind: String,
+    /// `READ_WRITE`, `READ_ONLY`, `IMMUTABLE`, `WRITE_ONLY`; empty if not said.
+    pub mutability: String,
+    /// Who owns its value: `PROFILE_MASTER`, `OKTA`, `OVERRIDE`; empty if not said.
+    pub master: String,
+    /// Whether Okta refuses a value that another account has.
+    pub unique: bool,
+    /// Whether the org added it.
+    pub custom: bool,
+}
+
+/// Who Goldthread is at Okta.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// The administrator that an SSWS token belongs to.
+    Account(Box<Account>),
+    /// A service app, by its client id.
+    App(String),
+}
+
+impl OktaReader {
+    /// Reads over this connection.
+    pub fn new(connection: Connection) -> Self {
+        Self { connection }
+    }
+
+    /// The connection, for its budget and its count of calls.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Reads all accounts, page by page.
+    ///
+    /// Okta reference: the plain list leaves out deactivated accounts, so they are listed
+    /// after it by a filter, whose index lags by about a second. An account may therefore come
+    /// twice (the later one is the newer), and one that is absent should be read by its id before
+    /// it is believed to be gone.
+    ///
+    /// # Errors
+    /// Among others [`OktaError::Unbelievable`] for an empty list: the org has at least the
+    /// administrator who set this up, so the credentials lack an admin role.
+    pub async fn accounts<E: From<OktaError>>(
+        &self,
+        on_page: &mut dyn FnMut(Vec<Account>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        const OPERATION: &str = "list the accounts";
+        let mut count = 0;
+        for filter in [None, Some(("filter", r#"status eq "DEPROVISIONED""#))] {
+            let query: Vec<_> = [("limit", PAGE)].into_iter().chain(filter).collect();
+            let url = self.connection.url(&["api", "v1", "users"], &query);
+            self.connection
+                .pages(OPERATION, url, &mut |page| {
+                    let accounts = page
+                        .into_iter()
+                        .map(|value| wire::account(OPERATION, value))
+                        .collect::<Result<Vec<_>, _>>()?;
+                    count += accounts.len();
+                    on_page(accounts)
+                })
+                .await?;
+            if count == 0 {
+                return Err(unbelievable(
+                    OPERATION,
+                    "no accounts at all: the credentials probably lack an admin role that lets \
+                     them see people",
+                )
+                .into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one account by its id: the one read that is always up to date. `None` if Okta says
+    /// that it does not exist (deleted, or never there).
+    pub async fn account(&self, id: &AccountId) -> Result<Option<Account>, OktaError> {
+        self.account_at(id.as_str()).await
+    }
+
+    /// Reads the account that signs in with this name, in any case of letters.
+    pub async fn account_by_login(&self, login: &str) -> Result<Option<Account>, OktaError> {
+        let login = login.trim();
+        // A path has no room for these; Okta reference: `/` and `?` are found by search only.
+        if login.contains(['/', '?', '\\']) || matches!(login, "." | "..") {
+            let mut found = self.accounts_where("login", login).await?;
+            return Ok(if found.len() == 1 { found.pop() } else { None });
+        }
+        if login.is_empty() {
+            return Ok(None);
+        }
+        // Okta also takes ids, short names and `me` here: none of them is this login.
+        let found = self.account_at(login).await?;
+        Ok(found.filter(|account| same_text(account.login(), login)))
+    }
+
+    async fn account_at(&self, id_or_login: &str) -> Result<Option<Account>, OktaError> {
+        const OPERATION: &str = "read an account";
+        let url = self.connection.url(&["api", "v1", "users", id_or_login], &[]);
+        match self.connection.read(OPERATION, url).await {
+            Ok(value) => wire::account(OPERATION, value).map(Some),
+            Err(OktaError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Searches the accounts, deactivated ones included, whose profile attribute has this value
+    /// in any case of letters. An empty value finds nothing.
+    ///
+    /// Okta reference: `search` reads an index that lags by about a second.
+    pub async fn accounts_where(
+        &self,
+        attribute: &str,
+        value: &str,
+    ) -> Result<Vec<Account>, OktaError> {
+        const OPERATION: &str = "search the accounts";
+        let value = value.trim();
+        if value.is_empty() {
+            return Ok(Vec::new());
+        }
+        if !is_attribute_name(attribute) {
+            return Err(OktaError::Setup(format!("{attribute:?} is no profile attribute")));
+        }
+        let search = format!("profile.{attribute} eq {}", quoted(value));
+        let query = [("search", search.as_str()), ("limit", PAGE)];
+        let url = self.connection.url(&["api", "v1", "users"], &query);
+        let mut found = Vec::new();
+        self.connection
+            .pages(OPERATION, url, &mut |page| {
+                for element in page {
+                    found.push(wire::account(OPERATION, element)?);
+                }
+                Ok::<_, OktaError>(())
+            })
+            .await?;
+        found.retain(|account| same_text(account.attribute(attribute).trim(), value));
+        Ok(found)
+    }
+
+    /// Reads all groups, and which of them an active group rule feeds.
+    pub async fn groups(&self) -> Result<Groups, OktaError> {
+        self.groups_at(&[("limit", PAGE)]).await
+    }
+
+    /// Searches the groups with exactly this name, in the same case of letters.
+    pub async fn groups_named(&self, name: &str) -> Result<Vec<Group>, OktaError> {
+        if name.is_empty() {
+            return Ok(Vec::new());
+        }
+        let search = format!("profile.name eq {}", quoted(name));
+        let mut found = self.groups_at(&[("search", &search), ("limit", PAGE)]).await?.groups;
+        found.retain(|group| group.name == name);
+        Ok(found)
+    }
+
+    async fn groups_at(&self, query: &[(&str, &str)]) -> Result<Groups, OktaError> {
+        const OPERATION: &str = "list the groups";
+        let fed = self.rule_fed_groups().await?;
+        let rules_known = fed.is_some();
+        let fed = fed.unwrap_or_default();
+        let mut groups = Vec::new();
+        self.connection
+            .pages(OPERATION, self.connection.url(&["api", "v1", "groups"], query), &mut |page| {
+                for element in page {
+                    groups.push(wire::group(OPERATION, element, &fed)?);
+                }
+                Ok::<_, OktaError>(())
+            })
+            .await?;
+        Ok(Groups { groups, rules_known })
+    }
+
+    /// Reads one group; `None` if Okta says that it does not exist.
+    pub async fn group(&self, id: &GroupId) -> Result<Option<Group>, OktaError> {
+        const OPERATION: &str = "read a group";
+        let url = self.connection.url(&["api", "v1", "groups", id.as_str()], &[]);
+        match self.connection.read(OPERATION, url).await {
+            Ok(value) => {
+                let fed = self.rule_fed_groups().await?.unwrap_or_default();
+                wire::group(OPERATION, value, &fed).map(Some)
+            }
+            Err(OktaError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The groups that active group rules assign to; `None` where the credentials may not read
+    /// rules. Okta reference: only larger admin roles see them.
+    pub async fn rule_fed_groups(&self) -> Result<Option<BTreeSet<GroupId>>, OktaError> {
+        const OPERATION: &str = "list the group rules";
+        let url = self.connection.url(&["api", "v1", "groups", "rules"], &[("limit", PAGE)]);
+        let mut fed = BTreeSet::new();
+        let read = self
+            .connection
+            .pages(OPERATION, url, &mut |page| {
+                for rule in page {
+                    fed.extend(wire::fed_by(OPERATION, rule)?);
+                }
+                Ok::<_, OktaError>(())
+            })
+            .await;
+        match read {
+            Ok(()) => Ok(Some(fed)),
+            Err(OktaError::Forbidden(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the members of a group, page by page.
+    ///
+    /// # Errors
+    /// Among others [`OktaError::NotFound`] if the group is gone.
+    pub async fn members<E: From<OktaError>>(
+        &self,
+        group: &GroupId,
+        on_page: &mut dyn FnMut(Vec<Member>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        const OPERATION: &str = "list the members of a group";
+        let segments = ["api", "v1", "groups", group.as_str(), "users"];
+        let url = self.connection.url(&segments, &[("limit", PAGE)]);
+        self.connection
+            .pages(OPERATION, url, &mut |page| {
+                let members = page
+                    .into_iter()
+                    .map(|value| wire::member(OPERATION, value))
+                    .collect::<Result<Vec<_>, _>>()?;
+                on_page(members)
+            })
+            .await
+    }
+
+    /// Reads the groups of an account, Everyone included. `rule_fed` is not looked up here and
+    /// always false.
+    ///
+    /// Okta reference: pages of 200 by `Link`, though its specification shows no paging.
+    ///
+    /// # Errors
+    /// Among others [`OktaError::NotFound`] if the account is gone.
+    pub async fn groups_of(&self, account: &AccountId) -> Result<Vec<Group>, OktaError> {
+        const OPERATION: &str = "list the groups of an account";
+        let url = self.connection.url(&["api", "v1", "users", account.as_str(), "groups"], &[]);
+        let mut groups = Vec::new();
+        self.connection
+            .pages(OPERATION, url, &mut |page| {
+                for element in page {
+                    groups.push(wire::group(OPERATION, element, &BTreeSet::new())?);
+                }
+                Ok::<_, OktaError>(())
+            })
+            .await?;
+        Ok(groups)
+    }
+
+    /// Reads the attributes of the default user type.
+    pub async fn schema(&self) -> Result<Vec<Attribute>, OktaError> {
+        const OPERATION: &str = "read the user schema";
+        let segments = ["api", "v1", "meta", "schemas", "user", "default"];
+        let value = self.connection.read(OPERATION, self.connection.url(&segments, &[])).await?;
+        wire::schema(OPERATION, value)
+    }
+
+    /// Who we are. Asks Okta for the owner of an SSWS token; a service app knows by itself, so
+    /// that this does not try its sign-in.
+    pub async fn identity(&self) -> Result<Identity, OktaError> {
+        const OPERATION: &str = "read the token's owner";
+        if let Some(client_id) = self.connection.client_id() {
+            return Ok(Identity::App(client_id.to_owned()));
+        }
+        let url = self.connection.url(&["api", "v1", "users", "me"], &[]);
+        let value = self.connection.read(OPERATION, url).await?;
+        Ok(Identity::Account(Box::new(wire::account(OPERATION, value)?)))
+    }
+
+    /// Whether an account holds an Okta administrator role; `None` where that cannot be read.
+    pub async fn has_admin_role(&self, account: &AccountId) -> Result<Option<bool>, OktaError> {
+        const OPERATION: &str = "read the admin roles of an account";
+        let url = self.connection.url(&["api", "v1", "users", account.as_str(), "roles"], &[]);
+        let answer = match self.connection.send(&Ask::read(OPERATION, url)).await {
+            Ok(answer) => answer,
+            Err(error) if error.is_transient() => return Err(error),
+            Err(OktaError::Forbidden(_) | OktaError::NotFound(_) | OktaError::Refused(_)) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        match json(OPERATION, &answer)?.as_array() {
+            Some(roles) => Ok(Some(!roles.is_empty())),
+            None => Err(unbelievable(OPERATION, "a list was expected")),
+        }
+    }
+}
+
+/// A string of Okta's filter language. Okta reference: it is a JSON string.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn same_text(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
+}

@@ -1,0 +1,332 @@
+//! Every write to Okta, one call a step. Nothing else in the program can write there.
+
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::connection::{self, Again, Ask, Connection};
+use super::error::{OktaError, request_id};
+use super::reader::OktaReader;
+use super::wire;
+use crate::http::Answer;
+use crate::model::{Account, AccountId, AccountStatus, GroupId, Outcome, Step};
+
+/// Okta reference: at most 20 `groupIds`, and only when an account is created.
+pub const MOST_GROUPS_AT_CREATION: usize = 20;
+
+/// The writing half: the only type that changes anything in Okta.
+#[derive(Debug, Clone)]
+pub struct OktaWriter {
+    connection: Connection,
+    reader: OktaReader,
+}
+
+/// What a write belongs to; it is sent along and lands in Okta's System Log.
+#[derive(Debug, Clone, Copy)]
+pub struct Thread<'a> {
+    /// The request's number, or `BASELINE`.
+    pub request: &'a str,
+    /// The action's id in our journal.
+    pub action: i64,
+}
+
+/// How a step ended.
+#[derive(Debug)]
+pub struct Performed {
+    /// For the journal.
+    pub outcome: Outcome,
+    /// The account as Okta answered a create or an update, or as it was read again by its id after
+    /// a refusal. `None` where nothing was read, and always after a create that was not applied.
+    pub account: Option<Account>,
+    /// The typed reason for [`Outcome::Failed`] and [`Outcome::Unknown`]: ask it
+    /// [`OktaError::taken`] and [`OktaError::attributes`].
+    pub error: Option<OktaError>,
+}
+
+impl OktaWriter {
+    /// Writes over this connection.
+    pub fn new(connection: Connection) -> Self {
+        let reader = OktaReader::new(connection.clone());
+        Self { connection, reader }
+    }
+
+    /// Carries out one step on `account`, which only [`Step::Create`] does without.
+    ///
+    /// Where Okta refuses because of the state that something is in, it is read again: if the
+    /// goal was reached already, the outcome is [`Outcome::AlreadySo`].
+    ///
+    /// Okta reference: creating with `activate: true` always sends the activation mail. Where no
+    /// mail is wanted, create with `activate: false` and follow with `Activate { mail: false }`.
+    /// Activation and deactivation go on for a while after the answer (`transitioning`).
+    pub async fn perform(
+        &self,
+        step: &Step,
+        account: Option<&AccountId>,
+        thread: &Thread<'_>,
+    ) -> Performed {
+        let ask = match writable(step).and_then(|()| self.ask(step, account, thread)) {
+            Ok(ask) => ask,
+            Err(error) => return failed(error, None),
+        };
+        let error = match self.connection.send(&ask).await {
+            Ok(answer) => return applied(step, &ask, &answer),
+            Err(error) => error.without(&values(step)),
+        };
+        match error {
+            OktaError::NoAnswer { .. } | OktaError::Unbelievable { .. } => {
+                self.without_answer(step, error).await
+            }
+            _ => self.refused(step, account, error).await,
+        }
+    }
+
+    fn ask(
+        &self,
+        step: &Step,
+        account: Option<&AccountId>,
+        thread: &Thread<'_>,
+    ) -> Result<Ask, OktaError> {
+        let id = match (step, account) {
+            (Step::Create { .. }, _) => "",
+            (_, Some(id)) => id.as_str(),
+            (_, None) => {
+                return Err(OktaError::Unwritable {
+                    attribute: step.name().to_owned(),
+                    why: "the step names no account",
+                });
+            }
+        };
+        let yes_no = |yes: bool| if yes { "true" } else { "false" };
+        let users = |rest: &[&str], query: &[(&str, &str)]| {
+            self.connection.url(&[&["api", "v1", "users"], rest].concat(), query)
+        };
+        let member = |group: &GroupId| {
+            self.connection.url(&["api", "v1", "groups", group.as_str(), "users", id], &[])
+        };
+        let lifecycle = |word, query: &[(&str, &str)]| users(&[id, "lifecycle", word], query);
+        let (operation, method, url, body, again) = match step {
+            Step::Create { profile, groups, activate } => (
+                "create the account",
+                Method::POST,
+                users(&[], &[("activate", yes_no(*activate))]),
+                Some(json!({
+                    "profile": profile,
+                    "groupIds": groups.iter().map(GroupId::as_str).collect::<Vec<_>>(),
+                })),
+                Again::Never,
+            ),
+            Step::Update { changes } => {
+                let profile: BTreeMap<_, _> =
+                    changes.iter().map(|(name, change)| (name, &change.to)).collect();
+                let body = Some(json!({"profile": profile}));
+                // POST, because PUT would clear every attribute that is not sent.
+                ("update the account", Method::POST, users(&[id], &[]), body, Again::Idempotent)
+            }
+            Step::Activate { mail } => (
+                "activate the account",
+                Method::POST,
+                lifecycle("activate", &[("sendEmail", yes_no(*mail))]),
+                None,
+                Again::Never,
+            ),
+            Step::Reactivate { mail } => (
+                "send the activation again",
+                Method::POST,
+                lifecycle("reactivate", &[("sendEmail", yes_no(*mail))]),
+                None,
+                Again::Never,
+            ),
+            Step::Suspend => {
+                ("suspend the account", Method::POST, lifecycle("suspend", &[]), None, Again::Never)
+            }
+            Step::Unsuspend => (
+                "lift the suspension",
+                Method::POST,
+                lifecycle("unsuspend", &[]),
+                None,
+                Again::Never,
+            ),
+            Step::Deactivate => (
+                "deactivate the account",
+                Method::POST,
+                lifecycle("deactivate", &[("sendEmail", "false")]),
+                None,
+                Again::Never,
+            ),
+            Step::ClearSessions => (
+                "end the sessions",
+                Method::DELETE,
+                users(&[id, "sessions"], &[("oauthTokens", "true")]),
+                None,
+                Again::Idempotent,
+            ),
+            Step::AddMember { group } => {
+                ("add to the group", Method::PUT, member(group), None, Again::Idempotent)
+            }
+            Step::RemoveMember { group } => {
+                ("remove from the group", Method::DELETE, member(group), None, Again::Idempotent)
+            }
+        };
+        let comment = Some(format!("({}; action {})", thread.request, thread.action));
+        Ok(Ask { operation, method, url, body, comment, again })
+    }
+
+    /// The call may have been executed. A create is looked for: if there is no such account, it
+    /// failed for certain enough, because Okta itself refuses a second one with the same login.
+    /// An account that is there may be somebody else's, so it is not handed on as the new one:
+    /// matching it is left to the next read.
+    async fn without_answer(&self, step: &Step, error: OktaError) -> Performed {
+        if let Step::Create { profile, .. } = step {
+            let login = profile.get("login").map_or("", String::as_str);
+            if let Ok(None) = self.reader.account_by_login(login).await {
+                return Performed {
+                    outcome: Outcome::Failed {
+                        error: format!("{error}; no account was made"),
+                        okta_request_id: None,
+                        transient: true,
+                    },
+                    account: None,
+                    error: Some(error),
+                };
+            }
+        }
+        unknown(error)
+    }
+
+    /// Okta reference: a wrong state is answered with 400, 403, 404, 409 or 423, with codes that
+    /// differ from call to call, so the state is looked at instead.
+    async fn refused(&self, step: &Step, id: Option<&AccountId>, error: OktaError) -> Performed {
+        let (Some(id), Some(refusal)) = (id, error.refusal()) else {
+            return failed(error, None);
+        };
+        if error.is_transient() || refusal.status == 501 {
+            return failed(error, None);
+        }
+        if let Some(group) = step.group() {
+            // A 403 here is a role that is missing or a group that nobody may write.
+            if matches!(error, OktaError::Forbidden(_)) {
+                return failed(error, None);
+            }
+            let wanted = matches!(step, Step::AddMember { .. });
+            return match self.reader.groups_of(id).await {
+                Ok(groups) if groups.iter().any(|it| it.id == *group) == wanted => {
+                    already_so(&error, None)
+                }
+                _ => failed(error, None),
+            };
+        }
+        match self.reader.account(id).await {
+            Ok(Some(account)) if reached(step, &account) => already_so(&error, Some(account)),
+            Ok(account) => failed(error, account),
+            Err(_) => failed(error, None),
+        }
+    }
+}
+
+/// Whether an account is as the step would make it.
+fn reached(step: &Step, account: &Account) -> bool {
+    let heading_for = account.transitioning.as_ref().unwrap_or(&account.status);
+    match step {
+        Step::Update { changes } => changes
+            .iter()
+            .all(|(name, change)| account.attribute(name) == change.to.as_deref().unwrap_or("")),
+        Step::Activate { .. } | Step::Unsuspend => heading_for.counts_as_active(),
+        // In use already: there is nothing left to send an activation for.
+        Step::Reactivate { .. } => {
+            heading_for.counts_as_active() && *heading_for != AccountStatus::Provisioned
+        }
+        Step::Suspend => *heading_for == AccountStatus::Suspended,
+        // A deactivated account has no sessions either.
+        Step::Deactivate | Step::ClearSessions => *heading_for == AccountStatus::Deprovisioned,
+        Step::Create { .. } | Step::AddMember { .. } | Step::RemoveMember { .. } => false,
+    }
+}
+
+/// Refuses before sending what Okta cannot take.
+fn writable(step: &Step) -> Result<(), OktaError> {
+    let refuse =
+        |attribute: &str, why| Err(OktaError::Unwritable { attribute: attribute.to_owned(), why });
+    match step {
+        Step::Create { groups, .. } if groups.len() > MOST_GROUPS_AT_CREATION => {
+            return refuse("groupIds", "at most 20 groups can be given to a new account");
+        }
+        Step::Create { profile, .. } if profile.get("login").is_none_or(String::is_empty) => {
+            return refuse("login", "a new account needs one");
+        }
+        _ => {}
+    }
+    for (attribute, value) in written(step) {
+        // Okta reference: only characters of up to three UTF-8 octets.
+        if value.chars().any(|c| c.len_utf8() > 3) {
+            return refuse(
+                attribute,
+                "it holds a character that Okta does not support (an emoji or a rare ideograph)",
+            );
+        }
+    }
+    Ok(())
+}
+
+fn written(step: &Step) -> Vec<(&str, &str)> {
+    match step {
+        Step::Create { profile, .. } => {
+            profile.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+        }
+        Step::Update { changes } => changes
+            .iter()
+            .filter_map(|(name, change)| Some((name.as_str(), change.to.as_deref()?)))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn values(step: &Step) -> Vec<&str> {
+    written(step).into_iter().map(|(_, value)| value).collect()
+}
+
+/// Okta reference: any 2xx is success and its body may be empty; only create and update answer
+/// with the account.
+fn applied(step: &Step, ask: &Ask, answer: &Answer) -> Performed {
+    let okta_request_id = request_id(answer);
+    let account = match step {
+        Step::Create { .. } | Step::Update { .. } => connection::json(ask.operation, answer)
+            .and_then(|value: Value| wire::account(ask.operation, value)),
+        _ => {
+            return Performed {
+                outcome: Outcome::Applied { okta_request_id },
+                account: None,
+                error: None,
+            };
+        }
+    };
+    match account {
+        Ok(account) => Performed {
+            outcome: Outcome::Applied { okta_request_id },
+            account: Some(account),
+            error: None,
+        },
+        // A 2xx that shows no account may come from something else than Okta.
+        Err(error) => unknown(error),
+    }
+}
+
+fn failed(error: OktaError, account: Option<Account>) -> Performed {
+    let okta_request_id = error.refusal().and_then(|refusal| refusal.request_id.clone());
+    let outcome = Outcome::Failed {
+        error: error.to_string(),
+        okta_request_id,
+        transient: error.is_transient(),
+    };
+    Performed { outcome, account, error: Some(error) }
+}
+
+fn unknown(error: OktaError) -> Performed {
+    let outcome = Outcome::Unknown { error: error.to_string() };
+    Performed { outcome, account: None, error: Some(error) }
+}
+
+fn already_so(error: &OktaError, account: Option<Account>) -> Performed {
+    let okta_request_id = error.refusal().and_then(|refusal| refusal.request_id.clone());
+    Performed { outcome: Outcome::AlreadySo { okta_request_id }, account, error: None }
+}
