@@ -166,13 +166,13 @@ impl Checker<'_> {
         let keep = self.duration(&store.keep);
         let targets =
             Targets { leave: self.duration(&targets.leave), join: self.duration(&targets.join) };
-        let metrics = metrics.listen.and_then(|listen| match listen.get_ref().parse() {
-            Ok(address) => Some(address),
-            Err(_) => {
+        let metrics = metrics.listen.and_then(|listen| {
+            let address = listen.get_ref().parse().ok();
+            if address.is_none() {
                 let text = "an address is HOST:PORT in numbers, such as \"127.0.0.1:9464\"";
                 self.problem(&listen.span(), text);
-                None
             }
+            address
         });
         Some(Config {
             file: self.source.path.to_owned(),
@@ -227,14 +227,12 @@ impl Checker<'_> {
     /// A percentage between 0 and 100, as a share.
     fn share(&mut self, text: &Text) -> f64 {
         let number = text.get_ref().trim().strip_suffix('%').and_then(|n| n.trim().parse::<f64>().ok());
-        match number.filter(|percent| (0.0..=100.0).contains(percent)) {
-            Some(percent) => percent / 100.0,
-            None => {
-                let problem = format!("{:?} is not a percentage such as \"50%\"", text.get_ref());
-                self.problem(&text.span(), problem);
-                0.0
-            }
-        }
+        let Some(percent) = number.filter(|percent| (0.0..=100.0).contains(percent)) else {
+            let problem = format!("{:?} is not a percentage such as \"50%\"", text.get_ref());
+            self.problem(&text.span(), problem);
+            return 0.0;
+        };
+        percent / 100.0
     }
 
     fn expression(&mut self, text: &Text, roots: &[&str]) -> Option<Expression> {

@@ -38,7 +38,7 @@ impl Engine {
                 Reading::Foreign => {}
                 Reading::Ours { problems, people: named } => {
                     people.extend(named);
-                    self.report_problems(&stored, &problems);
+                    report_problems(&stored, &problems);
                 }
             }
         }
@@ -136,24 +136,6 @@ impl Engine {
         Ok(Reading::Ours { problems, people: Vec::new() })
     }
 
-    /// Says what is wrong with a request, once.
-    fn report_problems(&self, stored: &StoredRequest, problems: &[Problem]) {
-        let kinds = |kinds: Vec<&str>| kinds.join(" ");
-        let now = kinds(problems.iter().map(Problem::kind).collect());
-        let before = kinds(stored.problems.iter().map(|(kind, _)| kind.as_str()).collect());
-        if now == before {
-            return;
-        }
-        for problem in problems {
-            tracing::warn!(
-                request = %stored.request.reference.number,
-                outcome = "held",
-                "{}: held: {problem}",
-                stored.request.reference.number
-            );
-        }
-    }
-
     /// Looks up the texts of a wording.
     async fn directory(
         &self,
@@ -215,5 +197,23 @@ impl Engine {
             self.store.keep_group(group, cycle)?;
         }
         Ok(found)
+    }
+}
+
+/// Says what is wrong with a request, once.
+fn report_problems(stored: &StoredRequest, problems: &[Problem]) {
+    let kinds = |kinds: Vec<&str>| kinds.join(" ");
+    let now = kinds(problems.iter().map(Problem::kind).collect());
+    let before = kinds(stored.problems.iter().map(|(kind, _)| kind.as_str()).collect());
+    if now == before {
+        return;
+    }
+    for problem in problems {
+        tracing::warn!(
+            request = %stored.request.reference.number,
+            outcome = "held",
+            "{}: held: {problem}",
+            stored.request.reference.number
+        );
     }
 }

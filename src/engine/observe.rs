@@ -193,10 +193,7 @@ impl Engine {
     /// Somebody who was not in a complete read: outside the filter, or really gone?
     async fn confirm_absence(&self, id: &SysId, cycle: i64) -> Result<(), EngineError> {
         match self.servicenow.person(id).await? {
-            Lookup::Found(found) => {
-                self.store.keep_people(&[found], cycle)?;
-            }
-            Lookup::Outside(found) => {
+            Lookup::Found(found) | Lookup::Outside(found) => {
                 self.store.keep_people(&[found], cycle)?;
             }
             Lookup::Absent => {

@@ -267,16 +267,12 @@ fn groups(
         let name = match &rule.lookup {
             None => text,
             Some(lookup) => {
-                match directory
-                    .lookups
-                    .get(&(lookup.table.clone(), text.to_owned()))
-                {
-                    Some(name) => name.as_str(),
-                    None => {
-                        problems.push(Problem::LookupUnknown(text.to_owned()));
-                        continue;
-                    }
-                }
+                let row = (lookup.table.clone(), text.to_owned());
+                let Some(name) = directory.lookups.get(&row) else {
+                    problems.push(Problem::LookupUnknown(text.to_owned()));
+                    continue;
+                };
+                name.as_str()
             }
         };
         let found = directory.groups.get(name);

@@ -57,7 +57,7 @@ pub struct Folded<'a> {
 }
 
 /// Folds requests in the order of their effective time, then creation, then number.
-pub fn fold<'a>(mandates: &'a [Mandate], now: Instant) -> Folded<'a> {
+pub fn fold(mandates: &[Mandate], now: Instant) -> Folded<'_> {
     let mut folded = Folded {
         adoption_stands: true,
         ..Folded::default()

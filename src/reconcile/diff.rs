@@ -331,14 +331,22 @@ fn diff_status(
         (Wish::Active, S::Deprovisioned) => (Some(Remedy::Revive), None),
         (Wish::Active, S::Suspended) => (Some(Remedy::Unsuspend), None),
         (Wish::Suspended, S::Active) => (Some(Remedy::Suspend), None),
-        (Wish::Suspended, S::Staged | S::Provisioned) => (Some(Remedy::Deactivate), None),
         (Wish::Suspended, S::Recovery | S::PasswordExpired | S::LockedOut) => (
             Some(Remedy::ClearSessions),
             Some("Okta suspends only active accounts; its sessions are cleared"),
         ),
-        (Wish::Deactivated, S::Deprovisioned) => return None,
-        (Wish::Deactivated, _) => (Some(Remedy::Deactivate), None),
-        (Wish::Active | Wish::Staged | Wish::Suspended, _) => return None,
+        (Wish::Suspended, S::Staged | S::Provisioned)
+        | (
+            Wish::Deactivated,
+            S::Staged
+            | S::Provisioned
+            | S::Active
+            | S::Recovery
+            | S::PasswordExpired
+            | S::LockedOut
+            | S::Suspended,
+        ) => (Some(Remedy::Deactivate), None),
+        (Wish::Active | Wish::Staged | Wish::Suspended | Wish::Deactivated, _) => return None,
     };
     let mut drift = drift_of(
         FactKey::Status,
@@ -462,8 +470,8 @@ fn diff_memberships(
             if !leaver && !known.contains_key(&drift.key) {
                 drift.cause = Cause::Drift;
                 if drift.disposition == Disposition::Apply {
-                    drift.reason =
-                        "nothing that was asked for or ruled gives this membership".to_owned();
+                    "nothing that was asked for or ruled gives this membership"
+                        .clone_into(&mut drift.reason);
                 }
             }
             found.push(drift);

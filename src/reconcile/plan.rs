@@ -236,8 +236,8 @@ fn joins_creation(planned: &Planned, drift: &Drift) -> bool {
 
 /// One call for all attributes of the same origin, cause and verdict.
 fn updates(drifts: &[Drift], make: &impl Fn(&Drift, Step) -> Planned) -> Vec<Planned> {
-    let mut calls: BTreeMap<(&Origin, Cause, Disposition), (Vec<&Drift>, BTreeMap<String, Change>)> =
-        BTreeMap::new();
+    type Call<'a> = (Vec<&'a Drift>, BTreeMap<String, Change>);
+    let mut calls: BTreeMap<(&Origin, Cause, Disposition), Call<'_>> = BTreeMap::new();
     for drift in drifts {
         let FactKey::Profile(attribute) = &drift.key else {
             continue;

@@ -272,7 +272,7 @@ impl Store {
         let operation: String = row.get(3)?;
         let date = |text: Option<String>| text.map(|text| moment(&text)).transpose();
         Ok(Mandate {
-            request: reference(&row.get::<_, String>(1)?, row.get(2)?)?,
+            request: reference(&row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?.as_deref())?,
             terms: Terms {
                 operation: Operation::from_word(&operation)
                     .ok_or_else(|| StoreError::Corrupt(format!("operation {operation:?}")))?,
@@ -346,13 +346,13 @@ impl Store {
     }
 }
 
-fn reference(number: &str, parent: Option<String>) -> Result<RequestRef, StoreError> {
+fn reference(number: &str, parent: Option<&str>) -> Result<RequestRef, StoreError> {
     let parse = |text: &str| {
         RequestNumber::parse(text).map_err(|error| StoreError::Corrupt(error.to_string()))
     };
     Ok(RequestRef {
         number: parse(number)?,
-        parent: parent.as_deref().map(parse).transpose()?,
+        parent: parent.map(parse).transpose()?,
     })
 }
 
@@ -362,7 +362,7 @@ fn read(row: &Row<'_>) -> Result<StoredRequest, StoreError> {
     Ok(StoredRequest {
         request: Request {
             sys_id: sys_id(&row.get::<_, String>(0)?)?,
-            reference: reference(&row.get::<_, String>(1)?, row.get(2)?)?,
+            reference: reference(&row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?.as_deref())?,
             item: row.get(3)?,
             item_name: row.get(4)?,
             state: RequestState::from_word(&row.get::<_, String>(5)?),
