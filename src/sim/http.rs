@@ -345,6 +345,7 @@ struct Outgoing {
     data: Option<Bytes>,
     length: usize,
     cut: bool,
+    flushed: bool,
 }
 
 impl Body for Outgoing {
@@ -353,10 +354,16 @@ impl Body for Outgoing {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match self.data.take() {
             Some(data) if !data.is_empty() => Poll::Ready(Some(Ok(Frame::data(data)))),
+            // One pause, so that what came before is on the wire when the connection is cut.
+            _ if self.cut && !self.flushed => {
+                self.flushed = true;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
             _ if self.cut => Poll::Ready(Some(Err(Cut))),
             _ => Poll::Ready(None),
         }
