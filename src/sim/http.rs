@@ -323,6 +323,7 @@ fn write(response: Response, cut: bool) -> hyper::Response<Outgoing> {
         data: Some(Bytes::from(data)),
         length,
         cut,
+        flushed: false,
     };
     let mut built = hyper::Response::builder().status(response.status);
     for (name, value) in &response.headers {
@@ -333,6 +334,7 @@ fn write(response: Response, cut: bool) -> hyper::Response<Outgoing> {
             data: None,
             length: 0,
             cut: false,
+            flushed: false,
         };
         let mut broken = hyper::Response::new(body);
         *broken.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
