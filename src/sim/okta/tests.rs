@@ -328,7 +328,7 @@ async fn search_and_filter_take_only_the_documented_operators() {
         ("search", r#"profile.nope eq "x""#),
         ("filter", r#"profile.login sw "z""#),
         ("filter", r#"not (status eq "ACTIVE")"#),
-        ("filter", r#"status eq ACTIVE"#),
+        ("filter", "status eq ACTIVE"),
     ] {
         let got = world.find(what, expression).await;
         assert_eq!(got.code(), (400, "E0000031"), "{expression}");
@@ -413,7 +413,7 @@ async fn memberships_follow_the_kind_of_group_and_rules_take_offence() {
             json!({"profile": {"department": "Sales"}}),
         )
         .await;
-    assert_eq!(world.okta.members(&ruled), [id.clone()]);
+    assert_eq!(world.okta.members(&ruled), std::slice::from_ref(&id));
     let got = world
         .act(Method::DELETE, &format!("/groups/{ruled}/users/{id}"))
         .await;
