@@ -1,1 +1,9 @@
 //! Simulators of ServiceNow and Okta behind real HTTP on loopback.
+//!
+//! They share a small server ([`http`]), a clock that can be stopped ([`clock`]) and faults on the
+//! way ([`faults`]), and know nothing of the rest of the program.
+
+pub mod clock;
+pub mod faults;
+pub mod http;
+pub mod okta;
