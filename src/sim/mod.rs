@@ -4,6 +4,8 @@
 //! way ([`faults`]), and know nothing of the rest of the program.
 
 pub mod clock;
+pub mod company;
 pub mod faults;
 pub mod http;
 pub mod okta;
+pub mod servicenow;
