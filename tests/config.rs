@@ -208,10 +208,7 @@ fn the_file_is_the_named_one_the_instances_or_the_usual_one() {
     let none = Environment::default();
     let usual = path(None, None, &none).unwrap();
     assert_eq!(usual, Path::new("/etc/goldthread/config.toml"));
-    assert_eq!(
-        path(None, Some("emea"), &none).unwrap(),
-        Path::new("/etc/goldthread/emea.toml")
-    );
+    assert_eq!(path(None, Some("emea"), &none).unwrap(), Path::new("/etc/goldthread/emea.toml"));
     assert!(path(None, Some("../../etc/passwd"), &none).is_err());
     let variables = BTreeMap::from([("GOLDTHREAD_CONFIG".to_owned(), "/tmp/g.toml".to_owned())]);
     let environment = Environment { variables };

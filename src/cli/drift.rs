@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::session::{Failure, Place, clock, exit, progress};
 use super::render;
+use super::session::{Failure, Place, clock, exit, progress};
 use crate::engine::Engine;
 
 #[derive(Debug, clap::Args)]
@@ -37,8 +37,7 @@ enum Format {
 pub async fn drift(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let config = place.load()?;
     let mut engine = Engine::looking(config, clock(), progress())?;
-    let report =
-        engine.drift(args.cached, args.person.as_deref(), args.group.as_deref()).await?;
+    let report = engine.drift(args.cached, args.person.as_deref(), args.group.as_deref()).await?;
     let text = match args.format {
         Format::Table => render::drift(&report),
         Format::Json => render::json_text(&report)?,

@@ -61,8 +61,7 @@ pub fn cycle(report: &CycleReport) -> String {
             counts.push(format!("{count} {word}"));
         }
     }
-    let counts =
-        if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
+    let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
     let kind = if report.full { "everything was read" } else { "changes were read" };
     let _ = write!(
         text,
@@ -84,7 +83,11 @@ fn what(action: &ActionReport) -> String {
         .changes
         .iter()
         .map(|(attribute, change)| {
-            format!("{attribute}: {} -> {}", shown(change.from.as_deref()), shown(change.to.as_deref()))
+            format!(
+                "{attribute}: {} -> {}",
+                shown(change.from.as_deref()),
+                shown(change.to.as_deref())
+            )
         })
         .collect();
     changes.join(", ")
@@ -125,7 +128,8 @@ pub fn drift(report: &DriftReport) -> String {
         let _ = writeln!(text, "{table}\n");
     }
     if summary.quarantined {
-        let _ = writeln!(text, "QUARANTINE: whole kinds of action are held; see `goldthread plan`\n");
+        let _ =
+            writeln!(text, "QUARANTINE: whole kinds of action are held; see `goldthread plan`\n");
     }
     let verdict = if shown_items.is_empty() { "Okta is right." } else { "Okta differs." };
     let source = if report.live { "read just now" } else { "as last observed" };
@@ -133,7 +137,11 @@ pub fn drift(report: &DriftReport) -> String {
         text,
         "{verdict} {} people, {} in sync, {} drifted; {} actions to take, {} held; \
          {} accounts without a person ({source})",
-        summary.people, summary.in_sync, summary.drifted, summary.actions, summary.held,
+        summary.people,
+        summary.in_sync,
+        summary.drifted,
+        summary.actions,
+        summary.held,
         summary.unmanaged
     );
     text

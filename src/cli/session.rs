@@ -114,7 +114,8 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 /// Sends the log to standard error. `RUST_LOG` widens or narrows it.
 pub fn log(format: LogFormat) -> Result<(), Failure> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("goldthread=info"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("goldthread=info"));
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let registry = tracing_subscriber::registry().with(filter);
     let set = match format {
@@ -137,7 +138,8 @@ pub fn log(format: LogFormat) -> Result<(), Failure> {
         }
         LogFormat::Journald => {
             return Err(Failure::Usage(
-                "--log-format journald is not available in this version; use text or json".to_owned(),
+                "--log-format journald is not available in this version; use text or json"
+                    .to_owned(),
             ));
         }
     };

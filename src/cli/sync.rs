@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::session::{Failure, Place, clock, exit, progress};
 use super::render;
+use super::session::{Failure, Place, clock, exit, progress};
 use crate::engine::{CycleReport, Engine, Scope};
 
 #[derive(Debug, clap::Args)]

@@ -218,7 +218,10 @@ impl Checker<'_> {
 
     fn duration(&mut self, text: &Text) -> Duration {
         humantime::parse_duration(text.get_ref()).unwrap_or_else(|error| {
-            let problem = format!("{:?} is not a duration such as \"5s\" or \"400 days\": {error}", text.get_ref());
+            let problem = format!(
+                "{:?} is not a duration such as \"5s\" or \"400 days\": {error}",
+                text.get_ref()
+            );
             self.problem(&text.span(), problem);
             Duration::ZERO
         })
@@ -226,7 +229,8 @@ impl Checker<'_> {
 
     /// A percentage between 0 and 100, as a share.
     fn share(&mut self, text: &Text) -> f64 {
-        let number = text.get_ref().trim().strip_suffix('%').and_then(|n| n.trim().parse::<f64>().ok());
+        let number =
+            text.get_ref().trim().strip_suffix('%').and_then(|n| n.trim().parse::<f64>().ok());
         let Some(percent) = number.filter(|percent| (0.0..=100.0).contains(percent)) else {
             let problem = format!("{:?} is not a percentage such as \"50%\"", text.get_ref());
             self.problem(&text.span(), problem);
@@ -286,11 +290,13 @@ impl Checker<'_> {
         let mut profile = BTreeMap::new();
         for (attribute, text) in written.get_ref() {
             if matches!(attribute.as_str(), "id" | "status" | "created" | "lastUpdated") {
-                let problem = format!("`{attribute}` is not a profile attribute that can be written");
+                let problem =
+                    format!("`{attribute}` is not a profile attribute that can be written");
                 self.problem(&text.span(), problem);
             }
             if anchor.is_some_and(|anchor| anchor.get_ref() == attribute) {
-                let problem = format!("`{attribute}` is identity.anchor, which Goldthread fills by itself");
+                let problem =
+                    format!("`{attribute}` is identity.anchor, which Goldthread fills by itself");
                 self.problem(&text.span(), problem);
             }
             if let Some(expression) = self.expression(text, &["user"]) {
@@ -299,7 +305,8 @@ impl Checker<'_> {
         }
         for needed in ["login", "email"] {
             if !written.get_ref().contains_key(needed) {
-                let problem = format!("[profile] must say where `{needed}` comes from: Okta requires it");
+                let problem =
+                    format!("[profile] must say where `{needed}` comes from: Okta requires it");
                 self.problem(&written.span(), problem);
             }
         }
@@ -323,7 +330,8 @@ impl Checker<'_> {
                 let hint = nearest(name, profile.keys().map(String::as_str))
                     .map(|near| format!("; did you mean `{near}`?"))
                     .unwrap_or_default();
-                let problem = format!("identity.match names `{name}`, which [profile] does not map{hint}");
+                let problem =
+                    format!("identity.match names `{name}`, which [profile] does not map{hint}");
                 self.problem(&written.span(), problem);
             }
         }
@@ -382,7 +390,10 @@ impl Checker<'_> {
         if operation == Operation::Leave {
             for (key, text) in [("starts", starts), ("ends", ends)] {
                 if let Some(text) = text {
-                    self.problem(&text.span(), format!("a leave has `last_day` instead of `{key}`"));
+                    self.problem(
+                        &text.span(),
+                        format!("a leave has `last_day` instead of `{key}`"),
+                    );
                 }
             }
         } else if let Some(text) = last_day {
@@ -395,9 +406,8 @@ impl Checker<'_> {
                 &[("item", Approval::Item), ("order", Approval::Order), ("none", Approval::None)],
             )?,
         };
-        let mut compile = |text: &Option<Text>| {
-            text.as_ref().and_then(|text| self.expression(text, &ROOTS))
-        };
+        let mut compile =
+            |text: &Option<Text>| text.as_ref().and_then(|text| self.expression(text, &ROOTS));
         let (when, person, groups) = (compile(when), compile(person), compile(groups));
         let (starts, ends, last_day) = (compile(starts), compile(ends), compile(last_day));
         Some(RequestRule {
@@ -423,7 +433,10 @@ impl Checker<'_> {
         for block in written {
             let file::Group { name, when, members, mode } = block.get_ref();
             if rules.iter().any(|rule| rule.name == *name.get_ref()) {
-                let problem = format!("the group {:?} has two blocks; join their `when` with ||", name.get_ref());
+                let problem = format!(
+                    "the group {:?} has two blocks; join their `when` with ||",
+                    name.get_ref()
+                );
                 self.problem(&name.span(), problem);
             }
             let exact = members.as_ref().is_none_or(|members| {
@@ -485,7 +498,8 @@ impl Checker<'_> {
     }
 
     fn writeback(&mut self, written: &file::Writeback) -> Option<Writeback> {
-        let fields = [("work_notes", JournalField::WorkNotes), ("comments", JournalField::Comments)];
+        let fields =
+            [("work_notes", JournalField::WorkNotes), ("comments", JournalField::Comments)];
         let closes = [("item", Close::Item), ("task", Close::Task), ("none", Close::None)];
         if written.state_done.get_ref().trim().is_empty() {
             self.problem(&written.state_done.span(), "`state_done` is empty: 3 is Closed Complete");
@@ -505,7 +519,9 @@ impl Checker<'_> {
     /// https, or http to this machine; nothing behind the host.
     fn url(&mut self, text: &Text) -> Option<Url> {
         let problem = match Url::parse(text.get_ref()) {
-            Err(error) => format!("it is not an address such as \"https://example.okta.com\": {error}"),
+            Err(error) => {
+                format!("it is not an address such as \"https://example.okta.com\": {error}")
+            }
             Ok(url) => {
                 let loopback = match url.host() {
                     Some(url::Host::Ipv4(address)) => address.is_loopback(),
@@ -619,25 +635,25 @@ impl Checker<'_> {
                     })
                 })
             }
-            Some(Kind::ApiKey) => self.auth_keys(&auth, &["key"], &[]).and_then(|keys| {
-                Some(servicenow::Auth::ApiKey { key: self.secret(keys["key"])? })
-            }),
+            Some(Kind::ApiKey) => self
+                .auth_keys(&auth, &["key"], &[])
+                .and_then(|keys| Some(servicenow::Auth::ApiKey { key: self.secret(keys["key"])? })),
         };
         for query in [&users, &requests] {
             if let Err(error) = Filter::parse(query.get_ref()) {
                 self.problem(&query.span(), error.to_string());
             }
         }
-        let size = u32::try_from(*page_size.get_ref()).ok().filter(|size| (1..=10_000).contains(size));
+        let size =
+            u32::try_from(*page_size.get_ref()).ok().filter(|size| (1..=10_000).contains(size));
         if size.is_none() {
             self.problem(&page_size.span(), "`page_size` is a number from 1 to 10000");
         }
         let person_fields = self.person_fields(policy);
         let (mut variables, mut request_fields) = (BTreeSet::new(), BTreeSet::new());
         for rule in &policy.requests {
-            let expressions = [
-                &rule.when, &rule.person, &rule.groups, &rule.starts, &rule.ends, &rule.last_day,
-            ];
+            let expressions =
+                [&rule.when, &rule.person, &rule.groups, &rule.starts, &rule.ends, &rule.last_day];
             for expression in expressions.into_iter().flatten() {
                 variables.extend(expression.fields("variables"));
                 request_fields.extend(expression.fields("request"));
@@ -687,15 +703,18 @@ impl Checker<'_> {
 
     fn okta(&mut self, written: file::Okta) -> Option<okta::Settings> {
         let file::Okta { url, auth, share } = written;
-        let auth = match self.word(&auth.get_ref().kind, &[("service-app", true), ("token", false)]) {
+        let auth = match self.word(&auth.get_ref().kind, &[("service-app", true), ("token", false)])
+        {
             None => None,
-            Some(true) => self.auth_keys(&auth, &["client_id", "key"], &["dpop"]).and_then(|keys| {
-                Some(okta::Auth::ServiceApp {
-                    client_id: keys["client_id"].get_ref().clone(),
-                    key: self.secret(keys["key"])?,
-                    dpop: auth.get_ref().dpop.as_ref().is_some_and(|dpop| *dpop.get_ref()),
+            Some(true) => {
+                self.auth_keys(&auth, &["client_id", "key"], &["dpop"]).and_then(|keys| {
+                    Some(okta::Auth::ServiceApp {
+                        client_id: keys["client_id"].get_ref().clone(),
+                        key: self.secret(keys["key"])?,
+                        dpop: auth.get_ref().dpop.as_ref().is_some_and(|dpop| *dpop.get_ref()),
+                    })
                 })
-            }),
+            }
             Some(false) => self
                 .auth_keys(&auth, &["token"], &[])
                 .and_then(|keys| Some(okta::Auth::Token { token: self.secret(keys["token"])? })),

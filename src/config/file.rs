@@ -13,7 +13,7 @@ fn text(default: &str) -> Text {
 }
 
 macro_rules! section {
-    ($(#[$doc:meta])* $name:ident { $($field:ident: $kind:ty = $default:expr,)* }) => {
+    ($(#[$doc:meta])* $name:ident { $($field:ident: $kind:ty = $default:expr),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Deserialize)]
         #[serde(deny_unknown_fields, default)]
@@ -174,10 +174,7 @@ section!(Lifecycle {
     activation_mail: bool = true,
 });
 
-section!(Attribution {
-    unattributed: Text = text("hold"),
-    drift: Text = text("apply"),
-});
+section!(Attribution { unattributed: Text = text("hold"), drift: Text = text("apply") });
 
 section!(Guard {
     protected_users: Vec<String> = Vec::new(),
@@ -203,10 +200,7 @@ section!(Writeback {
     held_note: Text = text("comments"),
 });
 
-section!(Targets {
-    leave: Text = text("2 minutes"),
-    join: Text = text("30 seconds"),
-});
+section!(Targets { leave: Text = text("2 minutes"), join: Text = text("30 seconds") });
 
 section!(Metrics {
     listen: Option<Text> = None,

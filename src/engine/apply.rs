@@ -50,8 +50,9 @@ impl Engine {
                 continue;
             }
             touched.people.insert(person.clone());
-            let outcome =
-                self.carry_out(hands, preview.cycle, &mut planned, approved.released, report).await?;
+            let outcome = self
+                .carry_out(hands, preview.cycle, &mut planned, approved.released, report)
+                .await?;
             match outcome {
                 Outcome::Applied { .. } | Outcome::AlreadySo { .. } => {
                     if let (Step::Create { .. }, Some(account)) =
@@ -157,7 +158,11 @@ impl Engine {
                 )
             };
         }
-        if error.is_none() { event!(info) } else { event!(warn) }
+        if error.is_none() {
+            event!(info)
+        } else {
+            event!(warn)
+        }
         report.push(action);
         Ok(())
     }
@@ -182,9 +187,11 @@ impl Engine {
             }
             let Some(judged) = self.judge(id, surroundings)? else { continue };
             self.remember(&judged, surroundings)?;
-            let again = judged.actions.iter().any(|planned| {
-                planned.gate == crate::reconcile::plan::Gate::Open
-            }) && !touched.refused.contains(id);
+            let again = judged
+                .actions
+                .iter()
+                .any(|planned| planned.gate == crate::reconcile::plan::Gate::Open)
+                && !touched.refused.contains(id);
             let next = if again { Some(now) } else { judged.desired.next };
             self.store.looked_at(id, next)?;
         }
@@ -264,7 +271,11 @@ impl Engine {
             );
         }
         for (set, count) in sets {
-            tracing::warn!(outcome = "held", cycle = preview.cycle, "{count} actions are held as the set {set}");
+            tracing::warn!(
+                outcome = "held",
+                cycle = preview.cycle,
+                "{count} actions are held as the set {set}"
+            );
         }
         if let Some(reason) = &preview.verdict.quarantined
             && self.store.meta("quarantined")?.as_deref() != Some(reason)

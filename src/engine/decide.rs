@@ -346,6 +346,7 @@ fn without_account(
         .filter(|mandate| mandate.terms.operation == crate::model::Operation::Grant)
         .cloned()
         .collect();
-    (!waiting.is_empty())
-        .then(|| unclear(&waiting, "the person has no account in Okta, and none was asked for".to_owned()))
+    (!waiting.is_empty()).then(|| {
+        unclear(&waiting, "the person has no account in Okta, and none was asked for".to_owned())
+    })
 }

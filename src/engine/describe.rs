@@ -152,7 +152,12 @@ impl Engine {
                 people: people.len(),
                 in_sync: people.len() - drifted,
                 drifted,
-                actions: verdict.approved.actions().iter().filter(|a| of_wanted(&a.planned)).count(),
+                actions: verdict
+                    .approved
+                    .actions()
+                    .iter()
+                    .filter(|a| of_wanted(&a.planned))
+                    .count(),
                 held: verdict.held.iter().filter(|held| of_wanted(&held.planned)).count(),
                 unmanaged,
                 quarantined: verdict.quarantined.is_some(),
@@ -272,9 +277,11 @@ impl Engine {
             report.push(self.action_report(planned, "skipped", reason)?);
         }
         for judged in preview.decision.differing.values() {
-            for drift in judged.drifts.iter().filter(|drift| {
-                drift.disposition == Disposition::Hold && drift.remedy.is_none()
-            }) {
+            for drift in judged
+                .drifts
+                .iter()
+                .filter(|drift| drift.disposition == Disposition::Hold && drift.remedy.is_none())
+            {
                 report.push(self.held_without_action(drift, self.view_of(&judged.person.sys_id)?));
             }
         }
@@ -323,9 +330,9 @@ fn view(judged: &Judged) -> PersonView {
     PersonView {
         sys_id: Some(judged.person.sys_id.as_str().to_owned()),
         user_name: Some(judged.person.user_name().to_owned()),
-        login: account.map(|account| account.login().to_owned()).or_else(|| {
-            judged.desired.profile.get("login").and_then(|fact| fact.value.clone())
-        }),
+        login: account
+            .map(|account| account.login().to_owned())
+            .or_else(|| judged.desired.profile.get("login").and_then(|fact| fact.value.clone())),
         okta_id: account.map(|account| account.id.as_str().to_owned()),
     }
 }

@@ -65,7 +65,10 @@ impl Engine {
             (None, Ok(wording)) => wording,
             (None, Err(problem)) => return self.problems(stored, standing, vec![problem]),
             (Some(fixed), now) => {
-                if standing == Standing::Approved && now.as_ref().ok() != Some(fixed) && !request.state.is_closed() {
+                if standing == Standing::Approved
+                    && now.as_ref().ok() != Some(fixed)
+                    && !request.state.is_closed()
+                {
                     self.problems(stored, standing, vec![Problem::ChangedAfterApproval])?;
                     return Ok(Reading::Ours {
                         problems: vec![Problem::ChangedAfterApproval],
@@ -163,9 +166,7 @@ impl Engine {
             let found = self.servicenow.lookup(&lookup.table, &lookup.column, &ids).await?;
             groups = found.values().map(|name| name.trim().to_owned()).collect();
             for (id, name) in found {
-                directory
-                    .lookups
-                    .insert((lookup.table.clone(), id), name.trim().to_owned());
+                directory.lookups.insert((lookup.table.clone(), id), name.trim().to_owned());
             }
         }
         for text in groups {

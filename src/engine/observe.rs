@@ -106,7 +106,9 @@ impl Engine {
         self.read_requests(None, cycle).await?;
         let vanished = self.store.mark_vanished(cycle)?;
         if vanished > 0 {
-            tracing::warn!("{vanished} requests are no longer readable; what they asked for stands");
+            tracing::warn!(
+                "{vanished} requests are no longer readable; what they asked for stands"
+            );
         }
 
         self.read_accounts(cycle).await?;
@@ -130,8 +132,7 @@ impl Engine {
         for sentinel in &self.config.limits.sentinels {
             let mut present = false;
             for id in self.store.people_called(sentinel)? {
-                present |=
-                    self.store.person(&id)?.is_some_and(|p| p.presence == Presence::Present);
+                present |= self.store.person(&id)?.is_some_and(|p| p.presence == Presence::Present);
             }
             if !present {
                 missing.push(sentinel.clone());
@@ -160,7 +161,11 @@ impl Engine {
             })
             .await?;
         for anomaly in &read.set_aside {
-            tracing::warn!(sys_id = anomaly.sys_id, "a row of sys_user was set aside: {}", anomaly.why);
+            tracing::warn!(
+                sys_id = anomaly.sys_id,
+                "a row of sys_user was set aside: {}",
+                anomaly.why
+            );
         }
         Ok(changed)
     }
@@ -185,7 +190,11 @@ impl Engine {
             })
             .await?;
         for anomaly in &read.set_aside {
-            tracing::warn!("the row {} of sc_req_item was set aside: {}", anomaly.sys_id, anomaly.why);
+            tracing::warn!(
+                "the row {} of sc_req_item was set aside: {}",
+                anomaly.sys_id,
+                anomaly.why
+            );
         }
         Ok(changed)
     }
@@ -379,7 +388,10 @@ impl Engine {
             if let Some(group) = &group {
                 self.manage(group).await?;
             } else {
-                tracing::warn!("no group in Okta is called {:?}, or several are; its rule is left out", rule.name);
+                tracing::warn!(
+                    "no group in Okta is called {:?}, or several are; its rule is left out",
+                    rule.name
+                );
             }
             rule_groups.push(group);
         }

@@ -229,9 +229,6 @@ impl DriftReport {
     /// Whether anything differs that is somebody's business.
     pub fn differs(&self) -> bool {
         self.summary.quarantined
-            || self
-                .items
-                .iter()
-                .any(|item| !matches!(item.disposition, "unmanaged" | "protected"))
+            || self.items.iter().any(|item| !matches!(item.disposition, "unmanaged" | "protected"))
     }
 }

@@ -127,7 +127,12 @@ impl Engine {
                 hands.servicenow.close(id, &Closing { note_field: field, note: &note, state }).await
             }
             // Its flow closes an item with open tasks; closing it here would run past the flow.
-            _ => hands.servicenow.close(id, &Closing { note_field: field, note: &note, state: None }).await,
+            _ => {
+                hands
+                    .servicenow
+                    .close(id, &Closing { note_field: field, note: &note, state: None })
+                    .await
+            }
         };
         // Without an answer it may have been written: the next cycle reads before it writes.
         let echo = written?;
@@ -164,7 +169,10 @@ impl Engine {
         }
         let note = format!("This request has not been carried out yet: {reason}.\n{marker}");
         let field = field(self.config.writeback.held_note);
-        hands.servicenow.close(id, &Closing { note_field: field, note: &note, state: None }).await?;
+        hands
+            .servicenow
+            .close(id, &Closing { note_field: field, note: &note, state: None })
+            .await?;
         self.store.keep_note(id, &marker, self.now())?;
         Ok(())
     }

@@ -53,26 +53,14 @@ mod tests {
     use super::*;
 
     fn at(text: &str, zone: Tz, edge: Edge) -> String {
-        read(text, zone, edge)
-            .unwrap()
-            .unwrap()
-            .to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+        read(text, zone, edge).unwrap().unwrap().to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
     }
 
     #[test]
     fn a_last_day_ends_at_midnight_of_the_place_not_of_greenwich() {
-        assert_eq!(
-            at("2026-03-31", chrono_tz::Europe::Berlin, Edge::End),
-            "2026-03-31T22:00:00Z"
-        );
-        assert_eq!(
-            at("2026-03-28", chrono_tz::Europe::Berlin, Edge::End),
-            "2026-03-28T23:00:00Z"
-        );
-        assert_eq!(
-            at("2026-03-31", chrono_tz::UTC, Edge::Start),
-            "2026-03-31T00:00:00Z"
-        );
+        assert_eq!(at("2026-03-31", chrono_tz::Europe::Berlin, Edge::End), "2026-03-31T22:00:00Z");
+        assert_eq!(at("2026-03-28", chrono_tz::Europe::Berlin, Edge::End), "2026-03-28T23:00:00Z");
+        assert_eq!(at("2026-03-31", chrono_tz::UTC, Edge::Start), "2026-03-31T00:00:00Z");
     }
 
     #[test]
@@ -93,14 +81,8 @@ mod tests {
 
     #[test]
     fn nonsense_is_said_and_nothing_is_no_date() {
-        assert_eq!(
-            read("31.03.2026", chrono_tz::UTC, Edge::Start),
-            Err("31.03.2026".to_owned())
-        );
-        assert_eq!(
-            read("2026-02-30", chrono_tz::UTC, Edge::Start),
-            Err("2026-02-30".to_owned())
-        );
+        assert_eq!(read("31.03.2026", chrono_tz::UTC, Edge::Start), Err("31.03.2026".to_owned()));
+        assert_eq!(read("2026-02-30", chrono_tz::UTC, Edge::Start), Err("2026-02-30".to_owned()));
         assert_eq!(read("  ", chrono_tz::UTC, Edge::Start), Ok(None));
     }
 }

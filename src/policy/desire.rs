@@ -135,10 +135,7 @@ fn by(mandate: &Mandate) -> Origin {
 }
 
 fn reason(mandate: &Mandate) -> Reason {
-    Reason::Request {
-        request: mandate.request.clone(),
-        until: mandate.terms.ends,
-    }
+    Reason::Request { request: mandate.request.clone(), until: mandate.terms.ends }
 }
 
 /// The origin of what follows from the record: the newest join or move, else take-over.
@@ -180,45 +177,33 @@ fn status(
         observe: observed(policy, Some(mandate), false),
         history: mandate.history,
     });
-    if asked
-        .as_ref()
-        .is_some_and(|fact| fact.value == Wish::Deactivated)
-    {
+    if asked.as_ref().is_some_and(|fact| fact.value == Wish::Deactivated) {
         return asked;
     }
     if usable {
-        return asked
-            .or_else(|| ahead(policy, folded, now, desired))
-            .or_else(|| {
-                (policy.accounts == Accounts::Active && person.presence == Presence::Present).then(
-                    || Fact {
-                        value: Wish::Active,
-                        origin: if subject.linked {
-                            Origin::Baseline
-                        } else {
-                            Origin::None
-                        },
-                        cause: Cause::Record,
-                        reasons: BTreeSet::from([Reason::Record]),
-                        basis: "lifecycle.accounts = active".to_owned(),
-                        hold: None,
-                        report: None,
-        observe: observed(policy, None, false),
-                        history: false,
-                    },
-                )
-            });
+        return asked.or_else(|| ahead(policy, folded, now, desired)).or_else(|| {
+            (policy.accounts == Accounts::Active && person.presence == Presence::Present).then(
+                || Fact {
+                    value: Wish::Active,
+                    origin: if subject.linked { Origin::Baseline } else { Origin::None },
+                    cause: Cause::Record,
+                    reasons: BTreeSet::from([Reason::Record]),
+                    basis: "lifecycle.accounts = active".to_owned(),
+                    hold: None,
+                    report: None,
+                    observe: observed(policy, None, false),
+                    history: false,
+                },
+            )
+        });
     }
 
     // The record is inactive or gone, and no leave says why.
-    let origin = asked.as_ref().map_or(
-        if subject.linked {
-            Origin::Baseline
-        } else {
-            Origin::None
-        },
-        |fact| fact.origin.clone(),
-    );
+    let origin = asked
+        .as_ref()
+        .map_or(if subject.linked { Origin::Baseline } else { Origin::None }, |fact| {
+            fact.origin.clone()
+        });
     if let Some(mut fact) = asked
         && subject.active_by != Some(&fact.origin)
         && fact.value == Wish::Active
@@ -237,11 +222,7 @@ fn status(
     if !subject.linked {
         return None;
     }
-    let what = if person.presence == Presence::Gone {
-        "gone"
-    } else {
-        "inactive"
-    };
+    let what = if person.presence == Presence::Gone { "gone" } else { "inactive" };
     let text = format!("the record is {what} and no leave says why");
     let (value, hold, report) = match policy.inactive_record {
         InactiveRecord::Suspend => (Wish::Suspended, None, None),
@@ -334,7 +315,7 @@ fn profile(subject: &Subject<'_>, policy: &Policy, folded: &Folded<'_>, desired:
                 basis: expression.source().to_owned(),
                 hold: None,
                 report: None,
-        observe: observed(policy, folded.placement, false),
+                observe: observed(policy, folded.placement, false),
                 history,
             },
         );
@@ -350,7 +331,7 @@ fn profile(subject: &Subject<'_>, policy: &Policy, folded: &Folded<'_>, desired:
                 basis: "identity.anchor".to_owned(),
                 hold: None,
                 report: None,
-        observe: observed(policy, folded.placement, false),
+                observe: observed(policy, folded.placement, false),
                 history,
             },
         );
@@ -419,16 +400,13 @@ fn memberships(
             basis: rule.when.source().to_owned(),
             hold: None,
             report: None,
-        observe: observed(policy, None, rule.observe),
+            observe: observed(policy, None, rule.observe),
             history,
         };
         if belongs {
             wanted.insert(group.clone(), fact);
         } else if rule.exact {
-            wanted.entry(group.clone()).or_insert(Fact {
-                reasons: BTreeSet::new(),
-                ..fact
-            });
+            wanted.entry(group.clone()).or_insert(Fact { reasons: BTreeSet::new(), ..fact });
         } else {
             unruled.insert(group.clone());
         }
@@ -453,7 +431,7 @@ fn memberships(
                 basis: String::new(),
                 hold: None,
                 report: None,
-        observe: observed(policy, Some(newest), false),
+                observe: observed(policy, Some(newest), false),
                 history: mandates.iter().all(|mandate| mandate.history),
             },
         );
@@ -473,7 +451,7 @@ fn memberships(
                 basis: String::new(),
                 hold: None,
                 report: None,
-        observe: observed(policy, None, false),
+                observe: observed(policy, None, false),
                 history: false,
             });
             fact.reasons.insert(Reason::Baseline);
@@ -523,7 +501,7 @@ fn memberships(
             basis: String::new(),
             hold: None,
             report: None,
-        observe: observed(policy, folded.placement, false),
+            observe: observed(policy, folded.placement, false),
             history,
         },
     });

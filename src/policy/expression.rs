@@ -113,9 +113,10 @@ impl Expression {
         {
             let references = program.references();
             let context = Context::default();
-            let unknown = references.functions().into_iter().find(|name| {
-                !is_operator(name) && !context_knows(&context, name)
-            });
+            let unknown = references
+                .functions()
+                .into_iter()
+                .find(|name| !is_operator(name) && !context_knows(&context, name));
             if let Some(name) = unknown {
                 return Err(CompileError::Function(name.to_owned()));
             }
@@ -174,7 +175,9 @@ impl Expression {
                 EvalError::Failed("division by zero")
             }
             ExecutionError::IndexOutOfBounds(_) => EvalError::Failed("an index is out of bounds"),
-            ExecutionError::FunctionError { .. } => EvalError::Failed("a function refuses its argument"),
+            ExecutionError::FunctionError { .. } => {
+                EvalError::Failed("a function refuses its argument")
+            }
             _ => EvalError::Failed("the types do not fit"),
         })
     }
@@ -321,7 +324,8 @@ mod tests {
 
     #[test]
     fn a_method_call_on_a_field_names_the_field() {
-        let expression = user("user.email.endsWith('@example.com') && ['a'].exists(x, x == user.vip)");
+        let expression =
+            user("user.email.endsWith('@example.com') && ['a'].exists(x, x == user.vip)");
         assert_eq!(expression.fields("user").into_iter().collect::<Vec<_>>(), ["email", "vip"]);
     }
 

@@ -110,10 +110,9 @@ pub fn rule_for<'a>(
         let Some(when) = &rule.when else {
             return Ok(Some(rule));
         };
-        let holds = when.truth(&scope).map_err(|error| Problem::Expression {
-            key: "when",
-            why: error.to_string(),
-        })?;
+        let holds = when
+            .truth(&scope)
+            .map_err(|error| Problem::Expression { key: "when", why: error.to_string() })?;
         if holds {
             return Ok(Some(rule));
         }
@@ -129,9 +128,7 @@ fn scope(request: &Request) -> Scope {
         ("approval", request.approval.as_str()),
         ("cat_item.name", request.item_name.as_str()),
     ] {
-        fields
-            .entry(name.to_owned())
-            .or_insert_with(|| value.to_owned());
+        fields.entry(name.to_owned()).or_insert_with(|| value.to_owned());
     }
     Scope::request(&request.variables, &fields)
 }
@@ -144,10 +141,7 @@ pub fn word(rule: &RequestRule, request: &Request) -> Result<Wording, Problem> {
         Some(expression) => expression
             .text(&scope)
             .map(|text| text.trim().to_owned())
-            .map_err(|error| Problem::Expression {
-                key,
-                why: error.to_string(),
-            }),
+            .map_err(|error| Problem::Expression { key, why: error.to_string() }),
     };
     let person = match &rule.person {
         Some(person) => text("person", Some(person))?,
@@ -186,9 +180,7 @@ pub fn standing(rule: &RequestRule, request: &Request) -> Standing {
 
 /// The names in a comma- or newline-separated list, trimmed, without empty ones.
 pub fn names(text: &str) -> impl Iterator<Item = &str> {
-    text.split([',', '\n', '\r'])
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
+    text.split([',', '\n', '\r']).map(str::trim).filter(|name| !name.is_empty())
 }
 
 /// Looks up whom and what the wording names, and reads its dates.
@@ -213,10 +205,7 @@ pub fn resolve(
     let (starts, ends) = if wording.operation == Operation::Leave {
         (date("last_day", &wording.ends, Edge::End), None)
     } else {
-        (
-            date("starts", &wording.starts, Edge::Start),
-            date("ends", &wording.ends, Edge::End),
-        )
+        (date("starts", &wording.starts, Edge::Start), date("ends", &wording.ends, Edge::End))
     };
     if let (Some(starts), Some(ends)) = (starts, ends)
         && ends < starts
@@ -225,13 +214,7 @@ pub fn resolve(
     }
 
     if problems.is_empty() {
-        Ok(Terms {
-            operation: wording.operation,
-            people,
-            groups,
-            starts,
-            ends,
-        })
+        Ok(Terms { operation: wording.operation, people, groups, starts, ends })
     } else {
         problems.sort();
         problems.dedup();
@@ -292,9 +275,7 @@ fn groups(
 
 /// Puts a request's standing and terms together into what policy decides from.
 pub fn mandate(request: &Request, rule: &RequestRule, terms: Terms, history: bool) -> Mandate {
-    let effective: Instant = terms
-        .starts
-        .map_or(request.opened_at, |s| s.max(request.opened_at));
+    let effective: Instant = terms.starts.map_or(request.opened_at, |s| s.max(request.opened_at));
     Mandate {
         request: request.reference.clone(),
         terms,

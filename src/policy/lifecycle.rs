@@ -58,10 +58,7 @@ pub struct Folded<'a> {
 
 /// Folds requests in the order of their effective time, then creation, then number.
 pub fn fold(mandates: &[Mandate], now: Instant) -> Folded<'_> {
-    let mut folded = Folded {
-        adoption_stands: true,
-        ..Folded::default()
-    };
+    let mut folded = Folded { adoption_stands: true, ..Folded::default() };
     let mut order: Vec<&Mandate> = mandates
         .iter()
         .filter(|mandate| mandate.standing == crate::model::Standing::Approved)

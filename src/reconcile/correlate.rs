@@ -45,10 +45,8 @@ pub fn correlate(
     candidates: &[Candidate<'_>],
 ) -> Match {
     if let Some((attribute, id)) = anchor {
-        let anchored: Vec<_> = candidates
-            .iter()
-            .filter(|c| c.account.attribute(attribute) == id)
-            .collect();
+        let anchored: Vec<_> =
+            candidates.iter().filter(|c| c.account.attribute(attribute) == id).collect();
         match anchored.as_slice() {
             [] => {}
             [one] => return Match::Account(one.account.id.clone()),
@@ -64,16 +62,12 @@ pub fn correlate(
         if value.is_empty() {
             continue;
         }
-        let found: Vec<_> = candidates
-            .iter()
-            .filter(|c| same(c.account.attribute(attribute), value))
-            .collect();
+        let found: Vec<_> =
+            candidates.iter().filter(|c| same(c.account.attribute(attribute), value)).collect();
         if found.is_empty() {
             continue;
         }
-        if let Some(other) = found
-            .iter()
-            .find_map(|c| belongs_elsewhere(c, anchor, &keys[..place]))
+        if let Some(other) = found.iter().find_map(|c| belongs_elsewhere(c, anchor, &keys[..place]))
         {
             return unclear(
                 "account-of-another",
@@ -83,10 +77,9 @@ pub fn correlate(
         let ids: BTreeSet<&AccountId> = found.iter().map(|c| &c.account.id).collect();
         return match ids.first() {
             Some(id) if ids.len() == 1 => Match::Account((*id).clone()),
-            _ => unclear(
-                "several-accounts",
-                format!("{} accounts match by {attribute}", ids.len()),
-            ),
+            _ => {
+                unclear("several-accounts", format!("{} accounts match by {attribute}", ids.len()))
+            }
         };
     }
     // No key matches, and yet the login that a new account would need is in use.
@@ -156,13 +149,8 @@ mod tests {
     }
 
     fn find(accounts: &[(Account, bool)], number: &str, login: &str) -> Match {
-        let candidates: Vec<_> = accounts
-            .iter()
-            .map(|(account, taken)| Candidate {
-                account,
-                taken: *taken,
-            })
-            .collect();
+        let candidates: Vec<_> =
+            accounts.iter().map(|(account, taken)| Candidate { account, taken: *taken }).collect();
         let keys = [("employeeNumber", number), ("login", login)];
         correlate(None, &keys, Some(login), &candidates)
     }
@@ -170,10 +158,7 @@ mod tests {
     #[test]
     fn an_account_is_found_by_its_number_even_after_a_rename() {
         let there = [(account("u1", "0042", "old@example.com"), false)];
-        assert_eq!(
-            find(&there, "0042", "new@example.com"),
-            Match::Account(there[0].0.id.clone())
-        );
+        assert_eq!(find(&there, "0042", "new@example.com"), Match::Account(there[0].0.id.clone()));
     }
 
     #[test]
@@ -187,20 +172,14 @@ mod tests {
         let there = [(account("u1", "0001", "jane@example.com"), false)];
         assert!(matches!(
             find(&there, "0002", "jane@example.com"),
-            Match::Unclear {
-                kind: "account-of-another",
-                ..
-            }
+            Match::Unclear { kind: "account-of-another", .. }
         ));
     }
 
     #[test]
     fn an_account_of_another_person_is_never_matched() {
         let there = [(account("u1", "0042", "ada@example.com"), true)];
-        assert!(matches!(
-            find(&there, "0042", "ada@example.com"),
-            Match::Unclear { .. }
-        ));
+        assert!(matches!(find(&there, "0042", "ada@example.com"), Match::Unclear { .. }));
     }
 
     #[test]
@@ -211,10 +190,7 @@ mod tests {
         ];
         assert!(matches!(
             find(&there, "7", "a@example.com"),
-            Match::Unclear {
-                kind: "several-accounts",
-                ..
-            }
+            Match::Unclear { kind: "several-accounts", .. }
         ));
     }
 }

@@ -161,9 +161,7 @@ pub fn diff(
         found.extend(diff_status(status, desired, actual, known));
     }
     let writable = !super::plan::is_dormant(actual.account.as_ref())
-        || found
-            .iter()
-            .any(|drift| drift.remedy == Some(Remedy::Revive));
+        || found.iter().any(|drift| drift.remedy == Some(Remedy::Revive));
     if let Some(account) = &actual.account
         && writable
     {
@@ -219,11 +217,7 @@ fn set_aside(anomaly: &Anomaly) -> Drift {
         actual: None,
         origin: anomaly.origin.clone(),
         cause: Cause::Request,
-        disposition: if anomaly.blocked {
-            Disposition::Blocked
-        } else {
-            Disposition::Hold
-        },
+        disposition: if anomaly.blocked { Disposition::Blocked } else { Disposition::Hold },
         remedy: None,
         reason: anomaly.text.clone(),
         history: false,
@@ -317,10 +311,7 @@ fn diff_status(
             Some(remedy),
         );
         // The account's status was established, so somebody else deleted it.
-        if known
-            .get(&FactKey::Status)
-            .is_some_and(|k| k.established && k.origin == fact.origin)
-        {
+        if known.get(&FactKey::Status).is_some_and(|k| k.established && k.origin == fact.origin) {
             drift.cause = Cause::Drift;
         }
         return Some(drift);
@@ -377,10 +368,7 @@ fn diff_attribute(
     account: &Account,
     known: &Facts,
 ) -> Option<Drift> {
-    let actual = account
-        .profile
-        .get(attribute)
-        .filter(|value| !value.is_empty());
+    let actual = account.profile.get(attribute).filter(|value| !value.is_empty());
     let agree = match (&fact.value, actual) {
         (None, None) => true,
         // Okta keeps both unique without regard to case, so case is not a difference.
@@ -436,11 +424,7 @@ fn diff_memberships(
             Some(member(fact.value)),
             Some(member(is)),
             known,
-            Some(if fact.value {
-                Remedy::Add
-            } else {
-                Remedy::Remove
-            }),
+            Some(if fact.value { Remedy::Add } else { Remedy::Remove }),
         ));
     }
     if let Some(fact) = &desired.elsewhere {
@@ -463,10 +447,7 @@ fn diff_memberships(
                 Some(Remedy::Remove),
             );
             // Nothing ever said that the person should be in it: somebody put them there.
-            let leaver = desired
-                .status
-                .as_ref()
-                .is_some_and(|s| s.value == Wish::Deactivated);
+            let leaver = desired.status.as_ref().is_some_and(|s| s.value == Wish::Deactivated);
             if !leaver && !known.contains_key(&drift.key) {
                 drift.cause = Cause::Drift;
                 if drift.disposition == Disposition::Apply {
@@ -511,10 +492,7 @@ fn judge(drift: &mut Drift, person: &Person, actual: &Actual, setting: &Setting<
         return;
     }
     let by_somebody_else = drift.cause == Cause::Drift
-        && matches!(
-            drift.remedy,
-            Some(Remedy::Unsuspend | Remedy::Revive | Remedy::Create { .. })
-        );
+        && matches!(drift.remedy, Some(Remedy::Unsuspend | Remedy::Revive | Remedy::Create { .. }));
     if by_somebody_else && policy.suspended_elsewhere == SuspendedElsewhere::Report {
         drift.disposition = Disposition::Report;
         "suspended, deactivated or deleted in Okta by someone else".clone_into(&mut drift.reason);
@@ -524,10 +502,7 @@ fn judge(drift: &mut Drift, person: &Person, actual: &Actual, setting: &Setting<
     let by_record = drift.cause == Cause::Record
         && matches!(drift.remedy, Some(Remedy::Suspend | Remedy::Deactivate));
     if drift.history {
-        hold(
-            drift,
-            "the request was closed before it was first seen, and Okta differs from it",
-        );
+        hold(drift, "the request was closed before it was first seen, and Okta differs from it");
     } else if drift.origin.is_unattributed() && !by_record {
         match policy.unattributed {
             Disposal::Apply => {}
@@ -549,9 +524,6 @@ fn judge(drift: &mut Drift, person: &Person, actual: &Actual, setting: &Setting<
 impl Drift {
     /// The profile change that removes it, where it is one.
     pub fn change(&self) -> Change {
-        Change {
-            from: self.actual.clone(),
-            to: self.desired.clone(),
-        }
+        Change { from: self.actual.clone(), to: self.desired.clone() }
     }
 }

@@ -30,22 +30,14 @@ pub fn progress(mandate: &Mandate, desired: &Desired, drifts: &[Drift], now: Ins
     if !mandate.in_force(now) {
         return Progress::Underway;
     }
-    let status_is_mine = desired
-        .status
-        .as_ref()
-        .is_some_and(|fact| is_mine(fact, mandate));
+    let status_is_mine = desired.status.as_ref().is_some_and(|fact| is_mine(fact, mandate));
     let asks: Vec<&Drift> = match mandate.terms.operation {
         Operation::Join | Operation::Leave | Operation::Suspend | Operation::Resume
             if !status_is_mine =>
         {
             return Progress::Overtaken;
         }
-        Operation::Join
-            if desired
-                .status
-                .as_ref()
-                .is_some_and(|s| s.value == Wish::Active) =>
-        {
+        Operation::Join if desired.status.as_ref().is_some_and(|s| s.value == Wish::Active) => {
             drifts
                 .iter()
                 .filter(|drift| match &drift.key {
@@ -56,10 +48,9 @@ pub fn progress(mandate: &Mandate, desired: &Desired, drifts: &[Drift], now: Ins
                 })
                 .collect()
         }
-        Operation::Join | Operation::Leave => drifts
-            .iter()
-            .filter(|drift| !matches!(drift.key, FactKey::Profile(_)))
-            .collect(),
+        Operation::Join | Operation::Leave => {
+            drifts.iter().filter(|drift| !matches!(drift.key, FactKey::Profile(_))).collect()
+        }
         Operation::Suspend | Operation::Resume => drifts
             .iter()
             .filter(|drift| matches!(drift.key, FactKey::Account | FactKey::Status))
@@ -93,9 +84,7 @@ pub fn progress(mandate: &Mandate, desired: &Desired, drifts: &[Drift], now: Ins
                 .collect()
         }
     };
-    let obstacle = asks
-        .iter()
-        .find(|drift| !matches!(drift.disposition, Disposition::Apply));
+    let obstacle = asks.iter().find(|drift| !matches!(drift.disposition, Disposition::Apply));
     match obstacle {
         Some(drift) => Progress::Waits {
             kind: format!("{}-{}", drift.disposition.as_str(), drift.key.kind()),

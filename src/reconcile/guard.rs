@@ -57,24 +57,17 @@ impl Protected {
     /// Why a person's account is never written to, if that is so.
     pub fn covers(&self, person: &Person, account: Option<&Account>) -> Option<&str> {
         let listed = |text: &str| !text.is_empty() && self.users.contains(&text.to_lowercase());
-        let by_record = [person.sys_id.as_str(), person.user_name(), person.email()]
-            .into_iter()
-            .any(listed);
+        let by_record =
+            [person.sys_id.as_str(), person.user_name(), person.email()].into_iter().any(listed);
         let by_account = account.is_some_and(|account| {
-            [
-                account.id.as_str(),
-                account.login(),
-                account.attribute("email"),
-            ]
-            .into_iter()
-            .any(listed)
+            [account.id.as_str(), account.login(), account.attribute("email")]
+                .into_iter()
+                .any(listed)
         });
         if by_record || by_account {
             return Some("protected by the configuration");
         }
-        account
-            .and_then(|account| self.accounts.get(&account.id))
-            .map(String::as_str)
+        account.and_then(|account| self.accounts.get(&account.id)).map(String::as_str)
     }
 }
 
@@ -295,21 +288,11 @@ fn crossings(open: &[Planned], limits: &Limits, context: &Context) -> Vec<Crossi
     let disables = |step: &Step| matches!(step, Step::Suspend | Step::Deactivate);
     let planned = count(plans().filter(|p| disables(&p.action.step)));
     let before = count(past().filter(|d| matches!(d.action.as_str(), "suspend" | "deactivate")));
-    let limit = larger(
-        limits.max_disabled,
-        limits.max_disabled_share,
-        context.managed,
-    );
+    let limit = larger(limits.max_disabled, limits.max_disabled_share, context.managed);
     if planned + before > limit {
         found.push(Crossing {
             set: "max-disabled",
-            reason: beyond(
-                "accounts would be disabled",
-                planned,
-                before,
-                limit,
-                "max_disabled",
-            ),
+            reason: beyond("accounts would be disabled", planned, before, limit, "max_disabled"),
             concerns: Box::new(is_disabling),
         });
     }
@@ -358,19 +341,11 @@ fn crossings(open: &[Planned], limits: &Limits, context: &Context) -> Vec<Crossi
         }
     }
 
-    let now: BTreeSet<&str> = plans()
-        .filter(|p| is_unasked(p))
-        .map(|p| p.action.person.as_str())
-        .collect();
-    let before: BTreeSet<&str> = past()
-        .filter(|d| d.cause != Cause::Request)
-        .map(|d| d.person.as_str())
-        .collect();
-    let limit = larger(
-        limits.max_changed,
-        limits.max_changed_share,
-        context.managed,
-    );
+    let now: BTreeSet<&str> =
+        plans().filter(|p| is_unasked(p)).map(|p| p.action.person.as_str()).collect();
+    let before: BTreeSet<&str> =
+        past().filter(|d| d.cause != Cause::Request).map(|d| d.person.as_str()).collect();
+    let limit = larger(limits.max_changed, limits.max_changed_share, context.managed);
     if !now.is_empty() && count(now.union(&before)) > limit {
         let earlier = count(before.difference(&now));
         found.push(Crossing {
@@ -389,11 +364,8 @@ fn crossings(open: &[Planned], limits: &Limits, context: &Context) -> Vec<Crossi
 }
 
 fn beyond(what: &str, planned: u32, before: u32, limit: u32, key: &str) -> String {
-    let before = if before > 0 {
-        format!(" besides {before} in the window")
-    } else {
-        String::new()
-    };
+    let before =
+        if before > 0 { format!(" besides {before} in the window") } else { String::new() };
     format!("{planned} {what}{before}, and guard.{key} allows {limit}")
 }
 
@@ -402,11 +374,7 @@ fn count<T>(items: impl Iterator<Item = T>) -> u32 {
 }
 
 /// A share of a number, rounded down: half an account is none.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "0 <= share <= 1"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 <= share <= 1")]
 fn share_of(share: f64, of: u32) -> u32 {
     (share * f64::from(of)).floor() as u32
 }
@@ -425,14 +393,8 @@ pub fn implausible_read(
 ) -> Option<String> {
     if let Some(sentinel) = missing_sentinels.first() {
         let more = missing_sentinels.len() - 1;
-        let more = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
-        return Some(format!(
-            "the sentinel {sentinel}{more} is not among the people read"
-        ));
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        return Some(format!("the sentinel {sentinel}{more} is not among the people read"));
     }
     let before = before?;
     let lost = before.saturating_sub(now);

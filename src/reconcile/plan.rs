@@ -44,18 +44,10 @@ pub enum Gate {
 impl Planned {
     /// What makes this action the same as one that was shown before: person, call, values, origin.
     pub fn fingerprint(&self) -> String {
-        let Action {
-            person,
-            account: _,
-            step,
-            origin,
-            cause: _,
-        } = &self.action;
+        let Action { person, account: _, step, origin, cause: _ } = &self.action;
         let mut hash = Sha256::new();
         hash.update(format!("{person}\n{origin}\n{step:?}"));
-        hash.finalize()[..8]
-            .iter()
-            .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+        hash.finalize()[..8].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
     }
 
     /// Leavers first, then suspensions, removals, joins, the rest.
@@ -128,21 +120,14 @@ pub fn actions(
             Some(Remedy::Create { activate }) => {
                 let mut planned = make(drift, create(desired, activate, policy));
                 planned.keys.push(FactKey::Status);
-                planned
-                    .keys
-                    .extend(desired.profile.keys().cloned().map(FactKey::Profile));
+                planned.keys.extend(desired.profile.keys().cloned().map(FactKey::Profile));
                 created = Some(planned);
                 if activate && !policy.activation_mail {
                     mail_later = Some(make(drift, Step::Activate { mail: false }));
                 }
             }
             Some(Remedy::Activate) => {
-                makers.push(make(
-                    drift,
-                    Step::Activate {
-                        mail: policy.activation_mail,
-                    },
-                ));
+                makers.push(make(drift, Step::Activate { mail: policy.activation_mail }));
             }
             Some(Remedy::Revive) => {
                 makers.push(make(drift, Step::Activate { mail: false }));
@@ -171,12 +156,7 @@ pub fn actions(
         };
         match (drift.remedy, &mut created) {
             (Some(Remedy::Remove), _) => {
-                result.push(make(
-                    drift,
-                    Step::RemoveMember {
-                        group: group.clone(),
-                    },
-                ));
+                result.push(make(drift, Step::RemoveMember { group: group.clone() }));
             }
             (Some(Remedy::Add), Some(planned)) if joins_creation(planned, drift) => {
                 if let Step::Create { groups, .. } = &mut planned.action.step {
@@ -185,12 +165,7 @@ pub fn actions(
                 planned.keys.push(drift.key.clone());
             }
             (Some(Remedy::Add), _) => {
-                result.push(make(
-                    drift,
-                    Step::AddMember {
-                        group: group.clone(),
-                    },
-                ));
+                result.push(make(drift, Step::AddMember { group: group.clone() }));
             }
             _ => {}
         }
@@ -219,11 +194,7 @@ fn create(desired: &Desired, activate: bool, policy: &Policy) -> Step {
         .filter_map(|(attribute, fact)| Some((attribute.clone(), fact.value.clone()?)))
         .collect();
     // Creating an account activated always sends the mail, so without it this takes two calls.
-    Step::Create {
-        profile,
-        groups: Vec::new(),
-        activate: activate && policy.activation_mail,
-    }
+    Step::Create { profile, groups: Vec::new(), activate: activate && policy.activation_mail }
 }
 
 fn joins_creation(planned: &Planned, drift: &Drift) -> bool {
@@ -242,8 +213,8 @@ fn updates(drifts: &[Drift], make: &impl Fn(&Drift, Step) -> Planned) -> Vec<Pla
         let FactKey::Profile(attribute) = &drift.key else {
             continue;
         };
-        let wanted = drift.observed
-            || matches!(drift.disposition, Disposition::Apply | Disposition::Hold);
+        let wanted =
+            drift.observed || matches!(drift.disposition, Disposition::Apply | Disposition::Hold);
         if !wanted || drift.remedy != Some(Remedy::Update) {
             continue;
         }

@@ -148,14 +148,8 @@ const LAST_NAMES: [&str; 40] = [
     "Hall",
 ];
 
-const TITLES: [&str; 6] = [
-    "Specialist",
-    "Senior Specialist",
-    "Analyst",
-    "Engineer",
-    "Coordinator",
-    "Team Lead",
-];
+const TITLES: [&str; 6] =
+    ["Specialist", "Senior Specialist", "Analyst", "Engineer", "Coordinator", "Team Lead"];
 
 /// A company; the first person is its chief.
 #[derive(Clone, Debug)]
@@ -168,10 +162,7 @@ impl Company {
     /// A company of so many people (at least one). About one in ten is a newcomer.
     pub fn new(seed: u64, people: usize) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
-        let mut company = Self {
-            seed,
-            people: Vec::new(),
-        };
+        let mut company = Self { seed, people: Vec::new() };
         for at in 0..people.max(1) {
             let person = company.draw(&mut random, at);
             company.people.push(person);
@@ -210,16 +201,9 @@ impl Company {
             },
             department: department.to_owned(),
             location: LOCATIONS.choose(random).map_or("", |it| it.0).to_owned(),
-            mobile_phone: format!(
-                "+41 79 {:03} {:02} {:02}",
-                at % 1000,
-                at / 1000 % 100,
-                at % 100
-            ),
+            mobile_phone: format!("+41 79 {:03} {:02} {:02}", at % 1000, at / 1000 % 100, at % 100),
             manager,
-            manager_email: manager
-                .and_then(|it| self.people.get(it))
-                .map(|it| it.email.clone()),
+            manager_email: manager.and_then(|it| self.people.get(it)).map(|it| it.email.clone()),
             newcomer: at > 0 && random.random_range(0..10) == 0,
         }
     }
@@ -246,10 +230,7 @@ impl Company {
 
     /// The names of all Okta groups: those of the departments and those for access.
     pub fn groups(&self) -> Vec<&'static str> {
-        self.department_groups()
-            .into_iter()
-            .chain(self.access_groups())
-            .collect()
+        self.department_groups().into_iter().chain(self.access_groups()).collect()
     }
 
     /// The groups that a person belongs to by department; their names are the departments'.
@@ -274,11 +255,7 @@ impl Company {
         let company = id("company", 0);
         into.insert(
             "core_company",
-            &[
-                ("sys_id", &company),
-                ("name", "Example Corp"),
-                ("city", "Zürich"),
-            ],
+            &[("sys_id", &company), ("name", "Example Corp"), ("city", "Zürich")],
         );
         for (at, (name, city, country)) in LOCATIONS.iter().enumerate() {
             let values = [
@@ -289,9 +266,7 @@ impl Company {
             ];
             into.insert(
                 "cmn_location",
-                &values
-                    .each_ref()
-                    .map(|(column, value)| (*column, value.as_str())),
+                &values.each_ref().map(|(column, value)| (*column, value.as_str())),
             );
         }
         for (at, (name, _)) in DEPARTMENTS.iter().enumerate() {
@@ -306,9 +281,7 @@ impl Company {
             ];
             into.insert(
                 "cmn_department",
-                &values
-                    .each_ref()
-                    .map(|(column, value)| (*column, value.as_str())),
+                &values.each_ref().map(|(column, value)| (*column, value.as_str())),
             );
         }
         for person in &self.people {
@@ -326,22 +299,13 @@ impl Company {
                 ("mobile_phone", &person.mobile_phone),
                 ("company", &company),
                 ("identity_type", "human"),
-                (
-                    "department",
-                    &department.map_or_else(String::new, |at| id("department", at)),
-                ),
-                (
-                    "location",
-                    &location.map_or_else(String::new, |at| id("location", at)),
-                ),
+                ("department", &department.map_or_else(String::new, |at| id("department", at))),
+                ("location", &location.map_or_else(String::new, |at| id("location", at))),
                 ("manager", manager.map_or("", |it| it.sys_id.as_str())),
             ]);
         }
         for name in self.groups() {
-            into.insert(
-                "u_okta_group",
-                &[("sys_id", &self.group_id(name)), ("u_name", name)],
-            );
+            into.insert("u_okta_group", &[("sys_id", &self.group_id(name)), ("u_name", name)]);
         }
         for item in catalog::items(self.seed) {
             into.add_item(&item);
@@ -373,9 +337,7 @@ fn ascii(name: &str) -> String {
 
 fn capital(text: &str) -> String {
     let mut signs = text.chars();
-    signs.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(signs).collect()
-    })
+    signs.next().map_or_else(String::new, |first| first.to_uppercase().chain(signs).collect())
 }
 
 #[cfg(test)]

@@ -90,12 +90,7 @@ impl Faults {
     /// Each call gets one of `kinds` with this probability. Whether and which depends only on the
     /// seed, the method, the path with its query, and how often that was called before.
     pub fn seeded(&self, seed: u64, probability: f64, kinds: Vec<Fault>) {
-        self.lock().seeded = Some(Seeded {
-            seed,
-            probability,
-            kinds,
-            seen: HashMap::new(),
-        });
+        self.lock().seeded = Some(Seeded { seed, probability, kinds, seen: HashMap::new() });
     }
 
     /// Takes all faults away; the count of hits stays.
@@ -113,12 +108,9 @@ impl Faults {
     /// The fault that the next call meets; counts it.
     pub fn next(&self, method: &str, path_and_query: &str) -> Option<Fault> {
         let mut inner = self.lock();
-        let fault = inner.scripted(method, path_and_query).or_else(|| {
-            inner
-                .seeded
-                .as_mut()
-                .and_then(|it| it.draw(method, path_and_query))
-        });
+        let fault = inner
+            .scripted(method, path_and_query)
+            .or_else(|| inner.seeded.as_mut().and_then(|it| it.draw(method, path_and_query)));
         if fault.is_some() {
             inner.hits += 1;
         }
@@ -172,11 +164,7 @@ impl Seeded {
 
 /// FNV-1a, then mixed: small, and the same on every machine and compiler.
 fn hash(seed: u64, call: &str, nth: u64) -> u64 {
-    let bytes = seed
-        .to_le_bytes()
-        .into_iter()
-        .chain(call.bytes())
-        .chain(nth.to_le_bytes());
+    let bytes = seed.to_le_bytes().into_iter().chain(call.bytes()).chain(nth.to_le_bytes());
     let mut key = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |key, byte| {
         (key ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
@@ -214,13 +202,7 @@ impl Scripted<'_> {
     }
 
     fn change(&self, act: impl FnOnce(&mut Rule)) {
-        if let Some(rule) = self
-            .faults
-            .lock()
-            .rules
-            .iter_mut()
-            .find(|rule| rule.id == self.id)
-        {
+        if let Some(rule) = self.faults.lock().rules.iter_mut().find(|rule| rule.id == self.id) {
             act(rule);
         }
     }
@@ -231,22 +213,14 @@ mod tests {
     use super::*;
 
     fn strikes(faults: &Faults, path: &str, calls: usize) -> Vec<bool> {
-        (0..calls)
-            .map(|_| faults.next("GET", path).is_some())
-            .collect()
+        (0..calls).map(|_| faults.next("GET", path).is_some()).collect()
     }
 
     #[test]
     fn a_scripted_fault_strikes_after_k_calls_and_n_times() {
         let faults = Faults::new();
-        faults
-            .on("GET", "/users", Fault::DropBefore)
-            .after(1)
-            .times(2);
-        assert_eq!(
-            strikes(&faults, "/api/v1/users", 5),
-            [false, true, true, false, false]
-        );
+        faults.on("GET", "/users", Fault::DropBefore).after(1).times(2);
+        assert_eq!(strikes(&faults, "/api/v1/users", 5), [false, true, true, false, false]);
         assert_eq!(strikes(&faults, "/api/v1/groups", 1), [false]);
         assert_eq!(faults.hits(), 2);
     }

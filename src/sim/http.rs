@@ -38,18 +38,12 @@ pub struct Request {
 impl Request {
     /// The first query parameter of this name.
     pub fn query(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The first header of this lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The body as JSON, if it is JSON.
@@ -59,9 +53,7 @@ impl Request {
 
     /// The body as form fields.
     pub fn form(&self) -> Vec<(String, String)> {
-        url::form_urlencoded::parse(&self.body)
-            .into_owned()
-            .collect()
+        url::form_urlencoded::parse(&self.body).into_owned().collect()
     }
 }
 
@@ -79,30 +71,19 @@ pub struct Response {
 impl Response {
     /// An answer with a JSON body.
     pub fn json(status: u16, value: &Value) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: value.to_string().into_bytes(),
-        }
-        .with_header("Content-Type", "application/json;charset=UTF-8")
+        Self { status, headers: Vec::new(), body: value.to_string().into_bytes() }
+            .with_header("Content-Type", "application/json;charset=UTF-8")
     }
 
     /// An answer without a body.
     pub fn empty(status: u16) -> Self {
-        Self {
-            status,
-            ..Self::default()
-        }
+        Self { status, ..Self::default() }
     }
 
     /// An answer with a page.
     pub fn html(status: u16, page: &str) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: page.as_bytes().to_vec(),
-        }
-        .with_header("Content-Type", "text/html;charset=UTF-8")
+        Self { status, headers: Vec::new(), body: page.as_bytes().to_vec() }
+            .with_header("Content-Type", "text/html;charset=UTF-8")
     }
 
     /// This answer with one more header line.
@@ -114,10 +95,7 @@ impl Response {
 
     /// The first header of this name, whatever its case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self
-            .headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name));
+        let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 }
@@ -143,10 +121,7 @@ pub trait App: Send + Sync + 'static {
 
     /// The page that comes instead of an answer when [`Fault::Html200`] strikes.
     fn login_page(&self) -> Response {
-        Response::html(
-            200,
-            "<!doctype html><title>Sign In</title><form>Sign in</form>",
-        )
+        Response::html(200, "<!doctype html><title>Sign In</title><form>Sign in</form>")
     }
 }
 
@@ -169,15 +144,9 @@ impl Server {
         let listener = std::net::TcpListener::bind(listen)?;
         listener.set_nonblocking(true)?;
         let url = format!("http://{}", listener.local_addr()?);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
-        let site = Arc::new(Site {
-            app,
-            faults,
-            url: url.clone(),
-        });
+        let site = Arc::new(Site { app, faults, url: url.clone() });
         let serve = move || {
             runtime.block_on(async move {
                 if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
@@ -188,14 +157,8 @@ impl Server {
                 }
             });
         };
-        let thread = std::thread::Builder::new()
-            .name("simulator".to_owned())
-            .spawn(serve)?;
-        Ok(Self {
-            url,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        let thread = std::thread::Builder::new().name("simulator".to_owned()).spawn(serve)?;
+        Ok(Self { url, stop: Some(stop), thread: Some(thread) })
     }
 }
 
@@ -231,10 +194,8 @@ async fn accept(listener: tokio::net::TcpListener, site: Arc<Site>) {
             let service = service_fn(move |incoming| answer(Arc::clone(&site), incoming));
             let mut http = hyper::server::conn::http1::Builder::new();
             // An error here is a client that went away, or a cut that was asked for.
-            let _ = http
-                .timer(TokioTimer::new())
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let _ =
+                http.timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
@@ -251,9 +212,9 @@ async fn answer(
     let response = match site.faults.next(&request.method, whole) {
         None => handle(),
         Some(Fault::Status(status)) => site.app.fault_body(status),
-        Some(Fault::TooManyRequests {
-            reset_after_seconds,
-        }) => site.app.too_many_requests(reset_after_seconds),
+        Some(Fault::TooManyRequests { reset_after_seconds }) => {
+            site.app.too_many_requests(reset_after_seconds)
+        }
         Some(Fault::DropBefore) => return Err(Cut),
         Some(Fault::DropAfter) => {
             handle();
@@ -279,21 +240,12 @@ fn read(head: &hyper::http::request::Parts, body: Vec<u8>) -> Request {
     let path = head.uri.path().to_owned();
     let raw_query = head.uri.query().unwrap_or_default().to_owned();
     let header = |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
-        (
-            name.as_str().to_owned(),
-            String::from_utf8_lossy(value.as_bytes()).into_owned(),
-        )
+        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
     Request {
         method: head.method.as_str().to_owned(),
-        segments: path
-            .split('/')
-            .filter(|part| !part.is_empty())
-            .map(percent_decoded)
-            .collect(),
-        query: url::form_urlencoded::parse(raw_query.as_bytes())
-            .into_owned()
-            .collect(),
+        segments: path.split('/').filter(|part| !part.is_empty()).map(percent_decoded).collect(),
+        query: url::form_urlencoded::parse(raw_query.as_bytes()).into_owned().collect(),
         headers: head.headers.iter().map(header).collect(),
         path,
         body,
@@ -303,14 +255,9 @@ fn read(head: &hyper::http::request::Parts, body: Vec<u8>) -> Request {
 
 /// Decodes `%41`; unlike in a query, `+`, `&` and `=` stand for themselves.
 fn percent_decoded(part: &str) -> String {
-    let escaped = part
-        .replace('+', "%2B")
-        .replace('&', "%26")
-        .replace('=', "%3D");
+    let escaped = part.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
     let mut decoded = url::form_urlencoded::parse(escaped.as_bytes());
-    decoded
-        .next()
-        .map_or_else(String::new, |(name, _)| name.into_owned())
+    decoded.next().map_or_else(String::new, |(name, _)| name.into_owned())
 }
 
 fn write(response: Response, cut: bool) -> hyper::Response<Outgoing> {
@@ -319,23 +266,13 @@ fn write(response: Response, cut: bool) -> hyper::Response<Outgoing> {
     if cut {
         data.truncate(length / 2);
     }
-    let body = Outgoing {
-        data: Some(Bytes::from(data)),
-        length,
-        cut,
-        flushed: false,
-    };
+    let body = Outgoing { data: Some(Bytes::from(data)), length, cut, flushed: false };
     let mut built = hyper::Response::builder().status(response.status);
     for (name, value) in &response.headers {
         built = built.header(name, value);
     }
     built.body(body).unwrap_or_else(|_| {
-        let body = Outgoing {
-            data: None,
-            length: 0,
-            cut: false,
-            flushed: false,
-        };
+        let body = Outgoing { data: None, length: 0, cut: false, flushed: false };
         let mut broken = hyper::Response::new(body);
         *broken.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
         broken
@@ -434,15 +371,7 @@ mod tests {
         faults.on("GET", "/x", Fault::Status(503));
         assert_eq!(get().await.expect("an answer").status(), 503);
         faults.on("GET", "/x", Fault::Html200);
-        assert!(
-            get()
-                .await
-                .expect("an answer")
-                .text()
-                .await
-                .expect("text")
-                .contains("Sign In")
-        );
+        assert!(get().await.expect("an answer").text().await.expect("text").contains("Sign In"));
         assert_eq!(faults.hits(), 6);
         assert_eq!(get().await.expect("an answer").status(), 200);
     }

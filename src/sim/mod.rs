@@ -9,3 +9,4 @@ pub mod faults;
 pub mod http;
 pub mod okta;
 pub mod servicenow;
+pub mod stage;

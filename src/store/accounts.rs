@@ -17,11 +17,7 @@ impl Store {
         keys: &BTreeSet<String>,
         cycle: i64,
     ) -> Result<(), StoreError> {
-        self.atomically(|| {
-            accounts
-                .iter()
-                .try_for_each(|a| self.keep_account(a, keys, cycle))
-        })
+        self.atomically(|| accounts.iter().try_for_each(|a| self.keep_account(a, keys, cycle)))
     }
 
     fn keep_account(
@@ -51,9 +47,7 @@ impl Store {
                 },
                 |row| row.get(0),
             )?;
-        self.conn
-            .prepare_cached("DELETE FROM account_keys WHERE account = ?")?
-            .execute([id])?;
+        self.conn.prepare_cached("DELETE FROM account_keys WHERE account = ?")?.execute([id])?;
         for key in keys {
             let value = account.attribute(key).trim().to_lowercase();
             if !value.is_empty() {
@@ -93,10 +87,7 @@ impl Store {
 
     /// Accounts that were there before a complete read and not in it.
     pub fn accounts_unseen(&self, cycle: i64) -> Result<Vec<AccountId>, StoreError> {
-        self.account_ids(
-            "SELECT okta_id FROM accounts WHERE seen < ? ORDER BY okta_id",
-            [cycle],
-        )
+        self.account_ids("SELECT okta_id FROM accounts WHERE seen < ? ORDER BY okta_id", [cycle])
     }
 
     /// Accounts that are linked to nobody.
@@ -109,15 +100,12 @@ impl Store {
 
     /// How many accounts are known.
     pub fn account_count(&self) -> Result<u32, StoreError> {
-        Ok(self
-            .conn
-            .query_row("SELECT count(*) FROM accounts", [], |row| row.get(0))?)
+        Ok(self.conn.query_row("SELECT count(*) FROM accounts", [], |row| row.get(0))?)
     }
 
     /// Forgets an account that Okta says does not exist.
     pub fn forget_account(&self, id: &AccountId) -> Result<(), StoreError> {
-        self.conn
-            .execute("DELETE FROM accounts WHERE okta_id = ?", [id.as_str()])?;
+        self.conn.execute("DELETE FROM accounts WHERE okta_id = ?", [id.as_str()])?;
         Ok(())
     }
 
@@ -141,8 +129,7 @@ impl Store {
             for group in groups {
                 self.keep_group(group, cycle)?;
             }
-            self.conn
-                .execute("DELETE FROM groups WHERE seen < ?", [cycle])?;
+            self.conn.execute("DELETE FROM groups WHERE seen < ?", [cycle])?;
             Ok(())
         })
     }
@@ -172,10 +159,7 @@ impl Store {
     /// The managed groups, by id.
     pub fn managed_groups(&self) -> Result<BTreeMap<GroupId, Group>, StoreError> {
         let groups = self.groups_where("managed = 1", [])?;
-        Ok(groups
-            .into_iter()
-            .map(|group| (group.id.clone(), group))
-            .collect())
+        Ok(groups.into_iter().map(|group| (group.id.clone(), group)).collect())
     }
 
     /// One group.
@@ -185,9 +169,7 @@ impl Store {
 
     /// Whether any group is known.
     pub fn knows_groups(&self) -> Result<bool, StoreError> {
-        Ok(self
-            .conn
-            .query_row("SELECT EXISTS (SELECT 1 FROM groups)", [], |row| row.get(0))?)
+        Ok(self.conn.query_row("SELECT EXISTS (SELECT 1 FROM groups)", [], |row| row.get(0))?)
     }
 
     fn groups_where(
@@ -299,10 +281,7 @@ fn read(row: &Row<'_>) -> Result<Account, StoreError> {
     Ok(Account {
         id: account_id(&row.get::<_, String>(0)?)?,
         status: AccountStatus::from_okta(&row.get::<_, String>(1)?),
-        transitioning: row
-            .get::<_, Option<String>>(2)?
-            .as_deref()
-            .map(AccountStatus::from_okta),
+        transitioning: row.get::<_, Option<String>>(2)?.as_deref().map(AccountStatus::from_okta),
         profile: from_json(&row.get::<_, String>(3)?)?,
         provider: row.get(4)?,
         last_updated: row.get(5)?,

@@ -29,9 +29,7 @@ impl Store {
     /// Begins a cycle and gives its number.
     pub fn begin_cycle(&self, full: bool, now: Instant) -> Result<i64, StoreError> {
         let sql = "INSERT INTO cycles (started, full_read) VALUES (?, ?) RETURNING n";
-        Ok(self
-            .conn
-            .query_row(sql, params![stamp(now), full], |row| row.get(0))?)
+        Ok(self.conn.query_row(sql, params![stamp(now), full], |row| row.get(0))?)
     }
 
     /// Ends a cycle.
@@ -41,10 +39,7 @@ impl Store {
             params![stamp(now), row.outcome, row.people, row.believed, n],
         )?;
         // The log of cycles that did nothing is of no use after a while.
-        self.conn.execute(
-            "DELETE FROM cycles WHERE n < ? - 10000 AND believed = 0",
-            [n],
-        )?;
+        self.conn.execute("DELETE FROM cycles WHERE n < ? - 10000 AND believed = 0", [n])?;
         Ok(())
     }
 
@@ -61,12 +56,7 @@ impl Store {
         self.conn
             .query_row(sql, [], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))
             .optional()?
-            .map(|(n, finished)| {
-                Ok(LastCycle {
-                    n,
-                    finished: moment(&finished)?,
-                })
-            })
+            .map(|(n, finished)| Ok(LastCycle { n, finished: moment(&finished)? }))
             .transpose()
     }
 }

@@ -77,9 +77,7 @@ impl Store {
 
     /// How many accounts are managed.
     pub fn link_count(&self) -> Result<u32, StoreError> {
-        Ok(self
-            .conn
-            .query_row("SELECT count(*) FROM links", [], |row| row.get(0))?)
+        Ok(self.conn.query_row("SELECT count(*) FROM links", [], |row| row.get(0))?)
     }
 
     /// Remembers a membership that was there at take-over, unless a request explains it: what a
@@ -108,9 +106,8 @@ impl Store {
 
     /// The groups that a person was in at take-over.
     pub fn baseline_of(&self, person: &SysId) -> Result<BTreeSet<GroupId>, StoreError> {
-        let mut statement = self
-            .conn
-            .prepare_cached("SELECT group_id FROM baseline WHERE person = ?")?;
+        let mut statement =
+            self.conn.prepare_cached("SELECT group_id FROM baseline WHERE person = ?")?;
         let mut rows = statement.query([person.as_str()])?;
         let mut groups = BTreeSet::new();
         while let Some(row) = rows.next()? {
@@ -221,19 +218,13 @@ impl Store {
 
     /// Everybody who is due.
     pub fn due(&self, now: Instant) -> Result<Vec<SysId>, StoreError> {
-        self.ids(
-            "SELECT person FROM agenda WHERE due <= ? ORDER BY person",
-            [stamp(now)],
-        )
+        self.ids("SELECT person FROM agenda WHERE due <= ? ORDER BY person", [stamp(now)])
     }
 
     /// A remembered word of the store itself: its orgs, its watermarks.
     pub fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
         let sql = "SELECT value FROM meta WHERE key = ?";
-        Ok(self
-            .conn
-            .query_row(sql, [key], |row| row.get(0))
-            .optional()?)
+        Ok(self.conn.query_row(sql, [key], |row| row.get(0)).optional()?)
     }
 
     /// Remembers such a word.
@@ -247,9 +238,7 @@ impl Store {
 
     /// Up to when changes on ServiceNow's side were read.
     pub fn watermark(&self) -> Result<Option<Instant>, StoreError> {
-        self.meta("watermark")?
-            .map(|text| moment(&text))
-            .transpose()
+        self.meta("watermark")?.map(|text| moment(&text)).transpose()
     }
 
     /// Moves the watermark.

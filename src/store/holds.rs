@@ -142,10 +142,7 @@ impl Store {
         for hold in self.holds()? {
             if hold.dismissed {
                 dismissed.insert(hold.hold.fingerprint);
-            } else if hold
-                .released
-                .is_some_and(|(_, at, _)| now - at < RELEASE_LASTS)
-            {
+            } else if hold.released.is_some_and(|(_, at, _)| now - at < RELEASE_LASTS) {
                 released.insert(hold.hold.fingerprint);
             }
         }

@@ -78,10 +78,7 @@ impl Store {
             let sql = "SELECT coalesce(max(action_id), 0) + 1 FROM journal";
             let action_id: i64 = self.conn.query_row(sql, [], |row| row.get(0))?;
             self.append(&row_of(entry, action_id, now, None))?;
-            Ok(Thread {
-                request: thread_word(&entry.action.origin),
-                action: action_id,
-            })
+            Ok(Thread { request: thread_word(&entry.action.origin), action: action_id })
         })
     }
 
@@ -99,11 +96,7 @@ impl Store {
     fn append(&self, row: &Row<'_>) -> Result<(), StoreError> {
         let before: String = self
             .conn
-            .query_row(
-                "SELECT hash FROM journal ORDER BY id DESC LIMIT 1",
-                [],
-                |row| row.get(0),
-            )
+            .query_row("SELECT hash FROM journal ORDER BY id DESC LIMIT 1", [], |row| row.get(0))
             .optional()?
             .unwrap_or_default();
         let hash = chain(&before, &canonical(row));
@@ -125,11 +118,7 @@ impl Store {
     /// The hash of the newest row; empty before the first.
     pub fn journal_head(&self) -> Result<String, StoreError> {
         let sql = "SELECT hash FROM journal ORDER BY id DESC LIMIT 1";
-        Ok(self
-            .conn
-            .query_row(sql, [], |row| row.get(0))
-            .optional()?
-            .unwrap_or_default())
+        Ok(self.conn.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or_default())
     }
 
     /// What was done, or may have been done, since a moment.
@@ -189,13 +178,7 @@ fn row_of<'a>(
     now: Instant,
     outcome: Option<&'a Outcome>,
 ) -> Row<'a> {
-    let Action {
-        person,
-        account,
-        step,
-        origin,
-        cause,
-    } = entry.action;
+    let Action { person, account, step, origin, cause } = entry.action;
     let (word, okta_request_id, error) = match outcome {
         None => (None, None, None),
         Some(Outcome::Applied { okta_request_id }) => {
@@ -204,24 +187,14 @@ fn row_of<'a>(
         Some(Outcome::AlreadySo { okta_request_id }) => {
             (Some("already_so"), okta_request_id.as_deref(), None)
         }
-        Some(Outcome::Failed {
-            error,
-            okta_request_id,
-            transient: _,
-        }) => (
-            Some("failed"),
-            okta_request_id.as_deref(),
-            Some(error.as_str()),
-        ),
+        Some(Outcome::Failed { error, okta_request_id, transient: _ }) => {
+            (Some("failed"), okta_request_id.as_deref(), Some(error.as_str()))
+        }
         Some(Outcome::Unknown { error }) => (Some("unknown"), None, Some(error.as_str())),
     };
     Row {
         at: stamp(now),
-        entry: if outcome.is_some() {
-            "outcome"
-        } else {
-            "intent"
-        },
+        entry: if outcome.is_some() { "outcome" } else { "intent" },
         action_id,
         cycle: entry.cycle,
         person: person.as_str(),
@@ -229,19 +202,12 @@ fn row_of<'a>(
         action: step.name(),
         group: step.group().map(crate::model::GroupId::as_str),
         request: thread_word(origin),
-        parent: origin
-            .request()
-            .and_then(|r| r.parent.as_ref())
-            .map(RequestNumber::as_str),
+        parent: origin.request().and_then(|r| r.parent.as_ref()).map(RequestNumber::as_str),
         cause: cause.as_str(),
         leaver: entry.leaver,
         released: entry.released,
         keys: json(&entry.keys),
-        detail: if outcome.is_some() {
-            "{}".to_owned()
-        } else {
-            detail(step)
-        },
+        detail: if outcome.is_some() { "{}".to_owned() } else { detail(step) },
         outcome: word,
         okta_request_id,
         error,
@@ -251,11 +217,7 @@ fn row_of<'a>(
 /// The before-image and what replaces it.
 pub(super) fn detail(step: &Step) -> String {
     let value = match step {
-        Step::Create {
-            profile,
-            groups,
-            activate,
-        } => serde_json::json!({
+        Step::Create { profile, groups, activate } => serde_json::json!({
             "profile": profile,
             "groups": groups.iter().map(crate::model::GroupId::as_str).collect::<Vec<_>>(),
             "activate": activate,
@@ -263,10 +225,7 @@ pub(super) fn detail(step: &Step) -> String {
         Step::Update { changes } => changes
             .iter()
             .map(|(attribute, change)| {
-                (
-                    attribute.clone(),
-                    serde_json::json!({"from": change.from, "to": change.to}),
-                )
+                (attribute.clone(), serde_json::json!({"from": change.from, "to": change.to}))
             })
             .collect::<serde_json::Map<_, _>>()
             .into(),
@@ -331,7 +290,5 @@ fn chain(before: &str, canonical: &str) -> String {
     hash.update(before);
     hash.update("\n");
     hash.update(canonical);
-    hash.finalize()
-        .iter()
-        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    hash.finalize().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }

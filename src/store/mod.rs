@@ -103,10 +103,7 @@ impl Store {
     /// Opens the store for writing, and makes or migrates it where needed. `holder` says who we
     /// are to whoever comes second.
     pub fn open(path: &Path, orgs: &Orgs, holder: &str) -> Result<Self, StoreError> {
-        if let Some(folder) = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-        {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|error| StoreError::File {
                 path: folder.to_owned(),
                 reason: error.to_string(),
@@ -122,10 +119,7 @@ impl Store {
             copy_aside(&conn, path, before)?;
         }
         migrate(&mut conn, path)?;
-        let store = Self {
-            conn,
-            _lock: Some(lock),
-        };
+        let store = Self { conn, _lock: Some(lock) };
         store.bind(path, orgs)?;
         Ok(store)
     }
@@ -141,10 +135,7 @@ impl Store {
                 .or_else(|_| Connection::open_with_flags(path, flags))
                 .map_err(|error| unusable(path, &error))?;
             source.busy_timeout(std::time::Duration::from_secs(5))?;
-            check_version(
-                path,
-                version(&source).map_err(|error| unusable_store(path, error))?,
-            )?;
+            check_version(path, version(&source).map_err(|error| unusable_store(path, error))?)?;
             let backup = rusqlite::backup::Backup::new(&source, &mut conn)?;
             backup
                 .run_to_completion(-1, std::time::Duration::ZERO, None)
@@ -202,37 +193,25 @@ fn version(conn: &Connection) -> Result<usize, StoreError> {
 }
 
 fn check_version(path: &Path, version: usize) -> Result<(), StoreError> {
-    if version > STEPS.len() {
-        Err(StoreError::Newer {
-            path: path.to_owned(),
-        })
-    } else {
-        Ok(())
-    }
+    if version > STEPS.len() { Err(StoreError::Newer { path: path.to_owned() }) } else { Ok(()) }
 }
 
 fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    MIGRATIONS
-        .to_latest(conn)
-        .map_err(|error| StoreError::File {
-            path: path.to_owned(),
-            reason: format!("it cannot be brought up to date: {error}"),
-        })
+    MIGRATIONS.to_latest(conn).map_err(|error| StoreError::File {
+        path: path.to_owned(),
+        reason: format!("it cannot be brought up to date: {error}"),
+    })
 }
 
 /// Keeps the file as it was before a migration touches it.
 fn copy_aside(conn: &Connection, path: &Path, version: usize) -> Result<(), StoreError> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".v{version}"));
-    conn.backup("main", Path::new(&name), None)
-        .map_err(|error| unusable(Path::new(&name), &error))
+    conn.backup("main", Path::new(&name), None).map_err(|error| unusable(Path::new(&name), &error))
 }
 
 fn unusable(path: &Path, error: &rusqlite::Error) -> StoreError {
-    StoreError::File {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    }
+    StoreError::File { path: path.to_owned(), reason: error.to_string() }
 }
 
 fn unusable_store(path: &Path, error: StoreError) -> StoreError {
@@ -247,10 +226,8 @@ fn lock(path: &Path, holder: &str) -> Result<File, StoreError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);
-    let failed = |error: std::io::Error| StoreError::File {
-        path: name.clone(),
-        reason: error.to_string(),
-    };
+    let failed =
+        |error: std::io::Error| StoreError::File { path: name.clone(), reason: error.to_string() };
     let mut file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -266,19 +243,12 @@ fn lock(path: &Path, holder: &str) -> Result<File, StoreError> {
             let holder = holder.trim();
             return Err(StoreError::Locked {
                 path: path.to_owned(),
-                holder: if holder.is_empty() {
-                    "another process"
-                } else {
-                    holder
-                }
-                .to_owned(),
+                holder: if holder.is_empty() { "another process" } else { holder }.to_owned(),
             });
         }
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
-    file.set_len(0)
-        .and_then(|()| file.rewind())
-        .map_err(failed)?;
+    file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
     writeln!(file, "{holder} (process {})", std::process::id()).map_err(failed)?;
     Ok(file)
 }

@@ -81,10 +81,7 @@ impl Store {
 
     /// People who were there before a complete read and not in it.
     pub fn people_unseen(&self, cycle: i64) -> Result<Vec<SysId>, StoreError> {
-        self.ids(
-            "SELECT sys_id FROM people WHERE seen < ? ORDER BY sys_id",
-            [cycle],
-        )
+        self.ids("SELECT sys_id FROM people WHERE seen < ? ORDER BY sys_id", [cycle])
     }
 
     /// How many people a complete read held.
@@ -110,9 +107,7 @@ impl Store {
         let mut rows = statement.query(params)?;
         let mut ids = Vec::new();
         while let Some(row) = rows.next()? {
-            ids.push(sys_id(
-                row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?,
-            )?);
+            ids.push(sys_id(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
         }
         Ok(ids)
     }

@@ -47,10 +47,7 @@ impl Store {
             let mut changed = Vec::new();
             for request in requests {
                 let before = self.request(&request.sys_id)?;
-                if before
-                    .as_ref()
-                    .is_none_or(|before| before.request != *request)
-                {
+                if before.as_ref().is_none_or(|before| before.request != *request) {
                     changed.push(request.sys_id.clone());
                 }
                 self.keep_request(request, cycle, now)?;
@@ -153,13 +150,7 @@ impl Store {
 
     /// Fixes what a request said when its approval was first seen.
     pub fn fix_wording(&self, id: &SysId, wording: &Wording) -> Result<(), StoreError> {
-        let Wording {
-            operation,
-            person,
-            groups,
-            starts,
-            ends,
-        } = wording;
+        let Wording { operation, person, groups, starts, ends } = wording;
         let text = json(&BTreeMap::from([
             ("operation", operation.as_str()),
             ("person", person),
@@ -272,7 +263,10 @@ impl Store {
         let operation: String = row.get(3)?;
         let date = |text: Option<String>| text.map(|text| moment(&text)).transpose();
         Ok(Mandate {
-            request: reference(&row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?.as_deref())?,
+            request: reference(
+                &row.get::<_, String>(1)?,
+                row.get::<_, Option<String>>(2)?.as_deref(),
+            )?,
             terms: Terms {
                 operation: Operation::from_word(&operation)
                     .ok_or_else(|| StoreError::Corrupt(format!("operation {operation:?}")))?,
@@ -291,9 +285,8 @@ impl Store {
     }
 
     fn groups_of_request(&self, id: &str) -> Result<Vec<crate::model::GroupId>, StoreError> {
-        let mut statement = self
-            .conn
-            .prepare_cached("SELECT group_id FROM request_groups WHERE request = ?")?;
+        let mut statement =
+            self.conn.prepare_cached("SELECT group_id FROM request_groups WHERE request = ?")?;
         let mut rows = statement.query([id])?;
         let mut groups = Vec::new();
         while let Some(row) = rows.next()? {
@@ -304,18 +297,12 @@ impl Store {
 
     /// Everybody whom a resolved request names.
     pub fn people_with_requests(&self) -> Result<Vec<SysId>, StoreError> {
-        self.ids(
-            "SELECT DISTINCT person FROM request_people ORDER BY person",
-            [],
-        )
+        self.ids("SELECT DISTINCT person FROM request_people ORDER BY person", [])
     }
 
     /// Remembers that nothing is left to write on a request.
     pub fn finish_request(&self, id: &SysId) -> Result<(), StoreError> {
-        self.conn.execute(
-            "UPDATE requests SET finished = 1 WHERE sys_id = ?",
-            [id.as_str()],
-        )?;
+        self.conn.execute("UPDATE requests SET finished = 1 WHERE sys_id = ?", [id.as_str()])?;
         Ok(())
     }
 
@@ -331,18 +318,13 @@ impl Store {
     /// The newest note that was written on a request.
     pub fn last_note(&self, id: &SysId) -> Result<Option<String>, StoreError> {
         let sql = "SELECT marker FROM notes WHERE request = ? ORDER BY at DESC LIMIT 1";
-        Ok(self
-            .conn
-            .query_row(sql, [id.as_str()], |row| row.get(0))
-            .optional()?)
+        Ok(self.conn.query_row(sql, [id.as_str()], |row| row.get(0)).optional()?)
     }
 
     /// Whether a note with this marker was written.
     pub fn has_note(&self, id: &SysId, marker: &str) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM notes WHERE request = ? AND marker = ?)";
-        Ok(self
-            .conn
-            .query_row(sql, [id.as_str(), marker], |row| row.get(0))?)
+        Ok(self.conn.query_row(sql, [id.as_str(), marker], |row| row.get(0))?)
     }
 }
 
@@ -350,10 +332,7 @@ fn reference(number: &str, parent: Option<&str>) -> Result<RequestRef, StoreErro
     let parse = |text: &str| {
         RequestNumber::parse(text).map_err(|error| StoreError::Corrupt(error.to_string()))
     };
-    Ok(RequestRef {
-        number: parse(number)?,
-        parent: parent.map(parse).transpose()?,
-    })
+    Ok(RequestRef { number: parse(number)?, parent: parent.map(parse).transpose()? })
 }
 
 fn read(row: &Row<'_>) -> Result<StoredRequest, StoreError> {
@@ -362,7 +341,10 @@ fn read(row: &Row<'_>) -> Result<StoredRequest, StoreError> {
     Ok(StoredRequest {
         request: Request {
             sys_id: sys_id(&row.get::<_, String>(0)?)?,
-            reference: reference(&row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?.as_deref())?,
+            reference: reference(
+                &row.get::<_, String>(1)?,
+                row.get::<_, Option<String>>(2)?.as_deref(),
+            )?,
             item: row.get(3)?,
             item_name: row.get(4)?,
             state: RequestState::from_word(&row.get::<_, String>(5)?),

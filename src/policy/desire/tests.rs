@@ -163,7 +163,10 @@ fn a_join_ahead_of_its_start_makes_nothing_until_the_configured_lead() {
     assert_eq!(desired.next, Some(at("2026-02-10T08:00:00Z")));
 
     case.policy.create_ahead = Duration::from_secs(3 * 86_400);
-    assert_eq!(case.on("2026-02-01", std::slice::from_ref(&join)).next, Some(at("2026-02-07T08:00:00Z")));
+    assert_eq!(
+        case.on("2026-02-01", std::slice::from_ref(&join)).next,
+        Some(at("2026-02-07T08:00:00Z"))
+    );
     let desired = case.on("2026-02-08", &[join]);
     assert_eq!(status(&desired), Some((Wish::Staged, "R1".to_owned())));
     assert_eq!(is_member(&desired, "gs"), None);
@@ -227,10 +230,8 @@ fn a_mover_follows_the_record_and_the_move_is_the_origin() {
 #[test]
 fn a_grant_with_an_end_stops_speaking_for_the_membership() {
     let join = request("R1", Operation::Join, "2026-01-05");
-    let grant = until(
-        with_groups(request("R2", Operation::Grant, "2026-01-10"), &["g1"]),
-        "2026-02-01",
-    );
+    let grant =
+        until(with_groups(request("R2", Operation::Grant, "2026-01-10"), &["g1"]), "2026-02-01");
     let all = [join, grant];
     assert_eq!(is_member(&case().on("2026-01-11", &all), "g1"), Some((true, "R2".to_owned())));
     assert_eq!(is_member(&case().on("2026-02-02", &all), "g1"), Some((false, "R2".to_owned())));
@@ -239,10 +240,8 @@ fn a_grant_with_an_end_stops_speaking_for_the_membership() {
 #[test]
 fn a_membership_stands_while_one_of_its_reasons_does() {
     let join = request("R1", Operation::Join, "2026-01-05");
-    let short = until(
-        with_groups(request("R2", Operation::Grant, "2026-01-10"), &["g1"]),
-        "2026-02-01",
-    );
+    let short =
+        until(with_groups(request("R2", Operation::Grant, "2026-01-10"), &["g1"]), "2026-02-01");
     let long = with_groups(request("R3", Operation::Grant, "2026-01-09"), &["g1"]);
     let all = [join, short, long];
     assert_eq!(case().on("2026-01-11", &all).memberships[&group("g1")].reasons.len(), 2);

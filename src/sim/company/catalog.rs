@@ -13,11 +13,7 @@ pub(super) const LAPTOP: &str = "New laptop";
 
 /// All items, the last one of no interest to anybody here.
 pub(super) fn items(seed: u64) -> Vec<Item> {
-    let employee = || {
-        Variable::new("employee", 8)
-            .of_table("sys_user")
-            .mandatory()
-    };
+    let employee = || Variable::new("employee", 8).of_table("sys_user").mandatory();
     let date = |name: &str| Variable::new(name, 9);
     let action = || Variable::new("action", 5);
     let groups = || Variable::new("groups", 21).of_table("u_okta_group");
@@ -45,30 +41,10 @@ pub(super) fn items(seed: u64) -> Vec<Item> {
                 action(),
             ],
         ),
-        item(
-            1,
-            OFFBOARDING,
-            by_item,
-            vec![employee(), date("last_day").mandatory()],
-        ),
-        item(
-            2,
-            POSITION,
-            by_item,
-            vec![employee(), Variable::new("reason", 2)],
-        ),
-        item(
-            3,
-            LEAVE,
-            by_item,
-            vec![employee(), date("starts").mandatory(), date("ends")],
-        ),
-        item(
-            4,
-            RETURN,
-            ApprovalBy::Nobody,
-            vec![employee(), date("starts")],
-        ),
+        item(1, OFFBOARDING, by_item, vec![employee(), date("last_day").mandatory()]),
+        item(2, POSITION, by_item, vec![employee(), Variable::new("reason", 2)]),
+        item(3, LEAVE, by_item, vec![employee(), date("starts").mandatory(), date("ends")]),
+        item(4, RETURN, ApprovalBy::Nobody, vec![employee(), date("starts")]),
         item(
             5,
             ACCESS,
@@ -85,17 +61,8 @@ pub(super) fn items(seed: u64) -> Vec<Item> {
             6,
             BULK,
             by_item,
-            vec![
-                several("employees").mandatory(),
-                date("start_date"),
-                groups(),
-            ],
+            vec![several("employees").mandatory(), date("start_date"), groups()],
         ),
-        item(
-            7,
-            LAPTOP,
-            by_item,
-            vec![Variable::new("model", 5), Variable::new("keyboard", 3)],
-        ),
+        item(7, LAPTOP, by_item, vec![Variable::new("model", 5), Variable::new("keyboard", 3)]),
     ]
 }

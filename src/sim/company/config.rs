@@ -37,9 +37,10 @@ pub fn example_config_with(
     okta_url: &str,
     references: &References,
 ) -> String {
-    let store = references.store.as_ref().map_or_else(String::new, |path| {
-        format!("[store]\npath = {}\n\n", toml_text(path))
-    });
+    let store = references
+        .store
+        .as_ref()
+        .map_or_else(String::new, |path| format!("[store]\npath = {}\n\n", toml_text(path)));
     let head = format!(
         "mode = \"enforce\"\n\n\
          [servicenow]\n\

@@ -68,14 +68,9 @@ impl Company {
         let mut standings: Vec<Standing> = self
             .people
             .iter()
-            .map(|person| Standing {
-                here: !person.newcomer,
-                ..Standing::default()
-            })
+            .map(|person| Standing { here: !person.newcomer, ..Standing::default() })
             .collect();
-        (0..orders)
-            .map(|_| self.next_order(&mut random, &mut standings, today))
-            .collect()
+        (0..orders).map(|_| self.next_order(&mut random, &mut standings, today)).collect()
     }
 
     fn next_order(
@@ -85,11 +80,7 @@ impl Company {
         today: NaiveDate,
     ) -> Order {
         // The chief stays and never asks.
-        let at = if standings.len() > 1 {
-            random.random_range(1..standings.len())
-        } else {
-            0
-        };
+        let at = if standings.len() > 1 { random.random_range(1..standings.len()) } else { 0 };
         let standing = &standings[at];
         let operation = if !standing.here {
             Operation::Join
@@ -152,19 +143,12 @@ impl Company {
         groups: Vec<&'static str>,
         today: NaiveDate,
     ) -> Order {
-        let people: Vec<String> = people
-            .iter()
-            .map(|at| self.people[*at].sys_id.clone())
-            .collect();
+        let people: Vec<String> = people.iter().map(|at| self.people[*at].sys_id.clone()).collect();
         let ids: Vec<String> = groups.iter().map(|it| self.group_id(it)).collect();
         let joined = people.join(",");
         let past = today - Days::new(random.random_range(1..5));
         let later = today + Days::new(random.random_range(300..600));
-        let end = if random.random_bool(0.2) {
-            later.to_string()
-        } else {
-            String::new()
-        };
+        let end = if random.random_bool(0.2) { later.to_string() } else { String::new() };
         let text = str::to_owned;
         let (item, variables) = match operation {
             Operation::Join if bulk => (
@@ -185,29 +169,20 @@ impl Company {
                     ("action", text("Add")),
                 ],
             ),
-            Operation::Leave => (
-                catalog::OFFBOARDING,
-                vec![("employee", joined), ("last_day", past.to_string())],
-            ),
+            Operation::Leave => {
+                (catalog::OFFBOARDING, vec![("employee", joined), ("last_day", past.to_string())])
+            }
             Operation::Move => (
                 catalog::POSITION,
-                vec![
-                    ("employee", joined),
-                    ("reason", text("New team\nfrom next week on")),
-                ],
+                vec![("employee", joined), ("reason", text("New team\nfrom next week on"))],
             ),
             Operation::Suspend => (
                 catalog::LEAVE,
-                vec![
-                    ("employee", joined),
-                    ("starts", past.to_string()),
-                    ("ends", String::new()),
-                ],
+                vec![("employee", joined), ("starts", past.to_string()), ("ends", String::new())],
             ),
-            Operation::Resume => (
-                catalog::RETURN,
-                vec![("employee", joined), ("starts", past.to_string())],
-            ),
+            Operation::Resume => {
+                (catalog::RETURN, vec![("employee", joined), ("starts", past.to_string())])
+            }
             Operation::Grant => (
                 catalog::ACCESS,
                 vec![
@@ -219,11 +194,7 @@ impl Company {
             ),
             Operation::Revoke => (
                 catalog::ACCESS,
-                vec![
-                    ("action", text("Remove")),
-                    ("employee", joined),
-                    ("groups", ids.join(",")),
-                ],
+                vec![("action", text("Remove")), ("employee", joined), ("groups", ids.join(","))],
             ),
         };
         Order {
@@ -231,10 +202,7 @@ impl Company {
             item,
             people,
             groups,
-            variables: variables
-                .into_iter()
-                .map(|(name, value)| (text(name), value))
-                .collect(),
+            variables: variables.into_iter().map(|(name, value)| (text(name), value)).collect(),
         }
     }
 }

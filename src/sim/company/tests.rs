@@ -15,14 +15,8 @@ fn the_same_seed_gives_the_same_company_and_addresses_are_unique() {
     let company = Company::new(5, 400);
     assert_eq!(company.people(), Company::new(5, 400).people());
     assert_ne!(company.people(), Company::new(6, 400).people());
-    let unique = |of: fn(&Person) -> String| {
-        company
-            .people()
-            .iter()
-            .map(of)
-            .collect::<HashSet<_>>()
-            .len()
-    };
+    let unique =
+        |of: fn(&Person) -> String| company.people().iter().map(of).collect::<HashSet<_>>().len();
     assert_eq!(unique(|it| it.email.to_lowercase()), 400);
     assert_eq!(unique(|it| it.user_name.clone()), 400);
     assert_eq!(unique(|it| it.sys_id.clone()), 400);
@@ -33,12 +27,7 @@ fn the_same_seed_gives_the_same_company_and_addresses_are_unique() {
             .all(|it| it.employee_number.starts_with("00") && it.email.is_ascii())
     );
     assert!(company.people().iter().any(|it| it.email.contains('+')));
-    assert!(
-        company
-            .people()
-            .iter()
-            .any(|it| it.last_name.contains('\''))
-    );
+    assert!(company.people().iter().any(|it| it.last_name.contains('\'')));
 }
 
 #[test]
@@ -48,11 +37,8 @@ fn random_orders_fit_one_another_and_cover_all_operations() {
     assert_eq!(orders, company.random_requests(9, 600, today()));
     let kinds: BTreeSet<Operation> = orders.iter().map(|it| it.operation).collect();
     assert_eq!(kinds.len(), 7);
-    let mut here: BTreeMap<&str, bool> = company
-        .people()
-        .iter()
-        .map(|it| (it.sys_id.as_str(), !it.newcomer))
-        .collect();
+    let mut here: BTreeMap<&str, bool> =
+        company.people().iter().map(|it| (it.sys_id.as_str(), !it.newcomer)).collect();
     for order in &orders {
         for person in &order.people {
             let there = here.get_mut(person.as_str()).expect("a person");

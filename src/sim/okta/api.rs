@@ -25,12 +25,7 @@ pub(super) fn answer(state: &mut State, call: &Request, base: &str) -> Response 
     let result = if concurrency {
         state.switches.concurrency_429 -= 1;
         let reset = now + TimeDelta::seconds(30);
-        standing = Standing {
-            limit: 0,
-            remaining: 0,
-            reset,
-            exceeded: true,
-        };
+        standing = Standing { limit: 0, remaining: 0, reset, exceeded: true };
         Err(Problem::new("E0000047"))
     } else if standing.exceeded {
         state.rate_limit_event(&request_id, call);
@@ -80,24 +75,15 @@ fn dispatch(
     request_id: &str,
 ) -> Result<Response, Problem> {
     let writes = matches!(call.method.as_str(), "POST" | "PUT");
-    let length = call
-        .header("content-length")
-        .or_else(|| call.header("transfer-encoding"));
+    let length = call.header("content-length").or_else(|| call.header("transfer-encoding"));
     if writes && length.is_none() {
-        return Ok(Response::html(
-            411,
-            "<html><body>Length Required</body></html>",
-        ));
+        return Ok(Response::html(411, "<html><body>Length Required</body></html>"));
     }
     match path {
         ["oauth2", "v1", "token"] if call.method == "POST" => {
             let kind = call.header("content-type").unwrap_or_default();
             if !kind.starts_with("application/x-www-form-urlencoded") {
-                return Ok(oauth(
-                    400,
-                    "invalid_request",
-                    "The content type is not supported.",
-                ));
+                return Ok(oauth(400, "invalid_request", "The content type is not supported."));
             }
             return Ok(state.token(call, base, request_id));
         }
@@ -233,9 +219,7 @@ fn role_list(roles: &[String], kind: &str) -> Response {
 
 fn check_headers(call: &Request) -> Result<(), Problem> {
     let accepted = call.header("accept").is_none_or(|it| {
-        ["application/json", "*/*", "application/*"]
-            .iter()
-            .any(|kind| it.contains(kind))
+        ["application/json", "*/*", "application/*"].iter().any(|kind| it.contains(kind))
     });
     let kind = call.header("content-type");
     if call.body.is_empty() && accepted {
@@ -268,10 +252,7 @@ fn check_scope(caller: &Caller, call: &Request, path: &[&str], base: &str) -> Re
     else {
         return Ok(());
     };
-    let (read, manage) = (
-        format!("okta.{family}.read"),
-        format!("okta.{family}.manage"),
-    );
+    let (read, manage) = (format!("okta.{family}.read"), format!("okta.{family}.manage"));
     let has =
         |scopes: &BTreeSet<String>| scopes.contains(&manage) || (!writes && scopes.contains(&read));
     if has(granted) {

@@ -90,13 +90,7 @@ impl State {
         };
         let user = Some(owner.id.clone());
         let has_role = !owner.roles.is_empty();
-        Ok(Caller {
-            context,
-            user,
-            scopes: None,
-            has_role,
-            scheme: "SSWS",
-        })
+        Ok(Caller { context, user, scopes: None, has_role, scheme: "SSWS" })
     }
 
     fn by_grant(
@@ -114,23 +108,9 @@ impl State {
             );
             Problem::challenge(status, header)
         };
-        let stale = challenge(
-            401,
-            "invalid_token",
-            "The access token is invalid or has expired.",
-        );
-        let grant = self
-            .auth
-            .grants
-            .get(token)
-            .cloned()
-            .ok_or_else(|| stale.clone())?;
-        let app = self
-            .auth
-            .apps
-            .get(&grant.client)
-            .cloned()
-            .ok_or_else(|| stale.clone())?;
+        let stale = challenge(401, "invalid_token", "The access token is invalid or has expired.");
+        let grant = self.auth.grants.get(token).cloned().ok_or_else(|| stale.clone())?;
+        let app = self.auth.apps.get(&grant.client).cloned().ok_or_else(|| stale.clone())?;
         if grant.expires <= self.now() {
             return Err(stale);
         }
@@ -162,13 +142,7 @@ impl State {
             ..Context::default()
         };
         let has_role = self.switches.public_client_app_admins || !app.roles.is_empty();
-        Ok(Caller {
-            context,
-            user: None,
-            scopes: Some(grant.scopes),
-            has_role,
-            scheme,
-        })
+        Ok(Caller { context, user: None, scopes: Some(grant.scopes), has_role, scheme })
     }
 
     /// `POST /oauth2/v1/token`.
@@ -193,11 +167,7 @@ impl State {
         };
         let refuse = |status, error, text: &str| Err((status, error, text.to_owned()));
         if field("grant_type") != "client_credentials" {
-            return refuse(
-                400,
-                "unsupported_grant_type",
-                "The grant type is not supported.",
-            );
+            return refuse(400, "unsupported_grant_type", "The grant type is not supported.");
         }
         let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
         if field("client_assertion_type") != kind {
@@ -206,9 +176,8 @@ impl State {
         }
         let urls = urls(call, base);
         let assertion = field("client_assertion");
-        let client = self
-            .assertion(assertion, &urls)
-            .map_err(|why| (401, "invalid_client", why))?;
+        let client =
+            self.assertion(assertion, &urls).map_err(|why| (401, "invalid_client", why))?;
         let app = self.auth.apps[&client].clone();
 
         let key = if call.header("dpop").is_some() {
@@ -221,19 +190,13 @@ impl State {
             }
             Some(proof.thumbprint)
         } else if app.dpop {
-            return refuse(
-                400,
-                "invalid_dpop_proof",
-                "The DPoP proof JWT header is missing.",
-            );
+            return refuse(400, "invalid_dpop_proof", "The DPoP proof JWT header is missing.");
         } else {
             None
         };
 
-        let scopes: BTreeSet<String> = field("scope")
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect();
+        let scopes: BTreeSet<String> =
+            field("scope").split_whitespace().map(str::to_owned).collect();
         if scopes.is_empty() {
             return refuse(400, "invalid_scope", "The scope must not be empty.");
         }
@@ -257,22 +220,10 @@ impl State {
         let signature = self.secret("access token");
         let head = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","kid":"org"}"#);
         let token = format!("{head}.{}.{signature}", URL_SAFE_NO_PAD.encode(claims));
-        let scope = scopes
-            .iter()
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(" ");
+        let scope = scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
         let token_type = if key.is_some() { "DPoP" } else { "Bearer" };
         let expires = now + TimeDelta::hours(1);
-        self.auth.grants.insert(
-            token.clone(),
-            Grant {
-                client,
-                scopes,
-                key,
-                expires,
-            },
-        );
+        self.auth.grants.insert(token.clone(), Grant { client, scopes, key, expires });
         let context = Context {
             request_id: request_id.to_owned(),
             actor_id: app.client_id.clone(),
@@ -283,12 +234,7 @@ impl State {
             uri: call.path.clone(),
             token_id: None,
         };
-        self.event(
-            &context,
-            "app.oauth2.token.grant.access_token",
-            &[],
-            &json!({}),
-        );
+        self.event(&context, "app.oauth2.token.grant.access_token", &[], &json!({}));
         let body = json!({
             "token_type": token_type, "expires_in": 3600, "access_token": token, "scope": scope});
         Ok(Response::json(200, &body).with_header("Cache-Control", "no-cache, no-store"))
@@ -299,11 +245,7 @@ impl State {
         let header = decode_header(text).map_err(|_| "The client_assertion is not a JWT.")?;
         let unverified: Value = claims_of(text).ok_or("The client_assertion is not a JWT.")?;
         let client = unverified["sub"].as_str().unwrap_or_default().to_owned();
-        let app = self
-            .auth
-            .apps
-            .get(&client)
-            .ok_or("The client is unknown.")?;
+        let app = self.auth.apps.get(&client).ok_or("The client is unknown.")?;
         let key = match header.kid {
             Some(kid) => app.keys.iter().find(|it| it.kid == kid),
             None if app.keys.len() == 1 => app.keys.first(),
@@ -320,11 +262,8 @@ impl State {
         if claims["iss"].as_str() != Some(client.as_str()) {
             return Err("The iss and sub claims must both be the client id.".to_owned());
         }
-        let named = |audience: &Value| {
-            audience
-                .as_str()
-                .is_some_and(|it| urls.iter().any(|url| url == it))
-        };
+        let named =
+            |audience: &Value| audience.as_str().is_some_and(|it| urls.iter().any(|url| url == it));
         let audience = &claims["aud"];
         if !named(audience) && !audience.as_array().is_some_and(|all| all.iter().any(named)) {
             return Err("The audience claim must be the endpoint that is invoked.".to_owned());
@@ -335,7 +274,7 @@ impl State {
         }
         if expires > now + 3600 {
             return Err(
-                "The client_assertion token has an expiration too far into the future.".to_owned(),
+                "The client_assertion token has an expiration too far into the future.".to_owned()
             );
         }
         if claims["iat"].as_i64().is_some_and(|it| it > now) {
@@ -356,9 +295,7 @@ impl State {
         urls: &[String],
         token: Option<&str>,
     ) -> Result<Proof, String> {
-        let text = call
-            .header("dpop")
-            .ok_or("The DPoP proof JWT header is missing.")?;
+        let text = call.header("dpop").ok_or("The DPoP proof JWT header is missing.")?;
         let header = decode_header(text).map_err(|_| "The DPoP proof is not a JWT.")?;
         if header.typ.as_deref() != Some("dpop+jwt") || !is_asymmetric(header.alg) {
             return Err("The DPoP proof has a wrong typ or alg.".to_owned());
@@ -393,13 +330,8 @@ impl State {
         if !self.auth.used.insert(format!("proof {jti}")) {
             return Err("The DPoP proof has already been used.".to_owned());
         }
-        let thumbprint = jwk
-            .thumbprint(ThumbprintHash::SHA256)
-            .map_err(|it| it.to_string())?;
-        Ok(Proof {
-            thumbprint,
-            nonce: claims["nonce"].as_str().map(str::to_owned),
-        })
+        let thumbprint = jwk.thumbprint(ThumbprintHash::SHA256).map_err(|it| it.to_string())?;
+        Ok(Proof { thumbprint, nonce: claims["nonce"].as_str().map(str::to_owned) })
     }
 
     /// The nonce of today, or of `age` days ago.
@@ -447,10 +379,7 @@ impl PublicKey {
     pub fn from_jwk(jwk: &Value) -> Result<Self, String> {
         let parsed: Jwk = serde_json::from_value(jwk.clone()).map_err(|it| it.to_string())?;
         let key = DecodingKey::from_jwk(&parsed).map_err(|it| it.to_string())?;
-        Ok(Self {
-            kid: parsed.common.key_id.unwrap_or_default(),
-            key,
-        })
+        Ok(Self { kid: parsed.common.key_id.unwrap_or_default(), key })
     }
 
     /// From a PEM public key (RSA or EC).
@@ -458,10 +387,7 @@ impl PublicKey {
         let key = DecodingKey::from_rsa_pem(pem.as_bytes())
             .or_else(|_| DecodingKey::from_ec_pem(pem.as_bytes()))
             .map_err(|it| it.to_string())?;
-        Ok(Self {
-            kid: kid.to_owned(),
-            key,
-        })
+        Ok(Self { kid: kid.to_owned(), key })
     }
 
     fn fits(&self, algorithm: Algorithm) -> bool {

@@ -62,10 +62,7 @@ enum Token {
 
 /// Parses an expression; the error says what is wrong with it.
 pub(super) fn parse(text: &str) -> Result<Expr, String> {
-    let mut parser = Parser {
-        tokens: tokens(text)?,
-        at: 0,
-    };
+    let mut parser = Parser { tokens: tokens(text)?, at: 0 };
     let expr = parser.or()?;
     match parser.peek() {
         None => Ok(expr),
@@ -79,11 +76,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
     while let Some(first) = rest.chars().next() {
         let length = match first {
             '(' | ')' => {
-                found.push(if first == '(' {
-                    Token::Open
-                } else {
-                    Token::Close
-                });
+                found.push(if first == '(' { Token::Open } else { Token::Close });
                 1
             }
             '"' => {
@@ -180,9 +173,7 @@ impl Parser {
             Some(Token::Word(word)) => serde_json::from_str(&word)
                 .map_err(|_| format!("a string must stand in double quotes: {word}"))?,
             other => {
-                return Err(format!(
-                    "a value is missing after {attribute}, found {other:?}"
-                ));
+                return Err(format!("a value is missing after {attribute}, found {other:?}"));
             }
         };
         Ok(Expr::Test(attribute, op, value))
@@ -237,11 +228,7 @@ fn holds(value: &Value, op: Op, wanted: &Value, fold_case: bool) -> bool {
                 return ordered(value.cmp(&wanted), op);
             }
             let fold = |text: &str| {
-                if fold_case {
-                    text.to_lowercase()
-                } else {
-                    text.to_owned()
-                }
+                if fold_case { text.to_lowercase() } else { text.to_owned() }
             };
             let (value, wanted) = (fold(value), fold(wanted));
             match op {
@@ -275,21 +262,14 @@ fn date(text: &str) -> Option<DateTime<Utc>> {
     if text.len() < 20 || text.as_bytes().get(10) != Some(&b'T') {
         return None;
     }
-    DateTime::parse_from_rfc3339(text)
-        .ok()
-        .map(|it| it.to_utc())
+    DateTime::parse_from_rfc3339(text).ok().map(|it| it.to_utc())
 }
 
 /// All values at a dotted path; an array on the way stands for each of its elements.
 pub(super) fn values_at(object: &Value, path: &str) -> Vec<Value> {
-    let (first, rest) = path
-        .split_once('.')
-        .map_or((path, None), |it| (it.0, Some(it.1)));
+    let (first, rest) = path.split_once('.').map_or((path, None), |it| (it.0, Some(it.1)));
     match object {
-        Value::Array(items) => items
-            .iter()
-            .flat_map(|item| values_at(item, path))
-            .collect(),
+        Value::Array(items) => items.iter().flat_map(|item| values_at(item, path)).collect(),
         Value::Object(_) => match (object.get(first), rest) {
             (None, _) => Vec::new(),
             (Some(inner), Some(rest)) => values_at(inner, rest),
@@ -325,10 +305,7 @@ mod tests {
     #[test]
     fn dates_compare_as_instants_and_numbers_as_numbers() {
         assert!(matches(r#"lastUpdated gt "2026-11-23T09:00:00Z""#, false));
-        assert!(matches(
-            r#"lastUpdated le "2026-11-23T10:00:00.500+01:00""#,
-            false
-        ));
+        assert!(matches(r#"lastUpdated le "2026-11-23T10:00:00.500+01:00""#, false));
         assert!(matches("profile.level GE 3", false));
         assert!(!matches("profile.level gt 3", false));
     }

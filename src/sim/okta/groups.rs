@@ -42,34 +42,20 @@ impl State {
                 value.as_str().unwrap_or_default().to_lowercase()
             };
             found.sort_by_cached_key(text);
-            if call
-                .query("sortOrder")
-                .is_some_and(|it| it.eq_ignore_ascii_case("desc"))
-            {
+            if call.query("sortOrder").is_some_and(|it| it.eq_ignore_ascii_case("desc")) {
                 found.reverse();
             }
         }
         // The position is the id of the last group, so that changes in between lose nothing.
         let start = match after(call)? {
             None => 0,
-            Some(id) => found
-                .iter()
-                .position(|it| it["id"] == id.as_str())
-                .map_or(0, |at| at + 1),
+            Some(id) => found.iter().position(|it| it["id"] == id.as_str()).map_or(0, |at| at + 1),
         };
         let more = found.len() > start + limit;
         let page: Vec<Value> = found.into_iter().skip(start).take(limit).collect();
-        let last = page
-            .last()
-            .and_then(|it| it["id"].as_str())
-            .map(str::to_owned);
+        let last = page.last().and_then(|it| it["id"].as_str()).map(str::to_owned);
         let next = last.filter(|_| more);
-        Ok(linked(
-            Response::json(200, &Value::Array(page)),
-            call,
-            base,
-            next.as_deref(),
-        ))
+        Ok(linked(Response::json(200, &Value::Array(page)), call, base, next.as_deref()))
     }
 
     fn quick_groups(&self, call: &Request, q: &str, base: &str) -> Result<Response, Problem> {
@@ -80,25 +66,13 @@ impl State {
             .filter(|group| group.name().to_lowercase().starts_with(&start))
             .collect();
         found.sort_by_key(|group| (group.name().to_lowercase() != start, group.id.clone()));
-        let page = found
-            .into_iter()
-            .take(limit)
-            .map(|it| it.render(base, false))
-            .collect();
-        Ok(linked(
-            Response::json(200, &Value::Array(page)),
-            call,
-            base,
-            None,
-        ))
+        let page = found.into_iter().take(limit).map(|it| it.render(base, false)).collect();
+        Ok(linked(Response::json(200, &Value::Array(page)), call, base, None))
     }
 
     /// `GET /groups/{id}`.
     pub fn get_group(&self, id: &str, base: &str) -> Result<Response, Problem> {
-        Ok(Response::json(
-            200,
-            &self.find_group(id)?.render(base, false),
-        ))
+        Ok(Response::json(200, &self.find_group(id)?.render(base, false)))
     }
 
     /// `POST /groups`.
@@ -156,11 +130,7 @@ impl State {
 
     pub(super) fn drop_group(&mut self, context: &Context, id: &str) {
         let target = self.group_target(id);
-        let members = self
-            .groups
-            .remove(id)
-            .map(|group| group.members)
-            .unwrap_or_default();
+        let members = self.groups.remove(id).map(|group| group.members).unwrap_or_default();
         for user in members.keys() {
             if let Some(groups) = self.groups_of.get_mut(user) {
                 groups.remove(id);
@@ -174,15 +144,8 @@ impl State {
         body: &Value,
         own: Option<&str>,
     ) -> Result<Map<String, Value>, Problem> {
-        let profile = body
-            .get("profile")
-            .and_then(Value::as_object)
-            .cloned()
-            .unwrap_or_default();
-        let name = profile
-            .get("name")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let profile = body.get("profile").and_then(Value::as_object).cloned().unwrap_or_default();
+        let name = profile.get("name").and_then(Value::as_str).unwrap_or_default();
         if name.is_empty() || name.chars().count() > 255 {
             let text = "name: The field must have between 1 and 255 characters";
             return Err(Problem::invalid("name", text));
@@ -208,12 +171,7 @@ impl State {
             .collect();
         let next = (page.len() > limit).then(|| page[limit - 1].id.clone());
         page.truncate(limit);
-        Ok(linked(
-            users_response(&page, call, base),
-            call,
-            base,
-            next.as_deref(),
-        ))
+        Ok(linked(users_response(&page, call, base), call, base, next.as_deref()))
     }
 
     /// `GET /users/{id}/groups`: 200 per page, though nobody says so.
@@ -234,12 +192,7 @@ impl State {
         let next = (page.len() > limit).then(|| page[limit - 1].id.clone());
         page.truncate(limit);
         let list = page.iter().map(|group| group.render(base, false)).collect();
-        Ok(linked(
-            Response::json(200, &Value::Array(list)),
-            call,
-            base,
-            next.as_deref(),
-        ))
+        Ok(linked(Response::json(200, &Value::Array(list)), call, base, next.as_deref()))
     }
 
     /// Refuses groups that Okta or an app owns, and those outside the caller's role.
@@ -266,11 +219,7 @@ impl State {
         user: &str,
     ) -> Result<Response, Problem> {
         self.check_writable(group)?;
-        let status = self
-            .users
-            .get(user)
-            .ok_or_else(|| Problem::missing(user, "User"))?
-            .status;
+        let status = self.users.get(user).ok_or_else(|| Problem::missing(user, "User"))?.status;
         if status == Status::Deprovisioned && self.switches.refuse_deprovisioned_members {
             return Err(Problem::new("E0000038"));
         }
@@ -305,10 +254,7 @@ impl State {
             && let Some(rule) = self.rules.get_mut(&id)
         {
             rule.excluded.insert(user.to_owned());
-            let system = Context {
-                request_id: context.request_id.clone(),
-                ..Context::system()
-            };
+            let system = Context { request_id: context.request_id.clone(), ..Context::system() };
             self.membership_event(&system, "rule.add_exclusion", group, user);
         }
     }
@@ -327,29 +273,18 @@ impl State {
         let next = (page.len() > limit).then(|| page[limit - 1].id.clone());
         page.truncate(limit);
         let list = page.into_iter().map(Rule::render).collect();
-        Ok(linked(
-            Response::json(200, &Value::Array(list)),
-            call,
-            base,
-            next.as_deref(),
-        ))
+        Ok(linked(Response::json(200, &Value::Array(list)), call, base, next.as_deref()))
     }
 
     /// `GET /groups/rules/{id}`.
     pub fn get_rule(&self, id: &str) -> Result<Response, Problem> {
-        let rule = self
-            .rules
-            .get(id)
-            .ok_or_else(|| Problem::missing(id, "GroupRule"))?;
+        let rule = self.rules.get(id).ok_or_else(|| Problem::missing(id, "GroupRule"))?;
         Ok(Response::json(200, &rule.render()))
     }
 
     /// `POST /groups/rules/{id}/lifecycle/{activate|deactivate}`.
     pub fn switch_rule(&mut self, id: &str, operation: &str) -> Result<Response, Problem> {
-        let rule = self
-            .rules
-            .get_mut(id)
-            .ok_or_else(|| Problem::missing(id, "GroupRule"))?;
+        let rule = self.rules.get_mut(id).ok_or_else(|| Problem::missing(id, "GroupRule"))?;
         rule.status = match operation {
             "activate" => "ACTIVE",
             "deactivate" => "INACTIVE",
@@ -364,14 +299,7 @@ fn group_search(text: &str) -> Result<filter::Expr, Problem> {
     let refused = |why: String| Problem::new("E0000031").cause(why);
     let expr = filter::parse(text).map_err(refused)?;
     let allowed = |name: &str, op: Op| {
-        let fields = [
-            "id",
-            "created",
-            "lastMembershipUpdated",
-            "lastUpdated",
-            "type",
-            "source.id",
-        ];
+        let fields = ["id", "created", "lastMembershipUpdated", "lastUpdated", "type", "source.id"];
         match op {
             Op::Ne | Op::Ew => false,
             Op::Co => name == "profile.name" || name == "profile.description",

@@ -34,10 +34,7 @@ pub struct Account {
 impl Account {
     /// A text attribute; empty where it is not set.
     pub fn text(&self, name: &str) -> &str {
-        self.profile
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.profile.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 }
 
@@ -81,20 +78,13 @@ impl Okta {
     /// The users that a rule leaves out.
     pub fn excluded(&self, rule_id: &str) -> Vec<String> {
         let state = self.lock();
-        state
-            .rules
-            .get(rule_id)
-            .map(|it| it.excluded.iter().cloned().collect())
-            .unwrap_or_default()
+        state.rules.get(rule_id).map(|it| it.excluded.iter().cloned().collect()).unwrap_or_default()
     }
 
     /// Adds an attribute to the profile schema, or replaces the one of that name.
     pub fn add_attribute(&self, attribute: Attribute) {
         let mut state = self.lock();
-        state
-            .schema
-            .attributes
-            .retain(|it| it.name != attribute.name);
+        state.schema.attributes.retain(|it| it.name != attribute.name);
         state.schema.attributes.push(attribute);
         state.reindex();
     }
@@ -106,8 +96,7 @@ impl Okta {
 
     /// Says who owns a user's profile, for example `ACTIVE_DIRECTORY`.
     pub fn set_provider(&self, user_id: &str, provider: &str) {
-        self.lock()
-            .change_user(user_id, |user| provider.clone_into(&mut user.provider));
+        self.lock().change_user(user_id, |user| provider.clone_into(&mut user.provider));
     }
 
     /// Gives a user admin roles, for example `SUPER_ADMIN`.
@@ -126,11 +115,7 @@ impl Okta {
     pub fn register_token(&self, token: &str, owner_id: &str) {
         let mut state = self.lock();
         let (id, last_used) = (state.id("00T"), state.now());
-        let known = ApiToken {
-            id,
-            owner: owner_id.to_owned(),
-            last_used,
-        };
+        let known = ApiToken { id, owner: owner_id.to_owned(), last_used };
         state.auth.tokens.insert(token.to_owned(), known);
     }
 
@@ -167,10 +152,7 @@ impl Okta {
     /// The same org in the hands of somebody else than Pat Admin.
     #[must_use]
     pub fn acting_as(&self, name: &str) -> Self {
-        Self {
-            actor: name.into(),
-            ..self.clone()
-        }
+        Self { actor: name.into(), ..self.clone() }
     }
 
     /// Makes a user by hand. Gives its id.
@@ -242,19 +224,9 @@ impl Okta {
     pub fn delete_user(&self, user_id: &str) {
         self.by_hand(|state, context| {
             let target = [state.user_target(user_id)];
-            state.event(
-                context,
-                "user.lifecycle.delete.initiated",
-                &target,
-                &json!({}),
-            );
+            state.event(context, "user.lifecycle.delete.initiated", &target, &json!({}));
             state.erase_user(user_id);
-            state.event(
-                context,
-                "user.lifecycle.delete.completed",
-                &target,
-                &json!({}),
-            );
+            state.event(context, "user.lifecycle.delete.completed", &target, &json!({}));
         });
     }
 
@@ -308,10 +280,7 @@ impl Okta {
             actor_id: "00u1admin0000Gt5d7KQ".to_owned(),
             actor_type: "User",
             actor_name: self.actor.to_string(),
-            actor_login: format!(
-                "{}@example.com",
-                self.actor.to_lowercase().replace(' ', ".")
-            ),
+            actor_login: format!("{}@example.com", self.actor.to_lowercase().replace(' ', ".")),
             user_agent: "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0".to_owned(),
             uri: "/admin/console".to_owned(),
             token_id: None,
@@ -336,11 +305,7 @@ impl Okta {
     pub fn accounts(&self) -> Vec<Account> {
         let mut state = self.lock();
         state.settle();
-        state
-            .users
-            .values()
-            .map(|user| account(&state, user))
-            .collect()
+        state.users.values().map(|user| account(&state, user)).collect()
     }
 
     /// How many users there are, in any status.
@@ -351,21 +316,13 @@ impl Okta {
     /// The id of the group with this name.
     pub fn group_id(&self, name: &str) -> Option<String> {
         let state = self.lock();
-        state
-            .groups
-            .values()
-            .find(|group| group.name() == name)
-            .map(|group| group.id.clone())
+        state.groups.values().find(|group| group.name() == name).map(|group| group.id.clone())
     }
 
     /// All groups: id and name.
     pub fn groups(&self) -> Vec<(String, String)> {
         let state = self.lock();
-        state
-            .groups
-            .values()
-            .map(|it| (it.id.clone(), it.name().to_owned()))
-            .collect()
+        state.groups.values().map(|it| (it.id.clone(), it.name().to_owned())).collect()
     }
 
     /// The ids of a group's members, in order.
@@ -402,11 +359,7 @@ impl Okta {
 
     /// The System Log, whatever its lag.
     pub fn events(&self) -> Vec<Value> {
-        self.lock()
-            .log
-            .iter()
-            .map(|(_, event)| event.clone())
-            .collect()
+        self.lock().log.iter().map(|(_, event)| event.clone()).collect()
     }
 }
 

@@ -26,11 +26,7 @@ impl State {
         let user = self.find_user(id_or_login)?;
         let (id, status, password) = (user.id.clone(), user.status, user.password);
         if let Some((target, _)) = user.transition {
-            let code = if target == Deprovisioned {
-                "E0000107"
-            } else {
-                "E0000112"
-            };
+            let code = if target == Deprovisioned { "E0000107" } else { "E0000112" };
             return Err(Problem::new(code));
         }
         let send = call.query("sendEmail").map(|it| it == "true");
@@ -38,11 +34,8 @@ impl State {
         match (operation, status) {
             ("activate", Staged | Deprovisioned) => {
                 let password = password && status == Staged;
-                let to = if password || self.switches.password_optional {
-                    Active
-                } else {
-                    Provisioned
-                };
+                let to =
+                    if password || self.switches.password_optional { Active } else { Provisioned };
                 self.transition(&id, to);
                 self.user_event(context, "user.lifecycle.activate", &id, &empty);
                 Ok(self.invite(&id, to == Provisioned, send.unwrap_or(true), base))
@@ -134,19 +127,9 @@ impl State {
         if status == Deprovisioned {
             let target = self.user_target(&id);
             let targets = [target];
-            self.event(
-                context,
-                "user.lifecycle.delete.initiated",
-                &targets,
-                &json!({}),
-            );
+            self.event(context, "user.lifecycle.delete.initiated", &targets, &json!({}));
             self.erase_user(&id);
-            self.event(
-                context,
-                "user.lifecycle.delete.completed",
-                &targets,
-                &json!({}),
-            );
+            self.event(context, "user.lifecycle.delete.completed", &targets, &json!({}));
         } else {
             self.deactivate(context, &id);
         }
@@ -195,12 +178,7 @@ impl State {
         let at = self.now();
         if let Some(user) = self.users.get(id) {
             let to = user.text("email").to_owned();
-            self.mails.push(Mail {
-                to,
-                user_id: id.to_owned(),
-                kind: kind.to_owned(),
-                at,
-            });
+            self.mails.push(Mail { to, user_id: id.to_owned(), kind: kind.to_owned(), at });
         }
     }
 
@@ -215,10 +193,7 @@ impl State {
         }
         let token = self.secret("activation");
         let url = format!("{base}/welcome/{token}");
-        Response::json(
-            200,
-            &json!({"activationUrl": url, "activationToken": token}),
-        )
+        Response::json(200, &json!({"activationUrl": url, "activationToken": token}))
     }
 
     fn done(&self) -> Response {

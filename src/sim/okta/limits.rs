@@ -39,18 +39,12 @@ pub(super) struct Standing {
 impl Limits {
     /// The same limit for every bucket; none is a generous one.
     pub fn set_all(&mut self, limit: Option<u32>) {
-        *self = Self {
-            all: limit,
-            ..Self::default()
-        };
+        *self = Self { all: limit, ..Self::default() };
     }
 
     /// The limits that Okta published.
     pub fn set_published(&mut self) {
-        *self = Self {
-            allowed: PUBLISHED.iter().copied().collect(),
-            ..Self::default()
-        };
+        *self = Self { allowed: PUBLISHED.iter().copied().collect(), ..Self::default() };
     }
 
     /// The limit of one bucket; says whether there is such a bucket.
@@ -64,12 +58,7 @@ impl Limits {
 
     /// Counts one call.
     pub fn count(&mut self, bucket: &'static str, now: DateTime<Utc>) -> Standing {
-        let limit = self
-            .allowed
-            .get(bucket)
-            .copied()
-            .or(self.all)
-            .unwrap_or(GENEROUS);
+        let limit = self.allowed.get(bucket).copied().or(self.all).unwrap_or(GENEROUS);
         let window = self.windows.entry(bucket).or_insert((now, 0));
         if now - window.0 >= TimeDelta::minutes(1) {
             *window = (now, 0);
@@ -77,12 +66,7 @@ impl Limits {
         let exceeded = window.1 >= limit;
         window.1 = window.1.saturating_add(1);
         let reset = window.0 + TimeDelta::minutes(1);
-        Standing {
-            limit,
-            remaining: limit.saturating_sub(window.1),
-            reset,
-            exceeded,
-        }
+        Standing { limit, remaining: limit.saturating_sub(window.1), reset, exceeded }
     }
 }
 
@@ -109,11 +93,8 @@ mod tests {
         let mut limits = Limits::default();
         limits.set_all(Some(2));
         let start = DateTime::UNIX_EPOCH;
-        let mut refused = |seconds| {
-            limits
-                .count("/api/v1", start + TimeDelta::seconds(seconds))
-                .exceeded
-        };
+        let mut refused =
+            |seconds| limits.count("/api/v1", start + TimeDelta::seconds(seconds)).exceeded;
         assert_eq!(
             [refused(0), refused(30), refused(59), refused(60)],
             [false, false, true, false]

@@ -112,21 +112,14 @@ impl State {
             Some(text) => position(text)?,
         };
         let wanted = call.query("filter").map(parse).transpose()?;
-        let words: Vec<String> = call
-            .query("q")
-            .unwrap_or_default()
-            .split_whitespace()
-            .map(str::to_lowercase)
-            .collect();
+        let words: Vec<String> =
+            call.query("q").unwrap_or_default().split_whitespace().map(str::to_lowercase).collect();
         let matches = |event: &Value| {
             let filtered = wanted
                 .as_ref()
                 .is_none_or(|expr| expr.matches(&|path| filter::values_at(event, path), true));
-            let text = if words.is_empty() {
-                String::new()
-            } else {
-                event.to_string().to_lowercase()
-            };
+            let text =
+                if words.is_empty() { String::new() } else { event.to_string().to_lowercase() };
             filtered && words.iter().all(|word| text.contains(word))
         };
         let visible_until = now - delta(self.switches.log_lag);
@@ -179,16 +172,11 @@ fn position(text: &str) -> Result<(usize, DateTime<Utc>), Problem> {
 fn parse(text: &str) -> Result<filter::Expr, Problem> {
     let expr = filter::parse(text).map_err(|why| Problem::new("E0000053").cause(why))?;
     let published = |name: &str, _: Op| name != "published";
-    expr.check(&published, true)
-        .map_err(|it| Problem::new("E0000053").cause(it))?;
+    expr.check(&published, true).map_err(|it| Problem::new("E0000053").cause(it))?;
     let searchable = |name: &str, op: Op| {
-        let address = [
-            "debugContext.debugData.url",
-            "debugContext.debugData.requestUri",
-        ];
+        let address = ["debugContext.debugData.url", "debugContext.debugData.requestUri"];
         (op != Op::Co || !address.contains(&name)) && !name.contains("changeDetails")
     };
-    expr.check(&searchable, true)
-        .map_err(|it| Problem::new("E0000031").cause(it))?;
+    expr.check(&searchable, true).map_err(|it| Problem::new("E0000031").cause(it))?;
     Ok(expr)
 }

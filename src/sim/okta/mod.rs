@@ -191,12 +191,7 @@ impl Okta {
     /// A new org: no users, and the group Everyone.
     pub fn new(clock: Clock) -> Self {
         let state = Arc::new(Mutex::new(State::new(clock.clone())));
-        Self {
-            state,
-            faults: Arc::new(Faults::new()),
-            clock,
-            actor: Arc::from("Pat Admin"),
-        }
+        Self { state, faults: Arc::new(Faults::new()), clock, actor: Arc::from("Pat Admin") }
     }
 
     /// Serves the org on a free loopback port.
@@ -234,9 +229,7 @@ impl App for Okta {
     }
 
     fn too_many_requests(&self, reset_after_seconds: Option<u64>) -> Response {
-        let seconds = reset_after_seconds
-            .and_then(|it| i64::try_from(it).ok())
-            .unwrap_or(60);
+        let seconds = reset_after_seconds.and_then(|it| i64::try_from(it).ok()).unwrap_or(60);
         self.refusal(429, &Problem::new("E0000047"), seconds)
     }
 }
@@ -249,12 +242,7 @@ impl Okta {
         response.status = status;
         let reset = now + TimeDelta::seconds(reset_after_seconds);
         let remaining = if status == 429 { 0 } else { 599 };
-        let standing = limits::Standing {
-            limit: 600,
-            remaining,
-            reset,
-            exceeded: status == 429,
-        };
+        let standing = limits::Standing { limit: 600, remaining, reset, exceeded: status == 429 };
         api::dress(response, standing, &format!("req{}", &id[..24]), now)
     }
 }

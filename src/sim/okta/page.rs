@@ -36,10 +36,7 @@ pub(super) fn after(call: &Request) -> Result<Option<String>, Problem> {
 /// The `self` line.
 pub(super) fn self_link(call: &Request, base: &str) -> String {
     let mark = if call.raw_query.is_empty() { "" } else { "?" };
-    format!(
-        "<{base}{}{mark}{}>; rel=\"self\"",
-        call.path, call.raw_query
-    )
+    format!("<{base}{}{mark}{}>; rel=\"self\"", call.path, call.raw_query)
 }
 
 /// The `next` line: the same call with another cursor and only the parameters that `kept` keeps.
@@ -51,11 +48,7 @@ pub(super) fn next_link(
 ) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("after", cursor);
-    for (name, value) in call
-        .query
-        .iter()
-        .filter(|(name, _)| name != "after" && kept(name))
-    {
+    for (name, value) in call.query.iter().filter(|(name, _)| name != "after" && kept(name)) {
         query.append_pair(name, value);
     }
     format!("<{base}{}?{}>; rel=\"next\"", call.path, query.finish())

@@ -34,18 +34,12 @@ pub struct Attribute {
 impl Attribute {
     /// A custom text attribute.
     pub fn custom(name: &str) -> Self {
-        Self {
-            custom: true,
-            ..Self::base(name, false, 0, 0)
-        }
+        Self { custom: true, ..Self::base(name, false, 0, 0) }
     }
 
     /// A custom text attribute whose values are unique.
     pub fn unique(name: &str) -> Self {
-        Self {
-            unique: true,
-            ..Self::custom(name)
-        }
+        Self { unique: true, ..Self::custom(name) }
     }
 
     fn base(name: &str, required: bool, min: usize, max: usize) -> Self {
@@ -99,9 +93,7 @@ impl Attribute {
             "boolean" => value.is_boolean(),
             "number" => value.is_number(),
             "integer" => value.is_i64(),
-            "array" => value
-                .as_array()
-                .is_some_and(|items| items.iter().all(Value::is_string)),
+            "array" => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
             _ => value.is_string(),
         };
         if !fits {
@@ -116,27 +108,17 @@ impl Attribute {
         }
         if length < self.min || (self.max > 0 && length > self.max) {
             let (name, min, max) = (&self.name, self.min, self.max);
-            return Err(format!(
-                "{name}: String length must be between {min} and {max}"
-            ));
+            return Err(format!("{name}: String length must be between {min} and {max}"));
         }
         if !self.values.is_empty() && !self.values.iter().any(|it| it == text) {
-            return Err(format!(
-                "{}: must be one of {}",
-                self.name,
-                self.values.join(", ")
-            ));
+            return Err(format!("{}: must be one of {}", self.name, self.values.join(", ")));
         }
         match self.name.as_str() {
             "email" | "secondEmail" if !is_mail(text) => {
                 Err(format!("{}: Does not match required pattern", self.name))
             }
             "countryCode" if length != 2 => Err("countryCode: Invalid country code".to_owned()),
-            "locale"
-                if !text
-                    .chars()
-                    .all(|it| it.is_ascii_alphanumeric() || it == '_') =>
-            {
+            "locale" if !text.chars().all(|it| it.is_ascii_alphanumeric() || it == '_') => {
                 Err("locale: Invalid locale".to_owned())
             }
             "timezone" if text.contains(' ') => Err("timezone: Invalid time zone".to_owned()),
@@ -173,15 +155,8 @@ impl Default for Schema {
         let plain = "middleName honorificPrefix honorificSuffix title displayName nickName \
              profileUrl preferredLanguage locale timezone userType employeeNumber costCenter \
              organization division department managerId manager";
-        attributes.extend(
-            plain
-                .split_whitespace()
-                .map(|it| Attribute::base(it, false, 0, 0)),
-        );
-        Self {
-            attributes,
-            login_pattern: None,
-        }
+        attributes.extend(plain.split_whitespace().map(|it| Attribute::base(it, false, 0, 0)));
+        Self { attributes, login_pattern: None }
     }
 }
 
@@ -201,10 +176,7 @@ impl Schema {
                 let text = format!("Property name '{name}' is not defined in profile");
                 return Err(Problem::invalid("newUser", text));
             };
-            if value
-                .as_str()
-                .is_some_and(|text| text.chars().any(|it| it.len_utf8() > 3))
-            {
+            if value.as_str().is_some_and(|text| text.chars().any(|it| it.len_utf8() > 3)) {
                 let text = format!("{name}: Contains characters that are not supported");
                 return Err(Problem::invalid(name, text));
             }
@@ -218,9 +190,7 @@ impl Schema {
                 }
             }
             if !value.is_null() {
-                attribute
-                    .accepts(value)
-                    .map_err(|why| Problem::invalid(name, why))?;
+                attribute.accepts(value).map_err(|why| Problem::invalid(name, why))?;
             }
         }
         for attribute in self.attributes.iter().filter(|it| it.required) {
@@ -230,12 +200,7 @@ impl Schema {
                 return Err(Problem::invalid(&attribute.name, text));
             }
         }
-        self.check_login(
-            profile
-                .get("login")
-                .and_then(Value::as_str)
-                .unwrap_or_default(),
-        )
+        self.check_login(profile.get("login").and_then(Value::as_str).unwrap_or_default())
     }
 
     fn check_login(&self, login: &str) -> Result<(), Problem> {
@@ -244,9 +209,7 @@ impl Schema {
             Some(".+") => true,
             Some(set) => {
                 let inner = set.trim_start_matches('[').trim_end_matches("]+");
-                login
-                    .chars()
-                    .all(|it| it.is_ascii_alphanumeric() || inner.contains(it))
+                login.chars().all(|it| it.is_ascii_alphanumeric() || inner.contains(it))
             }
         };
         if fits {
@@ -269,14 +232,10 @@ impl Schema {
     pub fn render(&self, base_url: &str) -> Value {
         let part = |custom: bool| {
             let of_part = self.attributes.iter().filter(|it| it.custom == custom);
-            let properties: Map<_, _> = of_part
-                .clone()
-                .map(|it| (it.name.clone(), it.render()))
-                .collect();
-            let required: Vec<_> = of_part
-                .filter(|it| it.required)
-                .map(|it| it.name.clone())
-                .collect();
+            let properties: Map<_, _> =
+                of_part.clone().map(|it| (it.name.clone(), it.render())).collect();
+            let required: Vec<_> =
+                of_part.filter(|it| it.required).map(|it| it.name.clone()).collect();
             let id = if custom { "#custom" } else { "#base" };
             json!({"id": id, "type": "object", "properties": properties, "required": required})
         };

@@ -36,10 +36,7 @@ pub(super) struct User {
 
 impl User {
     pub fn text(&self, name: &str) -> &str {
-        self.profile
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.profile.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
     pub fn display_name(&self) -> String {
@@ -61,10 +58,7 @@ pub(super) struct Group {
 
 impl Group {
     pub fn name(&self) -> &str {
-        self.profile
-            .get("name")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.profile.get("name").and_then(Value::as_str).unwrap_or_default()
     }
 }
 
@@ -182,9 +176,7 @@ impl State {
         self.counter += 1;
         let hash = Sha256::digest(format!("{purpose} {}", self.counter));
         let (head, _) = hash.split_at(16);
-        let number = head
-            .iter()
-            .fold(0_u128, |all, byte| (all << 8) | u128::from(*byte));
+        let number = head.iter().fold(0_u128, |all, byte| (all << 8) | u128::from(*byte));
         format!("{number:032x}")
     }
 
@@ -278,10 +270,7 @@ impl State {
         let new = group.members.insert(user_id.to_owned(), reason).is_none();
         if new {
             group.last_membership_updated = now;
-            self.groups_of
-                .entry(user_id.to_owned())
-                .or_default()
-                .insert(group_id.to_owned());
+            self.groups_of.entry(user_id.to_owned()).or_default().insert(group_id.to_owned());
         }
         new
     }
@@ -303,33 +292,22 @@ impl State {
         if let Some(user) = self.users.get(id_or_login) {
             return Ok(user);
         }
-        let by_login = self
-            .logins
-            .get(&folded(id_or_login))
-            .and_then(|id| self.users.get(id));
+        let by_login = self.logins.get(&folded(id_or_login)).and_then(|id| self.users.get(id));
         if let Some(user) = by_login {
             return Ok(user);
         }
         if !id_or_login.contains('@') && !id_or_login.is_empty() {
             let short = format!("{}@", folded(id_or_login));
-            let mut same = self
-                .logins
-                .iter()
-                .filter(|(login, _)| login.starts_with(&short));
+            let mut same = self.logins.iter().filter(|(login, _)| login.starts_with(&short));
             if let (Some((_, id)), None) = (same.next(), same.next()) {
-                return self
-                    .users
-                    .get(id)
-                    .ok_or_else(|| Problem::missing(id, "User"));
+                return self.users.get(id).ok_or_else(|| Problem::missing(id, "User"));
             }
         }
         Err(Problem::missing(id_or_login, "User"))
     }
 
     pub fn find_group(&self, id: &str) -> Result<&Group, Problem> {
-        self.groups
-            .get(id)
-            .ok_or_else(|| Problem::missing(id, "UserGroup"))
+        self.groups.get(id).ok_or_else(|| Problem::missing(id, "UserGroup"))
     }
 
     /// Refuses a login or a unique value that somebody else has.
@@ -338,15 +316,8 @@ impl State {
         profile: &Map<String, Value>,
         own: Option<&str>,
     ) -> Result<(), Problem> {
-        let login = profile
-            .get("login")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        if self
-            .logins
-            .get(&folded(login))
-            .is_some_and(|id| Some(id.as_str()) != own)
-        {
+        let login = profile.get("login").and_then(Value::as_str).unwrap_or_default();
+        if self.logins.get(&folded(login)).is_some_and(|id| Some(id.as_str()) != own) {
             return Err(Problem::taken("login"));
         }
         for (name, value) in self.unique_values(profile) {
@@ -366,17 +337,13 @@ impl State {
             .filter(|it| is_unique(&it.name, it.unique))
             .filter_map(|it| {
                 let value = profile.get(&it.name).filter(|value| !value.is_null())?;
-                Some((
-                    it.name.clone(),
-                    value.as_str().map_or(value.to_string(), str::to_lowercase),
-                ))
+                Some((it.name.clone(), value.as_str().map_or(value.to_string(), str::to_lowercase)))
             })
             .collect()
     }
 
     fn index(&mut self, user: &User) {
-        self.logins
-            .insert(folded(user.text("login")), user.id.clone());
+        self.logins.insert(folded(user.text("login")), user.id.clone());
         for key in self.unique_values(&user.profile) {
             self.unique.insert(key, user.id.clone());
         }
@@ -414,21 +381,11 @@ impl State {
             return Box::new(self.users.values());
         }
         let seen_until = self.now() - delta(self.switches.index_lag);
-        let erased = self
-            .versions
-            .keys()
-            .filter(|id| !self.users.contains_key(*id));
+        let erased = self.versions.keys().filter(|id| !self.users.contains_key(*id));
         let ids: BTreeSet<&String> = self.users.keys().chain(erased).collect();
-        Box::new(ids.into_iter().filter_map(move |id| {
-            match self.versions.get(id) {
-                None => self.users.get(id),
-                Some(versions) => versions
-                    .iter()
-                    .rev()
-                    .find(|(at, _)| *at <= seen_until)?
-                    .1
-                    .as_ref(),
-            }
+        Box::new(ids.into_iter().filter_map(move |id| match self.versions.get(id) {
+            None => self.users.get(id),
+            Some(versions) => versions.iter().rev().find(|(at, _)| *at <= seen_until)?.1.as_ref(),
         }))
     }
 
@@ -475,12 +432,8 @@ impl State {
 
     fn apply_rules(&mut self, user_id: &str) {
         let context = Context::system();
-        let rules: Vec<Rule> = self
-            .rules
-            .values()
-            .filter(|rule| rule.status == "ACTIVE")
-            .cloned()
-            .collect();
+        let rules: Vec<Rule> =
+            self.rules.values().filter(|rule| rule.status == "ACTIVE").cloned().collect();
         for rule in rules {
             let Some(user) = self.users.get(user_id) else {
                 return;
@@ -489,11 +442,7 @@ impl State {
                 && !rule.excluded.contains(user_id)
                 && user.status != Status::Deprovisioned;
             for group in &rule.groups {
-                let why = self
-                    .groups
-                    .get(group)
-                    .and_then(|it| it.members.get(user_id))
-                    .cloned();
+                let why = self.groups.get(group).and_then(|it| it.members.get(user_id)).cloned();
                 if fits && why.is_none() {
                     self.join(group, user_id, Reason::Rule(rule.id.clone()));
                     self.membership_event(&context, "add", group, user_id);
@@ -524,10 +473,7 @@ impl Context {
 
 /// Without case and without diacritics: how logins are compared.
 pub(super) fn folded(text: &str) -> String {
-    text.nfd()
-        .filter(|letter| !is_combining_mark(*letter))
-        .flat_map(char::to_lowercase)
-        .collect()
+    text.nfd().filter(|letter| !is_combining_mark(*letter)).flat_map(char::to_lowercase).collect()
 }
 
 /// A duration on the org's clock.

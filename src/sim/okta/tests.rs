@@ -28,11 +28,7 @@ fn world() -> World {
     okta.set_roles(&admin, &["SUPER_ADMIN"]);
     okta.register_token("secret", &admin);
     let server = okta.serve().expect("a server");
-    World {
-        okta,
-        server,
-        http: reqwest::Client::new(),
-    }
+    World { okta, server, http: reqwest::Client::new() }
 }
 
 struct Got {
@@ -43,28 +39,16 @@ struct Got {
 
 impl Got {
     fn code(&self) -> (u16, &str) {
-        (
-            self.status,
-            self.body["errorCode"].as_str().unwrap_or_default(),
-        )
+        (self.status, self.body["errorCode"].as_str().unwrap_or_default())
     }
 
     fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|it| it.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or_default()
     }
 
     fn next(&self) -> Option<String> {
-        let lines = self
-            .headers
-            .get_all("link")
-            .iter()
-            .filter_map(|it| it.to_str().ok());
-        let line = lines
-            .into_iter()
-            .find(|line| line.ends_with("rel=\"next\""))?;
+        let lines = self.headers.get_all("link").iter().filter_map(|it| it.to_str().ok());
+        let line = lines.into_iter().find(|line| line.ends_with("rel=\"next\""))?;
         Some(line.split(['<', '>']).nth(1)?.to_owned())
     }
 }
@@ -73,11 +57,7 @@ async fn send(request: RequestBuilder) -> Got {
     let response = request.send().await.expect("an answer");
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let text = response.text().await.expect("a body");
-    Got {
-        status,
-        headers,
-        body: serde_json::from_str(&text).unwrap_or_default(),
-    }
+    Got { status, headers, body: serde_json::from_str(&text).unwrap_or_default() }
 }
 
 impl World {
@@ -87,9 +67,7 @@ impl World {
         } else {
             format!("{}/api/v1{path}", self.server.url)
         };
-        self.http
-            .request(method, url)
-            .header("Authorization", "SSWS secret")
+        self.http.request(method, url).header("Authorization", "SSWS secret")
     }
 
     async fn get(&self, path: &str) -> Got {
@@ -124,20 +102,13 @@ async fn each_lifecycle_operation_is_refused_from_a_wrong_status_with_its_own_co
         (Status::Active, "activate", 403, "E0000016"),
         (Status::Active, "reactivate", 403, "E0000038"),
         (Status::Active, "unlock", 403, "E0000032"),
-        (
-            Status::Staged,
-            "reset_password?sendEmail=true",
-            403,
-            "E0000017",
-        ),
+        (Status::Staged, "reset_password?sendEmail=true", 403, "E0000017"),
         (Status::Active, "reset_password", 400, "E0000028"),
         (Status::Deprovisioned, "deactivate", 404, "E0000007"),
     ];
     for (status, operation, answer, code) in cases {
         world.okta.set_status(&id, status);
-        let got = world
-            .act(Method::POST, &format!("/users/{id}/lifecycle/{operation}"))
-            .await;
+        let got = world.act(Method::POST, &format!("/users/{id}/lifecycle/{operation}")).await;
         assert_eq!(got.code(), (answer, code), "{operation} from {status:?}");
     }
 }
@@ -145,12 +116,8 @@ async fn each_lifecycle_operation_is_refused_from_a_wrong_status_with_its_own_co
 #[tokio::test]
 async fn a_user_goes_through_its_life_and_each_step_is_in_the_system_log() {
     let world = world();
-    let made = world
-        .post(
-            "/users?activate=false",
-            json!({"profile": person("zoe@example.com")}),
-        )
-        .await;
+    let made =
+        world.post("/users?activate=false", json!({"profile": person("zoe@example.com")})).await;
     let id = made.body["id"].as_str().expect("an id").to_owned();
     assert_eq!(made.body["status"], "STAGED");
     let status = || world.okta.find(&id).map(|it| it.status);
@@ -160,23 +127,16 @@ async fn a_user_goes_through_its_life_and_each_step_is_in_the_system_log() {
         ("activate?sendEmail=false", Status::Provisioned),
     ];
     for (operation, after) in steps {
-        let got = world
-            .act(Method::POST, &format!("/users/{id}/lifecycle/{operation}"))
-            .await;
+        let got = world.act(Method::POST, &format!("/users/{id}/lifecycle/{operation}")).await;
         assert_eq!((got.status, status()), (200, Some(after)), "{operation}");
-        assert_eq!(
-            got.body["activationToken"].is_string(),
-            operation.contains("false")
-        );
+        assert_eq!(got.body["activationToken"].is_string(), operation.contains("false"));
         let wanted = format!("transaction.id eq \"{}\"", got.header("x-okta-request-id"));
         let log = send(world.ask(Method::GET, "/logs").query(&[("filter", wanted)])).await;
         assert_eq!(log.body.as_array().map(Vec::len), Some(1), "{operation}");
     }
     assert_eq!(world.okta.mails().len(), 1);
     world.okta.finish_activation(&id);
-    world
-        .act(Method::POST, &format!("/users/{id}/lifecycle/suspend"))
-        .await;
+    world.act(Method::POST, &format!("/users/{id}/lifecycle/suspend")).await;
     assert_eq!(status(), Some(Status::Suspended));
     world.act(Method::DELETE, &format!("/users/{id}")).await;
     assert_eq!(status(), Some(Status::Deprovisioned));
@@ -188,66 +148,36 @@ async fn a_user_goes_through_its_life_and_each_step_is_in_the_system_log() {
 async fn a_login_is_taken_whatever_its_case_accents_and_owners_status() {
     let world = world();
     world.add("Zoë@example.com", Status::Deprovisioned);
-    let got = world
-        .post("/users", json!({"profile": person("zoe@EXAMPLE.com")}))
-        .await;
+    let got = world.post("/users", json!({"profile": person("zoe@EXAMPLE.com")})).await;
     assert_eq!(got.code(), (400, "E0000001"));
     assert_eq!(got.body["errorSummary"], "Api validation failed: login");
-    let cause = got.body["errorCauses"][0]["errorSummary"]
-        .as_str()
-        .expect("a cause");
-    assert!(
-        cause.starts_with("login: An object with this field already exists"),
-        "{cause}"
-    );
+    let cause = got.body["errorCauses"][0]["errorSummary"].as_str().expect("a cause");
+    assert!(cause.starts_with("login: An object with this field already exists"), "{cause}");
     assert!(world.okta.mails().is_empty());
 }
 
 #[tokio::test]
 async fn creation_checks_the_schema_and_the_groups() {
     let world = world();
-    world
-        .okta
-        .add_attribute(Attribute::unique("serviceNowSysId"));
+    world.okta.add_attribute(Attribute::unique("serviceNowSysId"));
     let with = |name: &str, value: &str| {
         let mut profile = person("new@example.com");
         profile[name] = json!(value);
         json!({ "profile": profile })
     };
     let unknown = world.post("/users", with("nope", "x")).await;
-    assert_eq!(
-        unknown.body["errorSummary"],
-        "Api validation failed: newUser"
-    );
-    assert_eq!(
-        world.post("/users", with("title", "🚀")).await.code(),
-        (400, "E0000001")
-    );
-    assert_eq!(
-        world.post("/users", with("lastName", "")).await.code(),
-        (400, "E0000001")
-    );
-    assert_eq!(
-        world.post("/users", with("login", "short")).await.code(),
-        (400, "E0000001")
-    );
+    assert_eq!(unknown.body["errorSummary"], "Api validation failed: newUser");
+    assert_eq!(world.post("/users", with("title", "🚀")).await.code(), (400, "E0000001"));
+    assert_eq!(world.post("/users", with("lastName", "")).await.code(), (400, "E0000001"));
+    assert_eq!(world.post("/users", with("login", "short")).await.code(), (400, "E0000001"));
     let everyone = world.okta.group_id("Everyone").expect("Everyone");
     let body = json!({"profile": person("new@example.com"), "groupIds": [everyone]});
     assert_eq!(world.post("/users", body).await.code(), (501, "E0000060"));
-    assert_eq!(
-        world
-            .post("/users", with("serviceNowSysId", "a"))
-            .await
-            .status,
-        200
-    );
+    assert_eq!(world.post("/users", with("serviceNowSysId", "a")).await.status, 200);
     let mut other = with("serviceNowSysId", "a");
     other["profile"]["login"] = json!("other@example.com");
     let taken = world.post("/users", other).await;
-    assert_eq!(
-        taken.body["errorSummary"],
-        "Api validation failed: serviceNowSysId"
-    );
+    assert_eq!(taken.body["errorSummary"], "Api validation failed: serviceNowSysId");
     assert_eq!(world.okta.user_count(), 2);
 }
 
@@ -255,34 +185,17 @@ async fn creation_checks_the_schema_and_the_groups() {
 async fn post_changes_what_is_sent_null_clears_and_put_wipes_the_rest() {
     let world = world();
     let id = world.add("zoe@example.com", Status::Active);
-    world
-        .okta
-        .set_profile(&id, &json!({"department": "Sales", "title": "Rep"}));
-    world
-        .post(&format!("/users/{id}"), json!({"profile": {"title": null}}))
-        .await;
+    world.okta.set_profile(&id, &json!({"department": "Sales", "title": "Rep"}));
+    world.post(&format!("/users/{id}"), json!({"profile": {"title": null}})).await;
     let account = world.okta.find(&id).expect("the user");
-    assert_eq!(
-        (account.text("department"), account.text("title")),
-        ("Sales", "")
-    );
+    assert_eq!((account.text("department"), account.text("title")), ("Sales", ""));
     let body = json!({"profile": person("zoe@example.com")});
     send(world.ask(Method::PUT, &format!("/users/{id}")).json(&body)).await;
-    assert_eq!(
-        world.okta.find(&id).expect("the user").text("department"),
-        ""
-    );
-    let cleared = world
-        .post(
-            &format!("/users/{id}"),
-            json!({"profile": {"lastName": null}}),
-        )
-        .await;
+    assert_eq!(world.okta.find(&id).expect("the user").text("department"), "");
+    let cleared = world.post(&format!("/users/{id}"), json!({"profile": {"lastName": null}})).await;
     assert_eq!(cleared.code(), (400, "E0000001"));
     world.okta.set_status(&id, Status::Deprovisioned);
-    let gone = world
-        .post(&format!("/users/{id}"), json!({"profile": {"title": "x"}}))
-        .await;
+    let gone = world.post(&format!("/users/{id}"), json!({"profile": {"title": "x"}})).await;
     assert_eq!(gone.code(), (404, "E0000007"));
 }
 
@@ -290,20 +203,13 @@ async fn post_changes_what_is_sent_null_clears_and_put_wipes_the_rest() {
 async fn pages_are_followed_to_the_end_and_only_search_and_filter_show_the_deprovisioned() {
     let world = world();
     for number in 0..450 {
-        let status = if number % 10 == 0 {
-            Status::Deprovisioned
-        } else {
-            Status::Active
-        };
+        let status = if number % 10 == 0 { Status::Deprovisioned } else { Status::Active };
         world.add(&format!("user{number}@example.com"), status);
     }
     for (path, expected) in [
         ("/users?limit=1000", 406),
         ("/users?limit=150&search=status+pr", 451),
-        (
-            "/users?search=profile.lastName+eq+%22OKAFOR%22&sortBy=profile.login",
-            451,
-        ),
+        ("/users?search=profile.lastName+eq+%22OKAFOR%22&sortBy=profile.login", 451),
         ("/users?filter=profile.lastName+eq+%22OKAFOR%22", 0),
         ("/users?filter=status+eq+%22DEPROVISIONED%22", 45),
     ] {
@@ -335,23 +241,16 @@ async fn search_and_filter_take_only_the_documented_operators() {
     }
     let both = world.get("/users?search=id+pr&filter=id+eq+%22x%22").await;
     assert_eq!(both.code(), (400, "E0000033"));
-    assert_eq!(
-        world.get("/users?after=nonsense").await.code(),
-        (400, "E0000031")
-    );
+    assert_eq!(world.get("/users?after=nonsense").await.code(), (400, "E0000031"));
 }
 
 #[tokio::test]
 async fn the_search_index_lags_behind_while_reading_by_id_does_not() {
     let world = world();
-    world
-        .okta
-        .switch(|it| it.index_lag = Duration::from_secs(5));
+    world.okta.switch(|it| it.index_lag = Duration::from_secs(5));
     let id = world.add("zoe@example.com", Status::Active);
     let count = async || {
-        let got = world
-            .find("search", r#"profile.login eq "zoe@example.com""#)
-            .await;
+        let got = world.find("search", r#"profile.login eq "zoe@example.com""#).await;
         got.body.as_array().map(Vec::len)
     };
     assert_eq!(count().await, Some(0));
@@ -364,21 +263,15 @@ async fn the_search_index_lags_behind_while_reading_by_id_does_not() {
 #[tokio::test]
 async fn a_transition_shows_until_the_clock_has_passed_it() {
     let world = world();
-    world
-        .okta
-        .switch(|it| it.transition_time = Duration::from_secs(10));
+    world.okta.switch(|it| it.transition_time = Duration::from_secs(10));
     let id = world.add("zoe@example.com", Status::Staged);
-    world
-        .act(Method::POST, &format!("/users/{id}/lifecycle/activate"))
-        .await;
+    world.act(Method::POST, &format!("/users/{id}/lifecycle/activate")).await;
     let during = world.get(&format!("/users/{id}")).await.body;
     assert_eq!(
         (&during["status"], &during["transitioningToStatus"]),
         (&json!("STAGED"), &json!("PROVISIONED"))
     );
-    let refused = world
-        .post(&format!("/users/{id}"), json!({"profile": {"title": "x"}}))
-        .await;
+    let refused = world.post(&format!("/users/{id}"), json!({"profile": {"title": "x"}})).await;
     assert_eq!(refused.code(), (409, "E0000112"));
     world.okta.clock().advance(Duration::from_secs(10));
     let after = world.get(&format!("/users/{id}")).await.body;
@@ -392,45 +285,22 @@ async fn a_transition_shows_until_the_clock_has_passed_it() {
 async fn memberships_follow_the_kind_of_group_and_rules_take_offence() {
     let world = world();
     let id = world.add("zoe@example.com", Status::Active);
-    let (plain, app) = (
-        world.okta.add_group("A", "OKTA_GROUP"),
-        world.okta.add_group("B", "APP_GROUP"),
-    );
+    let (plain, app) =
+        (world.okta.add_group("A", "OKTA_GROUP"), world.okta.add_group("B", "APP_GROUP"));
     let everyone = world.okta.group_id("Everyone").expect("Everyone");
     for (group, status) in [(&plain, 204), (&plain, 204), (&app, 403), (&everyone, 501)] {
-        let got = world
-            .act(Method::PUT, &format!("/groups/{group}/users/{id}"))
-            .await;
+        let got = world.act(Method::PUT, &format!("/groups/{group}/users/{id}")).await;
         assert_eq!(got.status, status);
     }
     let ruled = world.okta.add_group("Sales", "OKTA_GROUP");
-    let rule = world
-        .okta
-        .add_rule("sales", "department", "Sales", &[&ruled]);
-    world
-        .post(
-            &format!("/users/{id}"),
-            json!({"profile": {"department": "Sales"}}),
-        )
-        .await;
+    let rule = world.okta.add_rule("sales", "department", "Sales", &[&ruled]);
+    world.post(&format!("/users/{id}"), json!({"profile": {"department": "Sales"}})).await;
     assert_eq!(world.okta.members(&ruled), std::slice::from_ref(&id));
-    let got = world
-        .act(Method::DELETE, &format!("/groups/{ruled}/users/{id}"))
-        .await;
-    assert_eq!(
-        (got.status, world.okta.excluded(&rule)),
-        (204, vec![id.clone()])
-    );
-    world
-        .post(&format!("/users/{id}"), json!({"profile": {"title": "x"}}))
-        .await;
+    let got = world.act(Method::DELETE, &format!("/groups/{ruled}/users/{id}")).await;
+    assert_eq!((got.status, world.okta.excluded(&rule)), (204, vec![id.clone()]));
+    world.post(&format!("/users/{id}"), json!({"profile": {"title": "x"}})).await;
     assert!(world.okta.members(&ruled).is_empty());
-    let names: Vec<_> = world
-        .okta
-        .events()
-        .iter()
-        .map(|it| it["eventType"].clone())
-        .collect();
+    let names: Vec<_> = world.okta.events().iter().map(|it| it["eventType"].clone()).collect();
     assert!(names.contains(&json!("group.user_membership.rule.add_exclusion")));
 }
 
@@ -438,10 +308,7 @@ async fn memberships_follow_the_kind_of_group_and_rules_take_offence() {
 async fn polling_the_log_never_ends_and_a_bounded_query_does() {
     let world = world();
     let id = world.add("zoe@example.com", Status::Active);
-    world
-        .okta
-        .acting_as("Sam Helper")
-        .set_status(&id, Status::Suspended);
+    world.okta.acting_as("Sam Helper").set_status(&id, Status::Suspended);
     let first = world.get("/logs?since=2026-11-23T08:00:00Z&limit=10").await;
     assert_eq!(first.body[0]["actor"]["displayName"], "Sam Helper");
     let next = first.next().expect("a next link");
@@ -450,16 +317,9 @@ async fn polling_the_log_never_ends_and_a_bounded_query_does() {
     world.okta.set_status(&id, Status::Active);
     let third = world.get(&second.next().expect("still a next link")).await;
     assert_eq!(third.body[0]["eventType"], "user.lifecycle.unsuspend");
-    let bounded = world
-        .get("/logs?since=2026-11-23T08:00:00Z&until=2026-11-24T00:00:00Z")
-        .await;
-    assert_eq!(
-        (bounded.body.as_array().map(Vec::len), bounded.next()),
-        (Some(2), None)
-    );
-    let published = world
-        .get("/logs?filter=published+gt+%222026-11-23T08:00:00Z%22")
-        .await;
+    let bounded = world.get("/logs?since=2026-11-23T08:00:00Z&until=2026-11-24T00:00:00Z").await;
+    assert_eq!((bounded.body.as_array().map(Vec::len), bounded.next()), (Some(2), None));
+    let published = world.get("/logs?filter=published+gt+%222026-11-23T08:00:00Z%22").await;
     assert_eq!(published.code(), (400, "E0000053"));
 }
 
@@ -468,10 +328,7 @@ async fn limits_are_announced_and_reset_on_the_orgs_clock() {
     let world = world();
     world.okta.limits(Some(1));
     let first = world.get("/users").await;
-    assert_eq!(
-        (first.status, first.header("x-rate-limit-remaining")),
-        (200, "0")
-    );
+    assert_eq!((first.status, first.header("x-rate-limit-remaining")), (200, "0"));
     assert_eq!(first.header("date"), "Mon, 23 Nov 2026 09:00:00 GMT");
     let second = world.get("/users").await;
     assert_eq!(second.code(), (429, "E0000047"));
@@ -536,9 +393,7 @@ fn register(world: &World, dpop: bool, roles: &[&str]) {
         name: "Goldthread".to_owned(),
         keys: vec![PublicKey::from_jwk(&jwk).expect("a key")],
         dpop,
-        scopes: ["okta.users.read", "okta.logs.read"]
-            .map(str::to_owned)
-            .into(),
+        scopes: ["okta.users.read", "okta.logs.read"].map(str::to_owned).into(),
         roles: roles.iter().map(|it| (*it).to_owned()).collect(),
     });
 }
@@ -548,10 +403,7 @@ async fn sign_in(world: &World, assertion: &str, scope: &str, proof: Option<Stri
     let mut request = world.http.post(url).form(&[
         ("grant_type", "client_credentials"),
         ("scope", scope),
-        (
-            "client_assertion_type",
-            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-        ),
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
         ("client_assertion", assertion),
     ]);
     if let Some(proof) = proof {
@@ -567,50 +419,25 @@ async fn a_service_app_signs_in_with_an_assertion_that_works_once() {
     let url = format!("{}/oauth2/v1/token", world.server.url);
     let scope = "okta.users.read";
     let got = sign_in(&world, &client::assertion(&url, "1"), scope, None).await;
-    assert_eq!(
-        (got.status, &got.body["token_type"]),
-        (200, &json!("Bearer"))
-    );
+    assert_eq!((got.status, &got.body["token_type"]), (200, &json!("Bearer")));
     let again = sign_in(&world, &client::assertion(&url, "1"), scope, None).await;
-    assert_eq!(
-        (again.status, &again.body["error"]),
-        (401, &json!("invalid_client"))
-    );
-    let other = sign_in(
-        &world,
-        &client::assertion("https://x.okta.com/oauth2/v1/token", "2"),
-        scope,
-        None,
-    )
-    .await;
+    assert_eq!((again.status, &again.body["error"]), (401, &json!("invalid_client")));
+    let other =
+        sign_in(&world, &client::assertion("https://x.okta.com/oauth2/v1/token", "2"), scope, None)
+            .await;
     assert_eq!(other.body["error"], "invalid_client");
-    let ungranted = sign_in(
-        &world,
-        &client::assertion(&url, "3"),
-        "okta.users.manage",
-        None,
-    )
-    .await;
-    assert_eq!(
-        (ungranted.status, &ungranted.body["error"]),
-        (400, &json!("consent_required"))
-    );
+    let ungranted = sign_in(&world, &client::assertion(&url, "3"), "okta.users.manage", None).await;
+    assert_eq!((ungranted.status, &ungranted.body["error"]), (400, &json!("consent_required")));
 
     let token = got.body["access_token"].as_str().expect("a token");
     let ask = |path: &str| {
-        world
-            .http
-            .get(format!("{}/api/v1{path}", world.server.url))
-            .bearer_auth(token)
+        world.http.get(format!("{}/api/v1{path}", world.server.url)).bearer_auth(token)
     };
     assert_eq!(send(ask("/users")).await.status, 200);
     let refused = send(ask("/groups")).await;
     assert_eq!(refused.status, 403);
     let why = refused.header("www-authenticate");
-    assert!(
-        why.contains("insufficient_scope") && why.contains("okta.groups.read"),
-        "{why}"
-    );
+    assert!(why.contains("insufficient_scope") && why.contains("okta.groups.read"), "{why}");
     world.okta.clock().advance(Duration::from_hours(1));
     assert_eq!(send(ask("/users")).await.status, 401);
 }
@@ -622,16 +449,10 @@ async fn dpop_wants_its_nonce_and_a_fresh_proof_for_each_call() {
     let url = format!("{}/oauth2/v1/token", world.server.url);
     let scope = "okta.users.read";
     let bare = sign_in(&world, &client::assertion(&url, "1"), scope, None).await;
-    assert_eq!(
-        (bare.status, &bare.body["error"]),
-        (400, &json!("invalid_dpop_proof"))
-    );
+    assert_eq!((bare.status, &bare.body["error"]), (400, &json!("invalid_dpop_proof")));
     let proof = client::proof("POST", &url, "p1", None, None);
     let first = sign_in(&world, &client::assertion(&url, "2"), scope, Some(proof)).await;
-    assert_eq!(
-        (first.status, &first.body["error"]),
-        (400, &json!("use_dpop_nonce"))
-    );
+    assert_eq!((first.status, &first.body["error"]), (400, &json!("use_dpop_nonce")));
     let proof = client::proof("POST", &url, "p2", Some(first.header("dpop-nonce")), None);
     let got = sign_in(&world, &client::assertion(&url, "3"), scope, Some(proof)).await;
     assert_eq!((got.status, &got.body["token_type"]), (200, &json!("DPoP")));
@@ -665,9 +486,7 @@ async fn without_an_admin_role_calls_are_refused_or_lists_are_empty() {
         send(world.http.get(url).header("Authorization", "SSWS weak"))
     };
     assert_eq!(ask().await.code(), (403, "E0000006"));
-    world
-        .okta
-        .switch(|it| it.no_admin_role = NoRole::EmptyLists);
+    world.okta.switch(|it| it.no_admin_role = NoRole::EmptyLists);
     let empty = ask().await;
     assert_eq!((empty.status, empty.body), (200, json!([])));
     world.okta.set_status(&nobody, Status::Deprovisioned);
@@ -679,37 +498,24 @@ async fn every_write_is_noted_and_a_bodyless_post_needs_its_length() {
     let world = world();
     let id = world.add("zoe@example.com", Status::Active);
     let path = format!("/users/{id}/lifecycle/suspend");
-    let call = world
-        .ask(Method::POST, &path)
-        .header("User-Agent", "tool/1 (RITM1)");
+    let call = world.ask(Method::POST, &path).header("User-Agent", "tool/1 (RITM1)");
     let got = send(call.header("Content-Length", "0")).await;
     let writes = world.okta.writes();
-    assert_eq!(
-        (writes.len(), writes[0].user_agent.as_str()),
-        (1, "tool/1 (RITM1)")
-    );
+    assert_eq!((writes.len(), writes[0].user_agent.as_str()), (1, "tool/1 (RITM1)"));
     assert_eq!(
         (writes[0].status, writes[0].request_id.as_str()),
         (200, got.header("x-okta-request-id"))
     );
     let bodyless = Request {
         method: "POST".to_owned(),
-        segments: format!("api/v1{path}")
-            .split('/')
-            .map(str::to_owned)
-            .collect(),
+        segments: format!("api/v1{path}").split('/').map(str::to_owned).collect(),
         headers: vec![("authorization".to_owned(), "SSWS secret".to_owned())],
         ..Request::default()
     };
     assert_eq!(world.okta.handle(&bodyless, &world.server.url).status, 411);
-    let kind = world
-        .ask(Method::POST, "/users")
-        .header("Content-Type", "text/plain")
-        .body("{}");
+    let kind = world.ask(Method::POST, "/users").header("Content-Type", "text/plain").body("{}");
     assert_eq!(send(kind).await.code(), (400, "E0000021"));
-    let broken = world
-        .ask(Method::POST, "/users")
-        .header("Content-Type", "application/json");
+    let broken = world.ask(Method::POST, "/users").header("Content-Type", "application/json");
     assert_eq!(send(broken.body("{")).await.code(), (400, "E0000003"));
 }
 
@@ -720,10 +526,7 @@ fn listing_ten_thousand_users_is_quick() {
     okta.set_roles(&admin, &["SUPER_ADMIN"]);
     okta.register_token("secret", &admin);
     for number in 0..10_000 {
-        okta.add_user(
-            &person(&format!("user{number}@example.com")),
-            Status::Active,
-        );
+        okta.add_user(&person(&format!("user{number}@example.com")), Status::Active);
     }
     let (mut seen, mut after) = (0, None);
     let began = std::time::Instant::now();
@@ -731,10 +534,7 @@ fn listing_ten_thousand_users_is_quick() {
         let call = Request {
             method: "GET".to_owned(),
             segments: ["api", "v1", "users"].map(str::to_owned).into(),
-            query: after
-                .map(|it| ("after".to_owned(), it))
-                .into_iter()
-                .collect(),
+            query: after.map(|it| ("after".to_owned(), it)).into_iter().collect(),
             headers: vec![("authorization".to_owned(), "SSWS secret".to_owned())],
             ..Request::default()
         };
@@ -742,16 +542,10 @@ fn listing_ten_thousand_users_is_quick() {
         let page: Vec<Value> = serde_json::from_slice(&response.body).expect("a list");
         seen += page.len();
         let links = response.headers.iter().map(|(_, value)| value);
-        let next = links
-            .into_iter()
-            .find_map(|it| it.strip_suffix(">; rel=\"next\""));
+        let next = links.into_iter().find_map(|it| it.strip_suffix(">; rel=\"next\""));
         let Some(next) = next else { break };
         after = next.split_once("after=").map(|it| it.1.to_owned());
     }
     assert_eq!(seen, 10_001);
-    assert!(
-        began.elapsed() < Duration::from_secs(20),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }

@@ -44,11 +44,7 @@ impl State {
         let users: Box<dyn Iterator<Item = &User>> = match (&expr, from) {
             (None, Some(from)) => {
                 use std::ops::Bound::{Excluded, Unbounded};
-                Box::new(
-                    self.users
-                        .range((Excluded(from), Unbounded))
-                        .map(|(_, user)| user),
-                )
+                Box::new(self.users.range((Excluded(from), Unbounded)).map(|(_, user)| user))
             }
             (None, None) => Box::new(self.users.values()),
             (Some(_), from) => Box::new(
@@ -59,12 +55,7 @@ impl State {
         page.extend(users.filter(|user| fits(user)).take(limit + 1));
         let next = (page.len() > limit).then(|| page[limit - 1].id.clone());
         page.truncate(limit);
-        Ok(linked(
-            users_response(&page, call, base),
-            call,
-            base,
-            next.as_deref(),
-        ))
+        Ok(linked(users_response(&page, call, base), call, base, next.as_deref()))
     }
 
     fn sorted_users(
@@ -78,42 +69,23 @@ impl State {
     ) -> Result<Response, Problem> {
         let text = |user: &User| {
             let value = user.values(key).into_iter().next().unwrap_or_default();
-            value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_lowercase)
+            value.as_str().map_or_else(|| value.to_string(), str::to_lowercase)
         };
-        let mut found: Vec<(String, &User)> = self
-            .indexed_users()
-            .filter(|user| fits(user))
-            .map(|it| (text(it), it))
-            .collect();
+        let mut found: Vec<(String, &User)> =
+            self.indexed_users().filter(|user| fits(user)).map(|it| (text(it), it)).collect();
         found.sort_by(|left, right| (&left.0, &left.1.id).cmp(&(&right.0, &right.1.id)));
-        if call
-            .query("sortOrder")
-            .is_some_and(|it| it.eq_ignore_ascii_case("desc"))
-        {
+        if call.query("sortOrder").is_some_and(|it| it.eq_ignore_ascii_case("desc")) {
             found.reverse();
         }
         let start = match from {
             None => 0,
-            Some(at) => at
-                .parse()
-                .map_err(|_| Problem::new("E0000031").cause("Invalid cursor"))?,
+            Some(at) => at.parse().map_err(|_| Problem::new("E0000031").cause("Invalid cursor"))?,
         };
-        let page: Vec<&User> = found
-            .iter()
-            .skip(start)
-            .take(limit)
-            .map(|(_, user)| *user)
-            .collect();
+        let page: Vec<&User> =
+            found.iter().skip(start).take(limit).map(|(_, user)| *user).collect();
         let end = start + page.len();
         let next = (end < found.len()).then(|| end.to_string());
-        Ok(linked(
-            users_response(&page, call, base),
-            call,
-            base,
-            next.as_deref(),
-        ))
+        Ok(linked(users_response(&page, call, base), call, base, next.as_deref()))
     }
 
     fn quick_users(&self, call: &Request, q: &str, base: &str) -> Result<Response, Problem> {
@@ -133,15 +105,8 @@ impl State {
         let expr = filter::parse(text).map_err(refused)?;
         let allowed = |name: &str, op: Op| {
             let contains = ["firstName", "lastName", "email", "login"];
-            let fields = [
-                "id",
-                "status",
-                "created",
-                "activated",
-                "statusChanged",
-                "lastUpdated",
-                "type.id",
-            ];
+            let fields =
+                ["id", "status", "created", "activated", "statusChanged", "lastUpdated", "type.id"];
             match name.strip_prefix("profile.") {
                 _ if op == Op::Ne || op == Op::Ew => false,
                 Some(name) if op == Op::Co => contains.contains(&name),
@@ -176,10 +141,7 @@ impl State {
         let credentials = &body["credentials"];
         let password = credentials["password"].is_object();
         let provider = call.query("provider").is_some_and(|it| it == "true");
-        if call
-            .query("nextLogin")
-            .is_some_and(|it| it == "changePassword")
-        {
+        if call.query("nextLogin").is_some_and(|it| it == "changePassword") {
             if !password {
                 return Err(Problem::new("E0000124"));
             }
@@ -196,11 +158,7 @@ impl State {
         self.check_free(&profile, None)?;
         let groups: Vec<String> = body["groupIds"]
             .as_array()
-            .map(|ids| {
-                ids.iter()
-                    .filter_map(|id| id.as_str().map(str::to_owned))
-                    .collect()
-            })
+            .map(|ids| ids.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect())
             .unwrap_or_default();
         if groups.len() > 20 {
             return Err(Problem::new("E0000093"));
@@ -209,10 +167,7 @@ impl State {
             self.check_writable(group)?;
         }
 
-        let status = match (
-            activate,
-            password || provider || self.switches.password_optional,
-        ) {
+        let status = match (activate, password || provider || self.switches.password_optional) {
             (false, _) => Status::Staged,
             (true, true) => Status::Active,
             (true, false) => Status::Provisioned,
@@ -272,11 +227,7 @@ impl State {
         if sent.is_some() && matches!(user.provider.as_str(), "ACTIVE_DIRECTORY" | "LDAP") {
             return Err(Problem::new("E0000023"));
         }
-        let kept = if replace && sent.is_some() {
-            Map::new()
-        } else {
-            user.profile.clone()
-        };
+        let kept = if replace && sent.is_some() { Map::new() } else { user.profile.clone() };
         let mut profile = kept;
         let sent = sent.unwrap_or_default();
         // Unknown names are refused even where they are cleared.
@@ -357,10 +308,7 @@ impl User {
             "statusChanged" => time(self.status_changed),
             "lastUpdated" => time(Some(self.last_updated)),
             "type.id" => Some(json!(TYPE_ID)),
-            _ => path
-                .strip_prefix("profile.")
-                .and_then(|it| self.profile.get(it))
-                .cloned(),
+            _ => path.strip_prefix("profile.").and_then(|it| self.profile.get(it)).cloned(),
         };
         match found {
             None => Vec::new(),
@@ -375,11 +323,7 @@ impl User {
         for name in ["mobilePhone", "secondEmail"] {
             profile.entry(name).or_insert(Value::Null);
         }
-        let name = if self.provider == "OKTA" {
-            "OKTA"
-        } else {
-            self.provider.as_str()
-        };
+        let name = if self.provider == "OKTA" { "OKTA" } else { self.provider.as_str() };
         let mut credentials = json!({
             "emails": [{"value": self.text("email"), "status": "VERIFIED", "type": "PRIMARY"}],
             "provider": {"type": self.provider, "name": name}});
@@ -419,11 +363,7 @@ pub(super) fn shown(user: &User, call: &Request, base: &str) -> Value {
         if omits("omitCredentials") {
             object.remove("credentials");
         }
-        let all = [
-            "omitCredentials",
-            "omitCredentialsLinks",
-            "omitTransitioningToStatus",
-        ];
+        let all = ["omitCredentials", "omitCredentialsLinks", "omitTransitioningToStatus"];
         if all.into_iter().all(omits) {
             object.remove("transitioningToStatus");
         }

@@ -66,16 +66,10 @@ impl State {
             key == known.api_key
         } else if let Some(token) = shown.strip_prefix("Bearer ") {
             let live = |it: &&Token| it.ends > self.clock.now();
-            known
-                .token
-                .as_ref()
-                .filter(live)
-                .is_some_and(|it| it.text == token)
+            known.token.as_ref().filter(live).is_some_and(|it| it.text == token)
         } else if let Some(basic) = shown.strip_prefix("Basic ") {
             let wanted = format!("{}:{}", known.user_name, known.password);
-            STANDARD
-                .decode(basic.trim())
-                .is_ok_and(|it| it == wanted.as_bytes())
+            STANDARD.decode(basic.trim()).is_ok_and(|it| it == wanted.as_bytes())
         } else if self.switches.guests {
             return Ok(Caller {
                 user_name: "guest".to_owned(),
@@ -88,11 +82,7 @@ impl State {
         if !good {
             return Err(not_authenticated());
         }
-        Ok(Caller {
-            user_name: known.user_name.clone(),
-            id: known.user_id.clone(),
-            guest: false,
-        })
+        Ok(Caller { user_name: known.user_name.clone(), id: known.user_id.clone(), guest: false })
     }
 
     /// `POST /oauth_token.do`: the same token as long as it lives.
@@ -118,11 +108,7 @@ impl State {
             return denied();
         }
         let now = self.clock.now();
-        let live = self
-            .credentials
-            .token
-            .take()
-            .filter(|token| token.ends > now);
+        let live = self.credentials.token.take().filter(|token| token.ends > now);
         let token = live.unwrap_or_else(|| {
             self.credentials.tokens_made += 1;
             Token {

@@ -38,11 +38,7 @@ pub struct Variable {
 impl Variable {
     /// A question that may be left empty.
     pub fn new(name: &str, code: u8) -> Self {
-        Self {
-            name: name.to_owned(),
-            code,
-            ..Self::default()
-        }
+        Self { name: name.to_owned(), code, ..Self::default() }
     }
 
     /// One that chooses from the rows of a table.
@@ -132,9 +128,8 @@ impl State {
         if self.row("sc_cat_item", item).is_some() {
             return Some(item.to_owned());
         }
-        let mut named = self
-            .rows("sc_cat_item")
-            .filter(|row| row.get("name").is_some_and(|it| it == item));
+        let mut named =
+            self.rows("sc_cat_item").filter(|row| row.get("name").is_some_and(|it| it == item));
         named.next()?.get("sys_id").cloned()
     }
 
@@ -161,10 +156,7 @@ impl State {
             let row = owned(&[
                 ("number", &item_number),
                 ("task_effective_number", &item_number),
-                (
-                    "short_description",
-                    self.get("sc_cat_item", &line.item, "short_description"),
-                ),
+                ("short_description", self.get("sc_cat_item", &line.item, "short_description")),
                 ("request", &order),
                 ("cat_item", &line.item),
                 ("requested_for", &line.requested_for),
@@ -178,8 +170,7 @@ impl State {
                 ("priority", "4"),
             ]);
             let id = self.insert_by_hand("sc_req_item", row, by);
-            self.numbers
-                .insert(item_number.clone(), ("sc_req_item".to_owned(), id.clone()));
+            self.numbers.insert(item_number.clone(), ("sc_req_item".to_owned(), id.clone()));
             self.child(&order, "item", id.clone());
             self.answer_questions(&id, line, by);
             if approval == "item" {
@@ -205,40 +196,24 @@ impl State {
             ("stage", "requested"),
         ]);
         let (_, row) = self.made("sc_request", row, by);
-        self.numbers
-            .insert(number.clone(), ("sc_request".to_owned(), order.clone()));
+        self.numbers.insert(number.clone(), ("sc_request".to_owned(), order.clone()));
         let delay = self.switches.order_delay;
         self.after(delay, Event::Order(row));
         if of_order == "order" {
             self.ask_later(&order, first);
         }
         self.tick();
-        Placed {
-            order,
-            number,
-            items,
-        }
+        Placed { order, number, items }
     }
 
     fn ask_later(&mut self, task: &str, person: &str) {
         let manager = self.get("sys_user", person, "manager");
-        let approver = if manager.is_empty() {
-            &self.credentials.user_id
-        } else {
-            manager
-        };
-        let event = Event::Approval {
-            task: task.to_owned(),
-            approver: approver.to_owned(),
-        };
+        let approver = if manager.is_empty() { &self.credentials.user_id } else { manager };
+        let event = Event::Approval { task: task.to_owned(), approver: approver.to_owned() };
         let switches = &self.switches;
         // Nobody is asked about a record that is not committed yet.
         let there = switches.order_delay.max(switches.commit_delay);
-        let delay = if switches.approval_delay < there {
-            there
-        } else {
-            switches.approval_delay
-        };
+        let delay = if switches.approval_delay < there { there } else { switches.approval_delay };
         self.after(delay, event);
     }
 
@@ -249,11 +224,8 @@ impl State {
             let name = self.get("item_option_new", &question, "name").to_owned();
             let value = line.variables.get(&name).map_or("", String::as_str);
             let order = self.get("item_option_new", &question, "order").to_owned();
-            let option = owned(&[
-                ("item_option_new", &question),
-                ("value", value),
-                ("order", &order),
-            ]);
+            let option =
+                owned(&[("item_option_new", &question), ("value", value), ("order", &order)]);
             let option = self.insert("sc_item_option", option, by);
             let joined = owned(&[("request_item", item), ("sc_item_option", &option)]);
             self.insert("sc_item_option_mtom", joined, by);
@@ -271,19 +243,12 @@ impl State {
         rest: &[&str],
         caller: &Caller,
     ) -> Response {
-        let item = rest
-            .first()
-            .and_then(|id| self.row("sc_cat_item", id))
-            .cloned();
+        let item = rest.first().and_then(|id| self.row("sc_cat_item", id)).cloned();
         match (request.method.as_str(), rest, item) {
             ("GET", [], _) => {
-                let wanted = request
-                    .query("sysparm_text")
-                    .unwrap_or_default()
-                    .to_lowercase();
+                let wanted = request.query("sysparm_text").unwrap_or_default().to_lowercase();
                 let rows = self.rows("sc_cat_item").filter(|row| {
-                    row.get("name")
-                        .is_some_and(|it| it.to_lowercase().contains(&wanted))
+                    row.get("name").is_some_and(|it| it.to_lowercase().contains(&wanted))
                 });
                 let items: Vec<Value> = rows.map(|row| json!({"sys_id": row.get("sys_id"), "name": row.get("name"), "type": "catalog_item"})).collect();
                 Response::json(200, &json!({"result": items}))
@@ -315,26 +280,16 @@ impl State {
         if caller.guest {
             return errors::error(403, "Operation Failed", Some("Insufficient privileges"));
         }
-        if body
-            .get("sysparm_quantity")
-            .map(text_of)
-            .is_none_or(|it| it.parse::<u32>().is_err())
-        {
+        if body.get("sysparm_quantity").map(text_of).is_none_or(|it| it.parse::<u32>().is_err()) {
             return errors::error(
                 400,
                 "Invalid quantity value",
                 Some("sysparm_quantity is mandatory"),
             );
         }
-        let answers = body
-            .get("variables")
-            .and_then(Value::as_object)
-            .cloned()
-            .unwrap_or_default();
-        let variables: BTreeMap<String, String> = answers
-            .iter()
-            .map(|(name, value)| (name.clone(), text_of(value)))
-            .collect();
+        let answers = body.get("variables").and_then(Value::as_object).cloned().unwrap_or_default();
+        let variables: BTreeMap<String, String> =
+            answers.iter().map(|(name, value)| (name.clone(), text_of(value))).collect();
         let unanswered = self.questions(item).into_iter().any(|question| {
             let name = question["name"].as_str().unwrap_or_default();
             question["mandatory"] == json!(true) && variables.get(name).is_none_or(String::is_empty)
@@ -342,15 +297,9 @@ impl State {
         if unanswered {
             return errors::error(400, "Mandatory Variables are required", None);
         }
-        let wanted = body
-            .get("sysparm_requested_for")
-            .map(text_of)
-            .filter(|it| !it.is_empty());
+        let wanted = body.get("sysparm_requested_for").map(text_of).filter(|it| !it.is_empty());
         let mut people = vec![wanted.unwrap_or_else(|| caller.id.clone())];
-        let others = body
-            .get("sysparm_also_request_for")
-            .map(text_of)
-            .unwrap_or_default();
+        let others = body.get("sysparm_also_request_for").map(text_of).unwrap_or_default();
         let others = others.split(',').map(str::trim).filter(|it| !it.is_empty());
         people.extend(others.map(str::to_owned));
         if people.len() > 51 || people.iter().any(|it| self.row("sys_user", it).is_none()) {

@@ -24,12 +24,8 @@ pub(super) fn bad_request(detail: &str) -> Response {
 }
 
 pub(super) fn not_authenticated() -> Response {
-    error(
-        401,
-        "User Not Authenticated",
-        Some("Required to provide Auth information"),
-    )
-    .with_header("WWW-Authenticate", "BASIC realm=\"Service-now\"")
+    error(401, "User Not Authenticated", Some("Required to provide Auth information"))
+        .with_header("WWW-Authenticate", "BASIC realm=\"Service-now\"")
 }
 
 pub(super) fn query_refused() -> Response {
@@ -58,11 +54,7 @@ pub(super) fn of_status(status: u16) -> Response {
         401 => not_authenticated(),
         403 => write_refused(),
         404 => no_record(),
-        429 => error(
-            429,
-            "Rate limit exceeded",
-            Some("Too many requests are waiting"),
-        ),
+        429 => error(429, "Rate limit exceeded", Some("Too many requests are waiting")),
         500 => error(
             500,
             "Transaction cancelled: maximum execution time exceeded",

@@ -49,15 +49,11 @@ impl State {
 
     /// An approver said yes or no: the task follows, the other approvers need not answer.
     fn decided(&mut self, approval: &str) {
-        let decision = self
-            .get("sysapproval_approver", approval, "state")
-            .to_owned();
+        let decision = self.get("sysapproval_approver", approval, "state").to_owned();
         if decision != "approved" && decision != "rejected" {
             return;
         }
-        let task = self
-            .get("sysapproval_approver", approval, "sysapproval")
-            .to_owned();
+        let task = self.get("sysapproval_approver", approval, "sysapproval").to_owned();
         for other in self.children_of(&task, "approval").to_vec() {
             if other != approval && self.get("sysapproval_approver", &other, "state") == "requested"
             {
@@ -96,11 +92,7 @@ impl State {
                 self.change(
                     &table,
                     task,
-                    &[
-                        ("approval", decision),
-                        ("request_state", "closed_rejected"),
-                        ("state", "4"),
-                    ],
+                    &[("approval", decision), ("request_state", "closed_rejected"), ("state", "4")],
                     SYSTEM_USER,
                 );
                 for item in self.children_of(task, "item").to_vec() {
@@ -117,11 +109,7 @@ impl State {
                 self.change(
                     &table,
                     task,
-                    &[
-                        ("approval", decision),
-                        ("state", "4"),
-                        ("stage", "request_cancelled"),
-                    ],
+                    &[("approval", decision), ("state", "4"), ("stage", "request_cancelled")],
                     SYSTEM_USER,
                 );
             }
@@ -169,18 +157,12 @@ impl State {
         let order = self.get("sc_req_item", item, "request").to_owned();
         let items = self.children_of(&order, "item");
         let all = |decision: &str| {
-            items
-                .iter()
-                .all(|it| self.get("sc_req_item", it, "approval") == decision)
+            items.iter().all(|it| self.get("sc_req_item", it, "approval") == decision)
         };
         let changes: &[(&str, &str)] = if all("approved") {
             &[("approval", "approved"), ("request_state", "in_process")]
         } else if all("rejected") {
-            &[
-                ("approval", "rejected"),
-                ("request_state", "closed_rejected"),
-                ("state", "4"),
-            ]
+            &[("approval", "rejected"), ("request_state", "closed_rejected"), ("state", "4")]
         } else {
             return;
         };
@@ -194,11 +176,7 @@ impl State {
         if !is_closed(&state) {
             return;
         }
-        let shown = if state == "3" {
-            "completed"
-        } else {
-            "request_cancelled"
-        };
+        let shown = if state == "3" { "completed" } else { "request_cancelled" };
         self.set_silently("sc_req_item", item, &[("stage", shown)]);
         let order = self.get("sc_req_item", item, "request").to_owned();
         if is_closed(self.get("sc_request", &order, "state")) {

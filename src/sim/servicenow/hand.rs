@@ -134,11 +134,7 @@ pub(super) fn stock(state: &mut State) {
                 ("not requested", "Not Yet Requested"),
             ],
         ),
-        (
-            "sys_user",
-            "identity_type",
-            &[("human", "Human"), ("Machine", "Machine")],
-        ),
+        ("sys_user", "identity_type", &[("human", "Human"), ("Machine", "Machine")]),
     ];
     for (table, element, values) in lists {
         for (sequence, (value, label)) in values.iter().enumerate() {
@@ -292,9 +288,8 @@ impl ServiceNow {
     /// Says which Okta group a row of the customer's group table stands for.
     pub fn link_group(&self, name: &str, okta_id: &str) -> bool {
         let mut state = self.lock();
-        let found = state
-            .rows("u_okta_group")
-            .find(|row| row.get("u_name").is_some_and(|it| it == name));
+        let found =
+            state.rows("u_okta_group").find(|row| row.get("u_name").is_some_and(|it| it == name));
         let Some(id) = found.and_then(|row| row.get("sys_id")).cloned() else {
             return false;
         };
@@ -335,13 +330,7 @@ impl ServiceNow {
         let placed = state.place(&placed, &opened_by, AGENT);
         let items = placed.items;
         let (number, sys_id) = items.first()?.clone();
-        Some(Ordered {
-            order: placed.number,
-            order_id: placed.order,
-            number,
-            sys_id,
-            items,
-        })
+        Some(Ordered { order: placed.number, order_id: placed.order, number, sys_id, items })
     }
 
     /// The approver of this item or order says yes. An item whose order is to be approved stands for it.
@@ -380,10 +369,7 @@ impl ServiceNow {
 
     /// A change makes the approval of an item start again.
     pub fn reset_approval(&self, number: &str) -> bool {
-        self.edit(
-            number,
-            &[("approval", "requested"), ("stage", "waiting_for_approval")],
-        )
+        self.edit(number, &[("approval", "requested"), ("stage", "waiting_for_approval")])
     }
 
     /// The item is closed incomplete (4).
@@ -503,10 +489,7 @@ impl ServiceNow {
             tasks: state.children_of(id, "task").iter().map(task).collect(),
             variables: variables
                 .map(|(name, option)| {
-                    (
-                        name.clone(),
-                        state.get("sc_item_option", option, "value").to_owned(),
-                    )
+                    (name.clone(), state.get("sc_item_option", option, "value").to_owned())
                 })
                 .collect(),
         })

@@ -19,15 +19,9 @@ impl State {
         let reset = (hour + 1) * 3600;
         let announced = self.switches.announced_limit.clone();
         let headers = vec![
-            (
-                "X-RateLimit-Limit".to_owned(),
-                announced.unwrap_or_else(|| limit.to_string()),
-            ),
+            ("X-RateLimit-Limit".to_owned(), announced.unwrap_or_else(|| limit.to_string())),
             ("X-RateLimit-Reset".to_owned(), reset.to_string()),
-            (
-                "X-RateLimit-Rule".to_owned(),
-                "5f1c2d3e4b5a69788796a5b4c3d2e1f0".to_owned(),
-            ),
+            ("X-RateLimit-Rule".to_owned(), "5f1c2d3e4b5a69788796a5b4c3d2e1f0".to_owned()),
         ];
         if self.counted.1 <= limit {
             return Ok(headers);

@@ -68,9 +68,7 @@ impl ServiceNow {
     pub fn new(clock: Clock, seed: u64) -> Self {
         let mut state = State::new(clock, seed);
         hand::stock(&mut state);
-        Self {
-            state: Arc::new(Mutex::new(state)),
-        }
+        Self { state: Arc::new(Mutex::new(state)) }
     }
 
     /// Puts the instance behind HTTP on a free port of the loopback address.
@@ -99,11 +97,7 @@ impl App for ServiceNow {
             response.body.clear();
         }
         let secret = request.path == "/oauth_token.do";
-        let body = if secret {
-            "".into()
-        } else {
-            String::from_utf8_lossy(&request.body)
-        };
+        let body = if secret { "".into() } else { String::from_utf8_lossy(&request.body) };
         let call = Call {
             method: request.method.clone(),
             path: request.path.clone(),
@@ -189,11 +183,7 @@ fn acceptable(request: &Request) -> Result<(), Response> {
     match request.header("accept") {
         None => return Err(errors::bad_request("The Accept header is missing")),
         Some(accept) if !json(accept) => {
-            return Err(errors::error(
-                406,
-                "Requested media type is not supported",
-                None,
-            ));
+            return Err(errors::error(406, "Requested media type is not supported", None));
         }
         Some(_) => {}
     }

@@ -52,10 +52,7 @@ const OPERATORS: &[&str] = &[
 
 /// Reads a query. What cannot be read becomes a condition on a field that does not exist.
 pub(super) fn parse(text: &str) -> Query {
-    let mut query = Query {
-        groups: vec![Vec::new()],
-        order: Vec::new(),
-    };
+    let mut query = Query { groups: vec![Vec::new()], order: Vec::new() };
     let mut in_related_list = false;
     for term in split(text) {
         if in_related_list || term.starts_with("RLQUERY") {
@@ -134,11 +131,7 @@ fn condition(term: &str) -> Condition {
             operator,
             value: rest[operator.len()..].to_owned(),
         },
-        None => Condition {
-            field: String::new(),
-            operator: "=",
-            value: term.to_owned(),
-        },
+        None => Condition { field: String::new(), operator: "=", value: term.to_owned() },
     }
 }
 
@@ -267,9 +260,7 @@ impl Compiled {
     pub(super) fn fits(&self, row: &Row, state: &State) -> bool {
         !self.nothing
             && self.groups.iter().any(|group| {
-                group
-                    .iter()
-                    .all(|clause| clause.iter().any(|test| self.holds(test, row, state)))
+                group.iter().all(|clause| clause.iter().any(|test| self.holds(test, row, state)))
             })
     }
 
@@ -291,14 +282,12 @@ impl Compiled {
             }
             Check::Compare("=", operand) => operand.equals(value),
             Check::Compare(operator, operand) => {
-                operand
-                    .ordering(value)
-                    .is_some_and(|ordering| match *operator {
-                        ">" => ordering.is_gt(),
-                        ">=" => ordering.is_ge(),
-                        "<" => ordering.is_lt(),
-                        _ => ordering.is_le(),
-                    })
+                operand.ordering(value).is_some_and(|ordering| match *operator {
+                    ">" => ordering.is_gt(),
+                    ">=" => ordering.is_ge(),
+                    "<" => ordering.is_lt(),
+                    _ => ordering.is_le(),
+                })
             }
             Check::Between(from, to) => {
                 from.ordering(value).is_some_and(std::cmp::Ordering::is_ge)
@@ -345,9 +334,7 @@ impl Operand {
 }
 
 fn is_id(path: &Path) -> bool {
-    path.steps
-        .last()
-        .is_some_and(|(_, column)| column == "sys_id")
+    path.steps.last().is_some_and(|(_, column)| column == "sys_id")
 }
 
 fn may_be_queried(path: &Path, switches: &Switches) -> Result<(), Forbidden> {
@@ -380,13 +367,8 @@ fn test(
         "ANYTHING" => Check::Anything,
         "IN" | "NOT IN" => {
             let fold = !is_id(&path) && !matches!(path.kind, Kind::Reference(_));
-            let each = value.split(',').map(|it| {
-                if fold {
-                    it.to_lowercase()
-                } else {
-                    it.to_owned()
-                }
-            });
+            let each =
+                value.split(',').map(|it| if fold { it.to_lowercase() } else { it.to_owned() });
             Check::In(each.collect(), condition.operator == "IN")
         }
         "STARTSWITH" => Check::Text("STARTSWITH", value.to_lowercase()),

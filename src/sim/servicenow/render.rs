@@ -57,15 +57,11 @@ impl<'a> Look<'a> {
                 _ => Column::Path(state.schema.resolve(table, &name)?),
             };
             let hidden = match &column {
-                Column::Variable(_) => state
-                    .switches
-                    .hidden_fields
-                    .contains(&format!("{table}.{name}")),
+                Column::Variable(_) => {
+                    state.switches.hidden_fields.contains(&format!("{table}.{name}"))
+                }
                 Column::Path(path) => path.steps.iter().any(|(table, column)| {
-                    state
-                        .switches
-                        .hidden_fields
-                        .contains(&format!("{table}.{column}"))
+                    state.switches.hidden_fields.contains(&format!("{table}.{column}"))
                 }),
             };
             (!hidden).then_some((name, column))
@@ -99,10 +95,7 @@ impl<'a> Look<'a> {
         let id = item.get("sys_id")?;
         let option = state.variables.get(id).and_then(|it| it.get(name));
         let Some(option) = option else {
-            return state
-                .switches
-                .foreign_variables_empty
-                .then(|| Value::from(""));
+            return state.switches.foreign_variables_empty.then(|| Value::from(""));
         };
         let stored = state.get("sc_item_option", option, "value");
         let question = state.get("sc_item_option", option, "item_option_new");
@@ -117,10 +110,8 @@ impl<'a> Look<'a> {
             if target.is_empty() {
                 return stored.to_owned();
             }
-            let names: Vec<String> = stored
-                .split(',')
-                .map(|it| state.display_of(target, it))
-                .collect();
+            let names: Vec<String> =
+                stored.split(',').map(|it| state.display_of(target, it)).collect();
             names.join(",")
         };
         Some(match self.display {
@@ -158,17 +149,13 @@ impl<'a> Look<'a> {
             Kind::DateTime => self.plain(stored, &local(stored, state.switches.display_hours)),
             Kind::Choice => {
                 let list = state.choices(table, column);
-                let label = list
-                    .iter()
-                    .find(|it| it.get("value").is_some_and(|it| it == stored));
+                let label = list.iter().find(|it| it.get("value").is_some_and(|it| it == stored));
                 let label = label.and_then(|it| it.get("label"));
                 self.plain(stored, label.map_or(stored, String::as_str))
             }
             Kind::List(target) => {
-                let names: Vec<String> = stored
-                    .split(',')
-                    .map(|it| state.display_of(target, it))
-                    .collect();
+                let names: Vec<String> =
+                    stored.split(',').map(|it| state.display_of(target, it)).collect();
                 self.plain(stored, &names.join(","))
             }
             Kind::Text | Kind::Boolean | Kind::Integer => self.plain(stored, stored),
@@ -217,17 +204,8 @@ fn journal(id: &str, element: &str, state: &State) -> String {
             continue;
         }
         let at = local(of("sys_created_on"), state.switches.display_hours);
-        let title = if element == "comments" {
-            "Additional comments"
-        } else {
-            "Work notes"
-        };
-        let _ = write!(
-            text,
-            "{at} - {} ({title})\n{}\n\n",
-            of("sys_created_by"),
-            of("value")
-        );
+        let title = if element == "comments" { "Additional comments" } else { "Work notes" };
+        let _ = write!(text, "{at} - {} ({title})\n{}\n\n", of("sys_created_by"), of("value"));
     }
     text
 }

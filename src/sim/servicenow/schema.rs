@@ -73,22 +73,14 @@ const TABLES: &[(&str, &str, &str)] = &[
         "name description manager>sys_user parent>sys_user_group type email active?",
     ),
     ("task", "number", ""),
-    (
-        "sc_request",
-        "number",
-        "requested_for>sys_user request_state= stage price",
-    ),
+    ("sc_request", "number", "requested_for>sys_user request_state= stage price"),
     (
         "sc_req_item",
         "number",
         "request>sc_request cat_item>sc_cat_item requested_for>sys_user stage quantity# price \
          order_guide>sc_cat_item flow_context u_ticket_classification",
     ),
-    (
-        "sc_task",
-        "number",
-        "request_item>sc_req_item request>sc_request",
-    ),
+    ("sc_task", "number", "request_item>sc_req_item request>sc_request"),
     (
         "sc_cat_item",
         "name",
@@ -99,33 +91,17 @@ const TABLES: &[(&str, &str, &str)] = &[
         "sysapproval",
         "sysapproval>task document_id source_table approver>sys_user state= comments*",
     ),
-    (
-        "sys_journal_field",
-        "element",
-        "name element element_id value",
-    ),
-    (
-        "sys_choice",
-        "label",
-        "name element value label language inactive? sequence#",
-    ),
+    ("sys_journal_field", "element", "name element element_id value"),
+    ("sys_choice", "label", "name element value label language inactive? sequence#"),
     ("sys_properties", "name", "name value type description"),
     (
         "cmn_department",
         "name",
         "name id dept_head>sys_user parent>cmn_department company>core_company",
     ),
-    (
-        "cmn_location",
-        "name",
-        "name city country street zip parent>cmn_location",
-    ),
+    ("cmn_location", "name", "name city country street zip parent>cmn_location"),
     ("core_company", "name", "name stock_symbol city country"),
-    (
-        "sc_item_option",
-        "value",
-        "item_option_new>item_option_new value order# sc_cat_item_option",
-    ),
+    ("sc_item_option", "value", "item_option_new>item_option_new value order# sc_cat_item_option"),
     (
         "sc_item_option_mtom",
         "request_item",
@@ -142,29 +118,17 @@ const TABLES: &[(&str, &str, &str)] = &[
         "value",
         "parent_id parent_table_name row_index variable_set item_option_new>item_option_new value",
     ),
-    (
-        "u_okta_group",
-        "u_name",
-        "u_name u_okta_id u_description u_active?",
-    ),
+    ("u_okta_group", "u_name", "u_name u_okta_id u_description u_active?"),
 ];
 
 impl Schema {
     pub(super) fn new() -> Self {
         let mut tables = BTreeMap::new();
         for (name, display, own) in TABLES {
-            let task = if *name == "task" || TASKS.contains(name) {
-                TASK
-            } else {
-                ""
-            };
-            let words = [SYSTEM, task, own]
-                .into_iter()
-                .flat_map(str::split_whitespace);
-            let table = Table {
-                columns: words.map(column).collect(),
-                display: (*display).to_owned(),
-            };
+            let task = if *name == "task" || TASKS.contains(name) { TASK } else { "" };
+            let words = [SYSTEM, task, own].into_iter().flat_map(str::split_whitespace);
+            let table =
+                Table { columns: words.map(column).collect(), display: (*display).to_owned() };
             tables.insert((*name).to_owned(), table);
         }
         Self(tables)

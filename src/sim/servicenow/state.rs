@@ -102,42 +102,29 @@ impl State {
 
     pub(super) fn row(&self, table: &str, id: &str) -> Option<&Row> {
         if table == "task" {
-            return TASKS
-                .iter()
-                .find_map(|table| self.tables.get(*table)?.get(id));
+            return TASKS.iter().find_map(|table| self.tables.get(*table)?.get(id));
         }
         self.tables.get(table)?.get(id)
     }
 
     /// One value, empty where there is none.
     pub(super) fn get(&self, table: &str, id: &str, column: &str) -> &str {
-        self.row(table, id)
-            .and_then(|row| row.get(column))
-            .map_or("", String::as_str)
+        self.row(table, id).and_then(|row| row.get(column)).map_or("", String::as_str)
     }
 
     pub(super) fn rows(&self, table: &str) -> impl Iterator<Item = &Row> {
         let tables: &[&str] = if table == "task" { &TASKS } else { &[] };
         let whole = tables.iter().filter_map(|it| self.tables.get(*it));
-        self.tables
-            .get(table)
-            .into_iter()
-            .chain(whole)
-            .flat_map(BTreeMap::values)
+        self.tables.get(table).into_iter().chain(whole).flat_map(BTreeMap::values)
     }
 
     /// The rows that fit, in the wanted order; `salt` shuffles those that it leaves equal.
     pub(super) fn find(&self, table: &str, query: &Compiled, salt: Option<u64>) -> Vec<&Row> {
         let mut found: Vec<&Row> = match query.reach() {
-            Reach::Only(ids) => ids
-                .into_iter()
-                .filter_map(|id| self.row(table, id))
-                .collect(),
+            Reach::Only(ids) => ids.into_iter().filter_map(|id| self.row(table, id)).collect(),
             Reach::From(id) if table != "task" => {
                 let rows = self.tables.get(table).into_iter();
-                rows.flat_map(|rows| rows.range(id.to_owned()..))
-                    .map(|(_, row)| row)
-                    .collect()
+                rows.flat_map(|rows| rows.range(id.to_owned()..)).map(|(_, row)| row).collect()
             }
             _ => self.rows(table).collect(),
         };
@@ -155,11 +142,7 @@ impl State {
                     Kind::Integer => left.parse::<i64>().ok().cmp(&right.parse().ok()),
                     _ => left.cmp(right),
                 };
-                let ordering = if *backwards {
-                    ordering.reverse()
-                } else {
-                    ordering
-                };
+                let ordering = if *backwards { ordering.reverse() } else { ordering };
                 if ordering.is_ne() {
                     return ordering;
                 }
@@ -215,11 +198,7 @@ impl State {
             .collect()
         };
         let own = of(table);
-        if own.is_empty() && TASKS.contains(&table) {
-            of("task")
-        } else {
-            own
-        }
+        if own.is_empty() && TASKS.contains(&table) { of("task") } else { own }
     }
 
     /// Makes a row with its system columns; keeps a `sys_id` that is given.
@@ -253,8 +232,7 @@ impl State {
             ("sys_class_name", table),
             ("sys_domain", "global"),
         ] {
-            row.entry(column.to_owned())
-                .or_insert_with(|| value.to_owned());
+            row.entry(column.to_owned()).or_insert_with(|| value.to_owned());
         }
         if let Some(known) = self.schema.table(table) {
             for (column, kind) in &known.columns {
@@ -276,36 +254,24 @@ impl State {
     fn take_journals(&self, table: &str, row: &mut Row) -> Vec<(String, String)> {
         let is_journal = |column: &String| self.schema.kind(table, column) == Some(&Kind::Journal);
         let columns: Vec<String> = row.keys().filter(|it| is_journal(it)).cloned().collect();
-        let taken = columns
-            .into_iter()
-            .filter_map(|column| row.remove_entry(&column));
+        let taken = columns.into_iter().filter_map(|column| row.remove_entry(&column));
         taken.filter(|(_, text)| !text.is_empty()).collect()
     }
 
     fn append(&mut self, table: &str, id: &str, element: &str, text: &str, by: &str) {
-        let entry = [
-            ("name", table),
-            ("element", element),
-            ("element_id", id),
-            ("value", text),
-        ];
+        let entry = [("name", table), ("element", element), ("element_id", id), ("value", text)];
         let entry = self.insert("sys_journal_field", owned(&entry), by);
         self.child(id, "journal", entry);
     }
 
     /// Notes that a row belongs to another.
     pub(super) fn child(&mut self, parent: &str, kind: &str, id: String) {
-        self.children
-            .entry(format!("{kind} {parent}"))
-            .or_default()
-            .push(id);
+        self.children.entry(format!("{kind} {parent}")).or_default().push(id);
     }
 
     /// What belongs to a row, in the order in which it was made.
     pub(super) fn children_of(&self, parent: &str, kind: &str) -> &[String] {
-        self.children
-            .get(&format!("{kind} {parent}"))
-            .map_or(&[], Vec::as_slice)
+        self.children.get(&format!("{kind} {parent}")).map_or(&[], Vec::as_slice)
     }
 
     /// Changes a row as one update. Says whether anything changed; if not, nothing is stamped.
@@ -363,13 +329,8 @@ impl State {
         for (element, text) in journals {
             self.append(table, id, &element, &text, by);
         }
-        let count = row
-            .get("sys_mod_count")
-            .and_then(|it| it.parse::<u64>().ok());
-        row.insert(
-            "sys_mod_count".to_owned(),
-            (count.unwrap_or(0) + 1).to_string(),
-        );
+        let count = row.get("sys_mod_count").and_then(|it| it.parse::<u64>().ok());
+        row.insert("sys_mod_count".to_owned(), (count.unwrap_or(0) + 1).to_string());
         row.insert("sys_updated_on".to_owned(), self.stamp());
         row.insert("sys_updated_by".to_owned(), by.to_owned());
         Some(row)
@@ -378,11 +339,8 @@ impl State {
     fn opened_or_closed(&self, row: &mut Row, by: &str) {
         let closed = row.get("state").is_some_and(|state| is_closed(state));
         row.insert("active".to_owned(), (!closed).to_string());
-        let (at, who) = if closed {
-            (self.stamp(), self.user_id(by))
-        } else {
-            (String::new(), String::new())
-        };
+        let (at, who) =
+            if closed { (self.stamp(), self.user_id(by)) } else { (String::new(), String::new()) };
         row.insert("closed_at".to_owned(), at);
         row.insert("closed_by".to_owned(), who);
     }
@@ -409,21 +367,15 @@ impl State {
     }
 
     pub(super) fn delete(&mut self, table: &str, id: &str) -> bool {
-        self.tables
-            .get_mut(table)
-            .is_some_and(|rows| rows.remove(id).is_some())
+        self.tables.get_mut(table).is_some_and(|rows| rows.remove(id).is_some())
     }
 
     pub(super) fn put(&mut self, table: &str, row: Row) {
         let id = row.get("sys_id").cloned().unwrap_or_default();
         if let (true, Some(number)) = (TASKS.contains(&table), row.get("number")) {
-            self.numbers
-                .insert(number.clone(), (table.to_owned(), id.clone()));
+            self.numbers.insert(number.clone(), (table.to_owned(), id.clone()));
         }
-        self.tables
-            .entry(table.to_owned())
-            .or_default()
-            .insert(id, row);
+        self.tables.entry(table.to_owned()).or_default().insert(id, row);
     }
 
     fn commit(&mut self, table: &str, row: Row) {
@@ -493,8 +445,7 @@ fn computed(table: &str, row: &mut Row) {
 /// A row of these values.
 pub(super) fn owned(values: &[(&str, &str)]) -> Row {
     let each = values.iter().filter(|(_, value)| !value.is_empty());
-    each.map(|(column, value)| ((*column).to_owned(), (*value).to_owned()))
-        .collect()
+    each.map(|(column, value)| ((*column).to_owned(), (*value).to_owned())).collect()
 }
 
 /// A time as the platform stores it.
@@ -511,9 +462,9 @@ pub(in crate::sim) fn derived_id(seed: u64, kind: &str, number: u64) -> String {
 
 fn mixed(seed: u64, text: &str) -> u64 {
     let start = 0xcbf2_9ce4_8422_2325_u64 ^ seed;
-    let mut key = text.bytes().fold(start, |key, byte| {
-        (key ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let mut key = text
+        .bytes()
+        .fold(start, |key, byte| (key ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     key = (key ^ (key >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     key = (key ^ (key >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     key ^ (key >> 31)

@@ -114,16 +114,12 @@ impl State {
             None | Some("") => Ok(otherwise),
             Some(text) => text.parse::<usize>(),
         };
-        let (Ok(limit), Ok(offset)) = (
-            number("sysparm_limit", DEFAULT_LIMIT),
-            number("sysparm_offset", 0),
-        ) else {
+        let (Ok(limit), Ok(offset)) =
+            (number("sysparm_limit", DEFAULT_LIMIT), number("sysparm_offset", 0))
+        else {
             return errors::bad_request("sysparm_limit and sysparm_offset are whole numbers");
         };
-        let salt = self
-            .switches
-            .unstable_order
-            .then_some(self.calls.len() as u64);
+        let salt = self.switches.unstable_order.then_some(self.calls.len() as u64);
         let found = self.find(table, &query, salt);
         let total = found.len();
         if v1 && total == 0 {
@@ -136,10 +132,7 @@ impl State {
             .map(|row| look.row(row, self))
             .collect();
         let mut body = Map::new();
-        let cut = self
-            .switches
-            .cut_list
-            .filter(|cut| cut.times > 0 && rows.len() > cut.after_rows);
+        let cut = self.switches.cut_list.filter(|cut| cut.times > 0 && rows.len() > cut.after_rows);
         if let Some(cut) = cut {
             rows.truncate(cut.after_rows);
             if cut.empty_element {
@@ -174,9 +167,7 @@ impl State {
         base_url: &str,
         caller: &Caller,
     ) -> Response {
-        let row = self
-            .row(table, id)
-            .filter(|row| self.readable(table, row, caller));
+        let row = self.row(table, id).filter(|row| self.readable(table, row, caller));
         let inactive = |row: &&Row| row.get("active").is_some_and(|it| it == "false");
         let ruled_out = table == "sys_user" && self.switches.hide_inactive_users;
         match row.filter(|row| !(ruled_out && inactive(row))) {
@@ -242,10 +233,8 @@ impl State {
             return errors::write_refused();
         }
         let state_before = self.get(table, id, "state").to_owned();
-        let changes: Vec<(&str, &str)> = values
-            .iter()
-            .map(|(column, value)| (column.as_str(), value.as_str()))
-            .collect();
+        let changes: Vec<(&str, &str)> =
+            values.iter().map(|(column, value)| (column.as_str(), value.as_str())).collect();
         self.change(table, id, &changes, &caller.user_name);
         if table == "sc_req_item" && self.get(table, id, "state") != state_before {
             self.flow_answers(id);
@@ -282,10 +271,7 @@ impl State {
 
     fn is_choice(&self, table: &str, column: &str, value: &str) -> bool {
         let list = self.choices(table, column);
-        let listed = || {
-            list.iter()
-                .any(|row| row.get("value").is_some_and(|it| it == value))
-        };
+        let listed = || list.iter().any(|row| row.get("value").is_some_and(|it| it == value));
         !value.is_empty() && (list.is_empty() || listed())
     }
 
@@ -314,10 +300,7 @@ impl State {
             .filter_map(|field| Some((field, self.schema.resolve(table, field)?)))
             .collect();
         for row in found {
-            let key = fields
-                .iter()
-                .map(|(_, path)| self.value(row, path))
-                .collect();
+            let key = fields.iter().map(|(_, path)| self.value(row, path)).collect();
             groups.entry(key).or_default().push(row);
         }
         let each = groups.iter().map(|(key, rows)| {
@@ -337,18 +320,14 @@ impl State {
             stats.insert("count".to_owned(), json!(rows.len().to_string()));
         }
         for what in ["min", "max", "sum"] {
-            let fields = request
-                .query(&format!("sysparm_{what}_fields"))
-                .unwrap_or_default();
+            let fields = request.query(&format!("sysparm_{what}_fields")).unwrap_or_default();
             let mut values = Map::new();
             for field in fields.split(',') {
                 let Some(path) = self.schema.resolve(table, field) else {
                     continue;
                 };
-                let stored = rows
-                    .iter()
-                    .map(|row| self.value(row, &path))
-                    .filter(|it| !it.is_empty());
+                let stored =
+                    rows.iter().map(|row| self.value(row, &path)).filter(|it| !it.is_empty());
                 let numbers = stored.clone().filter_map(|it| it.parse::<i64>().ok());
                 let value = match (what, &path.kind) {
                     ("sum", _) => Some(numbers.sum::<i64>().to_string()),
@@ -398,10 +377,7 @@ fn links(request: &Request, base_url: &str, total: usize, limit: usize, offset: 
     let links: Vec<String> = pages
         .iter()
         .map(|(name, offset)| {
-            format!(
-                "<{base_url}{}?{others}sysparm_offset={offset}>;rel=\"{name}\"",
-                request.path
-            )
+            format!("<{base_url}{}?{others}sysparm_offset={offset}>;rel=\"{name}\"", request.path)
         })
         .collect();
     links.join(",")

@@ -15,18 +15,10 @@ fn call(on: &ServiceNow, method: &str, target: &str, body: Option<&Value>) -> Re
     let request = Request {
         method: method.to_owned(),
         path: url.path().to_owned(),
-        segments: url
-            .path()
-            .split('/')
-            .filter(|it| !it.is_empty())
-            .map(str::to_owned)
-            .collect(),
+        segments: url.path().split('/').filter(|it| !it.is_empty()).map(str::to_owned).collect(),
         query: url.query_pairs().into_owned().collect(),
         headers: [
-            (
-                "authorization",
-                "Basic c3ZjLWdvbGR0aHJlYWQ6c2VydmljZW5vdy1wYXNzd29yZA==",
-            ),
+            ("authorization", "Basic c3ZjLWdvbGR0aHJlYWQ6c2VydmljZW5vdy1wYXNzd29yZA=="),
             ("accept", "application/json"),
             ("content-type", "application/json"),
         ]
@@ -44,12 +36,7 @@ fn body(response: &Response) -> Value {
 
 fn get(on: &ServiceNow, target: &str) -> Value {
     let response = call(on, "GET", target, None);
-    assert_eq!(
-        response.status,
-        200,
-        "{}",
-        String::from_utf8_lossy(&response.body)
-    );
+    assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
     body(&response)["result"].clone()
 }
 
@@ -125,10 +112,7 @@ fn each_operator_finds_what_it_should() {
         ("failed_attempts>9", &["cy"]),
         ("failed_attemptsBETWEEN9@10", &["bob", "cy"]),
         ("sys_updated_on>2026-11-23 10:20:30", &["cy", "dee"]),
-        (
-            "sys_updated_on>=2026-11-23 10:20:30^sys_updated_on<2026-11-23 10:21:30",
-            &["ann", "bob"],
-        ),
+        ("sys_updated_on>=2026-11-23 10:20:30^sys_updated_on<2026-11-23 10:21:30", &["ann", "bob"]),
         ("last_name=O^^Neil", &["ann"]),
         ("first_nameSAMEASname^nameISNOTEMPTY", &["bob", "cy"]),
         ("user_nameANYTHING", &["ann", "bob", "cy", "dee"]),
@@ -141,20 +125,11 @@ fn each_operator_finds_what_it_should() {
 fn or_binds_to_the_condition_before_it_and_nq_begins_anew() {
     let (on, _) = people();
     assert_eq!(
-        names(
-            &on,
-            "user_name=ann^ORuser_name=cy^department.name=Sales^managerISNOTEMPTY"
-        ),
+        names(&on, "user_name=ann^ORuser_name=cy^department.name=Sales^managerISNOTEMPTY"),
         ["cy"]
     );
-    assert_eq!(
-        names(&on, "user_name=ann^NQuser_name=bob^active=true"),
-        ["ann", "bob"]
-    );
-    assert_eq!(
-        names(&on, "user_name=ann^NQuser_name=bob^active=false"),
-        ["ann"]
-    );
+    assert_eq!(names(&on, "user_name=ann^NQuser_name=bob^active=true"), ["ann", "bob"]);
+    assert_eq!(names(&on, "user_name=ann^NQuser_name=bob^active=false"), ["ann"]);
     assert_eq!(names(&on, "user_name=ann^ORDERBYuser_name"), ["ann"]);
 }
 
@@ -167,17 +142,9 @@ fn a_query_on_an_unknown_field_is_dropped_or_gives_nothing_or_403_as_the_instanc
     on.set(|it| it.invalid_query = InvalidQuery::NoRows);
     assert_eq!(names(&on, "user_name=ann^bad=1").len(), 0);
     on.set(|it| it.invalid_query = InvalidQuery::Forbidden403);
-    let refused = call(
-        &on,
-        "GET",
-        "/api/now/table/sys_user?sysparm_query=bad=1",
-        None,
-    );
+    let refused = call(&on, "GET", "/api/now/table/sys_user?sysparm_query=bad=1", None);
     assert_eq!(refused.status, 403);
-    assert_eq!(
-        body(&refused)["error"]["message"],
-        "Insufficient rights to query records"
-    );
+    assert_eq!(body(&refused)["error"]["message"], "Insufficient rights to query records");
 }
 
 #[test]
@@ -185,29 +152,18 @@ fn a_hidden_field_is_left_out_of_rows_and_refused_in_queries() {
     let (on, _) = people();
     on.set(|it| {
         it.hidden_fields.insert("sys_user.email".to_owned());
-        it.unqueryable_fields
-            .insert("sys_user.sys_updated_on".to_owned());
+        it.unqueryable_fields.insert("sys_user.sys_updated_on".to_owned());
     });
     let rows = get(
         &on,
         "/api/now/table/sys_user?sysparm_query=user_name=bob&sysparm_fields=user_name,email,manager.email,nothing,manager.name",
     );
-    assert_eq!(
-        rows,
-        json!([{"user_name": "bob", "manager.name": "Ann O^Neil"}])
-    );
-    for query in [
-        "email=x",
-        "manager.email=x",
-        "sys_updated_on>2020-01-01",
-        "ORDERBYsys_updated_on",
-    ] {
-        let refused = call(
-            &on,
-            "GET",
-            &format!("/api/now/table/sys_user?sysparm_query={query}"),
-            None,
-        );
+    assert_eq!(rows, json!([{"user_name": "bob", "manager.name": "Ann O^Neil"}]));
+    for query in
+        ["email=x", "manager.email=x", "sys_updated_on>2020-01-01", "ORDERBYsys_updated_on"]
+    {
+        let refused =
+            call(&on, "GET", &format!("/api/now/table/sys_user?sysparm_query={query}"), None);
         assert_eq!(refused.status, 403, "{query}");
     }
 }
@@ -215,10 +171,7 @@ fn a_hidden_field_is_left_out_of_rows_and_refused_in_queries() {
 #[test]
 fn rows_are_hidden_after_the_limit_and_the_count_does_not_know() {
     let (on, _) = people();
-    let hidden: Vec<String> = ["ann", "bob"]
-        .iter()
-        .filter_map(|it| on.person(it))
-        .collect();
+    let hidden: Vec<String> = ["ann", "bob"].iter().filter_map(|it| on.person(it)).collect();
     on.set(|it| it.hidden_rows = hidden.iter().cloned().collect());
     let page = call(
         &on,
@@ -228,18 +181,11 @@ fn rows_are_hidden_after_the_limit_and_the_count_does_not_know() {
     );
     assert_eq!(body(&page)["result"], json!([]));
     assert_eq!(page.header("X-Total-Count"), Some("4"));
-    let one = call(
-        &on,
-        "GET",
-        &format!("/api/now/table/sys_user/{}", hidden[0]),
-        None,
-    );
+    let one = call(&on, "GET", &format!("/api/now/table/sys_user/{}", hidden[0]), None);
     assert_eq!(one.status, 404);
     assert_eq!(body(&one)["error"]["message"], "No Record found");
-    let through = get(
-        &on,
-        "/api/now/table/sys_user?sysparm_query=user_name=cy&sysparm_fields=manager.email",
-    );
+    let through =
+        get(&on, "/api/now/table/sys_user?sysparm_query=user_name=cy&sysparm_fields=manager.email");
     assert_eq!(through, json!([{"manager.email": ""}]));
     on.set(|it| it.hide_inactive_users = true);
     let all = call(
@@ -260,11 +206,7 @@ fn pages_by_key_give_each_row_once_and_pages_without_an_order_need_not() {
     let mut seen = Vec::new();
     let mut last = String::new();
     loop {
-        let query = if last.is_empty() {
-            String::new()
-        } else {
-            format!("sys_id%3E{last}%5E")
-        };
+        let query = if last.is_empty() { String::new() } else { format!("sys_id%3E{last}%5E") };
         let rows = get(
             &on,
             &format!(
@@ -273,10 +215,7 @@ fn pages_by_key_give_each_row_once_and_pages_without_an_order_need_not() {
         );
         let rows = rows.as_array().expect("a list").clone();
         let Some(row) = rows.last() else { break };
-        row["sys_id"]
-            .as_str()
-            .unwrap_or_default()
-            .clone_into(&mut last);
+        row["sys_id"].as_str().unwrap_or_default().clone_into(&mut last);
         seen.extend(rows);
     }
     assert_eq!(seen.len(), 51);
@@ -306,20 +245,14 @@ fn values_have_the_shapes_of_the_platform() {
             "sys_domain": {"link": "http://sim/api/now/table/sys_user_group/global", "value": "global"}
         })
     );
-    assert_eq!(
-        row("&sysparm_exclude_reference_link=true")["manager"],
-        json!(ann)
-    );
+    assert_eq!(row("&sysparm_exclude_reference_link=true")["manager"], json!(ann));
     let all = row("&sysparm_display_value=all");
     assert_eq!(all["manager"]["display_value"], "Ann O^Neil");
     assert_eq!(
         all["sys_updated_on"],
         json!({"display_value": "23.11.2026 11:20:30", "value": "2026-11-23 10:20:30"})
     );
-    assert_eq!(
-        row("&sysparm_display_value=true")["manager"].get("value"),
-        None
-    );
+    assert_eq!(row("&sysparm_display_value=true")["manager"].get("value"), None);
 }
 
 #[test]
@@ -350,16 +283,8 @@ fn links_to_other_pages_have_commas_in_them() {
     assert!(link.contains("sysparm_fields=sys_id,user_name&"), "{link}");
     assert_eq!(link.matches("rel=").count(), 4);
     assert!(link.ends_with("sysparm_offset=4>;rel=\"last\""), "{link}");
-    let whole = call(
-        &on,
-        "GET",
-        "/api/now/table/sys_user?sysparm_no_count=true",
-        None,
-    );
-    assert_eq!(
-        (whole.header("Link"), whole.header("X-Total-Count")),
-        (None, None)
-    );
+    let whole = call(&on, "GET", "/api/now/table/sys_user?sysparm_no_count=true", None);
+    assert_eq!((whole.header("Link"), whole.header("X-Total-Count")), (None, None));
 }
 
 #[test]
@@ -420,10 +345,7 @@ fn an_order_over_the_api_tells_its_own_number_and_the_item_comes_before_it() {
         items()[0],
         json!({"number": "RITM0010001", "request.number": "", "approval": "requested", "variables.model": "X", "variables.owner": ann, "requested_for.user_name": "bob"})
     );
-    assert_eq!(
-        call(&on, "GET", &format!("/api/now/table/sc_request/{id}"), None).status,
-        404
-    );
+    assert_eq!(call(&on, "GET", &format!("/api/now/table/sc_request/{id}"), None).status, 404);
     clock.advance(Duration::from_secs(1));
     assert_eq!(items()[1]["request.number"], "REQ0010001");
     let approvals = || {
@@ -445,10 +367,7 @@ fn an_order_over_the_api_tells_its_own_number_and_the_item_comes_before_it() {
         assert_eq!(body(&answer)["result"]["state"], "approved");
     }
     let view = on.request("RITM0010001").expect("a request");
-    assert_eq!(
-        (view.approval.as_str(), view.state.as_str()),
-        ("approved", "2")
-    );
+    assert_eq!((view.approval.as_str(), view.state.as_str()), ("approved", "2"));
     assert_eq!(
         (view.order_approval.as_str(), view.request_state.as_str()),
         ("approved", "in_process")
@@ -460,34 +379,19 @@ fn an_approval_of_the_order_leaves_the_items_own_approval_alone() {
     let (on, _) = people();
     laptop(&on, ApprovalBy::Order, false);
     let bob = on.person("bob").expect("bob");
-    let ordered = on
-        .order("Laptop", &bob, &[("model", "X")])
-        .expect("an order");
-    assert_eq!(
-        on.request(&ordered.number).map(|it| it.approval),
-        Some("not requested".to_owned())
-    );
+    let ordered = on.order("Laptop", &bob, &[("model", "X")]).expect("an order");
+    assert_eq!(on.request(&ordered.number).map(|it| it.approval), Some("not requested".to_owned()));
     assert!(on.approve(&ordered.number));
     let view = on.request(&ordered.number).expect("a request");
     assert_eq!(
-        (
-            view.approval.as_str(),
-            view.order_approval.as_str(),
-            view.state.as_str()
-        ),
+        (view.approval.as_str(), view.order_approval.as_str(), view.state.as_str()),
         ("not requested", "approved", "2")
     );
-    let other = on
-        .order("Laptop", &bob, &[("model", "Y")])
-        .expect("an order");
+    let other = on.order("Laptop", &bob, &[("model", "Y")]).expect("an order");
     assert!(on.reject(&other.order));
     let view = on.request(&other.number).expect("a request");
     assert_eq!(
-        (
-            view.order_approval.as_str(),
-            view.request_state.as_str(),
-            view.active
-        ),
+        (view.order_approval.as_str(), view.request_state.as_str(), view.active),
         ("rejected", "closed_rejected", false)
     );
 }
@@ -497,23 +401,14 @@ fn a_closed_task_closes_its_item_and_the_last_item_its_order() {
     let (on, _) = people();
     laptop(&on, ApprovalBy::Item, true);
     let bob = on.person("bob").expect("bob");
-    let ordered = on
-        .order("Laptop", &bob, &[("model", "X")])
-        .expect("an order");
+    let ordered = on.order("Laptop", &bob, &[("model", "X")]).expect("an order");
     assert!(on.approve(&ordered.number));
-    let tasks = on
-        .request(&ordered.number)
-        .map(|it| it.tasks)
-        .unwrap_or_default();
+    let tasks = on.request(&ordered.number).map(|it| it.tasks).unwrap_or_default();
     assert_eq!(tasks, [("SCTASK0010001".to_owned(), "1".to_owned())]);
     assert!(on.edit("SCTASK0010001", &[("state", "3")]));
     let view = on.request(&ordered.number).expect("a request");
     assert_eq!(
-        (
-            view.state.as_str(),
-            view.active,
-            view.request_state.as_str()
-        ),
+        (view.state.as_str(), view.active, view.request_state.as_str()),
         ("3", false, "closed_complete")
     );
 }
@@ -522,9 +417,8 @@ fn a_closed_task_closes_its_item_and_the_last_item_its_order() {
 fn a_write_appends_notes_closes_and_is_echoed_with_a_second_stamp() {
     let (on, clock) = people();
     laptop(&on, ApprovalBy::Item, false);
-    let ordered = on
-        .order("Laptop", &on.person("bob").expect("bob"), &[("model", "X")])
-        .expect("an order");
+    let ordered =
+        on.order("Laptop", &on.person("bob").expect("bob"), &[("model", "X")]).expect("an order");
     on.approve(&ordered.number);
     clock.advance(Duration::from_secs(5));
     let path = format!("/api/now/table/sc_req_item/{}", ordered.sys_id);
@@ -539,10 +433,7 @@ fn a_write_appends_notes_closes_and_is_echoed_with_a_second_stamp() {
     assert_eq!(echo["sys_updated_on"], "2026-11-23 10:21:35");
     assert_eq!(echo["closed_at"], "2026-11-23 10:21:35");
     assert_eq!(echo["u_ticket_classification"], Value::Null);
-    assert_eq!(
-        on.request(&ordered.number).map(|it| it.sys_mod_count),
-        Some(before + 1)
-    );
+    assert_eq!(on.request(&ordered.number).map(|it| it.sys_mod_count), Some(before + 1));
     call(&on, "PATCH", &path, Some(&json!({"work_notes": "Done."})));
     assert_eq!(on.notes(&ordered.number), ["Done.", "Done."]);
     let entries = get(
@@ -552,16 +443,10 @@ fn a_write_appends_notes_closes_and_is_echoed_with_a_second_stamp() {
             ordered.sys_id
         ),
     );
-    assert_eq!(
-        entries[1],
-        json!({"value": "Done.", "sys_created_by": "svc-goldthread"})
-    );
+    assert_eq!(entries[1], json!({"value": "Done.", "sys_created_by": "svc-goldthread"}));
     let count = on.request(&ordered.number).map(|it| it.sys_mod_count);
     call(&on, "PATCH", &path, Some(&json!({"state": "3"})));
-    assert_eq!(
-        on.request(&ordered.number).map(|it| it.sys_mod_count),
-        count
-    );
+    assert_eq!(on.request(&ordered.number).map(|it| it.sys_mod_count), count);
     assert_eq!(on.writes().len(), 3);
 }
 
@@ -569,9 +454,8 @@ fn a_write_appends_notes_closes_and_is_echoed_with_a_second_stamp() {
 fn a_write_can_be_dropped_aborted_or_overwritten() {
     let (on, clock) = people();
     laptop(&on, ApprovalBy::Nobody, false);
-    let ordered = on
-        .order("Laptop", &on.person("bob").expect("bob"), &[("model", "X")])
-        .expect("an order");
+    let ordered =
+        on.order("Laptop", &on.person("bob").expect("bob"), &[("model", "X")]).expect("an order");
     let path = format!("/api/now/table/sc_req_item/{}", ordered.sys_id);
     let set_state = |state: &str| {
         let answer = call(&on, "PATCH", &path, Some(&json!({"state": state})));
@@ -586,10 +470,7 @@ fn a_write_can_be_dropped_aborted_or_overwritten() {
     on.set(|it| it.aborted_writes.clear());
     let after = Duration::from_secs(3);
     on.set(|it| {
-        it.flow_state = Some(FlowState {
-            after,
-            state: "2".to_owned(),
-        });
+        it.flow_state = Some(FlowState { after, state: "2".to_owned() });
     });
     assert_eq!(set_state("3"), (200, json!("3")));
     clock.advance(after);
@@ -603,9 +484,8 @@ fn a_write_can_be_dropped_aborted_or_overwritten() {
 fn an_edited_variable_leaves_no_trace_on_the_item() {
     let (on, clock) = people();
     laptop(&on, ApprovalBy::Nobody, false);
-    let ordered = on
-        .order("Laptop", &on.person("bob").expect("bob"), &[("model", "X")])
-        .expect("an order");
+    let ordered =
+        on.order("Laptop", &on.person("bob").expect("bob"), &[("model", "X")]).expect("an order");
     let before = on.request(&ordered.number).expect("a request");
     clock.advance(Duration::from_secs(9));
     assert!(on.edit_variable(&ordered.number, "model", "Y"));
@@ -646,27 +526,14 @@ fn a_late_commit_shows_a_row_with_an_older_stamp() {
 fn a_cut_list_says_so_inside_of_a_good_answer() {
     let (on, _) = people();
     on.set(|it| {
-        it.cut_list = Some(CutList {
-            after_rows: 2,
-            empty_element: true,
-            times: 1,
-        });
+        it.cut_list = Some(CutList { after_rows: 2, empty_element: true, times: 1 });
     });
     let first = call(&on, "GET", "/api/now/table/sys_user", None);
-    assert_eq!(
-        (first.status, body(&first)["status"].clone()),
-        (200, json!("failure"))
-    );
+    assert_eq!((first.status, body(&first)["status"].clone()), (200, json!("failure")));
     assert_eq!(body(&first)["result"][2], "");
-    assert_eq!(
-        get(&on, "/api/now/table/sys_user").as_array().map(Vec::len),
-        Some(5)
-    );
+    assert_eq!(get(&on, "/api/now/table/sys_user").as_array().map(Vec::len), Some(5));
     on.set(|it| it.accepted_only = 1);
-    assert_eq!(
-        call(&on, "GET", "/api/now/table/sys_user", None).status,
-        202
-    );
+    assert_eq!(call(&on, "GET", "/api/now/table/sys_user", None).status, 202);
 }
 
 #[test]
@@ -677,10 +544,7 @@ fn a_rate_rule_counts_by_the_clock_hour() {
     assert_eq!(status().header("X-RateLimit-Limit"), Some("2"));
     assert_eq!(status().status, 200);
     let refused = status();
-    assert_eq!(
-        (refused.status, refused.header("Retry-After")),
-        (429, Some("2370"))
-    );
+    assert_eq!((refused.status, refused.header("Retry-After")), (429, Some("2370")));
     clock.advance(Duration::from_secs(2370));
     assert_eq!(status().status, 200);
 }
@@ -709,10 +573,7 @@ async fn the_token_endpoint_takes_forms_and_gives_the_same_token_while_it_lives(
     clock.advance(Duration::from_secs(100));
     let second = ask().await;
     assert_eq!(first["access_token"], second["access_token"]);
-    assert_eq!(
-        (&first["expires_in"], &second["expires_in"]),
-        (&json!(1800), &json!(1700))
-    );
+    assert_eq!((&first["expires_in"], &second["expires_in"]), (&json!(1800), &json!(1700)));
     let as_json = client
         .post(format!("{}/oauth_token.do", server.url))
         .json(&json!({"grant_type": "client_credentials"}));
@@ -722,14 +583,7 @@ async fn the_token_endpoint_takes_forms_and_gives_the_same_token_while_it_lives(
         "{}/api/now/table/sys_user?sysparm_query=sys_id=javascript:gs.getUserID()&sysparm_fields=user_name",
         server.url
     );
-    let with_token = async || {
-        client
-            .get(&me)
-            .bearer_auth(token)
-            .send()
-            .await
-            .expect("an answer")
-    };
+    let with_token = async || client.get(&me).bearer_auth(token).send().await.expect("an answer");
     assert_eq!(
         with_token().await.json::<Value>().await.expect("json"),
         json!({"result": [{"user_name": "svc-goldthread"}]})
@@ -737,12 +591,8 @@ async fn the_token_endpoint_takes_forms_and_gives_the_same_token_while_it_lives(
     on.revoke_tokens();
     assert_eq!(with_token().await.status(), 401);
     assert_ne!(ask().await["access_token"], first["access_token"]);
-    let key = client
-        .get(&me)
-        .header("x-sn-apikey", &known.api_key)
-        .send()
-        .await
-        .expect("an answer");
+    let key =
+        client.get(&me).header("x-sn-apikey", &known.api_key).send().await.expect("an answer");
     assert_eq!(key.status(), 200);
 }
 
@@ -755,10 +605,7 @@ async fn without_credentials_there_is_401_or_a_guest_who_sees_nothing() {
     on.set(|it| it.guests = true);
     let answer = reqwest::get(&url).await.expect("an answer");
     assert_eq!(answer.headers()["x-total-count"], "5");
-    assert_eq!(
-        answer.json::<Value>().await.expect("json"),
-        json!({"result": []})
-    );
+    assert_eq!(answer.json::<Value>().await.expect("json"), json!({"result": []}));
 }
 
 #[tokio::test]
@@ -768,41 +615,23 @@ async fn bodies_are_json_and_a_head_call_has_headers_only() {
     let url = format!("{}/api/now/table/sys_user", server.url);
     let client = reqwest::Client::new();
     let known = on.credentials();
-    let start = |method| {
-        client
-            .request(method, &url)
-            .basic_auth(&known.user_name, Some(&known.password))
-    };
+    let start =
+        |method| client.request(method, &url).basic_auth(&known.user_name, Some(&known.password));
     let status = async |call: reqwest::RequestBuilder| {
         call.send().await.expect("an answer").status().as_u16()
     };
-    assert_eq!(
-        status(start(reqwest::Method::GET).header("accept", "text/html")).await,
-        406
-    );
+    assert_eq!(status(start(reqwest::Method::GET).header("accept", "text/html")).await, 406);
     assert_eq!(status(start(reqwest::Method::POST).body("{}")).await, 400);
     assert_eq!(
-        status(
-            start(reqwest::Method::POST)
-                .header("content-type", "text/plain")
-                .body("{}")
-        )
-        .await,
+        status(start(reqwest::Method::POST).header("content-type", "text/plain").body("{}")).await,
         415
     );
     assert_eq!(
-        status(
-            start(reqwest::Method::POST)
-                .header("content-type", "application/json")
-                .body("[")
-        )
-        .await,
+        status(start(reqwest::Method::POST).header("content-type", "application/json").body("["))
+            .await,
         400
     );
-    let head = start(reqwest::Method::HEAD)
-        .send()
-        .await
-        .expect("an answer");
+    let head = start(reqwest::Method::HEAD).send().await.expect("an answer");
     assert_eq!(head.headers()["x-total-count"], "5");
     let made = start(reqwest::Method::POST)
         .json(&json!({"user_name": "eve", "sys_id": "mine"}))
@@ -810,11 +639,6 @@ async fn bodies_are_json_and_a_head_call_has_headers_only() {
         .await
         .expect("an answer");
     assert_eq!(made.status(), 201);
-    assert!(
-        made.headers()["location"]
-            .to_str()
-            .expect("text")
-            .starts_with(&url)
-    );
+    assert!(made.headers()["location"].to_str().expect("text").starts_with(&url));
     assert!(on.person("eve").is_some_and(|id| id != "mine"));
 }

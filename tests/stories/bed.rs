@@ -1,0 +1,226 @@
+//! A test bed: a company in both simulated systems, a store, and the real program between them.
+//!
+//! Every story is told alike: *make the two sides agree, change one thing, look.*
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use goldthread::config::{self, Config, Environment};
+use goldthread::engine::{CycleReport, DriftItem, DriftReport, Engine, EngineError, Scope};
+use goldthread::sim::clock::Clock;
+use goldthread::sim::company::Person;
+use goldthread::sim::okta::Account;
+use goldthread::sim::servicenow::Ordered;
+use goldthread::sim::stage::Stage;
+
+/// A company, a store, a configuration.
+pub struct Bed {
+    pub stage: Stage,
+    pub folder: tempfile::TempDir,
+    text: String,
+}
+
+impl Bed {
+    /// A company of so many people in both systems, which agree.
+    pub fn of(people: usize) -> Self {
+        Self::seeded(people, 7)
+    }
+
+    pub fn seeded(people: usize, seed: u64) -> Self {
+        let clock = Clock::frozen("2026-03-02T09:00:00Z".parse().unwrap());
+        let stage = Stage::open(people, seed, clock, None).unwrap();
+        stage.servicenow.set(|switches| {
+            switches.approval_delay = std::time::Duration::ZERO;
+            switches.order_delay = std::time::Duration::ZERO;
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let text = stage.config(folder.path()).unwrap();
+        Self { stage, folder, text }
+    }
+
+    /// Changes the configuration's text.
+    pub fn configure(mut self, from: &str, to: &str) -> Self {
+        assert!(self.text.contains(from), "the configuration has no {from:?}");
+        self.text = self.text.replacen(from, to, 1);
+        self
+    }
+
+    pub fn write_config(&self) -> PathBuf {
+        let path = self.folder.path().join("config.toml");
+        std::fs::write(&path, &self.text).unwrap();
+        path
+    }
+
+    fn load(&self) -> Arc<Config> {
+        let path = self.write_config();
+        Arc::new(config::load(&path, None, &Environment::default()).unwrap())
+    }
+
+    fn clock(&self) -> goldthread::engine::Clock {
+        let clock = self.stage.clock.clone();
+        Arc::new(move || clock.now())
+    }
+
+    /// One cycle, as `goldthread sync` runs it.
+    pub fn try_sync(&self, scope: &Scope) -> Result<CycleReport, EngineError> {
+        // A second passes between two cycles, as it does between two commands.
+        self.pass("1s");
+        run(async {
+            let (mut engine, hands) =
+                Engine::acting(self.load(), "a test", self.clock(), Arc::new(|_, _| {}))?;
+            engine.cycle(&hands, scope).await
+        })
+    }
+
+    pub fn sync(&self) -> CycleReport {
+        self.try_sync(&Scope::Changes).unwrap()
+    }
+
+    pub fn sync_full(&self) -> CycleReport {
+        self.try_sync(&Scope::Full).unwrap()
+    }
+
+    pub fn plan(&self) -> CycleReport {
+        run(async {
+            let mut engine =
+                Engine::looking(self.load(), self.clock(), Arc::new(|_, _| {})).unwrap();
+            engine.plan(&Scope::Full).await.unwrap()
+        })
+    }
+
+    pub fn drift(&self) -> DriftReport {
+        run(async {
+            let mut engine =
+                Engine::looking(self.load(), self.clock(), Arc::new(|_, _| {})).unwrap();
+            engine.drift(false, None, None).await.unwrap()
+        })
+    }
+
+    /// The differences that are somebody's business.
+    pub fn differences(&self) -> Vec<DriftItem> {
+        let mut report = self.drift();
+        report.items.retain(|item| item.disposition != "unmanaged");
+        report.items
+    }
+
+    /// Lets time pass, for both systems and for the program.
+    pub fn pass(&self, time: &str) {
+        self.stage.clock.advance(humantime::parse_duration(time).unwrap());
+    }
+
+    /// Somebody with an account.
+    pub fn employee(&self, place: usize) -> Person {
+        let people = self.stage.company.people().iter().skip(1).filter(|p| !p.newcomer);
+        people.skip(place).next().expect("the company is large enough").clone()
+    }
+
+    /// Somebody without one.
+    pub fn newcomer(&self, place: usize) -> Person {
+        let people = self.stage.company.people().iter().filter(|p| p.newcomer);
+        people.skip(place).next().expect("the company is large enough").clone()
+    }
+
+    /// Places an order and has it approved.
+    pub fn approved(&self, item: &str, person: &Person, variables: &[(&str, &str)]) -> Ordered {
+        let ordered = self.ordered(item, person, variables);
+        assert!(self.stage.servicenow.approve(&ordered.number));
+        ordered
+    }
+
+    pub fn ordered(&self, item: &str, person: &Person, variables: &[(&str, &str)]) -> Ordered {
+        let ordered = self.stage.servicenow.order(item, &person.sys_id, variables);
+        ordered.unwrap_or_else(|| panic!("the catalog has no {item:?}"))
+    }
+
+    pub fn join(&self, person: &Person, groups: &[&str]) -> Ordered {
+        let groups = self.groups(groups);
+        self.approved(
+            "Okta onboarding",
+            person,
+            &[
+                ("employee", &person.sys_id),
+                ("start_date", "2026-03-02"),
+                ("groups", &groups),
+                ("action", "Add"),
+            ],
+        )
+    }
+
+    pub fn leave(&self, person: &Person) -> Ordered {
+        self.approved(
+            "Okta offboarding",
+            person,
+            &[("employee", &person.sys_id), ("last_day", "2026-03-01")],
+        )
+    }
+
+    pub fn access(&self, action: &str, person: &Person, groups: &[&str], end: &str) -> Ordered {
+        let groups = self.groups(groups);
+        self.approved(
+            "Okta group access",
+            person,
+            &[
+                ("action", action),
+                ("employee", &person.sys_id),
+                ("groups", &groups),
+                ("end_date", end),
+            ],
+        )
+    }
+
+    /// The rows of the customer's group table, as a list collector stores them.
+    pub fn groups(&self, names: &[&str]) -> String {
+        let ids: Vec<String> = names.iter().map(|name| self.stage.company.group_id(name)).collect();
+        ids.join(",")
+    }
+
+    pub fn account(&self, person: &Person) -> Option<Account> {
+        self.stage.okta.find(&person.email)
+    }
+
+    pub fn okta_group(&self, name: &str) -> String {
+        self.stage.okta.group_id(name).unwrap()
+    }
+
+    /// Writes that reached either system since the last look.
+    pub fn writes(&self) -> Vec<String> {
+        let okta = self.stage.okta.writes();
+        let servicenow = self.stage.servicenow.writes();
+        let mut writes: Vec<String> =
+            okta.into_iter().map(|write| format!("{} {}", write.method, write.path)).collect();
+        writes.extend(servicenow.into_iter().map(|call| format!("{} {}", call.method, call.path)));
+        writes
+    }
+
+    pub fn forget_calls(&self) {
+        self.stage.okta.clear_calls();
+        self.stage.servicenow.clear_calls();
+    }
+
+    pub fn state(&self, ordered: &Ordered) -> String {
+        self.stage.servicenow.request(&ordered.number).unwrap().state
+    }
+
+    pub fn work_notes(&self, ordered: &Ordered) -> Vec<String> {
+        self.stage.servicenow.request(&ordered.number).unwrap().work_notes
+    }
+
+    pub fn comments(&self, ordered: &Ordered) -> Vec<String> {
+        self.stage.servicenow.request(&ordered.number).unwrap().comments
+    }
+}
+
+/// What a report says was applied, as "RITM0010001 create".
+pub fn applied(report: &CycleReport) -> Vec<String> {
+    let actions = report.actions.iter().filter(|action| action.outcome == "applied");
+    actions
+        .map(|action| {
+            let request = action.request.as_deref().unwrap_or("-");
+            format!("{request} {}", action.action.unwrap_or("-"))
+        })
+        .collect()
+}
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}

@@ -1,0 +1,4 @@
+//! Stories about people and requests, told by the real program against both simulated systems.
+
+mod bed;
+mod joiner;
