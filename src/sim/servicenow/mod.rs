@@ -49,6 +49,8 @@ pub struct Call {
     pub status: u16,
     /// The `User-Agent` that was sent.
     pub user_agent: String,
+    /// The cookies that were sent; a good client keeps none.
+    pub cookie: String,
 }
 
 /// A simulated instance. Clones are the same instance.
@@ -111,6 +113,7 @@ impl App for ServiceNow {
             body: body.into_owned(),
             status: response.status,
             user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
+            cookie: request.header("cookie").unwrap_or_default().to_owned(),
         };
         state.calls.push(call);
         response
@@ -180,6 +183,11 @@ impl State {
         };
         response.headers.extend(announced);
         response
+            .with_header("Set-Cookie", "JSESSIONID=0A1B2C3D4E5F; Path=/; HttpOnly")
+            .with_header(
+                "Set-Cookie",
+                "glide_user_route=glide.5f6e7d8c; Path=/; HttpOnly",
+            )
     }
 }
 
