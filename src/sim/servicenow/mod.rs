@@ -123,6 +123,19 @@ impl App for ServiceNow {
         errors::of_status(status)
     }
 
+    /// With a time it is the rate rule, without one the queue of waiting calls is full.
+    fn too_many_requests(&self, reset_after_seconds: Option<u64>) -> Response {
+        let refusal = errors::of_status(429);
+        let Some(seconds) = reset_after_seconds else {
+            return refusal;
+        };
+        let reset = self.lock().clock.now().timestamp() + i64::try_from(seconds).unwrap_or(0);
+        refusal
+            .with_header("X-RateLimit-Limit", "500")
+            .with_header("X-RateLimit-Reset", reset.to_string())
+            .with_header("Retry-After", seconds.to_string())
+    }
+
     fn login_page(&self) -> Response {
         errors::hibernating()
     }

@@ -868,3 +868,39 @@ fn rows_of_a_variable_set_are_read_by_their_item() {
         json!({"row_index": "1", "item_option_new.name": "role", "value": "dev"})
     );
 }
+
+#[tokio::test]
+async fn faults_on_the_way_are_worded_as_the_platform_words_them() {
+    let (on, _) = instance();
+    let faults: Arc<Faults> = Arc::default();
+    let server = on.serve(Arc::clone(&faults)).expect("a server");
+    let get = async || {
+        reqwest::get(format!("{}/api/now/table/sc_task", server.url))
+            .await
+            .expect("an answer")
+    };
+    faults.on("GET", "/table/", crate::sim::faults::Fault::Status(503));
+    assert_eq!(
+        get().await.headers()["content-type"],
+        "text/html;charset=UTF-8"
+    );
+    faults.on("GET", "/table/", crate::sim::faults::Fault::Html200);
+    assert!(
+        get()
+            .await
+            .text()
+            .await
+            .expect("a page")
+            .contains("instance-hibernating-page")
+    );
+    let reset_after_seconds = Some(30);
+    faults.on(
+        "GET",
+        "/table/",
+        crate::sim::faults::Fault::TooManyRequests {
+            reset_after_seconds,
+        },
+    );
+    assert_eq!(get().await.headers()["retry-after"], "30");
+    assert_eq!(on.calls(), []);
+}
