@@ -60,7 +60,7 @@ fn guide(stage: &Stage, config: &str, path: &str) -> String {
     let (name, person) = newcomer.map_or((String::new(), String::new()), |person| {
         (format!("{} {}", person.first_name, person.last_name), person.sys_id.clone())
     });
-    let item = stage.servicenow.item_id("Okta onboarding").unwrap_or_default();
+    let item = stage.company.item_id("Okta onboarding").unwrap_or_default();
     let group = stage.company.group_id("app-gitlab");
     let token = crate::sim::stage::OKTA_TOKEN;
     format!(

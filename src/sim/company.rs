@@ -249,6 +249,18 @@ impl Company {
         derived_id(self.seed, "group", at.unwrap_or(usize::MAX) as u64)
     }
 
+    /// The `sys_id` of a department.
+    pub fn department_id(&self, name: &str) -> String {
+        let at = DEPARTMENTS.iter().position(|it| it.0 == name);
+        derived_id(self.seed, "department", at.unwrap_or(usize::MAX) as u64)
+    }
+
+    /// The `sys_id` of a catalog item.
+    pub fn item_id(&self, name: &str) -> Option<String> {
+        let items = catalog::items(self.seed).into_iter();
+        items.filter(|it| it.name == name).find_map(|it| it.sys_id)
+    }
+
     /// Puts people, groups and the catalog into an instance.
     pub fn load(&self, into: &ServiceNow) {
         let id = |kind: &str, at: usize| derived_id(self.seed, kind, at as u64);

@@ -40,12 +40,14 @@ pub struct Order {
     pub people: Vec<String>,
     /// The names of the groups asked for.
     pub groups: Vec<&'static str>,
+    /// The department that the people move to, for a move.
+    pub department: Option<&'static str>,
     /// The variables as the form stores them.
     pub variables: BTreeMap<String, String>,
 }
 
 impl Order {
-    /// Places the order; none where the instance does not have the item.
+    /// Places the order; none where the instance does not have the item. No record of a person changes.
     pub fn place(&self, on: &ServiceNow) -> Option<Ordered> {
         let person = self.people.first()?;
         on.order_several(&[(self.item, person, self.variables.clone())])
@@ -61,6 +63,16 @@ struct Standing {
 }
 
 impl Company {
+    /// HR changes the records as a move wants it, then the order is placed.
+    pub fn place(&self, order: &Order, on: &ServiceNow) -> Option<Ordered> {
+        if let Some(department) = order.department {
+            for person in &order.people {
+                on.update_person(person, &[("department", &self.department_id(department))]);
+            }
+        }
+        order.place(on)
+    }
+
     /// So many orders that fit one another: who leaves had joined, who returns was away, what is taken
     /// away was there. All dates are in force on `today`, but some `end_date`s, which are long after it.
     pub fn random_requests(&self, seed: u64, orders: usize, today: NaiveDate) -> Vec<Order> {
@@ -197,9 +209,11 @@ impl Company {
                 vec![("action", text("Remove")), ("employee", joined), ("groups", ids.join(","))],
             ),
         };
+        let department = (operation == Operation::Move).then(|| super::weighted(random));
         Order {
             operation,
             item,
+            department,
             people,
             groups,
             variables: variables.into_iter().map(|(name, value)| (text(name), value)).collect(),

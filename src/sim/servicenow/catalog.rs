@@ -1,6 +1,7 @@
 //! Catalog items, their variables, and how an order becomes records.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -159,7 +160,10 @@ impl State {
                 ("short_description", self.get("sc_cat_item", &line.item, "short_description")),
                 ("request", &order),
                 ("cat_item", &line.item),
-                ("requested_for", &line.requested_for),
+                (
+                    "requested_for",
+                    if self.switches.items_name_a_person { &line.requested_for } else { "" },
+                ),
                 ("opened_at", &now),
                 ("opened_by", opened_by),
                 ("state", "1"),
@@ -174,7 +178,7 @@ impl State {
             self.child(&order, "item", id.clone());
             self.answer_questions(&id, line, by);
             if approval == "item" {
-                self.ask_later(&id, &line.requested_for);
+                self.ask_later(&id, &line.requested_for, self.switches.commit_delay);
             }
             items.push((item_number, id));
         }
@@ -200,21 +204,18 @@ impl State {
         let delay = self.switches.order_delay;
         self.after(delay, Event::Order(row));
         if of_order == "order" {
-            self.ask_later(&order, first);
+            self.ask_later(&order, first, delay);
         }
         self.tick();
         Placed { order, number, items }
     }
 
-    fn ask_later(&mut self, task: &str, person: &str) {
+    fn ask_later(&mut self, task: &str, person: &str, committed: Duration) {
         let manager = self.get("sys_user", person, "manager");
         let approver = if manager.is_empty() { &self.credentials.user_id } else { manager };
         let event = Event::Approval { task: task.to_owned(), approver: approver.to_owned() };
-        let switches = &self.switches;
         // Nobody is asked about a record that is not committed yet.
-        let there = switches.order_delay.max(switches.commit_delay);
-        let delay = if switches.approval_delay < there { there } else { switches.approval_delay };
-        self.after(delay, event);
+        self.after(self.switches.approval_delay.max(committed), event);
     }
 
     /// Keeps the answer to each question, and an empty one where none is given.

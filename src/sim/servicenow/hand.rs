@@ -6,7 +6,7 @@ use super::auth::Credentials;
 use super::catalog::{Item, Line};
 use super::schema::Kind;
 use super::state::{State, owned};
-use super::switches::Switches;
+use super::switches::{InvalidQuery, Switches};
 use super::{Call, ServiceNow};
 
 /// Who changes people and rows by hand.
@@ -173,7 +173,15 @@ fn add_choice(
 impl ServiceNow {
     /// Turns switches.
     pub fn set(&self, turn: impl FnOnce(&mut Switches)) {
-        turn(&mut self.lock().switches);
+        let mut state = self.lock();
+        turn(&mut state.switches);
+        let no_rows = state.switches.invalid_query == InvalidQuery::NoRows;
+        let name = Some("glide.invalid_query.returns_no_rows");
+        let property =
+            state.rows("sys_properties").find(|row| row.get("name").map(String::as_str) == name);
+        if let Some(id) = property.and_then(|row| row.get("sys_id")).cloned() {
+            state.set_silently("sys_properties", &id, &[("value", &no_rows.to_string())]);
+        }
     }
 
     /// The switches as they are.
@@ -188,7 +196,10 @@ impl ServiceNow {
 
     /// Changes what the API user signs in with.
     pub fn set_credentials(&self, change: impl FnOnce(&mut Credentials)) {
-        change(&mut self.lock().credentials);
+        let mut state = self.lock();
+        change(&mut state.credentials);
+        let Credentials { user_id, user_name, .. } = state.credentials.clone();
+        state.set_silently("sys_user", &user_id, &[("user_name", &user_name)]);
     }
 
     /// Takes back the token that is out.

@@ -49,6 +49,8 @@ pub struct Call {
     pub status: u16,
     /// The `User-Agent` that was sent.
     pub user_agent: String,
+    /// The cookies that were sent; a good client keeps none.
+    pub cookie: String,
 }
 
 /// A simulated instance. Clones are the same instance.
@@ -105,6 +107,7 @@ impl App for ServiceNow {
             body: body.into_owned(),
             status: response.status,
             user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
+            cookie: request.header("cookie").unwrap_or_default().to_owned(),
         };
         state.calls.push(call);
         response
@@ -112,6 +115,19 @@ impl App for ServiceNow {
 
     fn fault_body(&self, status: u16) -> Response {
         errors::of_status(status)
+    }
+
+    /// With a time it is the rate rule, without one the queue of waiting calls is full.
+    fn too_many_requests(&self, reset_after_seconds: Option<u64>) -> Response {
+        let refusal = errors::of_status(429);
+        let Some(seconds) = reset_after_seconds else {
+            return refusal;
+        };
+        let reset = self.lock().clock.now().timestamp() + i64::try_from(seconds).unwrap_or(0);
+        refusal
+            .with_header("X-RateLimit-Limit", "500")
+            .with_header("X-RateLimit-Reset", reset.to_string())
+            .with_header("Retry-After", seconds.to_string())
     }
 
     fn login_page(&self) -> Response {
@@ -174,6 +190,8 @@ impl State {
         };
         response.headers.extend(announced);
         response
+            .with_header("Set-Cookie", "JSESSIONID=0A1B2C3D4E5F; Path=/; HttpOnly")
+            .with_header("Set-Cookie", "glide_user_route=glide.5f6e7d8c; Path=/; HttpOnly")
     }
 }
 

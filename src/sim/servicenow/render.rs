@@ -93,6 +93,9 @@ impl<'a> Look<'a> {
     /// A catalog variable of an item; none where the item has none of that name.
     fn variable(&self, item: &Row, name: &str, state: &State) -> Option<Value> {
         let id = item.get("sys_id")?;
+        if state.switches.hidden_tables.contains("sc_item_option") {
+            return None;
+        }
         let option = state.variables.get(id).and_then(|it| it.get(name));
         let Some(option) = option else {
             return state.switches.foreign_variables_empty.then(|| Value::from(""));
@@ -126,7 +129,11 @@ impl<'a> Look<'a> {
             return self.plain("", "");
         };
         let id = holder.get("sys_id").map_or("", String::as_str);
-        if path.steps.len() > 1 && state.switches.hidden_rows.contains(id) {
+        let barred = || {
+            let table_of = |it: &(String, String)| state.switches.hidden_tables.contains(&it.0);
+            state.switches.hidden_rows.contains(id) || path.steps.iter().skip(1).any(table_of)
+        };
+        if path.steps.len() > 1 && barred() {
             return self.plain("", "");
         }
         let Some((table, column)) = path.steps.last() else {
@@ -147,6 +154,7 @@ impl<'a> Look<'a> {
                 _ => self.plain("", &journal(id, column, state)),
             },
             Kind::DateTime => self.plain(stored, &local(stored, state.switches.display_hours)),
+            Kind::Choice if self.display == Display::Stored => json!(stored),
             Kind::Choice => {
                 let list = state.choices(table, column);
                 let label = list.iter().find(|it| it.get("value").is_some_and(|it| it == stored));

@@ -52,6 +52,8 @@ pub struct Switches {
     pub not_equal_matches_empty: bool,
     /// Whether rows that the wanted order leaves equal come in another order in each call (yes).
     pub unstable_order: bool,
+    /// Whether items say for whom they are, and not only their order (yes).
+    pub items_name_a_person: bool,
     /// `sys_id`s of rows that the API user may not read.
     pub hidden_rows: BTreeSet<String>,
     /// Tables of which the API user may read no row.
@@ -103,6 +105,7 @@ impl Default for Switches {
             invalid_query: InvalidQuery::default(),
             not_equal_matches_empty: true,
             unstable_order: true,
+            items_name_a_person: true,
             hidden_rows: BTreeSet::new(),
             hidden_tables: BTreeSet::new(),
             hidden_fields: BTreeSet::new(),

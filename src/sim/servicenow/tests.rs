@@ -642,3 +642,63 @@ async fn bodies_are_json_and_a_head_call_has_headers_only() {
     assert!(made.headers()["location"].to_str().expect("text").starts_with(&url));
     assert!(on.person("eve").is_some_and(|id| id != "mine"));
 }
+
+#[test]
+fn variables_behind_a_hidden_table_are_left_out_and_dots_through_it_are_empty() {
+    let (on, _) = people();
+    laptop(&on, ApprovalBy::Nobody, false);
+    on.set(|it| it.items_name_a_person = false);
+    let ordered =
+        on.order("Laptop", &on.person("bob").expect("bob"), &[("model", "X")]).expect("an order");
+    on.set(|it| it.hidden_tables = ["sc_item_option".to_owned()].into());
+    let row = get(
+        &on,
+        &format!(
+            "/api/now/table/sc_req_item/{}?sysparm_fields=number,requested_for,variables.model",
+            ordered.sys_id
+        ),
+    );
+    assert_eq!(row, json!({"number": "RITM0010001", "requested_for": ""}));
+    let joined = get(&on, "/api/now/table/sc_item_option_mtom?sysparm_fields=sc_item_option.value");
+    assert_eq!(joined[1], json!({"sc_item_option.value": ""}));
+}
+
+#[test]
+fn rows_of_a_variable_set_are_read_by_their_item() {
+    let (on, _) = people();
+    laptop(&on, ApprovalBy::Nobody, false);
+    let ordered =
+        on.order("Laptop", &on.person("bob").expect("bob"), &[("model", "X")]).expect("an order");
+    assert!(on.add_set_row(
+        &ordered.number,
+        "accesses",
+        "1",
+        &[("system", "GitLab"), ("role", "dev")]
+    ));
+    let cells = get(
+        &on,
+        &format!(
+            "/api/now/table/sc_multi_row_question_answer?sysparm_query=parent_id={}%5EORDERBYvalue&sysparm_fields=row_index,item_option_new.name,value",
+            ordered.sys_id
+        ),
+    );
+    assert_eq!(cells[1], json!({"row_index": "1", "item_option_new.name": "role", "value": "dev"}));
+}
+
+#[tokio::test]
+async fn faults_on_the_way_are_worded_as_the_platform_words_them() {
+    let (on, _) = instance();
+    let faults: Arc<Faults> = Arc::default();
+    let server = on.serve(Arc::clone(&faults)).expect("a server");
+    let get = async || {
+        reqwest::get(format!("{}/api/now/table/sc_task", server.url)).await.expect("an answer")
+    };
+    faults.on("GET", "/table/", crate::sim::faults::Fault::Status(503));
+    assert_eq!(get().await.headers()["content-type"], "text/html;charset=UTF-8");
+    faults.on("GET", "/table/", crate::sim::faults::Fault::Html200);
+    assert!(get().await.text().await.expect("a page").contains("instance-hibernating-page"));
+    let reset_after_seconds = Some(30);
+    faults.on("GET", "/table/", crate::sim::faults::Fault::TooManyRequests { reset_after_seconds });
+    assert_eq!(get().await.headers()["retry-after"], "30");
+    assert_eq!(on.calls(), []);
+}
