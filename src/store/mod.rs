@@ -138,7 +138,7 @@ impl Store {
             check_version(path, version(&source).map_err(|error| unusable_store(path, error))?)?;
             let backup = rusqlite::backup::Backup::new(&source, &mut conn)?;
             backup
-                .run_to_completion(-1, std::time::Duration::ZERO, None)
+                .run_to_completion(i32::MAX, std::time::Duration::from_millis(20), None)
                 .map_err(|error| unusable(path, &error))?;
         }
         conn.pragma_update(None, "foreign_keys", true)?;
@@ -172,6 +172,10 @@ impl Store {
         &self,
         work: impl FnOnce() -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        // Already inside one: its fate decides.
+        if !self.conn.is_autocommit() {
+            return work();
+        }
         let transaction = self.conn.unchecked_transaction()?;
         let result = work()?;
         transaction.commit()?;
