@@ -159,9 +159,9 @@ impl Engine {
             };
         }
         if error.is_none() {
-            event!(info)
+            event!(info);
         } else {
-            event!(warn)
+            event!(warn);
         }
         report.push(action);
         Ok(())

@@ -75,8 +75,8 @@ pub struct Subject<'a> {
     pub mandates: &'a [Mandate],
     /// Whether an account is linked.
     pub linked: bool,
-    /// The request by which the account was seen to be active, if it was.
-    pub active_by: Option<&'a Origin>,
+    /// The request whose status the account was last seen to have, if any.
+    pub effected: Option<&'a Origin>,
     /// Groups that the account was in when it, or the group, came under management.
     pub baseline: &'a BTreeSet<GroupId>,
 }
@@ -204,8 +204,11 @@ fn status(
         .map_or(if subject.linked { Origin::Baseline } else { Origin::None }, |fact| {
             fact.origin.clone()
         });
+    let took_effect = folded
+        .status
+        .is_some_and(|(_, mandate)| mandate.closed || subject.effected == Some(&by(mandate)));
     if let Some(mut fact) = asked
-        && subject.active_by != Some(&fact.origin)
+        && !took_effect
         && fact.value == Wish::Active
     {
         let text = "the person's record in ServiceNow is inactive".to_owned();

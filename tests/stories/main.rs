@@ -1,4 +1,9 @@
 //! Stories about people and requests, told by the real program against both simulated systems.
 
 mod bed;
+
+mod hand;
 mod joiner;
+mod leaver;
+mod mover;
+mod scale;
