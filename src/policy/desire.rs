@@ -94,7 +94,7 @@ pub fn desire(
     let folded = fold(subject.mandates, now);
     let mut desired = Desired {
         next: folded.next,
-        may_unsuspend: folded.suspended_by.is_some(),
+        may_unsuspend: folded.suspension.is_some(),
         ..Desired::default()
     };
     if subject.person.presence == Presence::Outside {

@@ -407,21 +407,13 @@ fn diff_memberships(
     groups: &BTreeMap<GroupId, Group>,
 ) -> Vec<Drift> {
     // A deactivated account takes no memberships; those wanted come with its activation.
+    let active = desired.status.as_ref().is_some_and(|status| status.value == Wish::Active);
+    let takes_members = active || !super::plan::is_dormant(actual.account.as_ref());
     let mut found = Vec::new();
     for (group, fact) in &desired.memberships {
         let is = actual.groups.contains(group);
-        if is == fact.value || (fact.value && actual.account.is_none() && desired.status.is_none())
-        {
+        if is == fact.value || (fact.value && !takes_members) || !groups.contains_key(group) {
             continue;
-        }
-        let Some(known_group) = groups.get(group) else {
-            continue;
-        };
-        if !fact.value && known_group.blocked().is_some() && fact.reasons.is_empty() {
-            let asked = fact.cause == Cause::Request && desired.elsewhere.as_ref() != Some(fact);
-            if !asked {
-                continue;
-            }
         }
         found.push(drift_of(
             FactKey::Membership(group.clone()),
