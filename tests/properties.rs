@@ -14,9 +14,7 @@ use goldthread::policy::expression::Expression;
 use goldthread::policy::{
     Accounts, Disposal, GroupRule, InactiveRecord, Policy, SuspendedElsewhere,
 };
-use goldthread::reconcile::diff::{
-    Actual, Disposition, Drift, Facts, Known, Setting, diff, member,
-};
+use goldthread::reconcile::diff::{Actual, Drift, Facts, Known, Setting, diff, member};
 use goldthread::reconcile::guard::{Context, Limits, Protected, approve};
 use goldthread::reconcile::plan::{Gate, Planned, actions, plan};
 use proptest::prelude::*;
