@@ -410,10 +410,18 @@ impl Engine {
                 protected.accounts.insert(id, "protected by the configuration".to_owned());
             }
         }
-        if let Identity::Account(account) = self.okta.identity().await? {
-            protected.accounts.insert(account.id, "Goldthread signs in as this account".to_owned());
+        let own = self.own_account.get_or_try_init(|| self.read_own_account()).await?;
+        if let Some(id) = own {
+            protected.accounts.insert(id.clone(), "Goldthread signs in as this account".to_owned());
         }
         Ok(Surroundings { protected, groups: self.store.managed_groups()?, rule_groups })
+    }
+
+    async fn read_own_account(&self) -> Result<Option<AccountId>, EngineError> {
+        Ok(match self.okta.identity().await? {
+            Identity::Account(account) => Some(account.id),
+            Identity::App(_) => None,
+        })
     }
 
     pub(super) fn calls(&self) -> Calls {
