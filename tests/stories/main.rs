@@ -1,4 +1,5 @@
 //! Stories about people and requests, told by the real program against both simulated systems.
+#![cfg(feature = "sim")]
 
 mod bed;
 
