@@ -16,6 +16,9 @@ use crate::store::{Entry, NewHold, StoreError};
 /// How long an activation or deactivation may take before it is left to the next cycle.
 const TRANSITION: Duration = Duration::from_secs(15);
 
+/// Limits slide with time, so whoever waits for one is looked at again after this.
+const LIMIT_PAUSE: chrono::Duration = chrono::Duration::minutes(15);
+
 /// Who was acted on, and whose actions Okta refused for good.
 #[derive(Debug, Default)]
 pub(super) struct Touched {
@@ -178,9 +181,18 @@ impl Engine {
         }
         let now = self.now();
         let surroundings = &preview.surroundings;
+        let limited: BTreeSet<&SysId> = preview
+            .verdict
+            .held
+            .iter()
+            .filter(|held| held.limited)
+            .map(|held| &held.planned.action.person)
+            .collect();
         for (id, before) in &preview.decision.differing {
             if !touched.people.contains(id) {
-                self.store.looked_at(id, before.desired.next)?;
+                let again = limited.contains(id).then(|| now + LIMIT_PAUSE);
+                let next = [before.desired.next, again].into_iter().flatten().min();
+                self.store.looked_at(id, next)?;
                 self.remember(before, surroundings)?;
                 continue;
             }

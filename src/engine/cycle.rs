@@ -65,7 +65,7 @@ impl Engine {
     ) -> Result<Preview, EngineError> {
         let observed = self.observe(scope, cycle).await?;
         let surroundings = self.surroundings().await?;
-        let mut context = self.guard_context(&observed, amnesia)?;
+        let mut context = self.guard_context(amnesia)?;
         let mut decision = self.decide(&observed.people, &surroundings)?;
         let mut verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
 

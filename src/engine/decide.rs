@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::observe::Observed;
 use super::{Engine, EngineError};
 use crate::model::{
     AccountId, Cause, FactKey, Group, GroupId, Mandate, Origin, Person, Presence, SysId,
@@ -265,11 +264,7 @@ impl Engine {
     }
 
     /// What the guard needs to know beside the plan.
-    pub(super) fn guard_context(
-        &self,
-        observed: &Observed,
-        amnesia: bool,
-    ) -> Result<Context, EngineError> {
+    pub(super) fn guard_context(&self, amnesia: bool) -> Result<Context, EngineError> {
         let now = self.now();
         let window = chrono::Duration::from_std(self.config.limits.window)
             .unwrap_or(chrono::Duration::days(1));
@@ -280,7 +275,7 @@ impl Engine {
             group_sizes: self.store.group_sizes()?,
             released,
             dismissed,
-            implausible: observed.implausible.clone(),
+            implausible: self.store.meta("implausible")?.filter(|reason| !reason.is_empty()),
             amnesia: amnesia && self.store.knows_history()?,
         })
     }

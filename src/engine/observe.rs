@@ -99,6 +99,8 @@ impl Engine {
         self.read_people(None, cycle).await?;
         let count = self.store.people_seen(cycle)?;
         let implausible = self.implausible(count)?;
+        // It stands until a complete read is believed again.
+        self.store.set_meta("implausible", implausible.as_deref().unwrap_or(""))?;
         for person in self.store.people_unseen(cycle)? {
             self.confirm_absence(&person, cycle).await?;
         }

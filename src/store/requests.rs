@@ -317,7 +317,7 @@ impl Store {
 
     /// The newest note that was written on a request.
     pub fn last_note(&self, id: &SysId) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT marker FROM notes WHERE request = ? ORDER BY at DESC LIMIT 1";
+        let sql = "SELECT marker FROM notes WHERE request = ? AND marker LIKE '[%' ORDER BY at DESC LIMIT 1";
         Ok(self.conn.query_row(sql, [id.as_str()], |row| row.get(0)).optional()?)
     }
 
