@@ -32,7 +32,9 @@ pub struct Day {
 impl Day {
     /// Both systems agree, one join is done; then everything else comes at once.
     pub fn new() -> Self {
-        let bed = Bed::of(40);
+        // Small pages, so that lists have several.
+        let bed = Bed::of(40).configure("[servicenow]\n", "[servicenow]\npage_size = 15\n");
+        bed.stage.okta.switch(|it| it.index_lag = Duration::from_secs(3));
         let (edited, joiner) = (bed.newcomer(0), bed.newcomer(1));
         let (granted, leaver) = (bed.employee(2), bed.employee(3));
         bed.join(&edited, &["app-jira"]);
@@ -54,6 +56,14 @@ impl Day {
         bed.forget_calls();
         let program = Program::start(&bed);
         Self { bed, joiner, granted, leaver, edited, requests, morning, mails, program }
+    }
+
+    /// The same day with another configuration, and the program started again.
+    pub fn configured(self, from: &str, to: &str) -> Self {
+        drop(self.program);
+        let bed = self.bed.configure(from, to);
+        let program = Program::start(&bed);
+        Self { bed, program, ..self }
     }
 
     /// One cycle.
