@@ -73,6 +73,8 @@ impl Engine {
                     self.remember(&judged, surroundings)?;
                     self.store.looked_at(id, judged.desired.next)?;
                 } else {
+                    // Until it is settled what becomes of the difference, somebody must look.
+                    self.store.look_again(id, self.now())?;
                     decision.differing.insert(id.clone(), judged);
                 }
             }

@@ -113,6 +113,11 @@ impl Store {
         )
     }
 
+    /// Requests on which something may be left to write.
+    pub fn unfinished_requests(&self) -> Result<Vec<SysId>, StoreError> {
+        self.ids("SELECT sys_id FROM requests WHERE finished = 0 ORDER BY number", [])
+    }
+
     /// Requests that are open in ServiceNow, approved, and not finished here.
     pub fn open_requests(&self) -> Result<Vec<StoredRequest>, StoreError> {
         self.requests_where(

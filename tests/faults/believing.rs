@@ -191,3 +191,28 @@ fn a_system_that_takes_calls_and_does_nothing_stops_the_cycle_before_any_write()
     day.bed.stage.servicenow.set(|it| it.accepted_only = 0);
     recovers(day);
 }
+
+#[test]
+fn a_yes_that_did_not_hold_is_not_called_done() {
+    let mut day = Day::new();
+    let yes = Response::json(200, &json!({}));
+    day.faults(true).on("POST", "/lifecycle/deactivate", Fault::Custom(yes));
+    let report = day.sync(&Scope::Changes).expect("a cycle");
+    assert!(report.needs_attention(), "{:?}", report.summary);
+    assert_eq!(day.wrong(), Vec::<String>::new());
+    recovers(day);
+}
+
+#[test]
+fn what_was_done_is_reported_though_the_look_afterwards_fails() {
+    let mut day = Day::new();
+    let leaver = day.bed.account(&day.leaver).expect("an account").id;
+    // The first look is before the writes.
+    let look = format!("/api/v1/users/{leaver}/groups");
+    day.faults(true).on("GET", &look, Fault::Html200).after(1).always();
+    let report = day.sync(&Scope::Changes).expect("a report of what was done");
+    assert!(report.summary.applied > 0 && report.needs_attention(), "{:?}", report.summary);
+    assert_eq!(day.wrong(), Vec::<String>::new());
+    day.clear_faults();
+    recovers(day);
+}
