@@ -7,8 +7,9 @@ use super::cycle::Preview;
 use super::describe::sentence;
 use super::report::CycleReport;
 use super::{Engine, EngineError, Hands};
-use crate::model::{AccountId, Outcome, Step, SysId};
+use crate::model::{AccountId, FactKey, Outcome, Step, SysId};
 use crate::okta;
+use crate::reconcile::diff::{Disposition, Drift};
 use crate::reconcile::guard::key_text;
 use crate::reconcile::plan::{Gate, Planned};
 use crate::store::{Entry, NewHold, StoreError};
@@ -224,7 +225,20 @@ impl Engine {
             }
             let Some(judged) = self.judge(id, surroundings)? else { continue };
             self.remember(&judged, surroundings)?;
-            let open = |planned: &&Planned| planned.gate == Gate::Open;
+            // Sessions are cleared once: doing it over and over would not suspend anybody.
+            let open = |planned: &&Planned| {
+                planned.gate == Gate::Open && planned.action.step != Step::ClearSessions
+            };
+            for drift in judged.drifts.iter().filter(|drift| is_stuck(drift)) {
+                tracing::error!(
+                    request = %drift.origin,
+                    sys_id = %id,
+                    "{}: {} cannot be carried out: {}",
+                    drift.origin,
+                    drift.desired.as_deref().unwrap_or("this"),
+                    drift.reason
+                );
+            }
             let left = judged.actions.iter().filter(open).count();
             let refused = touched.refused.contains(id);
             if !refused {
@@ -322,6 +336,11 @@ impl Engine {
         self.store.set_meta("quarantined", quarantined)?;
         Ok(())
     }
+}
+
+/// A status that Okta has no way to, from where the account is.
+fn is_stuck(drift: &Drift) -> bool {
+    drift.disposition == Disposition::Blocked && drift.key == FactKey::Status
 }
 
 /// Whether later steps for the same person make no sense without this one.
