@@ -8,7 +8,7 @@ use super::cycle::{Scope, UNDECIDED};
 use super::decide::Surroundings;
 use super::report::Calls;
 use super::{Engine, EngineError};
-use crate::model::{AccountId, GroupId, Presence, SysId};
+use crate::model::{AccountId, GroupId, Instant, Presence, SysId};
 use crate::okta::{Identity, OktaError};
 use crate::policy::desire::identify;
 use crate::reconcile::guard::{Protected, implausible_read};
@@ -17,6 +17,8 @@ use crate::store::StoreError;
 
 /// How far before the watermark a window starts: transactions commit late, and clocks differ.
 const OVERLAP: chrono::Duration = chrono::Duration::minutes(2);
+/// How far two clocks may be apart that say nothing of each other.
+const SKEW: chrono::Duration = chrono::Duration::minutes(10);
 /// A window has no real end: what is changed while it is read comes again with the next one.
 const AHEAD: chrono::Duration = chrono::Duration::days(1);
 
@@ -66,10 +68,16 @@ impl Engine {
         Ok(())
     }
 
+    /// Up to when a window that is read now is complete: by the instance's clock, or by ours with
+    /// room for a difference where it does not say.
+    async fn servicenow_clock(&self) -> Result<Instant, EngineError> {
+        Ok(self.servicenow.now().await?.unwrap_or_else(|| self.now() - SKEW))
+    }
+
     /// Requests and people whose rows changed since the watermark.
     async fn observe_changes(&mut self, cycle: i64) -> Result<(), EngineError> {
         let now = self.now();
-        let until = self.servicenow.now().await?;
+        let until = self.servicenow_clock().await?;
         let from = self.store.watermark()?.unwrap_or(until) - OVERLAP;
         let window = Window { from, to: until + AHEAD };
 
@@ -92,7 +100,7 @@ impl Engine {
     }
 
     async fn observe_everything(&mut self, cycle: i64) -> Result<Observed, EngineError> {
-        let until = self.servicenow.now().await?;
+        let until = self.servicenow_clock().await?;
         self.servicenow.probe_filter().await?;
         self.store.set_meta(UNDECIDED, "yes")?;
         self.read_groups(cycle).await?;

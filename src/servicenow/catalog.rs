@@ -150,7 +150,12 @@ impl ServiceNowReader {
             fields: paging::names(["sys_id", "number"]),
             may_lack: nothing_lacks,
         };
-        let rows = paging::collect(&self.connection, sweep).await?;
+        let rows = match paging::collect(&self.connection, sweep).await {
+            Ok(rows) => rows,
+            // Whatever the account's rights are, 400 means that there is no such table.
+            Err(ServiceNowError::Refused { status: 400, .. }) => Vec::new(),
+            Err(error) => return Err(error),
+        };
         rows.iter()
             .map(|row| {
                 Ok(Task {
@@ -179,9 +184,11 @@ impl ServiceNowReader {
             paging::peek(&self.connection, operation, "sys_journal_field", &query, &fields, FEW);
         let (rows, total) = match peek.await {
             Ok(found) => found,
-            Err(ServiceNowError::Forbidden { .. } | ServiceNowError::NotFound { .. }) => {
-                return Ok(None);
-            }
+            Err(
+                ServiceNowError::Forbidden { .. }
+                | ServiceNowError::NotFound { .. }
+                | ServiceNowError::Refused { .. },
+            ) => return Ok(None),
             Err(error) => return Err(error),
         };
         if rows.iter().any(|row| paging::present(row, &fields, nothing_lacks).is_err()) {
