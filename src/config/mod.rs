@@ -6,6 +6,7 @@
 mod check;
 mod credential;
 mod file;
+mod systems;
 
 pub use credential::Environment;
 
