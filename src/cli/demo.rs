@@ -1,8 +1,20 @@
 //! `demo`: one company's day in the terminal.
+//!
+//! Both systems are simulators on a loopback address; between them works the same engine as in
+//! `sync` and `drift`. What is told was looked up on both sides first: where something did not
+//! come true, the story ends with exit status 1.
+
+mod story;
+mod voice;
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::session::{Failure, exit};
+use story::Story;
+use voice::Voice;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -15,6 +27,28 @@ pub struct Args {
 }
 
 pub async fn demo(args: &Args) -> Result<ExitCode, Failure> {
-    let _ = args;
+    let voice = Voice::new();
+    voice.say(&format!(
+        "Example Corp has {} people, one ServiceNow and one Okta (both simulated here; seed {}).",
+        args.people, args.seed
+    ))?;
+    let people = usize::try_from(args.people).unwrap_or(200);
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    let story = Story::open(people, args.seed, voice)?;
+    tokio::select! {
+        told = story.tell() => told?,
+        () = stopped(&stop) => {
+            return Err(Failure::Failed("stopped before the story was over".to_owned()));
+        }
+    }
     Ok(exit::done())
+}
+
+async fn stopped(stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
