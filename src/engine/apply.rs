@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::cycle::Preview;
-use super::decide::Surroundings;
 use super::describe::sentence;
 use super::report::CycleReport;
 use super::{Engine, EngineError, Hands};
@@ -159,9 +158,9 @@ impl Engine {
             };
         }
         if error.is_none() {
-            event!(info)
+            event!(info);
         } else {
-            event!(warn)
+            event!(warn);
         }
         report.push(action);
         Ok(())
@@ -172,13 +171,13 @@ impl Engine {
         &mut self,
         preview: &Preview,
         touched: &Touched,
-        surroundings: &Surroundings,
         report: &mut CycleReport,
     ) -> Result<(), EngineError> {
         for person in &touched.people {
             self.refresh_settled(person, preview.cycle).await?;
         }
         let now = self.now();
+        let surroundings = &preview.surroundings;
         for (id, before) in &preview.decision.differing {
             if !touched.people.contains(id) {
                 self.store.looked_at(id, before.desired.next)?;
@@ -217,11 +216,7 @@ impl Engine {
     }
 
     /// Keeps what waits, and warns of what is new among it.
-    pub(super) fn keep_holds(
-        &self,
-        preview: &Preview,
-        _report: &mut CycleReport,
-    ) -> Result<(), EngineError> {
+    pub(super) fn keep_holds(&self, preview: &Preview) -> Result<(), EngineError> {
         let mut holds = Vec::new();
         for held in &preview.verdict.held {
             let view = self.action_report(&held.planned, "held", Some(held.reason.clone()))?;

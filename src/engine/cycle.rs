@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::decide::Decision;
+use super::decide::{Decision, Surroundings};
 use super::report::CycleReport;
 use super::{Engine, EngineError, Hands};
 use crate::model::{Instant, SysId};
@@ -27,6 +27,7 @@ pub struct Preview {
     pub(super) cycle: i64,
     pub(super) full: bool,
     pub(super) started: Instant,
+    pub(super) surroundings: Surroundings,
     /// Everybody whom this cycle looked at and whose facts differ.
     pub(super) decision: Decision,
     /// What may be done, and what waits.
@@ -89,6 +90,7 @@ impl Engine {
             cycle,
             full: *scope == Scope::Full,
             started,
+            surroundings,
             decision,
             verdict,
             people: observed.count,
@@ -107,13 +109,12 @@ impl Engine {
     ) -> Result<CycleReport, EngineError> {
         let calls = self.calls();
         let preview = self.preview(scope).await?;
-        let surroundings = self.surroundings().await?;
         let mut report = CycleReport::new(&preview);
 
-        self.keep_holds(&preview, &mut report)?;
+        self.keep_holds(&preview)?;
         let touched = self.apply(hands, &preview, &mut report).await?;
-        self.settle(&preview, &touched, &surroundings, &mut report).await?;
-        self.write_back(hands, &surroundings, &mut report).await?;
+        self.settle(&preview, &touched, &mut report).await?;
+        self.write_back(hands, &preview.surroundings, &mut report).await?;
 
         let outcome = report.outcome();
         let believed = preview.full && preview.implausible.is_none();

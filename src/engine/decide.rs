@@ -100,15 +100,13 @@ impl Engine {
         let actual = Actual { account, groups };
         let known = self.known(id)?;
         let baseline = self.store.baseline_of(id)?;
-        let active_by = known
-            .get(&FactKey::Status)
-            .filter(|fact| fact.established && fact.value.as_deref() == Some("active"))
-            .map(|fact| &fact.origin);
+        let effected =
+            known.get(&FactKey::Status).filter(|fact| fact.established).map(|fact| &fact.origin);
         let subject = Subject {
             person: &person,
             mandates: &mandates,
             linked: link.is_some(),
-            active_by,
+            effected,
             baseline: &baseline,
         };
         let desired = desire(&subject, &self.config.policy, &surroundings.rule_groups, now);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::cycle::{Preview, Scope};
 use super::decide::{Decision, Judged};
+use super::observe::the_one;
 use super::report::{
     ActionReport, ChangeView, CycleReport, DriftItem, DriftReport, DriftSummary, PersonView,
 };
@@ -41,30 +42,9 @@ impl Engine {
         };
         let only = match person {
             None => None,
-            Some(text) => Some(self.known_person(text)?),
+            Some(text) => Some(the_one(text, &self.people_named(text)?)?),
         };
         self.drift_report(&decision, &verdict, !cached, only.as_ref(), group)
-    }
-
-    fn known_person(&self, text: &str) -> Result<SysId, EngineError> {
-        let mut found = self.store.people_called(text)?;
-        for attribute in ["login", "email"] {
-            for account in self.store.accounts_where(attribute, text)? {
-                found.extend(self.store.person_of(&account.id)?);
-            }
-        }
-        if let Ok(id) = crate::model::AccountId::parse(text) {
-            found.extend(self.store.person_of(&id)?);
-        }
-        found.sort();
-        found.dedup();
-        match found.as_slice() {
-            [one] => Ok(one.clone()),
-            [] => Err(EngineError::Unknown(format!(
-                "nobody is called {text:?}: give a login, e-mail, user name, sys_id or Okta id"
-            ))),
-            _ => Err(EngineError::Unknown(format!("{text:?} fits {} people", found.len()))),
-        }
     }
 
     fn drift_report(

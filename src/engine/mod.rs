@@ -20,8 +20,10 @@ pub use report::{
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::OnceCell;
+
 use crate::config::Config;
-use crate::model::Instant;
+use crate::model::{AccountId, Instant};
 use crate::okta::{self, OktaError, OktaReader, OktaWriter};
 use crate::servicenow::{self, ServiceNowError, ServiceNowReader, ServiceNowWriter};
 use crate::store::{Orgs, Store, StoreError};
@@ -58,6 +60,8 @@ pub struct Engine {
     clock: Clock,
     progress: Progress,
     stop: Arc<AtomicBool>,
+    /// The Okta account that we sign in as, if it is one: asked once.
+    own_account: OnceCell<Option<AccountId>>,
 }
 
 /// The writing half. A command that only looks never has one.
@@ -84,6 +88,7 @@ impl Engine {
             clock,
             progress,
             stop: Arc::default(),
+            own_account: OnceCell::new(),
         })
     }
 
@@ -109,6 +114,7 @@ impl Engine {
             clock,
             progress,
             stop: Arc::default(),
+            own_account: OnceCell::new(),
         };
         Ok((engine, hands))
     }

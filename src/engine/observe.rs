@@ -325,7 +325,18 @@ impl Engine {
     }
 
     async fn find_person(&self, text: &str, cycle: i64) -> Result<SysId, EngineError> {
-        let mut found = self.store.people_called(text)?;
+        let mut found = self.people_named(text)?;
+        if found.is_empty() {
+            let people = self.servicenow.people_by(text).await?;
+            self.store.keep_people(&people, cycle)?;
+            found.extend(people.into_iter().map(|person| person.sys_id));
+        }
+        the_one(text, &found)
+    }
+
+    /// Everybody known whom a text fits: a login, e-mail, user name, `sys_id` or Okta id.
+    pub(super) fn people_named(&self, text: &str) -> Result<BTreeSet<SysId>, StoreError> {
+        let mut found: BTreeSet<SysId> = self.store.people_called(text)?.into_iter().collect();
         for attribute in ["login", "email"] {
             for account in self.store.accounts_where(attribute, text)? {
                 found.extend(self.store.person_of(&account.id)?);
@@ -334,23 +345,7 @@ impl Engine {
         if let Ok(id) = AccountId::parse(text) {
             found.extend(self.store.person_of(&id)?);
         }
-        if found.is_empty() {
-            let people = self.servicenow.people_by(text).await?;
-            self.store.keep_people(&people, cycle)?;
-            found.extend(people.into_iter().map(|person| person.sys_id));
-        }
-        found.sort();
-        found.dedup();
-        match found.as_slice() {
-            [one] => Ok(one.clone()),
-            [] => Err(EngineError::Unknown(format!(
-                "nobody is called {text:?}: give a login, e-mail, user name, sys_id or Okta id"
-            ))),
-            _ => Err(EngineError::Unknown(format!(
-                "{text:?} fits {} people: give a sys_id instead",
-                found.len()
-            ))),
-        }
+        Ok(found)
     }
 
     /// Names under `[[group]]` mean the group that they were first seen to name.
@@ -415,10 +410,18 @@ impl Engine {
                 protected.accounts.insert(id, "protected by the configuration".to_owned());
             }
         }
-        if let Identity::Account(account) = self.okta.identity().await? {
-            protected.accounts.insert(account.id, "Goldthread signs in as this account".to_owned());
+        let own = self.own_account.get_or_try_init(|| self.read_own_account()).await?;
+        if let Some(id) = own {
+            protected.accounts.insert(id.clone(), "Goldthread signs in as this account".to_owned());
         }
         Ok(Surroundings { protected, groups: self.store.managed_groups()?, rule_groups })
+    }
+
+    async fn read_own_account(&self) -> Result<Option<AccountId>, EngineError> {
+        Ok(match self.okta.identity().await? {
+            Identity::Account(account) => Some(account.id),
+            Identity::App(_) => None,
+        })
     }
 
     pub(super) fn calls(&self) -> Calls {
@@ -426,5 +429,18 @@ impl Engine {
             servicenow: self.servicenow.connection().calls(),
             okta: self.okta.connection().calls(),
         }
+    }
+}
+
+/// The only one whom a text fits.
+pub(super) fn the_one(text: &str, found: &BTreeSet<SysId>) -> Result<SysId, EngineError> {
+    match (found.first(), found.len()) {
+        (Some(one), 1) => Ok(one.clone()),
+        (None, _) => Err(EngineError::Unknown(format!(
+            "nobody is called {text:?}: give a login, e-mail, user name, sys_id or Okta id"
+        ))),
+        (Some(_), several) => Err(EngineError::Unknown(format!(
+            "{text:?} fits {several} people: give a sys_id instead"
+        ))),
     }
 }

@@ -75,8 +75,8 @@ pub struct Subject<'a> {
     pub mandates: &'a [Mandate],
     /// Whether an account is linked.
     pub linked: bool,
-    /// The request by which the account was seen to be active, if it was.
-    pub active_by: Option<&'a Origin>,
+    /// The request whose status the account was last seen to have, if any.
+    pub effected: Option<&'a Origin>,
     /// Groups that the account was in when it, or the group, came under management.
     pub baseline: &'a BTreeSet<GroupId>,
 }
@@ -94,7 +94,7 @@ pub fn desire(
     let folded = fold(subject.mandates, now);
     let mut desired = Desired {
         next: folded.next,
-        may_unsuspend: folded.suspended_by.is_some(),
+        may_unsuspend: folded.suspension.is_some(),
         ..Desired::default()
     };
     if subject.person.presence == Presence::Outside {
@@ -138,22 +138,61 @@ fn reason(mandate: &Mandate) -> Reason {
     Reason::Request { request: mandate.request.clone(), until: mandate.terms.ends }
 }
 
-/// The origin of what follows from the record: the newest join or move, else take-over.
-fn placed(folded: &Folded<'_>, subject: &Subject<'_>) -> (Origin, Cause, bool) {
+/// Where what follows from the record comes from: the newest join or move, else take-over.
+fn placed<'a>(folded: &Folded<'a>, subject: &Subject<'_>) -> Source<'a> {
     match folded.placement {
-        Some(mandate) => (by(mandate), Cause::Request, mandate.history),
-        None if subject.linked => (Origin::Baseline, Cause::Record, false),
-        None => (Origin::None, Cause::Record, false),
+        Some(mandate) => Source::request(mandate),
+        None if subject.linked => Source::record(Origin::Baseline),
+        None => Source::record(Origin::None),
     }
 }
 
-fn observed(policy: &Policy, mandate: Option<&Mandate>, rule: bool) -> Option<String> {
+/// Where a fact comes from, before its value is known.
+#[derive(Debug, Clone)]
+struct Source<'a> {
+    origin: Origin,
+    cause: Cause,
+    mandate: Option<&'a Mandate>,
+}
+
+impl<'a> Source<'a> {
+    fn request(mandate: &'a Mandate) -> Self {
+        Self { origin: by(mandate), cause: Cause::Request, mandate: Some(mandate) }
+    }
+
+    fn record(origin: Origin) -> Self {
+        Self { origin, cause: Cause::Record, mandate: None }
+    }
+}
+
+impl<T> Fact<T> {
+    /// What a request asks for.
+    fn asked(policy: &Policy, value: T, mandate: &Mandate) -> Self {
+        let reasons = BTreeSet::from([reason(mandate)]);
+        Self { reasons, ..Self::ruled(policy, value, Source::request(mandate), "") }
+    }
+
+    /// What follows from the record by a text of the configuration.
+    fn ruled(policy: &Policy, value: T, source: Source<'_>, basis: &str) -> Self {
+        Self {
+            value,
+            origin: source.origin,
+            cause: source.cause,
+            reasons: BTreeSet::from([Reason::Record]),
+            basis: basis.to_owned(),
+            hold: None,
+            report: None,
+            observe: observed(policy, source.mandate.is_some_and(|mandate| mandate.observe)),
+            history: source.mandate.is_some_and(|mandate| mandate.history),
+        }
+    }
+}
+
+fn observed(policy: &Policy, part: bool) -> Option<String> {
     if policy.observe {
         Some("the program only observes".to_owned())
-    } else if rule || mandate.is_some_and(|mandate| mandate.observe) {
-        Some("this part of the configuration only observes".to_owned())
     } else {
-        None
+        part.then(|| "this part of the configuration only observes".to_owned())
     }
 }
 
@@ -166,33 +205,17 @@ fn status(
 ) -> Option<Fact<Wish>> {
     let person = subject.person;
     let usable = person.is_active() && person.presence != Presence::Gone;
-    let asked = folded.status.map(|(wish, mandate)| Fact {
-        value: wish,
-        origin: by(mandate),
-        cause: Cause::Request,
-        reasons: BTreeSet::from([reason(mandate)]),
-        basis: String::new(),
-        hold: None,
-        report: None,
-        observe: observed(policy, Some(mandate), false),
-        history: mandate.history,
-    });
+    let asked = folded.status.map(|(wish, mandate)| Fact::asked(policy, wish, mandate));
     if asked.as_ref().is_some_and(|fact| fact.value == Wish::Deactivated) {
         return asked;
     }
     if usable {
         return asked.or_else(|| ahead(policy, folded, now, desired)).or_else(|| {
             (policy.accounts == Accounts::Active && person.presence == Presence::Present).then(
-                || Fact {
-                    value: Wish::Active,
-                    origin: if subject.linked { Origin::Baseline } else { Origin::None },
-                    cause: Cause::Record,
-                    reasons: BTreeSet::from([Reason::Record]),
-                    basis: "lifecycle.accounts = active".to_owned(),
-                    hold: None,
-                    report: None,
-                    observe: observed(policy, None, false),
-                    history: false,
+                || {
+                    let origin = if subject.linked { Origin::Baseline } else { Origin::None };
+                    let basis = "lifecycle.accounts = active";
+                    Fact::ruled(policy, Wish::Active, Source::record(origin), basis)
                 },
             )
         });
@@ -204,8 +227,11 @@ fn status(
         .map_or(if subject.linked { Origin::Baseline } else { Origin::None }, |fact| {
             fact.origin.clone()
         });
+    let took_effect = folded
+        .status
+        .is_some_and(|(_, mandate)| mandate.closed || subject.effected == Some(&by(mandate)));
     if let Some(mut fact) = asked
-        && subject.active_by != Some(&fact.origin)
+        && !took_effect
         && fact.value == Wish::Active
     {
         let text = "the person's record in ServiceNow is inactive".to_owned();
@@ -230,17 +256,8 @@ fn status(
         InactiveRecord::Hold => (Wish::Suspended, Some(text), None),
         InactiveRecord::Report => (Wish::Suspended, None, Some(text)),
     };
-    Some(Fact {
-        value,
-        origin,
-        cause: Cause::Record,
-        reasons: BTreeSet::from([Reason::Record]),
-        basis: "lifecycle.inactive_record".to_owned(),
-        hold,
-        report,
-        observe: observed(policy, None, false),
-        history: false,
-    })
+    let fact = Fact::ruled(policy, value, Source::record(origin), "lifecycle.inactive_record");
+    Some(Fact { hold, report, ..fact })
 }
 
 /// A staged account for a join whose start is near.
@@ -260,29 +277,19 @@ fn ahead(
         desired.next = Some(desired.next.map_or(from, |next| next.min(from)));
         return None;
     }
-    Some(Fact {
-        value: Wish::Staged,
-        origin: by(mandate),
-        cause: Cause::Request,
-        reasons: BTreeSet::from([reason(mandate)]),
-        basis: String::new(),
-        hold: None,
-        report: None,
-        observe: observed(policy, Some(mandate), false),
-        history: mandate.history,
-    })
+    Some(Fact::asked(policy, Wish::Staged, mandate))
 }
 
 fn profile(subject: &Subject<'_>, policy: &Policy, folded: &Folded<'_>, desired: &mut Desired) {
-    let (mut origin, mut cause, mut history) = placed(folded, subject);
-    if let (Origin::None, Some(mandate)) = (&origin, folded.ahead) {
-        (origin, cause, history) = (by(mandate), Cause::Request, mandate.history);
+    let mut source = placed(folded, subject);
+    if let (Origin::None, Some(mandate)) = (&source.origin, folded.ahead) {
+        source = Source::request(mandate);
     }
     let scope = Scope::person(&subject.person.record);
     for (attribute, expression) in &policy.profile {
         let anomaly = |kind, text| Anomaly {
             key: FactKey::Profile(attribute.clone()),
-            origin: origin.clone(),
+            origin: source.origin.clone(),
             kind,
             text,
             blocked: false,
@@ -307,34 +314,17 @@ fn profile(subject: &Subject<'_>, policy: &Policy, folded: &Folded<'_>, desired:
         }
         desired.profile.insert(
             attribute.clone(),
-            Fact {
-                value: (!value.is_empty()).then_some(value),
-                origin: origin.clone(),
-                cause,
-                reasons: BTreeSet::from([Reason::Record]),
-                basis: expression.source().to_owned(),
-                hold: None,
-                report: None,
-                observe: observed(policy, folded.placement, false),
-                history,
-            },
+            Fact::ruled(
+                policy,
+                (!value.is_empty()).then_some(value),
+                source.clone(),
+                expression.source(),
+            ),
         );
     }
     if let Some(anchor) = &policy.anchor {
-        desired.profile.insert(
-            anchor.clone(),
-            Fact {
-                value: Some(subject.person.sys_id.as_str().to_owned()),
-                origin,
-                cause,
-                reasons: BTreeSet::from([Reason::Record]),
-                basis: "identity.anchor".to_owned(),
-                hold: None,
-                report: None,
-                observe: observed(policy, folded.placement, false),
-                history,
-            },
-        );
+        let id = Some(subject.person.sys_id.as_str().to_owned());
+        desired.profile.insert(anchor.clone(), Fact::ruled(policy, id, source, "identity.anchor"));
     }
 }
 
@@ -363,7 +353,7 @@ fn memberships(
     desired: &mut Desired,
 ) {
     let gone = wish == Some(Wish::Deactivated);
-    let (origin, cause, history) = placed(folded, subject);
+    let source = placed(folded, subject);
     let mut wanted: BTreeMap<GroupId, Fact<bool>> = BTreeMap::new();
     let mut unruled: BTreeSet<GroupId> = BTreeSet::new();
     let mut exact: BTreeSet<&GroupId> = BTreeSet::new();
@@ -382,7 +372,7 @@ fn memberships(
             Err(error) => {
                 desired.anomalies.push(Anomaly {
                     key: FactKey::Membership(group.clone()),
-                    origin: origin.clone(),
+                    origin: source.origin.clone(),
                     kind: "expression",
                     text: format!("`when` of group {} cannot be evaluated: {error}", rule.name),
                     blocked: false,
@@ -393,20 +383,18 @@ fn memberships(
             }
         };
         let fact = Fact {
-            value: belongs,
-            origin: origin.clone(),
-            cause,
-            reasons: BTreeSet::from([Reason::Rule(rule.name.clone())]),
-            basis: rule.when.source().to_owned(),
-            hold: None,
-            report: None,
-            observe: observed(policy, None, rule.observe),
-            history,
+            observe: observed(policy, rule.observe),
+            reasons: if belongs {
+                BTreeSet::from([Reason::Rule(rule.name.clone())])
+            } else {
+                BTreeSet::new()
+            },
+            ..Fact::ruled(policy, belongs, source.clone(), rule.when.source())
         };
         if belongs {
             wanted.insert(group.clone(), fact);
         } else if rule.exact {
-            wanted.entry(group.clone()).or_insert(Fact { reasons: BTreeSet::new(), ..fact });
+            wanted.entry(group.clone()).or_insert(fact);
         } else {
             unruled.insert(group.clone());
         }
@@ -424,15 +412,9 @@ fn memberships(
         wanted.insert(
             group.clone(),
             Fact {
-                value: true,
-                origin: by(newest),
-                cause: Cause::Request,
                 reasons,
-                basis: String::new(),
-                hold: None,
-                report: None,
-                observe: observed(policy, Some(newest), false),
                 history: mandates.iter().all(|mandate| mandate.history),
+                ..Fact::asked(policy, true, newest)
             },
         );
     }
@@ -444,15 +426,8 @@ fn memberships(
             }
             unruled.remove(group);
             let fact = wanted.entry(group.clone()).or_insert_with(|| Fact {
-                value: true,
-                origin: Origin::Baseline,
-                cause: Cause::Record,
                 reasons: BTreeSet::new(),
-                basis: String::new(),
-                hold: None,
-                report: None,
-                observe: observed(policy, None, false),
-                history: false,
+                ..Fact::ruled(policy, true, Source::record(Origin::Baseline), "")
             });
             fact.reasons.insert(Reason::Baseline);
         }
@@ -493,17 +468,7 @@ fn memberships(
             desired.memberships.clear();
             return;
         }
-        _ => Fact {
-            value: false,
-            origin,
-            cause,
-            reasons: BTreeSet::new(),
-            basis: String::new(),
-            hold: None,
-            report: None,
-            observe: observed(policy, folded.placement, false),
-            history,
-        },
+        _ => Fact { reasons: BTreeSet::new(), ..Fact::ruled(policy, false, source, "") },
     });
     if wish == Some(Wish::Staged) {
         // Access begins with the start, the account only exists before it.
@@ -515,17 +480,7 @@ fn memberships(
 }
 
 fn taken_away(policy: &Policy, mandate: &Mandate) -> Fact<bool> {
-    Fact {
-        value: false,
-        origin: by(mandate),
-        cause: Cause::Request,
-        reasons: BTreeSet::new(),
-        basis: String::new(),
-        hold: None,
-        report: None,
-        observe: observed(policy, Some(mandate), false),
-        history: mandate.history,
-    }
+    Fact { reasons: BTreeSet::new(), ..Fact::asked(policy, false, mandate) }
 }
 
 #[cfg(test)]

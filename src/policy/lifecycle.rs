@@ -38,8 +38,8 @@ pub struct Folded<'a> {
     pub placement: Option<&'a Mandate>,
     /// A join that is approved and not in force yet.
     pub ahead: Option<&'a Mandate>,
-    /// The newest request that explains why the account may be suspended.
-    pub suspended_by: Option<&'a Mandate>,
+    /// The newest request that explains a suspension, or asks to lift it.
+    pub suspension: Option<&'a Mandate>,
     /// Requests that speak for a membership.
     pub grants: BTreeMap<GroupId, BTreeSet<usize>>,
     /// The newest request that took a membership away.
@@ -108,12 +108,13 @@ impl<'a> Folded<'a> {
                 if !self.is_gone() {
                     let wish = if ended { Wish::Active } else { Wish::Suspended };
                     self.status = Some((wish, mandate));
-                    self.suspended_by = Some(mandate);
+                    self.suspension = Some(mandate);
                 }
             }
             Operation::Resume => {
                 if !self.is_gone() {
                     self.status = Some((Wish::Active, mandate));
+                    self.suspension = Some(mandate);
                 }
             }
             Operation::Grant if ended => {

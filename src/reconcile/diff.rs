@@ -181,28 +181,33 @@ pub fn diff(
             drift.reason = format!("only observed: {}", drift.reason);
         }
     }
-    follow_the_account(&mut found, actual);
+    follow_the_account(&mut found);
     found.sort_by(|a, b| a.key.cmp(&b.key));
     found
 }
 
-/// Memberships wait for the account that they are for.
-fn follow_the_account(found: &mut [Drift], actual: &Actual) {
-    if !super::plan::is_dormant(actual.account.as_ref()) {
-        return;
-    }
+/// Memberships wait for the account that they are for: nobody is added before the account is
+/// there, and a leaver loses nothing before the account is disabled.
+fn follow_the_account(found: &mut [Drift]) {
     let account = found
         .iter()
-        .find(|drift| matches!(drift.remedy, Some(Remedy::Create { .. } | Remedy::Revive)))
-        .map(|drift| (drift.disposition, drift.reason.clone(), drift.observed));
-    let Some((disposition, reason, observed)) = account else { return };
-    if disposition == Disposition::Apply {
-        return;
-    }
-    for drift in found.iter_mut() {
-        if drift.disposition == Disposition::Apply
-            && matches!(drift.remedy, Some(Remedy::Add | Remedy::Update))
-        {
+        .find(|drift| {
+            drift.disposition != Disposition::Apply
+                && matches!(
+                    drift.remedy,
+                    Some(Remedy::Create { .. } | Remedy::Revive | Remedy::Deactivate)
+                )
+        })
+        .map(|drift| (drift.remedy, drift.disposition, drift.reason.clone(), drift.observed));
+    let Some((remedy, disposition, reason, observed)) = account else { return };
+    let leaving = remedy == Some(Remedy::Deactivate);
+    for drift in found.iter_mut().filter(|drift| drift.disposition == Disposition::Apply) {
+        let follows = match drift.remedy {
+            Some(Remedy::Remove) => leaving,
+            Some(Remedy::Add | Remedy::Update) => !leaving,
+            _ => false,
+        };
+        if follows {
             drift.disposition = disposition;
             drift.observed = observed;
             drift.reason.clone_from(&reason);
@@ -402,21 +407,13 @@ fn diff_memberships(
     groups: &BTreeMap<GroupId, Group>,
 ) -> Vec<Drift> {
     // A deactivated account takes no memberships; those wanted come with its activation.
+    let active = desired.status.as_ref().is_some_and(|status| status.value == Wish::Active);
+    let takes_members = active || !super::plan::is_dormant(actual.account.as_ref());
     let mut found = Vec::new();
     for (group, fact) in &desired.memberships {
         let is = actual.groups.contains(group);
-        if is == fact.value || (fact.value && actual.account.is_none() && desired.status.is_none())
-        {
+        if is == fact.value || (fact.value && !takes_members) || !groups.contains_key(group) {
             continue;
-        }
-        let Some(known_group) = groups.get(group) else {
-            continue;
-        };
-        if !fact.value && known_group.blocked().is_some() && fact.reasons.is_empty() {
-            let asked = fact.cause == Cause::Request && desired.elsewhere.as_ref() != Some(fact);
-            if !asked {
-                continue;
-            }
         }
         found.push(drift_of(
             FactKey::Membership(group.clone()),

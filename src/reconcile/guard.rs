@@ -248,8 +248,9 @@ struct Crossing {
     concerns: Box<dyn Fn(&Planned) -> bool>,
 }
 
+/// What disables an account, and what a leave takes away with it.
 fn is_disabling(planned: &Planned) -> bool {
-    planned.action.step.disables()
+    planned.action.step.disables() || planned.leaver
 }
 
 fn is_removal(planned: &Planned) -> bool {

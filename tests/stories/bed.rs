@@ -110,14 +110,14 @@ impl Bed {
 
     /// Somebody with an account.
     pub fn employee(&self, place: usize) -> Person {
-        let people = self.stage.company.people().iter().skip(1).filter(|p| !p.newcomer);
-        people.skip(place).next().expect("the company is large enough").clone()
+        let mut people = self.stage.company.people().iter().skip(1).filter(|p| !p.newcomer);
+        people.nth(place).expect("the company is large enough").clone()
     }
 
     /// Somebody without one.
     pub fn newcomer(&self, place: usize) -> Person {
-        let people = self.stage.company.people().iter().filter(|p| p.newcomer);
-        people.skip(place).next().expect("the company is large enough").clone()
+        let mut people = self.stage.company.people().iter().filter(|p| p.newcomer);
+        people.nth(place).expect("the company is large enough").clone()
     }
 
     /// Places an order and has it approved.

@@ -98,7 +98,7 @@ struct Case {
     person: Person,
     policy: Policy,
     linked: bool,
-    active_by: Option<Origin>,
+    effected: Option<Origin>,
     baseline: BTreeSet<GroupId>,
 }
 
@@ -107,7 +107,7 @@ fn case() -> Case {
         person: jane(),
         policy: policy(),
         linked: true,
-        active_by: None,
+        effected: None,
         baseline: BTreeSet::new(),
     }
 }
@@ -118,7 +118,7 @@ impl Case {
             person: &self.person,
             mandates,
             linked: self.linked,
-            active_by: self.active_by.as_ref(),
+            effected: self.effected.as_ref(),
             baseline: &self.baseline,
         };
         desire(&subject, &self.policy, &[Some(group("gs"))], at(&format!("{day}T12:00:00Z")))
@@ -162,7 +162,7 @@ fn a_join_ahead_of_its_start_makes_nothing_until_the_configured_lead() {
     assert_eq!(status(&desired), None);
     assert_eq!(desired.next, Some(at("2026-02-10T08:00:00Z")));
 
-    case.policy.create_ahead = Duration::from_secs(3 * 86_400);
+    case.policy.create_ahead = Duration::from_hours(72);
     assert_eq!(
         case.on("2026-02-01", std::slice::from_ref(&join)).next,
         Some(at("2026-02-07T08:00:00Z"))
@@ -281,7 +281,7 @@ fn an_inactive_record_holds_a_join_that_never_took_effect_and_suspends_one_that_
     assert!(fresh.status.as_ref().is_some_and(|fact| fact.hold.is_some()));
 
     case.linked = true;
-    case.active_by = Some(by(&join));
+    case.effected = Some(by(&join));
     let known = case.on("2026-01-06", &[join]);
     assert_eq!(status(&known), Some((Wish::Suspended, "R1".to_owned())));
     assert_eq!(known.status.unwrap().cause, Cause::Record);

@@ -110,7 +110,9 @@ impl App for ServiceNow {
             cookie: request.header("cookie").unwrap_or_default().to_owned(),
         };
         state.calls.push(call);
-        response
+        // The instance's clock, not the machine's: clients take their windows from it.
+        let date = state.clock.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        response.with_header("Date", date)
     }
 
     fn fault_body(&self, status: u16) -> Response {

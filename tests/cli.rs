@@ -1,0 +1,388 @@
+//! The program as its users run it: arguments, exit statuses, what it prints, what it never prints.
+#![cfg(feature = "sim")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use goldthread::sim::clock::Clock;
+use goldthread::sim::company::Person;
+use goldthread::sim::http::Response;
+use goldthread::sim::servicenow::Ordered;
+use goldthread::sim::stage::{OKTA_TOKEN, Stage};
+use serde_json::Value;
+
+/// Both simulated systems, and a folder with a configuration for them.
+struct Desk {
+    stage: Stage,
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn set() -> Self {
+        let stage = Stage::open(60, 7, Clock::new(), None).unwrap();
+        stage.servicenow.set(|switches| {
+            switches.approval_delay = Duration::ZERO;
+            switches.order_delay = Duration::ZERO;
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let config = stage.config(folder.path()).unwrap();
+        std::fs::write(folder.path().join("config.toml"), config).unwrap();
+        Self { stage, folder }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("config.toml")
+    }
+
+    fn rewrite(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.path()).unwrap();
+        assert!(text.contains(from), "the configuration has no {from:?}");
+        std::fs::write(self.path(), text.replacen(from, to, 1)).unwrap();
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let output = program(Some(&self.path()), arguments);
+        for secret in [OKTA_TOKEN, &self.stage.servicenow.credentials().password] {
+            assert!(!text(&output.stdout).contains(secret), "a secret on standard output");
+            assert!(!text(&output.stderr).contains(secret), "a secret on standard error");
+        }
+        output
+    }
+
+    fn newcomer(&self) -> Person {
+        self.stage.company.people().iter().rev().find(|p| p.newcomer).unwrap().clone()
+    }
+
+    fn join(&self) -> (Person, Ordered) {
+        let person = self.newcomer();
+        let groups = self.stage.company.group_id("app-jira");
+        let variables = [
+            ("employee", person.sys_id.as_str()),
+            ("start_date", "2020-01-01"),
+            ("groups", &groups),
+            ("action", "Add"),
+        ];
+        let order =
+            self.stage.servicenow.order("Okta onboarding", &person.sys_id, &variables).unwrap();
+        assert!(self.stage.servicenow.approve(&order.number));
+        (person, order)
+    }
+
+    fn writes(&self) -> usize {
+        self.stage.okta.writes().len() + self.stage.servicenow.writes().len()
+    }
+
+    fn is_closed(&self, order: &Ordered) -> bool {
+        self.stage.servicenow.request(&order.number).unwrap().state == "3"
+    }
+}
+
+fn command(config: Option<&Path>, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_goldthread"));
+    command.env_remove("GOLDTHREAD_CONFIG").env_remove("RUST_LOG").args(arguments);
+    if let Some(config) = config {
+        command.arg("--config").arg(config);
+    }
+    command
+}
+
+fn program(config: Option<&Path>, arguments: &[&str]) -> Output {
+    command(config, arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", text(&output.stdout)))
+}
+
+fn keys(value: &Value) -> BTreeSet<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn the_demo_tells_its_story_and_ends_with_how_to_go_on() {
+    let output = program(None, &["demo", "--people", "60"]);
+    let told = text(&output.stdout);
+    assert_eq!(code(&output), 0, "{told}\n{}", text(&output.stderr));
+    for piece in ["RITM0010001", "joins", "moves from", "by hand", "leaves", "config.toml"] {
+        assert!(told.contains(piece), "no {piece:?} in\n{told}");
+    }
+    assert!(!told.contains('\x1b'), "colour without a terminal");
+}
+
+#[test]
+fn help_teaches_and_wrong_usage_is_64() {
+    for (arguments, expected) in [
+        (&["--help"][..], 0),
+        (&["sync", "--help"], 0),
+        (&["--version"], 0),
+        (&["completions", "bash"], 0),
+        (&["man"], 0),
+        (&[], 64),
+        (&["snyc"], 64),
+        (&["sync", "--full", "--person", "jane"], 64),
+        (&["simulate", "--listen", "0.0.0.0:0"], 64),
+    ] {
+        let output = program(None, arguments);
+        assert_eq!(code(&output), expected, "{arguments:?}: {}", text(&output.stderr));
+        assert_eq!(output.stdout.is_empty(), expected != 0, "{arguments:?}");
+    }
+    let help = text(&program(None, &["--help"]).stdout);
+    assert!(help.contains("goldthread demo") && help.contains("EXIT STATUS"), "{help}");
+}
+
+#[test]
+fn a_configuration_that_cannot_be_used_is_one_message_and_78() {
+    let output = program(Some(Path::new("/nowhere/config.toml")), &["sync"]);
+    assert_eq!(code(&output), 78);
+    assert!(text(&output.stderr).contains("/nowhere/config.toml"));
+
+    let desk = Desk::set();
+    desk.rewrite("[okta]", "[oktta]");
+    let output = desk.run(&["sync"]);
+    assert_eq!(code(&output), 78);
+    let message = text(&output.stderr);
+    assert!(
+        message.contains("config.toml:") && message.contains("did you mean `okta`"),
+        "{message}"
+    );
+    assert_eq!(desk.writes(), 0);
+}
+
+#[test]
+fn whatever_is_wrong_with_a_side_is_one_clear_message_and_nothing_is_written() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = format!("http://{}", free.local_addr().unwrap());
+    drop(free);
+    let case = |name: &str, spoil: &dyn Fn(&Desk), expected: &str| {
+        let desk = Desk::set();
+        desk.join();
+        desk.stage.servicenow.clear_calls();
+        spoil(&desk);
+        let output = desk.run(&["sync"]);
+        let message = text(&output.stderr);
+        assert_eq!(code(&output), 1, "{name}: {message}");
+        assert!(message.contains(expected), "{name}: {message}");
+        assert_eq!(message.matches("goldthread:").count(), 1, "{name}: {message}");
+        assert!(output.stdout.is_empty(), "{name}");
+        assert_eq!(desk.writes(), 0, "{name}");
+    };
+    case(
+        "wrong ServiceNow password",
+        &|desk| std::fs::write(desk.folder.path().join("servicenow-password"), "wrong").unwrap(),
+        "ServiceNow refused the sign-in",
+    );
+    case(
+        "wrong Okta token",
+        &|desk| std::fs::write(desk.folder.path().join("okta-token"), "wrong").unwrap(),
+        "Okta",
+    );
+    case(
+        "Okta unreachable",
+        &|desk| desk.rewrite(desk.stage.okta_url(), &closed),
+        "cannot be reached",
+    );
+    case(
+        "not ServiceNow at all",
+        &|desk| {
+            let page = Response::html(200, "<html>Sign in</html>");
+            let fault = goldthread::sim::faults::Fault::Custom(page);
+            desk.stage.servicenow_faults.on("*", "/api", fault).always();
+        },
+        "page",
+    );
+}
+
+#[test]
+fn a_plan_and_a_drift_report_leave_no_trace() {
+    let desk = Desk::set();
+    let (person, order) = desk.join();
+    desk.stage.servicenow.clear_calls();
+    for arguments in [&["plan"][..], &["drift"]] {
+        let output = desk.run(arguments);
+        assert_eq!(code(&output), 2, "{}", text(&output.stderr));
+        assert!(text(&output.stdout).contains(&order.number), "{}", text(&output.stdout));
+    }
+    assert_eq!(desk.writes(), 0);
+    assert!(desk.stage.okta.find(&person.email).is_none());
+    assert!(!desk.folder.path().join("goldthread.db").exists());
+}
+
+#[test]
+fn sync_converges_and_json_has_exactly_the_documented_keys() {
+    let desk = Desk::set();
+    let (person, order) = desk.join();
+    let planned = json(&desk.run(&["plan", "--format", "json"]));
+    assert_eq!(planned["actions"][0]["outcome"], "planned");
+    let output = desk.run(&["sync", "--format", "json"]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let report = json(&output);
+    assert_eq!(
+        keys(&report),
+        BTreeSet::from(["cycle", "full", "quarantined", "actions", "summary", "calls", "seconds"])
+    );
+    assert_eq!(
+        keys(&report["summary"]),
+        BTreeSet::from(["planned", "applied", "failed", "held", "skipped"])
+    );
+    assert_eq!(keys(&report["calls"]), BTreeSet::from(["servicenow", "okta"]));
+    let action = &report["actions"][0];
+    for key in [
+        "id",
+        "request",
+        "parent",
+        "cause",
+        "action",
+        "person",
+        "group",
+        "changes",
+        "outcome",
+        "okta_request_id",
+        "error",
+    ] {
+        assert!(action.get(key).is_some(), "no {key} in {action}");
+    }
+    assert_eq!(
+        keys(&action["person"]),
+        BTreeSet::from(["sys_id", "user_name", "login", "okta_id"])
+    );
+    assert_eq!(action["request"], order.number);
+    assert_eq!(action["changes"]["login"]["to"], person.email);
+    assert!(action["error"].is_null() && action["okta_request_id"].is_string());
+    assert!(desk.is_closed(&order));
+
+    let before = desk.writes();
+    let again = desk.run(&["sync"]);
+    assert_eq!((code(&again), desk.writes()), (0, before), "{}", text(&again.stdout));
+    assert!(text(&again.stdout).contains("nothing to do"));
+
+    let account = desk.stage.okta.find(&person.email).unwrap();
+    desk.stage.okta.set_profile(&account.id, &serde_json::json!({"department": "Elsewhere"}));
+    let output = desk.run(&["drift", "--format", "json"]);
+    assert_eq!(code(&output), 2);
+    let report = json(&output);
+    assert_eq!(keys(&report), BTreeSet::from(["generated_at", "live", "summary", "items"]));
+    assert_eq!(
+        keys(&report["summary"]),
+        BTreeSet::from([
+            "people",
+            "in_sync",
+            "drifted",
+            "actions",
+            "held",
+            "unmanaged",
+            "quarantined"
+        ])
+    );
+    let item = report["items"].as_array().unwrap().iter().find(|i| i["fact"] == "profile").unwrap();
+    assert_eq!(
+        keys(item),
+        BTreeSet::from([
+            "person",
+            "fact",
+            "name",
+            "desired",
+            "actual",
+            "request",
+            "parent",
+            "cause",
+            "disposition",
+            "action",
+            "reason",
+        ])
+    );
+    assert_eq!((&item["request"], &item["cause"]), (&order.number.clone().into(), &"drift".into()));
+    assert_eq!(item["action"], "update");
+}
+
+#[test]
+fn drift_from_the_last_observed_state_asks_nobody_and_goes_into_a_file() {
+    let desk = Desk::set();
+    let output = desk.run(&["drift", "--cached"]);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stderr).contains("goldthread sync"));
+    desk.run(&["sync"]);
+    let file = desk.folder.path().join("report.json");
+    let output =
+        desk.run(&["drift", "--cached", "--format", "json", "--output", file.to_str().unwrap()]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    assert!(output.stdout.is_empty());
+    let report: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    assert_eq!(report["live"], false);
+}
+
+#[test]
+fn one_person_can_be_handled_on_demand_and_a_stranger_is_named() {
+    let desk = Desk::set();
+    desk.run(&["sync"]);
+    let (person, order) = desk.join();
+    let output = desk.run(&["sync", "--person", &person.user_name]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    assert!(desk.is_closed(&order));
+    let output = desk.run(&["sync", "--person", "nobody.at.all"]);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stderr).contains("nobody is called \"nobody.at.all\""));
+}
+
+#[test]
+fn a_store_of_other_systems_is_refused() {
+    let desk = Desk::set();
+    desk.run(&["sync"]);
+    let other = Stage::open(10, 1, Clock::new(), None).unwrap();
+    desk.rewrite(desk.stage.okta_url(), other.okta_url());
+    let output = desk.run(&["sync"]);
+    assert_eq!(code(&output), 78, "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("belongs to"));
+}
+
+#[test]
+fn the_daemon_carries_out_a_request_keeps_the_store_and_stops_when_told() {
+    let desk = Desk::set();
+    let log = std::fs::File::create(desk.folder.path().join("log")).unwrap();
+    let mut daemon = command(Some(&desk.path()), &["--log-format", "json", "run"])
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let (_, order) = desk.join();
+    let patience = Instant::now();
+    while !desk.is_closed(&order) {
+        assert!(patience.elapsed() < Duration::from_mins(1), "the request was not carried out");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+
+    let second = desk.run(&["sync"]);
+    assert_eq!(code(&second), 1);
+    assert!(text(&second.stderr).contains("in use by goldthread run"), "{}", text(&second.stderr));
+    assert_eq!(code(&desk.run(&["drift"])), 0, "reading is possible meanwhile");
+
+    let stopped = Instant::now();
+    Command::new("kill").arg(daemon.id().to_string()).status().unwrap();
+    assert_eq!(daemon.wait().unwrap().code(), Some(0));
+    assert!(stopped.elapsed() < Duration::from_secs(10));
+
+    let log = std::fs::read_to_string(desk.folder.path().join("log")).unwrap();
+    assert!(!log.contains(OKTA_TOKEN));
+    let created = log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .find(|event| event["action"] == "create")
+        .unwrap_or_else(|| panic!("{log}"));
+    for (field, value) in
+        [("request", order.number.as_str()), ("outcome", "applied"), ("cause", "request")]
+    {
+        assert_eq!(created[field], value, "{created}");
+    }
+    let sentence = created["message"].as_str().unwrap();
+    assert!(sentence.starts_with(&format!("{}: created", order.number)), "{sentence}");
+}

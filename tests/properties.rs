@@ -1,0 +1,467 @@
+//! What holds for every person, every set of requests and every account: checked on the pure core
+//! over generated ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use goldthread::model::{
+    Account, AccountId, AccountStatus, FactKey, Group, GroupId, GroupKind, Instant, Mandate,
+    Operation, Origin, Person, Presence, Record, RequestNumber, RequestRef, Standing, Step, SysId,
+    Terms,
+};
+use goldthread::policy::desire::{Desired, Subject, desire};
+use goldthread::policy::expression::Expression;
+use goldthread::policy::{
+    Accounts, Disposal, GroupRule, InactiveRecord, Policy, SuspendedElsewhere,
+};
+use goldthread::reconcile::diff::{Actual, Drift, Facts, Known, Setting, diff, member};
+use goldthread::reconcile::guard::{Context, Limits, Protected, approve};
+use goldthread::reconcile::plan::{Gate, Planned, actions, plan};
+use proptest::prelude::*;
+
+fn now() -> Instant {
+    "2026-06-01T12:00:00Z".parse().unwrap()
+}
+
+fn group(number: u8) -> GroupId {
+    GroupId::parse(&format!("g{number}")).unwrap()
+}
+
+fn policy() -> Policy {
+    let user = |source: &str| Expression::compile(source, &["user"]).unwrap();
+    let rule = |name: &str, when: &str, exact| GroupRule {
+        name: name.to_owned(),
+        when: user(when),
+        exact,
+        observe: false,
+    };
+    Policy {
+        profile: BTreeMap::from([
+            ("login".to_owned(), user("user.email")),
+            ("email".to_owned(), user("user.email")),
+            ("department".to_owned(), user("user.department.name")),
+        ]),
+        requests: Vec::new(),
+        groups: vec![
+            rule("exact", "user.department.name == 'A'", true),
+            rule("additive", "user.department.name != ''", false),
+        ],
+        match_on: vec!["login".to_owned()],
+        anchor: None,
+        accounts: Accounts::Requested,
+        inactive_record: InactiveRecord::Suspend,
+        suspended_elsewhere: SuspendedElsewhere::Apply,
+        create_ahead: Duration::from_hours(48),
+        activation_mail: true,
+        unattributed: Disposal::Apply,
+        drift: Disposal::Apply,
+        timezone: chrono_tz::UTC,
+        observe: false,
+    }
+}
+
+/// Everything about one person that a cycle would have read.
+#[derive(Debug, Clone)]
+struct World {
+    person: Person,
+    mandates: Vec<Mandate>,
+    account: Option<AccountStatus>,
+    department: String,
+    groups: BTreeSet<GroupId>,
+    baseline: BTreeSet<GroupId>,
+    protected: bool,
+    blocked: BTreeSet<GroupId>,
+}
+
+fn mandate() -> impl Strategy<Value = Mandate> {
+    let operation = prop::sample::select(Operation::ALL.to_vec());
+    let groups = prop::collection::btree_set(0u8..5, 0..3);
+    let standing = prop_oneof![
+        8 => Just(Standing::Approved),
+        1 => Just(Standing::Waiting),
+        1 => Just(Standing::Withdrawn)
+    ];
+    let (day, length) = (-60i64..6, prop::option::of(1i64..90));
+    (operation, groups, standing, day, length, 1u32..9_999, any::<bool>()).prop_map(
+        |(operation, groups, standing, day, length, number, closed)| {
+            let effective = now() + chrono::Duration::days(day);
+            let ends = length.map(|length| effective + chrono::Duration::days(length));
+            Mandate {
+                request: RequestRef {
+                    number: RequestNumber::parse(&format!("RITM{number:07}")).unwrap(),
+                    parent: None,
+                },
+                terms: Terms {
+                    operation,
+                    people: vec![SysId::parse("p1").unwrap()],
+                    groups: groups.into_iter().map(group).collect(),
+                    starts: Some(effective),
+                    ends: ends.filter(|_| operation != Operation::Leave),
+                },
+                standing,
+                effective,
+                created_at: effective,
+                history: false,
+                closed,
+                observe: false,
+            }
+        },
+    )
+}
+
+fn status() -> impl Strategy<Value = AccountStatus> {
+    prop::sample::select(vec![
+        AccountStatus::Staged,
+        AccountStatus::Provisioned,
+        AccountStatus::Active,
+        AccountStatus::Recovery,
+        AccountStatus::LockedOut,
+        AccountStatus::Suspended,
+        AccountStatus::Deprovisioned,
+        AccountStatus::Other("NEW".to_owned()),
+    ])
+}
+
+fn world() -> impl Strategy<Value = World> {
+    let some_groups = || prop::collection::btree_set((0u8..7).prop_map(group), 0..4);
+    (
+        prop::collection::vec(mandate(), 0..6),
+        prop::option::weighted(0.8, status()),
+        (prop::sample::select(vec!["A", "B", ""]), prop::sample::select(vec!["A", "B", "hand"])),
+        (some_groups(), some_groups(), some_groups()),
+        (prop::bool::weighted(0.85), prop::bool::weighted(0.1)),
+        prop::sample::select(vec![
+            Presence::Present,
+            Presence::Present,
+            Presence::Gone,
+            Presence::Outside,
+        ]),
+    )
+        .prop_map(
+            |(
+                mandates,
+                account,
+                (department, held),
+                (groups, baseline, blocked),
+                (active, protected),
+                presence,
+            )| {
+                let record: Record = [
+                    ("user_name", "ada"),
+                    ("email", "ada@example.com"),
+                    ("name", "Ada"),
+                    ("active", if active { "true" } else { "false" }),
+                    ("department", if department.is_empty() { "" } else { "d" }),
+                    ("department.name", department),
+                ]
+                .into_iter()
+                .map(|(field, value)| (field.to_owned(), value.to_owned()))
+                .collect();
+                World {
+                    person: Person {
+                        sys_id: SysId::parse("p1").unwrap(),
+                        presence,
+                        record,
+                        updated_on: String::new(),
+                        mod_count: 0,
+                    },
+                    groups: if account.is_some() { groups } else { BTreeSet::new() },
+                    mandates,
+                    department: held.to_owned(),
+                    baseline: if account.is_some() { baseline } else { BTreeSet::new() },
+                    account,
+                    protected,
+                    blocked,
+                }
+            },
+        )
+}
+
+impl World {
+    fn actual(&self) -> Actual {
+        let account = self.account.clone().map(|status| Account {
+            id: AccountId::parse("u1").unwrap(),
+            status,
+            transitioning: None,
+            profile: BTreeMap::from([
+                ("login".to_owned(), "ada@example.com".to_owned()),
+                ("email".to_owned(), "ada@example.com".to_owned()),
+                ("department".to_owned(), self.department.clone()),
+            ]),
+            provider: "OKTA".to_owned(),
+            last_updated: String::new(),
+        });
+        Actual { account, groups: self.groups.clone() }
+    }
+
+    fn all_groups(&self) -> BTreeMap<GroupId, Group> {
+        (0u8..7)
+            .map(|number| {
+                let id = group(number);
+                let kind =
+                    if self.blocked.contains(&id) { GroupKind::App } else { GroupKind::Okta };
+                (id.clone(), Group { name: id.to_string(), id, kind, rule_fed: false })
+            })
+            .collect()
+    }
+
+    fn protection(&self) -> Protected {
+        let mut protected = Protected::default();
+        if self.protected {
+            protected.users.insert("ada@example.com".to_owned());
+        }
+        protected
+    }
+
+    fn desired(&self, actual: &Actual, known: &Facts) -> Desired {
+        let effected = known.get(&FactKey::Status).filter(|k| k.established).map(|k| &k.origin);
+        let subject = Subject {
+            person: &self.person,
+            mandates: &self.mandates,
+            linked: actual.account.is_some(),
+            effected,
+            baseline: &self.baseline,
+        };
+        desire(&subject, &policy(), &[Some(group(5)), Some(group(6))], now())
+    }
+
+    fn compare(&self, actual: &Actual, known: &Facts) -> (Desired, Vec<Drift>, Vec<Planned>) {
+        let policy = policy();
+        let (protected, groups) = (self.protection(), self.all_groups());
+        let setting = Setting { policy: &policy, protected: &protected, groups: &groups };
+        let desired = self.desired(actual, known);
+        let drifts = diff(&self.person, &desired, actual, known, &setting);
+        let planned = actions(&self.person, &desired, actual, &drifts, &policy);
+        (desired, drifts, plan(planned).actions)
+    }
+}
+
+/// What Okta would make of a step.
+fn take(actual: &mut Actual, step: &Step) {
+    let status = |actual: &mut Actual, status| {
+        actual.account.as_mut().unwrap().status = status;
+    };
+    match step {
+        Step::Create { profile, groups, activate } => {
+            actual.account = Some(Account {
+                id: AccountId::parse("u1").unwrap(),
+                status: if *activate { AccountStatus::Provisioned } else { AccountStatus::Staged },
+                transitioning: None,
+                profile: profile.clone(),
+                provider: "OKTA".to_owned(),
+                last_updated: String::new(),
+            });
+            actual.groups = groups.iter().cloned().collect();
+        }
+        Step::Update { changes } => {
+            let profile = &mut actual.account.as_mut().unwrap().profile;
+            for (attribute, change) in changes {
+                match &change.to {
+                    Some(value) => profile.insert(attribute.clone(), value.clone()),
+                    None => profile.remove(attribute),
+                };
+            }
+        }
+        Step::Activate { .. } => status(actual, AccountStatus::Provisioned),
+        Step::Unsuspend => status(actual, AccountStatus::Active),
+        Step::Suspend => status(actual, AccountStatus::Suspended),
+        Step::Deactivate => status(actual, AccountStatus::Deprovisioned),
+        Step::Reactivate { .. } | Step::ClearSessions => {}
+        Step::AddMember { group } => {
+            actual.groups.insert(group.clone());
+        }
+        Step::RemoveMember { group } => {
+            actual.groups.remove(group);
+        }
+    }
+}
+
+/// The facts that are remembered once both sides agree.
+fn established(desired: &Desired) -> Facts {
+    let known = |value: Option<String>, origin: &Origin, basis: &str| Known {
+        value,
+        origin: origin.clone(),
+        basis: basis.to_owned(),
+        established: true,
+    };
+    let mut facts = Facts::new();
+    if let Some(fact) = &desired.status {
+        let value = Some(fact.value.as_str().to_owned());
+        facts.insert(FactKey::Status, known(value, &fact.origin, &fact.basis));
+    }
+    for (attribute, fact) in &desired.profile {
+        let fact = known(fact.value.clone(), &fact.origin, &fact.basis);
+        facts.insert(FactKey::Profile(attribute.clone()), fact);
+    }
+    for (group, fact) in &desired.memberships {
+        let fact = known(Some(member(fact.value)), &fact.origin, &fact.basis);
+        facts.insert(FactKey::Membership(group.clone()), fact);
+    }
+    facts
+}
+
+fn open(planned: &[Planned]) -> Vec<&Planned> {
+    planned.iter().filter(|planned| planned.gate == Gate::Open).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn a_plan_applied_and_compared_again_leaves_nothing_to_do(world in world()) {
+        let mut actual = world.actual();
+        let (desired, _, planned) = world.compare(&actual, &Facts::new());
+        for planned in open(&planned) {
+            take(&mut actual, &planned.action.step);
+        }
+        // What was seen to agree is remembered; what still differs is not.
+        let mut known = established(&desired);
+        for drift in world.compare(&actual, &Facts::new()).1 {
+            known.remove(&drift.key);
+        }
+        let (_, drifts, again) = world.compare(&actual, &known);
+        // Clearing the sessions of a locked account is repeated until it can be suspended.
+        let again: Vec<_> = open(&again)
+            .into_iter()
+            .filter(|planned| planned.action.step != Step::ClearSessions)
+            .collect();
+        prop_assert!(again.is_empty(), "{again:#?}\n{drifts:#?}");
+    }
+
+    #[test]
+    fn nothing_protected_is_touched_and_no_blocked_group_is_written(world in world()) {
+        let (_, _, planned) = world.compare(&world.actual(), &Facts::new());
+        if world.protected {
+            prop_assert!(planned.is_empty(), "{planned:#?}");
+        }
+        for planned in &planned {
+            if let Some(group) = planned.action.step.group() {
+                prop_assert!(!world.blocked.contains(group));
+            }
+            if let Step::Create { groups, .. } = &planned.action.step {
+                prop_assert!(groups.iter().all(|group| !world.blocked.contains(group)));
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_outside_the_configured_people_is_touched(mut world in world()) {
+        world.person.presence = Presence::Outside;
+        let (_, drifts, planned) = world.compare(&world.actual(), &Facts::new());
+        prop_assert!(planned.is_empty() && drifts.is_empty(), "{drifts:#?}");
+    }
+
+    #[test]
+    fn nobody_is_disabled_without_a_request_or_a_record_that_says_so(world in world()) {
+        let (_, _, planned) = world.compare(&world.actual(), &Facts::new());
+        let ended = |mandate: &Mandate| match mandate.terms.operation {
+            Operation::Leave | Operation::Suspend => true,
+            Operation::Join => mandate.has_ended(now()),
+            _ => false,
+        };
+        let asked = world.mandates.iter().any(|m| m.in_force(now()) && ended(m));
+        let inactive = !world.person.is_active() || world.person.presence == Presence::Gone;
+        let disables = planned.iter().any(|planned| planned.action.step.disables());
+        prop_assert!(!disables || asked || inactive, "{planned:#?}");
+    }
+
+    #[test]
+    fn every_action_has_a_reason_and_the_order_of_requests_makes_no_difference(world in world()) {
+        let (_, _, planned) = world.compare(&world.actual(), &Facts::new());
+        prop_assert!(planned.iter().all(|planned| !planned.reason.is_empty()));
+        let mut turned = world.clone();
+        turned.mandates.reverse();
+        let (_, _, other) = turned.compare(&world.actual(), &Facts::new());
+        prop_assert_eq!(planned, other);
+    }
+
+    #[test]
+    fn the_guard_never_lets_more_be_disabled_than_it_allows(
+        leavers in 0usize..20, limit in 0u32..10, before in 0usize..6,
+    ) {
+        let mut planned = Vec::new();
+        for at in 0..leavers {
+            let world = World {
+                person: Person {
+                    sys_id: SysId::parse(&format!("p{at}")).unwrap(),
+                    presence: Presence::Present,
+                    record: Record::from([("active".to_owned(), "true".to_owned())]),
+                    updated_on: String::new(),
+                    mod_count: 0,
+                },
+                mandates: vec![leave()],
+                account: Some(AccountStatus::Active),
+                department: String::new(),
+                groups: BTreeSet::from([group(1)]),
+                baseline: BTreeSet::new(),
+                protected: false,
+                blocked: BTreeSet::new(),
+            };
+            planned.extend(world.compare(&world.actual(), &Facts::new()).2);
+        }
+        let limits = limits(limit);
+        let done = (0..before).map(|_| done("deactivate")).collect();
+        let verdict = approve(plan(planned), &limits, &Context { done, ..Context::default() });
+        let disabled = verdict
+            .approved
+            .actions()
+            .iter()
+            .filter(|approved| matches!(approved.planned.action.step, Step::Deactivate))
+            .count();
+        let all = disabled + before;
+        prop_assert!(disabled == 0 || all <= limits.max_disabled as usize);
+        // All or none: a set is decided as a whole, memberships included.
+        prop_assert!(disabled == 0 || disabled == leavers);
+        prop_assert_eq!(verdict.approved.actions().is_empty(), disabled == 0);
+    }
+}
+
+fn leave() -> Mandate {
+    Mandate {
+        request: RequestRef { number: RequestNumber::parse("RITM0000001").unwrap(), parent: None },
+        terms: Terms {
+            operation: Operation::Leave,
+            people: Vec::new(),
+            groups: Vec::new(),
+            starts: None,
+            ends: None,
+        },
+        standing: Standing::Approved,
+        effective: now(),
+        created_at: now(),
+        history: false,
+        closed: false,
+        observe: false,
+    }
+}
+
+fn limits(max_disabled: u32) -> Limits {
+    Limits {
+        protected_users: Vec::new(),
+        protected_groups: Vec::new(),
+        grantable_groups: globset::GlobSet::empty(),
+        sentinels: Vec::new(),
+        window: Duration::from_hours(24),
+        max_disabled,
+        max_disabled_share: 0.0,
+        max_removed: 200,
+        max_group_share: 1.0,
+        max_changed: 200,
+        max_changed_share: 0.0,
+        max_people_drop: 0.05,
+        max_repeats: 3,
+    }
+}
+
+fn done(action: &str) -> goldthread::model::Done {
+    goldthread::model::Done {
+        at: now(),
+        person: "p".to_owned(),
+        action: action.to_owned(),
+        group: None,
+        cause: goldthread::model::Cause::Request,
+        leaver: true,
+        released: false,
+        keys: Vec::new(),
+    }
+}

@@ -1,0 +1,144 @@
+//! Somebody leaves, is away for a while, or comes back.
+
+use super::bed::{Bed, applied};
+
+#[test]
+fn a_leaver_loses_sessions_account_and_groups_in_one_cycle_and_the_second_does_nothing() {
+    let bed = Bed::of(40);
+    let employee = bed.employee(0);
+    bed.access("Add", &employee, &["app-jira"], "");
+    bed.sync();
+    let request = bed.leave(&employee);
+    let report = bed.sync();
+    let number = &request.number;
+    assert_eq!(
+        applied(&report),
+        [
+            format!("{number} clear_sessions"),
+            format!("{number} deactivate"),
+            format!("{number} remove_member"),
+            format!("{number} remove_member"),
+        ]
+    );
+    let account = bed.account(&employee).unwrap();
+    assert_eq!(account.status.as_str(), "DEPROVISIONED");
+    assert_eq!(account.groups, Vec::<String>::new());
+    assert_eq!(bed.state(&request), "3");
+
+    bed.forget_calls();
+    assert!(!bed.sync().needs_attention());
+    assert!(!bed.sync_full().needs_attention());
+    assert_eq!(bed.writes(), Vec::<String>::new());
+}
+
+#[test]
+fn a_last_day_in_the_future_disables_nobody_before_it_is_over() {
+    let bed = Bed::of(40);
+    let employee = bed.employee(0);
+    let request = bed.approved(
+        "Okta offboarding",
+        &employee,
+        &[("employee", &employee.sys_id), ("last_day", "2026-03-05")],
+    );
+    bed.sync();
+    bed.stage.clock.freeze("2026-03-05T23:59:00Z".parse().unwrap());
+    assert_eq!(applied(&bed.sync()), Vec::<String>::new());
+    assert_eq!(bed.account(&employee).unwrap().status.as_str(), "ACTIVE");
+    bed.stage.clock.freeze("2026-03-06T00:00:30Z".parse().unwrap());
+    bed.sync();
+    assert_eq!(bed.account(&employee).unwrap().status.as_str(), "DEPROVISIONED");
+    assert_eq!(bed.state(&request), "3");
+}
+
+#[test]
+fn a_rehire_gets_the_same_account_back_without_the_old_access() {
+    let bed = Bed::of(40);
+    let employee = bed.employee(0);
+    bed.access("Add", &employee, &["app-jira"], "");
+    bed.leave(&employee);
+    bed.sync();
+    let old = bed.account(&employee).unwrap();
+    assert_eq!(old.status.as_str(), "DEPROVISIONED");
+
+    bed.pass("1h");
+    let request = bed.join(&employee, &["app-figma"]);
+    let report = bed.sync();
+    assert!(!report.needs_attention(), "{:#?}", report.actions);
+    let account = bed.account(&employee).unwrap();
+    assert_eq!(account.id, old.id);
+    assert_eq!(account.status.as_str(), "PROVISIONED");
+    let mut groups = account.groups.clone();
+    groups.sort();
+    let mut expected = vec!["app-figma".to_owned(), employee.department.clone()];
+    expected.sort();
+    assert_eq!(groups, expected);
+    assert_eq!(bed.state(&request), "3");
+    assert_eq!(bed.stage.okta.mails().len(), 1, "one mail, once the profile is right");
+}
+
+#[test]
+fn a_leave_of_absence_suspends_and_the_return_lifts_it() {
+    let bed = Bed::of(40);
+    let employee = bed.employee(0);
+    let away = bed.approved(
+        "Leave of absence",
+        &employee,
+        &[("employee", &employee.sys_id), ("starts", "2026-03-01")],
+    );
+    assert_eq!(applied(&bed.sync()), [format!("{} suspend", away.number)]);
+    assert_eq!(bed.account(&employee).unwrap().status.as_str(), "SUSPENDED");
+    assert_eq!(bed.state(&away), "3");
+
+    bed.pass("1 day");
+    let back = bed.ordered(
+        "Return from leave",
+        &employee,
+        &[("employee", &employee.sys_id), ("starts", "2026-03-03")],
+    );
+    assert_eq!(applied(&bed.sync()), [format!("{} unsuspend", back.number)]);
+    assert_eq!(bed.account(&employee).unwrap().status.as_str(), "ACTIVE");
+    assert_eq!(bed.state(&back), "3");
+}
+
+#[test]
+fn an_inactive_record_without_a_leave_is_suspended_and_a_returning_one_is_not_a_rehire() {
+    let bed = Bed::of(40);
+    let employee = bed.employee(0);
+    bed.join(&employee, &[]);
+    bed.sync();
+    bed.stage.servicenow.update_person(&employee.sys_id, &[("active", "false")]);
+    bed.sync();
+    assert_eq!(bed.account(&employee).unwrap().status.as_str(), "SUSPENDED");
+    bed.forget_calls();
+    let report = bed.sync_full();
+    assert!(!report.needs_attention(), "{:#?}", report.actions);
+    assert_eq!(bed.writes(), Vec::<String>::new());
+}
+
+#[test]
+fn a_person_whose_record_vanishes_is_not_disabled_by_one_read() {
+    let bed = Bed::of(40);
+    let employee = bed.employee(0);
+    bed.join(&employee, &[]);
+    bed.sync();
+    bed.stage.servicenow.delete_person(&employee.sys_id);
+    bed.forget_calls();
+    bed.sync_full();
+    assert_eq!(bed.account(&employee).unwrap().status.as_str(), "ACTIVE");
+    assert!(bed.stage.okta.writes().is_empty());
+    bed.sync_full();
+    assert_eq!(bed.account(&employee).unwrap().status.as_str(), "SUSPENDED");
+}
+
+#[test]
+fn leavers_come_before_joiners() {
+    let bed = Bed::of(40);
+    bed.sync();
+    let join = bed.join(&bed.newcomer(0), &[]);
+    let leave = bed.leave(&bed.employee(0));
+    let done = applied(&bed.sync());
+    let place = |request: &str, action: &str| {
+        done.iter().position(|line| *line == format!("{request} {action}")).unwrap()
+    };
+    assert!(place(&leave.number, "deactivate") < place(&join.number, "create"), "{done:?}");
+}
