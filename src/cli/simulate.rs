@@ -104,6 +104,6 @@ servicenow '{servicenow}/api/now/table/sc_req_item?sysparm_query=ORDERBYDESCsys_
 user=$(okta -G '{okta}/api/v1/users' --data-urlencode 'search=profile.employeeNumber eq "{employee}"' | sed -n 's/.*"id":"\(00u[^"]*\)".*/\1/p')
 okta -X POST "{okta}/api/v1/users/$user" -d '{{"profile":{{"department":"Somewhere else"}}}}'
 goldthread drift
-goldthread sync"#
+goldthread sync --full"#
     )
 }

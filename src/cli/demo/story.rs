@@ -19,6 +19,9 @@ use crate::sim::stage::Stage;
 /// Between two events of the story, on its own clock: nobody waits for it.
 const MOMENT: Duration = Duration::from_secs(5);
 
+/// After that, no read has to reach back to the story's events.
+const LONG_SINCE: Duration = Duration::from_mins(10);
+
 /// What a joiner asks for, and what somebody else is granted later.
 const TOOLS: [&str; 2] = ["app-gitlab", "VPN Users"];
 const GRANTED: &str = "app-jira";
@@ -63,11 +66,13 @@ impl Story {
 
     async fn agreement(&self) -> Result<(), Failure> {
         self.voice.chapter("Two systems that agree")?;
-        let cycle = self.cycle().await?;
+        let cycle = self.cycle(&Scope::Changes).await?;
         expect(!cycle.needs_attention() && cycle.actions.is_empty(), "both sides agree at first")?;
         self.expect_no_writes()?;
         let waiting = self.stage.company.people().iter().filter(|person| person.newcomer).count();
         let accounts = self.stage.company.people().len() - waiting;
+        let summary = self.drift().await?.summary;
+        expect(summary.people == accounts && summary.in_sync == accounts, "every account agrees")?;
         self.voice.line(
             "BASELINE",
             &format!("{accounts} accounts were found, each with its person; nothing was changed"),
@@ -101,7 +106,7 @@ impl Story {
             ),
         )?;
 
-        let cycle = self.cycle().await?;
+        let cycle = self.cycle(&Scope::Changes).await?;
         expect(cycle.actions.is_empty(), "an unapproved request changes nothing")?;
         expect(self.account(&person).is_none(), "an unapproved request makes no account")?;
         self.voice.line(number, "not approved yet, so nothing was done")?;
@@ -249,8 +254,9 @@ impl Story {
             expect(request == Some(&told.request), "each difference goes back to its request")?;
         }
 
-        let cycle = self.cycle().await?;
-        self.voice.say("  The next cycle repairs them:")?;
+        let cycle = self.cycle(&Scope::Full).await?;
+        self.voice
+            .say("  The next complete cycle repairs them, as goldthread sync --full does:")?;
         self.tell_actions(&cycle)?;
         let account = self.expect_account(&joiner.person)?;
         expect(account.text("department") == joiner.person.department, "the profile is repaired")?;
@@ -266,12 +272,13 @@ impl Story {
         expect(!drift.differs(), "nothing differs any more")?;
         self.stage.okta.clear_calls();
         self.stage.servicenow.clear_calls();
-        let cycle = self.cycle().await?;
+        self.stage.clock.advance(LONG_SINCE);
+        let cycle = self.cycle(&Scope::Changes).await?;
         expect(!cycle.needs_attention() && cycle.actions.is_empty(), "an idle cycle does nothing")?;
         self.expect_no_writes()?;
         self.voice.say(&format!(
-            "  {} people, all in agreement. An idle cycle writes nothing and makes {} calls to \
-             ServiceNow and {} to Okta.",
+            "  {} people, all in agreement. Ten minutes later, a cycle with nothing to do \
+             writes nothing,\n  and makes {} calls to ServiceNow and {} to Okta.",
             drift.summary.people, cycle.calls.servicenow, cycle.calls.okta
         ))
     }
@@ -311,7 +318,7 @@ impl Story {
 
     /// One cycle that does something, all of it for one request.
     async fn work(&self, number: &str) -> Result<(), Failure> {
-        let cycle = self.cycle().await?;
+        let cycle = self.cycle(&Scope::Changes).await?;
         expect(!cycle.actions.is_empty(), "an approved request is carried out")?;
         self.tell_actions(&cycle)?;
         let of_request = |action: &ActionReport| action.request.as_deref() == Some(number);
@@ -330,11 +337,11 @@ impl Story {
     }
 
     /// One cycle, as `goldthread sync` runs it.
-    async fn cycle(&self) -> Result<CycleReport, Failure> {
+    async fn cycle(&self, scope: &Scope) -> Result<CycleReport, Failure> {
         self.stage.clock.advance(MOMENT);
         let (mut engine, hands) =
             Engine::acting(Arc::clone(&self.config), "goldthread demo", self.clock(), silence())?;
-        Ok(engine.cycle(&hands, &Scope::Changes).await?)
+        Ok(engine.cycle(&hands, scope).await?)
     }
 
     /// A live report, as `goldthread drift` makes it.
@@ -476,14 +483,11 @@ fn deed(action: &ActionReport) -> String {
 fn difference(item: &DriftItem) -> String {
     let name = item.person.name();
     let what = item.name.as_deref().unwrap_or(item.fact);
-    match (item.fact, &item.desired) {
-        ("membership", Some(_)) => format!("{name} should be in {what}, and is not"),
-        ("membership", None) => format!("{name} is in {what}, and should not be"),
-        _ => format!(
-            "{name}: {what} should be {}, and is {}",
-            shown(item.desired.as_ref()),
-            shown(item.actual.as_ref())
-        ),
+    let (desired, actual) = (shown(item.desired.as_ref()), shown(item.actual.as_ref()));
+    match item.fact {
+        "membership" if desired == "member" => format!("{name} is not in {what}, and should be"),
+        "membership" => format!("{name} is in {what}, and should not be"),
+        _ => format!("{name}: {what} is {actual}, and should be {desired}"),
     }
 }
 
