@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use goldthread::sim::clock::Clock;
 use goldthread::sim::company::{Company, Person};
+use goldthread::sim::faults::Fault;
 use goldthread::sim::http::Response;
 use goldthread::sim::servicenow::Ordered;
 use goldthread::sim::stage::{OKTA_TOKEN, Stage};
@@ -239,62 +240,73 @@ fn a_configuration_that_cannot_be_used_is_one_message_and_78() {
     assert_eq!(desk.writes(), 0);
 }
 
+/// What is spoilt on a desk before somebody syncs at it.
+type Spoil<'a> = &'a (dyn Fn(&Desk) + Sync);
+
+fn fails_clearly(name: &str, spoil: Spoil, expected: &str) {
+    let desk = Desk::set();
+    desk.join();
+    desk.stage.servicenow.clear_calls();
+    spoil(&desk);
+    let output = desk.run(&["sync"]);
+    let message = text(&output.stderr);
+    assert_eq!(code(&output), 1, "{name}: {message}");
+    assert!(message.contains(expected), "{name}: {message}");
+    assert_eq!(message.lines().count(), 1, "{name}: {message}");
+    assert!(output.stdout.is_empty(), "{name}");
+    assert_eq!(desk.writes(), 0, "{name}");
+}
+
 #[test]
 fn whatever_is_wrong_with_a_side_is_one_clear_message_and_nothing_is_written() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = format!("http://{}", free.local_addr().unwrap());
     drop(free);
-    let case = |name: &str, spoil: &dyn Fn(&Desk), expected: &str| {
-        let desk = Desk::set();
-        desk.join();
-        desk.stage.servicenow.clear_calls();
-        spoil(&desk);
-        let output = desk.run(&["sync"]);
-        let message = text(&output.stderr);
-        assert_eq!(code(&output), 1, "{name}: {message}");
-        assert!(message.contains(expected), "{name}: {message}");
-        assert_eq!(message.matches("goldthread:").count(), 1, "{name}: {message}");
-        assert!(output.stdout.is_empty(), "{name}");
-        assert_eq!(desk.writes(), 0, "{name}");
-    };
-    case(
-        "wrong ServiceNow password",
-        &|desk| std::fs::write(desk.folder.path().join("servicenow-password"), "wrong").unwrap(),
-        "ServiceNow refused the sign-in",
-    );
-    case(
-        "wrong Okta token",
-        &|desk| std::fs::write(desk.folder.path().join("okta-token"), "wrong").unwrap(),
-        "Okta",
-    );
-    case(
-        "ServiceNow unreachable",
-        &|desk| desk.rewrite(desk.stage.servicenow_url(), &closed),
-        "cannot be reached",
-    );
-    case(
-        "not Okta at all",
-        &|desk| {
-            let page = Response::html(200, "<html>Sign in</html>");
-            let fault = goldthread::sim::faults::Fault::Custom(page);
-            desk.stage.okta.faults().on("*", "/api", fault).always();
-        },
-        "Okta",
-    );
-    case(
-        "Okta unreachable",
-        &|desk| desk.rewrite(desk.stage.okta_url(), &closed),
-        "cannot be reached",
-    );
-    case(
-        "not ServiceNow at all",
-        &|desk| {
-            let page = Response::html(200, "<html>Sign in</html>");
-            let fault = goldthread::sim::faults::Fault::Custom(page);
-            desk.stage.servicenow_faults.on("*", "/api", fault).always();
-        },
-        "page",
-    );
+    let page = || Fault::Custom(Response::html(200, "<html>Sign in</html>"));
+    let cases: [(&str, Spoil, &str); 6] = [
+        (
+            "wrong ServiceNow password",
+            &|desk| {
+                std::fs::write(desk.folder.path().join("servicenow-password"), "wrong").unwrap();
+            },
+            "ServiceNow refused the sign-in",
+        ),
+        (
+            "wrong Okta token",
+            &|desk| std::fs::write(desk.folder.path().join("okta-token"), "wrong").unwrap(),
+            "Okta refuses the sign-in",
+        ),
+        (
+            "ServiceNow unreachable",
+            &|desk| desk.rewrite(desk.stage.servicenow_url(), &closed),
+            "ServiceNow cannot be reached",
+        ),
+        (
+            "Okta unreachable",
+            &|desk| desk.rewrite(desk.stage.okta_url(), &closed),
+            "Okta cannot be reached",
+        ),
+        (
+            "not ServiceNow at all",
+            &|desk| {
+                desk.stage.servicenow_faults.on("*", "/api", page()).always();
+            },
+            "page",
+        ),
+        (
+            "not Okta at all",
+            &|desk| {
+                desk.stage.okta.faults().on("*", "/api", page()).always();
+            },
+            "a login page",
+        ),
+    ];
+    // Each waits for a while before it gives up, so they wait together.
+    std::thread::scope(|scope| {
+        for (name, spoil, expected) in cases {
+            scope.spawn(move || fails_clearly(name, spoil, expected));
+        }
+    });
 }
 
 #[test]

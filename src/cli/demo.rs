@@ -27,8 +27,7 @@ pub struct Args {
 }
 
 pub async fn demo(args: &Args) -> Result<ExitCode, Failure> {
-    let voice = Voice::new();
-    voice.say(&format!(
+    Voice::say(&format!(
         "Example Corp has {} people, one ServiceNow and one Okta (both simulated here; seed {}).",
         args.people, args.seed
     ))?;
@@ -37,7 +36,7 @@ pub async fn demo(args: &Args) -> Result<ExitCode, Failure> {
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
-    let story = Story::open(people, args.seed, voice)?;
+    let story = Story::open(people, args.seed, Voice::new())?;
     tokio::select! {
         told = story.tell() => told?,
         () = stopped(&stop) => {

@@ -77,7 +77,7 @@ impl Story {
             "BASELINE",
             &format!("{accounts} accounts were found, each with its person; nothing was changed"),
         )?;
-        self.voice.more(&format!(
+        Voice::more(&format!(
             "{waiting} people have a record but no account: nobody has asked for one"
         ))
     }
@@ -150,7 +150,7 @@ impl Story {
         self.approve(number)?;
         let department = self.stage.company.department_id(to);
         self.stage.servicenow.update_person(&person.sys_id, &[("department", &department)]);
-        self.voice.more("and HR changes the record")?;
+        Voice::more("and HR changes the record")?;
         self.work(number).await?;
         let account = self.expect_account(&person)?;
         expect(account.text("department") == to, "the mover's profile follows the record")?;
@@ -224,23 +224,24 @@ impl Story {
         self.voice.chapter("Somebody changes Okta by hand")?;
         let okta = &self.stage.okta;
         let id = |told: &Told| self.expect_account(&told.person).map(|account| account.id);
-        let (joined, moved, granted) = (id(joiner)?, id(mover)?, id(guest)?);
+        let [of_joiner, of_mover, of_guest] = [id(joiner)?, id(mover)?, id(guest)?];
         let wrong = self.another_department(&joiner.person)?;
         let extra = self.another_department(&mover.person)?;
-        okta.set_profile(&joined, &json!({ "department": wrong }));
-        okta.add_member(&self.okta_group(extra)?, &moved);
-        okta.remove_member(&self.okta_group(GRANTED)?, &granted);
-        let event = self.log_event("user.account.update_profile", &joined)?;
+        okta.set_profile(&of_joiner, &json!({ "department": wrong }));
+        okta.add_member(&self.okta_group(extra)?, &of_mover);
+        okta.remove_member(&self.okta_group(GRANTED)?, &of_guest);
+        let event = self.log_event("user.account.update_profile", &of_joiner)?;
         let actor = event["actor"]["displayName"].as_str().unwrap_or_default().to_owned();
-        self.voice.say(&format!(
+        Voice::say(&format!(
             "  {actor} edits a profile, puts somebody into a group, and takes somebody out of one."
         ))?;
 
         let drift = self.drift().await?;
         let found: Vec<&DriftItem> =
             drift.items.iter().filter(|item| item.disposition != "unmanaged").collect();
-        self.voice
-            .say("  goldthread drift finds all three, and says which request each goes back to:")?;
+        Voice::say(
+            "  goldthread drift finds all three, and says which request each goes back to:",
+        )?;
         for item in &found {
             self.voice.line(item.request.as_deref().unwrap_or("-"), &difference(item))?;
         }
@@ -255,8 +256,7 @@ impl Story {
         }
 
         let cycle = self.cycle(&Scope::Full).await?;
-        self.voice
-            .say("  The next complete cycle repairs them, as goldthread sync --full does:")?;
+        Voice::say("  The next complete cycle repairs them, as goldthread sync --full does:")?;
         self.tell_actions(&cycle)?;
         let account = self.expect_account(&joiner.person)?;
         expect(account.text("department") == joiner.person.department, "the profile is repaired")?;
@@ -276,7 +276,7 @@ impl Story {
         let cycle = self.cycle(&Scope::Changes).await?;
         expect(!cycle.needs_attention() && cycle.actions.is_empty(), "an idle cycle does nothing")?;
         self.expect_no_writes()?;
-        self.voice.say(&format!(
+        Voice::say(&format!(
             "  {} people, all in agreement. Ten minutes later, a cycle with nothing to do \
              writes nothing,\n  and makes {} calls to ServiceNow and {} to Okta.",
             drift.summary.people, cycle.calls.servicenow, cycle.calls.okta
@@ -285,7 +285,7 @@ impl Story {
 
     fn ending(&self) -> Result<(), Failure> {
         self.voice.chapter("With your own systems")?;
-        self.voice.say(
+        Voice::say(
             "  1. Write /etc/goldthread/config.toml: both addresses, and what your catalog items mean.\n     \
                 Leave mode = \"observe\" (the default): it reads and compares, and never writes.\n  \
              2. goldthread plan      what it would do; goldthread drift: what differs, and why\n  \

@@ -22,7 +22,7 @@ impl Voice {
     }
 
     /// A plain paragraph.
-    pub fn say(&self, text: &str) -> Result<(), Failure> {
+    pub fn say(text: &str) -> Result<(), Failure> {
         render::out(text)
     }
 
@@ -38,14 +38,14 @@ impl Voice {
     }
 
     /// Something that goes on from the line before.
-    pub fn more(&self, text: &str) -> Result<(), Failure> {
+    pub fn more(text: &str) -> Result<(), Failure> {
         render::out(&format!("  {:MARGIN$}{text}", ""))
     }
 
     /// What somebody would read elsewhere, word for word.
     pub fn quote(&self, text: &str) -> Result<(), Failure> {
         for line in text.lines() {
-            self.more(&self.paint(DIM, &format!("| {line}")))?;
+            Self::more(&self.paint(DIM, &format!("| {line}")))?;
         }
         Ok(())
     }
