@@ -505,3 +505,76 @@ fn the_daemon_carries_out_a_request_keeps_the_store_and_stops_when_told() {
     let sentence = created["message"].as_str().unwrap();
     assert!(sentence.starts_with(&format!("{}: created", order.number)), "{sentence}");
 }
+
+/// A fresh key pair: the private half as PEM, the public half as a JWK.
+fn key_pair() -> (String, Value) {
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let der = STANDARD.encode(pair.to_pkcs8v1().unwrap().as_ref());
+    let lines: Vec<&str> =
+        der.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    let der = lines.join("\n");
+    let point = &pair.public_key().as_ref()[1..];
+    let jwk = serde_json::json!({
+        "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig",
+        "x": URL_SAFE_NO_PAD.encode(&point[..32]), "y": URL_SAFE_NO_PAD.encode(&point[32..]),
+    });
+    (format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n"), jwk)
+}
+
+#[test]
+fn every_way_to_sign_in_carries_out_a_request() {
+    use goldthread::sim::okta::{PublicKey, ServiceApp};
+    let scopes = [
+        "okta.users.manage",
+        "okta.groups.manage",
+        "okta.logs.read",
+        "okta.schemas.read",
+        "okta.userTypes.read",
+    ];
+    for (dpop, servicenow) in [(true, "oauth"), (false, "api-key")] {
+        let desk = Desk::set();
+        let (pem, jwk) = key_pair();
+        desk.stage.okta.register_app(ServiceApp {
+            client_id: "0oagoldthread".to_owned(),
+            name: "Goldthread".to_owned(),
+            keys: vec![PublicKey::from_jwk(&jwk).unwrap()],
+            dpop,
+            scopes: scopes.map(str::to_owned).into_iter().collect(),
+            roles: vec!["SUPER_ADMIN".to_owned()],
+        });
+        let file = |name: &str, content: &str| {
+            std::fs::write(desk.folder.path().join(name), content).unwrap();
+        };
+        let credentials = desk.stage.servicenow.credentials();
+        file("okta-key", &pem);
+        file("servicenow-secret", &credentials.client_secret);
+        file("servicenow-key", &credentials.api_key);
+        let text = std::fs::read_to_string(desk.path()).unwrap();
+        let mut auths = text.lines().filter(|line| line.starts_with("auth = "));
+        let (old_servicenow, old_okta) = (auths.next().unwrap(), auths.next().unwrap());
+        let okta = format!(
+            "auth = {{ kind = \"service-app\", client_id = \"0oagoldthread\", key = \"file:okta-key\", dpop = {dpop} }}"
+        );
+        let new_servicenow = if servicenow == "oauth" {
+            format!(
+                "auth = {{ kind = \"oauth\", client_id = \"{}\", client_secret = \"file:servicenow-secret\" }}",
+                credentials.client_id
+            )
+        } else {
+            "auth = { kind = \"api-key\", key = \"file:servicenow-key\" }".to_owned()
+        };
+        desk.rewrite(old_servicenow, &new_servicenow);
+        desk.rewrite(old_okta, &okta);
+
+        let (person, order) = desk.join();
+        let output = desk.run(&["sync"]);
+        let told = self::text(&output.stderr);
+        assert_eq!(code(&output), 0, "{servicenow}, dpop {dpop}: {told}");
+        assert!(!told.contains("PRIVATE KEY") && !told.contains(&credentials.client_secret));
+        assert!(desk.stage.okta.find(&person.email).is_some());
+        assert!(desk.is_closed(&order));
+    }
+}

@@ -16,6 +16,7 @@ use super::file::{self, Auth, File, Text};
 use super::{
     Close, Config, ConfigError, JournalField, Schedule, StoreSettings, Targets, Writeback,
 };
+use crate::http::Patience;
 use crate::model::{Operation, Person};
 use crate::policy::expression::{CompileError, Expression};
 use crate::policy::{
@@ -674,6 +675,7 @@ impl Checker<'_> {
             items: policy.requests.iter().map(|rule| rule.item.clone()).collect(),
             order_approval: policy.requests.iter().any(|rule| rule.approval == Approval::Order),
             state_done,
+            patience: Patience::default(),
         })
     }
 
@@ -721,7 +723,7 @@ impl Checker<'_> {
         };
         let url = self.url(&url);
         let share = self.share(&share);
-        Some(okta::Settings { url: url?, auth: auth?, share })
+        Some(okta::Settings { url: url?, auth: auth?, share, patience: Patience::default() })
     }
 
     fn store_path(&mut self, path: Option<&Text>) -> PathBuf {

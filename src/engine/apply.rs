@@ -7,14 +7,18 @@ use super::cycle::Preview;
 use super::describe::sentence;
 use super::report::CycleReport;
 use super::{Engine, EngineError, Hands};
-use crate::model::{AccountId, Outcome, Step, SysId};
+use crate::model::{AccountId, FactKey, Outcome, Step, SysId};
 use crate::okta;
+use crate::reconcile::diff::{Disposition, Drift};
 use crate::reconcile::guard::key_text;
-use crate::reconcile::plan::Planned;
+use crate::reconcile::plan::{Gate, Planned};
 use crate::store::{Entry, NewHold, StoreError};
 
 /// How long an activation or deactivation may take before it is left to the next cycle.
 const TRANSITION: Duration = Duration::from_secs(15);
+
+/// Limits slide with time, so whoever waits for one is looked at again after this.
+const LIMIT_PAUSE: chrono::Duration = chrono::Duration::minutes(15);
 
 /// Who was acted on, and whose actions Okta refused for good.
 #[derive(Debug, Default)]
@@ -173,24 +177,75 @@ impl Engine {
         touched: &Touched,
         report: &mut CycleReport,
     ) -> Result<(), EngineError> {
-        for person in &touched.people {
-            self.refresh_settled(person, preview.cycle).await?;
-        }
         let now = self.now();
+        let mut unseen = BTreeSet::new();
+        for person in &touched.people {
+            match self.refresh_settled(person, preview.cycle).await {
+                Ok(()) => {}
+                // What was done is done: it stays in the report, and the next cycle looks again.
+                Err(EngineError::Okta(error)) => {
+                    tracing::warn!(sys_id = %person, "what was done could not be looked at: {error}");
+                    report.summary.failed += 1;
+                    unseen.insert(person);
+                }
+                Err(error) => return Err(error),
+            }
+        }
         let surroundings = &preview.surroundings;
+        // We were told to stop before their turn came.
+        let unbegun: BTreeSet<&SysId> = preview
+            .verdict
+            .approved
+            .actions()
+            .iter()
+            .map(|approved| &approved.planned.action.person)
+            .filter(|person| !touched.people.contains(*person))
+            .collect();
+        let limited: BTreeSet<&SysId> = preview
+            .verdict
+            .held
+            .iter()
+            .filter(|held| held.limited)
+            .map(|held| &held.planned.action.person)
+            .collect();
         for (id, before) in &preview.decision.differing {
+            if unseen.contains(id) {
+                continue;
+            }
             if !touched.people.contains(id) {
-                self.store.looked_at(id, before.desired.next)?;
+                let again = if unbegun.contains(id) {
+                    Some(now)
+                } else {
+                    limited.contains(id).then(|| now + LIMIT_PAUSE)
+                };
+                let next = [before.desired.next, again].into_iter().flatten().min();
+                self.store.looked_at(id, next)?;
                 self.remember(before, surroundings)?;
                 continue;
             }
             let Some(judged) = self.judge(id, surroundings)? else { continue };
             self.remember(&judged, surroundings)?;
-            let again = judged
-                .actions
-                .iter()
-                .any(|planned| planned.gate == crate::reconcile::plan::Gate::Open)
-                && !touched.refused.contains(id);
+            // Sessions are cleared once: doing it over and over would not suspend anybody.
+            let open = |planned: &&Planned| {
+                planned.gate == Gate::Open && planned.action.step != Step::ClearSessions
+            };
+            for drift in judged.drifts.iter().filter(|drift| is_stuck(drift)) {
+                tracing::error!(
+                    request = %drift.origin,
+                    sys_id = %id,
+                    "{}: {} cannot be carried out: {}",
+                    drift.origin,
+                    drift.desired.as_deref().unwrap_or("this"),
+                    drift.reason
+                );
+            }
+            let left = judged.actions.iter().filter(open).count();
+            let refused = touched.refused.contains(id);
+            if !refused {
+                // Okta said yes, and yet it is not so: that is not agreement.
+                report.summary.planned += left;
+            }
+            let again = left > 0 && !refused;
             let next = if again { Some(now) } else { judged.desired.next };
             self.store.looked_at(id, next)?;
         }
@@ -281,6 +336,11 @@ impl Engine {
         self.store.set_meta("quarantined", quarantined)?;
         Ok(())
     }
+}
+
+/// A status that Okta has no way to, from where the account is.
+fn is_stuck(drift: &Drift) -> bool {
+    drift.disposition == Disposition::Blocked && drift.key == FactKey::Status
 }
 
 /// Whether later steps for the same person make no sense without this one.

@@ -38,6 +38,10 @@ pub struct Preview {
     pub(super) implausible: Option<String>,
 }
 
+/// Set while rows may be kept that no decision has followed yet: a cycle that ends here, or a
+/// process that is killed, leaves it to the next one.
+pub(super) const UNDECIDED: &str = "undecided";
+
 impl Engine {
     /// Reads both sides and decides, changing neither. `plan` and `drift` are this and no more.
     pub async fn preview(&mut self, scope: &Scope) -> Result<Preview, EngineError> {
@@ -47,7 +51,10 @@ impl Engine {
         let amnesia = full && self.store.last_full()?.is_none();
         let cycle = self.store.begin_cycle(full, started)?;
         match self.observe_and_decide(scope, cycle, amnesia, started).await {
-            Ok(preview) => Ok(preview),
+            Ok(preview) => {
+                self.store.set_meta(UNDECIDED, "")?;
+                Ok(preview)
+            }
             Err(error) => {
                 let row = CycleRow { outcome: "failed".to_owned(), people: None, believed: false };
                 self.store.end_cycle(cycle, &row, self.now())?;
@@ -65,7 +72,7 @@ impl Engine {
     ) -> Result<Preview, EngineError> {
         let observed = self.observe(scope, cycle).await?;
         let surroundings = self.surroundings().await?;
-        let mut context = self.guard_context(&observed, amnesia)?;
+        let mut context = self.guard_context(amnesia)?;
         let mut decision = self.decide(&observed.people, &surroundings)?;
         let mut verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
 
@@ -110,17 +117,14 @@ impl Engine {
         let calls = self.calls();
         let preview = self.preview(scope).await?;
         let mut report = CycleReport::new(&preview);
+        let acted = self.act(hands, &preview, &mut report).await;
 
-        self.keep_holds(&preview)?;
-        let touched = self.apply(hands, &preview, &mut report).await?;
-        self.settle(&preview, &touched, &mut report).await?;
-        self.write_back(hands, &preview.surroundings, &mut report).await?;
-
-        let outcome = report.outcome();
-        let believed = preview.full && preview.implausible.is_none();
+        let outcome = if acted.is_ok() { report.outcome() } else { "failed" };
+        let believed = preview.full && preview.implausible.is_none() && acted.is_ok();
         let row = CycleRow { outcome: outcome.to_owned(), people: preview.people, believed };
         let now = self.now();
         self.store.end_cycle(preview.cycle, &row, now)?;
+        acted?;
         report.finish(self.calls().since(&calls), now - preview.started);
         tracing::debug!(
             cycle = preview.cycle,
@@ -129,6 +133,18 @@ impl Engine {
             preview.cycle
         );
         Ok(report)
+    }
+
+    async fn act(
+        &mut self,
+        hands: &Hands,
+        preview: &Preview,
+        report: &mut CycleReport,
+    ) -> Result<(), EngineError> {
+        self.keep_holds(preview)?;
+        let touched = self.apply(hands, preview, report).await?;
+        self.settle(preview, &touched, report).await?;
+        self.write_back(hands, &preview.surroundings, report).await
     }
 
     /// What a cycle would do, as a report.

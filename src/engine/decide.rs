@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::observe::Observed;
 use super::{Engine, EngineError};
 use crate::model::{
     AccountId, Cause, FactKey, Group, GroupId, Mandate, Origin, Person, Presence, SysId,
@@ -74,6 +73,8 @@ impl Engine {
                     self.remember(&judged, surroundings)?;
                     self.store.looked_at(id, judged.desired.next)?;
                 } else {
+                    // Until it is settled what becomes of the difference, somebody must look.
+                    self.store.look_again(id, self.now())?;
                     decision.differing.insert(id.clone(), judged);
                 }
             }
@@ -265,11 +266,7 @@ impl Engine {
     }
 
     /// What the guard needs to know beside the plan.
-    pub(super) fn guard_context(
-        &self,
-        observed: &Observed,
-        amnesia: bool,
-    ) -> Result<Context, EngineError> {
+    pub(super) fn guard_context(&self, amnesia: bool) -> Result<Context, EngineError> {
         let now = self.now();
         let window = chrono::Duration::from_std(self.config.limits.window)
             .unwrap_or(chrono::Duration::days(1));
@@ -280,7 +277,7 @@ impl Engine {
             group_sizes: self.store.group_sizes()?,
             released,
             dismissed,
-            implausible: observed.implausible.clone(),
+            implausible: self.store.meta("implausible")?.filter(|reason| !reason.is_empty()),
             amnesia: amnesia && self.store.knows_history()?,
         })
     }

@@ -33,7 +33,7 @@ impl Engine {
             let surroundings = self.surroundings().await?;
             let everybody = self.store.everybody()?;
             let decision = self.decide(&everybody, &surroundings)?;
-            let context = self.guard_context(&super::observe::Observed::default(), false)?;
+            let context = self.guard_context(false)?;
             let verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
             (decision, verdict)
         } else {

@@ -1,16 +1,19 @@
 //! Requests become mandates: what they say is fixed at approval, whom and what they name is looked
 //! up, and what cannot be resolved is kept as a problem.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Engine, EngineError};
-use crate::model::{Group, GroupId, Operation, Standing, SysId, Wording};
+use crate::model::{Group, GroupId, Operation, Standing, SysId, Terms, Wording};
 use crate::policy::RequestRule;
 use crate::policy::interpret::{
     Directory, Problem, mandate, names, resolve, rule_for, standing, word,
 };
 use crate::reconcile::guard::{Protected, check_groups};
 use crate::store::StoredRequest;
+
+/// Per table and row of a look-up table, the text that names the group.
+type LookupRows = BTreeMap<(String, String), String>;
 
 /// What became of one request.
 enum Reading {
@@ -29,12 +32,13 @@ impl Engine {
         ask: bool,
     ) -> Result<BTreeSet<SysId>, EngineError> {
         let mut people = BTreeSet::new();
+        let rows = self.lookup_rows(requests).await?;
         for id in requests {
             let Some(stored) = self.store.request(id)? else { continue };
             if let Some(mandate) = self.store.mandate(id)? {
                 people.extend(mandate.terms.people);
             }
-            match self.interpret_one(&stored, cycle, ask).await? {
+            match self.interpret_one(&stored, &rows, cycle, ask).await? {
                 Reading::Foreign => {}
                 Reading::Ours { problems, people: named } => {
                     people.extend(named);
@@ -48,6 +52,7 @@ impl Engine {
     async fn interpret_one(
         &self,
         stored: &StoredRequest,
+        rows: &LookupRows,
         cycle: i64,
         ask: bool,
     ) -> Result<Reading, EngineError> {
@@ -85,10 +90,42 @@ impl Engine {
         if standing == Standing::Waiting {
             return Ok(Reading::Ours { problems: Vec::new(), people: Vec::new() });
         }
-        let directory = self.directory(&wording, rule, cycle, ask).await?;
-        let terms = match resolve(&wording, rule, policy, &directory) {
+        let terms = match self.resolved_before(stored)? {
+            Some(terms) => terms,
+            None => match self.resolve_now(&wording, rule, rows, cycle, ask).await? {
+                Ok(terms) => terms,
+                Err(problems) => return self.problems(stored, standing, problems),
+            },
+        };
+        for group in &terms.groups {
+            self.manage(group).await?;
+        }
+        let people = terms.people.clone();
+        let mandate = mandate(request, rule, terms, stored.history);
+        self.store.keep_mandate(&request.sys_id, &mandate)?;
+        Ok(Reading::Ours { problems: Vec::new(), people })
+    }
+
+    /// Whom and what a request names is looked up once: names may change hands afterwards.
+    fn resolved_before(&self, stored: &StoredRequest) -> Result<Option<Terms>, EngineError> {
+        if stored.wording.is_none() || !stored.problems.is_empty() {
+            return Ok(None);
+        }
+        Ok(self.store.mandate(&stored.request.sys_id)?.map(|mandate| mandate.terms))
+    }
+
+    async fn resolve_now(
+        &self,
+        wording: &Wording,
+        rule: &RequestRule,
+        rows: &LookupRows,
+        cycle: i64,
+        ask: bool,
+    ) -> Result<Result<Terms, Vec<Problem>>, EngineError> {
+        let directory = self.directory(wording, rule, rows, cycle, ask).await?;
+        let terms = match resolve(wording, rule, &self.config.policy, &directory) {
             Ok(terms) => terms,
-            Err(problems) => return self.problems(stored, standing, problems),
+            Err(problems) => return Ok(Err(problems)),
         };
         let named: Vec<(GroupId, String)> = directory
             .groups
@@ -98,16 +135,43 @@ impl Engine {
             .map(|(id, name)| (id.clone(), name.clone()))
             .collect();
         let refused = self.refused_groups(terms.operation, &named)?;
-        if !refused.is_empty() {
-            return self.problems(stored, standing, refused);
+        Ok(if refused.is_empty() { Ok(terms) } else { Err(refused) })
+    }
+
+    /// The rows of look-up tables that approved requests name and that were not looked up before,
+    /// a table at a time.
+    async fn lookup_rows(&self, requests: &[SysId]) -> Result<LookupRows, EngineError> {
+        let mut wanted: BTreeMap<(&str, &str), BTreeSet<SysId>> = BTreeMap::new();
+        for id in requests {
+            let Some(stored) = self.store.request(id)? else { continue };
+            let Ok(Some(rule)) = rule_for(&self.config.policy, &stored.request) else { continue };
+            let Some(lookup) = &rule.lookup else { continue };
+            if standing(rule, &stored.request) == Standing::Waiting
+                || self.resolved_before(&stored)?.is_some()
+            {
+                continue;
+            }
+            let wording = match &stored.wording {
+                Some(fixed) => fixed.clone(),
+                None => match word(rule, &stored.request) {
+                    Ok(wording) => wording,
+                    Err(_) => continue,
+                },
+            };
+            // A text that cannot be an id has no row, and is reported as such.
+            let ids = names(&wording.groups).filter_map(|text| SysId::parse(text).ok());
+            wanted.entry((&lookup.table, &lookup.column)).or_default().extend(ids);
         }
-        for group in &terms.groups {
-            self.manage(group).await?;
+        let mut rows = LookupRows::new();
+        for ((table, column), ids) in wanted {
+            if ids.is_empty() {
+                continue;
+            }
+            for (id, name) in self.servicenow.lookup(table, column, &ids).await? {
+                rows.insert((table.to_owned(), id), name.trim().to_owned());
+            }
         }
-        let people = terms.people.clone();
-        let mandate = mandate(request, rule, terms, stored.history);
-        self.store.keep_mandate(&request.sys_id, &mandate)?;
-        Ok(Reading::Ours { problems: Vec::new(), people })
+        Ok(rows)
     }
 
     fn refused_groups(
@@ -144,6 +208,7 @@ impl Engine {
         &self,
         wording: &Wording,
         rule: &RequestRule,
+        rows: &LookupRows,
         cycle: i64,
         ask: bool,
     ) -> Result<Directory, EngineError> {
@@ -157,17 +222,14 @@ impl Engine {
             }
             directory.people.insert(text.to_owned(), found.into_iter().collect());
         }
-        let mut groups: Vec<String> = names(&wording.groups).map(str::to_owned).collect();
-        if let Some(lookup) = &rule.lookup
-            && !groups.is_empty()
-        {
-            // A text that cannot be an id has no row, and is reported as such.
-            let ids = groups.iter().filter_map(|text| SysId::parse(text).ok()).collect();
-            let found = self.servicenow.lookup(&lookup.table, &lookup.column, &ids).await?;
-            groups = found.values().map(|name| name.trim().to_owned()).collect();
-            for (id, name) in found {
-                directory.lookups.insert((lookup.table.clone(), id), name.trim().to_owned());
-            }
+        let mut groups: BTreeSet<String> = names(&wording.groups).map(str::to_owned).collect();
+        if let Some(lookup) = &rule.lookup {
+            let found = groups.iter().filter_map(|id| {
+                let key = (lookup.table.clone(), id.clone());
+                rows.get(&key).map(|name| (key, name.clone()))
+            });
+            directory.lookups = found.collect();
+            groups = directory.lookups.values().cloned().collect();
         }
         for text in groups {
             let found = self.groups_called(&text, cycle, ask).await?;

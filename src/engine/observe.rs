@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::cycle::Scope;
+use super::cycle::{Scope, UNDECIDED};
 use super::decide::Surroundings;
 use super::report::Calls;
 use super::{Engine, EngineError};
@@ -73,12 +73,13 @@ impl Engine {
         let from = self.store.watermark()?.unwrap_or(until) - OVERLAP;
         let window = Window { from, to: until + AHEAD };
 
+        let undecided = self.store.meta(UNDECIDED)?.is_some_and(|word| !word.is_empty());
+        self.store.set_meta(UNDECIDED, "yes")?;
         let changed = self.read_people(Some(&window), cycle).await?;
-        for person in &changed {
-            self.store.look_again(person, now)?;
-        }
         let mut requests = self.read_requests(Some(&window), cycle).await?;
-        if !changed.is_empty() || !requests.is_empty() {
+        if undecided {
+            requests.extend(self.store.unfinished_requests()?);
+        } else if !changed.is_empty() || !requests.is_empty() {
             requests.extend(self.store.unresolved_requests()?);
         }
         requests.sort();
@@ -93,12 +94,15 @@ impl Engine {
     async fn observe_everything(&mut self, cycle: i64) -> Result<Observed, EngineError> {
         let until = self.servicenow.now().await?;
         self.servicenow.probe_filter().await?;
+        self.store.set_meta(UNDECIDED, "yes")?;
         self.read_groups(cycle).await?;
         self.pin_rule_groups()?;
 
         self.read_people(None, cycle).await?;
         let count = self.store.people_seen(cycle)?;
         let implausible = self.implausible(count)?;
+        // It stands until a complete read is believed again.
+        self.store.set_meta("implausible", implausible.as_deref().unwrap_or(""))?;
         for person in self.store.people_unseen(cycle)? {
             self.confirm_absence(&person, cycle).await?;
         }
@@ -149,12 +153,18 @@ impl Engine {
     ) -> Result<Vec<SysId>, EngineError> {
         let mut changed = Vec::new();
         let mut count = 0;
+        let now = self.now();
         let store = &self.store;
         let progress = &self.progress;
         let read = self
             .servicenow
             .people(window, |page| {
-                changed.extend(store.keep_people(&page, cycle)?);
+                // Whoever changed is on the agenda as soon as the change is kept.
+                changed.extend(store.atomically(|| {
+                    let changed = store.keep_people(&page, cycle)?;
+                    changed.iter().try_for_each(|person| store.look_again(person, now))?;
+                    Ok(changed)
+                })?);
                 count += page.len();
                 progress("people", count);
                 Ok(())
@@ -252,6 +262,12 @@ impl Engine {
     }
 
     async fn read_members(&self, group: &GroupId) -> Result<(), EngineError> {
+        let members = self.members(group).await?;
+        (self.progress)("group members", members.len());
+        Ok(self.store.keep_members(group, &members)?)
+    }
+
+    async fn members(&self, group: &GroupId) -> Result<Vec<AccountId>, EngineError> {
         let mut members: Vec<AccountId> = Vec::new();
         let read = self
             .okta
@@ -261,22 +277,25 @@ impl Engine {
             })
             .await;
         match read {
-            Ok(()) => self.store.keep_members(group, &members)?,
+            Ok(()) => Ok(members),
             // Deleted between the list and this read: the next list will not hold it.
-            Err(EngineError::Okta(OktaError::NotFound(_))) => {}
-            Err(error) => return Err(error),
+            Err(EngineError::Okta(OktaError::NotFound(_))) => Ok(Vec::new()),
+            Err(error) => Err(error),
         }
-        (self.progress)("group members", members.len());
-        Ok(())
     }
 
     /// Puts a group under management. Its present members are what was there at take-over.
     pub(super) async fn manage(&self, group: &GroupId) -> Result<(), EngineError> {
-        if !self.store.manage_group(group)? {
+        if self.store.managed_groups()?.contains_key(group) {
             return Ok(());
         }
-        self.read_members(group).await?;
-        self.store.keep_group_baseline(group)?;
+        // Read first: what was there at take-over is only known once.
+        let members = self.members(group).await?;
+        self.store.atomically(|| {
+            self.store.manage_group(group)?;
+            self.store.keep_members(group, &members)?;
+            self.store.keep_group_baseline(group)
+        })?;
         Ok(())
     }
 

@@ -15,6 +15,9 @@ use crate::store::StoredRequest;
 /// How long somebody who is not found may still turn up before the request says so.
 const PATIENCE: chrono::Duration = chrono::Duration::hours(1);
 
+/// Before the marker of a note that is about to be written.
+const TRIED: &str = "tried ";
+
 /// Where a whole request stands, over everybody whom it names.
 enum Stand {
     Done,
@@ -179,7 +182,11 @@ impl Engine {
 
     /// Reads the request once more. What is closed by now, or carries the note, is left alone.
     async fn may_write(&self, id: &SysId, marker: &str) -> Result<bool, EngineError> {
+        let done = marker.ends_with(":done]");
         if self.store.has_note(id, marker)? {
+            if done {
+                self.store.finish_request(id)?;
+            }
             return Ok(false);
         }
         let Some(now) = self.servicenow.request(id).await? else { return Ok(false) };
@@ -187,13 +194,21 @@ impl Engine {
             self.store.finish_request(id)?;
             return Ok(false);
         }
-        if self.servicenow.has_note(id, marker).await? == Some(true) {
+        // Where notes cannot be read, one that was tried counts as written: a missing note does
+        // less harm than a second one.
+        let tried = format!("{TRIED}{marker}");
+        let written = match self.servicenow.has_note(id, marker).await? {
+            Some(written) => written,
+            None => self.store.has_note(id, &tried)?,
+        };
+        if written {
             self.store.keep_note(id, marker, self.now())?;
-            if marker.ends_with(":done]") {
+            if done {
                 self.store.finish_request(id)?;
             }
             return Ok(false);
         }
+        self.store.keep_note(id, &tried, self.now())?;
         Ok(true)
     }
 

@@ -46,7 +46,7 @@ pub enum RequestState {
     Incomplete,
     /// Closed skipped.
     Skipped,
-    /// Cancelled, or another state of the customer's in which the row is no longer active.
+    /// Cancelled, or inactive in a state of the customer's after a rejection or cancellation.
     Cancelled,
 }
 

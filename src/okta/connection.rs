@@ -84,16 +84,8 @@ impl Connection {
             sign_in: Arc::new(sign_in),
             limits: Arc::default(),
             share: settings.share,
-            patience: Patience::default(),
+            patience: settings.patience,
         })
-    }
-
-    /// The same connection with another patience. A wait for a rate window is prolonged by twice
-    /// `first_wait`, by default the second that Okta's own clients add.
-    #[must_use]
-    pub fn with_patience(mut self, patience: Patience) -> Self {
-        self.patience = patience;
-        self
     }
 
     /// Calls sent since the start, failed ones and those for tokens included.

@@ -23,6 +23,8 @@ pub use writer::{OktaWriter, Performed, Thread};
 
 use secrecy::SecretString;
 
+use crate::http::Patience;
+
 /// What the client needs to know, checked by `config`.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -32,6 +34,9 @@ pub struct Settings {
     pub auth: Auth,
     /// Part of each rate-limit bucket that may be used, 0 to 1.
     pub share: f64,
+    /// How long a call is tried. A wait for a rate window is prolonged by twice `first_wait`, by
+    /// default the second that Okta's own clients add.
+    pub patience: Patience,
 }
 
 /// How to sign in to Okta.

@@ -184,7 +184,16 @@ impl OktaReader {
 
     /// Reads all groups, and which of them an active group rule feeds.
     pub async fn groups(&self) -> Result<Groups, OktaError> {
-        self.groups_at(&[("limit", PAGE)]).await
+        let listing = self.groups_at(&[("limit", PAGE)]).await?;
+        // Every org has its Everyone group.
+        if listing.groups.is_empty() {
+            return Err(unbelievable(
+                "list the groups",
+                "no groups at all: the credentials probably lack an admin role that lets them \
+                 see groups",
+            ));
+        }
+        Ok(listing)
     }
 
     /// Searches the groups with exactly this name, in the same case of letters.

@@ -81,12 +81,13 @@ impl Org {
     }
 
     pub fn connect_with(&self, auth: Auth) -> Connection {
-        let settings = Settings { url: self.url.clone(), auth, share: 0.5 };
-        Connection::new(settings).unwrap().with_patience(Patience {
+        let patience = Patience {
             attempts: 4,
             first_wait: Duration::from_millis(1),
             longest_wait: Duration::from_secs(5),
-        })
+        };
+        let settings = Settings { url: self.url.clone(), auth, share: 0.5, patience };
+        Connection::new(settings).unwrap()
     }
 }
 

@@ -289,24 +289,21 @@ fn values(step: &Step) -> Vec<&str> {
 /// with the account.
 fn applied(step: &Step, ask: &Ask, answer: &Answer) -> Performed {
     let okta_request_id = request_id(answer);
-    let account = match step {
-        Step::Create { .. } | Step::Update { .. } => connection::json(ask.operation, answer)
-            .and_then(|value: Value| wire::account(ask.operation, value)),
-        _ => {
-            return Performed {
-                outcome: Outcome::Applied { okta_request_id },
-                account: None,
-                error: None,
-            };
-        }
-    };
+    let shows_account = matches!(step, Step::Create { .. } | Step::Update { .. });
+    let believable = answer.body.trim_ascii().is_empty() || answer.says_json();
+    if !shows_account && believable {
+        let outcome = Outcome::Applied { okta_request_id };
+        return Performed { outcome, account: None, error: None };
+    }
+    let account = connection::json(ask.operation, answer)
+        .and_then(|value: Value| wire::account(ask.operation, value));
     match account {
         Ok(account) => Performed {
             outcome: Outcome::Applied { okta_request_id },
             account: Some(account),
             error: None,
         },
-        // A 2xx that shows no account may come from something else than Okta.
+        // A 2xx with another answer than Okta's may come from something else.
         Err(error) => unknown(error),
     }
 }

@@ -231,9 +231,15 @@ fn set_aside(anomaly: &Anomaly) -> Drift {
 }
 
 /// Why the two sides differ: either Okta left what had been established, or what is desired is new.
-fn cause_of<T>(fact: &Fact<T>, value: Option<&str>, known: Option<&Known>) -> Cause {
-    let Some(known) = known else {
-        return fact.cause;
+fn cause_of<T>(fact: &Fact<T>, value: Option<&str>, key: &FactKey, facts: &Facts) -> Cause {
+    let Some(known) = facts.get(key) else {
+        // A new statement from a request that took effect before: not the request made it.
+        let old = facts.values().any(|known| known.established && known.origin == fact.origin);
+        return match key {
+            _ if fact.basis.is_empty() || !old => fact.cause,
+            FactKey::Profile(_) => Cause::Rule,
+            FactKey::Account | FactKey::Status | FactKey::Membership(_) => Cause::Record,
+        };
     };
     if known.established && known.value.as_deref() == value {
         Cause::Drift
@@ -255,7 +261,7 @@ fn drift_of<T>(
     known: &Facts,
     remedy: Option<Remedy>,
 ) -> Drift {
-    let cause = cause_of(fact, desired.as_deref(), known.get(&key));
+    let cause = cause_of(fact, desired.as_deref(), &key, known);
     let (disposition, reason) = match (&fact.report, &fact.hold) {
         (Some(report), _) => (Disposition::Report, report.clone()),
         (None, Some(hold)) => (Disposition::Hold, hold.clone()),

@@ -139,6 +139,8 @@ pub struct Held {
     pub reason: String,
     /// The set that it belongs to, where a whole kind of action is held.
     pub set: Option<&'static str>,
+    /// A limit holds it, which may let it go with time.
+    pub limited: bool,
     /// A person dismissed it.
     pub dismissed: bool,
 }
@@ -165,6 +167,7 @@ pub fn approve(plan: Plan, limits: &Limits, context: &Context) -> Verdict {
         let fingerprint = planned.fingerprint();
         let wait = |planned: Planned, reason: String| Held {
             set: planned.history.then_some("closed-requests"),
+            limited: false,
             dismissed: context.dismissed.contains(&fingerprint),
             planned,
             reason,
@@ -196,6 +199,7 @@ pub fn approve(plan: Plan, limits: &Limits, context: &Context) -> Verdict {
             planned,
             reason: crossed.reason.clone(),
             set: Some(crossed.set),
+            limited: true,
             dismissed: false,
         }));
     }

@@ -32,7 +32,6 @@ const UNAUTHORIZED_REPEATS: u32 = 3;
 #[derive(Debug, Clone)]
 pub struct Connection {
     shared: Arc<Shared>,
-    patience: Patience,
 }
 
 #[derive(Debug)]
@@ -81,13 +80,7 @@ impl Connection {
             items: OnceCell::new(),
             settings,
         };
-        Ok(Self { shared: Arc::new(shared), patience: Patience::default() })
-    }
-
-    /// The same connection with other waits.
-    #[must_use]
-    pub fn with_patience(self, patience: Patience) -> Self {
-        Self { patience, ..self }
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// How much of the rate limit is used.
@@ -107,6 +100,10 @@ impl Connection {
 
     pub(super) fn settings(&self) -> &Settings {
         &self.shared.settings
+    }
+
+    fn patience(&self) -> Patience {
+        self.shared.settings.patience
     }
 
     /// `servicenow.users`, parsed.
@@ -238,7 +235,7 @@ impl Connection {
         let wait = waits.next()?;
         match error {
             ServiceNowError::RateLimited { retry_after: Some(announced) } => {
-                Some(*announced).filter(|wait| *wait <= self.patience.longest_wait)
+                Some(*announced).filter(|wait| *wait <= self.patience().longest_wait)
             }
             _ => Some(wait),
         }
@@ -246,9 +243,9 @@ impl Connection {
 
     fn waits(&self) -> impl Iterator<Item = Duration> + use<> {
         ExponentialBuilder::default()
-            .with_min_delay(self.patience.first_wait)
-            .with_max_delay(self.patience.longest_wait)
-            .with_max_times(self.patience.attempts.saturating_sub(1))
+            .with_min_delay(self.patience().first_wait)
+            .with_max_delay(self.patience().longest_wait)
+            .with_max_times(self.patience().attempts.saturating_sub(1))
             .with_jitter()
             .build()
     }
@@ -275,7 +272,7 @@ impl Connection {
             }
             repeats += 1;
             if !renewed {
-                tokio::time::sleep(self.patience.first_wait * repeats).await;
+                tokio::time::sleep(self.patience().first_wait * repeats).await;
             }
         }
     }
@@ -324,7 +321,11 @@ impl Connection {
         {
             self.pacer().denied(wait, now);
         }
-        if let Some(date) = wire::date(&answer) {
+        // A gateway's clock is not the instance's, and windows are made from it.
+        if answer.is_success()
+            && answer.says_json()
+            && let Some(date) = wire::date(&answer)
+        {
             *unpoisoned(&self.shared.server_date) = Some(date);
         }
         Ok(answer)
@@ -339,7 +340,7 @@ impl Connection {
                 self.pacer().sent(now);
                 return Ok(());
             }
-            if wait > self.patience.longest_wait {
+            if wait > self.patience().longest_wait {
                 return Err(ServiceNowError::RateLimited { retry_after: Some(wait) });
             }
             tokio::time::sleep(wait).await;

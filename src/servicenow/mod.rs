@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use secrecy::SecretString;
 
+use crate::http::Patience;
 use crate::model::Instant;
 
 mod catalog;
@@ -83,6 +84,8 @@ pub struct Settings {
     pub order_approval: bool,
     /// `writeback.state_done`: the `state` that means closed complete.
     pub state_done: String,
+    /// How long a call is tried.
+    pub patience: Patience,
 }
 
 /// How to sign in to ServiceNow.

@@ -44,6 +44,7 @@ struct Inner {
     next_rule: u64,
     seeded: Option<Seeded>,
     hits: usize,
+    heard: Option<Vec<(String, String)>>,
 }
 
 #[derive(Debug)]
@@ -105,9 +106,23 @@ impl Faults {
         self.lock().hits
     }
 
+    /// From now on remembers every call that comes.
+    pub fn listen(&self) {
+        self.lock().heard = Some(Vec::new());
+    }
+
+    /// The calls since [`Faults::listen`], those that met a fault included: the method, and the path
+    /// with its query.
+    pub fn heard(&self) -> Vec<(String, String)> {
+        self.lock().heard.clone().unwrap_or_default()
+    }
+
     /// The fault that the next call meets; counts it.
     pub fn next(&self, method: &str, path_and_query: &str) -> Option<Fault> {
         let mut inner = self.lock();
+        if let Some(heard) = &mut inner.heard {
+            heard.push((method.to_owned(), path_and_query.to_owned()));
+        }
         let fault = inner
             .scripted(method, path_and_query)
             .or_else(|| inner.seeded.as_mut().and_then(|it| it.draw(method, path_and_query)));

@@ -113,6 +113,11 @@ impl Store {
         )
     }
 
+    /// Requests on which something may be left to write.
+    pub fn unfinished_requests(&self) -> Result<Vec<SysId>, StoreError> {
+        self.ids("SELECT sys_id FROM requests WHERE finished = 0 ORDER BY number", [])
+    }
+
     /// Requests that are open in ServiceNow, approved, and not finished here.
     pub fn open_requests(&self) -> Result<Vec<StoredRequest>, StoreError> {
         self.requests_where(
@@ -317,7 +322,7 @@ impl Store {
 
     /// The newest note that was written on a request.
     pub fn last_note(&self, id: &SysId) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT marker FROM notes WHERE request = ? ORDER BY at DESC LIMIT 1";
+        let sql = "SELECT marker FROM notes WHERE request = ? AND marker LIKE '[%' ORDER BY at DESC LIMIT 1";
         Ok(self.conn.query_row(sql, [id.as_str()], |row| row.get(0)).optional()?)
     }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use super::super::testing::{Org, Seen, error, reply, user};
 use super::super::{Auth, Connection, OktaError, OktaReader, Settings};
 use super::keys::{ec_pem, part};
+use crate::http::Patience;
 use crate::model::AccountId;
 
 fn app(dpop: bool) -> Auth {
@@ -75,7 +76,8 @@ async fn a_service_app_fetches_one_token_and_uses_it_again() {
 async fn a_read_only_connection_asks_for_no_scope_to_write() {
     let org =
         Org::answering([token("tok1", "Bearer"), reply(200, &[], &user("00u1", "ACTIVE"))]).await;
-    let settings = Settings { url: org.url.clone(), auth: app(false), share: 0.5 };
+    let patience = Patience::default();
+    let settings = Settings { url: org.url.clone(), auth: app(false), share: 0.5, patience };
     OktaReader::new(Connection::read_only(settings).unwrap()).account(&jane()).await.unwrap();
     let scope = form(&org.seen()[0], "scope");
     assert!(scope.contains("okta.users.read") && !scope.contains("manage"), "{scope}");

@@ -216,8 +216,31 @@ async fn an_emoji_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn a_captive_portal_is_not_taken_for_a_created_account() {
-    let html = reply(200, &[("Content-Type", "text/html")], "<html>Sign in</html>");
-    let org = Org::answering([html]).await;
-    assert!(matches!(perform(&org, &create(true)).await.outcome, Outcome::Unknown { .. }));
+async fn a_captive_portal_is_not_taken_for_a_yes() {
+    let group = GroupId::parse("00g1").unwrap();
+    let steps = [
+        create(true),
+        update("department", Some("Sales")),
+        Step::Activate { mail: false },
+        Step::Suspend,
+        Step::Unsuspend,
+        Step::Deactivate,
+        Step::ClearSessions,
+        Step::AddMember { group: group.clone() },
+        Step::RemoveMember { group },
+    ];
+    for step in steps {
+        let html = reply(200, &[("Content-Type", "text/html")], "<html>Sign in</html>");
+        let org = Org::answering([html]).await;
+        let outcome = perform(&org, &step).await.outcome;
+        assert!(matches!(outcome, Outcome::Unknown { .. }), "{step:?}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_answer_is_a_yes_where_none_is_due() {
+    for answer in [reply(204, &[], ""), reply(200, &[], "{}")] {
+        let outcome = perform(&Org::answering([answer]).await, &Step::Suspend).await.outcome;
+        assert_eq!(outcome, applied());
+    }
 }

@@ -107,13 +107,14 @@ impl Responder {
             items: [ITEM.to_owned()].into(),
             order_approval: false,
             state_done: "3".into(),
+            patience: Patience {
+                attempts: 5,
+                first_wait: Duration::from_millis(1),
+                longest_wait: Duration::from_millis(5),
+            },
         };
         change(&mut settings);
-        Connection::new(settings).unwrap().with_patience(Patience {
-            attempts: 5,
-            first_wait: Duration::from_millis(1),
-            longest_wait: Duration::from_millis(5),
-        })
+        Connection::new(settings).unwrap()
     }
 
     pub fn reader(&self) -> ServiceNowReader {

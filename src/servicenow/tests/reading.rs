@@ -303,3 +303,20 @@ async fn a_filter_whose_field_is_dropped_is_found_at_the_start() {
     let error = side.reader().probe_filter().await.unwrap_err().to_string();
     assert!(error.contains("cannot be filtered by: active"), "{error}");
 }
+
+#[tokio::test]
+async fn the_clock_of_whatever_answers_instead_of_the_instance_is_not_believed() {
+    let later = "Wed, 25 Nov 2026 10:00:00 GMT";
+    let side = Responder::with(vec![
+        html(200).with("Date", later),
+        failure(503, "down").with("Date", later),
+        rows(0, &[]).with("Date", "Mon, 23 Nov 2026 10:00:00 GMT"),
+        failure(503, "down").with("Date", later),
+    ])
+    .await;
+    let connection = side.connection(|_| ());
+    let reader = ServiceNowReader::new(connection.clone());
+    reader.people(None, |_| Ok(())).await.unwrap();
+    assert!(reader.people(None, |_| Ok(())).await.is_err());
+    assert_eq!(connection.server_date(), Some("2026-11-23T10:00:00Z".parse().unwrap()));
+}

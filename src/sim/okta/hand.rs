@@ -11,7 +11,7 @@ use super::state::{Context, Reason, Rule, State, User};
 use super::{Mail, Okta, ServiceApp, Status, Switches, Write};
 
 /// A user as a test sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Account {
     /// The Okta id.
     pub id: String,

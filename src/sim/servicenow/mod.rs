@@ -110,22 +110,21 @@ impl App for ServiceNow {
             cookie: request.header("cookie").unwrap_or_default().to_owned(),
         };
         state.calls.push(call);
-        // The instance's clock, not the machine's: clients take their windows from it.
-        let date = state.clock.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-        response.with_header("Date", date)
+        dated(response, &state)
     }
 
     fn fault_body(&self, status: u16) -> Response {
-        errors::of_status(status)
+        dated(errors::of_status(status), &self.lock())
     }
 
     /// With a time it is the rate rule, without one the queue of waiting calls is full.
     fn too_many_requests(&self, reset_after_seconds: Option<u64>) -> Response {
-        let refusal = errors::of_status(429);
+        let state = self.lock();
+        let refusal = dated(errors::of_status(429), &state);
         let Some(seconds) = reset_after_seconds else {
             return refusal;
         };
-        let reset = self.lock().clock.now().timestamp() + i64::try_from(seconds).unwrap_or(0);
+        let reset = state.clock.now().timestamp() + i64::try_from(seconds).unwrap_or(0);
         refusal
             .with_header("X-RateLimit-Limit", "500")
             .with_header("X-RateLimit-Reset", reset.to_string())
@@ -133,8 +132,14 @@ impl App for ServiceNow {
     }
 
     fn login_page(&self) -> Response {
-        errors::hibernating()
+        dated(errors::hibernating(), &self.lock())
     }
+}
+
+/// Says when it was answered, by the instance's own clock.
+fn dated(response: Response, state: &State) -> Response {
+    let now = state.clock.now();
+    response.with_header("Date", now.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
 }
 
 impl State {

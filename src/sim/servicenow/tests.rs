@@ -702,3 +702,14 @@ async fn faults_on_the_way_are_worded_as_the_platform_words_them() {
     assert_eq!(get().await.headers()["retry-after"], "30");
     assert_eq!(on.calls(), []);
 }
+
+#[test]
+fn every_answer_is_dated_by_the_clock_of_the_instance() {
+    let (on, _) = instance();
+    let date = Some("Mon, 23 Nov 2026 10:20:30 GMT");
+    assert_eq!(call(&on, "GET", "/api/now/table/sys_user", None).header("date"), date);
+    for refusal in [on.fault_body(500), on.too_many_requests(None), on.too_many_requests(Some(1))] {
+        assert_eq!(refusal.header("date"), date);
+    }
+    assert_eq!(on.login_page().header("date"), date);
+}

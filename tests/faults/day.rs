@@ -1,0 +1,232 @@
+//! One day's work at a small company: a join, a grant, a leave and a change by hand are pending.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use goldthread::config::{self, Environment};
+use goldthread::engine::{CycleReport, Engine, EngineError, Hands, Scope};
+use goldthread::http::Patience;
+use goldthread::sim::company::Person;
+use goldthread::sim::faults::Faults;
+use goldthread::sim::okta::{Account, Status};
+use goldthread::sim::servicenow::Ordered;
+
+use super::bed::Bed;
+
+/// The company, and what is to be done in it.
+pub struct Day {
+    pub bed: Bed,
+    pub joiner: Person,
+    pub granted: Person,
+    pub leaver: Person,
+    /// Somebody who joined earlier, and whose account is changed by hand.
+    pub edited: Person,
+    pub requests: [Ordered; 3],
+    /// Every account as it was in the morning.
+    morning: BTreeMap<String, Account>,
+    mails: usize,
+    program: Program,
+}
+
+impl Day {
+    /// Both systems agree, one join is done; then everything else comes at once.
+    pub fn new() -> Self {
+        // Small pages, so that lists have several.
+        let bed = Bed::of(40).configure("[servicenow]\n", "[servicenow]\npage_size = 15\n");
+        bed.stage.okta.switch(|it| it.index_lag = Duration::from_secs(3));
+        let (edited, joiner) = (bed.newcomer(0), bed.newcomer(1));
+        let (granted, leaver) = (bed.employee(2), bed.employee(3));
+        bed.join(&edited, &["app-jira"]);
+        let begun = Program::start(&bed).sync(&bed, &Scope::Full).expect("nothing is wrong yet");
+        assert_eq!(begun.summary.applied, 1, "{begun:?}");
+
+        let okta = &bed.stage.okta;
+        let morning = okta.accounts().into_iter().map(|it| (it.id.clone(), it)).collect();
+        let mails = okta.mails().len();
+        bed.pass("10m");
+        let requests = [
+            bed.join(&joiner, &["app-gitlab", "VPN Users"]),
+            bed.access("Add", &granted, &["app-figma"], ""),
+            bed.leave(&leaver),
+        ];
+        let account = bed.account(&edited).expect("the account that was just made");
+        okta.set_profile(&account.id, &serde_json::json!({"department": "Elsewhere"}));
+        okta.remove_member(&bed.okta_group("app-jira"), &account.id);
+        bed.forget_calls();
+        let program = Program::start(&bed);
+        Self { bed, joiner, granted, leaver, edited, requests, morning, mails, program }
+    }
+
+    /// The same day with another configuration, and the program started again.
+    pub fn configured(self, from: &str, to: &str) -> Self {
+        drop(self.program);
+        let bed = self.bed.configure(from, to);
+        let program = Program::start(&bed);
+        Self { bed, program, ..self }
+    }
+
+    /// One cycle.
+    pub fn sync(&mut self, scope: &Scope) -> Result<CycleReport, EngineError> {
+        self.program.sync(&self.bed, scope)
+    }
+
+    /// The faults on the way to Okta, or to ServiceNow.
+    pub fn faults(&self, okta: bool) -> &Faults {
+        if okta { self.bed.stage.okta.faults() } else { &self.bed.stage.servicenow_faults }
+    }
+
+    pub fn clear_faults(&self) {
+        self.faults(true).clear();
+        self.faults(false).clear();
+    }
+
+    /// What is not yet as the requests want it.
+    pub fn undone(&self) -> Vec<String> {
+        let mut undone = Vec::new();
+        let mut must = |holds: bool, what: &str| {
+            if !holds {
+                undone.push(what.to_owned());
+            }
+        };
+        let groups = |person: &Person| self.bed.account(person).map(|it| it.groups);
+        let sorted = |names: &[&str]| {
+            let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            names.sort();
+            Some(names)
+        };
+        let ordered = |groups: Option<Vec<String>>| {
+            groups.map(|mut names| {
+                names.sort();
+                names
+            })
+        };
+
+        let joined = self.bed.account(&self.joiner);
+        let status = joined.as_ref().map(|it| it.status);
+        must(
+            matches!(status, Some(Status::Active | Status::Provisioned)),
+            "the joiner has no account in use",
+        );
+        must(
+            joined.is_none_or(|it| {
+                let wanted = self.joiner.okta_profile();
+                wanted.iter().all(|(name, value)| it.text(name) == value)
+            }),
+            "the joiner's profile is not the record's",
+        );
+        must(
+            ordered(groups(&self.joiner))
+                == sorted(&["VPN Users", "app-gitlab", &self.joiner.department]),
+            "the joiner's groups are others",
+        );
+        must(
+            ordered(groups(&self.granted)) == sorted(&["app-figma", &self.granted.department]),
+            "the grant is not there, or something else is",
+        );
+        let left = self.bed.account(&self.leaver);
+        must(
+            left.is_some_and(|it| it.status == Status::Deprovisioned && it.groups.is_empty()),
+            "the leaver is still in",
+        );
+        for request in &self.requests {
+            let view = self.bed.stage.servicenow.request(&request.number).expect("the request");
+            must(view.state == "3", "a request is open");
+            must(view.work_notes.len() == 1, "a request has not exactly one closing note");
+            must(view.comments.is_empty(), "a request was commented on");
+        }
+        undone
+    }
+
+    /// What is left of the change by hand.
+    pub fn unrepaired(&self) -> Vec<String> {
+        let edited = self.bed.account(&self.edited).expect("the account");
+        let mut left = Vec::new();
+        if edited.text("department") != self.edited.department {
+            left.push("the department is the one set by hand".to_owned());
+        }
+        let mut wanted = vec!["app-jira".to_owned(), self.edited.department.clone()];
+        wanted.sort();
+        let mut groups = edited.groups;
+        groups.sort();
+        if groups != wanted {
+            left.push(format!("the groups are {groups:?}"));
+        }
+        left
+    }
+
+    /// What was written that nobody asked for. This holds at every moment.
+    pub fn wrong(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let now = self.bed.stage.okta.accounts();
+        let mut made = Vec::new();
+        for account in &now {
+            let login = account.text("login");
+            match self.morning.get(&account.id) {
+                None => made.push(login.to_owned()),
+                Some(before) => {
+                    let concerned = [&self.granted, &self.leaver, &self.edited]
+                        .iter()
+                        .any(|person| person.email == login);
+                    if !concerned && before != account {
+                        wrong.push(format!("{login} was touched: {before:?} → {account:?}"));
+                    }
+                }
+            }
+        }
+        if made.len() > 1 || made.iter().any(|login| *login != self.joiner.email) {
+            wrong.push(format!("accounts were made: {made:?}"));
+        }
+        if now.len() != self.morning.len() + made.len() {
+            wrong.push("an account is gone".to_owned());
+        }
+        let mails = self.bed.stage.okta.mails();
+        if mails.len() > self.mails + 1 {
+            wrong.push(format!("mails were sent: {:?}", &mails[self.mails..]));
+        }
+        for write in self.bed.stage.servicenow.writes() {
+            let ours = self.requests.iter().any(|request| write.path.ends_with(&request.sys_id));
+            if write.method != "PATCH" || !ours {
+                wrong.push(format!("{} {} was called", write.method, write.path));
+            }
+        }
+        for request in &self.requests {
+            let notes = self.bed.work_notes(request);
+            if notes.len() > 1 {
+                wrong.push(format!("{} has {} notes", request.number, notes.len()));
+            }
+        }
+        wrong
+    }
+}
+
+/// The program, just started, as one that does not wait long.
+struct Program {
+    runtime: tokio::runtime::Runtime,
+    engine: Engine,
+    hands: Hands,
+}
+
+impl Program {
+    fn start(bed: &Bed) -> Self {
+        let mut config = config::load(&bed.write_config(), None, &Environment::default()).unwrap();
+        let patience = Patience {
+            attempts: 3,
+            first_wait: Duration::from_millis(1),
+            longest_wait: Duration::from_secs(2),
+        };
+        config.okta.patience = patience;
+        config.servicenow.patience = patience;
+        let clock = bed.stage.clock.clone();
+        let clock: goldthread::engine::Clock = Arc::new(move || clock.now());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let started = Engine::acting(Arc::new(config), "a test", clock, Arc::new(|_, _| {}));
+        let (engine, hands) = started.unwrap();
+        Self { runtime, engine, hands }
+    }
+
+    fn sync(&mut self, bed: &Bed, scope: &Scope) -> Result<CycleReport, EngineError> {
+        bed.pass("1s");
+        self.runtime.block_on(self.engine.cycle(&self.hands, scope))
+    }
+}
