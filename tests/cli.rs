@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use goldthread::sim::clock::Clock;
-use goldthread::sim::company::Person;
+use goldthread::sim::company::{Company, Person};
+use goldthread::sim::faults::Fault;
 use goldthread::sim::http::Response;
 use goldthread::sim::servicenow::Ordered;
 use goldthread::sim::stage::{OKTA_TOKEN, Stage};
@@ -96,6 +97,21 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// Waits, for a bounded time.
+fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let patience = Instant::now();
+    while !so() {
+        assert!(patience.elapsed() < Duration::from_mins(1), "in vain: {what}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// Sends `SIGTERM`.
+fn stop(process: &Child) {
+    let sent = Command::new("kill").arg(process.id().to_string()).status().unwrap();
+    assert!(sent.success());
+}
+
 fn code(output: &Output) -> i32 {
     output.status.code().unwrap_or(-1)
 }
@@ -111,13 +127,75 @@ fn keys(value: &Value) -> BTreeSet<&str> {
 
 #[test]
 fn the_demo_tells_its_story_and_ends_with_how_to_go_on() {
-    let output = program(None, &["demo", "--people", "60"]);
+    let company = Company::new(3, 60);
+    let joiner = company.people().iter().find(|person| person.newcomer).unwrap();
+    let output = program(None, &["demo", "--people", "60", "--seed", "3"]);
     let told = text(&output.stdout);
     assert_eq!(code(&output), 0, "{told}\n{}", text(&output.stderr));
-    for piece in ["RITM0010001", "joins", "moves from", "by hand", "leaves", "config.toml"] {
+    for piece in [
+        "RITM0010001",
+        "not approved yet",
+        &format!("created {}", joiner.email),
+        "[goldthread:RITM0010001:done]",
+        "moves",
+        "by hand",
+        "leaves",
+        "with nothing to do writes nothing",
+    ] {
         assert!(told.contains(piece), "no {piece:?} in\n{told}");
     }
+    let (_, ending) = told.split_once("With your own systems").unwrap();
+    for piece in ["config.toml", "observe", "plan", "sync", "run", "simulate"] {
+        assert!(ending.contains(piece), "no {piece:?} in\n{ending}");
+    }
+    assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
     assert!(!told.contains('\x1b'), "colour without a terminal");
+}
+
+#[test]
+fn the_demo_works_where_everybody_has_an_account() {
+    let everybody = |seed: &u64| !Company::new(*seed, 40).people().iter().any(|p| p.newcomer);
+    let seed = (0..10_000).find(everybody).unwrap().to_string();
+    let output = program(None, &["demo", "--people", "40", "--seed", &seed]);
+    let told = text(&output.stdout);
+    assert_eq!(code(&output), 0, "{told}\n{}", text(&output.stderr));
+    assert!(told.contains("created robin.example@example.com"), "{told}");
+}
+
+#[test]
+fn the_demo_leaves_no_folder_behind_also_when_it_is_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let left = || std::fs::read_dir(folder.path()).unwrap().count();
+    let mut demo = command(None, &["demo", "--people", "2000"])
+        .env("TMPDIR", folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the demo has a folder", || left() == 1);
+    stop(&demo);
+    assert_eq!(demo.wait().unwrap().code(), Some(1));
+    assert_eq!(left(), 0);
+}
+
+#[test]
+fn what_simulate_prints_is_a_configuration_that_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = folder.path().join("printed.toml");
+    let mut simulators = command(None, &["simulate", "--people", "40", "--listen", "127.0.0.1:0"])
+        .env("TMPDIR", folder.path())
+        .stdout(std::fs::File::create(&printed).unwrap())
+        .stderr(std::fs::File::create(folder.path().join("guide")).unwrap())
+        .spawn()
+        .unwrap();
+    let guide = || std::fs::read_to_string(folder.path().join("guide")).unwrap();
+    until("the guide is printed", || guide().contains("goldthread sync --full"));
+    let output = program(Some(&printed), &["sync"]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("nothing to do"));
+    stop(&simulators);
+    assert_eq!(simulators.wait().unwrap().code(), Some(0));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "its folder is gone");
 }
 
 #[test]
@@ -149,14 +227,34 @@ fn a_configuration_that_cannot_be_used_is_one_message_and_78() {
 
     let desk = Desk::set();
     desk.rewrite("[okta]", "[oktta]");
+    let written = std::fs::read_to_string(desk.path()).unwrap();
+    let line = 1 + written.lines().position(|line| line == "[oktta]").unwrap();
     let output = desk.run(&["sync"]);
     assert_eq!(code(&output), 78);
     let message = text(&output.stderr);
     assert!(
-        message.contains("config.toml:") && message.contains("did you mean `okta`"),
+        message.contains(&format!("config.toml:{line}:"))
+            && message.contains("did you mean `okta`"),
         "{message}"
     );
     assert_eq!(desk.writes(), 0);
+}
+
+/// What is spoilt on a desk before somebody syncs at it.
+type Spoil<'a> = &'a (dyn Fn(&Desk) + Sync);
+
+fn fails_clearly(name: &str, spoil: Spoil, expected: &str) {
+    let desk = Desk::set();
+    desk.join();
+    desk.stage.servicenow.clear_calls();
+    spoil(&desk);
+    let output = desk.run(&["sync"]);
+    let message = text(&output.stderr);
+    assert_eq!(code(&output), 1, "{name}: {message}");
+    assert!(message.contains(expected), "{name}: {message}");
+    assert_eq!(message.lines().count(), 1, "{name}: {message}");
+    assert!(output.stdout.is_empty(), "{name}");
+    assert_eq!(desk.writes(), 0, "{name}");
 }
 
 #[test]
@@ -164,43 +262,51 @@ fn whatever_is_wrong_with_a_side_is_one_clear_message_and_nothing_is_written() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = format!("http://{}", free.local_addr().unwrap());
     drop(free);
-    let case = |name: &str, spoil: &dyn Fn(&Desk), expected: &str| {
-        let desk = Desk::set();
-        desk.join();
-        desk.stage.servicenow.clear_calls();
-        spoil(&desk);
-        let output = desk.run(&["sync"]);
-        let message = text(&output.stderr);
-        assert_eq!(code(&output), 1, "{name}: {message}");
-        assert!(message.contains(expected), "{name}: {message}");
-        assert_eq!(message.matches("goldthread:").count(), 1, "{name}: {message}");
-        assert!(output.stdout.is_empty(), "{name}");
-        assert_eq!(desk.writes(), 0, "{name}");
-    };
-    case(
-        "wrong ServiceNow password",
-        &|desk| std::fs::write(desk.folder.path().join("servicenow-password"), "wrong").unwrap(),
-        "ServiceNow refused the sign-in",
-    );
-    case(
-        "wrong Okta token",
-        &|desk| std::fs::write(desk.folder.path().join("okta-token"), "wrong").unwrap(),
-        "Okta",
-    );
-    case(
-        "Okta unreachable",
-        &|desk| desk.rewrite(desk.stage.okta_url(), &closed),
-        "cannot be reached",
-    );
-    case(
-        "not ServiceNow at all",
-        &|desk| {
-            let page = Response::html(200, "<html>Sign in</html>");
-            let fault = goldthread::sim::faults::Fault::Custom(page);
-            desk.stage.servicenow_faults.on("*", "/api", fault).always();
-        },
-        "page",
-    );
+    let page = || Fault::Custom(Response::html(200, "<html>Sign in</html>"));
+    let cases: [(&str, Spoil, &str); 6] = [
+        (
+            "wrong ServiceNow password",
+            &|desk| {
+                std::fs::write(desk.folder.path().join("servicenow-password"), "wrong").unwrap();
+            },
+            "ServiceNow refused the sign-in",
+        ),
+        (
+            "wrong Okta token",
+            &|desk| std::fs::write(desk.folder.path().join("okta-token"), "wrong").unwrap(),
+            "Okta refuses the sign-in",
+        ),
+        (
+            "ServiceNow unreachable",
+            &|desk| desk.rewrite(desk.stage.servicenow_url(), &closed),
+            "ServiceNow cannot be reached",
+        ),
+        (
+            "Okta unreachable",
+            &|desk| desk.rewrite(desk.stage.okta_url(), &closed),
+            "Okta cannot be reached",
+        ),
+        (
+            "not ServiceNow at all",
+            &|desk| {
+                desk.stage.servicenow_faults.on("*", "/api", page()).always();
+            },
+            "page",
+        ),
+        (
+            "not Okta at all",
+            &|desk| {
+                desk.stage.okta.faults().on("*", "/api", page()).always();
+            },
+            "a login page",
+        ),
+    ];
+    // Each waits for a while before it gives up, so they wait together.
+    std::thread::scope(|scope| {
+        for (name, spoil, expected) in cases {
+            scope.spawn(move || fails_clearly(name, spoil, expected));
+        }
+    });
 }
 
 #[test]
@@ -218,17 +324,9 @@ fn a_plan_and_a_drift_report_leave_no_trace() {
     assert!(!desk.folder.path().join("goldthread.db").exists());
 }
 
-#[test]
-fn sync_converges_and_json_has_exactly_the_documented_keys() {
-    let desk = Desk::set();
-    let (person, order) = desk.join();
-    let planned = json(&desk.run(&["plan", "--format", "json"]));
-    assert_eq!(planned["actions"][0]["outcome"], "planned");
-    let output = desk.run(&["sync", "--format", "json"]);
-    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
-    let report = json(&output);
+fn assert_keys_of_a_cycle(report: &Value) {
     assert_eq!(
-        keys(&report),
+        keys(report),
         BTreeSet::from(["cycle", "full", "quarantined", "actions", "summary", "calls", "seconds"])
     );
     assert_eq!(
@@ -236,26 +334,48 @@ fn sync_converges_and_json_has_exactly_the_documented_keys() {
         BTreeSet::from(["planned", "applied", "failed", "held", "skipped"])
     );
     assert_eq!(keys(&report["calls"]), BTreeSet::from(["servicenow", "okta"]));
-    let action = &report["actions"][0];
-    for key in [
-        "id",
-        "request",
-        "parent",
-        "cause",
-        "action",
-        "person",
-        "group",
-        "changes",
-        "outcome",
-        "okta_request_id",
-        "error",
-    ] {
-        assert!(action.get(key).is_some(), "no {key} in {action}");
+    for action in report["actions"].as_array().unwrap() {
+        let documented = BTreeSet::from([
+            "id",
+            "request",
+            "parent",
+            "cause",
+            "action",
+            "person",
+            "group",
+            "changes",
+            "outcome",
+            "okta_request_id",
+            "error",
+        ]);
+        assert!(keys(action).is_superset(&documented), "{action}");
+        // Beyond the documented ones: the groups that an account is created with.
+        let more: Vec<&str> = keys(action).difference(&documented).copied().collect();
+        assert_eq!(more, ["groups"], "{action}");
+        assert_keys_of_a_person(&action["person"]);
+        for change in action["changes"].as_object().unwrap().values() {
+            assert_eq!(keys(change), BTreeSet::from(["from", "to"]));
+        }
     }
-    assert_eq!(
-        keys(&action["person"]),
-        BTreeSet::from(["sys_id", "user_name", "login", "okta_id"])
-    );
+}
+
+fn assert_keys_of_a_person(person: &Value) {
+    assert_eq!(keys(person), BTreeSet::from(["sys_id", "user_name", "login", "okta_id"]));
+}
+
+#[test]
+fn sync_converges_and_json_has_exactly_the_documented_keys() {
+    let desk = Desk::set();
+    let (person, order) = desk.join();
+    let planned = json(&desk.run(&["plan", "--format", "json"]));
+    assert_eq!(planned["actions"][0]["outcome"], "planned");
+    assert!(planned["actions"][0]["id"].is_null());
+    assert_keys_of_a_cycle(&planned);
+    let output = desk.run(&["sync", "--format", "json"]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let report = json(&output);
+    assert_keys_of_a_cycle(&report);
+    let action = &report["actions"][0];
     assert_eq!(action["request"], order.number);
     assert_eq!(action["changes"]["login"]["to"], person.email);
     assert!(action["error"].is_null() && action["okta_request_id"].is_string());
@@ -284,7 +404,9 @@ fn sync_converges_and_json_has_exactly_the_documented_keys() {
             "quarantined"
         ])
     );
-    let item = report["items"].as_array().unwrap().iter().find(|i| i["fact"] == "profile").unwrap();
+    let items = report["items"].as_array().unwrap();
+    let item = items.iter().find(|item| item["fact"] == "profile").unwrap();
+    assert_keys_of_a_person(&item["person"]);
     assert_eq!(
         keys(item),
         BTreeSet::from([
@@ -355,11 +477,7 @@ fn the_daemon_carries_out_a_request_keeps_the_store_and_stops_when_told() {
         .spawn()
         .unwrap();
     let (_, order) = desk.join();
-    let patience = Instant::now();
-    while !desk.is_closed(&order) {
-        assert!(patience.elapsed() < Duration::from_mins(1), "the request was not carried out");
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
+    until("the request is carried out", || desk.is_closed(&order));
 
     let second = desk.run(&["sync"]);
     assert_eq!(code(&second), 1);
@@ -367,12 +485,13 @@ fn the_daemon_carries_out_a_request_keeps_the_store_and_stops_when_told() {
     assert_eq!(code(&desk.run(&["drift"])), 0, "reading is possible meanwhile");
 
     let stopped = Instant::now();
-    Command::new("kill").arg(daemon.id().to_string()).status().unwrap();
+    stop(&daemon);
     assert_eq!(daemon.wait().unwrap().code(), Some(0));
     assert!(stopped.elapsed() < Duration::from_secs(10));
 
     let log = std::fs::read_to_string(desk.folder.path().join("log")).unwrap();
-    assert!(!log.contains(OKTA_TOKEN));
+    let password = desk.stage.servicenow.credentials().password;
+    assert!(!log.contains(OKTA_TOKEN) && !log.contains(&password), "{log}");
     let created = log
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap())

@@ -6,6 +6,8 @@ mod completions;
 #[cfg(feature = "sim")]
 mod demo;
 mod drift;
+#[cfg(feature = "sim")]
+mod folder;
 mod render;
 mod run;
 mod session;

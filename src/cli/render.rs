@@ -17,6 +17,12 @@ pub fn out(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Prints what is no result, on standard error.
+#[cfg(feature = "sim")]
+pub fn aside(text: &str) -> Result<(), Failure> {
+    Ok(writeln!(std::io::stderr(), "{text}")?)
+}
+
 /// One JSON document.
 pub fn json_text<T: serde::Serialize>(report: &T) -> Result<String, Failure> {
     serde_json::to_string_pretty(report).map_err(|error| Failure::Failed(error.to_string()))
@@ -135,16 +141,20 @@ pub fn drift(report: &DriftReport) -> String {
     let source = if report.live { "read just now" } else { "as last observed" };
     let _ = write!(
         text,
-        "{verdict} {} people, {} in sync, {} drifted; {} actions to take, {} held; \
-         {} accounts without a person ({source})",
-        summary.people,
+        "{verdict} {}, {} in sync, {} drifted; {} to take, {} held; \
+         {} without a person ({source})",
+        count(summary.people, "person", "people"),
         summary.in_sync,
         summary.drifted,
-        summary.actions,
+        count(summary.actions, "action", "actions"),
         summary.held,
-        summary.unmanaged
+        count(summary.unmanaged, "account", "accounts")
     );
     text
+}
+
+fn count(number: usize, one: &str, more: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
 }
 
 fn table() -> Table {

@@ -112,11 +112,16 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
+/// Whether to print in colour there: only on a terminal, and not under `NO_COLOR`.
+pub fn colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
 /// Sends the log to standard error. `RUST_LOG` widens or narrows it.
 pub fn log(format: LogFormat) -> Result<(), Failure> {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("goldthread=info"));
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let colour = colour(&std::io::stderr());
     let registry = tracing_subscriber::registry().with(filter);
     let set = match format {
         LogFormat::Text => {

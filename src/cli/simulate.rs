@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::folder::Folder;
 use super::render;
 use super::session::{Failure, exit};
 use crate::sim::clock::Clock;
@@ -33,12 +34,12 @@ pub fn simulate(args: &Args) -> Result<ExitCode, Failure> {
     let people = usize::try_from(args.people).unwrap_or(200);
     let stage = Stage::open(people, args.seed, Clock::new(), Some(args.listen))
         .map_err(|error| Failure::Failed(format!("{}: {error}", args.listen)))?;
-    let folder = std::env::temp_dir().join(format!("goldthread-simulate-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
-    let config = stage.config(&folder)?;
-    let path = folder.join("config.toml");
+    let folder = Folder::temporary("simulate")?;
+    let path = folder.path().join("config.toml");
+    let config = stage.config(folder.path())?;
     std::fs::write(&path, &config)?;
-    render::out(&guide(&stage, &config, &path.display().to_string()))?;
+    render::out(config.trim_end())?;
+    render::aside(&guide(&stage, &path.display().to_string()))?;
 
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
@@ -47,52 +48,62 @@ pub fn simulate(args: &Args) -> Result<ExitCode, Failure> {
     while !stop.load(Ordering::Relaxed) {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
-    std::fs::remove_dir_all(&folder)?;
     Ok(exit::done())
 }
 
-/// What to do with the simulators, with everything filled in.
-fn guide(stage: &Stage, config: &str, path: &str) -> String {
+/// What to do with the simulators, step by step, to be copied as it stands.
+fn guide(stage: &Stage, path: &str) -> String {
     let credentials = stage.servicenow.credentials();
     let (user, password) = (credentials.user_name, credentials.password);
     let (servicenow, okta) = (stage.servicenow_url(), stage.okta_url());
-    let newcomer = stage.company.people().iter().find(|person| person.newcomer);
-    let (name, person) = newcomer.map_or((String::new(), String::new()), |person| {
-        (format!("{} {}", person.first_name, person.last_name), person.sys_id.clone())
-    });
     let item = stage.company.item_id("Okta onboarding").unwrap_or_default();
     let group = stage.company.group_id("app-gitlab");
     let token = crate::sim::stage::OKTA_TOKEN;
-    format!(
-        r#"# ServiceNow answers at {servicenow}, Okta at {okta}. Stop both with Ctrl-C.
-# Nothing here is real, and everything is gone when they stop.
-#
-# 1. This configuration stands in {path}; in another terminal:
-#
-#      export GOLDTHREAD_CONFIG={path}
-#      goldthread sync
-#
-# 2. Order an account for {name}, who has none, with access to app-gitlab:
-#
-#      curl -s -u '{user}:{password}' -H 'Content-Type: application/json' -H 'Accept: application/json' \
-#        '{servicenow}/api/sn_sc/servicecatalog/items/{item}/order_now' \
-#        -d '{{"sysparm_quantity":1,"sysparm_requested_for":"{person}","variables":{{"employee":"{person}","action":"Add","start_date":"2020-01-01","groups":"{group}"}}}}'
-#
-# 3. Two seconds later it waits for its approval. Find the newest one, and approve it:
-#
-#      curl -s -u '{user}:{password}' -H 'Accept: application/json' \
-#        '{servicenow}/api/now/table/sysapproval_approver?sysparm_query=state=requested^ORDERBYDESCsys_created_on&sysparm_limit=1&sysparm_fields=sys_id,sysapproval.number'
-#      curl -s -u '{user}:{password}' -X PATCH -H 'Content-Type: application/json' -H 'Accept: application/json' \
-#        '{servicenow}/api/now/table/sysapproval_approver/SYS_ID' -d '{{"state":"approved"}}'
-#
-# 4. goldthread plan, then goldthread sync, and look at the account in Okta:
-#
-#      curl -s -G -H 'Authorization: SSWS {token}' -H 'Accept: application/json' \
-#        '{okta}/api/v1/users' --data-urlencode 'search=profile.employeeNumber eq "{number}"'
-#
-# 5. Change something there by hand, and ask goldthread drift.
+    let first = format!(
+        r#"
+ServiceNow answers at {servicenow}, Okta at {okta}. Stop both with Ctrl-C.
+Nothing here is real, and everything is gone when they stop.
+The configuration above stands in {path}.
 
-{config}"#,
-        number = newcomer.map_or("", |person| person.employee_number.as_str()),
+1. In another terminal:
+
+export GOLDTHREAD_CONFIG={path}
+servicenow() {{ curl -s -u '{user}:{password}' -H 'Accept: application/json' -H 'Content-Type: application/json' "$@"; echo; }}
+okta() {{ curl -s -H 'Authorization: SSWS {token}' -H 'Accept: application/json' -H 'Content-Type: application/json' "$@"; echo; }}
+goldthread sync
+"#
+    );
+    let newcomer = stage.company.people().iter().find(|person| person.newcomer);
+    let Some(person) = newcomer else { return first };
+    let (name, id, login) =
+        (format!("{} {}", person.first_name, person.last_name), &person.sys_id, &person.email);
+    let employee = &person.employee_number;
+    format!(
+        r#"{first}
+2. Order an account for {name}, who has none, with access to app-gitlab:
+
+servicenow '{servicenow}/api/sn_sc/servicecatalog/items/{item}/order_now' \
+  -d '{{"sysparm_quantity":1,"sysparm_requested_for":"{id}","variables":{{"employee":"{id}","action":"Add","start_date":"2020-01-01","groups":"{group}"}}}}'
+
+3. Two seconds later it waits for its approval: until then, goldthread plan has nothing to do.
+   Find the newest approval, and say yes:
+
+approval=$(servicenow '{servicenow}/api/now/table/sysapproval_approver?sysparm_query=state=requested^ORDERBYDESCsys_created_on&sysparm_limit=1&sysparm_fields=sys_id' | sed -n 's/.*"sys_id":"\([^"]*\)".*/\1/p')
+servicenow -X PATCH "{servicenow}/api/now/table/sysapproval_approver/$approval" -d '{{"state":"approved"}}'
+
+4. See what would be done, have it done, and look at the account {login}
+   and at the request, which is closed:
+
+goldthread plan
+goldthread sync
+okta -G '{okta}/api/v1/users' --data-urlencode 'search=profile.employeeNumber eq "{employee}"'
+servicenow '{servicenow}/api/now/table/sc_req_item?sysparm_query=ORDERBYDESCsys_created_on&sysparm_limit=1&sysparm_fields=number,state,closed_at'
+
+5. Change something in Okta behind its back, find it, and have it repaired:
+
+user=$(okta -G '{okta}/api/v1/users' --data-urlencode 'search=profile.employeeNumber eq "{employee}"' | sed -n 's/.*"id":"\(00u[^"]*\)".*/\1/p')
+okta -X POST "{okta}/api/v1/users/$user" -d '{{"profile":{{"department":"Somewhere else"}}}}'
+goldthread drift
+goldthread sync --full"#
     )
 }
