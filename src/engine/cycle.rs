@@ -52,6 +52,7 @@ impl Engine {
         let cycle = self.store.begin_cycle(full, started)?;
         match self.observe_and_decide(scope, cycle, amnesia, started).await {
             Ok(preview) => {
+                self.store.bind(&super::orgs(&self.config))?;
                 self.store.set_meta(UNDECIDED, "")?;
                 Ok(preview)
             }

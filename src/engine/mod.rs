@@ -38,10 +38,10 @@ pub type Progress = Arc<dyn Fn(&str, usize) + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// ServiceNow did not answer, or could not be believed.
-    #[error("ServiceNow: {0}")]
+    #[error(transparent)]
     ServiceNow(#[from] ServiceNowError),
     /// Okta did not answer, or could not be believed.
-    #[error("Okta: {0}")]
+    #[error(transparent)]
     Okta(#[from] OktaError),
     /// The store failed: nothing is done without a record.
     #[error(transparent)]

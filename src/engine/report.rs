@@ -70,7 +70,8 @@ pub struct ActionReport {
     pub person: PersonView,
     /// Which group, by name.
     pub group: Option<String>,
-    /// Groups that an account gets at its creation, by name.
+    /// Groups that an account gets at its creation, by name. For people: the JSON has no key for it.
+    #[serde(skip)]
     pub groups: Vec<String>,
     /// Profile changes.
     pub changes: BTreeMap<String, ChangeView>,

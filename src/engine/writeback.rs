@@ -141,11 +141,18 @@ impl Engine {
         let echo = written?;
         self.store.keep_note(id, &marker, self.now())?;
         self.store.finish_request(id)?;
+        let parent = stored.request.reference.parent.as_ref().map_or("", |parent| parent.as_str());
         if echo.state_taken {
-            tracing::info!(request = %number, outcome = "written_back", "{number}: done, and said so in ServiceNow");
+            tracing::info!(
+                request = %number,
+                parent,
+                outcome = "written_back",
+                "{number}: done, and said so in ServiceNow"
+            );
         } else {
             tracing::error!(
                 request = %number,
+                parent,
                 outcome = "written_back",
                 "{number}: done, but ServiceNow did not keep the state {}; close it by hand",
                 settings.state_done

@@ -70,7 +70,7 @@ pub enum ServiceNowError {
         detail: String,
     },
     /// An answer came that must not be acted on.
-    #[error("the answer to {operation} cannot be believed: {why}")]
+    #[error("ServiceNow's answer to {operation} cannot be believed: {why}")]
     Unbelievable {
         /// What was asked.
         operation: String,
@@ -78,7 +78,7 @@ pub enum ServiceNowError {
         why: String,
     },
     /// The configuration names something that the instance does not have, or has twice.
-    #[error("{why}")]
+    #[error("ServiceNow: {why}")]
     Unresolved {
         /// What, and what to do about it.
         why: String,

@@ -120,7 +120,7 @@ impl Store {
         }
         migrate(&mut conn, path)?;
         let store = Self { conn, _lock: Some(lock) };
-        store.bind(path, orgs)?;
+        store.check_orgs(path, orgs)?;
         Ok(store)
     }
 
@@ -145,23 +145,29 @@ impl Store {
         conn.pragma_update(None, "synchronous", "OFF")?;
         migrate(&mut conn, path)?;
         let store = Self { conn, _lock: None };
-        store.bind(path, orgs)?;
+        store.check_orgs(path, orgs)?;
         Ok(store)
     }
 
-    /// Remembers the two systems, or refuses a store that was made for others.
-    fn bind(&self, path: &Path, orgs: &Orgs) -> Result<(), StoreError> {
+    /// Remembers the two systems. Called once both have answered: a mistyped address must not
+    /// claim the store.
+    pub fn bind(&self, orgs: &Orgs) -> Result<(), StoreError> {
+        self.set_meta("servicenow", &orgs.servicenow)?;
+        self.set_meta("okta", &orgs.okta)
+    }
+
+    /// Refuses a store that was made for others.
+    fn check_orgs(&self, path: &Path, orgs: &Orgs) -> Result<(), StoreError> {
         for (key, ours) in [("servicenow", &orgs.servicenow), ("okta", &orgs.okta)] {
             match self.meta(key)? {
-                None => self.set_meta(key, ours)?,
-                Some(theirs) if theirs == *ours => {}
-                Some(theirs) => {
+                Some(theirs) if theirs != *ours => {
                     return Err(StoreError::Foreign {
                         path: path.to_owned(),
                         theirs,
                         ours: ours.clone(),
                     });
                 }
+                _ => {}
             }
         }
         Ok(())

@@ -154,7 +154,7 @@ async fn an_item_is_found_by_a_name_that_only_it_has() {
 
     let side = Responder::with(vec![rows(0, &[])]).await;
     let error = named(&side).items().await.unwrap_err().to_string();
-    assert_eq!(error, "no catalog item is called \"Okta access\"");
+    assert_eq!(error, "ServiceNow: no catalog item is called \"Okta access\"");
 
     let twins = rows(2, &[row("i1", "Okta access"), row("i2", "Okta access")]);
     let side = Responder::with(vec![twins]).await;
