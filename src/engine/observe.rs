@@ -19,6 +19,8 @@ use crate::store::StoreError;
 const OVERLAP: chrono::Duration = chrono::Duration::minutes(2);
 /// How far two clocks may be apart that say nothing of each other.
 const SKEW: chrono::Duration = chrono::Duration::minutes(10);
+/// How far back changes in Okta are asked for again: its index lags, and clocks differ.
+const OKTA_OVERLAP: chrono::Duration = chrono::Duration::minutes(5);
 /// A window has no real end: what is changed while it is read comes again with the next one.
 const AHEAD: chrono::Duration = chrono::Duration::days(1);
 
@@ -95,12 +97,52 @@ impl Engine {
         for person in self.interpret(&requests, cycle, true).await? {
             self.store.look_again(&person, now)?;
         }
+        self.observe_okta_changes(cycle).await?;
         self.store.set_watermark(until)?;
+        Ok(())
+    }
+
+    /// Accounts and memberships that were changed in Okta, whoever changed them. Whose they are is
+    /// looked at again; a deleted account is left to the complete read.
+    async fn observe_okta_changes(&mut self, cycle: i64) -> Result<(), EngineError> {
+        let now = self.now();
+        let since = self.store.okta_watermark()?.unwrap_or(now) - OKTA_OVERLAP;
+        let keys = self.account_keys();
+        let mut changed = BTreeSet::new();
+        for account in self.okta.accounts_changed_since(since).await? {
+            if self.store.account(&account.id)?.as_ref() != Some(&account) {
+                changed.insert(account.id.clone());
+                self.store.keep_accounts(&[account], &keys, cycle)?;
+            }
+        }
+        let managed = self.store.managed_groups()?;
+        let mut looked = Vec::new();
+        for (group, at) in self.okta.groups_changed_since(since).await? {
+            let seen = format!("members of {group}");
+            let known = !at.is_empty() && self.store.meta(&seen)?.as_deref() == Some(&at);
+            if known || !managed.contains_key(&group) {
+                continue;
+            }
+            let before = self.store.members_of(&group)?;
+            let after: BTreeSet<AccountId> = self.members(&group).await?.into_iter().collect();
+            changed.extend(before.symmetric_difference(&after).cloned());
+            looked.push((seen, at));
+        }
+        for account in changed {
+            if let Some(person) = self.store.person_of(&account)? {
+                self.store.look_again(&person, now)?;
+            }
+        }
+        for (seen, at) in looked {
+            self.store.set_meta(&seen, &at)?;
+        }
+        self.store.set_okta_watermark(now)?;
         Ok(())
     }
 
     async fn observe_everything(&mut self, cycle: i64) -> Result<Observed, EngineError> {
         let until = self.servicenow_clock().await?;
+        let began = self.now();
         self.servicenow.probe_filter().await?;
         self.store.set_meta(UNDECIDED, "yes")?;
         self.read_groups(cycle).await?;
@@ -131,6 +173,7 @@ impl Engine {
             self.read_members(&group).await?;
         }
         self.store.set_watermark(until)?;
+        self.store.set_okta_watermark(began)?;
         Ok(Observed {
             people: self.store.everybody()?,
             fresh: false,

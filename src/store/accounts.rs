@@ -254,6 +254,13 @@ impl Store {
         Ok(groups)
     }
 
+    /// The known members of a managed group.
+    pub fn members_of(&self, group: &GroupId) -> Result<BTreeSet<AccountId>, StoreError> {
+        let sql = "SELECT a.okta_id FROM memberships m JOIN groups g ON g.id = m.group_id
+                   JOIN accounts a ON a.id = m.account WHERE g.okta_id = ?";
+        Ok(self.account_ids(sql, [group.as_str()])?.into_iter().collect())
+    }
+
     /// How many members each managed group has.
     pub fn group_sizes(&self) -> Result<BTreeMap<GroupId, u32>, StoreError> {
         let mut statement = self.conn.prepare_cached(

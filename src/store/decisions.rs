@@ -241,6 +241,16 @@ impl Store {
         self.meta("watermark")?.map(|text| moment(&text)).transpose()
     }
 
+    /// Up to when changes on Okta's side were read, by our clock.
+    pub fn okta_watermark(&self) -> Result<Option<Instant>, StoreError> {
+        self.meta("okta_watermark")?.map(|text| moment(&text)).transpose()
+    }
+
+    /// Moves it.
+    pub fn set_okta_watermark(&self, at: Instant) -> Result<(), StoreError> {
+        self.set_meta("okta_watermark", &stamp(at))
+    }
+
     /// Moves the watermark.
     pub fn set_watermark(&self, at: Instant) -> Result<(), StoreError> {
         self.set_meta("watermark", &stamp(at))

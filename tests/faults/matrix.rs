@@ -156,7 +156,7 @@ fn run(case: &Case) -> Vec<String> {
         }
         Err(error) => {
             let text = error.to_string();
-            if !text.starts_with("Okta: ") && !text.starts_with("ServiceNow: ") {
+            if !text.contains("Okta") && !text.contains("ServiceNow") {
                 problems.push(format!("the error does not say which side: {text}"));
             }
         }

@@ -39,6 +39,34 @@ fn a_hand_edit_is_found_with_its_request_and_repaired() {
 }
 
 #[test]
+fn a_cycle_of_changes_sees_what_was_changed_in_okta_and_then_is_idle() {
+    let bed = Bed::of(60);
+    let newcomer = bed.newcomer(0);
+    let request = bed.join(&newcomer, &["app-jira"]);
+    bed.sync();
+    let account = bed.account(&newcomer).unwrap();
+    bed.pass("1h");
+    bed.sync();
+    let pat = bed.stage.okta.acting_as("Pat Admin");
+    pat.set_profile(&account.id, &serde_json::json!({"department": "Elsewhere"}));
+    pat.remove_member(&bed.okta_group("app-jira"), &account.id);
+    let report = bed.sync();
+    assert!(!report.full);
+    let mut done = applied(&report);
+    done.sort();
+    let number = &request.number;
+    assert_eq!(done, [format!("{number} add_member"), format!("{number} update")]);
+    assert!(!report.needs_attention());
+
+    bed.pass("10m");
+    bed.sync();
+    let idle = bed.sync();
+    assert_eq!(applied(&idle), Vec::<String>::new());
+    assert!(idle.calls.okta <= 3, "{:?}", idle.calls);
+    assert_eq!(bed.differences(), []);
+}
+
+#[test]
 fn an_account_suspended_by_somebody_else_is_reported_and_left() {
     let bed = Bed::of(60);
     let newcomer = bed.newcomer(0);
