@@ -1,15 +1,17 @@
 //! Acting: the journal before and after every call, and a second look at whoever was touched.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::cycle::Preview;
+use super::decide::Judged;
 use super::describe::sentence;
+use super::narrow::narrow;
 use super::report::CycleReport;
 use super::{Engine, EngineError, Hands};
-use crate::model::{AccountId, FactKey, Outcome, Step, SysId};
-use crate::okta;
-use crate::reconcile::diff::{Disposition, Drift};
+use crate::model::{AccountId, AccountStatus, Action, FactKey, Instant, Outcome, Step, SysId};
+use crate::okta::{self, Performed};
+use crate::reconcile::diff::{Disposition, Drift, Remedy};
 use crate::reconcile::guard::key_text;
 use crate::reconcile::plan::{Gate, Planned};
 use crate::store::{Entry, NewHold, StoreError};
@@ -20,11 +22,12 @@ const TRANSITION: Duration = Duration::from_secs(15);
 /// Limits slide with time, so whoever waits for one is looked at again after this.
 const LIMIT_PAUSE: chrono::Duration = chrono::Duration::minutes(15);
 
-/// Who was acted on, and whose actions Okta refused for good.
+/// Who was acted on, what was done, and what Okta refused for good.
 #[derive(Debug, Default)]
 pub(super) struct Touched {
     people: BTreeSet<SysId>,
-    refused: BTreeSet<SysId>,
+    done: BTreeSet<(SysId, FactKey)>,
+    refused: BTreeMap<SysId, Vec<(FactKey, String)>>,
 }
 
 impl Engine {
@@ -53,30 +56,34 @@ impl Engine {
                 continue;
             }
             touched.people.insert(person.clone());
-            let outcome = self
-                .carry_out(hands, preview.cycle, &mut planned, approved.released, report)
-                .await?;
-            match outcome {
-                Outcome::Applied { .. } | Outcome::AlreadySo { .. } => {
-                    if let (Step::Create { .. }, Some(account)) =
-                        (&planned.action.step, &planned.action.account)
-                    {
-                        created.insert(person, account.clone());
+            let mut open = false;
+            let mut queue = VecDeque::from([planned]);
+            while let Some(mut planned) = queue.pop_front() {
+                let performed = self
+                    .carry_out(hands, preview.cycle, &mut planned, approved.released, report)
+                    .await?;
+                match performed.outcome {
+                    Outcome::Applied { .. } | Outcome::AlreadySo { .. } => {
+                        open = true;
+                        let keys = planned.keys.iter().map(|key| (person.clone(), key.clone()));
+                        touched.done.extend(keys);
+                        if let (Step::Create { .. }, Some(account)) =
+                            (&planned.action.step, &planned.action.account)
+                        {
+                            created.insert(person.clone(), account.clone());
+                        }
                     }
+                    Outcome::Failed { transient: false, error, .. } => {
+                        let narrowed = narrow(&planned, performed.error.as_ref());
+                        queue.extend(narrowed.rest);
+                        let refused = narrowed.refused.into_iter().map(|key| (key, error.clone()));
+                        touched.refused.entry(person.clone()).or_default().extend(refused);
+                    }
+                    Outcome::Failed { .. } | Outcome::Unknown { .. } => {}
                 }
-                Outcome::Failed { transient, .. } => {
-                    if !transient {
-                        touched.refused.insert(person.clone());
-                    }
-                    if opens_the_way(&planned.action.step) {
-                        without_account.insert(person);
-                    }
-                }
-                Outcome::Unknown { .. } => {
-                    if opens_the_way(&planned.action.step) {
-                        without_account.insert(person);
-                    }
-                }
+            }
+            if !open && opens_the_way(&approved.planned.action.step) {
+                without_account.insert(person);
             }
         }
         Ok(touched)
@@ -89,29 +96,46 @@ impl Engine {
         planned: &mut Planned,
         released: bool,
         report: &mut CycleReport,
-    ) -> Result<Outcome, EngineError> {
+    ) -> Result<Performed, EngineError> {
         let intent = planned.action.clone();
         let keys = planned.keys.iter().map(key_text).collect();
         let entry = Entry { action: &intent, cycle, keys, leaver: planned.leaver, released };
-        let thread = self.store.intend(&entry, self.now())?;
+        let thread = self.store.atomically(|| {
+            if self.revives(&intent)? {
+                self.store.end_adoption(&intent.person)?;
+            }
+            self.store.intend(&entry, self.now())
+        })?;
         let on_wire = okta::Thread { request: &thread.request, action: thread.action };
         let performed = hands.okta.perform(&intent.step, intent.account.as_ref(), &on_wire).await;
-        if let Some(account) = performed.account {
+        if let Some(account) = &performed.account {
             planned.action.account = Some(account.id.clone());
-            self.store.keep_accounts(
-                std::slice::from_ref(&account),
-                &self.account_keys(),
-                cycle,
-            )?;
+            self.store.keep_accounts(std::slice::from_ref(account), &self.account_keys(), cycle)?;
             if matches!(intent.step, Step::Create { .. }) {
-                self.store.keep_link(&intent.person, &account.id, &intent.origin, self.now())?;
+                let made = true;
+                self.store.keep_link(
+                    &intent.person,
+                    &account.id,
+                    &intent.origin,
+                    made,
+                    self.now(),
+                )?;
             }
         }
         let done = planned.action.clone();
         let entry = Entry { action: &done, ..entry };
         self.store.conclude(&entry, &thread, &performed.outcome, self.now())?;
         self.say(planned, thread.action, cycle, &performed.outcome, report)?;
-        Ok(performed.outcome)
+        Ok(performed)
+    }
+
+    /// Whether this brings back an account that was deactivated.
+    fn revives(&self, action: &Action) -> Result<bool, StoreError> {
+        let (Step::Activate { .. }, Some(account)) = (&action.step, &action.account) else {
+            return Ok(false);
+        };
+        let account = self.store.account(account)?;
+        Ok(account.is_some_and(|account| account.status == AccountStatus::Deprovisioned))
     }
 
     /// One event in the log and one line in the report for each action.
@@ -213,11 +237,10 @@ impl Engine {
                 continue;
             }
             if !touched.people.contains(id) {
-                let again = if unbegun.contains(id) {
-                    Some(now)
-                } else {
-                    limited.contains(id).then(|| now + LIMIT_PAUSE)
-                };
+                // Limits slide, and what stands in the way elsewhere may be gone.
+                let waits = limited.contains(id) || before.drifts.iter().any(Drift::is_stuck);
+                let again =
+                    if unbegun.contains(id) { Some(now) } else { waits.then(|| now + LIMIT_PAUSE) };
                 let next = [before.desired.next, again].into_iter().flatten().min();
                 self.store.looked_at(id, next)?;
                 self.remember(before, surroundings)?;
@@ -225,11 +248,7 @@ impl Engine {
             }
             let Some(judged) = self.judge(id, surroundings)? else { continue };
             self.remember(&judged, surroundings)?;
-            // Sessions are cleared once: doing it over and over would not suspend anybody.
-            let open = |planned: &&Planned| {
-                planned.gate == Gate::Open && planned.action.step != Step::ClearSessions
-            };
-            for drift in judged.drifts.iter().filter(|drift| is_stuck(drift)) {
+            for drift in judged.drifts.iter().filter(|drift| has_no_way(drift)) {
                 tracing::error!(
                     request = %drift.origin,
                     sys_id = %id,
@@ -239,18 +258,71 @@ impl Engine {
                     drift.reason
                 );
             }
-            let left = judged.actions.iter().filter(open).count();
-            let refused = touched.refused.contains(id);
-            if !refused {
-                // Okta said yes, and yet it is not so: that is not agreement.
-                report.summary.planned += left;
-            }
-            let again = left > 0 && !refused;
-            let next = if again { Some(now) } else { judged.desired.next };
+            self.keep_refusals(&judged, touched)?;
+            let again = self.next_look(&judged, touched, report);
+            let next = [judged.desired.next, again].into_iter().flatten().min();
             self.store.looked_at(id, next)?;
         }
         self.describe_waiting(preview, report)?;
         Ok(())
+    }
+
+    /// Remembers what Okta refused, and what it took and does not show: sent again, it would end
+    /// the same way.
+    fn keep_refusals(&self, judged: &Judged, touched: &Touched) -> Result<(), StoreError> {
+        let id = &judged.person.sys_id;
+        let mut reasons: BTreeMap<&FactKey, &str> = BTreeMap::new();
+        for drift in judged.drifts.iter().filter(|d| d.disposition == Disposition::Apply) {
+            if matches!(drift.key, FactKey::Profile(_))
+                && touched.done.contains(&(id.clone(), drift.key.clone()))
+            {
+                reasons.insert(&drift.key, "Okta took the value and shows another one");
+            }
+        }
+        for (key, why) in touched.refused.get(id).into_iter().flatten() {
+            reasons.insert(key, why);
+        }
+        for (key, why) in reasons {
+            // Making an account is what its status asks for.
+            let key = if *key == FactKey::Account { &FactKey::Status } else { key };
+            self.store.refuse(id, &key_text(key), &format!("Okta refused it: {why}"))?;
+        }
+        Ok(())
+    }
+
+    /// When somebody has to be looked at again whose differences are not all gone, though nothing
+    /// stands in the way.
+    fn next_look(
+        &self,
+        judged: &Judged,
+        touched: &Touched,
+        report: &mut CycleReport,
+    ) -> Option<Instant> {
+        let id = &judged.person.sys_id;
+        let refused = touched.refused.get(id);
+        // Sessions are cleared once: doing it over and over would not suspend anybody.
+        let left: Vec<&Planned> = judged
+            .actions
+            .iter()
+            .filter(|planned| {
+                planned.gate == Gate::Open && planned.action.step != Step::ClearSessions
+            })
+            .filter(|planned| {
+                !planned.keys.iter().any(|key| {
+                    refused.is_some_and(|refused| refused.iter().any(|(it, _)| it == key))
+                })
+            })
+            .collect();
+        // Okta said yes, and yet it is not so: that is not agreement.
+        report.summary.planned += left.len();
+        let is_done = |key: &FactKey| touched.done.contains(&(id.clone(), key.clone()));
+        let pause = left.iter().all(|planned| planned.keys.iter().any(is_done));
+        match left.as_slice() {
+            [] => None,
+            // It was done and does not show: now would be too soon to do it again.
+            _ if pause => Some(self.now() + LIMIT_PAUSE),
+            _ => Some(self.now()),
+        }
     }
 
     /// Reads until no change is on its way any more, for a bounded time.
@@ -339,8 +411,10 @@ impl Engine {
 }
 
 /// A status that Okta has no way to, from where the account is.
-fn is_stuck(drift: &Drift) -> bool {
-    drift.disposition == Disposition::Blocked && drift.key == FactKey::Status
+fn has_no_way(drift: &Drift) -> bool {
+    drift.disposition == Disposition::Blocked
+        && drift.remedy == Some(Remedy::ClearSessions)
+        && drift.key == FactKey::Status
 }
 
 /// Whether later steps for the same person make no sense without this one.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::decide::{Decision, Surroundings};
+use super::decide::Decision;
 use super::report::CycleReport;
+use super::surroundings::Surroundings;
 use super::{Engine, EngineError, Hands};
 use crate::model::{Instant, SysId};
 use crate::reconcile::guard::{self, Verdict};
@@ -53,6 +54,7 @@ impl Engine {
         match self.observe_and_decide(scope, cycle, amnesia, started).await {
             Ok(preview) => {
                 self.store.bind(&super::orgs(&self.config))?;
+                self.pin_items().await?;
                 self.store.set_meta(UNDECIDED, "")?;
                 Ok(preview)
             }
@@ -72,7 +74,7 @@ impl Engine {
         started: Instant,
     ) -> Result<Preview, EngineError> {
         let observed = self.observe(scope, cycle).await?;
-        let surroundings = self.surroundings().await?;
+        let mut surroundings = self.surroundings().await?;
         let mut context = self.guard_context(amnesia)?;
         let mut decision = self.decide(&observed.people, &surroundings)?;
         let mut verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
@@ -92,6 +94,13 @@ impl Engine {
             let again: Vec<SysId> = suspects.into_iter().collect();
             decision.replace(self.decide(&again, &surroundings)?);
             context.group_sizes = self.store.group_sizes()?;
+            verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
+        }
+        // Looked for among those only whom something would be done to: it costs a call each.
+        let admins = self.find_admins(&verdict, &mut surroundings).await?;
+        if !admins.is_empty() {
+            let again: Vec<SysId> = admins.into_iter().collect();
+            decision.replace(self.decide(&again, &surroundings)?);
             verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
         }
         Ok(Preview {

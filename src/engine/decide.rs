@@ -2,26 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::surroundings::{Claims, Surroundings, claims_of};
 use super::{Engine, EngineError};
 use crate::model::{
-    AccountId, Cause, FactKey, Group, GroupId, Mandate, Origin, Person, Presence, SysId,
+    AccountId, AccountStatus, Cause, FactKey, GroupId, Mandate, Origin, Person, Presence, SysId,
 };
 use crate::policy::desire::{Desired, Fact, Subject, desire, identify};
 use crate::policy::lifecycle::Wish;
 use crate::reconcile::correlate::{Candidate, Match, correlate};
-use crate::reconcile::diff::{Actual, Disposition, Drift, Facts, Known, Setting, diff, member};
-use crate::reconcile::guard::{Context, Protected, key_text};
+use crate::reconcile::diff::{
+    Actual, Disposition, Drift, Facts, Known, Remedy, Setting, diff, member,
+};
+use crate::reconcile::guard::{Context, key_text};
 use crate::reconcile::plan::{Planned, actions};
 use crate::store::{FactRow, StoreError};
-
-/// What decisions about any person need beside that person.
-#[derive(Debug)]
-pub(super) struct Surroundings {
-    pub(super) protected: Protected,
-    pub(super) groups: BTreeMap<GroupId, Group>,
-    /// Per `[[group]]` block, the group's id; `None` where Okta has no such group.
-    pub(super) rule_groups: Vec<Option<GroupId>>,
-}
 
 /// One person's side of the comparison.
 #[derive(Debug)]
@@ -92,8 +86,9 @@ impl Engine {
         let Some(person) = self.store.person(id)? else { return Ok(None) };
         let now = self.now();
         let mandates = self.store.mandates_of(id)?;
-        let link = self.store.link(id)?;
-        let account = link.as_ref().map(|link| self.store.account(link)).transpose()?.flatten();
+        let link = self.store.link_row(id)?;
+        let account =
+            link.as_ref().map(|link| self.store.account(&link.account)).transpose()?.flatten();
         let groups = match &account {
             Some(account) => self.store.groups_of(&account.id)?,
             None => BTreeSet::new(),
@@ -101,12 +96,16 @@ impl Engine {
         let actual = Actual { account, groups };
         let known = self.known(id)?;
         let baseline = self.store.baseline_of(id)?;
+        let dormant =
+            actual.account.as_ref().is_some_and(|a| a.status == AccountStatus::Deprovisioned);
         let effected =
             known.get(&FactKey::Status).filter(|fact| fact.established).map(|fact| &fact.origin);
         let subject = Subject {
             person: &person,
             mandates: &mandates,
             linked: link.is_some(),
+            made: link.as_ref().is_some_and(|link| link.made),
+            dormant,
             effected,
             baseline: &baseline,
         };
@@ -115,23 +114,25 @@ impl Engine {
             policy: &self.config.policy,
             protected: &surroundings.protected,
             groups: &surroundings.groups,
+            schema: &surroundings.schema,
         };
         let mut drifts = diff(&person, &desired, &actual, &known, &setting);
         if link.is_none()
-            && let Some(doubt) = self.doubt(&person, &desired, &mandates)?
+            && let Some(doubt) = match self.doubt(&person, &desired, &mandates)? {
+                Some(doubt) => Some(doubt),
+                None => self.twin(&person, &drifts, &surroundings.claims),
+            }
         {
             // Whose account it is cannot be told, so nothing is written for this person.
             drifts.retain(|drift| drift.key == FactKey::Account);
             match drifts.first_mut() {
-                Some(drift) => {
-                    drift.disposition = Disposition::Hold;
-                    drift.remedy = None;
-                    drift.reason = doubt;
-                }
+                Some(drift) => hold_without_remedy(drift, &doubt),
                 None => drifts.push(unclear(&mandates, doubt)),
             }
         } else if link.is_none() {
             drifts.extend(without_account(&desired, &mandates, &drifts, now));
+        } else {
+            self.hold_taken_login(&actual, &mut drifts)?;
         }
         let actions = actions(&person, &desired, &actual, &drifts, &self.config.policy);
         Ok(Some(Judged { person, desired, actual, drifts, actions }))
@@ -141,10 +142,41 @@ impl Engine {
         let mut facts = Facts::new();
         for (key, row) in self.store.facts_of(id)? {
             let Some(key) = parse_key(&key) else { continue };
-            let FactRow { key: _, value, origin, basis, established } = row;
-            facts.insert(key, Known { value, origin, basis, established });
+            let FactRow { key: _, value, origin, basis, established, refused } = row;
+            facts.insert(key, Known { value, origin, basis, established, refused });
         }
         Ok(facts)
+    }
+
+    /// Somebody else would get an account that identifies the same person: neither is made.
+    fn twin(&self, person: &Person, drifts: &[Drift], claims: &Claims) -> Option<String> {
+        let creates = |drift: &Drift| matches!(drift.remedy, Some(Remedy::Create { .. }));
+        if !drifts.iter().any(creates) {
+            return None;
+        }
+        claims_of(person, &self.config.policy).into_iter().find_map(|claim| {
+            let others = claims.get(&claim)?.iter().filter(|id| **id != person.sys_id).count();
+            (others > 0).then(|| {
+                format!("{} people would get accounts with the same {}", others + 1, claim.0)
+            })
+        })
+    }
+
+    /// A rename to a login that somebody else has would be refused, or worse.
+    fn hold_taken_login(&self, actual: &Actual, drifts: &mut [Drift]) -> Result<(), StoreError> {
+        let Some(own) = &actual.account else { return Ok(()) };
+        let Some(drift) = drifts.iter_mut().find(|drift| {
+            drift.disposition == Disposition::Apply
+                && matches!(&drift.key, FactKey::Profile(attribute) if attribute == "login")
+        }) else {
+            return Ok(());
+        };
+        let login = drift.desired.clone().unwrap_or_default();
+        let others = self.store.accounts_where("login", &login)?;
+        if others.iter().any(|other| other.id != own.id) {
+            hold_without_remedy(drift, "the login is taken by another account");
+        }
+        Ok(())
     }
 
     /// Why it cannot be told which account is the person's, if one is wanted.
@@ -164,8 +196,15 @@ impl Engine {
         }
         Ok(match self.find_account(person)? {
             Match::Unclear { kind: "login-taken", text } if wanted => Some(text),
-            Match::Unclear { kind: "login-taken", .. } | Match::None | Match::Account(_) => None,
+            Match::Unclear { kind: "login-taken", .. } | Match::None => None,
             Match::Unclear { text, .. } => Some(text),
+            // It matches, and yet it was not linked.
+            Match::Account(_) if person.presence == Presence::Present => {
+                Some("the account that matches would be another person's as well".to_owned())
+            }
+            Match::Account(_) => {
+                Some("an account matches, and the person's record is not readable now".to_owned())
+            }
         })
     }
 
@@ -224,7 +263,7 @@ impl Engine {
                 .filter(|mandate| mandate.in_force(now) && mandate.terms.operation.is_lifecycle())
                 .max_by_key(|mandate| (mandate.effective, mandate.created_at))
                 .map_or(Origin::Baseline, |mandate| Origin::Request(mandate.request));
-            self.store.keep_link(person, &account, &origin, now)?;
+            self.store.keep_link(person, &account, &origin, false, now)?;
             for group in self.store.groups_of(&account)? {
                 self.store.keep_baseline(person, &group)?;
             }
@@ -247,8 +286,12 @@ impl Engine {
             let stood = before.get(&text).is_some_and(|row| {
                 row.established && row.value == value && row.origin == fact.origin
             });
+            let refused = before
+                .get(&text)
+                .filter(|row| row.value == value && row.origin == fact.origin)
+                .and_then(|row| row.refused.clone());
             let agrees = !differing.contains(&key) && !account_missing;
-            rows.push(FactRow { key: text, value, established: agrees || stood, ..fact });
+            rows.push(FactRow { key: text, value, established: agrees || stood, refused, ..fact });
         };
         let desired = &judged.desired;
         if let Some(fact) = &desired.status {
@@ -290,7 +333,14 @@ fn row<T>(fact: &Fact<T>) -> FactRow {
         origin: fact.origin.clone(),
         basis: fact.basis.clone(),
         established: false,
+        refused: None,
     }
+}
+
+fn hold_without_remedy(drift: &mut Drift, reason: &str) {
+    drift.disposition = Disposition::Hold;
+    drift.remedy = None;
+    reason.clone_into(&mut drift.reason);
 }
 
 fn parse_key(text: &str) -> Option<FactKey> {

@@ -7,7 +7,7 @@ use super::{Engine, EngineError};
 use crate::model::{Group, GroupId, Operation, Standing, SysId, Terms, Wording};
 use crate::policy::RequestRule;
 use crate::policy::interpret::{
-    Directory, Problem, mandate, names, resolve, rule_for, standing, word,
+    Directory, Problem, mandate, names, resolve, rule_for, standing, stands, word,
 };
 use crate::reconcile::guard::{Protected, check_groups};
 use crate::store::StoredRequest;
@@ -65,7 +65,7 @@ impl Engine {
                 return self.problems(stored, Standing::Waiting, vec![problem]);
             }
         };
-        let standing = standing(rule, request);
+        let standing = stands(rule, request, stored.effected);
         let wording = match (&stored.wording, word(rule, request)) {
             (None, Ok(wording)) => wording,
             (None, Err(problem)) => return self.problems(stored, standing, vec![problem]),
@@ -86,8 +86,9 @@ impl Engine {
         if standing == Standing::Approved && stored.wording.is_none() {
             self.store.fix_wording(&request.sys_id, &wording)?;
         }
-        // Nothing is looked up for what nobody has approved yet.
+        // Nothing is looked up for what nobody has approved yet, or not any more.
         if standing == Standing::Waiting {
+            self.store.set_standing(&request.sys_id, standing)?;
             return Ok(Reading::Ours { problems: Vec::new(), people: Vec::new() });
         }
         let terms = match self.resolved_before(stored)? {
@@ -101,7 +102,7 @@ impl Engine {
             self.manage(group).await?;
         }
         let people = terms.people.clone();
-        let mandate = mandate(request, rule, terms, stored.history);
+        let mandate = mandate(request, rule, terms, stored.history, stored.effected);
         self.store.keep_mandate(&request.sys_id, &mandate)?;
         Ok(Reading::Ours { problems: Vec::new(), people })
     }

@@ -8,8 +8,10 @@ mod cycle;
 mod decide;
 mod describe;
 mod interpret;
+mod narrow;
 mod observe;
 mod report;
+mod surroundings;
 mod writeback;
 
 pub use cycle::{Preview, Scope};
@@ -17,8 +19,9 @@ pub use report::{
     ActionReport, Calls, CycleReport, DriftItem, DriftReport, DriftSummary, PersonView, Summary,
 };
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::OnceCell;
 
@@ -62,6 +65,8 @@ pub struct Engine {
     stop: Arc<AtomicBool>,
     /// The Okta account that we sign in as, if it is one: asked once.
     own_account: OnceCell<Option<AccountId>>,
+    /// Whether accounts hold an administrator role, and when that was asked.
+    roles: Mutex<BTreeMap<AccountId, (Instant, bool)>>,
 }
 
 /// The writing half. A command that only looks never has one.
@@ -89,6 +94,7 @@ impl Engine {
             progress,
             stop: Arc::default(),
             own_account: OnceCell::new(),
+            roles: Mutex::default(),
         })
     }
 
@@ -115,6 +121,7 @@ impl Engine {
             progress,
             stop: Arc::default(),
             own_account: OnceCell::new(),
+            roles: Mutex::default(),
         };
         Ok((engine, hands))
     }

@@ -5,13 +5,12 @@
 use std::collections::BTreeSet;
 
 use super::cycle::{Scope, UNDECIDED};
-use super::decide::Surroundings;
 use super::report::Calls;
 use super::{Engine, EngineError};
 use crate::model::{AccountId, GroupId, Instant, Presence, SysId};
-use crate::okta::{Identity, OktaError};
+use crate::okta::OktaError;
 use crate::policy::desire::identify;
-use crate::reconcile::guard::{Protected, implausible_read};
+use crate::reconcile::guard::implausible_read;
 use crate::servicenow::{Lookup, Window};
 use crate::store::StoreError;
 
@@ -43,6 +42,7 @@ impl Engine {
         scope: &Scope,
         cycle: i64,
     ) -> Result<Observed, EngineError> {
+        self.resolve_items().await?;
         match scope {
             Scope::Full => self.observe_everything(cycle).await,
             Scope::Changes => {
@@ -54,6 +54,7 @@ impl Engine {
             Scope::Person(text) => {
                 self.observe_changes(cycle).await?;
                 let person = self.find_person(text, cycle).await?;
+                self.store.forget_refusals(Some(&person))?;
                 self.refresh_all(std::slice::from_ref(&person), cycle).await?;
                 Ok(Observed { people: vec![person], fresh: true, ..Observed::default() })
             }
@@ -145,8 +146,13 @@ impl Engine {
         let began = self.now();
         self.servicenow.probe_filter().await?;
         self.store.set_meta(UNDECIDED, "yes")?;
+        // What Okta refused is tried once more, now and then.
+        self.store.forget_refusals(None)?;
+        self.release_admins().await?;
+        self.check_items().await?;
         self.read_groups(cycle).await?;
-        self.pin_rule_groups()?;
+        self.pin_groups()?;
+        self.read_schema().await?;
 
         self.read_people(None, cycle).await?;
         let count = self.store.people_seen(cycle)?;
@@ -416,82 +422,6 @@ impl Engine {
             found.extend(self.store.person_of(&id)?);
         }
         Ok(found)
-    }
-
-    /// Names under `[[group]]` mean the group that they were first seen to name.
-    fn pin_rule_groups(&self) -> Result<(), EngineError> {
-        for rule in &self.config.policy.groups {
-            self.pin_group(&rule.name)?;
-        }
-        for name in &self.config.limits.protected_groups {
-            self.pin_group(name)?;
-        }
-        Ok(())
-    }
-
-    fn pin_group(&self, name: &str) -> Result<Option<GroupId>, StoreError> {
-        if let Some(id) = self.store.pin("group", name)? {
-            return Ok(GroupId::parse(&id).ok());
-        }
-        let found = self.store.groups_called(name)?;
-        match found.as_slice() {
-            [group] => {
-                self.store.keep_pin("group", name, group.id.as_str())?;
-                Ok(Some(group.id.clone()))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// What decisions about any person need beside that person.
-    pub(super) async fn surroundings(&self) -> Result<Surroundings, EngineError> {
-        let policy = &self.config.policy;
-        let limits = &self.config.limits;
-        let mut rule_groups = Vec::new();
-        for rule in &policy.groups {
-            let group = self.pin_group(&rule.name)?;
-            if let Some(group) = &group {
-                self.manage(group).await?;
-            } else {
-                tracing::warn!(
-                    "no group in Okta is called {:?}, or several are; its rule is left out",
-                    rule.name
-                );
-            }
-            rule_groups.push(group);
-        }
-        let mut protected = Protected {
-            users: limits.protected_users.iter().map(|text| text.trim().to_lowercase()).collect(),
-            ..Protected::default()
-        };
-        for name in &limits.protected_groups {
-            protected.groups.extend(self.pin_group(name)?);
-            protected.groups.extend(self.store.groups_called(name)?.into_iter().map(|g| g.id));
-        }
-        for name in &limits.protected_users {
-            for attribute in ["login", "email"] {
-                for account in self.store.accounts_where(attribute, name)? {
-                    self.store.keep_pin("user", name, account.id.as_str())?;
-                }
-            }
-            if let Some(id) = self.store.pin("user", name)?
-                && let Ok(id) = AccountId::parse(&id)
-            {
-                protected.accounts.insert(id, "protected by the configuration".to_owned());
-            }
-        }
-        let own = self.own_account.get_or_try_init(|| self.read_own_account()).await?;
-        if let Some(id) = own {
-            protected.accounts.insert(id.clone(), "Goldthread signs in as this account".to_owned());
-        }
-        Ok(Surroundings { protected, groups: self.store.managed_groups()?, rule_groups })
-    }
-
-    async fn read_own_account(&self) -> Result<Option<AccountId>, EngineError> {
-        Ok(match self.okta.identity().await? {
-            Identity::Account(account) => Some(account.id),
-            Identity::App(_) => None,
-        })
     }
 
     pub(super) fn calls(&self) -> Calls {

@@ -3,11 +3,11 @@
 //! Decided from what is, like everything else: the request is read again right before it is
 //! written to, so a crash after the PATCH cannot write a second note.
 
-use super::decide::Surroundings;
 use super::report::CycleReport;
+use super::surroundings::Surroundings;
 use super::{Engine, EngineError, Hands};
 use crate::config::{Close, JournalField};
-use crate::model::{Mandate, Standing, SysId};
+use crate::model::{Standing, SysId};
 use crate::reconcile::fulfil::{Progress, progress};
 use crate::servicenow::Closing;
 use crate::store::StoredRequest;
@@ -41,7 +41,7 @@ impl Engine {
             if self.is_stopping() {
                 break;
             }
-            let stand = self.stand(&stored, surroundings, report)?;
+            let stand = self.stand(&stored, surroundings)?;
             let written = match stand {
                 Stand::Underway => continue,
                 Stand::Done => self.close(hands, &stored).await,
@@ -69,7 +69,6 @@ impl Engine {
         &self,
         stored: &StoredRequest,
         surroundings: &Surroundings,
-        report: &CycleReport,
     ) -> Result<Stand, EngineError> {
         let now = self.now();
         if !stored.problems.is_empty() {
@@ -101,7 +100,7 @@ impl Engine {
             }
         }
         if underway {
-            return Ok(failure(&mandate, report).unwrap_or(Stand::Underway));
+            return Ok(Stand::Underway);
         }
         Ok(if overtaken == mandate.terms.people.len() { Stand::Overtaken } else { Stand::Done })
     }
@@ -264,15 +263,4 @@ fn field(field: JournalField) -> &'static str {
         JournalField::WorkNotes => "work_notes",
         JournalField::Comments => "comments",
     }
-}
-
-/// Why Okta refused something that this request asks for, unless trying again may help.
-fn failure(mandate: &Mandate, report: &CycleReport) -> Option<Stand> {
-    let number = mandate.request.number.as_str();
-    let failed = report.actions.iter().find(|action| {
-        action.outcome == "failed" && !action.transient && action.request.as_deref() == Some(number)
-    })?;
-    let action = failed.action.unwrap_or("action");
-    let error = failed.error.as_deref().unwrap_or("it failed");
-    Some(Stand::Waits(format!("failed-{action}"), format!("Okta refused it: {error}")))
 }

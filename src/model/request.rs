@@ -11,7 +11,7 @@ pub struct Request {
     pub reference: RequestRef,
     /// The catalog item's `sys_id`.
     pub item: String,
-    /// The catalog item's name: translatable and editable, so only a second key.
+    /// The name that the configuration has for the item: the item's own may change or be translated.
     pub item_name: String,
     /// `state`, read as what it means.
     pub state: RequestState,
@@ -198,9 +198,16 @@ pub struct Mandate {
     pub closed: bool,
     /// Its part only compares and reports (`mode = "observe"`).
     pub observe: bool,
+    /// Okta was once seen to be as it says, or was changed for it.
+    pub effected: bool,
 }
 
 impl Mandate {
+    /// Whether it was rejected, cancelled or closed incomplete after it took effect.
+    pub fn was_undone(&self) -> bool {
+        self.standing == Standing::Withdrawn && self.effected
+    }
+
     /// Whether it is approved and its time has come. It stays so after its `ends`, which then
     /// acts at its place.
     pub fn in_force(&self, now: Instant) -> bool {

@@ -137,6 +137,17 @@ impl std::fmt::Display for Refusal {
     }
 }
 
+impl Refusal {
+    /// Whether it is about a value or an attribute of the profile, so that the rest of the profile
+    /// may be accepted. Okta reference: validation, and attributes that are mastered elsewhere,
+    /// mapped, read-only, immutable or required from outside.
+    pub fn is_about_the_profile(&self) -> bool {
+        const CODES: [&str; 6] =
+            [code::VALIDATION, "E0000023", "E0000075", "E0000077", "E0000078", "E0000179"];
+        CODES.contains(&self.code.as_str())
+    }
+}
+
 /// One of `errorCauses`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorCause {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::expression::Scope;
 use super::lifecycle::{Folded, Wish, fold};
+use super::withdraw::{as_if_they_stood, withdraw};
 use super::{Accounts, InactiveRecord, Policy};
 use crate::model::{Cause, FactKey, GroupId, Instant, Mandate, Origin, Person, Presence, Reason};
 
@@ -28,6 +29,8 @@ pub struct Fact<T> {
     pub observe: Option<String>,
     /// It comes from a request that was closed before it was first seen.
     pub history: bool,
+    /// It is what remains after its request was withdrawn.
+    pub undone: bool,
 }
 
 /// Something about one person or request that cannot be decided, set aside so that the rest can.
@@ -75,6 +78,10 @@ pub struct Subject<'a> {
     pub mandates: &'a [Mandate],
     /// Whether an account is linked.
     pub linked: bool,
+    /// Whether that account was made for the person, rather than found.
+    pub made: bool,
+    /// Whether that account is deactivated now.
+    pub dormant: bool,
     /// The request whose status the account was last seen to have, if any.
     pub effected: Option<&'a Origin>,
     /// Groups that the account was in when it, or the group, came under management.
@@ -91,6 +98,25 @@ pub fn desire(
     rule_groups: &RuleGroups,
     now: Instant,
 ) -> Desired {
+    let mut desired = derive(subject, policy, rule_groups, now);
+    if subject.person.presence == Presence::Outside {
+        return desired;
+    }
+    if let Some(mandates) = as_if_they_stood(subject.mandates) {
+        let stood = Subject { mandates: &mandates, ..*subject };
+        let before = derive(&stood, policy, rule_groups, now);
+        let usable = is_usable(subject.person);
+        withdraw(&mut desired, &before, subject.mandates, usable, subject.made);
+    }
+    desired
+}
+
+fn derive(
+    subject: &Subject<'_>,
+    policy: &Policy,
+    rule_groups: &RuleGroups,
+    now: Instant,
+) -> Desired {
     let folded = fold(subject.mandates, now);
     let mut desired = Desired {
         next: folded.next,
@@ -98,6 +124,7 @@ pub fn desire(
         ..Desired::default()
     };
     if subject.person.presence == Presence::Outside {
+        desired.anomalies.extend(folded.order.iter().filter_map(|mandate| outside(mandate, now)));
         return desired;
     }
     desired.status = status(subject, policy, &folded, now, &mut desired);
@@ -128,6 +155,21 @@ pub fn identify(person: &Person, policy: &Policy) -> (Vec<(String, String)>, Opt
         .map(|attribute| (attribute.clone(), value(attribute).unwrap_or_default()))
         .collect();
     (keys, value("login"))
+}
+
+/// A record that is among the people no more: what is asked for it waits.
+fn outside(mandate: &Mandate, now: Instant) -> Option<Anomaly> {
+    (mandate.in_force(now) && !mandate.closed).then(|| Anomaly {
+        key: FactKey::Account,
+        origin: by(mandate),
+        kind: "outside",
+        text: "the person's record is not among those that are managed here".to_owned(),
+        blocked: false,
+    })
+}
+
+fn is_usable(person: &Person) -> bool {
+    person.is_active() && person.presence != Presence::Gone
 }
 
 fn by(mandate: &Mandate) -> Origin {
@@ -184,6 +226,7 @@ impl<T> Fact<T> {
             report: None,
             observe: observed(policy, source.mandate.is_some_and(|mandate| mandate.observe)),
             history: source.mandate.is_some_and(|mandate| mandate.history),
+            undone: false,
         }
     }
 }
@@ -204,7 +247,7 @@ fn status(
     desired: &mut Desired,
 ) -> Option<Fact<Wish>> {
     let person = subject.person;
-    let usable = person.is_active() && person.presence != Presence::Gone;
+    let usable = is_usable(person);
     let asked = folded.status.map(|(wish, mandate)| Fact::asked(policy, wish, mandate));
     if asked.as_ref().is_some_and(|fact| fact.value == Wish::Deactivated) {
         return asked;
@@ -419,7 +462,9 @@ fn memberships(
         );
     }
 
-    if folded.adoption_stands && subject.linked {
+    // Whoever comes back gets what is asked for now, not what they once had.
+    let revived = subject.dormant && wish == Some(Wish::Active);
+    if folded.adoption_stands && subject.linked && !revived {
         for group in subject.baseline {
             if exact.contains(group) || folded.unadopted.contains(group) {
                 continue;

@@ -178,6 +178,14 @@ pub fn standing(rule: &RequestRule, request: &Request) -> Standing {
     }
 }
 
+/// [`standing`] of a request that may have taken effect already.
+pub fn stands(rule: &RequestRule, request: &Request, effected: bool) -> Standing {
+    match standing(rule, request) {
+        Standing::Waiting if effected => Standing::Approved,
+        standing => standing,
+    }
+}
+
 /// The names in a comma- or newline-separated list, trimmed, without empty ones.
 pub fn names(text: &str) -> impl Iterator<Item = &str> {
     text.split([',', '\n', '\r']).map(str::trim).filter(|name| !name.is_empty())
@@ -274,16 +282,25 @@ fn groups(
 }
 
 /// Puts a request's standing and terms together into what policy decides from.
-pub fn mandate(request: &Request, rule: &RequestRule, terms: Terms, history: bool) -> Mandate {
+///
+/// An approval that goes back to `requested` changes nothing that took effect.
+pub fn mandate(
+    request: &Request,
+    rule: &RequestRule,
+    terms: Terms,
+    history: bool,
+    effected: bool,
+) -> Mandate {
     let effective: Instant = terms.starts.map_or(request.opened_at, |s| s.max(request.opened_at));
     Mandate {
         request: request.reference.clone(),
         terms,
-        standing: standing(rule, request),
+        standing: stands(rule, request, effected),
         effective,
         created_at: request.created_at,
         history,
         closed: request.state.is_closed(),
         observe: rule.observe,
+        effected,
     }
 }

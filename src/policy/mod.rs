@@ -5,6 +5,7 @@ pub mod desire;
 pub mod expression;
 pub mod interpret;
 pub mod lifecycle;
+mod withdraw;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -49,6 +49,12 @@ pub fn correlate(
             candidates.iter().filter(|c| c.account.attribute(attribute) == id).collect();
         match anchored.as_slice() {
             [] => {}
+            [one] if one.taken => {
+                return unclear(
+                    "account-of-another",
+                    format!("the account with this {attribute} is linked to another person"),
+                );
+            }
             [one] => return Match::Account(one.account.id.clone()),
             _ => {
                 return unclear(

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::guard::Protected;
+use super::schema::Schema;
 use crate::model::{
     Account, AccountStatus, Cause, Change, FactKey, Group, GroupId, Origin, Person, Reason,
 };
@@ -30,6 +31,8 @@ pub struct Known {
     pub basis: String,
     /// Okta was seen to agree with it.
     pub established: bool,
+    /// Why Okta refused this value when it was last tried.
+    pub refused: Option<String>,
 }
 
 /// Everything known of one person's facts before this cycle.
@@ -145,6 +148,8 @@ pub struct Setting<'a> {
     pub protected: &'a Protected,
     /// The managed groups, by id.
     pub groups: &'a BTreeMap<GroupId, Group>,
+    /// What Okta's profile can hold.
+    pub schema: &'a Schema,
 }
 
 /// Compares one person's facts. The result is in a stable order: account, status, profile,
@@ -162,11 +167,10 @@ pub fn diff(
     }
     let writable = !super::plan::is_dormant(actual.account.as_ref())
         || found.iter().any(|drift| drift.remedy == Some(Remedy::Revive));
-    if let Some(account) = &actual.account
-        && writable
-    {
+    let created = found.iter().any(|drift| matches!(drift.remedy, Some(Remedy::Create { .. })));
+    if created || (actual.account.is_some() && writable) {
         for (attribute, fact) in &desired.profile {
-            found.extend(diff_attribute(attribute, fact, account, known));
+            found.extend(diff_attribute(attribute, fact, actual, known, setting.schema));
         }
     }
     found.extend(diff_memberships(desired, actual, known, setting.groups));
@@ -232,6 +236,9 @@ fn set_aside(anomaly: &Anomaly) -> Drift {
 
 /// Why the two sides differ: either Okta left what had been established, or what is desired is new.
 fn cause_of<T>(fact: &Fact<T>, value: Option<&str>, key: &FactKey, facts: &Facts) -> Cause {
+    if fact.undone {
+        return Cause::Request;
+    }
     let Some(known) = facts.get(key) else {
         // A new statement from a request that took effect before: not the request made it.
         let old = facts.values().any(|known| known.established && known.origin == fact.origin);
@@ -262,10 +269,12 @@ fn drift_of<T>(
     remedy: Option<Remedy>,
 ) -> Drift {
     let cause = cause_of(fact, desired.as_deref(), &key, known);
-    let (disposition, reason) = match (&fact.report, &fact.hold) {
-        (Some(report), _) => (Disposition::Report, report.clone()),
-        (None, Some(hold)) => (Disposition::Hold, hold.clone()),
-        (None, None) => (Disposition::Apply, because(fact, cause)),
+    let refused = refused_before(&key, desired.as_deref(), known);
+    let (disposition, reason) = match (&fact.report, &fact.hold, refused) {
+        (Some(report), _, _) => (Disposition::Report, report.clone()),
+        (None, Some(hold), _) => (Disposition::Hold, hold.clone()),
+        (None, None, Some(why)) => (Disposition::Blocked, why.to_owned()),
+        (None, None, None) => (Disposition::Apply, because(fact, cause)),
     };
     Drift {
         history: fact.history && !known.get(&key).is_some_and(|known| known.established),
@@ -281,11 +290,20 @@ fn drift_of<T>(
     }
 }
 
+/// Why Okta refused exactly this when it was last tried. Nothing is sent just to be refused again.
+fn refused_before<'a>(key: &FactKey, value: Option<&str>, known: &'a Facts) -> Option<&'a str> {
+    // Making an account is what its status asks for.
+    let key = if *key == FactKey::Account { &FactKey::Status } else { key };
+    let known = known.get(key).filter(|known| known.value.as_deref() == value)?;
+    known.refused.as_deref()
+}
+
 fn because<T>(fact: &Fact<T>, cause: Cause) -> String {
     match cause {
         Cause::Drift => format!("changed in Okta away from what {} established", fact.origin),
         Cause::Record => "the record in ServiceNow says so".to_owned(),
         Cause::Rule => "the configuration says so".to_owned(),
+        Cause::Request if fact.undone => format!("{} was withdrawn", fact.origin),
         Cause::Request => {
             let rule = fact.reasons.iter().find_map(|reason| match reason {
                 Reason::Rule(rule) => Some(rule),
@@ -373,13 +391,19 @@ fn diff_status(
     Some(drift)
 }
 
+/// `actual` without an account is one that is about to be created: its attributes come with it,
+/// but for those that cannot.
 fn diff_attribute(
     attribute: &str,
     fact: &Fact<Option<String>>,
-    account: &Account,
+    actual: &Actual,
     known: &Facts,
+    schema: &Schema,
 ) -> Option<Drift> {
-    let actual = account.profile.get(attribute).filter(|value| !value.is_empty());
+    let account = actual.account.as_ref();
+    let actual = account
+        .and_then(|account| account.profile.get(attribute))
+        .filter(|value| !value.is_empty());
     let agree = match (&fact.value, actual) {
         (None, None) => true,
         // Okta keeps both unique without regard to case, so case is not a difference.
@@ -389,16 +413,31 @@ fn diff_attribute(
         (Some(a), Some(b)) => a == b,
         _ => false,
     };
-    (!agree).then(|| {
-        drift_of(
-            FactKey::Profile(attribute.to_owned()),
-            fact,
-            fact.value.clone(),
-            actual.cloned(),
-            known,
-            Some(Remedy::Update),
-        )
-    })
+    if agree {
+        return None;
+    }
+    let mut drift = drift_of(
+        FactKey::Profile(attribute.to_owned()),
+        fact,
+        fact.value.clone(),
+        actual.cloned(),
+        known,
+        Some(Remedy::Update),
+    );
+    let (value, actual) = (fact.value.as_deref(), actual.map(String::as_str));
+    if let Some(why) = schema.refuses(attribute, value, actual).or_else(|| mastered(account)) {
+        drift.disposition = Disposition::Blocked;
+        drift.reason = why;
+    }
+    (account.is_some() || drift.disposition == Disposition::Blocked).then_some(drift)
+}
+
+/// Okta reference: what a directory owns is changed there; Okta refuses it, or the next import
+/// takes it back.
+fn mastered(account: Option<&Account>) -> Option<String> {
+    let provider = account?.provider.as_str();
+    matches!(provider, "ACTIVE_DIRECTORY" | "LDAP")
+        .then(|| format!("the profile is owned by {provider} and has to be changed there"))
 }
 
 /// The word for a membership in reports.
@@ -418,7 +457,11 @@ fn diff_memberships(
     let mut found = Vec::new();
     for (group, fact) in &desired.memberships {
         let is = actual.groups.contains(group);
-        if is == fact.value || (fact.value && !takes_members) || !groups.contains_key(group) {
+        if is == fact.value || (fact.value && !takes_members) {
+            continue;
+        }
+        if !groups.contains_key(group) {
+            found.extend(in_deleted_group(group, fact, known));
             continue;
         }
         found.push(drift_of(
@@ -430,7 +473,10 @@ fn diff_memberships(
             Some(if fact.value { Remedy::Add } else { Remedy::Remove }),
         ));
     }
-    if let Some(fact) = &desired.elsewhere {
+    // What a deactivated account is still in does no harm; a leave tidies up all the same.
+    let leaver = desired.status.as_ref().is_some_and(|s| s.value == Wish::Deactivated);
+    let tidied = takes_members || leaver;
+    if let Some(fact) = desired.elsewhere.as_ref().filter(|_| tidied) {
         for group in &actual.groups {
             let Some(known_group) = groups.get(group) else {
                 continue;
@@ -450,7 +496,6 @@ fn diff_memberships(
                 Some(Remedy::Remove),
             );
             // Nothing ever said that the person should be in it: somebody put them there.
-            let leaver = desired.status.as_ref().is_some_and(|s| s.value == Wish::Deactivated);
             if !leaver && !known.contains_key(&drift.key) {
                 drift.cause = Cause::Drift;
                 if drift.disposition == Disposition::Apply {
@@ -462,6 +507,20 @@ fn diff_memberships(
         }
     }
     found
+}
+
+/// A membership that a request asks for in a group that is no more.
+fn in_deleted_group(group: &GroupId, fact: &Fact<bool>, known: &Facts) -> Option<Drift> {
+    let key = FactKey::Membership(group.clone());
+    let asked = fact.reasons.iter().any(|reason| matches!(reason, Reason::Request { .. }));
+    if !asked || !fact.value {
+        return None;
+    }
+    let had_it = known.get(&key).is_some_and(|known| known.established);
+    let mut drift = drift_of(key, fact, Some(member(true)), Some(member(false)), known, None);
+    drift.disposition = if had_it { Disposition::Report } else { Disposition::Blocked };
+    "the group does not exist in Okta any more".clone_into(&mut drift.reason);
+    Some(drift)
 }
 
 fn hold(drift: &mut Drift, reason: &str) {
@@ -525,6 +584,11 @@ fn judge(drift: &mut Drift, person: &Person, actual: &Actual, setting: &Setting<
 }
 
 impl Drift {
+    /// Whether it waits for something other than a person's yes to an action.
+    pub fn is_stuck(&self) -> bool {
+        self.disposition == Disposition::Hold && self.remedy.is_none()
+    }
+
     /// The profile change that removes it, where it is one.
     pub fn change(&self) -> Change {
         Change { from: self.actual.clone(), to: self.desired.clone() }

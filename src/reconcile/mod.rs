@@ -8,3 +8,4 @@ pub mod diff;
 pub mod fulfil;
 pub mod guard;
 pub mod plan;
+pub mod schema;

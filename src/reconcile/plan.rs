@@ -118,7 +118,7 @@ pub fn actions(
     for drift in drifts.iter().filter(todo) {
         match drift.remedy {
             Some(Remedy::Create { activate }) => {
-                let mut planned = make(drift, create(desired, activate, policy));
+                let mut planned = make(drift, create(desired, drifts, activate, policy));
                 planned.keys.push(FactKey::Status);
                 planned.keys.extend(desired.profile.keys().cloned().map(FactKey::Profile));
                 created = Some(planned);
@@ -187,10 +187,14 @@ fn gate(drift: &Drift) -> Gate {
     }
 }
 
-fn create(desired: &Desired, activate: bool, policy: &Policy) -> Step {
+fn create(desired: &Desired, drifts: &[Drift], activate: bool, policy: &Policy) -> Step {
+    let left_out = |attribute: &str| {
+        drifts.iter().any(|d| matches!(&d.key, FactKey::Profile(name) if name == attribute))
+    };
     let profile: BTreeMap<String, String> = desired
         .profile
         .iter()
+        .filter(|(attribute, _)| !left_out(attribute))
         .filter_map(|(attribute, fact)| Some((attribute.clone(), fact.value.clone()?)))
         .collect();
     // Creating an account activated always sends the mail, so without it this takes two calls.

@@ -38,14 +38,35 @@ impl ServiceNowReader {
     ///
     /// A name that no item or more than one has is [`ServiceNowError::Unresolved`].
     pub async fn items(&self) -> Result<&[Item], ServiceNowError> {
+        self.items_known(&BTreeMap::new()).await
+    }
+
+    /// [`ServiceNowReader::items`], where some names were looked up before: by the configured
+    /// name, the id that it means. An item that was renamed since keeps its meaning.
+    pub async fn items_known(
+        &self,
+        known: &BTreeMap<String, SysId>,
+    ) -> Result<&[Item], ServiceNowError> {
         let items = self.connection.items().get_or_try_init(async || {
             let mut items = Vec::new();
             for configured in &self.connection.settings().items {
-                items.push(self.item(configured).await?);
+                items.push(match known.get(configured) {
+                    Some(id) => Item {
+                        sys_id: id.clone(),
+                        name: configured.clone(),
+                        configured_as: configured.clone(),
+                    },
+                    None => self.item(configured).await?,
+                });
             }
             Ok(items)
         });
         items.await.map(Vec::as_slice)
+    }
+
+    /// What a configured name means now, whatever it meant before.
+    pub async fn item_called(&self, configured: &str) -> Result<Item, ServiceNowError> {
+        self.item(configured).await
     }
 
     async fn item(&self, configured: &str) -> Result<Item, ServiceNowError> {

@@ -130,6 +130,16 @@ impl ServiceNowReader {
         fields
     }
 
+    /// How the configuration calls the item of a row, whatever it is called now.
+    fn item_name<'a>(&'a self, row: &'a Record) -> &'a str {
+        let items = self.connection.items().get().map_or(&[][..], Vec::as_slice);
+        let id = get(row, "cat_item");
+        items
+            .iter()
+            .find(|item| item.sys_id.as_str() == id && item.configured_as != id)
+            .map_or_else(|| get(row, "cat_item.name"), |item| item.configured_as.as_str())
+    }
+
     /// A row as a request, or what is wrong with it.
     fn request_from(&self, row: &Record) -> Result<Request, String> {
         let settings = self.connection.settings();
@@ -158,7 +168,7 @@ impl ServiceNowReader {
             sys_id: paging::id(row)?,
             reference: RequestRef { number: number("number")?, parent },
             item: get(row, "cat_item").to_owned(),
-            item_name: get(row, "cat_item.name").to_owned(),
+            item_name: self.item_name(row).to_owned(),
             state: state(row, &settings.state_done),
             approval: get(row, "approval").to_owned(),
             order_approval: get(row, "request.approval").to_owned(),

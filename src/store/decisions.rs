@@ -22,6 +22,21 @@ pub struct FactRow {
     pub basis: String,
     /// Okta was seen to agree.
     pub established: bool,
+    /// Why Okta refused this value when it was last tried.
+    pub refused: Option<String>,
+}
+
+/// Which account is a person's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The account.
+    pub account: AccountId,
+    /// The request that it was linked by, or `BASELINE`.
+    pub origin: Origin,
+    /// Since when.
+    pub since: Instant,
+    /// It was made here, rather than found.
+    pub made: bool,
 }
 
 /// No approved request gives the person `l` the group `g`.
@@ -43,30 +58,55 @@ impl Store {
             .transpose()
     }
 
+    /// The link itself.
+    pub fn link_row(&self, person: &SysId) -> Result<Option<Link>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT l.okta_id, l.origin, r.parent, l.since, l.made FROM links l
+             LEFT JOIN requests r ON r.number = l.origin WHERE l.person = ?",
+        )?;
+        let mut rows = statement.query([person.as_str()])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let word = row.get::<_, Option<String>>(1)?.unwrap_or_else(|| "BASELINE".to_owned());
+        Ok(Some(Link {
+            account: account_id(&row.get::<_, String>(0)?)?,
+            origin: origin(Some(word), row.get(2)?)?,
+            since: moment(&row.get::<_, String>(3)?)?,
+            made: row.get(4)?,
+        }))
+    }
+
     /// The person whom an account is linked to.
     pub fn person_of(&self, account: &AccountId) -> Result<Option<SysId>, StoreError> {
         let sql = "SELECT person FROM links WHERE okta_id = ?";
         Ok(self.ids(sql, [account.as_str()])?.pop())
     }
 
-    /// Links a person to an account, for good.
+    /// Links a person to an account, for good. `made` says that it did not exist before.
     pub fn keep_link(
         &self,
         person: &SysId,
         account: &AccountId,
         origin: &Origin,
+        made: bool,
         now: Instant,
     ) -> Result<(), StoreError> {
         self.conn.execute(
-            "INSERT INTO links (person, okta_id, since, origin) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (person) DO UPDATE SET okta_id = ?2, since = ?3, origin = ?4",
+            "INSERT INTO links (person, okta_id, since, origin, made) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (person) DO UPDATE SET okta_id = ?2, since = ?3, origin = ?4, made = ?5",
             params![
                 person.as_str(),
                 account.as_str(),
                 stamp(now),
-                origin.request().map(|request| request.number.as_str())
+                origin.request().map(|request| request.number.as_str()),
+                made
             ],
         )?;
+        Ok(())
+    }
+
+    /// Ends what a person had at take-over: whoever comes back gets what is asked for now.
+    pub fn end_adoption(&self, person: &SysId) -> Result<(), StoreError> {
+        self.conn.execute("DELETE FROM baseline WHERE person = ?", [person.as_str()])?;
         Ok(())
     }
 
@@ -119,7 +159,7 @@ impl Store {
     /// A person's facts as last decided, by key.
     pub fn facts_of(&self, person: &SysId) -> Result<BTreeMap<String, FactRow>, StoreError> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT key, value, origin, parent, basis, established FROM facts WHERE person = ?",
+            "SELECT key, value, origin, parent, basis, established, refused FROM facts WHERE person = ?",
         )?;
         let mut rows = statement.query([person.as_str()])?;
         let mut facts = BTreeMap::new();
@@ -131,6 +171,7 @@ impl Store {
                 origin: origin(row.get(2)?, row.get(3)?)?,
                 basis: row.get(4)?,
                 established: row.get(5)?,
+                refused: row.get(6)?,
             };
             facts.insert(key, fact);
         }
@@ -153,11 +194,12 @@ impl Store {
                 let parent = fact.origin.request().and_then(|request| request.parent.as_ref());
                 self.conn
                     .prepare_cached(
-                        "INSERT INTO facts (person, key, value, origin, parent, basis, established, since)
-                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                        "INSERT INTO facts (person, key, value, origin, parent, basis, established, since,
+                             refused)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
                          ON CONFLICT (person, key) DO UPDATE SET
-                             since = CASE WHEN value IS ?3 THEN since ELSE ?8 END,
-                             value = ?3, origin = ?4, parent = ?5, basis = ?6, established = ?7",
+                             since = CASE WHEN value IS ?3 THEN since ELSE ?8 END, value = ?3,
+                             origin = ?4, parent = ?5, basis = ?6, established = ?7, refused = ?9",
                     )?
                     .execute(params![
                         person.as_str(),
@@ -167,8 +209,12 @@ impl Store {
                         parent.map(RequestNumber::as_str),
                         fact.basis,
                         fact.established,
-                        stamp(now)
+                        stamp(now),
+                        fact.refused
                     ])?;
+                if let (true, Some(request)) = (fact.established, fact.origin.request()) {
+                    self.note_effect(&request.number)?;
+                }
             }
             for key in before.keys().filter(|key| facts.iter().all(|fact| fact.key != **key)) {
                 self.conn
@@ -179,6 +225,36 @@ impl Store {
         })
     }
 
+    /// Since when each of a person's facts has the value that it has now.
+    pub fn facts_since(&self, person: &SysId) -> Result<BTreeMap<String, Instant>, StoreError> {
+        let mut statement =
+            self.conn.prepare_cached("SELECT key, since FROM facts WHERE person = ?")?;
+        let mut rows = statement.query([person.as_str()])?;
+        let mut since = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            since.insert(row.get(0)?, moment(&row.get::<_, String>(1)?)?);
+        }
+        Ok(since)
+    }
+
+    /// Remembers that Okta refused a fact as it is desired now, and why.
+    pub fn refuse(&self, person: &SysId, key: &str, why: &str) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached("UPDATE facts SET refused = ? WHERE person = ? AND key = ?")?
+            .execute([why, person.as_str(), key])?;
+        Ok(())
+    }
+
+    /// Forgets what Okta refused, of one person or of everybody: it is tried once more.
+    pub fn forget_refusals(&self, person: Option<&SysId>) -> Result<(), StoreError> {
+        self.conn.execute(
+            "UPDATE facts SET refused = NULL
+             WHERE refused IS NOT NULL AND (?1 IS NULL OR person = ?1)",
+            [person.map(SysId::as_str)],
+        )?;
+        Ok(())
+    }
+
     /// The id that a configured name was resolved to first.
     pub fn pin(&self, kind: &str, name: &str) -> Result<Option<String>, StoreError> {
         Ok(self
@@ -186,6 +262,19 @@ impl Store {
             .prepare_cached("SELECT id FROM pins WHERE kind = ? AND name = ?")?
             .query_row([kind, name], |row| row.get(0))
             .optional()?)
+    }
+
+    /// Everything of one kind that was pinned: names and ids.
+    pub fn pins(&self, kind: &str) -> Result<BTreeMap<String, String>, StoreError> {
+        let mut statement = self.conn.prepare_cached("SELECT name, id FROM pins WHERE kind = ?")?;
+        let rows = statement.query_map([kind], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Forgets what a name was pinned to.
+    pub fn drop_pin(&self, kind: &str, name: &str) -> Result<(), StoreError> {
+        self.conn.execute("DELETE FROM pins WHERE kind = ? AND name = ?", [kind, name])?;
+        Ok(())
     }
 
     /// Remembers the id of a configured name.

@@ -13,7 +13,7 @@ mod people;
 mod requests;
 
 pub use cycles::{CycleRow, LastCycle};
-pub use decisions::FactRow;
+pub use decisions::{FactRow, Link};
 pub use holds::{Hold, NewHold};
 pub use journal::{Applied, Entry, Thread};
 pub use requests::StoredRequest;
@@ -29,7 +29,7 @@ use rusqlite_migration::{M, Migrations};
 use crate::model::Instant;
 
 /// Append only: a released version has run these on somebody's file.
-const STEPS: [&str; 1] = [include_str!("schema.sql")];
+const STEPS: [&str; 2] = [include_str!("schema.sql"), include_str!("effects.sql")];
 
 static MIGRATIONS: LazyLock<Migrations<'static>> =
     LazyLock::new(|| Migrations::new(STEPS.into_iter().map(M::up).collect()));

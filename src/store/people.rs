@@ -79,6 +79,17 @@ impl Store {
         Ok(self.conn.query_row(sql, [], |row| row.get(0))?)
     }
 
+    /// People without an account: those for whom a join is approved, or everybody.
+    pub fn people_without_account(&self, everybody: bool) -> Result<Vec<SysId>, StoreError> {
+        let joiners = "SELECT DISTINCT rp.person FROM request_people rp
+             JOIN requests r ON r.sys_id = rp.request
+             WHERE r.operation = 'join' AND r.standing = 'approved'
+                 AND rp.person NOT IN (SELECT person FROM links)";
+        let all = "SELECT sys_id FROM people
+             WHERE presence = 'present' AND sys_id NOT IN (SELECT person FROM links)";
+        self.ids(if everybody { all } else { joiners }, [])
+    }
+
     /// People who were there before a complete read and not in it.
     pub fn people_unseen(&self, cycle: i64) -> Result<Vec<SysId>, StoreError> {
         self.ids("SELECT sys_id FROM people WHERE seen < ? ORDER BY sys_id", [cycle])

@@ -29,7 +29,13 @@ pub struct StoredRequest {
     pub finished: bool,
     /// When it was first seen.
     pub first_seen: Instant,
+    /// Okta was once seen to be as it says, or was changed for it.
+    pub effected: bool,
 }
+
+/// The request took effect: its facts were seen, or something was applied for it.
+const EFFECTED: &str = "(effected OR EXISTS (SELECT 1 FROM journal j WHERE j.request = number
+    AND j.entry = 'outcome' AND j.outcome IN ('applied', 'already_so')))";
 
 const COLUMNS: &str = "sys_id, number, parent, item, item_name, state, approval, order_approval, \
     requested_for, opened_at, created_at, variables, fields, updated_on, mod_count, \
@@ -143,7 +149,8 @@ impl Store {
         condition: &str,
         params: impl rusqlite::Params,
     ) -> Result<Vec<StoredRequest>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM requests WHERE {condition} ORDER BY number");
+        let sql =
+            format!("SELECT {COLUMNS}, {EFFECTED} FROM requests WHERE {condition} ORDER BY number");
         let mut statement = self.conn.prepare_cached(&sql)?;
         let mut rows = statement.query(params)?;
         let mut requests = Vec::new();
@@ -181,6 +188,7 @@ impl Store {
             history: _,
             closed: _,
             observe,
+            effected: _,
         } = mandate;
         self.atomically(|| {
             self.conn
@@ -214,6 +222,22 @@ impl Store {
             }
             Ok(())
         })
+    }
+
+    /// Keeps whether a request counts, where nothing else about it is decided.
+    pub fn set_standing(&self, id: &SysId, standing: Standing) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached("UPDATE requests SET standing = ?, problems = '[]' WHERE sys_id = ?")?
+            .execute([standing_word(standing), id.as_str()])?;
+        Ok(())
+    }
+
+    /// Remembers that a request took effect.
+    pub(super) fn note_effect(&self, number: &RequestNumber) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached("UPDATE requests SET effected = 1 WHERE number = ? AND effected = 0")?
+            .execute([number.as_str()])?;
+        Ok(())
     }
 
     /// Keeps why a request cannot be carried out as it stands. What it was resolved to before,
@@ -251,7 +275,7 @@ impl Store {
     ) -> Result<Vec<Mandate>, StoreError> {
         let sql = format!(
             "SELECT r.sys_id, number, parent, operation, starts, ends, standing, effective, created_at,
-                 history, state, observe FROM requests r
+                 history, state, observe, {EFFECTED} FROM requests r
              WHERE operation IS NOT NULL AND {condition} ORDER BY number"
         );
         let mut statement = self.conn.prepare_cached(&sql)?;
@@ -286,6 +310,7 @@ impl Store {
             history: row.get(9)?,
             closed: RequestState::from_word(&row.get::<_, String>(10)?).is_closed(),
             observe: row.get(11)?,
+            effected: row.get(12)?,
         })
     }
 
@@ -369,6 +394,7 @@ fn read(row: &Row<'_>) -> Result<StoredRequest, StoreError> {
         vanished: row.get(18)?,
         finished: row.get(19)?,
         first_seen: moment(&row.get::<_, String>(20)?)?,
+        effected: row.get(21)?,
     })
 }
 

@@ -81,6 +81,7 @@ fn request(number: &str, operation: Operation, day: &str) -> Mandate {
         history: false,
         closed: false,
         observe: false,
+        effected: false,
     }
 }
 
@@ -98,6 +99,7 @@ struct Case {
     person: Person,
     policy: Policy,
     linked: bool,
+    made: bool,
     effected: Option<Origin>,
     baseline: BTreeSet<GroupId>,
 }
@@ -107,6 +109,7 @@ fn case() -> Case {
         person: jane(),
         policy: policy(),
         linked: true,
+        made: true,
         effected: None,
         baseline: BTreeSet::new(),
     }
@@ -118,6 +121,8 @@ impl Case {
             person: &self.person,
             mandates,
             linked: self.linked,
+            made: self.made,
+            dormant: false,
             effected: self.effected.as_ref(),
             baseline: &self.baseline,
         };

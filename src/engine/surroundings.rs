@@ -1,0 +1,294 @@
+//! What decisions about any person need beside that person: what is protected, what the names of
+//! the configuration mean, what Okta's profile can hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
+
+use super::{Engine, EngineError};
+use crate::model::{AccountId, Group, GroupId, Person, SysId};
+use crate::okta::{Attribute, Identity, OktaError};
+use crate::policy::desire::identify;
+use crate::policy::{Accounts, Policy};
+use crate::reconcile::guard::{Protected, Verdict};
+use crate::reconcile::schema::{Schema, Slot};
+use crate::servicenow::ServiceNowError;
+use crate::store::StoreError;
+
+/// Accounts that were seen to hold an administrator role, among what is pinned.
+const ADMIN: &str = "admin";
+const ADMIN_TEXT: &str = "the account holds an Okta administrator role";
+/// How long an answer about an account's roles is believed.
+const ROLES_LAST: chrono::Duration = chrono::Duration::minutes(10);
+
+/// An identifying attribute and its value, folded, to the people who would get it.
+pub(super) type Claims = BTreeMap<(String, String), BTreeSet<SysId>>;
+
+/// What decisions about any person need beside that person.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    pub(super) protected: Protected,
+    pub(super) groups: BTreeMap<GroupId, Group>,
+    /// Per `[[group]]` block, the group's id; `None` where Okta has no such group.
+    pub(super) rule_groups: Vec<Option<GroupId>>,
+    pub(super) schema: Schema,
+    /// By what people without an account would be identified.
+    pub(super) claims: Claims,
+}
+
+impl Engine {
+    /// Names in the configuration mean the group that they were first seen to name.
+    pub(super) fn pin_groups(&self) -> Result<(), EngineError> {
+        for rule in &self.config.policy.groups {
+            self.pin_group(&rule.name)?;
+        }
+        for name in &self.config.limits.protected_groups {
+            self.pin_group(name)?;
+        }
+        Ok(())
+    }
+
+    fn pin_group(&self, name: &str) -> Result<Option<GroupId>, StoreError> {
+        if let Some(id) = self.store.pin("group", name)? {
+            return Ok(GroupId::parse(&id).ok());
+        }
+        let found = self.store.groups_called(name)?;
+        match found.as_slice() {
+            [group] => {
+                self.store.keep_pin("group", name, group.id.as_str())?;
+                Ok(Some(group.id.clone()))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Names of catalog items mean the item that they were first seen to name.
+    pub(super) async fn resolve_items(&self) -> Result<(), EngineError> {
+        let known = self.store.pins("item")?;
+        let known: BTreeMap<String, SysId> = known
+            .into_iter()
+            .filter_map(|(name, id)| Some((name, SysId::parse(&id).ok()?)))
+            .collect();
+        self.servicenow.items_known(&known).await?;
+        Ok(())
+    }
+
+    /// Remembers them, once both systems have answered.
+    pub(super) async fn pin_items(&self) -> Result<(), EngineError> {
+        for item in self.servicenow.items().await? {
+            self.store.keep_pin("item", &item.configured_as, item.sys_id.as_str())?;
+        }
+        Ok(())
+    }
+
+    /// Says so where a configured name of an item has come to mean another one.
+    pub(super) async fn check_items(&self) -> Result<(), EngineError> {
+        for (name, id) in self.store.pins("item")? {
+            let doubt = match self.servicenow.item_called(&name).await {
+                Ok(item) if item.sys_id.as_str() == id => continue,
+                Ok(item) => format!("another item ({}) has that name now", item.sys_id),
+                Err(ServiceNowError::Unresolved { why }) => why,
+                Err(error) => return Err(error.into()),
+            };
+            tracing::warn!(
+                "the catalog item {name:?} still means {id}: {doubt}; name it by its sys_id"
+            );
+        }
+        Ok(())
+    }
+
+    /// Accounts that an action would touch and that hold an administrator role are never written
+    /// to from then on. Says whom that concerns.
+    pub(super) async fn find_admins(
+        &self,
+        verdict: &Verdict,
+        surroundings: &mut Surroundings,
+    ) -> Result<BTreeSet<SysId>, EngineError> {
+        let mut concerned = BTreeSet::new();
+        for approved in verdict.approved.actions() {
+            let action = &approved.planned.action;
+            if let Some(account) = &action.account
+                && !surroundings.protected.accounts.contains_key(account)
+                && self.is_admin(account).await?
+            {
+                self.store.keep_pin(ADMIN, account.as_str(), account.as_str())?;
+                surroundings.protected.accounts.insert(account.clone(), ADMIN_TEXT.to_owned());
+                concerned.insert(action.person.clone());
+            }
+        }
+        Ok(concerned)
+    }
+
+    async fn is_admin(&self, account: &AccountId) -> Result<bool, EngineError> {
+        let now = self.now();
+        let asked = self.roles.lock().unwrap_or_else(PoisonError::into_inner).get(account).copied();
+        if let Some((at, holds)) = asked
+            && now - at < ROLES_LAST
+        {
+            return Ok(holds);
+        }
+        let holds = self.okta.has_admin_role(account).await?.unwrap_or(false);
+        let mut roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
+        roles.retain(|_, (at, _)| now - *at < ROLES_LAST);
+        roles.insert(account.clone(), (now, holds));
+        Ok(holds)
+    }
+
+    /// Whoever was seen to hold an administrator role and holds none any more is one of many again.
+    pub(super) async fn release_admins(&self) -> Result<(), EngineError> {
+        for id in self.store.pins(ADMIN)?.into_keys() {
+            let Ok(account) = AccountId::parse(&id) else { continue };
+            if self.okta.has_admin_role(&account).await? == Some(false) {
+                self.store.drop_pin(ADMIN, &id)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn surroundings(&self) -> Result<Surroundings, EngineError> {
+        let rule_groups = self.rule_groups().await?;
+        let protected = self.protected().await?;
+        let groups = self.store.managed_groups()?;
+        let (schema, claims) = (self.known_schema()?, self.claims()?);
+        Ok(Surroundings { protected, groups, rule_groups, schema, claims })
+    }
+
+    async fn rule_groups(&self) -> Result<Vec<Option<GroupId>>, EngineError> {
+        let mut rule_groups = Vec::new();
+        let mut unusable = Vec::new();
+        for rule in &self.config.policy.groups {
+            let group = self.pin_group(&rule.name)?;
+            match &group {
+                Some(id) if self.store.group(id)?.is_some() => self.manage(id).await?,
+                Some(id) => unusable.push(format!(
+                    "the group {:?} ({id}) was deleted in Okta; another one of that name has to \
+                     be named by its id",
+                    rule.name
+                )),
+                None => unusable.push(format!(
+                    "no group in Okta is called {:?}, or several are; name it by its id",
+                    rule.name
+                )),
+            }
+            rule_groups.push(group);
+        }
+        // Once when it begins and once when it changes, not in every cycle.
+        let said = unusable.join("; ");
+        if self.store.meta("unusable-rules")?.unwrap_or_default() != said {
+            for text in &unusable {
+                tracing::warn!("{text}; its rule is left out");
+            }
+            self.store.set_meta("unusable-rules", &said)?;
+        }
+        Ok(rule_groups)
+    }
+
+    async fn protected(&self) -> Result<Protected, EngineError> {
+        let limits = &self.config.limits;
+        let mut protected = Protected {
+            users: limits.protected_users.iter().map(|text| text.trim().to_lowercase()).collect(),
+            ..Protected::default()
+        };
+        for name in &limits.protected_groups {
+            protected.groups.extend(self.pin_group(name)?);
+            protected.groups.extend(self.store.groups_called(name)?.into_iter().map(|g| g.id));
+        }
+        for name in &limits.protected_users {
+            for attribute in ["login", "email"] {
+                for account in self.store.accounts_where(attribute, name)? {
+                    self.store.keep_pin("user", name, account.id.as_str())?;
+                }
+            }
+            if let Some(id) = self.store.pin("user", name)?
+                && let Ok(id) = AccountId::parse(&id)
+            {
+                protected.accounts.insert(id, "protected by the configuration".to_owned());
+            }
+        }
+        for id in self.store.pins(ADMIN)?.into_keys() {
+            if let Ok(id) = AccountId::parse(&id) {
+                protected.accounts.entry(id).or_insert_with(|| ADMIN_TEXT.to_owned());
+            }
+        }
+        let own = self.own_account.get_or_try_init(|| self.read_own_account()).await?;
+        if let Some(id) = own {
+            protected.accounts.insert(id.clone(), "Goldthread signs in as this account".to_owned());
+        }
+        Ok(protected)
+    }
+
+    async fn read_own_account(&self) -> Result<Option<AccountId>, EngineError> {
+        Ok(match self.okta.identity().await? {
+            Identity::Account(account) => Some(account.id),
+            Identity::App(_) => None,
+        })
+    }
+
+    /// By what everybody who may get an account would be identified.
+    fn claims(&self) -> Result<Claims, StoreError> {
+        let everybody = self.config.policy.accounts == Accounts::Active;
+        let mut claims = Claims::new();
+        for id in self.store.people_without_account(everybody)? {
+            let Some(person) = self.store.person(&id)?.filter(Person::is_active) else { continue };
+            for claim in claims_of(&person, &self.config.policy) {
+                claims.entry(claim).or_default().insert(id.clone());
+            }
+        }
+        Ok(claims)
+    }
+
+    /// Reads what Okta's profile can hold, where the credential may.
+    pub(super) async fn read_schema(&self) -> Result<(), EngineError> {
+        let schema = match self.okta.schema().await {
+            Ok(attributes) => serde_json::to_string(&slots(attributes)).unwrap_or_default(),
+            Err(OktaError::Forbidden(_) | OktaError::NotFound(_)) => String::new(),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(self.store.set_meta("schema", &schema)?)
+    }
+
+    fn known_schema(&self) -> Result<Schema, StoreError> {
+        let Some(text) = self.store.meta("schema")?.filter(|text| !text.is_empty()) else {
+            return Ok(Schema(None));
+        };
+        let slots: BTreeMap<String, StoredSlot> = serde_json::from_str(&text)
+            .map_err(|error| StoreError::Corrupt(format!("the profile schema: {error}")))?;
+        Ok(Schema(Some(slots.into_iter().map(|(name, slot)| (name, slot.into())).collect())))
+    }
+}
+
+/// [`Slot`] as the store keeps it.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct StoredSlot(Option<u32>, Option<String>, bool, bool, bool);
+
+impl From<StoredSlot> for Slot {
+    fn from(stored: StoredSlot) -> Self {
+        let StoredSlot(max_length, other_type, read_only, immutable, mastered_elsewhere) = stored;
+        Self { max_length, other_type, read_only, immutable, mastered_elsewhere }
+    }
+}
+
+fn slots(attributes: Vec<Attribute>) -> BTreeMap<String, StoredSlot> {
+    let slot = |attribute: Attribute| {
+        let text = attribute.kind.is_empty() || attribute.kind == "string";
+        let slot = StoredSlot(
+            attribute.max_length.filter(|max| *max > 0),
+            (!text).then_some(attribute.kind),
+            attribute.mutability == "READ_ONLY",
+            attribute.mutability == "IMMUTABLE",
+            attribute.master == "OVERRIDE",
+        );
+        (attribute.name, slot)
+    };
+    attributes.into_iter().map(slot).collect()
+}
+
+/// By what one person would be identified.
+pub(super) fn claims_of(person: &Person, policy: &Policy) -> BTreeSet<(String, String)> {
+    let (keys, login) = identify(person, policy);
+    let login = login.map(|login| ("login".to_owned(), login));
+    keys.into_iter()
+        .chain(login)
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(attribute, value)| (attribute, value.to_lowercase()))
+        .collect()
+}

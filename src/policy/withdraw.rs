@@ -1,0 +1,96 @@
+//! What a request leaves behind that was rejected, cancelled or closed incomplete after it took
+//! effect.
+//!
+//! The person falls back to the earlier requests. Where that would make an account usable or
+//! unusable, or give access back, somebody has to say yes. Decided by comparing how things should
+//! be with how they would be if the request stood, so the answer stays the same in every cycle.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::desire::{Desired, Fact};
+use super::lifecycle::Wish;
+use crate::model::{Cause, Mandate, Operation, Origin, Reason, RequestRef, Standing};
+
+/// A person's requests as if none had been withdrawn after it took effect, where one was.
+pub(super) fn as_if_they_stood(mandates: &[Mandate]) -> Option<Vec<Mandate>> {
+    mandates.iter().any(Mandate::was_undone).then(|| {
+        let stand = |mandate: &Mandate| {
+            let standing = if mandate.was_undone() { Standing::Approved } else { mandate.standing };
+            Mandate { standing, ..mandate.clone() }
+        };
+        mandates.iter().map(stand).collect()
+    })
+}
+
+/// Ties what changes by a withdrawal to the request that was withdrawn, and holds what must not
+/// happen by itself. `made` says that the account was made for the person, rather than found.
+pub(super) fn withdraw(
+    desired: &mut Desired,
+    before: &Desired,
+    mandates: &[Mandate],
+    usable: bool,
+    made: bool,
+) {
+    let undone: BTreeMap<&RequestRef, Operation> = mandates
+        .iter()
+        .filter(|mandate| mandate.was_undone())
+        .map(|mandate| (&mandate.request, mandate.terms.operation))
+        .collect();
+    let operation = |origin: &Origin| undone.get(origin.request()?).copied();
+    let is_undone = |origin: &Origin| operation(origin).is_some();
+
+    if let Some(was) = before.status.as_ref().filter(|was| is_undone(&was.origin)) {
+        match (&mut desired.status, was.value) {
+            (Some(now), then) if now.value != then => tie(now, was, true),
+            // Nothing else speaks of the account: it would be as it was before the request.
+            (None, Wish::Suspended | Wish::Deactivated) if usable => {
+                desired.status = Some(alone(was, Wish::Active, true));
+            }
+            (None, _) if made && operation(&was.origin) == Some(Operation::Join) => {
+                desired.status = Some(alone(was, Wish::Deactivated, true));
+            }
+            (Some(_) | None, _) => {}
+        }
+    }
+
+    for (group, now) in &mut desired.memberships {
+        let was = before.memberships.get(group).or(before.elsewhere.as_ref());
+        if let Some(was) = was.filter(|was| was.value != now.value && is_undone(&was.origin)) {
+            let gives_back = now.value;
+            tie(now, was, gives_back);
+        }
+    }
+    if desired.elsewhere.is_none() {
+        return;
+    }
+    for (group, was) in &before.memberships {
+        if was.value && is_undone(&was.origin) && !desired.memberships.contains_key(group) {
+            desired.silent.remove(group);
+            desired.memberships.insert(group.clone(), alone(was, false, false));
+        }
+    }
+}
+
+fn tie<T>(now: &mut Fact<T>, was: &Fact<T>, hold: bool) {
+    now.origin = was.origin.clone();
+    now.cause = Cause::Request;
+    now.undone = true;
+    if hold {
+        now.hold = Some(why(&was.origin));
+    }
+}
+
+/// The opposite of what the withdrawn request said, on its own.
+fn alone<T: Clone>(was: &Fact<T>, value: T, hold: bool) -> Fact<T> {
+    Fact {
+        value,
+        reasons: BTreeSet::<Reason>::new(),
+        undone: true,
+        hold: hold.then(|| why(&was.origin)),
+        ..was.clone()
+    }
+}
+
+fn why(origin: &Origin) -> String {
+    format!("{origin} was withdrawn after it took effect")
+}
