@@ -104,7 +104,12 @@ impl Engine {
             if self.revives(&intent)? {
                 self.store.end_adoption(&intent.person)?;
             }
-            self.store.intend(&entry, self.now())
+            let thread = self.store.intend(&entry, self.now())?;
+            if released {
+                // Used once, whatever becomes of it.
+                self.store.end_hold(&planned.fingerprint(), Some(thread.action))?;
+            }
+            Ok(thread)
         })?;
         let on_wire = okta::Thread { request: &thread.request, action: thread.action };
         let performed = hands.okta.perform(&intent.step, intent.account.as_ref(), &on_wire).await;
@@ -345,17 +350,24 @@ impl Engine {
     /// Keeps what waits, and warns of what is new among it.
     pub(super) fn keep_holds(&self, preview: &Preview) -> Result<(), EngineError> {
         let mut holds = Vec::new();
+        let dismissed: BTreeSet<String> = preview
+            .verdict
+            .held
+            .iter()
+            .filter(|held| held.dismissed)
+            .map(|held| held.planned.fingerprint())
+            .collect();
         for held in &preview.verdict.held {
             let view = self.action_report(&held.planned, "held", Some(held.reason.clone()))?;
             holds.push((
                 NewHold {
                     fingerprint: held.planned.fingerprint(),
-                    person: held.planned.action.person.as_str().to_owned(),
+                    person: held.planned.action.person.clone(),
                     action: held.planned.action.step.name().to_owned(),
-                    group: view.group.clone(),
+                    group: held.planned.action.step.group().cloned(),
                     request: held.planned.action.origin.to_string(),
                     parent: view.parent.clone(),
-                    cause: held.planned.action.cause.as_str(),
+                    cause: held.planned.action.cause,
                     changes: serde_json::to_string(&view.changes).unwrap_or_default(),
                     reason: held.reason.clone(),
                     set: held.set.map(str::to_owned),
@@ -363,12 +375,22 @@ impl Engine {
                 view,
             ));
         }
-        let looked_at: BTreeSet<String> =
-            preview.decision.looked_at.iter().map(|id| id.as_str().to_owned()).collect();
+        let released: BTreeSet<String> = preview
+            .verdict
+            .approved
+            .actions()
+            .iter()
+            .filter(|approved| approved.released)
+            .map(|approved| approved.planned.fingerprint())
+            .collect();
         let rows: Vec<NewHold> = holds.iter().map(|(hold, _)| hold.clone()).collect();
-        let news: BTreeSet<String> =
-            self.store.keep_holds(&looked_at, &rows, self.now())?.into_iter().collect();
+        let mut news: BTreeSet<String> = self
+            .store
+            .keep_holds(&preview.decision.looked_at, &rows, &released, self.now())?
+            .into_iter()
+            .collect();
 
+        news.retain(|fingerprint| !dismissed.contains(fingerprint));
         let mut sets: BTreeMap<&str, usize> = BTreeMap::new();
         for (hold, view) in holds.iter().filter(|(hold, _)| news.contains(&hold.fingerprint)) {
             if let Some(set) = &hold.set {
@@ -380,10 +402,10 @@ impl Engine {
                 parent = hold.parent.as_deref().unwrap_or(""),
                 action = hold.action,
                 outcome = "held",
-                cause = hold.cause,
+                cause = hold.cause.as_str(),
                 login = view.person.login.as_deref().unwrap_or(""),
-                sys_id = hold.person,
-                group = hold.group.as_deref().unwrap_or(""),
+                sys_id = %hold.person,
+                group = view.group.as_deref().unwrap_or(""),
                 cycle = preview.cycle,
                 "{}: held: {} of {}: {}",
                 hold.request,

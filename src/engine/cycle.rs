@@ -74,9 +74,9 @@ impl Engine {
         started: Instant,
     ) -> Result<Preview, EngineError> {
         let observed = self.observe(scope, cycle).await?;
-        let mut surroundings = self.surroundings().await?;
-        let mut context = self.guard_context(amnesia)?;
+        let mut surroundings = self.surroundings(true).await?;
         let mut decision = self.decide(&observed.people, &surroundings)?;
+        let mut context = self.guard_context(amnesia, &decision.looked_at)?;
         let mut verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
 
         // A page of a list may be older than what it leads to: whoever would be acted on is read

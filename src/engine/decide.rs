@@ -13,9 +13,9 @@ use crate::reconcile::correlate::{Candidate, Match, correlate};
 use crate::reconcile::diff::{
     Actual, Disposition, Drift, Facts, Known, Remedy, Setting, diff, member,
 };
-use crate::reconcile::guard::{Context, key_text};
+use crate::reconcile::guard::{Context, EMPTY_STORE, Waiting, key_text};
 use crate::reconcile::plan::{Planned, actions};
-use crate::store::{FactRow, StoreError};
+use crate::store::{FactRow, NewHold, StoreError, Word};
 
 /// One person's side of the comparison.
 #[derive(Debug)]
@@ -286,11 +286,11 @@ impl Engine {
             let stood = before.get(&text).is_some_and(|row| {
                 row.established && row.value == value && row.origin == fact.origin
             });
+            let agrees = !differing.contains(&key) && !account_missing;
             let refused = before
                 .get(&text)
-                .filter(|row| row.value == value && row.origin == fact.origin)
+                .filter(|row| !agrees && row.value == value && row.origin == fact.origin)
                 .and_then(|row| row.refused.clone());
-            let agrees = !differing.contains(&key) && !account_missing;
             rows.push(FactRow { key: text, value, established: agrees || stood, refused, ..fact });
         };
         let desired = &judged.desired;
@@ -309,17 +309,42 @@ impl Engine {
     }
 
     /// What the guard needs to know beside the plan.
-    pub(super) fn guard_context(&self, amnesia: bool) -> Result<Context, EngineError> {
+    ///
+    /// `looked_at` are the people who are decided about now: what waits for them is found again.
+    pub(super) fn guard_context(
+        &self,
+        amnesia: bool,
+        looked_at: &BTreeSet<SysId>,
+    ) -> Result<Context, EngineError> {
         let now = self.now();
         let window = chrono::Duration::from_std(self.config.limits.window)
             .unwrap_or(chrono::Duration::days(1));
-        let (released, dismissed) = self.store.decisions(now)?;
+        let mut released = BTreeSet::new();
+        let mut dismissed = BTreeMap::new();
+        let mut waiting = Vec::new();
+        for hold in self.store.holds(now)? {
+            let NewHold { fingerprint, person, action, group, set, .. } = hold.hold;
+            match (hold.said, set) {
+                (Some(said), _) if said.word == Word::Release => {
+                    released.insert(fingerprint);
+                }
+                (Some(said), _) => {
+                    let text = format!("dismissed by {}: {}", said.by, said.because);
+                    dismissed.insert(fingerprint, text);
+                }
+                (None, Some(set)) if set == EMPTY_STORE || !looked_at.contains(&person) => {
+                    waiting.push(Waiting { fingerprint, set, person, action, group });
+                }
+                (None, _) => {}
+            }
+        }
         Ok(Context {
             managed: self.store.link_count()?,
             done: self.store.done_since(now - window)?,
             group_sizes: self.store.group_sizes()?,
             released,
             dismissed,
+            waiting,
             implausible: self.store.meta("implausible")?.filter(|reason| !reason.is_empty()),
             amnesia: amnesia && self.store.knows_history()?,
         })

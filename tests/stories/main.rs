@@ -4,6 +4,7 @@
 mod bed;
 
 mod hand;
+mod hold;
 mod joiner;
 mod leaver;
 mod mover;
