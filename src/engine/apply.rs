@@ -11,7 +11,7 @@ use super::report::CycleReport;
 use super::{Engine, EngineError, Hands};
 use crate::model::{AccountId, AccountStatus, Action, FactKey, Instant, Outcome, Step, SysId};
 use crate::okta::{self, Performed};
-use crate::reconcile::diff::{Disposition, Drift, Remedy};
+use crate::reconcile::diff::{Disposition, Drift};
 use crate::reconcile::guard::key_text;
 use crate::reconcile::plan::{Gate, Planned};
 use crate::store::{Entry, NewHold, StoreError};
@@ -253,7 +253,7 @@ impl Engine {
             }
             let Some(judged) = self.judge(id, surroundings)? else { continue };
             self.remember(&judged, surroundings)?;
-            for drift in judged.drifts.iter().filter(|drift| has_no_way(drift)) {
+            for drift in judged.drifts.iter().filter(|drift| drift.has_no_way()) {
                 tracing::error!(
                     request = %drift.origin,
                     sys_id = %id,
@@ -430,13 +430,6 @@ impl Engine {
         self.store.set_meta("quarantined", quarantined)?;
         Ok(())
     }
-}
-
-/// A status that Okta has no way to, from where the account is.
-fn has_no_way(drift: &Drift) -> bool {
-    drift.disposition == Disposition::Blocked
-        && drift.remedy == Some(Remedy::ClearSessions)
-        && drift.key == FactKey::Status
 }
 
 /// Whether later steps for the same person make no sense without this one.

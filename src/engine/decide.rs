@@ -301,8 +301,10 @@ impl Engine {
             keep(FactKey::Profile(attribute.clone()), fact.value.clone(), row(fact));
         }
         for (group, fact) in &desired.memberships {
-            if surroundings.groups.contains_key(group) {
-                keep(FactKey::Membership(group.clone()), Some(member(fact.value)), row(fact));
+            let key = FactKey::Membership(group.clone());
+            // A group that was deleted keeps what is known of it.
+            if surroundings.groups.contains_key(group) || before.contains_key(&key_text(&key)) {
+                keep(key, Some(member(fact.value)), row(fact));
             }
         }
         self.store.keep_facts(&judged.person.sys_id, &rows, self.now())

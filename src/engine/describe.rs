@@ -8,6 +8,7 @@ use super::observe::the_one;
 use super::report::{
     ActionReport, ChangeView, CycleReport, DriftItem, DriftReport, DriftSummary, PersonView,
 };
+use super::writeback::Stand;
 use super::{Engine, EngineError};
 use crate::model::{Action, FactKey, GroupId, Origin, RequestNumber, Step, SysId};
 use crate::reconcile::diff::{Disposition, Drift};
@@ -247,23 +248,26 @@ impl Engine {
             report.push(self.action_report(planned, "skipped", reason)?);
         }
         for judged in preview.decision.differing.values() {
-            for drift in judged
-                .drifts
-                .iter()
-                .filter(|drift| drift.disposition == Disposition::Hold && drift.remedy.is_none())
+            for drift in judged.drifts.iter().filter(|drift| drift.is_stuck() || drift.has_no_way())
             {
                 report.push(self.held_without_action(drift, self.view_of(&judged.person.sys_id)?));
             }
         }
         self.describe_earlier(preview, report)?;
         for stored in self.store.open_requests()? {
-            if let Some((_, text)) = stored.problems.first() {
-                report.push(ActionReport {
-                    request: Some(stored.request.reference.number.as_str().to_owned()),
-                    parent: stored.request.reference.parent.as_ref().map(|p| p.as_str().to_owned()),
-                    ..self.waiting("request", PersonView::default(), text.clone())
-                });
-            }
+            let reference = &stored.request.reference;
+            let why = match (stored.problems.first(), self.stand(&stored, &preview.surroundings)?) {
+                (Some((_, text)), _) => text.clone(),
+                (None, Stand::Waits(_, reason)) if !report.mentions(reference.number.as_str()) => {
+                    reason
+                }
+                _ => continue,
+            };
+            report.push(ActionReport {
+                request: Some(reference.number.as_str().to_owned()),
+                parent: reference.parent.as_ref().map(|parent| parent.as_str().to_owned()),
+                ..self.waiting("request", PersonView::default(), why)
+            });
         }
         Ok(())
     }

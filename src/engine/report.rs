@@ -145,6 +145,14 @@ impl CycleReport {
         self.actions.push(action);
     }
 
+    /// Whether it is said already that something of a request waits or failed.
+    pub(super) fn mentions(&self, request: &str) -> bool {
+        self.actions.iter().any(|action| {
+            matches!(action.outcome, "held" | "failed" | "planned")
+                && action.request.as_deref() == Some(request)
+        })
+    }
+
     pub(super) fn finish(&mut self, calls: Calls, took: chrono::Duration) {
         self.calls = calls;
         self.seconds = took.as_seconds_f64();

@@ -338,8 +338,7 @@ fn profile(subject: &Subject<'_>, policy: &Policy, folded: &Folded<'_>, desired:
             blocked: false,
         };
         if let Some(field) = unreadable(subject.person, &expression.fields("user")) {
-            let text = format!("`{field}` is empty although what it refers to is filled");
-            desired.anomalies.push(anomaly("field-hidden", text));
+            desired.anomalies.push(anomaly("field-hidden", hidden_text(&field)));
             continue;
         }
         let value = match expression.text(&scope) {
@@ -369,6 +368,10 @@ fn profile(subject: &Subject<'_>, policy: &Policy, folded: &Folded<'_>, desired:
         let id = Some(subject.person.sys_id.as_str().to_owned());
         desired.profile.insert(anchor.clone(), Fact::ruled(policy, id, source, "identity.anchor"));
     }
+}
+
+fn hidden_text(field: &str) -> String {
+    format!("`{field}` is empty although what it refers to is filled")
 }
 
 /// A dot-walk that is empty while its reference is filled was hidden, not empty: believing it
@@ -410,14 +413,20 @@ fn memberships(
         if gone {
             continue;
         }
-        let belongs = match rule.when.truth(&scope) {
-            Ok(belongs) => belongs,
-            Err(error) => {
+        let hidden = unreadable(subject.person, &rule.when.fields("user"));
+        let belongs = match (hidden, rule.when.truth(&scope)) {
+            (None, Ok(belongs)) => belongs,
+            (hidden, result) => {
+                let why = match (hidden, result) {
+                    (Some(field), _) => hidden_text(&field),
+                    (None, Err(error)) => error.to_string(),
+                    (None, Ok(_)) => String::new(),
+                };
                 desired.anomalies.push(Anomaly {
                     key: FactKey::Membership(group.clone()),
                     origin: source.origin.clone(),
                     kind: "expression",
-                    text: format!("`when` of group {} cannot be evaluated: {error}", rule.name),
+                    text: format!("`when` of group {} cannot be evaluated: {why}", rule.name),
                     blocked: false,
                 });
                 // Neither member nor not: what is, stands.

@@ -589,6 +589,11 @@ impl Drift {
         self.disposition == Disposition::Hold && self.remedy.is_none()
     }
 
+    /// Whether it is a status that Okta has no way to, from where the account is.
+    pub fn has_no_way(&self) -> bool {
+        self.disposition == Disposition::Blocked && self.remedy == Some(Remedy::ClearSessions)
+    }
+
     /// The profile change that removes it, where it is one.
     pub fn change(&self) -> Change {
         Change { from: self.actual.clone(), to: self.desired.clone() }

@@ -3,9 +3,12 @@
 
 mod bed;
 
+mod access;
+mod explain;
 mod hand;
 mod hold;
 mod joiner;
 mod leaver;
 mod mover;
+mod profile;
 mod scale;
