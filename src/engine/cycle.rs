@@ -7,6 +7,7 @@ use super::report::CycleReport;
 use super::surroundings::Surroundings;
 use super::{Engine, EngineError, Hands};
 use crate::model::{Instant, SysId};
+use crate::okta::rival;
 use crate::reconcile::guard::{self, Verdict};
 use crate::reconcile::plan::plan;
 use crate::store::CycleRow;
@@ -103,6 +104,7 @@ impl Engine {
             decision.replace(self.decide(&again, &surroundings)?);
             verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
         }
+        self.name_rivals(&mut verdict).await?;
         Ok(Preview {
             cycle,
             full: *scope == Scope::Full,
@@ -113,6 +115,30 @@ impl Engine {
             people: observed.count,
             implausible: observed.implausible,
         })
+    }
+
+    /// Says who keeps changing a contested fact back, where Okta's log tells.
+    async fn name_rivals(&self, verdict: &mut Verdict) -> Result<(), EngineError> {
+        let now = self.now();
+        let window = chrono::Duration::from_std(self.config.limits.window)
+            .unwrap_or(chrono::Duration::days(1));
+        for held in &mut verdict.held {
+            let (Some(key), Some(account)) = (&held.contested, &held.planned.action.account) else {
+                continue;
+            };
+            // Who it is helps a person; that nobody can tell holds nothing up.
+            let events = match self.okta.events_about(account, now - window, now).await {
+                Ok(events) => events.unwrap_or_default(),
+                Err(error) => {
+                    tracing::debug!("the System Log could not be read: {error}");
+                    continue;
+                }
+            };
+            if let Some(name) = rival(&events, key) {
+                held.reason = format!("{}, last by {name}", held.reason);
+            }
+        }
+        Ok(())
     }
 
     /// Runs one cycle: preview, then act on what was approved, then write back.

@@ -168,6 +168,8 @@ pub struct Held {
     pub limited: bool,
     /// A person dismissed it.
     pub dismissed: bool,
+    /// Somebody keeps changing this fact back.
+    pub contested: Option<FactKey>,
 }
 
 /// What may be done, what waits, and whether the cycle is quarantined.
@@ -194,6 +196,7 @@ pub fn approve(plan: Plan, limits: &Limits, context: &Context) -> Verdict {
             set: planned.history.then_some("closed-requests"),
             limited: false,
             dismissed: context.dismissed.contains_key(&fingerprint),
+            contested: None,
             planned,
             reason,
         };
@@ -205,7 +208,10 @@ pub fn approve(plan: Plan, limits: &Limits, context: &Context) -> Verdict {
             }
             Gate::Held(reason) => verdict.held.push(wait(planned, reason)),
             Gate::Open => match contested(&planned, limits, context) {
-                Some(reason) => verdict.held.push(wait(planned, reason)),
+                Some((key, reason)) => {
+                    let contested = Some(key);
+                    verdict.held.push(Held { contested, ..wait(planned, reason) });
+                }
                 None => open.push(planned),
             },
         }
@@ -225,6 +231,7 @@ pub fn approve(plan: Plan, limits: &Limits, context: &Context) -> Verdict {
             set: Some(crossed.set),
             limited: crossed.slides,
             dismissed: false,
+            contested: None,
         }));
     }
     let released = without_followers(released, &open, &mut verdict.held);
@@ -275,18 +282,19 @@ fn without_followers(
         set: None,
         limited: false,
         dismissed: false,
+        contested: None,
     }));
     now
 }
 
 /// A fact that has been corrected often enough: somebody else keeps changing it back.
-fn contested(planned: &Planned, limits: &Limits, context: &Context) -> Option<String> {
+fn contested(planned: &Planned, limits: &Limits, context: &Context) -> Option<(FactKey, String)> {
     if planned.action.cause != Cause::Drift {
         return None;
     }
     let person = planned.action.person.as_str();
-    planned.keys.iter().find_map(|key| {
-        let key = key_text(key);
+    planned.keys.iter().find_map(|fact| {
+        let key = key_text(fact);
         let times = context
             .done
             .iter()
@@ -294,7 +302,8 @@ fn contested(planned: &Planned, limits: &Limits, context: &Context) -> Option<St
             .filter(|done| done.keys.contains(&key))
             .count();
         (times >= limits.max_repeats as usize).then(|| {
-            format!("contested: corrected {times} times already, and changed back each time")
+            let why = format!("contested: corrected {times} times, and changed back each time");
+            (fact.clone(), why)
         })
     })
 }

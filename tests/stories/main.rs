@@ -11,4 +11,5 @@ mod joiner;
 mod leaver;
 mod mover;
 mod profile;
+mod rival;
 mod scale;
