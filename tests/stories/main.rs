@@ -8,3 +8,4 @@ mod joiner;
 mod leaver;
 mod mover;
 mod scale;
+mod takeover;
