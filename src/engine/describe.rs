@@ -252,6 +252,9 @@ impl Engine {
         for held in preview.verdict.held.iter().filter(|held| !held.dismissed) {
             report.push(self.action_report(&held.planned, "held", Some(held.reason.clone()))?);
         }
+        if !preview.one_person {
+            self.describe_standing(&preview.decision, report)?;
+        }
         for planned in &preview.verdict.skipped {
             let reason = Some(planned.reason.clone());
             report.push(self.action_report(planned, "skipped", reason)?);
@@ -273,6 +276,30 @@ impl Engine {
                     ..self.waiting("request", PersonView::default(), text.clone())
                 });
             }
+        }
+        Ok(())
+    }
+
+    /// Adds what waits for people whom this cycle had no cause to look at.
+    fn describe_standing(
+        &self,
+        decision: &Decision,
+        report: &mut CycleReport,
+    ) -> Result<(), EngineError> {
+        for hold in self.store.holds()?.into_iter().filter(|hold| !hold.dismissed) {
+            let hold = hold.hold;
+            let Ok(person) = SysId::parse(&hold.person) else { continue };
+            if decision.looked_at.contains(&person) {
+                continue;
+            }
+            report.push(ActionReport {
+                request: (hold.request != Origin::None.to_string()).then_some(hold.request),
+                parent: hold.parent,
+                action: Step::name_from_word(&hold.action),
+                group: hold.group,
+                changes: serde_json::from_str(&hold.changes).unwrap_or_default(),
+                ..self.waiting(hold.cause, self.view_of(&person)?, hold.reason)
+            });
         }
         Ok(())
     }

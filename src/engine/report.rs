@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::cycle::Preview;
 
@@ -45,7 +45,7 @@ impl PersonView {
 }
 
 /// From what to what one attribute goes; `None` is null.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeView {
     /// Before.
     pub from: Option<String>,

@@ -83,6 +83,23 @@ impl Step {
         }
     }
 
+    /// Reads [`Step::name`] back.
+    pub fn name_from_word(word: &str) -> Option<&'static str> {
+        const NAMES: [&str; 10] = [
+            "create",
+            "update",
+            "activate",
+            "reactivate",
+            "suspend",
+            "unsuspend",
+            "deactivate",
+            "clear_sessions",
+            "add_member",
+            "remove_member",
+        ];
+        NAMES.into_iter().find(|name| *name == word)
+    }
+
     /// Whether it makes an account unusable.
     pub fn disables(&self) -> bool {
         matches!(self, Self::Suspend | Self::Deactivate | Self::ClearSessions)

@@ -406,10 +406,6 @@ fn an_organization_whose_hands_contradict_a_third_of_its_requests_is_taken_over_
     let clock = std::time::Instant::now();
     let (bed, meddling) = old_company("enforce");
     eprintln!("grown {:?}", clock.elapsed());
-    let found = lines(&bed);
-    let missing: Vec<_> = meddling.lines.difference(&found).take(10).collect();
-    let surplus: Vec<_> = found.difference(&meddling.lines).take(10).collect();
-    eprintln!("missing {missing:#?}\nsurplus {surplus:#?}");
     let first = bed.sync();
     eprintln!("first {:?}", clock.elapsed());
     assert!(first.full);
