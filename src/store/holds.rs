@@ -1,6 +1,6 @@
 //! Actions that wait for a person's yes, and what the person said.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::params;
 
@@ -71,10 +71,13 @@ impl Store {
                         .execute([hold.id])?;
                 }
             }
+            let reasons: BTreeMap<&str, &str> = before
+                .iter()
+                .map(|known| (known.hold.fingerprint.as_str(), known.hold.reason.as_str()))
+                .collect();
             let mut news = Vec::new();
             for hold in holds {
-                let known = before.iter().find(|known| known.hold.fingerprint == hold.fingerprint);
-                if known.is_none_or(|known| known.hold.reason != hold.reason) {
+                if reasons.get(hold.fingerprint.as_str()) != Some(&hold.reason.as_str()) {
                     news.push(hold.fingerprint.clone());
                 }
                 self.conn

@@ -123,7 +123,9 @@ impl Desk {
             let newest = standing.last().cloned();
             let (person, group) = key;
             match newest {
-                Some(newest) => self.note(&person, (MEMBERSHIP, &group), (&newest, Operation::Grant)),
+                Some(newest) => {
+                    self.note(&person, (MEMBERSHIP, &group), (&newest, Operation::Grant))
+                }
                 None => {
                     self.bed.stage.clock.freeze(at);
                     self.remove(&person, &group);
