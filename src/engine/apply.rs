@@ -237,37 +237,44 @@ impl Engine {
             .filter(|held| held.limited)
             .map(|held| &held.planned.action.person)
             .collect();
-        for (id, before) in &preview.decision.differing {
-            if unseen.contains(id) {
-                continue;
-            }
-            if !touched.people.contains(id) {
-                // Limits slide, and what stands in the way elsewhere may be gone.
-                let waits = limited.contains(id) || before.drifts.iter().any(Drift::is_stuck);
-                let again =
-                    if unbegun.contains(id) { Some(now) } else { waits.then(|| now + LIMIT_PAUSE) };
-                let next = [before.desired.next, again].into_iter().flatten().min();
+        // One commit for everybody: each would wait for the disk.
+        self.store.atomically(|| {
+            for (id, before) in &preview.decision.differing {
+                if unseen.contains(id) {
+                    continue;
+                }
+                if !touched.people.contains(id) {
+                    // Limits slide, and what stands in the way elsewhere may be gone.
+                    let waits = limited.contains(id) || before.drifts.iter().any(Drift::is_stuck);
+                    let again = if unbegun.contains(id) {
+                        Some(now)
+                    } else {
+                        waits.then(|| now + LIMIT_PAUSE)
+                    };
+                    let next = [before.desired.next, again].into_iter().flatten().min();
+                    self.store.looked_at(id, next)?;
+                    self.remember(before, surroundings)?;
+                    continue;
+                }
+                let Some(judged) = self.judge(id, surroundings)? else { continue };
+                self.remember(&judged, surroundings)?;
+                for drift in judged.drifts.iter().filter(|drift| drift.has_no_way()) {
+                    tracing::error!(
+                        request = %drift.origin,
+                        sys_id = %id,
+                        "{}: {} cannot be carried out: {}",
+                        drift.origin,
+                        drift.desired.as_deref().unwrap_or("this"),
+                        drift.reason
+                    );
+                }
+                self.keep_refusals(&judged, touched)?;
+                let again = self.next_look(&judged, touched, report);
+                let next = [judged.desired.next, again].into_iter().flatten().min();
                 self.store.looked_at(id, next)?;
-                self.remember(before, surroundings)?;
-                continue;
             }
-            let Some(judged) = self.judge(id, surroundings)? else { continue };
-            self.remember(&judged, surroundings)?;
-            for drift in judged.drifts.iter().filter(|drift| drift.has_no_way()) {
-                tracing::error!(
-                    request = %drift.origin,
-                    sys_id = %id,
-                    "{}: {} cannot be carried out: {}",
-                    drift.origin,
-                    drift.desired.as_deref().unwrap_or("this"),
-                    drift.reason
-                );
-            }
-            self.keep_refusals(&judged, touched)?;
-            let again = self.next_look(&judged, touched, report);
-            let next = [judged.desired.next, again].into_iter().flatten().min();
-            self.store.looked_at(id, next)?;
-        }
+            Ok(())
+        })?;
         self.describe_waiting(preview, report)?;
         Ok(())
     }

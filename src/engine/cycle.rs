@@ -28,6 +28,8 @@ pub enum Scope {
 pub struct Preview {
     pub(super) cycle: i64,
     pub(super) full: bool,
+    /// Only one person is asked about.
+    pub(super) one_person: bool,
     pub(super) started: Instant,
     pub(super) surroundings: Surroundings,
     /// Everybody whom this cycle looked at and whose facts differ.
@@ -108,6 +110,7 @@ impl Engine {
         Ok(Preview {
             cycle,
             full: *scope == Scope::Full,
+            one_person: matches!(scope, Scope::Person(_)),
             started,
             surroundings,
             decision,

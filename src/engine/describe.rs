@@ -253,7 +253,9 @@ impl Engine {
                 report.push(self.held_without_action(drift, self.view_of(&judged.person.sys_id)?));
             }
         }
-        self.describe_earlier(preview, report)?;
+        if !preview.one_person {
+            self.describe_earlier(preview, report)?;
+        }
         for stored in self.store.open_requests()? {
             let reference = &stored.request.reference;
             let why = match (stored.problems.first(), self.stand(&stored, &preview.surroundings)?) {

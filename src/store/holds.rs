@@ -125,10 +125,13 @@ impl Store {
                     self.end_hold(fingerprint, None)?;
                 }
             }
+            let reasons: BTreeMap<&str, &str> = before
+                .iter()
+                .map(|known| (known.hold.fingerprint.as_str(), known.hold.reason.as_str()))
+                .collect();
             let mut news = Vec::new();
             for hold in holds {
-                let known = before.iter().find(|known| known.hold.fingerprint == hold.fingerprint);
-                if known.is_none_or(|known| known.hold.reason != hold.reason) {
+                if reasons.get(hold.fingerprint.as_str()) != Some(&hold.reason.as_str()) {
                     news.push(hold.fingerprint.clone());
                 }
                 self.conn

@@ -13,3 +13,4 @@ mod mover;
 mod profile;
 mod rival;
 mod scale;
+mod takeover;
