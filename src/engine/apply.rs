@@ -134,13 +134,19 @@ impl Engine {
         Ok(performed)
     }
 
-    /// Whether this brings back an account that was deactivated.
+    /// Whether this is a rehire: a request brings back an account that was deactivated. Where only
+    /// the leave was withdrawn, everything is to be as it was.
     fn revives(&self, action: &Action) -> Result<bool, StoreError> {
         let (Step::Activate { .. }, Some(account)) = (&action.step, &action.account) else {
             return Ok(false);
         };
         let account = self.store.account(account)?;
-        Ok(account.is_some_and(|account| account.status == AccountStatus::Deprovisioned))
+        let dormant = account.is_some_and(|it| it.status == AccountStatus::Deprovisioned);
+        let mandates = self.store.mandates_of(&action.person)?;
+        let undone = mandates.iter().any(|mandate| {
+            mandate.was_undone() && action.origin.request() == Some(&mandate.request)
+        });
+        Ok(dormant && !undone)
     }
 
     /// One event in the log and one line in the report for each action.

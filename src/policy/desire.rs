@@ -105,7 +105,7 @@ pub fn desire(
     if let Some(mandates) = as_if_they_stood(subject.mandates) {
         let stood = Subject { mandates: &mandates, ..*subject };
         let before = derive(&stood, policy, rule_groups, now);
-        let usable = is_usable(subject.person);
+        let usable = subject.linked && is_usable(subject.person);
         withdraw(&mut desired, &before, subject.mandates, usable, subject.made);
     }
     desired

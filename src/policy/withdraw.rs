@@ -23,7 +23,8 @@ pub(super) fn as_if_they_stood(mandates: &[Mandate]) -> Option<Vec<Mandate>> {
 }
 
 /// Ties what changes by a withdrawal to the request that was withdrawn, and holds what must not
-/// happen by itself. `made` says that the account was made for the person, rather than found.
+/// happen by itself. `usable` says that there is an account and that the record is active, `made`
+/// that the account was made for the person, rather than found.
 pub(super) fn withdraw(
     desired: &mut Desired,
     before: &Desired,

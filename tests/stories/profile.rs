@@ -184,7 +184,7 @@ fn a_manager_whose_address_comes_later_is_seen_by_the_next_cycle() {
     // The reference is filled and what it leads to is empty: that is no empty value.
     assert_eq!(bed.account(&newcomer).unwrap().text("manager"), "");
     assert_ne!(bed.state(&join), "3");
-    bed.pass("1m");
+    bed.pass("1h");
     bed.stage.servicenow.update_person(&boss, &[("email", "boss@example.com")]);
     bed.sync();
     assert_eq!(bed.account(&newcomer).unwrap().text("manager"), "boss@example.com");
