@@ -240,22 +240,28 @@ impl Engine {
     /// Links people to the accounts that are theirs. An account that two people would match is
     /// linked to neither.
     fn link(&self, people: &[SysId]) -> Result<(), StoreError> {
-        let mut claims: BTreeMap<AccountId, Vec<SysId>> = BTreeMap::new();
+        let mut claims: BTreeMap<AccountId, BTreeSet<&SysId>> = BTreeMap::new();
         for id in people {
-            if self.store.link(id)?.is_some() {
-                continue;
+            if let Some(account) = self.claim(id)? {
+                claims.entry(account).or_default().insert(id);
             }
-            let Some(person) = self.store.person(id)? else { continue };
-            if person.presence != Presence::Present {
-                continue;
-            }
-            if let Match::Account(account) = self.find_account(&person)? {
-                claims.entry(account).or_default().push(id.clone());
+        }
+        if claims.is_empty() {
+            return Ok(());
+        }
+        // Whoever else matches may not be among those who are looked at now.
+        let others = self.store.people_without_account(true)?;
+        let looked_at: BTreeSet<&SysId> = people.iter().collect();
+        for id in others.iter().filter(|id| !looked_at.contains(id)) {
+            if let Some(account) = self.claim(id)?
+                && let Some(claimants) = claims.get_mut(&account)
+            {
+                claimants.insert(id);
             }
         }
         let now = self.now();
         for (account, claimants) in claims {
-            let [person] = claimants.as_slice() else { continue };
+            let (Some(person), 1) = (claimants.first(), claimants.len()) else { continue };
             let origin = self
                 .store
                 .mandates_of(person)?
@@ -269,6 +275,21 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// The account that somebody without one matches.
+    fn claim(&self, id: &SysId) -> Result<Option<AccountId>, StoreError> {
+        if self.store.link(id)?.is_some() {
+            return Ok(None);
+        }
+        let Some(person) = self.store.person(id)? else { return Ok(None) };
+        if person.presence != Presence::Present {
+            return Ok(None);
+        }
+        Ok(match self.find_account(&person)? {
+            Match::Account(account) => Some(account),
+            Match::None | Match::Unclear { .. } => None,
+        })
     }
 
     /// Remembers how one person should be, and which of it Okta was seen to agree with.
