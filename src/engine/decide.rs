@@ -117,7 +117,8 @@ impl Engine {
             schema: &surroundings.schema,
         };
         let mut drifts = diff(&person, &desired, &actual, &known, &setting);
-        if link.is_none()
+        let without = actual.account.is_none();
+        if without
             && let Some(doubt) = match self.doubt(&person, &desired, &mandates)? {
                 Some(doubt) => Some(doubt),
                 None => self.twin(&person, &drifts, &surroundings.claims),
@@ -129,7 +130,7 @@ impl Engine {
                 Some(drift) => hold_without_remedy(drift, &doubt),
                 None => drifts.push(unclear(&mandates, doubt)),
             }
-        } else if link.is_none() {
+        } else if without {
             drifts.extend(without_account(&desired, &mandates, &drifts, now));
         } else {
             self.hold_taken_login(&actual, &mut drifts)?;
@@ -277,9 +278,15 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether somebody is linked to an account that is still there.
+    pub(super) fn has_account(&self, id: &SysId) -> Result<bool, StoreError> {
+        let link = self.store.link(id)?;
+        Ok(link.map(|account| self.store.account(&account)).transpose()?.flatten().is_some())
+    }
+
     /// The account that somebody without one matches.
     fn claim(&self, id: &SysId) -> Result<Option<AccountId>, StoreError> {
-        if self.store.link(id)?.is_some() {
+        if self.has_account(id)? {
             return Ok(None);
         }
         let Some(person) = self.store.person(id)? else { return Ok(None) };
