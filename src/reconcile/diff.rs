@@ -185,9 +185,25 @@ pub fn diff(
             drift.reason = format!("only observed: {}", drift.reason);
         }
     }
+    wait_for_a_name(&mut found);
     follow_the_account(&mut found);
     found.sort_by(|a, b| a.key.cmp(&b.key));
     found
+}
+
+/// No account is made before it has a login and an address.
+fn wait_for_a_name(found: &mut [Drift]) {
+    let is_name = |key: &FactKey| matches!(key, FactKey::Profile(a) if a == "login" || a == "email");
+    let missing = found.iter().find(|drift| is_name(&drift.key) && drift.is_stuck());
+    let Some(reason) = missing.map(|drift| drift.reason.clone()) else { return };
+    for drift in found {
+        if drift.disposition == Disposition::Apply
+            && matches!(drift.remedy, Some(Remedy::Create { .. }))
+        {
+            hold(drift, &reason);
+            drift.remedy = None;
+        }
+    }
 }
 
 /// Memberships wait for the account that they are for: nobody is added before the account is
