@@ -3,8 +3,10 @@
 
 mod bed;
 
+mod correlate;
 mod hand;
 mod joiner;
 mod leaver;
+mod lifecycle;
 mod mover;
 mod scale;
