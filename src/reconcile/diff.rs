@@ -255,9 +255,9 @@ fn cause_of<T>(fact: &Fact<T>, value: Option<&str>, key: &FactKey, facts: &Facts
     if fact.undone {
         return Cause::Request;
     }
+    // A new statement from a request that took effect before: not the request made it.
+    let old = facts.values().any(|known| known.established && known.origin == fact.origin);
     let Some(known) = facts.get(key) else {
-        // A new statement from a request that took effect before: not the request made it.
-        let old = facts.values().any(|known| known.established && known.origin == fact.origin);
         return match key {
             _ if fact.basis.is_empty() || !old => fact.cause,
             FactKey::Profile(_) => Cause::Rule,
@@ -266,13 +266,24 @@ fn cause_of<T>(fact: &Fact<T>, value: Option<&str>, key: &FactKey, facts: &Facts
     };
     if known.established && known.value.as_deref() == value {
         Cause::Drift
-    } else if known.basis != fact.basis {
+    } else if is_ruled_anew(key, &known.basis, &fact.basis, old) {
         Cause::Rule
     } else if known.established && known.origin == fact.origin && fact.cause == Cause::Request {
         // The same request, and yet another value: what it follows has changed.
         Cause::Record
     } else {
         fact.cause
+    }
+}
+
+/// Whether a fact follows from another text of the configuration than before. A request, which
+/// follows from none, is not a change of the configuration, and neither is the record's turn.
+fn is_ruled_anew(key: &FactKey, before: &str, now: &str, old: bool) -> bool {
+    let setting = |basis: &str| basis.split(" = ").next().map(str::to_owned);
+    match key {
+        _ if before == now || now.is_empty() => false,
+        FactKey::Account | FactKey::Status => setting(before) == setting(now),
+        FactKey::Profile(_) | FactKey::Membership(_) => !before.is_empty() || old,
     }
 }
 
