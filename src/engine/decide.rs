@@ -117,7 +117,8 @@ impl Engine {
             schema: &surroundings.schema,
         };
         let mut drifts = diff(&person, &desired, &actual, &known, &setting);
-        if link.is_none()
+        let without = actual.account.is_none();
+        if without
             && let Some(doubt) = match self.doubt(&person, &desired, &mandates)? {
                 Some(doubt) => Some(doubt),
                 None => self.twin(&person, &drifts, &surroundings.claims),
@@ -129,7 +130,7 @@ impl Engine {
                 Some(drift) => hold_without_remedy(drift, &doubt),
                 None => drifts.push(unclear(&mandates, doubt)),
             }
-        } else if link.is_none() {
+        } else if without {
             drifts.extend(without_account(&desired, &mandates, &drifts, now));
         } else {
             self.hold_taken_login(&actual, &mut drifts)?;
@@ -240,22 +241,28 @@ impl Engine {
     /// Links people to the accounts that are theirs. An account that two people would match is
     /// linked to neither.
     fn link(&self, people: &[SysId]) -> Result<(), StoreError> {
-        let mut claims: BTreeMap<AccountId, Vec<SysId>> = BTreeMap::new();
+        let mut claims: BTreeMap<AccountId, BTreeSet<&SysId>> = BTreeMap::new();
         for id in people {
-            if self.store.link(id)?.is_some() {
-                continue;
+            if let Some(account) = self.claim(id)? {
+                claims.entry(account).or_default().insert(id);
             }
-            let Some(person) = self.store.person(id)? else { continue };
-            if person.presence != Presence::Present {
-                continue;
-            }
-            if let Match::Account(account) = self.find_account(&person)? {
-                claims.entry(account).or_default().push(id.clone());
+        }
+        if claims.is_empty() {
+            return Ok(());
+        }
+        // Whoever else matches may not be among those who are looked at now.
+        let others = self.store.people_without_account(true)?;
+        let looked_at: BTreeSet<&SysId> = people.iter().collect();
+        for id in others.iter().filter(|id| !looked_at.contains(id)) {
+            if let Some(account) = self.claim(id)?
+                && let Some(claimants) = claims.get_mut(&account)
+            {
+                claimants.insert(id);
             }
         }
         let now = self.now();
         for (account, claimants) in claims {
-            let [person] = claimants.as_slice() else { continue };
+            let (Some(person), 1) = (claimants.first(), claimants.len()) else { continue };
             let origin = self
                 .store
                 .mandates_of(person)?
@@ -269,6 +276,27 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Whether somebody is linked to an account that is still there.
+    pub(super) fn has_account(&self, id: &SysId) -> Result<bool, StoreError> {
+        let link = self.store.link(id)?;
+        Ok(link.map(|account| self.store.account(&account)).transpose()?.flatten().is_some())
+    }
+
+    /// The account that somebody without one matches.
+    fn claim(&self, id: &SysId) -> Result<Option<AccountId>, StoreError> {
+        if self.has_account(id)? {
+            return Ok(None);
+        }
+        let Some(person) = self.store.person(id)? else { return Ok(None) };
+        if person.presence != Presence::Present {
+            return Ok(None);
+        }
+        Ok(match self.find_account(&person)? {
+            Match::Account(account) => Some(account),
+            Match::None | Match::Unclear { .. } => None,
+        })
     }
 
     /// Remembers how one person should be, and which of it Okta was seen to agree with.

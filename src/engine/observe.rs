@@ -394,7 +394,10 @@ impl Engine {
     pub(super) async fn refresh(&self, id: &SysId, cycle: i64) -> Result<(), EngineError> {
         let keys = self.account_keys();
         if let Some(link) = self.store.link(id)? {
-            return self.refresh_account(&link, &keys, cycle).await;
+            self.refresh_account(&link, &keys, cycle).await?;
+            if self.has_account(id)? {
+                return Ok(());
+            }
         }
         let Some(person) = self.store.person(id)? else { return Ok(()) };
         let (wanted, login) = identify(&person, &self.config.policy);

@@ -200,16 +200,13 @@ impl Engine {
             protected.groups.extend(self.store.groups_called(name)?.into_iter().map(|g| g.id));
         }
         for name in &limits.protected_users {
-            for attribute in ["login", "email"] {
-                for account in self.store.accounts_where(attribute, name)? {
-                    self.store.keep_pin("user", name, account.id.as_str())?;
-                }
+            let kind = format!("user {name}");
+            let mut pinned: BTreeSet<String> = self.store.pins(&kind)?.into_keys().collect();
+            if pinned.is_empty() {
+                pinned = self.ids_of(name)?;
+                pinned.iter().try_for_each(|id| self.store.keep_pin(&kind, id, id))?;
             }
-            if let Some(id) = self.store.pin("user", name)?
-                && let Ok(id) = AccountId::parse(&id)
-            {
-                protected.accounts.insert(id, "protected by the configuration".to_owned());
-            }
+            protected.users.extend(pinned.iter().map(|id| id.to_lowercase()));
         }
         for id in self.store.pins(ADMIN)?.into_keys() {
             if let Ok(id) = AccountId::parse(&id) {
@@ -224,6 +221,17 @@ impl Engine {
             protected.accounts.insert(id, "Goldthread signs in as this account".to_owned());
         }
         Ok(protected)
+    }
+
+    /// The ids of the accounts and people that a name stands for now.
+    fn ids_of(&self, name: &str) -> Result<BTreeSet<String>, StoreError> {
+        let people = self.store.people_called(name)?;
+        let mut ids: BTreeSet<String> = people.iter().map(|id| id.as_str().to_owned()).collect();
+        for attribute in ["login", "email"] {
+            let accounts = self.store.accounts_where(attribute, name)?;
+            ids.extend(accounts.iter().map(|account| account.id.as_str().to_owned()));
+        }
+        Ok(ids)
     }
 
     async fn read_own_account(&self) -> Result<Option<AccountId>, EngineError> {

@@ -299,8 +299,16 @@ fn status(
         InactiveRecord::Hold => (Wish::Suspended, Some(text), None),
         InactiveRecord::Report => (Wish::Suspended, None, Some(text)),
     };
-    let fact = Fact::ruled(policy, value, Source::record(origin), "lifecycle.inactive_record");
+    let basis = inactive_basis(policy);
+    let fact = Fact::ruled(policy, value, Source::record(origin), &basis);
     Some(Fact { hold, report, ..fact })
+}
+
+/// What a status follows from that the record alone decides.
+pub const INACTIVE_RECORD: &str = "lifecycle.inactive_record";
+
+fn inactive_basis(policy: &Policy) -> String {
+    format!("{INACTIVE_RECORD} = {:?}", policy.inactive_record)
 }
 
 /// A staged account for a join whose start is near.

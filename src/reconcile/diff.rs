@@ -185,9 +185,26 @@ pub fn diff(
             drift.reason = format!("only observed: {}", drift.reason);
         }
     }
+    wait_for_a_name(&mut found);
     follow_the_account(&mut found);
     found.sort_by(|a, b| a.key.cmp(&b.key));
     found
+}
+
+/// No account is made before it has a login and an address.
+fn wait_for_a_name(found: &mut [Drift]) {
+    let is_name =
+        |key: &FactKey| matches!(key, FactKey::Profile(a) if a == "login" || a == "email");
+    let missing = found.iter().find(|drift| is_name(&drift.key) && drift.is_stuck());
+    let Some(reason) = missing.map(|drift| drift.reason.clone()) else { return };
+    for drift in found {
+        if drift.disposition == Disposition::Apply
+            && matches!(drift.remedy, Some(Remedy::Create { .. }))
+        {
+            hold(drift, &reason);
+            drift.remedy = None;
+        }
+    }
 }
 
 /// Memberships wait for the account that they are for: nobody is added before the account is
@@ -239,9 +256,9 @@ fn cause_of<T>(fact: &Fact<T>, value: Option<&str>, key: &FactKey, facts: &Facts
     if fact.undone {
         return Cause::Request;
     }
+    // A new statement from a request that took effect before: not the request made it.
+    let old = facts.values().any(|known| known.established && known.origin == fact.origin);
     let Some(known) = facts.get(key) else {
-        // A new statement from a request that took effect before: not the request made it.
-        let old = facts.values().any(|known| known.established && known.origin == fact.origin);
         return match key {
             _ if fact.basis.is_empty() || !old => fact.cause,
             FactKey::Profile(_) => Cause::Rule,
@@ -250,13 +267,28 @@ fn cause_of<T>(fact: &Fact<T>, value: Option<&str>, key: &FactKey, facts: &Facts
     };
     if known.established && known.value.as_deref() == value {
         Cause::Drift
-    } else if known.basis != fact.basis {
+    } else if is_ruled_anew(key, &known.basis, &fact.basis, old) {
         Cause::Rule
-    } else if known.established && known.origin == fact.origin && fact.cause == Cause::Request {
-        // The same request, and yet another value: what it follows has changed.
+    } else if known.established
+        && known.origin == fact.origin
+        && fact.cause == Cause::Request
+        && !(known.basis.is_empty() && fact.basis.is_empty())
+    {
+        // The same request, and another value than its own end makes: what it follows has changed.
         Cause::Record
     } else {
         fact.cause
+    }
+}
+
+/// Whether a fact follows from another text of the configuration than before. A request, which
+/// follows from none, is not a change of the configuration, and neither is the record's turn.
+fn is_ruled_anew(key: &FactKey, before: &str, now: &str, old: bool) -> bool {
+    let setting = |basis: &str| basis.split(" = ").next().map(str::to_owned);
+    match key {
+        _ if before == now || now.is_empty() => false,
+        FactKey::Account | FactKey::Status => setting(before) == setting(now),
+        FactKey::Profile(_) | FactKey::Membership(_) => !before.is_empty() || old,
     }
 }
 

@@ -12,7 +12,7 @@ use goldthread::engine::{
 };
 use goldthread::sim::clock::Clock;
 use goldthread::sim::company::Person;
-use goldthread::sim::okta::Account;
+use goldthread::sim::okta::{Account, Status};
 use goldthread::sim::servicenow::Ordered;
 use goldthread::sim::stage::Stage;
 use goldthread::store::{Said, Which, Word};
@@ -46,6 +46,17 @@ impl Bed {
     pub fn configure(mut self, from: &str, to: &str) -> Self {
         assert!(self.text.contains(from), "the configuration has no {from:?}");
         self.text = self.text.replacen(from, to, 1);
+        self
+    }
+
+    /// Adds keys to a section of the configuration.
+    pub fn with(mut self, section: &str, keys: &str) -> Self {
+        let head = format!("[{section}]\n");
+        if self.text.contains(&head) {
+            self.text = self.text.replacen(&head, &format!("{head}{keys}\n"), 1);
+        } else {
+            self.text = self.text.replacen("[guard]\n", &format!("{head}{keys}\n\n[guard]\n"), 1);
+        }
         self
     }
 
@@ -160,6 +171,21 @@ impl Bed {
         self.stage.clock.advance(humantime::parse_duration(time).unwrap());
     }
 
+    /// Moves the clock to a moment.
+    pub fn at(&self, moment: &str) {
+        self.stage.clock.freeze(moment.parse().unwrap());
+    }
+
+    /// The store is lost with everything that it remembered.
+    pub fn lose_store(&self) {
+        for entry in std::fs::read_dir(self.folder.path()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.to_string_lossy().contains("goldthread.db") {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+    }
+
     /// Somebody with an account.
     pub fn employee(&self, place: usize) -> Person {
         let mut people = self.stage.company.people().iter().skip(1).filter(|p| !p.newcomer);
@@ -206,6 +232,78 @@ impl Bed {
         )
     }
 
+    pub fn join_on(&self, person: &Person, start: &str, end: &str) -> Ordered {
+        self.approved(
+            "Okta onboarding",
+            person,
+            &[
+                ("employee", &person.sys_id),
+                ("start_date", start),
+                ("end_date", end),
+                ("action", "Add"),
+            ],
+        )
+    }
+
+    pub fn leave_on(&self, person: &Person, last_day: &str) -> Ordered {
+        self.approved(
+            "Okta offboarding",
+            person,
+            &[("employee", &person.sys_id), ("last_day", last_day)],
+        )
+    }
+
+    pub fn away(&self, person: &Person, starts: &str, ends: &str) -> Ordered {
+        self.approved(
+            "Leave of absence",
+            person,
+            &[("employee", &person.sys_id), ("starts", starts), ("ends", ends)],
+        )
+    }
+
+    pub fn back(&self, person: &Person, starts: &str) -> Ordered {
+        let variables = [("employee", person.sys_id.as_str()), ("starts", starts)];
+        self.ordered("Return from leave", person, &variables)
+    }
+
+    pub fn moved(&self, person: &Person) -> Ordered {
+        self.approved("Change of position", person, &[("employee", &person.sys_id)])
+    }
+
+    /// HR changes a record.
+    pub fn record(&self, person: &Person, changes: &[(&str, &str)]) {
+        assert!(self.stage.servicenow.update_person(&person.sys_id, changes));
+    }
+
+    /// HR enters somebody who has no account: a first name, an employee number and an e-mail.
+    pub fn hired(&self, first_name: &str, number: &str, email: &str) -> Person {
+        let mut person = self.newcomer(0);
+        person.user_name = first_name.to_lowercase();
+        person.email = email.to_owned();
+        person.first_name = first_name.to_owned();
+        person.employee_number = number.to_owned();
+        person.department = "Sales".to_owned();
+        person.sys_id = self.stage.servicenow.add_person(&[
+            ("user_name", &person.user_name),
+            ("email", email),
+            ("first_name", first_name),
+            ("last_name", &person.last_name),
+            ("employee_number", number),
+            ("department", &self.stage.company.department_id("Sales")),
+            ("active", "true"),
+        ]);
+        person
+    }
+
+    /// An administrator makes an account in Okta by hand.
+    pub fn handmade(&self, number: &str, login: &str, status: Status) -> String {
+        let profile = serde_json::json!({
+            "login": login, "email": login, "firstName": "Hand", "lastName": "Made",
+            "employeeNumber": number,
+        });
+        self.stage.okta.create_user(&profile, status)
+    }
+
     pub fn access(&self, action: &str, person: &Person, groups: &[&str], end: &str) -> Ordered {
         let groups = self.groups(groups);
         self.approved(
@@ -230,6 +328,21 @@ impl Bed {
         self.stage.okta.find(&person.email)
     }
 
+    /// The account with this Okta id, whatever it is called by now.
+    pub fn account_of(&self, id: &str) -> Account {
+        self.stage.okta.find(id).unwrap_or_else(|| panic!("no account {id}"))
+    }
+
+    /// The status of a person's account; empty where there is none.
+    pub fn status(&self, person: &Person) -> &'static str {
+        self.account(person).map_or("", |account| account.status.as_str())
+    }
+
+    /// The groups of a person's account.
+    pub fn groups_of(&self, person: &Person) -> Vec<String> {
+        self.account(person).map(|account| account.groups).unwrap_or_default()
+    }
+
     pub fn okta_group(&self, name: &str) -> String {
         self.stage.okta.group_id(name).unwrap()
     }
@@ -242,6 +355,28 @@ impl Bed {
             okta.into_iter().map(|write| format!("{} {}", write.method, write.path)).collect();
         writes.extend(servicenow.into_iter().map(|call| format!("{} {}", call.method, call.path)));
         writes
+    }
+
+    /// What Okta was asked to change since the last look, without the ids: "POST users/lifecycle/suspend".
+    pub fn okta_writes(&self) -> Vec<String> {
+        let is_word = |part: &&str| part.len() < 17;
+        let line = |write: goldthread::sim::okta::Write| {
+            let path = write.path.trim_start_matches("/api/v1/");
+            let words: Vec<&str> = path.split('/').filter(is_word).collect();
+            let query = if write.query.is_empty() { String::new() } else { format!("?{}", write.query) };
+            format!("{} {}{query}", write.method, words.join("/"))
+        };
+        self.stage.okta.writes().into_iter().map(line).collect()
+    }
+
+    /// Cycles go by, complete ones among them, and nothing is written to Okta.
+    pub fn nothing_happens(&self) {
+        self.forget_calls();
+        for full in [false, true, false, true] {
+            self.pass("20m");
+            let report = if full { self.sync_full() } else { self.sync() };
+            assert_eq!(self.okta_writes(), Vec::<String>::new(), "{:#?}", report.actions);
+        }
     }
 
     pub fn forget_calls(&self) {
@@ -271,6 +406,31 @@ pub fn applied(report: &CycleReport) -> Vec<String> {
             format!("{request} {}", action.action.unwrap_or("-"))
         })
         .collect()
+}
+
+/// What a report says is held, as "RITM0010001 create", "-" for what is no action.
+pub fn held(report: &CycleReport) -> Vec<String> {
+    let actions = report.actions.iter().filter(|action| action.outcome == "held");
+    actions
+        .map(|action| {
+            let request = action.request.as_deref().unwrap_or("-");
+            format!("{request} {}", action.action.unwrap_or("-"))
+        })
+        .collect()
+}
+
+/// Why something of a request is held.
+pub fn why_held(report: &CycleReport, request: &str) -> String {
+    let mut held = report.actions.iter().filter(|action| action.outcome == "held");
+    let held = held.find(|action| action.request.as_deref() == Some(request));
+    held.and_then(|action| action.error.clone()).unwrap_or_default()
+}
+
+/// What a report says was applied and why, as "add_member by request".
+pub fn causes(report: &CycleReport) -> Vec<String> {
+    let actions = report.actions.iter().filter(|action| action.outcome == "applied");
+    let line = |cause: &str, action: Option<&str>| format!("{} by {cause}", action.unwrap_or("-"));
+    actions.map(|action| line(action.cause, action.action)).collect()
 }
 
 fn run<T>(work: impl Future<Output = T>) -> T {

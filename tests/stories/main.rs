@@ -4,11 +4,13 @@
 mod bed;
 
 mod access;
+mod correlate;
 mod explain;
 mod hand;
 mod hold;
 mod joiner;
 mod leaver;
+mod lifecycle;
 mod mover;
 mod profile;
 mod rival;

@@ -1,0 +1,1 @@
+//! Joining, leaving and being away, with dates, withdrawals and records that say otherwise.
