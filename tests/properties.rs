@@ -221,9 +221,7 @@ impl World {
 
     /// Whoever is hired again keeps nothing of what was there at take-over.
     fn forget_after_rehire(&mut self, planned: &Planned) {
-        let undone = self.mandates.iter().any(|mandate| {
-            mandate.was_undone() && planned.action.origin.request() == Some(&mandate.request)
-        });
+        let undone = self.mandates.iter().any(Mandate::was_undone);
         let activates = matches!(planned.action.step, Step::Activate { .. });
         if activates && !undone && self.account == Some(AccountStatus::Deprovisioned) {
             self.baseline.clear();

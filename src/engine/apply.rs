@@ -9,7 +9,9 @@ use super::describe::sentence;
 use super::narrow::narrow;
 use super::report::CycleReport;
 use super::{Engine, EngineError, Hands};
-use crate::model::{AccountId, AccountStatus, Action, FactKey, Instant, Outcome, Step, SysId};
+use crate::model::{
+    AccountId, AccountStatus, Action, FactKey, Instant, Mandate, Outcome, Step, SysId,
+};
 use crate::okta::{self, Performed};
 use crate::reconcile::diff::{Disposition, Drift};
 use crate::reconcile::guard::key_text;
@@ -134,8 +136,8 @@ impl Engine {
         Ok(performed)
     }
 
-    /// Whether this is a rehire: a request brings back an account that was deactivated. Where only
-    /// the leave was withdrawn, everything is to be as it was.
+    /// Whether this is a rehire: an account that was deactivated comes back, and not because a
+    /// request was withdrawn.
     fn revives(&self, action: &Action) -> Result<bool, StoreError> {
         let (Step::Activate { .. }, Some(account)) = (&action.step, &action.account) else {
             return Ok(false);
@@ -143,10 +145,7 @@ impl Engine {
         let account = self.store.account(account)?;
         let dormant = account.is_some_and(|it| it.status == AccountStatus::Deprovisioned);
         let mandates = self.store.mandates_of(&action.person)?;
-        let undone = mandates.iter().any(|mandate| {
-            mandate.was_undone() && action.origin.request() == Some(&mandate.request)
-        });
-        Ok(dormant && !undone)
+        Ok(dormant && !mandates.iter().any(Mandate::was_undone))
     }
 
     /// One event in the log and one line in the report for each action.

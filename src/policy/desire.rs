@@ -98,6 +98,9 @@ pub fn desire(
     rule_groups: &RuleGroups,
     now: Instant,
 ) -> Desired {
+    // Where something was only withdrawn, nobody is hired again: everything is to be as it was.
+    let undone = subject.mandates.iter().any(Mandate::was_undone);
+    let subject = &Subject { dormant: subject.dormant && !undone, ..*subject };
     let mut desired = derive(subject, policy, rule_groups, now);
     if subject.person.presence == Presence::Outside {
         return desired;

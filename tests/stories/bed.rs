@@ -363,7 +363,8 @@ impl Bed {
         let line = |write: goldthread::sim::okta::Write| {
             let path = write.path.trim_start_matches("/api/v1/");
             let words: Vec<&str> = path.split('/').filter(is_word).collect();
-            let query = if write.query.is_empty() { String::new() } else { format!("?{}", write.query) };
+            let query =
+                if write.query.is_empty() { String::new() } else { format!("?{}", write.query) };
             format!("{} {}{query}", write.method, words.join("/"))
         };
         self.stage.okta.writes().into_iter().map(line).collect()

@@ -53,7 +53,10 @@ fn an_account_is_looked_for_by_number_first_and_by_login_only_then() {
     assert_eq!((bed.state(&joins[0]), bed.state(&joins[1])), ("3".to_owned(), "3".to_owned()));
     // The number decides, and the address stays with whoever has it.
     let bo = bed.account_of(&bo);
-    assert_eq!((bo.text("login"), bo.text("lastName")), ("bo.old@example.com", both.last_name.as_str()));
+    assert_eq!(
+        (bo.text("login"), bo.text("lastName")),
+        ("bo.old@example.com", both.last_name.as_str())
+    );
     assert_eq!(held(&report), [format!("{} -", joins[2].number)]);
     assert!(bed.comments(&joins[2])[0].contains("taken"), "{:?}", bed.comments(&joins[2]));
 }
@@ -75,7 +78,8 @@ fn the_anchor_finds_the_account_when_the_store_is_lost_and_number_and_address_ch
     assert_eq!(bed.stage.okta.user_count(), accounts);
     assert_eq!(bed.okta_writes(), Vec::<String>::new());
     // The request was closed before this store saw it, so what differs waits for a yes.
-    let update = report.actions.iter().find(|action| action.request.as_deref() == Some(&join.number));
+    let update =
+        report.actions.iter().find(|action| action.request.as_deref() == Some(&join.number));
     let update = update.expect("the rename waits");
     assert_eq!((update.action, update.outcome), (Some("update"), "held"));
     assert_eq!(update.person.okta_id.as_deref(), Some(before.id.as_str()));
@@ -228,7 +232,11 @@ fn two_joiners_with_one_address_or_one_number_both_wait_until_one_of_them_is_cor
         assert_eq!(held(&report).len(), 2, "{:#?}", report.actions);
         assert_eq!(bed.okta_writes(), Vec::<String>::new());
         for join in &joins {
-            assert!(bed.comments(join)[0].contains("2 people would get"), "{:?}", bed.comments(join));
+            assert!(
+                bed.comments(join)[0].contains("2 people would get"),
+                "{:?}",
+                bed.comments(join)
+            );
         }
         bed.nothing_happens();
 
@@ -308,7 +316,9 @@ fn a_staged_account_stays_staged_until_a_join_of_its_person_begins() {
 
 #[test]
 fn a_recycled_address_revives_nobodys_account() {
-    for match_on in ["match = [\"employeeNumber\", \"login\"]", "match = [\"employeeNumber\", \"email\"]"] {
+    for match_on in
+        ["match = [\"employeeNumber\", \"login\"]", "match = [\"employeeNumber\", \"email\"]"]
+    {
         let bed = Bed::of(60).configure("match = [\"employeeNumber\", \"login\"]", match_on);
         let leaver = bed.employee(20);
         bed.leave(&leaver);
