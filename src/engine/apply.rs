@@ -14,9 +14,9 @@ use crate::model::{
 };
 use crate::okta::{self, Performed};
 use crate::reconcile::diff::{Disposition, Drift};
-use crate::reconcile::guard::key_text;
+use crate::reconcile::guard::{Held, key_text};
 use crate::reconcile::plan::{Gate, Planned};
-use crate::store::{Entry, NewHold, StoreError};
+use crate::store::{Entry, NewHold, Said, StoreError};
 
 /// How long an activation or deactivation may take before it is left to the next cycle.
 const TRANSITION: Duration = Duration::from_secs(15);
@@ -42,7 +42,7 @@ impl Engine {
     ) -> Result<Touched, EngineError> {
         let mut touched = Touched::default();
         let mut created: BTreeMap<SysId, AccountId> = BTreeMap::new();
-        let mut without_account: BTreeSet<SysId> = BTreeSet::new();
+        let mut left_alone: BTreeSet<SysId> = BTreeSet::new();
         for approved in preview.verdict.approved.actions() {
             if self.is_stopping() {
                 break;
@@ -52,18 +52,28 @@ impl Engine {
             if planned.action.account.is_none() {
                 planned.action.account = created.get(&person).cloned();
             }
-            if without_account.contains(&person) {
+            if left_alone.contains(&person) {
                 let reason = Some("what it depends on failed".to_owned());
                 report.push(self.action_report(&planned, "skipped", reason)?);
                 continue;
             }
             touched.people.insert(person.clone());
             let mut open = false;
+            let mut yes = if approved.released {
+                Yes::Needed(approved.planned.fingerprint())
+            } else {
+                Yes::NotNeeded
+            };
             let mut queue = VecDeque::from([planned]);
             while let Some(mut planned) = queue.pop_front() {
-                let performed = self
-                    .carry_out(hands, preview.cycle, &mut planned, approved.released, report)
-                    .await?;
+                let Some(performed) =
+                    self.carry_out(hands, preview.cycle, &mut planned, &mut yes, report).await?
+                else {
+                    let reason = Some("the yes to it was taken back, or has lapsed".to_owned());
+                    report.push(self.action_report(&planned, "skipped", reason)?);
+                    left_alone.insert(person.clone());
+                    break;
+                };
                 match performed.outcome {
                     Outcome::Applied { .. } | Outcome::AlreadySo { .. } => {
                         open = true;
@@ -85,34 +95,46 @@ impl Engine {
                 }
             }
             if !open && opens_the_way(&approved.planned.action.step) {
-                without_account.insert(person);
+                left_alone.insert(person);
             }
         }
         Ok(touched)
     }
 
+    /// Sends one action, with its intent in the journal before and its outcome after. `None` where
+    /// it needs a yes that no longer stands: then nothing was done.
     async fn carry_out(
         &self,
         hands: &Hands,
         cycle: i64,
         planned: &mut Planned,
-        released: bool,
+        yes: &mut Yes,
         report: &mut CycleReport,
-    ) -> Result<Performed, EngineError> {
+    ) -> Result<Option<Performed>, EngineError> {
         let intent = planned.action.clone();
         let keys = planned.keys.iter().map(key_text).collect();
+        let released = !matches!(yes, Yes::NotNeeded);
         let entry = Entry { action: &intent, cycle, keys, leaver: planned.leaver, released };
-        let thread = self.store.atomically(|| {
+        let begun = self.store.atomically(|| {
+            let now = self.now();
+            if let Yes::Needed(fingerprint) = &*yes
+                && self.store.release_of(fingerprint, now)?.is_none()
+            {
+                return Ok(None);
+            }
             if self.revives(&intent)? {
                 self.store.end_adoption(&intent.person)?;
             }
-            let thread = self.store.intend(&entry, self.now())?;
-            if released {
-                // Used once, whatever becomes of it.
-                self.store.end_hold(&planned.fingerprint(), Some(thread.action))?;
+            let thread = self.store.intend(&entry, now)?;
+            if let Yes::Needed(fingerprint) = &*yes {
+                self.store.use_release(fingerprint, thread.action)?;
             }
-            Ok(thread)
+            Ok(Some(thread))
         })?;
+        let Some(thread) = begun else { return Ok(None) };
+        if released {
+            *yes = Yes::Used;
+        }
         let on_wire = okta::Thread { request: &thread.request, action: thread.action };
         let performed = hands.okta.perform(&intent.step, intent.account.as_ref(), &on_wire).await;
         if let Some(account) = &performed.account {
@@ -133,7 +155,7 @@ impl Engine {
         let entry = Entry { action: &done, ..entry };
         self.store.conclude(&entry, &thread, &performed.outcome, self.now())?;
         self.say(planned, thread.action, cycle, &performed.outcome, report)?;
-        Ok(performed)
+        Ok(Some(performed))
     }
 
     /// Whether this is a rehire: an account that was deactivated comes back, and not because a
@@ -171,7 +193,10 @@ impl Engine {
         action.okta_request_id = okta_request_id;
         action.transient =
             matches!(outcome, Outcome::Failed { transient: true, .. } | Outcome::Unknown { .. });
-        let text = sentence(&planned.action, action.person.name(), action.group.as_deref());
+        let mut text = sentence(&planned.action, action.person.name(), action.group.as_deref());
+        if let Some(Said { by, because, .. }) = self.store.release_used_by(id)? {
+            text = format!("{text}, released by {by}: {because}");
+        }
         let text = match &error {
             None => text,
             Some(error) => format!("{text}: failed: {error}"),
@@ -263,6 +288,8 @@ impl Engine {
                 }
                 let Some(judged) = self.judge(id, surroundings)? else { continue };
                 self.remember(&judged, surroundings)?;
+                let left = judged.actions.iter().map(Planned::fingerprint).collect();
+                self.store.end_holds(id, &left)?;
                 for drift in judged.drifts.iter().filter(|drift| drift.has_no_way()) {
                     tracing::error!(
                         request = %drift.origin,
@@ -274,7 +301,7 @@ impl Engine {
                     );
                 }
                 self.keep_refusals(&judged, touched)?;
-                let again = self.next_look(&judged, touched, report);
+                let again = self.next_look(&judged, preview, touched, report);
                 let next = [judged.desired.next, again].into_iter().flatten().min();
                 self.store.looked_at(id, next)?;
             }
@@ -312,11 +339,25 @@ impl Engine {
     fn next_look(
         &self,
         judged: &Judged,
+        preview: &Preview,
         touched: &Touched,
         report: &mut CycleReport,
     ) -> Option<Instant> {
         let id = &judged.person.sys_id;
         let refused = touched.refused.get(id);
+        // The guard held it, and would again. What its own gate held may be open by now.
+        let held: BTreeMap<String, &Held> = preview
+            .verdict
+            .held
+            .iter()
+            .filter(|held| held.planned.action.person == *id && held.planned.gate == Gate::Open)
+            .map(|held| (held.planned.fingerprint(), held))
+            .collect();
+        let waits: Vec<&Held> = judged
+            .actions
+            .iter()
+            .filter_map(|planned| held.get(&planned.fingerprint()).copied())
+            .collect();
         // Sessions are cleared once: doing it over and over would not suspend anybody.
         let left: Vec<&Planned> = judged
             .actions
@@ -324,6 +365,7 @@ impl Engine {
             .filter(|planned| {
                 planned.gate == Gate::Open && planned.action.step != Step::ClearSessions
             })
+            .filter(|planned| !held.contains_key(&planned.fingerprint()))
             .filter(|planned| {
                 !planned.keys.iter().any(|key| {
                     refused.is_some_and(|refused| refused.iter().any(|(it, _)| it == key))
@@ -335,7 +377,7 @@ impl Engine {
         let is_done = |key: &FactKey| touched.done.contains(&(id.clone(), key.clone()));
         let pause = left.iter().all(|planned| planned.keys.iter().any(is_done));
         match left.as_slice() {
-            [] => None,
+            [] => waits.iter().any(|held| held.limited).then(|| self.now() + LIMIT_PAUSE),
             // It was done and does not show: now would be too soon to do it again.
             _ if pause => Some(self.now() + LIMIT_PAUSE),
             _ => Some(self.now()),
@@ -362,49 +404,42 @@ impl Engine {
     /// Keeps what waits, and warns of what is new among it.
     pub(super) fn keep_holds(&self, preview: &Preview) -> Result<(), EngineError> {
         let mut holds = Vec::new();
-        let dismissed: BTreeSet<String> = preview
-            .verdict
-            .held
-            .iter()
-            .filter(|held| held.dismissed)
-            .map(|held| held.planned.fingerprint())
-            .collect();
-        for held in &preview.verdict.held {
+        // What follows a dismissed action was not dismissed itself, and waits for nobody.
+        let silent = |held: &&Held| held.follows && held.dismissed.is_some();
+        for held in preview.verdict.held.iter().filter(|held| !silent(held)) {
             let view = self.action_report(&held.planned, "held", Some(held.reason.clone()))?;
-            holds.push((
-                NewHold {
-                    fingerprint: held.planned.fingerprint(),
-                    person: held.planned.action.person.clone(),
-                    action: held.planned.action.step.name().to_owned(),
-                    group: held.planned.action.step.group().cloned(),
-                    request: held.planned.action.origin.to_string(),
-                    parent: view.parent.clone(),
-                    cause: held.planned.action.cause,
-                    changes: serde_json::to_string(&view.changes).unwrap_or_default(),
-                    reason: held.reason.clone(),
-                    set: held.set.map(str::to_owned),
-                },
-                view,
-            ));
+            let Action { person, step, origin, cause, .. } = &held.planned.action;
+            let hold = NewHold {
+                fingerprint: held.planned.fingerprint(),
+                person: person.clone(),
+                action: step.name().to_owned(),
+                group: step.group().cloned(),
+                groups: view.groups.clone(),
+                request: origin.to_string(),
+                parent: view.parent.clone(),
+                cause: *cause,
+                changes: serde_json::to_string(&view.changes).unwrap_or_default(),
+                reason: held.reason.clone(),
+                set: held.set.map(str::to_owned),
+            };
+            holds.push((hold, view, held.dismissed.is_some()));
         }
-        let released: BTreeSet<String> = preview
-            .verdict
-            .approved
-            .actions()
-            .iter()
-            .filter(|approved| approved.released)
-            .map(|approved| approved.planned.fingerprint())
-            .collect();
-        let rows: Vec<NewHold> = holds.iter().map(|(hold, _)| hold.clone()).collect();
-        let mut news: BTreeSet<String> = self
-            .store
-            .keep_holds(&preview.decision.looked_at, &rows, &released, self.now())?
-            .into_iter()
-            .collect();
+        let looked_at = &preview.decision.looked_at;
+        let rows: Vec<NewHold> = holds.iter().map(|(hold, ..)| hold.clone()).collect();
+        // A release goes when its action is begun, not before.
+        let approved = preview.verdict.approved.actions().iter().filter(|action| action.released);
+        let kept: BTreeSet<String> =
+            approved.map(|approved| approved.planned.fingerprint()).collect();
+        let now = self.now();
+        let news: BTreeSet<String> = self.store.atomically(|| {
+            let news = self.store.keep_holds(looked_at, &rows, &kept, now)?;
+            self.store.releases_seen(looked_at, &preview.released, now)?;
+            Ok(news.into_iter().collect())
+        })?;
+        let is_new = |hold: &NewHold| news.contains(&hold.fingerprint);
 
-        news.retain(|fingerprint| !dismissed.contains(fingerprint));
         let mut sets: BTreeMap<&str, usize> = BTreeMap::new();
-        for (hold, view) in holds.iter().filter(|(hold, _)| news.contains(&hold.fingerprint)) {
+        for (hold, view, _) in holds.iter().filter(|(hold, _, quiet)| is_new(hold) && !quiet) {
             if let Some(set) = &hold.set {
                 *sets.entry(set).or_default() += 1;
                 continue;
@@ -442,6 +477,16 @@ impl Engine {
         self.store.set_meta("quarantined", quarantined)?;
         Ok(())
     }
+}
+
+/// Whether an action needs somebody's yes.
+#[derive(Debug)]
+enum Yes {
+    NotNeeded,
+    /// The one for this fingerprint, which its first call uses up.
+    Needed(String),
+    /// What is sent now is a part of what was said yes to.
+    Used,
 }
 
 /// Whether later steps for the same person make no sense without this one.

@@ -36,6 +36,8 @@ pub struct Preview {
     pub(super) decision: Decision,
     /// What may be done, and what waits.
     pub(super) verdict: Verdict,
+    /// Fingerprints of the releases that stood when it was decided.
+    pub(super) released: BTreeSet<String>,
     /// People read, in a complete read.
     pub(super) people: Option<u32>,
     /// The complete read was implausible, so it is no baseline for the next.
@@ -115,6 +117,7 @@ impl Engine {
             surroundings,
             decision,
             verdict,
+            released: context.released,
             people: observed.count,
             implausible: observed.implausible,
         })

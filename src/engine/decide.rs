@@ -352,7 +352,12 @@ impl Engine {
         let mut released = BTreeSet::new();
         let mut dismissed = BTreeMap::new();
         let mut waiting = Vec::new();
+        let mut undecided = BTreeMap::new();
         for hold in self.store.holds(now)? {
+            if let (None, Some(set)) = (&hold.said, &hold.hold.set) {
+                let since = undecided.entry(set.clone()).or_insert(hold.since);
+                *since = hold.since.min(*since);
+            }
             let NewHold { fingerprint, person, action, group, set, .. } = hold.hold;
             match (hold.said, set) {
                 (Some(said), _) if said.word == Word::Release => {
@@ -375,6 +380,7 @@ impl Engine {
             released,
             dismissed,
             waiting,
+            undecided,
             implausible: self.store.meta("implausible")?.filter(|reason| !reason.is_empty()),
             amnesia: amnesia && self.store.knows_history()?,
         })

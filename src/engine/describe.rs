@@ -12,7 +12,7 @@ use super::writeback::Stand;
 use super::{Engine, EngineError};
 use crate::model::{Action, FactKey, GroupId, Origin, RequestNumber, Step, SysId};
 use crate::reconcile::diff::{Disposition, Drift};
-use crate::reconcile::guard::{self, Verdict};
+use crate::reconcile::guard::{self, Held, Verdict};
 use crate::reconcile::plan::{Planned, plan};
 use crate::store::{Store, StoreError, Word};
 
@@ -56,17 +56,19 @@ impl Engine {
         only: Option<&SysId>,
         group: Option<&str>,
     ) -> Result<DriftReport, EngineError> {
-        let held: BTreeMap<(SysId, FactKey), &str> = verdict
-            .held
-            .iter()
-            .flat_map(|held| {
-                let person = &held.planned.action.person;
-                held.planned
-                    .keys
-                    .iter()
-                    .map(|key| ((person.clone(), key.clone()), held.reason.as_str()))
-            })
-            .collect();
+        let mut held: BTreeMap<(SysId, FactKey), &Held> = BTreeMap::new();
+        for waits in &verdict.held {
+            for key in &waits.planned.keys {
+                // Of several actions for one fact, one that was not dismissed says more.
+                held.entry((waits.planned.action.person.clone(), key.clone()))
+                    .and_modify(|known| {
+                        if known.dismissed.is_some() {
+                            *known = waits;
+                        }
+                    })
+                    .or_insert(waits);
+            }
+        }
         let mut items = Vec::new();
         let mut drifted = 0;
         let wanted = |id: &SysId| only.is_none_or(|only| only == id);
@@ -75,11 +77,16 @@ impl Engine {
             for drift in &judged.drifts {
                 let mut item = self.drift_item(judged, drift)?;
                 let at = (id.clone(), drift.key.clone());
-                if let Some(reason) = held.get(&at)
+                if let Some(waits) = held.get(&at)
                     && matches!(item.disposition, "apply" | "hold")
                 {
+                    if item.disposition == "apply" {
+                        waits.reason.clone_into(&mut item.reason);
+                    }
+                    if let Some(dismissed) = &waits.dismissed {
+                        item.reason = format!("{}; {dismissed}", item.reason);
+                    }
                     item.disposition = Disposition::Hold.as_str();
-                    (*reason).clone_into(&mut item.reason);
                 }
                 real |= item.disposition != "protected";
                 if group.is_none_or(|group| {
@@ -136,7 +143,7 @@ impl Engine {
                 held: verdict
                     .held
                     .iter()
-                    .filter(|held| of_wanted(&held.planned) && !held.dismissed)
+                    .filter(|held| of_wanted(&held.planned) && held.dismissed.is_none())
                     .count(),
                 unmanaged,
                 quarantined: verdict.quarantined.is_some(),
@@ -240,15 +247,31 @@ impl Engine {
         preview: &Preview,
         report: &mut CycleReport,
     ) -> Result<(), EngineError> {
-        for held in preview.verdict.held.iter().filter(|held| !held.dismissed) {
+        for held in preview.verdict.held.iter().filter(|held| held.dismissed.is_none()) {
             report.push(self.action_report(&held.planned, "held", Some(held.reason.clone()))?);
         }
         for planned in &preview.verdict.skipped {
             let reason = Some(planned.reason.clone());
             report.push(self.action_report(planned, "skipped", reason)?);
         }
+        let silent = self.dismissed_reasons()?;
+        let held: BTreeSet<(&SysId, &str)> = preview
+            .verdict
+            .held
+            .iter()
+            .map(|held| (&held.planned.action.person, held.reason.as_str()))
+            .collect();
         for judged in preview.decision.differing.values() {
-            for drift in judged.drifts.iter().filter(|drift| drift.is_stuck() || drift.has_no_way())
+            let id = &judged.person.sys_id;
+            // What an action waits for is said with the action, and silent with it.
+            let said = |drift: &Drift| {
+                held.contains(&(id, drift.reason.as_str()))
+                    || silent.contains(&(id.clone(), drift.reason.clone()))
+            };
+            for drift in judged
+                .drifts
+                .iter()
+                .filter(|drift| drift.is_stuck() && !said(drift) || drift.has_no_way())
             {
                 report.push(self.held_without_action(drift, self.view_of(&judged.person.sys_id)?));
             }
@@ -260,7 +283,10 @@ impl Engine {
             let reference = &stored.request.reference;
             let why = match (stored.problems.first(), self.stand(&stored, &preview.surroundings)?) {
                 (Some((_, text)), _) => text.clone(),
-                (None, Stand::Waits(_, reason)) if !report.mentions(reference.number.as_str()) => {
+                (None, Stand::Waits(_, reason))
+                    if !report.mentions(reference.number.as_str())
+                        && !self.is_silent(&stored.request.sys_id, &reason, &silent)? =>
+                {
                     reason
                 }
                 _ => continue,
@@ -272,6 +298,29 @@ impl Engine {
             });
         }
         Ok(())
+    }
+
+    /// What people said no to: for whom, and what it would have waited for.
+    fn dismissed_reasons(&self) -> Result<BTreeSet<(SysId, String)>, StoreError> {
+        let holds = self.store.holds(self.now())?.into_iter();
+        Ok(holds
+            .filter(|hold| hold.said.as_ref().is_some_and(|said| said.word == Word::Dismiss))
+            .map(|hold| (hold.hold.person, hold.hold.reason))
+            .collect())
+    }
+
+    /// Whether what a request waits for was dismissed for one of those whom it names.
+    fn is_silent(
+        &self,
+        request: &SysId,
+        reason: &str,
+        silent: &BTreeSet<(SysId, String)>,
+    ) -> Result<bool, StoreError> {
+        if silent.is_empty() {
+            return Ok(false);
+        }
+        let people = self.store.mandate(request)?.map(|mandate| mandate.terms.people);
+        Ok(people.into_iter().flatten().any(|person| silent.contains(&(person, reason.to_owned()))))
     }
 
     /// Adds what waits since earlier cycles for people whom this one did not look at.

@@ -222,7 +222,12 @@ fn follow_the_account(found: &mut [Drift]) {
         .map(|drift| (drift.remedy, drift.disposition, drift.reason.clone(), drift.observed));
     let Some((remedy, disposition, reason, observed)) = account else { return };
     let leaving = remedy == Some(Remedy::Deactivate);
-    for drift in found.iter_mut().filter(|drift| drift.disposition == Disposition::Apply) {
+    // A yes to what is held must not overtake an account that nobody can say yes to.
+    let overtakes = |drift: &&mut Drift| {
+        drift.disposition == Disposition::Apply
+            || drift.disposition == Disposition::Hold && disposition != Disposition::Hold
+    };
+    for drift in found.iter_mut().filter(overtakes) {
         let follows = match drift.remedy {
             Some(Remedy::Remove) => leaving,
             Some(Remedy::Add | Remedy::Update) => !leaving,

@@ -9,7 +9,7 @@ use globset::GlobSet;
 
 use super::plan::{Gate, Plan, Planned, removals};
 use crate::model::{
-    Account, AccountId, Cause, Done, FactKey, GroupId, Operation, Person, Step, SysId,
+    Account, AccountId, Cause, Done, FactKey, GroupId, Instant, Operation, Person, Step, SysId,
 };
 use crate::policy::interpret::Problem;
 
@@ -108,6 +108,9 @@ pub struct Context {
     /// What waits already and is not decided now: a set is no smaller because part of it is
     /// looked at.
     pub waiting: Vec<Waiting>,
+    /// Sets of which something still waits for a word, and since when. What was released out of
+    /// such a set counts with the rest of it: a yes to some must not let the others through.
+    pub undecided: BTreeMap<String, Instant>,
     /// Why the read is complete but implausible, if it is.
     pub implausible: Option<String>,
     /// The first cycle over an empty store while requests are already closed.
@@ -166,10 +169,20 @@ pub struct Held {
     pub set: Option<&'static str>,
     /// A limit holds it, which may let it go with time.
     pub limited: bool,
-    /// A person dismissed it.
-    pub dismissed: bool,
+    /// A person dismissed it: who did, and why.
+    pub dismissed: Option<String>,
     /// Somebody keeps changing this fact back.
     pub contested: Option<FactKey>,
+    /// Nothing stands in its own way: it waits for another action of the same person.
+    pub follows: bool,
+}
+
+impl Held {
+    /// What waits for a reason of its own, rather than for a limit or for what it follows.
+    fn alone(planned: Planned, reason: String, dismissed: Option<String>) -> Self {
+        let set = planned.history.then_some("closed-requests");
+        Self { planned, reason, set, limited: false, dismissed, contested: None, follows: false }
+    }
 }
 
 /// What may be done, what waits, and whether the cycle is quarantined.
@@ -192,32 +205,26 @@ pub fn approve(plan: Plan, limits: &Limits, context: &Context) -> Verdict {
     let mut released: Vec<Planned> = Vec::new();
     for planned in plan.actions {
         let fingerprint = planned.fingerprint();
-        let wait = |planned: Planned, reason: String| Held {
-            set: planned.history.then_some("closed-requests"),
-            limited: false,
-            dismissed: context.dismissed.contains_key(&fingerprint),
-            contested: None,
-            planned,
-            reason,
-        };
+        let dismissed = context.dismissed.get(&fingerprint).cloned();
         match planned.gate.clone() {
             Gate::Observed(_) => verdict.skipped.push(planned),
             _ if context.released.contains(&fingerprint) => released.push(planned),
-            _ if context.dismissed.contains_key(&fingerprint) => {
-                verdict.held.push(wait(planned, context.dismissed[&fingerprint].clone()));
+            Gate::Held(reason) => verdict.held.push(Held::alone(planned, reason, dismissed)),
+            Gate::Open if dismissed.is_some() => {
+                let reason = planned.reason.clone();
+                verdict.held.push(Held::alone(planned, reason, dismissed));
             }
-            Gate::Held(reason) => verdict.held.push(wait(planned, reason)),
             Gate::Open => match contested(&planned, limits, context) {
                 Some((key, reason)) => {
                     let contested = Some(key);
-                    verdict.held.push(Held { contested, ..wait(planned, reason) });
+                    verdict.held.push(Held { contested, ..Held::alone(planned, reason, None) });
                 }
                 None => open.push(planned),
             },
         }
     }
 
-    for crossed in crossings(&open, limits, context) {
+    for crossed in crossings(&open, &released, limits, context) {
         let (held, rest): (Vec<_>, Vec<_>) =
             open.into_iter().partition(|planned| (crossed.concerns)(planned));
         open = rest;
@@ -230,11 +237,13 @@ pub fn approve(plan: Plan, limits: &Limits, context: &Context) -> Verdict {
             reason: crossed.reason.clone(),
             set: Some(crossed.set),
             limited: crossed.slides,
-            dismissed: false,
+            dismissed: None,
             contested: None,
+            follows: false,
         }));
     }
-    let released = without_followers(released, &open, &mut verdict.held);
+    let following = hold_what_follows(&verdict, &mut open, &mut released);
+    verdict.held.extend(following);
     let yes: BTreeSet<String> = released.iter().map(Planned::fingerprint).collect();
     open.extend(released);
     verdict.approved.actions = super::plan::plan(open)
@@ -248,43 +257,53 @@ pub fn approve(plan: Plan, limits: &Limits, context: &Context) -> Verdict {
     verdict
 }
 
-/// A released action whose person's account waits for another one waits with it: nobody loses
-/// access before the account is disabled, or gets it before the account is there.
-fn without_followers(
-    released: Vec<Planned>,
-    open: &[Planned],
-    held: &mut Vec<Held>,
-) -> Vec<Planned> {
+/// Takes out what would come before an action that waits, of the same person.
+fn hold_what_follows(
+    verdict: &Verdict,
+    open: &mut Vec<Planned>,
+    released: &mut Vec<Planned>,
+) -> Vec<Held> {
     let leads = |planned: &Planned| {
         matches!(
             planned.action.step,
-            Step::Deactivate | Step::Activate { .. } | Step::Create { .. }
+            Step::Deactivate | Step::Create { .. } | Step::Activate { .. }
         )
     };
-    let going: BTreeSet<&SysId> =
-        released.iter().chain(open).filter(|p| leads(p)).map(|p| &p.action.person).collect();
-    let waiting: BTreeSet<SysId> = held
-        .iter()
-        .filter(|held| leads(&held.planned) && !going.contains(&held.planned.action.person))
-        .map(|held| held.planned.action.person.clone())
-        .collect();
-    let follows = |planned: &Planned| {
-        let changes_access = matches!(
-            planned.action.step,
-            Step::RemoveMember { .. } | Step::AddMember { .. } | Step::Update { .. }
-        );
-        changes_access && waiting.contains(&planned.action.person)
+    let observed = verdict.skipped.iter().map(|planned| {
+        let reason = format!("it is only observed: {}", planned.reason);
+        Held::alone(planned.clone(), reason, None)
+    });
+    let mut waiting: BTreeMap<SysId, Vec<Held>> = BTreeMap::new();
+    for first in observed.chain(verdict.held.iter().cloned()).filter(|held| leads(&held.planned)) {
+        waiting.entry(first.planned.action.person.clone()).or_default().push(first);
+    }
+    let first_of = |planned: &Planned| {
+        let firsts = waiting.get(&planned.action.person)?;
+        firsts.iter().find(|first| planned.follows(&first.planned))
     };
-    let (later, now): (Vec<_>, Vec<_>) = released.into_iter().partition(follows);
-    held.extend(later.into_iter().map(|planned| Held {
-        planned,
-        reason: "released, and waits for what is done to the account itself".to_owned(),
-        set: None,
-        limited: false,
-        dismissed: false,
-        contested: None,
-    }));
-    now
+    let mut held = Vec::new();
+    open.retain(|planned| {
+        let Some(first) = first_of(planned) else { return true };
+        let planned = planned.clone();
+        held.push(Held { planned, contested: None, follows: true, ..first.clone() });
+        false
+    });
+    released.retain(|planned| {
+        // Ending sessions takes nothing away that does not come back.
+        let overtakes = planned.action.step != Step::ClearSessions;
+        let Some(first) = first_of(planned).filter(|_| overtakes) else { return true };
+        let name = first.planned.action.step.name();
+        held.push(Held {
+            planned: planned.clone(),
+            reason: format!("released, and waits for {name}: {}", first.reason),
+            dismissed: None,
+            contested: None,
+            follows: true,
+            ..first.clone()
+        });
+        false
+    });
+    held
 }
 
 /// A fact that has been corrected often enough: somebody else keeps changing it back.
@@ -340,9 +359,21 @@ fn is_unasked(planned: &Planned) -> bool {
 }
 
 /// The limits that the plan, with what was done in the window, would exceed.
-fn crossings(open: &[Planned], limits: &Limits, context: &Context) -> Vec<Crossing> {
-    let plans = || open.iter();
-    let past = || context.done.iter().filter(|done| !done.released);
+fn crossings(
+    open: &[Planned],
+    released: &[Planned],
+    limits: &Limits,
+    context: &Context,
+) -> Vec<Crossing> {
+    let plans = |set: &str| {
+        let with_it = if context.undecided.contains_key(set) { released } else { &[] };
+        open.iter().chain(with_it)
+    };
+    let past = |set: &str| {
+        let since = context.undecided.get(set).copied();
+        let counts = move |done: &&Done| !done.released || since.is_some_and(|at| done.at >= at);
+        context.done.iter().filter(counts)
+    };
     let mut found = Vec::new();
 
     let waiting = |set: &'static str| context.waiting.iter().filter(move |it| it.set == set);
@@ -373,24 +404,27 @@ fn crossings(open: &[Planned], limits: &Limits, context: &Context) -> Vec<Crossi
     }
 
     let disables = |step: &Step| matches!(step, Step::Suspend | Step::Deactivate);
-    let planned = count(plans().filter(|p| disables(&p.action.step)))
+    let planned = count(plans("max-disabled").filter(|p| disables(&p.action.step)))
         + count(
             waiting("max-disabled")
                 .filter(|it| matches!(it.action.as_str(), "suspend" | "deactivate")),
         );
-    let before = count(past().filter(|d| matches!(d.action.as_str(), "suspend" | "deactivate")));
+    let before = count(
+        past("max-disabled").filter(|d| matches!(d.action.as_str(), "suspend" | "deactivate")),
+    );
     let limit = larger(limits.max_disabled, limits.max_disabled_share, context.managed);
     if planned + before > limit {
         found.push(Crossing {
             set: "max-disabled",
             slides: true,
             reason: beyond("accounts would be disabled", planned, before, limit, "max_disabled"),
-            concerns: Box::new(is_disabling),
+            concerns: Box::new(|planned| planned.action.step.disables()),
         });
     }
 
-    let planned = count(plans().filter(|p| is_removal(p))) + count(waiting("max-removed"));
-    let before = count(past().filter(|d| d.action == "remove_member" && !d.leaver));
+    let planned =
+        count(plans("max-removed").filter(|p| is_removal(p))) + count(waiting("max-removed"));
+    let before = count(past("max-removed").filter(|d| d.action == "remove_member" && !d.leaver));
     if planned + before > limits.max_removed {
         found.push(Crossing {
             set: "max-removed",
@@ -406,8 +440,10 @@ fn crossings(open: &[Planned], limits: &Limits, context: &Context) -> Vec<Crossi
         });
     }
 
-    for (group, planned) in removals(plans().filter(|p| is_removal(p) && is_unasked(p))) {
-        let before = count(past().filter(|d| {
+    for (group, planned) in
+        removals(plans("max-group-share").filter(|p| is_removal(p) && is_unasked(p)))
+    {
+        let before = count(past("max-group-share").filter(|d| {
             d.action == "remove_member"
                 && d.cause != Cause::Request
                 && d.group.as_deref() == Some(group.as_str())
@@ -437,13 +473,15 @@ fn crossings(open: &[Planned], limits: &Limits, context: &Context) -> Vec<Crossi
         }
     }
 
-    let now: BTreeSet<&str> = plans()
+    let now: BTreeSet<&str> = plans("max-changed")
         .filter(|p| is_unasked(p))
         .map(|p| p.action.person.as_str())
         .chain(waiting("max-changed").map(|it| it.person.as_str()))
         .collect();
-    let before: BTreeSet<&str> =
-        past().filter(|d| d.cause != Cause::Request).map(|d| d.person.as_str()).collect();
+    let before: BTreeSet<&str> = past("max-changed")
+        .filter(|d| d.cause != Cause::Request)
+        .map(|d| d.person.as_str())
+        .collect();
     let limit = larger(limits.max_changed, limits.max_changed_share, context.managed);
     if !now.is_empty() && count(now.union(&before)) > limit {
         let earlier = count(before.difference(&now));

@@ -28,7 +28,8 @@ pub struct Planned {
     pub gate: Gate,
     /// Part of the set of differences that closed requests would explain.
     pub history: bool,
-    /// What it would change, as the fact is now.
+    /// What it would change, as the fact is now. A status that counts as active is `active`: an
+    /// expired password makes no other action of it.
     pub before: Option<String>,
 }
 
@@ -44,13 +45,36 @@ pub enum Gate {
 }
 
 impl Planned {
-    /// What makes this action the same as one that was shown before: person, call, values before
-    /// and after, origin.
+    /// What makes this action the same as one that was shown before: person, account, call, values
+    /// before and after, origin.
     pub fn fingerprint(&self) -> String {
-        let Action { person, account: _, step, origin, cause: _ } = &self.action;
+        let Action { person, account, step, origin, cause: _ } = &self.action;
+        let (account, before) = (account.as_ref(), self.before.as_deref());
         let mut hash = Sha256::new();
-        hash.update(format!("{person}\n{origin}\n{step:?}\n{:?}", self.before));
+        hash.update(format!("{person}\n{account:?}\n{origin}\n{step:?}\n{before:?}"));
         hash.finalize()[..8].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    }
+
+    /// Whether this cannot come before another action for the same person: a leaver loses nothing
+    /// before the account is disabled, and nothing is given to an account that is not there.
+    pub fn follows(&self, first: &Self) -> bool {
+        if self.action.person != first.action.person {
+            return false;
+        }
+        let revives = first.before.as_deref() == Some("deprovisioned");
+        match (&first.action.step, &self.action.step) {
+            (Step::Deactivate, Step::ClearSessions | Step::RemoveMember { .. })
+            | (
+                Step::Create { .. },
+                Step::Activate { .. }
+                | Step::Reactivate { .. }
+                | Step::Update { .. }
+                | Step::AddMember { .. },
+            )
+            | (Step::Activate { .. }, Step::Reactivate { .. }) => true,
+            (Step::Activate { .. }, Step::Update { .. } | Step::AddMember { .. }) => revives,
+            _ => false,
+        }
     }
 
     /// Leavers first, then suspensions, removals, joins, the rest.
@@ -108,7 +132,7 @@ pub fn actions(
         reason: drift.reason.clone(),
         gate: gate(drift),
         history: drift.history,
-        before: drift.actual.clone(),
+        before: before(drift, account),
     };
     let todo = |drift: &&Drift| {
         (drift.observed || matches!(drift.disposition, Disposition::Apply | Disposition::Hold))
@@ -179,6 +203,15 @@ pub fn actions(
     result.extend(mail_later);
     result.sort_by_key(Planned::rank);
     result
+}
+
+fn before(drift: &Drift, account: Option<&Account>) -> Option<String> {
+    match (&drift.key, account) {
+        (FactKey::Status, Some(account)) if account.status.counts_as_active() => {
+            Some("active".to_owned())
+        }
+        _ => drift.actual.clone(),
+    }
 }
 
 fn gate(drift: &Drift) -> Gate {

@@ -320,9 +320,14 @@ impl Store {
         next.map_or(Ok(()), |next| self.look_again(person, next))
     }
 
-    /// Everybody who is due.
+    /// Everybody who is due, and whom a release concerns that no cycle has seen yet.
     pub fn due(&self, now: Instant) -> Result<Vec<SysId>, StoreError> {
-        self.ids("SELECT person FROM agenda WHERE due <= ? ORDER BY person", [stamp(now)])
+        self.ids(
+            "SELECT person FROM agenda WHERE due <= ?
+             UNION SELECT person FROM decisions WHERE verdict = 'release' AND over = 0 AND seen = 0
+             ORDER BY person",
+            [stamp(now)],
+        )
     }
 
     /// A remembered word of the store itself: its orgs, its watermarks.

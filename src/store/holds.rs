@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::accounts::group_id;
 use super::people::sys_id;
-use super::{Store, StoreError, moment, stamp};
+use super::{Store, StoreError, from_json, json, moment, stamp};
 use crate::model::{Cause, GroupId, Instant, SysId};
 
 /// A hold as the guard found it.
@@ -20,6 +20,8 @@ pub struct NewHold {
     pub action: String,
     /// Which group.
     pub group: Option<GroupId>,
+    /// Groups that an account would get at its creation, by name.
+    pub groups: Vec<String>,
     /// The thread.
     pub request: String,
     /// The order.
@@ -100,7 +102,7 @@ pub enum Which {
 const RELEASE_LASTS: chrono::Duration = chrono::Duration::hours(24);
 
 const COLUMNS: &str = "id, since, fingerprint, person, action, group_id, request, parent, cause, \
-    changes, reason, in_set";
+    changes, reason, in_set, groups";
 
 impl Store {
     /// Keeps the holds of a cycle. Those of the people looked at that are no longer found are
@@ -122,7 +124,7 @@ impl Store {
                     && !found.contains(fingerprint.as_str())
                     && !released.contains(fingerprint)
                 {
-                    self.end_hold(fingerprint, None)?;
+                    self.end_hold(fingerprint)?;
                 }
             }
             let reasons: BTreeMap<&str, &str> = before
@@ -137,8 +139,8 @@ impl Store {
                 self.conn
                     .prepare_cached(
                         "INSERT INTO holds (fingerprint, since, person, action, group_id, request, parent,
-                             cause, changes, reason, in_set)
-                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                             cause, changes, reason, in_set, groups)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
                          ON CONFLICT (fingerprint) DO UPDATE SET reason = ?10, in_set = ?11, cause = ?8",
                     )?
                     .execute(params![
@@ -152,23 +154,93 @@ impl Store {
                         hold.cause.as_str(),
                         hold.changes,
                         hold.reason,
-                        hold.set
+                        hold.set,
+                        json(&hold.groups)
                     ])?;
             }
             Ok(news)
         })
     }
 
-    /// A hold is over: the action is begun, or it is not the same any more.
-    pub fn end_hold(&self, fingerprint: &str, action: Option<i64>) -> Result<(), StoreError> {
+    /// A hold is over: the action is done, or it is not the same any more.
+    fn end_hold(&self, fingerprint: &str) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached("UPDATE decisions SET over = 1 WHERE fingerprint = ? AND over = 0")?
+            .execute([fingerprint])?;
+        self.conn
+            .prepare_cached("DELETE FROM holds WHERE fingerprint = ?")?
+            .execute([fingerprint])?;
+        Ok(())
+    }
+
+    /// Ends a person's holds whose actions there is no longer any cause for.
+    pub fn end_holds(&self, person: &SysId, left: &BTreeSet<String>) -> Result<(), StoreError> {
+        self.atomically(|| {
+            let mut statement =
+                self.conn.prepare_cached("SELECT fingerprint FROM holds WHERE person = ?")?;
+            let rows = statement.query_map([person.as_str()], |row| row.get::<_, String>(0))?;
+            for fingerprint in rows.collect::<Result<Vec<_>, _>>()? {
+                if !left.contains(&fingerprint) {
+                    self.end_hold(&fingerprint)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The release of an action, if it stands.
+    pub fn release_of(&self, fingerprint: &str, now: Instant) -> Result<Option<Said>, StoreError> {
+        let said = self.said_where("fingerprint = ?", [fingerprint], now)?.remove(fingerprint);
+        Ok(said.filter(|said| said.word == Word::Release))
+    }
+
+    /// Uses a release up, for the action that is about to be sent. To be called together with the
+    /// writing of its intent, so that no crash lets it be used twice. What it was for waits as
+    /// before until it is seen to be done.
+    pub fn use_release(&self, fingerprint: &str, action: i64) -> Result<(), StoreError> {
         self.conn
             .prepare_cached(
                 "UPDATE decisions SET over = 1, action_id = ?2 WHERE fingerprint = ?1 AND over = 0",
             )?
             .execute(params![fingerprint, action])?;
+        Ok(())
+    }
+
+    /// Who said yes to an action that was begun, and why.
+    pub fn release_used_by(&self, action: i64) -> Result<Option<Said>, StoreError> {
         self.conn
-            .prepare_cached("DELETE FROM holds WHERE fingerprint = ?")?
-            .execute([fingerprint])?;
+            .prepare_cached("SELECT said_by, at, because FROM decisions WHERE action_id = ?")?
+            .query_row([action], |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?)))
+            .optional()?
+            .map(|(by, at, because)| {
+                Ok(Said { word: Word::Release, by, at: moment(&at)?, because })
+            })
+            .transpose()
+    }
+
+    /// Notes that a cycle knew of these releases when it looked at people, so that they need not
+    /// be looked at again. What came after it had begun is left to the next.
+    pub fn releases_seen(
+        &self,
+        looked_at: &BTreeSet<SysId>,
+        known: &BTreeSet<String>,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT id, person, fingerprint, at FROM decisions
+             WHERE verdict = 'release' AND over = 0 AND seen = 0",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let id: i64 = row.get(0)?;
+            let person = sys_id(&row.get::<_, String>(1)?)?;
+            let known = known.contains(&row.get::<_, String>(2)?) && looked_at.contains(&person);
+            if known || now - moment(&row.get::<_, String>(3)?)? >= RELEASE_LASTS {
+                self.conn
+                    .prepare_cached("UPDATE decisions SET seen = 1 WHERE id = ?")?
+                    .execute([id])?;
+            }
+        }
         Ok(())
     }
 
@@ -189,11 +261,20 @@ impl Store {
 
     /// What people said that still stands, by fingerprint.
     pub fn said(&self, now: Instant) -> Result<BTreeMap<String, Said>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
+        self.said_where("true", [], now)
+    }
+
+    fn said_where(
+        &self,
+        condition: &str,
+        params: impl rusqlite::Params,
+        now: Instant,
+    ) -> Result<BTreeMap<String, Said>, StoreError> {
+        let mut statement = self.conn.prepare_cached(&format!(
             "SELECT fingerprint, verdict, said_by, at, because FROM decisions
-             WHERE over = 0 ORDER BY id",
-        )?;
-        let mut rows = statement.query([])?;
+             WHERE over = 0 AND {condition} ORDER BY id"
+        ))?;
+        let mut rows = statement.query(params)?;
         let mut said = BTreeMap::new();
         while let Some(row) = rows.next()? {
             let word: String = row.get(1)?;
@@ -212,7 +293,7 @@ impl Store {
     }
 
     /// Records what a person says to actions that wait: to all of them, or, where one of the
-    /// numbers is not known, to none. Whoever they are for is looked at by the next cycle.
+    /// numbers is not known, to none. The next cycle looks at whom a release concerns.
     pub fn say(
         &self,
         which: &Which,
@@ -255,7 +336,6 @@ impl Store {
                         group.as_ref().map(GroupId::as_str)
                     ],
                 )?;
-                self.look_again(person, said.at)?;
                 hold.said = Some(said.clone());
             }
             Ok(Ok(holds))
@@ -280,6 +360,7 @@ fn read(row: &Row<'_>) -> Result<Hold, StoreError> {
             changes: row.get(9)?,
             reason: row.get(10)?,
             set: row.get(11)?,
+            groups: from_json(&row.get::<_, String>(12)?)?,
         },
         said: None,
     })

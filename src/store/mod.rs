@@ -23,13 +23,14 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use rusqlite_migration::{M, Migrations};
 
 use crate::model::Instant;
 
 /// Append only: a released version has run these on somebody's file.
-const STEPS: [&str; 2] = [include_str!("schema.sql"), include_str!("effects.sql")];
+const STEPS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("effects.sql"), include_str!("holds.sql")];
 
 static MIGRATIONS: LazyLock<Migrations<'static>> =
     LazyLock::new(|| Migrations::new(STEPS.into_iter().map(M::up).collect()));
@@ -164,6 +165,8 @@ impl Store {
         let conn =
             Connection::open_with_flags(path, flags).map_err(|error| unusable(path, &error))?;
         prepare(&conn).map_err(|error| unusable(path, &error))?;
+        // A complete read of a large organization is decided in one transaction.
+        conn.busy_timeout(std::time::Duration::from_mins(1))?;
         let version = version(&conn)?;
         check_version(path, version)?;
         if version < STEPS.len() {
@@ -207,7 +210,9 @@ impl Store {
         if !self.conn.is_autocommit() {
             return work();
         }
-        let transaction = self.conn.unchecked_transaction()?;
+        // At once, because somebody may decide about a hold beside us: a transaction that has read
+        // before it writes would fail instead of waiting.
+        let transaction = Transaction::new_unchecked(&self.conn, TransactionBehavior::Immediate)?;
         let result = work()?;
         transaction.commit()?;
         Ok(result)

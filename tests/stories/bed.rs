@@ -87,6 +87,14 @@ impl Bed {
         })
     }
 
+    /// A cycle that is told to stop before it writes anything.
+    pub fn try_stopped(&self, scope: &Scope) -> CycleReport {
+        self.pass("1s");
+        let (mut engine, hands) = self.at_work();
+        engine.stop_when(Arc::new(true.into()));
+        run(engine.cycle(&hands, scope)).unwrap()
+    }
+
     /// The daemon at work: it holds the store.
     pub fn at_work(&self) -> (Engine, engine::Hands) {
         Engine::acting(self.load(), "a daemon", self.clock(), Arc::new(|_, _| {})).unwrap()

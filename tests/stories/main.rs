@@ -16,3 +16,4 @@ mod profile;
 mod rival;
 mod scale;
 mod takeover;
+mod yes;
