@@ -71,6 +71,26 @@ impl Desk {
         (person, order)
     }
 
+    /// Somebody leaves, and nobody may be disabled without a yes.
+    fn held_leave(&self) -> (Person, Ordered) {
+        self.rewrite("[guard]\n", "[guard]\nmax_disabled = 0\n");
+        assert_eq!(code(&self.run(&["sync"])), 0);
+        let person = self.stage.company.people().iter().skip(1).find(|p| !p.newcomer).unwrap();
+        let variables = [("employee", person.sys_id.as_str()), ("last_day", "2020-01-01")];
+        let servicenow = &self.stage.servicenow;
+        let order = servicenow.order("Okta offboarding", &person.sys_id, &variables).unwrap();
+        assert!(servicenow.approve(&order.number));
+        (person.clone(), order)
+    }
+
+    fn holds(&self) -> Vec<Value> {
+        let output = self.run(&["hold", "list", "--format", "json"]);
+        assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+        let report = json(&output);
+        assert_eq!(keys(&report), BTreeSet::from(["holds"]));
+        report["holds"].as_array().unwrap().clone()
+    }
+
     fn writes(&self) -> usize {
         self.stage.okta.writes().len() + self.stage.servicenow.writes().len()
     }
@@ -210,6 +230,16 @@ fn help_teaches_and_wrong_usage_is_64() {
         (&["snyc"], 64),
         (&["sync", "--full", "--person", "jane"], 64),
         (&["simulate", "--listen", "0.0.0.0:0"], 64),
+        (&["hold", "release", "--help"], 0),
+        (&["hold"], 64),
+        (&["hold", "release", "1"], 64),
+        (&["hold", "release", "1", "--because", " \n"], 64),
+        (&["hold", "release", "--because", "agreed"], 64),
+        (&["hold", "release", "1", "--all", "--because", "agreed"], 64),
+        (&["hold", "release", "--set", "x", "--all", "--because", "agreed"], 64),
+        (&["hold", "release", "one", "--because", "agreed"], 64),
+        (&["hold", "dismiss", "--because", "agreed"], 64),
+        (&["hold", "dismiss", "--all", "--because", "agreed"], 64),
     ] {
         let output = program(None, arguments);
         assert_eq!(code(&output), expected, "{arguments:?}: {}", text(&output.stderr));
@@ -512,6 +542,142 @@ fn the_daemon_carries_out_a_request_keeps_the_store_and_stops_when_told() {
     }
     let sentence = created["message"].as_str().unwrap();
     assert!(sentence.starts_with(&format!("{}: created", order.number)), "{sentence}");
+}
+
+#[test]
+fn where_nothing_waits_that_is_said_and_no_store_is_made() {
+    let desk = Desk::set();
+    let output = desk.run(&["hold", "list"]);
+    assert_eq!((code(&output), text(&output.stdout).as_str()), (0, "Nothing waits for a yes.\n"));
+    assert_eq!(desk.holds(), Vec::<Value>::new());
+    let output = desk.run(&["hold", "release", "7", "8", "--because", "it was agreed"]);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stderr).contains("nothing waits under 7, 8"), "{}", text(&output.stderr));
+    assert!(!desk.folder.path().join("goldthread.db").exists());
+    assert_eq!(desk.writes(), 0);
+}
+
+#[test]
+fn what_waits_is_listed_released_and_then_carried_out() {
+    let desk = Desk::set();
+    let (person, order) = desk.held_leave();
+    let output = desk.run(&["sync"]);
+    assert_eq!(code(&output), 2);
+    assert!(text(&output.stdout).contains("goldthread hold list"), "{}", text(&output.stdout));
+
+    // No credential is looked at, and neither system is called.
+    let token = desk.folder.path().join("okta-token");
+    std::fs::remove_file(&token).unwrap();
+    let holds = desk.holds();
+    assert_eq!(holds.len(), 3);
+    for hold in &holds {
+        assert_keys_of_a_person(&hold["person"]);
+        assert_eq!(
+            keys(hold),
+            BTreeSet::from([
+                "id", "since", "expires", "request", "parent", "cause", "action", "person",
+                "group", "changes", "reason", "set", "released",
+            ])
+        );
+        assert_eq!(
+            (&hold["request"], &hold["set"]),
+            (&order.number.clone().into(), &"max-disabled".into())
+        );
+        assert!(hold["released"].is_null() && hold["expires"].is_null());
+        assert_eq!(hold["person"]["login"], person.email);
+    }
+    assert_eq!(holds[2]["action"], "remove_member");
+    assert_eq!(holds[2]["group"], person.department);
+    let list = text(&desk.run(&["hold", "list"]).stdout);
+    for piece in ["Set max-disabled: 3 actions", &person.email, &order.number, "3 actions wait"] {
+        assert!(list.contains(piece), "no {piece:?} in\n{list}");
+    }
+    let config = desk.path();
+    let said = format!("goldthread --config {} hold release --set max-disabled", config.display());
+    assert!(list.contains(&said), "{list}");
+
+    let id = |at: usize| holds[at]["id"].to_string();
+    let output = desk.run(&["hold", "release", &id(0), "4711", "--because", "agreed"]);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stderr).contains("nothing waits under 4711: nothing was released"));
+    let output = desk.run(&["hold", "release", "--set", "max-disbaled", "--because", "agreed"]);
+    assert_eq!(code(&output), 1);
+    assert!(desk.holds().iter().all(|hold| hold["released"].is_null()), "all or nothing");
+
+    let release =
+        ["--log-format", "json", "hold", "release", &id(1), "--because", " HR\n said so "];
+    let output = command(Some(&desk.path()), &release).env("SUDO_USER", "alice").output().unwrap();
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    assert!(printed.contains("1 action released"), "{printed}");
+    assert!(printed.contains(&format!("hold release {} {} --because", id(0), id(2))), "{printed}");
+    let event: Value = serde_json::from_slice(&output.stderr).unwrap();
+    let (request, login) = (order.number.as_str(), person.email.as_str());
+    for (field, value) in
+        [("request", request), ("action", "deactivate"), ("outcome", "released"), ("login", login)]
+    {
+        assert_eq!(event[field], value, "{event}");
+    }
+    assert!(event["message"].as_str().unwrap().ends_with(": HR said so"), "{event}");
+    let released = &desk.holds()[1]["released"];
+    assert_eq!(keys(released), BTreeSet::from(["by", "at", "because"]));
+    let root = text(&Command::new("id").arg("-u").output().unwrap().stdout).trim() == "0";
+    assert_eq!(released["by"] == "alice", root, "only behind sudo is that name believed");
+    assert!(desk.holds()[1]["expires"].is_string());
+
+    let output = desk.run(&["hold", "release", "--all", "--because", "the rest of it"]);
+    assert!(text(&output.stdout).contains("2 actions released"), "{}", text(&output.stdout));
+    let output = desk.run(&["hold", "release", "--all", "--because", "once more"]);
+    assert_eq!((code(&output), text(&output.stdout).contains("Nothing")), (0, true));
+
+    std::fs::write(&token, OKTA_TOKEN).unwrap();
+    let output = desk.run(&["sync"]);
+    assert_eq!(code(&output), 0, "{}\n{}", text(&output.stdout), text(&output.stderr));
+    assert!(text(&output.stderr).contains(": HR said so"), "who said yes is part of the thread");
+    assert_eq!(desk.stage.okta.find(&person.email).unwrap().status.as_str(), "DEPROVISIONED");
+    assert!(desk.is_closed(&order));
+    assert_eq!(desk.holds(), Vec::<Value>::new());
+}
+
+#[test]
+fn what_is_dismissed_is_out_of_the_list_and_of_the_exit_status() {
+    let desk = Desk::set();
+    let (person, order) = desk.held_leave();
+    assert_eq!(code(&desk.run(&["sync"])), 2);
+    let ids: Vec<String> = desk.holds().iter().map(|hold| hold["id"].to_string()).collect();
+    let mut dismiss = vec!["hold", "dismiss", "--because", "the wrong person"];
+    dismiss.extend(ids.iter().map(String::as_str));
+    let output = desk.run(&dismiss);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("3 actions dismissed"));
+    assert_eq!(desk.holds(), Vec::<Value>::new());
+    let list = text(&desk.run(&["hold", "list"]).stdout);
+    assert!(list.contains("the wrong person") && list.contains("Nothing waits"), "{list}");
+    for arguments in [&["sync", "--full"][..], &["plan", "--full"]] {
+        let output = desk.run(arguments);
+        assert_eq!(code(&output), 0, "{arguments:?}: {}", text(&output.stdout));
+    }
+    let drift = text(&desk.run(&["drift"]).stdout);
+    assert!(drift.contains(&order.number) && drift.contains("the wrong person"), "{drift}");
+    assert_eq!(desk.stage.okta.find(&person.email).unwrap().status.as_str(), "ACTIVE");
+}
+
+#[test]
+fn a_yes_is_given_while_the_daemon_runs() {
+    let desk = Desk::set();
+    let (person, order) = desk.held_leave();
+    let mut daemon = command(Some(&desk.path()), &["run"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the leave waits", || desk.holds().len() == 3);
+    let output = desk.run(&["hold", "release", "--set", "max-disabled", "--because", "agreed"]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    until("the leave is carried out", || desk.is_closed(&order));
+    assert_eq!(desk.stage.okta.find(&person.email).unwrap().status.as_str(), "DEPROVISIONED");
+    stop(&daemon);
+    assert_eq!(daemon.wait().unwrap().code(), Some(0));
 }
 
 /// A fresh key pair: the private half as PEM, the public half as a JWK.

@@ -1,10 +1,16 @@
 //! `hold`: what waits for a person's yes, and saying it.
+//!
+//! Works beside a running daemon, and needs neither system nor credentials.
+
+mod text;
+
+pub use text::rows;
 
 use std::process::ExitCode;
 
 use super::render;
 use super::session::{Failure, Place, clock, exit};
-use crate::engine::{self, HoldView};
+use crate::engine::{self, Decided, HoldView};
 use crate::store::{Said, Which, Word};
 
 #[derive(Debug, clap::Subcommand)]
@@ -60,10 +66,12 @@ pub struct Dismiss {
     because: String,
 }
 
+/// One line of text that says something.
 fn reason(text: &str) -> Result<String, String> {
-    match text.trim() {
-        "" => Err("it says nothing".to_owned()),
-        text => Ok(text.to_owned()),
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    match text.split_whitespace().collect::<Vec<_>>().join(" ") {
+        text if text.is_empty() => Err("it says nothing".to_owned()),
+        text => Ok(text),
     }
 }
 
@@ -87,7 +95,7 @@ fn list(place: &Place, args: &List) -> Result<ExitCode, Failure> {
     let config = place.load_offline()?;
     let report = engine::waiting(&config, clock()())?;
     match args.format {
-        render::Format::Text => render::out(&render::holds(&report))?,
+        render::Format::Text => render::out(&text::list(&report, &place.command()))?,
         render::Format::Json => render::json(&report)?,
     }
     Ok(exit::done())
@@ -95,34 +103,36 @@ fn list(place: &Place, args: &List) -> Result<ExitCode, Failure> {
 
 fn say(place: &Place, which: &Which, word: Word, because: String) -> Result<ExitCode, Failure> {
     let config = place.load_offline()?;
-    if !config.store.path.exists() {
-        return Err(nothing(which));
-    }
     let said = Said { word, by: login_user(), at: clock()(), because };
-    let holds = match engine::say(&config, which, &said)? {
-        Ok(holds) if holds.is_empty() => return Err(nothing(which)),
-        Ok(holds) => holds,
-        Err(unknown) => {
+    let decided = match (which, config.store.path.exists()) {
+        (Which::Ids(ids), false) => Err(ids.clone()),
+        (_, false) => Ok(Decided::default()),
+        (_, true) => engine::say(&config, which, &said)?,
+    };
+    let done = if word == Word::Release { "released" } else { "dismissed" };
+    let nothing = format!("nothing was {done}; see `goldthread hold list`");
+    let decided = match (decided, which) {
+        (Err(unknown), _) => {
             let unknown: Vec<String> = unknown.iter().map(i64::to_string).collect();
             return Err(Failure::Failed(format!(
-                "nothing waits under the number {}, so nothing was recorded; see `goldthread hold list`",
+                "nothing waits under {}: {nothing}",
                 unknown.join(", ")
             )));
         }
+        (Ok(decided), Which::Set(set)) if decided.holds.is_empty() => {
+            return Err(Failure::Failed(format!("nothing waits in a set {set:?}: {nothing}")));
+        }
+        (Ok(decided), _) => decided,
     };
-    let done = if word == Word::Release { "released" } else { "dismissed" };
-    for hold in &holds {
+    for hold in &decided.holds {
         log(hold, done, &said);
     }
-    render::out(&render::said(&holds, done))?;
+    let text = match word {
+        Word::Release => text::released(&decided, &place.command()),
+        Word::Dismiss => text::dismissed(&decided, &place.command()),
+    };
+    render::out(&text)?;
     Ok(exit::done())
-}
-
-fn nothing(which: &Which) -> Failure {
-    Failure::Failed(match which {
-        Which::Ids(_) | Which::All => "nothing waits".to_owned(),
-        Which::Set(set) => format!("nothing waits in a set {set:?}; see `goldthread hold list`"),
-    })
 }
 
 fn log(hold: &HoldView, done: &str, said: &Said) {
@@ -146,16 +156,19 @@ fn log(hold: &HoldView, done: &str, said: &Said) {
 }
 
 /// Who is logged in, also behind `sudo`: the kernel remembers the login whatever the process has
-/// become since.
+/// become since. What `sudo` says counts for root only: anybody else could write it.
 fn login_user() -> String {
+    let name = |user: uzers::User| user.name().to_string_lossy().into_owned();
     let by_login = std::fs::read_to_string("/proc/self/loginuid")
         .ok()
         .and_then(|text| text.trim().parse().ok())
         .filter(|uid| *uid != u32::MAX)
         .and_then(uzers::get_user_by_uid)
-        .map(|user| user.name().to_string_lossy().into_owned());
+        .map(name);
+    let uid = uzers::get_current_uid();
+    let by_sudo = || std::env::var("SUDO_USER").ok().filter(|name| uid == 0 && !name.is_empty());
     by_login
-        .or_else(|| std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty()))
-        .or_else(|| uzers::get_current_username().map(|name| name.to_string_lossy().into_owned()))
-        .unwrap_or_else(|| format!("uid {}", uzers::get_current_uid()))
+        .or_else(by_sudo)
+        .or_else(|| uzers::get_user_by_uid(uid).map(name))
+        .unwrap_or_else(|| format!("uid {uid}"))
 }

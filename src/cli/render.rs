@@ -9,7 +9,7 @@ use comfy_table::{ContentArrangement, Table};
 
 use super::session::Failure;
 use crate::engine::{
-    ActionReport, ChangeView, CycleReport, DriftReport, Explanation, FactView, HoldReport, HoldView,
+    ActionReport, ChangeView, CycleReport, DriftReport, Explanation, FactView, HoldView,
 };
 
 /// How a result is printed.
@@ -66,6 +66,9 @@ pub fn cycle(report: &CycleReport) -> String {
         }
         let _ = writeln!(text, "{table}\n");
     }
+    if report.actions.iter().any(|action| action.outcome == "held" && action.action.is_some()) {
+        let _ = writeln!(text, "What is held waits for a yes: see `goldthread hold list`.\n");
+    }
     let summary = &report.summary;
     let mut counts: Vec<String> = Vec::new();
     for (count, word) in [
@@ -118,7 +121,8 @@ fn why(action: &ActionReport) -> String {
     action.error.clone().unwrap_or_else(|| action.cause.to_owned())
 }
 
-fn shown(value: Option<&str>) -> &str {
+/// A value, or that there is none.
+pub fn shown(value: Option<&str>) -> &str {
     value.unwrap_or("(empty)")
 }
 
@@ -166,68 +170,6 @@ pub fn drift(report: &DriftReport) -> String {
         count(summary.unmanaged, "account", "accounts")
     );
     text
-}
-
-/// What waits for a person's yes, a set at a time.
-pub fn holds(report: &HoldReport) -> String {
-    if report.holds.is_empty() {
-        return "Nothing waits for anybody.".to_owned();
-    }
-    let mut sets: BTreeMap<Option<&str>, Vec<&HoldView>> = BTreeMap::new();
-    for hold in &report.holds {
-        sets.entry(hold.set.as_deref()).or_default().push(hold);
-    }
-    let mut text = String::new();
-    for (set, holds) in sets {
-        let reason = holds.first().map_or("", |hold| hold.reason.as_str());
-        if let Some(set) = set {
-            let _ = writeln!(text, "Set {set}: {reason}");
-        }
-        let _ = writeln!(text, "{}\n", hold_table(&holds, set.is_none()));
-    }
-    let _ = write!(
-        text,
-        "{} for a person's yes. To carry them out once: goldthread hold release ID… | --set ID | \
-         --all --because TEXT; to leave them alone: goldthread hold dismiss ID… --because TEXT",
-        count(report.holds.len(), "action waits", "actions wait")
-    );
-    text
-}
-
-fn hold_table(holds: &[&HoldView], why: bool) -> Table {
-    let mut table = table();
-    table.set_header(["id", "request", "action", "person", "what", "since", "why"]);
-    for hold in holds {
-        let released = hold
-            .released
-            .as_ref()
-            .map(|released| format!("released by {}: {}", released.by, released.because));
-        let reason = if why { hold.reason.clone() } else { String::new() };
-        table.add_row([
-            hold.id.to_string(),
-            hold.request.clone().unwrap_or_else(|| "-".to_owned()),
-            hold.action.clone(),
-            hold.person.name().to_owned(),
-            hold.group.clone().unwrap_or_else(|| changed(&hold.changes)),
-            hold.since.clone(),
-            released.unwrap_or(reason),
-        ]);
-    }
-    table
-}
-
-/// What a person just said yes or no to.
-pub fn said(holds: &[HoldView], done: &str) -> String {
-    let holds: Vec<&HoldView> = holds.iter().collect();
-    let next = match done {
-        "released" => "The next cycle carries them out, if they are still the same.",
-        _ => "They are left alone while they stay the same.",
-    };
-    format!(
-        "{}\n\n{} {done}. {next}",
-        hold_table(&holds, true),
-        count(holds.len(), "action", "actions")
-    )
 }
 
 /// Why one person's account is as it is.
@@ -281,7 +223,7 @@ pub fn explanation(explanation: &Explanation) -> String {
     }
     if !explanation.holds.is_empty() {
         let holds: Vec<&HoldView> = explanation.holds.iter().collect();
-        let _ = writeln!(text, "\n{}", hold_table(&holds, true));
+        let _ = writeln!(text, "\n{}", super::hold::rows(&holds));
     }
     let source = if explanation.live { "read just now" } else { "as last observed" };
     let differing = explanation.facts.iter().filter(|fact| !fact.in_sync).count();
@@ -316,11 +258,13 @@ fn fact_text(fact: &FactView) -> String {
     text
 }
 
-fn count(number: usize, one: &str, more: &str) -> String {
+/// A number of something.
+pub fn count(number: usize, one: &str, more: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { more })
 }
 
-fn table() -> Table {
+/// A table without lines, as wide as the terminal.
+pub fn table() -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table

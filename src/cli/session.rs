@@ -108,6 +108,25 @@ impl Place {
         self.load_in(&Environment { without_secrets: true, ..Environment::current() })
     }
 
+    /// How this program is called for the same configuration.
+    pub fn command(&self) -> String {
+        let quoted = |text: &str| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+@:".contains(c);
+            if text.chars().all(plain) {
+                text.to_owned()
+            } else {
+                format!("'{}'", text.replace('\'', r"'\''"))
+            }
+        };
+        match (&self.config, &self.instance) {
+            (Some(config), _) => {
+                format!("goldthread --config {}", quoted(&config.to_string_lossy()))
+            }
+            (None, Some(instance)) => format!("goldthread --instance {instance}"),
+            (None, None) => "goldthread".to_owned(),
+        }
+    }
+
     fn load_in(&self, environment: &Environment) -> Result<Arc<Config>, Failure> {
         let instance = self.instance.as_deref();
         let path = config::path(self.config.as_deref(), instance, environment)?;

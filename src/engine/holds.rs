@@ -1,7 +1,7 @@
 //! What waits for a person's yes, and what the person says to it. Only the store is needed, so
 //! this works beside a running daemon and without either system.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -40,9 +40,16 @@ pub struct HoldView {
     pub set: Option<String>,
     /// Who released it, and why.
     pub released: Option<Released>,
+    /// Groups that an account would get at its creation, by name. For people: the JSON has no key
+    /// for it.
+    #[serde(skip)]
+    pub groups: Vec<String>,
+    /// Who dismissed it, and why. Such a hold is in no list of what waits.
+    #[serde(skip)]
+    pub dismissed: Option<Released>,
 }
 
-/// A person's yes.
+/// A person's word.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Released {
     /// The login user.
@@ -58,12 +65,35 @@ pub struct Released {
 pub struct HoldReport {
     /// Each action, oldest first.
     pub holds: Vec<HoldView>,
+    /// What was dismissed, and differs as it did then.
+    #[serde(skip)]
+    pub dismissed: Vec<HoldView>,
+    /// Requests that wait for something that no yes can give.
+    #[serde(skip)]
+    pub other_requests: usize,
+}
+
+/// What became of a person's word.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decided {
+    /// What it was said to.
+    pub holds: Vec<HoldView>,
+    /// What still waits for the same people.
+    pub left: Vec<HoldView>,
 }
 
 /// Everything that waits. Works on a private copy of the store, which may not exist yet.
 pub fn waiting(config: &Config, now: Instant) -> Result<HoldReport, StoreError> {
     let store = Store::scratch(&config.store.path, &super::orgs(config))?;
-    Ok(HoldReport { holds: holds_in(&store, None, now)? })
+    let views: Vec<HoldView> = store
+        .holds(now)?
+        .into_iter()
+        .map(|hold| view(&store, hold))
+        .collect::<Result<_, StoreError>>()?;
+    let (dismissed, holds) = views.into_iter().partition(|hold| hold.dismissed.is_some());
+    let requests = store.open_requests()?;
+    let other_requests = requests.iter().filter(|stored| !stored.problems.is_empty()).count();
+    Ok(HoldReport { holds, dismissed, other_requests })
 }
 
 /// Records what a person says. Nothing is recorded where one of the numbers is not known: these
@@ -72,15 +102,19 @@ pub fn say(
     config: &Config,
     which: &Which,
     said: &Said,
-) -> Result<Result<Vec<HoldView>, Vec<i64>>, StoreError> {
+) -> Result<Result<Decided, Vec<i64>>, StoreError> {
     let store = Store::beside(&config.store.path, &super::orgs(config))?;
-    match store.say(which, said)? {
-        Ok(holds) => {
-            let views = holds.into_iter().map(|hold| view(&store, hold));
-            Ok(Ok(views.collect::<Result<_, _>>()?))
-        }
-        Err(unknown) => Ok(Err(unknown)),
-    }
+    let holds = match store.say(which, said)? {
+        Ok(holds) => holds,
+        Err(unknown) => return Ok(Err(unknown)),
+    };
+    let people: BTreeSet<SysId> = holds.iter().map(|hold| hold.hold.person.clone()).collect();
+    let views = |holds: Vec<Hold>| holds.into_iter().map(|hold| view(&store, hold)).collect();
+    let holds: Result<Vec<HoldView>, StoreError> = views(holds);
+    let mut left = store.holds(said.at)?;
+    left.retain(|hold| hold.said.is_none() && people.contains(&hold.hold.person));
+    let left: Result<Vec<HoldView>, StoreError> = views(left);
+    Ok(Ok(Decided { holds: holds?, left: left? }))
 }
 
 /// What waits, for one person or for all.
@@ -103,6 +137,17 @@ fn view(store: &Store, hold: Hold) -> Result<HoldView, StoreError> {
     let expires = said.as_ref().and_then(Said::expires).map(stamp);
     let changes: BTreeMap<String, ChangeView> = serde_json::from_str(&hold.changes)
         .map_err(|error| StoreError::Corrupt(format!("the changes of hold {id}: {error}")))?;
+    let mut person = view_of(store, &hold.person)?;
+    if hold.action == "create" {
+        person.login = person.login.or_else(|| changes.get("login")?.to.clone());
+    }
+    let word = |word: Word| {
+        said.clone().filter(|said| said.word == word).map(|said| Released {
+            by: said.by,
+            at: stamp(said.at),
+            because: said.because,
+        })
+    };
     Ok(HoldView {
         id,
         since: stamp(since),
@@ -111,16 +156,14 @@ fn view(store: &Store, hold: Hold) -> Result<HoldView, StoreError> {
         parent: hold.parent,
         cause: hold.cause.as_str(),
         action: hold.action,
-        person: view_of(store, &hold.person)?,
+        person,
         group: hold.group.as_ref().map(|group| group_name(store, group)).transpose()?,
         changes,
         reason: hold.reason,
         set: hold.set,
-        released: said.filter(|said| said.word == Word::Release).map(|said| Released {
-            by: said.by,
-            at: stamp(said.at),
-            because: said.because,
-        }),
+        released: word(Word::Release),
+        groups: hold.groups,
+        dismissed: word(Word::Dismiss),
     })
 }
 

@@ -18,7 +18,7 @@ mod writeback;
 
 pub use cycle::{Preview, Scope};
 pub use explain::{AccountView, Explanation, FactView, ReasonView, RequestView};
-pub use holds::{HoldReport, HoldView, Released, say, waiting};
+pub use holds::{Decided, HoldReport, HoldView, Released, say, waiting};
 pub use report::{
     ActionReport, Calls, ChangeView, CycleReport, DriftItem, DriftReport, DriftSummary, PersonView,
     Summary,

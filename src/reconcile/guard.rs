@@ -540,3 +540,6 @@ pub fn implausible_read(
         format!("{now} people were read where there were {before}, more than guard.max_people_drop allows")
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -92,9 +92,9 @@ impl Said {
 pub enum Which {
     /// These, by number.
     Ids(Vec<i64>),
-    /// Those of one set.
+    /// Those of one set that nothing was said to.
     Set(String),
-    /// Everything that waits.
+    /// Everything that nothing was said to.
     All,
 }
 
@@ -308,12 +308,10 @@ impl Store {
                     return Ok(Err(unknown));
                 }
             }
-            let dismissed =
-                |hold: &Hold| hold.said.as_ref().is_some_and(|said| said.word == Word::Dismiss);
             holds.retain(|hold| match which {
                 Which::Ids(ids) => ids.contains(&hold.id),
-                Which::Set(set) => hold.hold.set.as_deref() == Some(set) && !dismissed(hold),
-                Which::All => !dismissed(hold),
+                Which::Set(set) => hold.hold.set.as_deref() == Some(set) && hold.said.is_none(),
+                Which::All => hold.said.is_none(),
             });
             for hold in &mut holds {
                 let NewHold { fingerprint, person, action, group, request, .. } = &hold.hold;
@@ -365,3 +363,6 @@ fn read(row: &Row<'_>) -> Result<Hold, StoreError> {
         said: None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -164,7 +164,7 @@ impl Bed {
     pub fn say(&self, which: &Which, word: Word) -> Result<Vec<HoldView>, Vec<i64>> {
         let at = self.stage.clock.now();
         let said = Said { word, by: "pat".to_owned(), at, because: "HR called".to_owned() };
-        engine::say(&self.load(), which, &said).unwrap()
+        engine::say(&self.load(), which, &said).unwrap().map(|decided| decided.holds)
     }
 
     /// The differences that are somebody's business.

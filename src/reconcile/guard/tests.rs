@@ -1,0 +1,170 @@
+use super::*;
+use crate::model::{Action, Change, Origin};
+
+fn limits() -> Limits {
+    Limits {
+        protected_users: Vec::new(),
+        protected_groups: Vec::new(),
+        grantable_groups: GlobSet::empty(),
+        sentinels: Vec::new(),
+        window: Duration::from_hours(24),
+        max_disabled: 2,
+        max_disabled_share: 0.0,
+        max_removed: 2,
+        max_group_share: 1.0,
+        max_changed: 100,
+        max_changed_share: 0.0,
+        max_people_drop: 0.05,
+        max_repeats: 3,
+    }
+}
+
+fn planned(person: &str, step: Step) -> Planned {
+    Planned {
+        action: Action {
+            person: SysId::parse(person).unwrap(),
+            account: Some(AccountId::parse(&format!("00u{person}")).unwrap()),
+            step,
+            origin: Origin::Baseline,
+            cause: Cause::Request,
+        },
+        keys: vec![FactKey::Status],
+        before: Some("active".to_owned()),
+        leaver: true,
+        reason: "asked for".to_owned(),
+        gate: Gate::Open,
+        history: false,
+    }
+}
+
+fn removal() -> Step {
+    Step::RemoveMember { group: GroupId::parse("g1").unwrap() }
+}
+
+fn add() -> Step {
+    Step::AddMember { group: GroupId::parse("g1").unwrap() }
+}
+
+fn leave(person: &str) -> Vec<Planned> {
+    [Step::ClearSessions, Step::Deactivate, removal()].map(|step| planned(person, step)).to_vec()
+}
+
+fn decide(actions: Vec<Planned>, context: &Context) -> Verdict {
+    approve(super::super::plan::plan(actions), &limits(), context)
+}
+
+fn done(verdict: &Verdict) -> Vec<String> {
+    let actions = verdict.approved.actions().iter().map(|approved| &approved.planned.action);
+    actions.map(|action| format!("{} {}", action.step.name(), action.person)).collect()
+}
+
+fn yes_to(actions: &[&Planned]) -> Context {
+    let released = actions.iter().map(|planned| planned.fingerprint()).collect();
+    Context { released, ..Context::default() }
+}
+
+#[test]
+fn the_same_action_is_the_same_in_person_account_values_and_origin() {
+    let change = |from: &str, to: &str| {
+        let change = Change { from: Some(from.to_owned()), to: Some(to.to_owned()) };
+        planned("p1", Step::Update { changes: [("department".to_owned(), change)].into() })
+    };
+    let base = change("a", "b");
+    assert_eq!(base.fingerprint(), change("a", "b").fingerprint());
+    // Why it waits, and why it came up, make no difference.
+    let mut same = base.clone();
+    same.action.cause = Cause::Drift;
+    same.gate = Gate::Held("for another reason".to_owned());
+    assert_eq!(base.fingerprint(), same.fingerprint());
+
+    let mut others = vec![change("x", "b"), change("a", "x")];
+    let mut other = base.clone();
+    other.action.person = SysId::parse("p2").unwrap();
+    others.push(other);
+    let mut other = base.clone();
+    other.action.origin = Origin::None;
+    others.push(other);
+    let mut other = base.clone();
+    other.action.account = None;
+    others.push(other);
+    let mut other = base.clone();
+    other.before = Some("suspended".to_owned());
+    others.push(other);
+    for other in others {
+        assert_ne!(base.fingerprint(), other.fingerprint(), "{other:?}");
+    }
+}
+
+#[test]
+fn a_yes_is_for_what_it_names_and_does_not_count() {
+    let actions: Vec<Planned> = ["p1", "p2", "p3"].into_iter().flat_map(leave).collect();
+    let verdict = decide(actions.clone(), &Context::default());
+    assert_eq!((done(&verdict).len(), verdict.held.len()), (0, 9));
+    assert!(verdict.held.iter().all(|held| held.set == Some("max-disabled") && held.limited));
+
+    let mut context = yes_to(&actions[..3].iter().collect::<Vec<_>>());
+    context.undecided.insert("max-disabled".to_owned(), Instant::default());
+    let verdict = decide(actions, &context);
+    assert_eq!(done(&verdict), ["clear_sessions p1", "deactivate p1", "remove_member p1"]);
+    assert_eq!(verdict.held.len(), 6, "two would be allowed, and are not let through by it");
+    assert!(verdict.approved.actions().iter().all(|approved| approved.released));
+}
+
+#[test]
+fn what_waits_elsewhere_is_planned_all_the_same() {
+    let waits = |person: &str| Waiting {
+        fingerprint: person.to_owned(),
+        set: "max-disabled".to_owned(),
+        person: SysId::parse(person).unwrap(),
+        action: "deactivate".to_owned(),
+        group: None,
+    };
+    let waiting = vec![waits("p2"), waits("p3")];
+    let context = Context { waiting, ..Context::default() };
+    assert_eq!(done(&decide(leave("p1"), &context)), Vec::<String>::new());
+    assert_eq!(done(&decide(leave("p1"), &Context::default())).len(), 3);
+}
+
+#[test]
+fn nothing_overtakes_what_it_follows() {
+    let held = |mut planned: Planned| {
+        planned.gate = Gate::Held("no request accounts for it".to_owned());
+        planned
+    };
+    let waits = |first: Planned, then: Planned| {
+        let context = yes_to(&[&then]);
+        let verdict = decide(vec![first.clone(), then.clone()], &context);
+        let both = decide(vec![first.clone(), then.clone()], &yes_to(&[&first, &then]));
+        assert_eq!(done(&both).len(), 2);
+        let alone = decide(vec![then], &context);
+        assert_eq!(done(&alone).len(), 1, "it is done already");
+        let reason = verdict.held.iter().find(|held| held.follows).map(|held| held.reason.clone());
+        done(&verdict).is_empty() && reason.is_some_and(|text| text.contains("waits for"))
+    };
+    let create = Step::Create { profile: BTreeMap::new(), groups: Vec::new(), activate: true };
+    let mut revival = planned("p1", Step::Activate { mail: false });
+    revival.before = Some("deprovisioned".to_owned());
+    assert!(waits(held(planned("p1", Step::Deactivate)), held(planned("p1", removal()))));
+    assert!(waits(held(planned("p1", create)), held(planned("p1", add()))));
+    assert!(waits(held(revival), held(planned("p1", add()))));
+    // An account that is only not activated yet takes memberships, and so do other people's.
+    let activation = held(planned("p1", Step::Activate { mail: true }));
+    assert!(!waits(activation, held(planned("p1", add()))));
+    assert!(!waits(held(planned("p1", Step::Deactivate)), held(planned("p2", removal()))));
+}
+
+#[test]
+fn a_no_silences_what_only_follows_and_does_not_count() {
+    let mut actions: Vec<Planned> = leave("p1");
+    let text = "dismissed by alice: wrong person".to_owned();
+    let context = Context {
+        dismissed: [(actions[1].fingerprint(), text.clone())].into(),
+        ..Context::default()
+    };
+    actions.extend(["p2", "p3"].into_iter().flat_map(leave));
+    let verdict = decide(actions, &context);
+    assert_eq!(verdict.held.len(), 3);
+    assert!(verdict.held.iter().all(|held| held.dismissed.as_ref() == Some(&text)));
+    assert_eq!(verdict.quarantined, None);
+    assert_eq!(done(&verdict).len(), 6);
+}
