@@ -193,7 +193,8 @@ pub fn diff(
 
 /// No account is made before it has a login and an address.
 fn wait_for_a_name(found: &mut [Drift]) {
-    let is_name = |key: &FactKey| matches!(key, FactKey::Profile(a) if a == "login" || a == "email");
+    let is_name =
+        |key: &FactKey| matches!(key, FactKey::Profile(a) if a == "login" || a == "email");
     let missing = found.iter().find(|drift| is_name(&drift.key) && drift.is_stuck());
     let Some(reason) = missing.map(|drift| drift.reason.clone()) else { return };
     for drift in found {
@@ -268,8 +269,12 @@ fn cause_of<T>(fact: &Fact<T>, value: Option<&str>, key: &FactKey, facts: &Facts
         Cause::Drift
     } else if is_ruled_anew(key, &known.basis, &fact.basis, old) {
         Cause::Rule
-    } else if known.established && known.origin == fact.origin && fact.cause == Cause::Request {
-        // The same request, and yet another value: what it follows has changed.
+    } else if known.established
+        && known.origin == fact.origin
+        && fact.cause == Cause::Request
+        && !(known.basis.is_empty() && fact.basis.is_empty())
+    {
+        // The same request, and another value than its own end makes: what it follows has changed.
         Cause::Record
     } else {
         fact.cause
