@@ -305,6 +305,10 @@ impl Engine {
         judged: &Judged,
         surroundings: &Surroundings,
     ) -> Result<(), StoreError> {
+        // Whoever is outside for a while is not somebody new afterwards.
+        if judged.person.presence == Presence::Outside {
+            return Ok(());
+        }
         let before = self.store.facts_of(&judged.person.sys_id)?;
         let differing: BTreeSet<&FactKey> = judged.drifts.iter().map(|drift| &drift.key).collect();
         let account_missing = judged.actual.account.is_none();
