@@ -14,7 +14,7 @@ use crate::reconcile::diff::{
     Actual, Disposition, Drift, Facts, Known, Remedy, Setting, diff, member,
 };
 use crate::reconcile::guard::{Context, key_text};
-use crate::reconcile::plan::{Planned, actions};
+use crate::reconcile::plan::{Planned, actions, is_dormant};
 use crate::store::{FactRow, StoreError};
 
 /// One person's side of the comparison.
@@ -322,7 +322,15 @@ impl Engine {
                 .get(&text)
                 .filter(|row| row.value == value && row.origin == fact.origin)
                 .and_then(|row| row.refused.clone());
-            let agrees = !differing.contains(&key) && !account_missing;
+            let compared = match &key {
+                FactKey::Profile(_) => !is_dormant(judged.actual.account.as_ref()),
+                FactKey::Membership(group) => {
+                    judged.actual.groups.contains(group)
+                        == (value.as_deref() == Some(member(true).as_str()))
+                }
+                FactKey::Account | FactKey::Status => true,
+            };
+            let agrees = compared && !differing.contains(&key) && !account_missing;
             rows.push(FactRow { key: text, value, established: agrees || stood, refused, ..fact });
         };
         let desired = &judged.desired;

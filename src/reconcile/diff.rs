@@ -489,7 +489,11 @@ fn diff_memberships(
     let mut found = Vec::new();
     for (group, fact) in &desired.memberships {
         let is = actual.groups.contains(group);
-        if is == fact.value || (fact.value && !takes_members) {
+        if is == fact.value {
+            continue;
+        }
+        if fact.value && !takes_members {
+            found.extend(for_no_account(group, fact, actual, known));
             continue;
         }
         if !groups.contains_key(group) {
@@ -541,11 +545,31 @@ fn diff_memberships(
     found
 }
 
+fn is_asked(fact: &Fact<bool>) -> bool {
+    fact.value && fact.reasons.iter().any(|reason| matches!(reason, Reason::Request { .. }))
+}
+
+/// A membership that a request asks for, for an account that is deactivated and stays so.
+fn for_no_account(
+    group: &GroupId,
+    fact: &Fact<bool>,
+    actual: &Actual,
+    known: &Facts,
+) -> Option<Drift> {
+    if !is_asked(fact) || actual.account.is_none() {
+        return None;
+    }
+    let key = FactKey::Membership(group.clone());
+    let mut drift = drift_of(key, fact, Some(member(true)), Some(member(false)), known, None);
+    drift.disposition = Disposition::Report;
+    "the account is deactivated in Okta and takes no memberships".clone_into(&mut drift.reason);
+    Some(drift)
+}
+
 /// A membership that a request asks for in a group that is no more.
 fn in_deleted_group(group: &GroupId, fact: &Fact<bool>, known: &Facts) -> Option<Drift> {
     let key = FactKey::Membership(group.clone());
-    let asked = fact.reasons.iter().any(|reason| matches!(reason, Reason::Request { .. }));
-    if !asked || !fact.value {
+    if !is_asked(fact) {
         return None;
     }
     let had_it = known.get(&key).is_some_and(|known| known.established);
