@@ -265,10 +265,17 @@ fn status(
     }
 
     // The record is inactive or gone, and no leave says why.
-    let origin = asked
-        .as_ref()
-        .map_or(if subject.linked { Origin::Baseline } else { Origin::None }, |fact| {
-            fact.origin.clone()
+    let stronger = policy.inactive_record == InactiveRecord::Deactivate;
+    if !stronger && asked.as_ref().is_some_and(|fact| fact.value == Wish::Suspended) {
+        return asked;
+    }
+    let newest = folded
+        .order
+        .iter()
+        .rfind(|mandate| mandate.in_force(now) && mandate.terms.operation.is_lifecycle());
+    let origin = newest
+        .map_or(if subject.linked { Origin::Baseline } else { Origin::None }, |mandate| {
+            by(mandate)
         });
     let took_effect = folded
         .status
@@ -281,7 +288,7 @@ fn status(
         fact.hold = Some(text.clone());
         desired.anomalies.push(Anomaly {
             key: FactKey::Status,
-            origin,
+            origin: fact.origin.clone(),
             kind: "record-inactive",
             text,
             blocked: false,
