@@ -253,15 +253,9 @@ fn status(
         return asked;
     }
     if usable {
-        return asked.or_else(|| ahead(policy, folded, now, desired)).or_else(|| {
-            (policy.accounts == Accounts::Active && person.presence == Presence::Present).then(
-                || {
-                    let origin = if subject.linked { Origin::Baseline } else { Origin::None };
-                    let basis = "lifecycle.accounts = active";
-                    Fact::ruled(policy, Wish::Active, Source::record(origin), basis)
-                },
-            )
-        });
+        return asked
+            .or_else(|| ahead(subject, policy, folded, now, desired))
+            .or_else(|| unasked(subject, policy, folded));
     }
 
     // The record is inactive or gone, and no leave says why.
@@ -311,6 +305,18 @@ fn status(
     Some(Fact { hold, report, ..fact })
 }
 
+/// What nobody asked for and the configuration gives: an account for everybody.
+fn unasked(subject: &Subject<'_>, policy: &Policy, folded: &Folded<'_>) -> Option<Fact<Wish>> {
+    let origin = if subject.linked { Origin::Baseline } else { Origin::None };
+    let active = |basis: &str| Fact::ruled(policy, Wish::Active, Source::record(origin), basis);
+    let present = subject.person.presence == Presence::Present;
+    // A join that is still ahead says from when on.
+    if policy.accounts == Accounts::Active && present && folded.ahead.is_none() {
+        return Some(active("lifecycle.accounts = active"));
+    }
+    None
+}
+
 /// What a status follows from that the record alone decides.
 pub const INACTIVE_RECORD: &str = "lifecycle.inactive_record";
 
@@ -320,13 +326,15 @@ fn inactive_basis(policy: &Policy) -> String {
 
 /// A staged account for a join whose start is near.
 fn ahead(
+    subject: &Subject<'_>,
     policy: &Policy,
     folded: &Folded<'_>,
     now: Instant,
     desired: &mut Desired,
 ) -> Option<Fact<Wish>> {
     let mandate = folded.ahead?;
-    if policy.create_ahead.is_zero() {
+    let there_before = subject.linked && !subject.made;
+    if policy.create_ahead.is_zero() || there_before {
         return None;
     }
     let lead = chrono::Duration::from_std(policy.create_ahead).unwrap_or(chrono::Duration::MAX);
@@ -532,7 +540,8 @@ fn memberships(
     });
     if wish == Some(Wish::Staged) {
         // Access begins with the start, the account only exists before it.
-        wanted.retain(|_, fact| !fact.value);
+        desired.elsewhere = None;
+        return;
     }
     // An additive rule that does not give the group says nothing about it.
     desired.memberships = wanted;
