@@ -9,7 +9,10 @@ use super::describe::sentence;
 use super::narrow::narrow;
 use super::report::CycleReport;
 use super::{Engine, EngineError, Hands};
-use crate::model::{AccountId, AccountStatus, Action, FactKey, Instant, Outcome, Step, SysId};
+use crate::model::{
+    AccountId, AccountStatus, Action, Cause, FactKey, Instant, Mandate, Operation, Outcome, Step,
+    SysId,
+};
 use crate::okta::{self, Performed};
 use crate::reconcile::diff::{Disposition, Drift, Remedy};
 use crate::reconcile::guard::key_text;
@@ -101,7 +104,7 @@ impl Engine {
         let keys = planned.keys.iter().map(key_text).collect();
         let entry = Entry { action: &intent, cycle, keys, leaver: planned.leaver, released };
         let thread = self.store.atomically(|| {
-            if self.revives(&intent)? {
+            if self.rehires(&intent)? {
                 self.store.end_adoption(&intent.person)?;
             }
             self.store.intend(&entry, self.now())
@@ -129,13 +132,20 @@ impl Engine {
         Ok(performed)
     }
 
-    /// Whether this brings back an account that was deactivated.
-    fn revives(&self, action: &Action) -> Result<bool, StoreError> {
-        let (Step::Activate { .. }, Some(account)) = (&action.step, &action.account) else {
+    /// Whether somebody is hired again by this, rather than back from a leave of absence.
+    fn rehires(&self, action: &Action) -> Result<bool, StoreError> {
+        let (Step::Activate { .. }, Some(account), Cause::Request) =
+            (&action.step, &action.account, action.cause)
+        else {
             return Ok(false);
         };
         let account = self.store.account(account)?;
-        Ok(account.is_some_and(|account| account.status == AccountStatus::Deprovisioned))
+        let dormant = account.is_some_and(|a| a.status == AccountStatus::Deprovisioned);
+        let join = |mandate: &Mandate| {
+            action.origin.request() == Some(&mandate.request)
+                && mandate.terms.operation == Operation::Join
+        };
+        Ok(dormant && self.store.mandates_of(&action.person)?.iter().any(join))
     }
 
     /// One event in the log and one line in the report for each action.

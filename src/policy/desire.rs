@@ -6,7 +6,9 @@ use super::expression::Scope;
 use super::lifecycle::{Folded, Wish, fold};
 use super::withdraw::{as_if_they_stood, withdraw};
 use super::{Accounts, InactiveRecord, Policy};
-use crate::model::{Cause, FactKey, GroupId, Instant, Mandate, Origin, Person, Presence, Reason};
+use crate::model::{
+    Cause, FactKey, GroupId, Instant, Mandate, Operation, Origin, Person, Presence, Reason,
+};
 
 /// One statement of how Okta should be, with everything that speaks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +105,8 @@ pub fn desire(
         return desired;
     }
     if let Some(mandates) = as_if_they_stood(subject.mandates) {
-        let stood = Subject { mandates: &mandates, ..*subject };
+        // What a withdrawn join would bring back now is not what it had brought about.
+        let stood = Subject { mandates: &mandates, dormant: false, ..*subject };
         let before = derive(&stood, policy, rule_groups, now);
         let usable = is_usable(subject.person);
         withdraw(&mut desired, &before, subject.mandates, usable, subject.made);
@@ -486,10 +489,10 @@ fn memberships(
     }
 
     // Whoever comes back gets what is asked for now, not what they once had.
-    let revived = subject.dormant && wish == Some(Wish::Active);
-    if folded.adoption_stands && subject.linked && !revived {
+    let adopted = folded.adoption_stands && !is_rehired(subject, folded, wish);
+    if subject.linked {
         for group in subject.baseline {
-            if exact.contains(group) || folded.unadopted.contains(group) {
+            if !adopted || exact.contains(group) || folded.unadopted.contains(group) {
                 continue;
             }
             unruled.remove(group);
@@ -498,6 +501,17 @@ fn memberships(
                 ..Fact::ruled(policy, true, Source::record(Origin::Baseline), "")
             });
             fact.reasons.insert(Reason::Baseline);
+        }
+    }
+
+    // What a leave ended, and what somebody had who comes back, is not given by what came after.
+    let had = subject.baseline.iter().filter(|_| subject.linked && !adopted);
+    for group in folded.ended.iter().chain(had).filter(|_| !gone) {
+        if !unruled.contains(group) {
+            wanted.entry(group.clone()).or_insert_with(|| Fact {
+                reasons: BTreeSet::new(),
+                ..Fact::ruled(policy, false, source.clone(), "")
+            });
         }
     }
 
@@ -546,6 +560,17 @@ fn memberships(
     // An additive rule that does not give the group says nothing about it.
     desired.memberships = wanted;
     desired.silent = unruled;
+}
+
+/// Whether a join brings a deactivated account back, rather than the record or a return.
+fn is_rehired(subject: &Subject<'_>, folded: &Folded<'_>, wish: Option<Wish>) -> bool {
+    let is_join = |mandate: &&Mandate| mandate.terms.operation == Operation::Join;
+    let Some(join) = folded.status.map(|(_, mandate)| mandate).filter(is_join) else {
+        return false;
+    };
+    subject.dormant
+        && wish == Some(Wish::Active)
+        && subject.effected != Some(&by(join))
 }
 
 fn taken_away(policy: &Policy, mandate: &Mandate) -> Fact<bool> {
