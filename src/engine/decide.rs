@@ -15,7 +15,7 @@ use crate::reconcile::diff::{
 };
 use crate::reconcile::guard::{Context, key_text};
 use crate::reconcile::plan::{Planned, actions, is_dormant};
-use crate::store::{FactRow, StoreError};
+use crate::store::{FactRow, Link, StoreError};
 
 /// One person's side of the comparison.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ impl Engine {
             person: &person,
             mandates: &mandates,
             linked: link.is_some(),
-            made: link.as_ref().is_some_and(|link| link.made),
+            made: self.was_made(id, link.as_ref(), &mandates)?,
             dormant,
             effected,
             baseline: &baseline,
@@ -137,6 +137,18 @@ impl Engine {
         }
         let actions = actions(&person, &desired, &actual, &drifts, &self.config.policy);
         Ok(Some(Judged { person, desired, actual, drifts, actions }))
+    }
+
+    /// Whether the account was made here, or a request that is withdrawn may have activated it.
+    fn was_made(
+        &self,
+        id: &SysId,
+        link: Option<&Link>,
+        mandates: &[Mandate],
+    ) -> Result<bool, StoreError> {
+        Ok(link.is_some_and(|link| link.made)
+            || mandates.iter().any(Mandate::was_undone)
+                && self.store.status_actions(id)?.iter().any(|(action, _)| action == "activate"))
     }
 
     fn known(&self, id: &SysId) -> Result<Facts, StoreError> {

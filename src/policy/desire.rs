@@ -80,7 +80,7 @@ pub struct Subject<'a> {
     pub mandates: &'a [Mandate],
     /// Whether an account is linked.
     pub linked: bool,
-    /// Whether that account was made for the person, rather than found.
+    /// Whether that account was made or activated for the person, rather than found in use.
     pub made: bool,
     /// Whether that account is deactivated now.
     pub dormant: bool,

@@ -186,7 +186,7 @@ pub fn diff(
         }
     }
     wait_for_a_name(&mut found);
-    follow_the_account(&mut found);
+    follow_the_account(&mut found, desired);
     found.sort_by(|a, b| a.key.cmp(&b.key));
     found
 }
@@ -208,8 +208,11 @@ fn wait_for_a_name(found: &mut [Drift]) {
 }
 
 /// Memberships wait for the account that they are for: nobody is added before the account is
-/// there, and a leaver loses nothing before the account is disabled.
-fn follow_the_account(found: &mut [Drift]) {
+/// there, and a leaver loses nothing before the account is disabled. What a withdrawn request gave
+/// goes without waiting.
+fn follow_the_account(found: &mut [Drift], desired: &Desired) {
+    let withdrawn = desired.status.as_ref().filter(|status| status.undone);
+    let withdrawn = withdrawn.map(|status| status.origin.clone());
     let account = found
         .iter()
         .find(|drift| {
@@ -224,7 +227,7 @@ fn follow_the_account(found: &mut [Drift]) {
     let leaving = remedy == Some(Remedy::Deactivate);
     for drift in found.iter_mut().filter(|drift| drift.disposition == Disposition::Apply) {
         let follows = match drift.remedy {
-            Some(Remedy::Remove) => leaving,
+            Some(Remedy::Remove) => leaving && withdrawn.as_ref() != Some(&drift.origin),
             Some(Remedy::Add | Remedy::Update) => !leaving,
             _ => false,
         };

@@ -4,3 +4,5 @@ ALTER TABLE requests ADD COLUMN effected INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE facts ADD COLUMN refused TEXT;
 -- The account was made here, rather than found.
 ALTER TABLE links ADD COLUMN made INTEGER NOT NULL DEFAULT 0;
+-- What was done about one account is asked for again and again.
+CREATE INDEX journal_person ON journal (person);
