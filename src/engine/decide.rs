@@ -7,7 +7,7 @@ use super::{Engine, EngineError};
 use crate::model::{
     AccountId, AccountStatus, Cause, FactKey, GroupId, Mandate, Origin, Person, Presence, SysId,
 };
-use crate::policy::desire::{Desired, Fact, Subject, desire, identify};
+use crate::policy::desire::{Desired, Fact, INACTIVE_RECORD, Subject, desire, identify};
 use crate::policy::lifecycle::Wish;
 use crate::reconcile::correlate::{Candidate, Match, correlate};
 use crate::reconcile::diff::{
@@ -100,16 +100,20 @@ impl Engine {
             actual.account.as_ref().is_some_and(|a| a.status == AccountStatus::Deprovisioned);
         let effected =
             known.get(&FactKey::Status).filter(|fact| fact.established).map(|fact| &fact.origin);
+        let by_record =
+            known.get(&FactKey::Status).is_some_and(|fact| fact.basis.starts_with(INACTIVE_RECORD));
         let subject = Subject {
             person: &person,
             mandates: &mandates,
             linked: link.is_some(),
             made: self.was_made(id, link.as_ref(), &mandates)?,
             dormant,
+            by_record,
             effected,
             baseline: &baseline,
         };
-        let desired = desire(&subject, &self.config.policy, &surroundings.rule_groups, now);
+        let mut desired = desire(&subject, &self.config.policy, &surroundings.rule_groups, now);
+        desired.may_unsuspend |= self.suspended_here(id, &actual)?;
         let setting = Setting {
             policy: &self.config.policy,
             protected: &surroundings.protected,
@@ -149,6 +153,14 @@ impl Engine {
         Ok(link.is_some_and(|link| link.made)
             || mandates.iter().any(Mandate::was_undone)
                 && self.store.status_actions(id)?.iter().any(|(action, _)| action == "activate"))
+    }
+
+    /// Whether the journal explains a suspension: nothing was done about the account since.
+    fn suspended_here(&self, id: &SysId, actual: &Actual) -> Result<bool, StoreError> {
+        let is_suspended =
+            actual.account.as_ref().is_some_and(|a| a.status == AccountStatus::Suspended);
+        let last = if is_suspended { self.store.status_actions(id)?.pop() } else { None };
+        Ok(last.is_some_and(|(action, _)| action == "suspend"))
     }
 
     fn known(&self, id: &SysId) -> Result<Facts, StoreError> {

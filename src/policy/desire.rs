@@ -84,6 +84,8 @@ pub struct Subject<'a> {
     pub made: bool,
     /// Whether that account is deactivated now.
     pub dormant: bool,
+    /// Whether the record alone decided its status when it was last decided.
+    pub by_record: bool,
     /// The request whose status the account was last seen to have, if any.
     pub effected: Option<&'a Origin>,
     /// Groups that the account was in when it, or the group, came under management.
@@ -308,7 +310,8 @@ fn status(
     Some(Fact { hold, report, ..fact })
 }
 
-/// What nobody asked for and the configuration gives: an account for everybody.
+/// What nobody asked for and the configuration or the record gives: an account for everybody, and
+/// an end to what an inactive record did.
 fn unasked(subject: &Subject<'_>, policy: &Policy, folded: &Folded<'_>) -> Option<Fact<Wish>> {
     let origin = if subject.linked { Origin::Baseline } else { Origin::None };
     let active = |basis: &str| Fact::ruled(policy, Wish::Active, Source::record(origin), basis);
@@ -317,7 +320,7 @@ fn unasked(subject: &Subject<'_>, policy: &Policy, folded: &Folded<'_>) -> Optio
     if policy.accounts == Accounts::Active && present && folded.ahead.is_none() {
         return Some(active("lifecycle.accounts = active"));
     }
-    None
+    (subject.by_record && subject.linked).then(|| active(&inactive_basis(policy)))
 }
 
 /// What a status follows from that the record alone decides.
@@ -570,6 +573,7 @@ fn is_rehired(subject: &Subject<'_>, folded: &Folded<'_>, wish: Option<Wish>) ->
     };
     subject.dormant
         && wish == Some(Wish::Active)
+        && !subject.by_record
         && subject.effected != Some(&by(join))
 }
 

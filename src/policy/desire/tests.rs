@@ -123,6 +123,7 @@ impl Case {
             linked: self.linked,
             made: self.made,
             dormant: false,
+            by_record: false,
             effected: self.effected.as_ref(),
             baseline: &self.baseline,
         };
