@@ -121,6 +121,7 @@ impl Engine {
             schema: &surroundings.schema,
         };
         let mut drifts = diff(&person, &desired, &actual, &known, &setting);
+        self.clear_sessions_once(id, &known, &mut drifts)?;
         let without = actual.account.is_none();
         if without
             && let Some(doubt) = match self.doubt(&person, &desired, &mandates)? {
@@ -161,6 +162,29 @@ impl Engine {
             actual.account.as_ref().is_some_and(|a| a.status == AccountStatus::Suspended);
         let last = if is_suspended { self.store.status_actions(id)?.pop() } else { None };
         Ok(last.is_some_and(|(action, _)| action == "suspend"))
+    }
+
+    /// Clearing sessions over and over would not suspend anybody.
+    fn clear_sessions_once(
+        &self,
+        id: &SysId,
+        known: &Facts,
+        drifts: &mut [Drift],
+    ) -> Result<(), StoreError> {
+        let Some(drift) = drifts.iter_mut().find(|d| d.remedy == Some(Remedy::ClearSessions))
+        else {
+            return Ok(());
+        };
+        let wanted_before = known
+            .get(&FactKey::Status)
+            .is_some_and(|fact| fact.value == drift.desired && fact.origin == drift.origin);
+        let cleared = |(action, request): &(String, String)| {
+            action == "clear_sessions" && *request == drift.origin.to_string()
+        };
+        if wanted_before && self.store.status_actions(id)?.last().is_some_and(cleared) {
+            drift.remedy = None;
+        }
+        Ok(())
     }
 
     fn known(&self, id: &SysId) -> Result<Facts, StoreError> {
