@@ -215,7 +215,7 @@ impl Engine {
     fn hold_taken_login(&self, actual: &Actual, drifts: &mut [Drift]) -> Result<(), StoreError> {
         let Some(own) = &actual.account else { return Ok(()) };
         let Some(drift) = drifts.iter_mut().find(|drift| {
-            drift.disposition == Disposition::Apply
+            matches!(drift.disposition, Disposition::Apply | Disposition::Hold)
                 && matches!(&drift.key, FactKey::Profile(attribute) if attribute == "login")
         }) else {
             return Ok(());
