@@ -228,6 +228,7 @@ impl World {
             linked: actual.account.is_some(),
             made: self.made,
             dormant,
+            by_record: false,
             effected,
             baseline: &self.baseline,
         };
@@ -325,9 +326,17 @@ proptest! {
         let (desired, _, planned) = world.compare(&actual, &Facts::new());
         for planned in open(&planned) {
             let revives = matches!(planned.action.step, Step::Activate { .. });
-            if revives && world.account == Some(AccountStatus::Deprovisioned) {
+            let join = |mandate: &Mandate| {
+                planned.action.origin.request() == Some(&mandate.request)
+                    && mandate.terms.operation == Operation::Join
+            };
+            if revives
+                && world.account == Some(AccountStatus::Deprovisioned)
+                && world.mandates.iter().any(join)
+            {
                 world.baseline.clear();
             }
+            world.made |= matches!(planned.action.step, Step::Create { .. });
             take(&mut actual, &planned.action.step);
         }
         // What was seen to agree is remembered; what still differs is not.
