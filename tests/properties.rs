@@ -222,8 +222,12 @@ impl World {
     /// Whoever is hired again keeps nothing of what was there at take-over.
     fn forget_after_rehire(&mut self, planned: &Planned) {
         let undone = self.mandates.iter().any(Mandate::was_undone);
+        let join = self.mandates.iter().any(|mandate| {
+            planned.action.origin.request() == Some(&mandate.request)
+                && mandate.terms.operation == Operation::Join
+        });
         let activates = matches!(planned.action.step, Step::Activate { .. });
-        if activates && !undone && self.account == Some(AccountStatus::Deprovisioned) {
+        if activates && join && !undone && self.account == Some(AccountStatus::Deprovisioned) {
             self.baseline.clear();
         }
     }
@@ -242,6 +246,7 @@ impl World {
             linked: actual.account.is_some(),
             made: self.made,
             dormant,
+            by_record: false,
             effected,
             baseline: &self.baseline,
         };
@@ -339,6 +344,7 @@ proptest! {
         let (desired, _, planned) = world.compare(&actual, &Facts::new());
         for planned in open(&planned) {
             world.forget_after_rehire(planned);
+            world.made |= matches!(planned.action.step, Step::Create { .. });
             take(&mut actual, &planned.action.step);
         }
         // What was seen to agree is remembered; what still differs is not.
@@ -361,6 +367,7 @@ proptest! {
         let (_, _, planned) = world.compare(&actual, &Facts::new());
         for planned in &planned {
             world.forget_after_rehire(planned);
+            world.made |= matches!(planned.action.step, Step::Create { .. });
             take(&mut actual, &planned.action.step);
         }
         let (desired, drifts, again) = world.compare(&actual, &Facts::new());
@@ -380,7 +387,9 @@ proptest! {
     fn desired_state_rebuilt_from_servicenow_is_the_one_that_was_built_step_by_step(
         mut world in world(),
     ) {
-        // What was withdrawn after it took effect is remembered nowhere but in the store.
+        // What was withdrawn after it took effect, and what was there at take-over, is remembered
+        // nowhere but in the store.
+        world.baseline.clear();
         world.person.presence = Presence::Present;
         world.person.record.insert("active".to_owned(), "true".to_owned());
         for mandate in &mut world.mandates {

@@ -10,7 +10,8 @@ use super::narrow::narrow;
 use super::report::CycleReport;
 use super::{Engine, EngineError, Hands};
 use crate::model::{
-    AccountId, AccountStatus, Action, FactKey, Instant, Mandate, Outcome, Step, SysId,
+    AccountId, AccountStatus, Action, Cause, FactKey, Instant, Mandate, Operation, Outcome, Step,
+    SysId,
 };
 use crate::okta::{self, Performed};
 use crate::reconcile::diff::{Disposition, Drift};
@@ -77,8 +78,11 @@ impl Engine {
                 match performed.outcome {
                     Outcome::Applied { .. } | Outcome::AlreadySo { .. } => {
                         open = true;
-                        let keys = planned.keys.iter().map(|key| (person.clone(), key.clone()));
-                        touched.done.extend(keys);
+                        // Without its sessions an account is as usable as before.
+                        if planned.action.step != Step::ClearSessions {
+                            let keys = planned.keys.iter().map(|key| (person.clone(), key.clone()));
+                            touched.done.extend(keys);
+                        }
                         if let (Step::Create { .. }, Some(account)) =
                             (&planned.action.step, &planned.action.account)
                         {
@@ -122,7 +126,7 @@ impl Engine {
             {
                 return Ok(None);
             }
-            if self.revives(&intent)? {
+            if self.rehires(&intent)? {
                 self.store.end_adoption(&intent.person)?;
             }
             let thread = self.store.intend(&entry, now)?;
@@ -158,16 +162,23 @@ impl Engine {
         Ok(Some(performed))
     }
 
-    /// Whether this is a rehire: an account that was deactivated comes back, and not because a
-    /// request was withdrawn.
-    fn revives(&self, action: &Action) -> Result<bool, StoreError> {
-        let (Step::Activate { .. }, Some(account)) = (&action.step, &action.account) else {
+    /// Whether somebody is hired again by this, rather than back from a leave of absence.
+    fn rehires(&self, action: &Action) -> Result<bool, StoreError> {
+        let (Step::Activate { .. }, Some(account), Cause::Request) =
+            (&action.step, &action.account, action.cause)
+        else {
             return Ok(false);
         };
         let account = self.store.account(account)?;
-        let dormant = account.is_some_and(|it| it.status == AccountStatus::Deprovisioned);
+        let dormant = account.is_some_and(|a| a.status == AccountStatus::Deprovisioned);
+        let join = |mandate: &Mandate| {
+            action.origin.request() == Some(&mandate.request)
+                && mandate.terms.operation == Operation::Join
+        };
         let mandates = self.store.mandates_of(&action.person)?;
-        Ok(dormant && !mandates.iter().any(Mandate::was_undone))
+        // Where something was only withdrawn, everything is to be as it was.
+        let undone = mandates.iter().any(Mandate::was_undone);
+        Ok(dormant && !undone && mandates.iter().any(join))
     }
 
     /// One event in the log and one line in the report for each action.
@@ -269,6 +280,10 @@ impl Engine {
             .collect();
         // One commit for everybody: each would wait for the disk.
         self.store.atomically(|| {
+            // An account whose creation had no answer is there now, and somebody's.
+            let looked_at: Vec<SysId> =
+                touched.people.iter().filter(|id| !unseen.contains(id)).cloned().collect();
+            self.link(&looked_at)?;
             for (id, before) in &preview.decision.differing {
                 if unseen.contains(id) {
                     continue;

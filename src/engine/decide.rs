@@ -7,15 +7,15 @@ use super::{Engine, EngineError};
 use crate::model::{
     AccountId, AccountStatus, Cause, FactKey, GroupId, Mandate, Origin, Person, Presence, SysId,
 };
-use crate::policy::desire::{Desired, Fact, Subject, desire, identify};
+use crate::policy::desire::{Desired, Fact, INACTIVE_RECORD, Subject, desire, identify};
 use crate::policy::lifecycle::Wish;
 use crate::reconcile::correlate::{Candidate, Match, correlate};
 use crate::reconcile::diff::{
     Actual, Disposition, Drift, Facts, Known, Remedy, Setting, diff, member,
 };
 use crate::reconcile::guard::{Context, EMPTY_STORE, Waiting, key_text};
-use crate::reconcile::plan::{Planned, actions};
-use crate::store::{FactRow, NewHold, StoreError, Word};
+use crate::reconcile::plan::{Planned, actions, is_dormant};
+use crate::store::{FactRow, Link, NewHold, StoreError, Word};
 
 /// One person's side of the comparison.
 #[derive(Debug)]
@@ -100,16 +100,20 @@ impl Engine {
             actual.account.as_ref().is_some_and(|a| a.status == AccountStatus::Deprovisioned);
         let effected =
             known.get(&FactKey::Status).filter(|fact| fact.established).map(|fact| &fact.origin);
+        let by_record =
+            known.get(&FactKey::Status).is_some_and(|fact| fact.basis.starts_with(INACTIVE_RECORD));
         let subject = Subject {
             person: &person,
             mandates: &mandates,
             linked: link.is_some(),
-            made: link.as_ref().is_some_and(|link| link.made),
+            made: self.was_made(id, link.as_ref(), &mandates)?,
             dormant,
+            by_record,
             effected,
             baseline: &baseline,
         };
-        let desired = desire(&subject, &self.config.policy, &surroundings.rule_groups, now);
+        let mut desired = desire(&subject, &self.config.policy, &surroundings.rule_groups, now);
+        desired.may_unsuspend |= self.suspended_here(id, &actual)?;
         let setting = Setting {
             policy: &self.config.policy,
             protected: &surroundings.protected,
@@ -117,6 +121,7 @@ impl Engine {
             schema: &surroundings.schema,
         };
         let mut drifts = diff(&person, &desired, &actual, &known, &setting);
+        self.clear_sessions_once(id, &known, &mut drifts)?;
         let without = actual.account.is_none();
         if without
             && let Some(doubt) = match self.doubt(&person, &desired, &mandates)? {
@@ -137,6 +142,49 @@ impl Engine {
         }
         let actions = actions(&person, &desired, &actual, &drifts, &self.config.policy);
         Ok(Some(Judged { person, desired, actual, drifts, actions }))
+    }
+
+    /// Whether the account was made here, or a request that is withdrawn may have activated it.
+    fn was_made(
+        &self,
+        id: &SysId,
+        link: Option<&Link>,
+        mandates: &[Mandate],
+    ) -> Result<bool, StoreError> {
+        Ok(link.is_some_and(|link| link.made)
+            || mandates.iter().any(Mandate::was_undone)
+                && self.store.status_actions(id)?.iter().any(|(action, _)| action == "activate"))
+    }
+
+    /// Whether the journal explains a suspension: nothing was done about the account since.
+    fn suspended_here(&self, id: &SysId, actual: &Actual) -> Result<bool, StoreError> {
+        let is_suspended =
+            actual.account.as_ref().is_some_and(|a| a.status == AccountStatus::Suspended);
+        let last = if is_suspended { self.store.status_actions(id)?.pop() } else { None };
+        Ok(last.is_some_and(|(action, _)| action == "suspend"))
+    }
+
+    /// Clearing sessions over and over would not suspend anybody.
+    fn clear_sessions_once(
+        &self,
+        id: &SysId,
+        known: &Facts,
+        drifts: &mut [Drift],
+    ) -> Result<(), StoreError> {
+        let Some(drift) = drifts.iter_mut().find(|d| d.remedy == Some(Remedy::ClearSessions))
+        else {
+            return Ok(());
+        };
+        let wanted_before = known
+            .get(&FactKey::Status)
+            .is_some_and(|fact| fact.value == drift.desired && fact.origin == drift.origin);
+        let cleared = |(action, request): &(String, String)| {
+            action == "clear_sessions" && *request == drift.origin.to_string()
+        };
+        if wanted_before && self.store.status_actions(id)?.last().is_some_and(cleared) {
+            drift.remedy = None;
+        }
+        Ok(())
     }
 
     fn known(&self, id: &SysId) -> Result<Facts, StoreError> {
@@ -167,7 +215,7 @@ impl Engine {
     fn hold_taken_login(&self, actual: &Actual, drifts: &mut [Drift]) -> Result<(), StoreError> {
         let Some(own) = &actual.account else { return Ok(()) };
         let Some(drift) = drifts.iter_mut().find(|drift| {
-            drift.disposition == Disposition::Apply
+            matches!(drift.disposition, Disposition::Apply | Disposition::Hold)
                 && matches!(&drift.key, FactKey::Profile(attribute) if attribute == "login")
         }) else {
             return Ok(());
@@ -240,7 +288,7 @@ impl Engine {
 
     /// Links people to the accounts that are theirs. An account that two people would match is
     /// linked to neither.
-    fn link(&self, people: &[SysId]) -> Result<(), StoreError> {
+    pub(super) fn link(&self, people: &[SysId]) -> Result<(), StoreError> {
         let mut claims: BTreeMap<AccountId, BTreeSet<&SysId>> = BTreeMap::new();
         for id in people {
             if let Some(account) = self.claim(id)? {
@@ -284,6 +332,17 @@ impl Engine {
         Ok(link.map(|account| self.store.account(&account)).transpose()?.flatten().is_some())
     }
 
+    /// Whether an account turned up for somebody that nobody else matches: the next look links it.
+    pub(super) fn is_about_to_be_linked(&self, id: &SysId) -> Result<bool, StoreError> {
+        let Some(account) = self.claim(id)? else { return Ok(false) };
+        for other in self.store.people_without_account(true)? {
+            if other != *id && self.claim(&other)?.as_ref() == Some(&account) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// The account that somebody without one matches.
     fn claim(&self, id: &SysId) -> Result<Option<AccountId>, StoreError> {
         if self.has_account(id)? {
@@ -305,6 +364,10 @@ impl Engine {
         judged: &Judged,
         surroundings: &Surroundings,
     ) -> Result<(), StoreError> {
+        // Whoever is outside for a while is not somebody new afterwards.
+        if judged.person.presence == Presence::Outside {
+            return Ok(());
+        }
         let before = self.store.facts_of(&judged.person.sys_id)?;
         let differing: BTreeSet<&FactKey> = judged.drifts.iter().map(|drift| &drift.key).collect();
         let account_missing = judged.actual.account.is_none();
@@ -314,7 +377,15 @@ impl Engine {
             let stood = before.get(&text).is_some_and(|row| {
                 row.established && row.value == value && row.origin == fact.origin
             });
-            let agrees = !differing.contains(&key) && !account_missing;
+            let compared = match &key {
+                FactKey::Profile(_) => !is_dormant(judged.actual.account.as_ref()),
+                FactKey::Membership(group) => {
+                    judged.actual.groups.contains(group)
+                        == (value.as_deref() == Some(member(true).as_str()))
+                }
+                FactKey::Account | FactKey::Status => true,
+            };
+            let agrees = compared && !differing.contains(&key) && !account_missing;
             let refused = before
                 .get(&text)
                 .filter(|row| !agrees && row.value == value && row.origin == fact.origin)

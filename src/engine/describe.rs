@@ -10,7 +10,7 @@ use super::report::{
 };
 use super::writeback::Stand;
 use super::{Engine, EngineError};
-use crate::model::{Action, FactKey, GroupId, Origin, RequestNumber, Step, SysId};
+use crate::model::{Action, FactKey, GroupId, Origin, Presence, RequestNumber, Step, SysId};
 use crate::reconcile::diff::{Disposition, Drift};
 use crate::reconcile::guard::{self, Held, Verdict};
 use crate::reconcile::plan::{Planned, plan};
@@ -126,6 +126,9 @@ impl Engine {
                 });
             }
         }
+        for id in people.iter().filter(|_| group.is_none()) {
+            items.extend(self.outside(id)?);
+        }
         let of_wanted = |planned: &Planned| wanted(&planned.action.person);
         Ok(DriftReport {
             generated_at: self.now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
@@ -150,6 +153,28 @@ impl Engine {
             },
             items,
         })
+    }
+
+    /// Somebody with an account whose record is no longer among those that are managed.
+    fn outside(&self, id: &SysId) -> Result<Option<DriftItem>, StoreError> {
+        let person = self.store.person(id)?;
+        let outside = person.is_some_and(|person| person.presence == Presence::Outside);
+        let link = self.store.link(id)?.filter(|_| outside);
+        let account = link.map(|link| self.store.account(&link)).transpose()?.flatten();
+        let Some(account) = account else { return Ok(None) };
+        Ok(Some(DriftItem {
+            person: self.view_of(id)?,
+            fact: "account",
+            name: None,
+            desired: None,
+            actual: Some(account.status.as_str().to_lowercase()),
+            request: None,
+            parent: None,
+            cause: "record",
+            disposition: Disposition::Unmanaged.as_str(),
+            action: None,
+            reason: "the person's record is outside `servicenow.users`".to_owned(),
+        }))
     }
 
     fn drift_item(&self, judged: &Judged, drift: &Drift) -> Result<DriftItem, StoreError> {

@@ -89,6 +89,10 @@ impl Engine {
         let mut overtaken = 0;
         let mut underway = false;
         for person in &mandate.terms.people {
+            if self.is_about_to_be_linked(person)? {
+                self.store.look_again(person, now)?;
+                return Ok(Stand::Underway);
+            }
             let Some(judged) = self.judge(person, surroundings)? else {
                 return Ok(Stand::Underway);
             };

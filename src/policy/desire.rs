@@ -6,7 +6,9 @@ use super::expression::Scope;
 use super::lifecycle::{Folded, Wish, fold};
 use super::withdraw::{as_if_they_stood, withdraw};
 use super::{Accounts, InactiveRecord, Policy};
-use crate::model::{Cause, FactKey, GroupId, Instant, Mandate, Origin, Person, Presence, Reason};
+use crate::model::{
+    Cause, FactKey, GroupId, Instant, Mandate, Operation, Origin, Person, Presence, Reason,
+};
 
 /// One statement of how Okta should be, with everything that speaks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,10 +80,12 @@ pub struct Subject<'a> {
     pub mandates: &'a [Mandate],
     /// Whether an account is linked.
     pub linked: bool,
-    /// Whether that account was made for the person, rather than found.
+    /// Whether that account was made or activated for the person, rather than found in use.
     pub made: bool,
     /// Whether that account is deactivated now.
     pub dormant: bool,
+    /// Whether the record alone decided its status when it was last decided.
+    pub by_record: bool,
     /// The request whose status the account was last seen to have, if any.
     pub effected: Option<&'a Origin>,
     /// Groups that the account was in when it, or the group, came under management.
@@ -106,7 +110,8 @@ pub fn desire(
         return desired;
     }
     if let Some(mandates) = as_if_they_stood(subject.mandates) {
-        let stood = Subject { mandates: &mandates, ..*subject };
+        // What a withdrawn join would bring back now is not what it had brought about.
+        let stood = Subject { mandates: &mandates, dormant: false, ..*subject };
         let before = derive(&stood, policy, rule_groups, now);
         let usable = subject.linked && is_usable(subject.person);
         withdraw(&mut desired, &before, subject.mandates, usable, subject.made);
@@ -256,22 +261,23 @@ fn status(
         return asked;
     }
     if usable {
-        return asked.or_else(|| ahead(policy, folded, now, desired)).or_else(|| {
-            (policy.accounts == Accounts::Active && person.presence == Presence::Present).then(
-                || {
-                    let origin = if subject.linked { Origin::Baseline } else { Origin::None };
-                    let basis = "lifecycle.accounts = active";
-                    Fact::ruled(policy, Wish::Active, Source::record(origin), basis)
-                },
-            )
-        });
+        return asked
+            .or_else(|| ahead(subject, policy, folded, now, desired))
+            .or_else(|| unasked(subject, policy, folded));
     }
 
     // The record is inactive or gone, and no leave says why.
-    let origin = asked
-        .as_ref()
-        .map_or(if subject.linked { Origin::Baseline } else { Origin::None }, |fact| {
-            fact.origin.clone()
+    let stronger = policy.inactive_record == InactiveRecord::Deactivate;
+    if !stronger && asked.as_ref().is_some_and(|fact| fact.value == Wish::Suspended) {
+        return asked;
+    }
+    let newest = folded
+        .order
+        .iter()
+        .rfind(|mandate| mandate.in_force(now) && mandate.terms.operation.is_lifecycle());
+    let origin = newest
+        .map_or(if subject.linked { Origin::Baseline } else { Origin::None }, |mandate| {
+            by(mandate)
         });
     let took_effect = folded
         .status
@@ -284,7 +290,7 @@ fn status(
         fact.hold = Some(text.clone());
         desired.anomalies.push(Anomaly {
             key: FactKey::Status,
-            origin,
+            origin: fact.origin.clone(),
             kind: "record-inactive",
             text,
             blocked: false,
@@ -307,6 +313,19 @@ fn status(
     Some(Fact { hold, report, ..fact })
 }
 
+/// What nobody asked for and the configuration or the record gives: an account for everybody, and
+/// an end to what an inactive record did.
+fn unasked(subject: &Subject<'_>, policy: &Policy, folded: &Folded<'_>) -> Option<Fact<Wish>> {
+    let origin = if subject.linked { Origin::Baseline } else { Origin::None };
+    let active = |basis: &str| Fact::ruled(policy, Wish::Active, Source::record(origin), basis);
+    let present = subject.person.presence == Presence::Present;
+    // A join that is still ahead says from when on.
+    if policy.accounts == Accounts::Active && present && folded.ahead.is_none() {
+        return Some(active("lifecycle.accounts = active"));
+    }
+    (subject.by_record && subject.linked).then(|| active(&inactive_basis(policy)))
+}
+
 /// What a status follows from that the record alone decides.
 pub const INACTIVE_RECORD: &str = "lifecycle.inactive_record";
 
@@ -316,13 +335,15 @@ fn inactive_basis(policy: &Policy) -> String {
 
 /// A staged account for a join whose start is near.
 fn ahead(
+    subject: &Subject<'_>,
     policy: &Policy,
     folded: &Folded<'_>,
     now: Instant,
     desired: &mut Desired,
 ) -> Option<Fact<Wish>> {
     let mandate = folded.ahead?;
-    if policy.create_ahead.is_zero() {
+    let there_before = subject.linked && !subject.made;
+    if policy.create_ahead.is_zero() || there_before {
         return None;
     }
     let lead = chrono::Duration::from_std(policy.create_ahead).unwrap_or(chrono::Duration::MAX);
@@ -483,10 +504,10 @@ fn memberships(
     }
 
     // Whoever comes back gets what is asked for now, not what they once had.
-    let revived = subject.dormant && wish == Some(Wish::Active);
-    if folded.adoption_stands && subject.linked && !revived {
+    let adopted = folded.adoption_stands && !is_rehired(subject, folded, wish);
+    if subject.linked {
         for group in subject.baseline {
-            if exact.contains(group) || folded.unadopted.contains(group) {
+            if !adopted || exact.contains(group) || folded.unadopted.contains(group) {
                 continue;
             }
             unruled.remove(group);
@@ -495,6 +516,17 @@ fn memberships(
                 ..Fact::ruled(policy, true, Source::record(Origin::Baseline), "")
             });
             fact.reasons.insert(Reason::Baseline);
+        }
+    }
+
+    // What a leave ended, and what somebody had who comes back, is not given by what came after.
+    let had = subject.baseline.iter().filter(|_| subject.linked && !adopted);
+    for group in folded.ended.iter().chain(had).filter(|_| !gone) {
+        if !unruled.contains(group) {
+            wanted.entry(group.clone()).or_insert_with(|| Fact {
+                reasons: BTreeSet::new(),
+                ..Fact::ruled(policy, false, source.clone(), "")
+            });
         }
     }
 
@@ -537,11 +569,24 @@ fn memberships(
     });
     if wish == Some(Wish::Staged) {
         // Access begins with the start, the account only exists before it.
-        wanted.retain(|_, fact| !fact.value);
+        desired.elsewhere = None;
+        return;
     }
     // An additive rule that does not give the group says nothing about it.
     desired.memberships = wanted;
     desired.silent = unruled;
+}
+
+/// Whether a join brings a deactivated account back, rather than the record or a return.
+fn is_rehired(subject: &Subject<'_>, folded: &Folded<'_>, wish: Option<Wish>) -> bool {
+    let is_join = |mandate: &&Mandate| mandate.terms.operation == Operation::Join;
+    let Some(join) = folded.status.map(|(_, mandate)| mandate).filter(is_join) else {
+        return false;
+    };
+    subject.dormant
+        && wish == Some(Wish::Active)
+        && !subject.by_record
+        && subject.effected != Some(&by(join))
 }
 
 fn taken_away(policy: &Policy, mandate: &Mandate) -> Fact<bool> {

@@ -48,6 +48,8 @@ pub struct Folded<'a> {
     pub revoked: BTreeMap<GroupId, &'a Mandate>,
     /// Groups in which a revoke ended what was there at take-over.
     pub unadopted: BTreeSet<GroupId>,
+    /// Groups that an earlier request gave and a leave ended.
+    pub ended: BTreeSet<GroupId>,
     /// What was there at take-over still counts, because no leave has ended it.
     pub adoption_stands: bool,
     /// The mandates, in the order in which they were folded; `grants` points into it.
@@ -141,7 +143,7 @@ impl<'a> Folded<'a> {
     fn leave(&mut self, mandate: &'a Mandate) {
         self.status = Some((Wish::Deactivated, mandate));
         self.placement = None;
-        self.grants.clear();
+        self.ended.extend(std::mem::take(&mut self.grants).into_keys());
         self.denied.clear();
         self.revoked.clear();
         self.adoption_stands = false;

@@ -24,7 +24,7 @@ pub(super) fn as_if_they_stood(mandates: &[Mandate]) -> Option<Vec<Mandate>> {
 
 /// Ties what changes by a withdrawal to the request that was withdrawn, and holds what must not
 /// happen by itself. `usable` says that there is an account and that the record is active, `made`
-/// that the account was made for the person, rather than found.
+/// that the account was made or activated for the person, rather than found in use.
 pub(super) fn withdraw(
     desired: &mut Desired,
     before: &Desired,
@@ -64,10 +64,13 @@ pub(super) fn withdraw(
     if desired.elsewhere.is_none() {
         return;
     }
+    // A birthright goes with the account that it is for.
+    let waits = desired.status.as_ref().is_some_and(|status| status.hold.is_some());
     for (group, was) in &before.memberships {
         if was.value && is_undone(&was.origin) && !desired.memberships.contains_key(group) {
+            let asked = was.reasons.iter().any(|r| matches!(r, Reason::Request { .. }));
             desired.silent.remove(group);
-            desired.memberships.insert(group.clone(), alone(was, false, false));
+            desired.memberships.insert(group.clone(), alone(was, false, waits && !asked));
         }
     }
 }

@@ -186,7 +186,7 @@ pub fn diff(
         }
     }
     wait_for_a_name(&mut found);
-    follow_the_account(&mut found);
+    follow_the_account(&mut found, desired);
     found.sort_by(|a, b| a.key.cmp(&b.key));
     found
 }
@@ -208,8 +208,11 @@ fn wait_for_a_name(found: &mut [Drift]) {
 }
 
 /// Memberships wait for the account that they are for: nobody is added before the account is
-/// there, and a leaver loses nothing before the account is disabled.
-fn follow_the_account(found: &mut [Drift]) {
+/// there, and a leaver loses nothing before the account is disabled. What a withdrawn request gave
+/// goes without waiting.
+fn follow_the_account(found: &mut [Drift], desired: &Desired) {
+    let withdrawn = desired.status.as_ref().filter(|status| status.undone);
+    let withdrawn = withdrawn.map(|status| status.origin.clone());
     let account = found
         .iter()
         .find(|drift| {
@@ -229,7 +232,7 @@ fn follow_the_account(found: &mut [Drift]) {
     };
     for drift in found.iter_mut().filter(overtakes) {
         let follows = match drift.remedy {
-            Some(Remedy::Remove) => leaving,
+            Some(Remedy::Remove) => leaving && withdrawn.as_ref() != Some(&drift.origin),
             Some(Remedy::Add | Remedy::Update) => !leaving,
             _ => false,
         };
@@ -494,7 +497,11 @@ fn diff_memberships(
     let mut found = Vec::new();
     for (group, fact) in &desired.memberships {
         let is = actual.groups.contains(group);
-        if is == fact.value || (fact.value && !takes_members) {
+        if is == fact.value {
+            continue;
+        }
+        if fact.value && !takes_members {
+            found.extend(for_no_account(group, fact, actual, known));
             continue;
         }
         if !groups.contains_key(group) {
@@ -546,11 +553,31 @@ fn diff_memberships(
     found
 }
 
+fn is_asked(fact: &Fact<bool>) -> bool {
+    fact.value && fact.reasons.iter().any(|reason| matches!(reason, Reason::Request { .. }))
+}
+
+/// A membership that a request asks for, for an account that is deactivated and stays so.
+fn for_no_account(
+    group: &GroupId,
+    fact: &Fact<bool>,
+    actual: &Actual,
+    known: &Facts,
+) -> Option<Drift> {
+    if !is_asked(fact) || actual.account.is_none() {
+        return None;
+    }
+    let key = FactKey::Membership(group.clone());
+    let mut drift = drift_of(key, fact, Some(member(true)), Some(member(false)), known, None);
+    drift.disposition = Disposition::Report;
+    "the account is deactivated in Okta and takes no memberships".clone_into(&mut drift.reason);
+    Some(drift)
+}
+
 /// A membership that a request asks for in a group that is no more.
 fn in_deleted_group(group: &GroupId, fact: &Fact<bool>, known: &Facts) -> Option<Drift> {
     let key = FactKey::Membership(group.clone());
-    let asked = fact.reasons.iter().any(|reason| matches!(reason, Reason::Request { .. }));
-    if !asked || !fact.value {
+    if !is_asked(fact) {
         return None;
     }
     let had_it = known.get(&key).is_some_and(|known| known.established);

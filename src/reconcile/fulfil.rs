@@ -30,6 +30,15 @@ pub fn progress(mandate: &Mandate, desired: &Desired, drifts: &[Drift], now: Ins
     if !mandate.in_force(now) {
         return Progress::Underway;
     }
+    // It is not known whose account is meant, or nothing may be done for the person at all.
+    let doubt = |drift: &&Drift| {
+        drift.key == FactKey::Account
+            && drift.is_stuck()
+            && drift.origin.request() == Some(&mandate.request)
+    };
+    if let Some(drift) = drifts.iter().find(doubt) {
+        return waits_for(drift);
+    }
     let status_is_mine = desired.status.as_ref().is_some_and(|fact| is_mine(fact, mandate));
     let asks: Vec<&Drift> = match mandate.terms.operation {
         Operation::Join | Operation::Leave | Operation::Suspend | Operation::Resume
@@ -86,12 +95,16 @@ pub fn progress(mandate: &Mandate, desired: &Desired, drifts: &[Drift], now: Ins
     };
     let obstacle = asks.iter().find(|drift| !matches!(drift.disposition, Disposition::Apply));
     match obstacle {
-        Some(drift) => Progress::Waits {
-            kind: format!("{}-{}", drift.disposition.as_str(), drift.key.kind()),
-            reason: drift.reason.clone(),
-        },
+        Some(drift) => waits_for(drift),
         None if asks.is_empty() => Progress::Done,
         None => Progress::Underway,
+    }
+}
+
+fn waits_for(drift: &Drift) -> Progress {
+    Progress::Waits {
+        kind: format!("{}-{}", drift.disposition.as_str(), drift.key.kind()),
+        reason: drift.reason.clone(),
     }
 }
 

@@ -26,3 +26,5 @@ ALTER TABLE holds DROP COLUMN released_at;
 ALTER TABLE holds DROP COLUMN because;
 ALTER TABLE holds DROP COLUMN dismissed;
 ALTER TABLE holds DROP COLUMN current;
+-- What was done about one account is asked for again and again.
+CREATE INDEX journal_person ON journal (person);

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::{Store, StoreError, json, moment, stamp};
-use crate::model::{Action, Cause, Done, Instant, Origin, Outcome, RequestNumber, Step};
+use crate::model::{Action, Cause, Done, Instant, Origin, Outcome, RequestNumber, Step, SysId};
 
 /// What an action carries on the wire and in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,6 +146,19 @@ impl Store {
             });
         }
         Ok(done)
+    }
+
+    /// What was done about the status of a person's account, oldest first: the contract's name of
+    /// the action and the request.
+    pub fn status_actions(&self, person: &SysId) -> Result<Vec<(String, String)>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT action, request FROM journal
+             WHERE person = ? AND entry = 'outcome' AND outcome IN ('applied', 'already_so')
+                 AND action IN ('create', 'activate', 'suspend', 'unsuspend', 'deactivate', 'clear_sessions')
+             ORDER BY id",
+        )?;
+        let rows = statement.query_map([person.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// What was applied for a request, in order.

@@ -35,7 +35,7 @@ fn somebody_whose_number_and_address_both_change_keeps_the_account_under_its_new
 
 #[test]
 fn an_account_is_looked_for_by_number_first_and_by_login_only_then() {
-    let bed = Bed::of(60);
+    let bed = Bed::of(40);
     let by_number = bed.hired("Nora", "880001", "nora@example.com");
     let by_login = bed.hired("Lou", "880002", "lou@example.com");
     let both = bed.hired("Bo", "880003", "bo@example.com");
@@ -87,7 +87,7 @@ fn the_anchor_finds_the_account_when_the_store_is_lost_and_number_and_address_ch
 
 #[test]
 fn an_account_with_somebodys_anchor_that_is_linked_to_another_is_given_to_neither() {
-    let bed = anchored(60);
+    let bed = anchored(40);
     let (first, second) = (bed.newcomer(0), bed.newcomer(1));
     bed.join(&first, &[]);
     bed.sync();
@@ -108,7 +108,7 @@ fn an_account_with_somebodys_anchor_that_is_linked_to_another_is_given_to_neithe
 
 #[test]
 fn an_account_that_carries_another_anchor_is_not_taken_over_by_number_or_login() {
-    let bed = anchored(60);
+    let bed = anchored(40);
     let joiner = bed.hired("Nora", "880001", "nora@example.com");
     let account = bed.handmade("880001", "nora@example.com", Status::Active);
     bed.stage.okta.set_profile(&account, &serde_json::json!({"serviceNowSysId": "somebody-else"}));
@@ -122,7 +122,7 @@ fn an_account_that_carries_another_anchor_is_not_taken_over_by_number_or_login()
 
 #[test]
 fn what_somebody_had_at_take_over_stays_and_a_change_of_it_waits_for_a_yes() {
-    let bed = Bed::of(60);
+    let bed = Bed::of(40);
     let (employee, colleague) = (bed.employee(20), bed.employee(21));
     let id = bed.account(&employee).unwrap().id;
     bed.stage.okta.add_member(&bed.okta_group("app-jira"), &id);
@@ -170,7 +170,7 @@ fn a_rename_to_a_login_that_somebody_has_waits_alone_and_is_done_once_the_login_
 
 #[test]
 fn an_account_that_fits_two_records_goes_to_neither_however_often_one_of_them_changes() {
-    let bed = Bed::of(60);
+    let bed = Bed::of(40);
     let account = bed.handmade("880001", "nora@example.com", Status::Active);
     let one = bed.hired("Nora", "880001", "nora@example.com");
     let other = bed.hired("Eleonora", "880001", "eleonora@example.com");
@@ -196,7 +196,7 @@ fn an_account_that_fits_two_records_goes_to_neither_however_often_one_of_them_ch
 
 #[test]
 fn a_second_record_that_arrives_later_does_not_get_the_account_of_the_first() {
-    let bed = Bed::of(60);
+    let bed = Bed::of(40);
     let employee = bed.employee(20);
     bed.access("Add", &employee, &["app-jira"], "");
     bed.sync();
@@ -223,7 +223,7 @@ fn two_joiners_with_one_address_or_one_number_both_wait_until_one_of_them_is_cor
         [("880001", "nora@example.com"), ("880001", "bo@example.com")],
     ];
     for [(number, email), (other_number, other_email)] in pairs {
-        let bed = Bed::of(60);
+        let bed = Bed::of(40);
         let one = bed.hired("Nora", number, email);
         let other = bed.hired("Bo", other_number, other_email);
         let joins = [&one, &other].map(|person| bed.join(person, &[]));
@@ -255,7 +255,7 @@ fn two_joiners_with_one_address_or_one_number_both_wait_until_one_of_them_is_cor
 
 #[test]
 fn somebody_whom_two_accounts_fit_gets_neither_and_is_said_so_on_the_request() {
-    let bed = Bed::of(60);
+    let bed = Bed::of(40);
     let joiner = bed.hired("Nora", "880001", "nora@example.com");
     bed.handmade("880001", "nora.a@example.com", Status::Active);
     bed.handmade("880001", "nora.b@example.com", Status::Deprovisioned);
@@ -275,7 +275,7 @@ fn somebody_whom_two_accounts_fit_gets_neither_and_is_said_so_on_the_request() {
 #[test]
 fn a_login_that_is_taken_by_an_account_that_does_not_match_is_held_whatever_its_status() {
     for status in [Status::Active, Status::Staged, Status::Suspended, Status::Deprovisioned] {
-        let bed = Bed::of(60)
+        let bed = Bed::of(40)
             .configure("match = [\"employeeNumber\", \"login\"]", "match = [\"employeeNumber\"]");
         let joiner = bed.hired("Nora", "880001", "nora@example.com");
         let account = bed.handmade("999999", "nora@example.com", status);
@@ -291,27 +291,45 @@ fn a_login_that_is_taken_by_an_account_that_does_not_match_is_held_whatever_its_
 
 #[test]
 fn a_staged_account_stays_staged_until_a_join_of_its_person_begins() {
-    let bed = Bed::of(60);
-    let nobody_asked = bed.hired("Nora", "880001", "nora@example.com");
-    let joins_later = bed.hired("Lou", "880002", "lou@example.com");
-    let joins_now = bed.hired("Bo", "880003", "bo@example.com");
-    for person in [&nobody_asked, &joins_later, &joins_now] {
-        bed.handmade(&person.employee_number, &person.email, Status::Staged);
-    }
-    let later = bed.join_on(&joins_later, "2026-03-05", "");
-    let now = bed.join_on(&joins_now, "2026-03-02", "");
-    bed.sync();
-    assert_eq!(bed.status(&nobody_asked), "STAGED");
-    assert_eq!(bed.status(&joins_later), "STAGED");
-    assert_eq!(bed.status(&joins_now), "PROVISIONED");
-    assert_eq!(bed.state(&now), "3");
-    assert_eq!(bed.stage.okta.mails().len(), 1);
+    for lead in ["0s", "30 days"] {
+        let bed = Bed::of(40).with("lifecycle", &format!("create_ahead = \"{lead}\""));
+        let nobody_asked = bed.hired("Nora", "880001", "nora@example.com");
+        let joins_later = bed.hired("Lou", "880002", "lou@example.com");
+        let joins_now = bed.hired("Bo", "880003", "bo@example.com");
+        for person in [&nobody_asked, &joins_later, &joins_now] {
+            bed.handmade(&person.employee_number, &person.email, Status::Staged);
+        }
+        let later = bed.join_on(&joins_later, "2026-03-05", "");
+        let now = bed.join_on(&joins_now, "2026-03-02", "");
+        bed.sync();
+        bed.nothing_happens();
+        assert_eq!(bed.status(&nobody_asked), "STAGED");
+        assert_eq!(bed.status(&joins_later), "STAGED");
+        assert_eq!(bed.status(&joins_now), "PROVISIONED");
+        assert_eq!(bed.state(&now), "3");
+        assert_eq!(bed.stage.okta.mails().len(), 1);
 
-    bed.at("2026-03-05T00:00:30Z");
-    bed.sync();
-    assert_eq!(bed.status(&nobody_asked), "STAGED");
-    assert_eq!(bed.status(&joins_later), "PROVISIONED");
-    assert_eq!(bed.state(&later), "3");
+        bed.at("2026-03-05T00:00:30Z");
+        bed.sync();
+        assert_eq!(bed.status(&nobody_asked), "STAGED");
+        assert_eq!(bed.status(&joins_later), "PROVISIONED");
+        assert_eq!(bed.state(&later), "3");
+    }
+}
+
+#[test]
+fn an_account_without_a_person_is_reported_and_never_written_to() {
+    let bed = Bed::of(40);
+    let robot = bed.handmade("", "robot@example.com", Status::Active);
+    bed.stage.okta.add_member(&bed.okta_group("Sales"), &robot);
+    bed.access("Add", &bed.employee(20), &["app-jira"], "");
+    let report = bed.sync();
+    assert!(!report.needs_attention(), "{:#?}", report.actions);
+    bed.nothing_happens();
+    assert_eq!(bed.account_of(&robot).groups, ["Sales"]);
+    let items = bed.drift().items;
+    let item = items.iter().find(|item| item.person.okta_id.as_deref() == Some(&robot)).unwrap();
+    assert_eq!((item.fact, item.disposition), ("account", "unmanaged"));
 }
 
 #[test]
@@ -319,7 +337,7 @@ fn a_recycled_address_revives_nobodys_account() {
     for match_on in
         ["match = [\"employeeNumber\", \"login\"]", "match = [\"employeeNumber\", \"email\"]"]
     {
-        let bed = Bed::of(60).configure("match = [\"employeeNumber\", \"login\"]", match_on);
+        let bed = Bed::of(40).configure("match = [\"employeeNumber\", \"login\"]", match_on);
         let leaver = bed.employee(20);
         bed.leave(&leaver);
         bed.sync();
@@ -342,7 +360,7 @@ fn a_recycled_address_revives_nobodys_account() {
 
 #[test]
 fn a_recycled_address_does_not_take_over_an_account_without_a_number_either() {
-    let bed = Bed::of(60);
+    let bed = Bed::of(40);
     let first = bed.hired("Nora", "", "nora@example.com");
     let account = bed.handmade("", "nora@example.com", Status::Active);
     bed.sync();
@@ -357,7 +375,7 @@ fn a_recycled_address_does_not_take_over_an_account_without_a_number_either() {
 
 #[test]
 fn an_empty_number_matches_nobody_and_a_joiner_without_one_gets_an_account() {
-    let bed = Bed::of(60);
+    let bed = Bed::of(40);
     bed.handmade("", "service@example.com", Status::Active);
     let joiner = bed.hired("Nora", "", "nora@example.com");
     let join = bed.join(&joiner, &[]);
@@ -368,7 +386,7 @@ fn an_empty_number_matches_nobody_and_a_joiner_without_one_gets_an_account() {
 
 #[test]
 fn a_joiner_without_an_address_waits_and_nothing_is_sent_to_be_refused() {
-    let bed = Bed::of(60);
+    let bed = Bed::of(40);
     let joiner = bed.hired("Nora", "880001", "");
     let join = bed.join(&joiner, &["app-jira"]);
     bed.forget_calls();
@@ -388,7 +406,7 @@ fn a_joiner_without_an_address_waits_and_nothing_is_sent_to_be_refused() {
 
 #[test]
 fn a_leaver_whose_account_was_deleted_and_made_again_by_hand_loses_the_new_one() {
-    let bed = Bed::of(60);
+    let bed = Bed::of(40);
     let newcomer = bed.newcomer(0);
     bed.join(&newcomer, &[]);
     bed.sync();
@@ -407,11 +425,11 @@ fn a_leaver_whose_account_was_deleted_and_made_again_by_hand_loses_the_new_one()
 #[test]
 fn a_protected_user_stays_protected_whatever_name_or_address_changes() {
     for by_login in [true, false] {
-        let probe = Bed::of(60);
+        let probe = Bed::of(40);
         let person = probe.employee(20);
         let name = if by_login { person.email.clone() } else { person.user_name.clone() };
         drop(probe);
-        let bed = Bed::of(60).with("guard", &format!("protected_users = [\"{name}\"]"));
+        let bed = Bed::of(40).with("guard", &format!("protected_users = [\"{name}\"]"));
         bed.sync();
         let id = bed.account(&person).unwrap().id;
         let renamed = serde_json::json!({"login": "x@example.com", "email": "x@example.com"});
@@ -429,7 +447,7 @@ fn a_protected_user_stays_protected_whatever_name_or_address_changes() {
 
 #[test]
 fn a_protected_group_stays_protected_under_another_name() {
-    let bed = Bed::of(60).with("guard", "protected_groups = [\"app-jira\"]");
+    let bed = Bed::of(40).with("guard", "protected_groups = [\"app-jira\"]");
     let employee = bed.employee(20);
     bed.sync();
     let group = bed.okta_group("app-jira");
@@ -444,7 +462,7 @@ fn a_protected_group_stays_protected_under_another_name() {
 
 #[test]
 fn a_birthright_group_goes_on_under_another_name_and_another_group_of_its_name_means_nothing() {
-    let bed = Bed::of(60);
+    let bed = Bed::of(40);
     bed.sync();
     let sales = bed.okta_group("Sales");
     bed.stage.okta.rename_group(&sales, "Revenue");
@@ -459,7 +477,7 @@ fn a_birthright_group_goes_on_under_another_name_and_another_group_of_its_name_m
 
 #[test]
 fn a_catalog_item_goes_on_under_another_name_and_another_item_of_its_name_means_nothing() {
-    let bed = Bed::of(60);
+    let bed = Bed::of(40);
     bed.sync();
     let item = bed.stage.company.item_id("Okta offboarding").unwrap();
     bed.stage.servicenow.update("sc_cat_item", &item, &[("name", "Say goodbye")]);
@@ -488,7 +506,7 @@ fn a_catalog_item_goes_on_under_another_name_and_another_item_of_its_name_means_
 
 #[test]
 fn an_account_that_holds_an_administrator_role_is_never_written_to_and_the_request_says_so() {
-    let bed = Bed::of(60);
+    let bed = Bed::of(40);
     let admin = bed.employee(20);
     bed.join(&admin, &[]);
     bed.sync();

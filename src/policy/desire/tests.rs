@@ -123,6 +123,7 @@ impl Case {
             linked: self.linked,
             made: self.made,
             dormant: false,
+            by_record: false,
             effected: self.effected.as_ref(),
             baseline: &self.baseline,
         };
@@ -189,7 +190,7 @@ fn a_leave_deactivates_and_takes_every_membership_and_a_new_join_starts_afresh()
 
     let back = case().on("2026-05-02", &[again, leave, join]);
     assert_eq!(status(&back), Some((Wish::Active, "R3".to_owned())));
-    assert_eq!(is_member(&back, "g1"), None);
+    assert_eq!(is_member(&back, "g1"), Some((false, "R3".to_owned())));
     assert_eq!(is_member(&back, "gs"), Some((true, "R3".to_owned())));
 }
 
