@@ -71,6 +71,14 @@ pub struct Desired {
     pub next: Option<Instant>,
 }
 
+impl Desired {
+    /// Whether a fact of this origin is what a withdrawn request gave together with the account:
+    /// it goes without waiting for what becomes of the account.
+    pub fn takes_back(&self, origin: &Origin) -> bool {
+        self.status.as_ref().is_some_and(|status| status.undone && status.origin == *origin)
+    }
+}
+
 /// Everything about one person that deciding needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {

@@ -211,8 +211,6 @@ fn wait_for_a_name(found: &mut [Drift]) {
 /// there, and a leaver loses nothing before the account is disabled. What a withdrawn request gave
 /// goes without waiting.
 fn follow_the_account(found: &mut [Drift], desired: &Desired) {
-    let withdrawn = desired.status.as_ref().filter(|status| status.undone);
-    let withdrawn = withdrawn.map(|status| status.origin.clone());
     let account = found
         .iter()
         .find(|drift| {
@@ -232,7 +230,7 @@ fn follow_the_account(found: &mut [Drift], desired: &Desired) {
     };
     for drift in found.iter_mut().filter(overtakes) {
         let follows = match drift.remedy {
-            Some(Remedy::Remove) => leaving && withdrawn.as_ref() != Some(&drift.origin),
+            Some(Remedy::Remove) => leaving && !desired.takes_back(&drift.origin),
             Some(Remedy::Add | Remedy::Update) => !leaving,
             _ => false,
         };

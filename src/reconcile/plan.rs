@@ -28,6 +28,8 @@ pub struct Planned {
     pub gate: Gate,
     /// Part of the set of differences that closed requests would explain.
     pub history: bool,
+    /// It takes back what a withdrawn request gave, which waits for nothing.
+    pub taken_back: bool,
     /// What it would change, as the fact is now. A status that counts as active is `active`: an
     /// expired password makes no other action of it.
     pub before: Option<String>,
@@ -63,7 +65,8 @@ impl Planned {
         }
         let revives = first.before.as_deref() == Some("deprovisioned");
         match (&first.action.step, &self.action.step) {
-            (Step::Deactivate, Step::ClearSessions | Step::RemoveMember { .. })
+            (Step::Deactivate, Step::RemoveMember { .. }) => !self.taken_back,
+            (Step::Deactivate, Step::ClearSessions)
             | (
                 Step::Create { .. },
                 Step::Activate { .. }
@@ -132,6 +135,7 @@ pub fn actions(
         reason: drift.reason.clone(),
         gate: gate(drift),
         history: drift.history,
+        taken_back: desired.takes_back(&drift.origin),
         before: before(drift, account),
     };
     let todo = |drift: &&Drift| {

@@ -34,6 +34,7 @@ fn planned(person: &str, step: Step) -> Planned {
         reason: "asked for".to_owned(),
         gate: Gate::Open,
         history: false,
+        taken_back: false,
     }
 }
 
