@@ -11,6 +11,7 @@ fn environment() -> Environment {
     let variables = [("SN", "snow-secret"), ("OKTA", "okta-secret"), ("EMPTY", "")];
     Environment {
         variables: variables.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter().collect(),
+        ..Environment::default()
     }
 }
 
@@ -52,7 +53,13 @@ fn the_shipped_example_can_be_used_as_it_is() {
     let variables =
         BTreeMap::from([("CREDENTIALS_DIRECTORY".to_owned(), folder.path().display().to_string())]);
     let text = std::fs::read_to_string("config.toml").unwrap();
-    let config = parse(&text, Path::new("config.toml"), None, &Environment { variables }).unwrap();
+    let config = parse(
+        &text,
+        Path::new("config.toml"),
+        None,
+        &Environment { variables, ..Environment::default() },
+    )
+    .unwrap();
     assert!(config.policy.observe, "an example that writes would be a trap");
     assert_eq!(config.policy.requests.len(), 7);
     assert_eq!(config.policy.requests[5].approval, Approval::Order);
@@ -211,7 +218,7 @@ fn the_file_is_the_named_one_the_instances_or_the_usual_one() {
     assert_eq!(path(None, Some("emea"), &none).unwrap(), Path::new("/etc/goldthread/emea.toml"));
     assert!(path(None, Some("../../etc/passwd"), &none).is_err());
     let variables = BTreeMap::from([("GOLDTHREAD_CONFIG".to_owned(), "/tmp/g.toml".to_owned())]);
-    let environment = Environment { variables };
+    let environment = Environment { variables, ..Environment::default() };
     assert_eq!(path(None, None, &environment).unwrap(), Path::new("/tmp/g.toml"));
     assert_eq!(path(Some(Path::new("x.toml")), None, &environment).unwrap(), Path::new("x.toml"));
 }

@@ -6,8 +6,10 @@ mod completions;
 #[cfg(feature = "sim")]
 mod demo;
 mod drift;
+mod explain;
 #[cfg(feature = "sim")]
 mod folder;
+mod hold;
 mod render;
 mod run;
 mod session;
@@ -31,6 +33,8 @@ FIRST STEPS
   goldthread simulate             the same simulators, to try things by hand with curl
   goldthread plan                 with a configuration: what would be done, writing nothing
   goldthread drift                is Okta right? every difference, with its request number
+  goldthread explain PERSON       why is this person in this group, and why not in that one?
+  goldthread hold list            what waits for a person's yes
   goldthread sync                 one cycle now
   goldthread run                  the daemon (systemd runs this one)
 
@@ -81,6 +85,12 @@ enum Command {
     Plan(sync::Args),
     /// Is Okta right? Every difference, with the request that it comes from. Writes nothing.
     Drift(drift::Args),
+    /// Why is this person's account as it is? Each fact with everything that speaks for and against
+    /// it. Writes nothing.
+    Explain(explain::Args),
+    /// Actions that wait for a person's yes: list them, release them, dismiss them.
+    #[command(subcommand)]
+    Hold(hold::Command),
     /// The whole job in the terminal, against simulators of both systems. Needs no configuration.
     ///
     /// A joiner, a mover, a leaver, access granted, a change by hand in Okta and its repair: each
@@ -139,6 +149,14 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Plan(args) => {
             session::log(log_format)?;
             sync::plan(&place, &args).await
+        }
+        Command::Explain(args) => {
+            session::log(log_format)?;
+            explain::explain(&place, &args).await
+        }
+        Command::Hold(command) => {
+            session::log(log_format)?;
+            hold::hold(&place, command)
         }
         Command::Drift(args) => {
             session::log(log_format)?;

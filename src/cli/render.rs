@@ -1,5 +1,6 @@
 //! Reports as text for people, and as JSON for programs.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
@@ -7,7 +8,18 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 
 use super::session::Failure;
-use crate::engine::{ActionReport, CycleReport, DriftReport};
+use crate::engine::{
+    ActionReport, ChangeView, CycleReport, DriftReport, Explanation, FactView, HoldReport, HoldView,
+};
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+}
 
 /// Prints a text on standard output. A reader that has seen enough is no error.
 pub fn out(text: &str) -> Result<(), Failure> {
@@ -85,8 +97,11 @@ fn what(action: &ActionReport) -> String {
     if action.action == Some("create") {
         return action.groups.join(", ");
     }
-    let changes: Vec<String> = action
-        .changes
+    changed(&action.changes)
+}
+
+fn changed(changes: &BTreeMap<String, ChangeView>) -> String {
+    let changes: Vec<String> = changes
         .iter()
         .map(|(attribute, change)| {
             format!(
@@ -150,6 +165,154 @@ pub fn drift(report: &DriftReport) -> String {
         summary.held,
         count(summary.unmanaged, "account", "accounts")
     );
+    text
+}
+
+/// What waits for a person's yes, a set at a time.
+pub fn holds(report: &HoldReport) -> String {
+    if report.holds.is_empty() {
+        return "Nothing waits for anybody.".to_owned();
+    }
+    let mut sets: BTreeMap<Option<&str>, Vec<&HoldView>> = BTreeMap::new();
+    for hold in &report.holds {
+        sets.entry(hold.set.as_deref()).or_default().push(hold);
+    }
+    let mut text = String::new();
+    for (set, holds) in sets {
+        let reason = holds.first().map_or("", |hold| hold.reason.as_str());
+        if let Some(set) = set {
+            let _ = writeln!(text, "Set {set}: {reason}");
+        }
+        let _ = writeln!(text, "{}\n", hold_table(&holds, set.is_none()));
+    }
+    let _ = write!(
+        text,
+        "{} for a person's yes. To carry them out once: goldthread hold release ID… | --set ID | \
+         --all --because TEXT; to leave them alone: goldthread hold dismiss ID… --because TEXT",
+        count(report.holds.len(), "action waits", "actions wait")
+    );
+    text
+}
+
+fn hold_table(holds: &[&HoldView], why: bool) -> Table {
+    let mut table = table();
+    table.set_header(["id", "request", "action", "person", "what", "since", "why"]);
+    for hold in holds {
+        let released = hold
+            .released
+            .as_ref()
+            .map(|released| format!("released by {}: {}", released.by, released.because));
+        let reason = if why { hold.reason.clone() } else { String::new() };
+        table.add_row([
+            hold.id.to_string(),
+            hold.request.clone().unwrap_or_else(|| "-".to_owned()),
+            hold.action.clone(),
+            hold.person.name().to_owned(),
+            hold.group.clone().unwrap_or_else(|| changed(&hold.changes)),
+            hold.since.clone(),
+            released.unwrap_or(reason),
+        ]);
+    }
+    table
+}
+
+/// What a person just said yes or no to.
+pub fn said(holds: &[HoldView], done: &str) -> String {
+    let holds: Vec<&HoldView> = holds.iter().collect();
+    let next = match done {
+        "released" => "The next cycle carries them out, if they are still the same.",
+        _ => "They are left alone while they stay the same.",
+    };
+    format!(
+        "{}\n\n{} {done}. {next}",
+        hold_table(&holds, true),
+        count(holds.len(), "action", "actions")
+    )
+}
+
+/// Why one person's account is as it is.
+pub fn explanation(explanation: &Explanation) -> String {
+    let mut text = String::new();
+    let person = &explanation.person;
+    let _ = writeln!(
+        text,
+        "{} (sys_user {}, {})",
+        person.name(),
+        person.user_name.as_deref().unwrap_or("-"),
+        person.sys_id.as_deref().unwrap_or("-")
+    );
+    let _ = match &explanation.account {
+        Some(account) => writeln!(
+            text,
+            "Okta account {} is {}, {} by {} on {}",
+            account.okta_id,
+            account.status,
+            if account.created { "created" } else { "linked" },
+            account.origin,
+            account.since
+        ),
+        None => writeln!(text, "No Okta account"),
+    };
+    let _ = writeln!(text, "Should be: {}\n", explanation.status);
+    for fact in &explanation.facts {
+        let _ = writeln!(text, "{}", fact_text(fact));
+    }
+    if !explanation.requests.is_empty() {
+        let mut table = table();
+        table.set_header(["request", "operation", "state", "approval", "from", "until", "note"]);
+        for request in &explanation.requests {
+            let note = match (&request.problem, request.vanished, request.in_force) {
+                (Some(problem), _, _) => problem.clone(),
+                (None, true, _) => "no longer readable in ServiceNow".to_owned(),
+                (None, false, true) => "in force".to_owned(),
+                (None, false, false) => "not in force".to_owned(),
+            };
+            table.add_row([
+                request.number.clone(),
+                request.operation.unwrap_or("-").to_owned(),
+                request.state.to_owned(),
+                request.approval.to_owned(),
+                request.starts.clone().unwrap_or_else(|| "-".to_owned()),
+                request.ends.clone().unwrap_or_else(|| "-".to_owned()),
+                note,
+            ]);
+        }
+        let _ = writeln!(text, "\n{table}");
+    }
+    if !explanation.holds.is_empty() {
+        let holds: Vec<&HoldView> = explanation.holds.iter().collect();
+        let _ = writeln!(text, "\n{}", hold_table(&holds, true));
+    }
+    let source = if explanation.live { "read just now" } else { "as last observed" };
+    let differing = explanation.facts.iter().filter(|fact| !fact.in_sync).count();
+    let _ = write!(
+        text,
+        "\n{} of {} in sync ({source})",
+        explanation.facts.len() - differing,
+        count(explanation.facts.len(), "fact", "facts")
+    );
+    text
+}
+
+fn fact_text(fact: &FactView) -> String {
+    let mark = if fact.in_sync { " " } else { "!" };
+    let name = fact.name.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
+    let desired = shown(fact.desired.as_deref());
+    let is = if fact.in_sync {
+        String::new()
+    } else {
+        format!(", is {}", shown(fact.actual.as_deref()))
+    };
+    let origin = fact.origin.as_deref().unwrap_or("unattributed");
+    let since = fact.since.as_deref().map(|at| format!(" since {at}")).unwrap_or_default();
+    let mut text =
+        format!("{mark} {}{name}: {desired}{is} ({origin}, {}{since})", fact.fact, fact.cause);
+    for reason in &fact.reasons {
+        let _ = write!(text, "\n    + {}", reason.text);
+    }
+    for against in &fact.against {
+        let _ = write!(text, "\n    - {against}");
+    }
     text
 }
 

@@ -100,10 +100,18 @@ pub struct Place {
 impl Place {
     /// Reads and checks the configuration.
     pub fn load(&self) -> Result<Arc<Config>, Failure> {
-        let environment = Environment::current();
+        self.load_in(&Environment::current())
+    }
+
+    /// The same for verbs that need neither system: secrets are not looked for.
+    pub fn load_offline(&self) -> Result<Arc<Config>, Failure> {
+        self.load_in(&Environment { without_secrets: true, ..Environment::current() })
+    }
+
+    fn load_in(&self, environment: &Environment) -> Result<Arc<Config>, Failure> {
         let instance = self.instance.as_deref();
-        let path = config::path(self.config.as_deref(), instance, &environment)?;
-        Ok(Arc::new(config::load(&path, instance, &environment)?))
+        let path = config::path(self.config.as_deref(), instance, environment)?;
+        Ok(Arc::new(config::load(&path, instance, environment)?))
     }
 }
 

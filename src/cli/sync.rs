@@ -16,15 +16,7 @@ pub struct Args {
     person: Option<String>,
     /// How the result is printed.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// For people.
-    Text,
-    /// One JSON document.
-    Json,
+    format: render::Format,
 }
 
 impl Args {
@@ -53,8 +45,8 @@ pub async fn plan(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
 
 fn print(args: &Args, report: &CycleReport) -> Result<ExitCode, Failure> {
     match args.format {
-        Format::Text => render::out(&render::cycle(report))?,
-        Format::Json => render::json(report)?,
+        render::Format::Text => render::out(&render::cycle(report))?,
+        render::Format::Json => render::json(report)?,
     }
     Ok(if report.needs_attention() { exit::differs() } else { exit::done() })
 }

@@ -14,7 +14,7 @@ use crate::model::{
     SysId,
 };
 use crate::okta::{self, Performed};
-use crate::reconcile::diff::{Disposition, Drift, Remedy};
+use crate::reconcile::diff::{Disposition, Drift};
 use crate::reconcile::guard::key_text;
 use crate::reconcile::plan::{Gate, Planned};
 use crate::store::{Entry, NewHold, StoreError};
@@ -107,7 +107,12 @@ impl Engine {
             if self.rehires(&intent)? {
                 self.store.end_adoption(&intent.person)?;
             }
-            self.store.intend(&entry, self.now())
+            let thread = self.store.intend(&entry, self.now())?;
+            if released {
+                // Used once, whatever becomes of it.
+                self.store.end_hold(&planned.fingerprint(), Some(thread.action))?;
+            }
+            Ok(thread)
         })?;
         let on_wire = okta::Thread { request: &thread.request, action: thread.action };
         let performed = hands.okta.perform(&intent.step, intent.account.as_ref(), &on_wire).await;
@@ -132,7 +137,8 @@ impl Engine {
         Ok(performed)
     }
 
-    /// Whether somebody is hired again by this, rather than back from a leave of absence.
+    /// Whether somebody is hired again by this, rather than back from a leave of absence, or from
+    /// a leave that was withdrawn.
     fn rehires(&self, action: &Action) -> Result<bool, StoreError> {
         let (Step::Activate { .. }, Some(account), Cause::Request) =
             (&action.step, &action.account, action.cause)
@@ -144,6 +150,7 @@ impl Engine {
         let join = |mandate: &Mandate| {
             action.origin.request() == Some(&mandate.request)
                 && mandate.terms.operation == Operation::Join
+                && !mandate.was_undone()
         };
         Ok(dormant && self.store.mandates_of(&action.person)?.iter().any(join))
     }
@@ -242,37 +249,44 @@ impl Engine {
             .filter(|held| held.limited)
             .map(|held| &held.planned.action.person)
             .collect();
-        for (id, before) in &preview.decision.differing {
-            if unseen.contains(id) {
-                continue;
-            }
-            if !touched.people.contains(id) {
-                // Limits slide, and what stands in the way elsewhere may be gone.
-                let waits = limited.contains(id) || before.drifts.iter().any(Drift::is_stuck);
-                let again =
-                    if unbegun.contains(id) { Some(now) } else { waits.then(|| now + LIMIT_PAUSE) };
-                let next = [before.desired.next, again].into_iter().flatten().min();
+        // One commit for everybody: each would wait for the disk.
+        self.store.atomically(|| {
+            for (id, before) in &preview.decision.differing {
+                if unseen.contains(id) {
+                    continue;
+                }
+                if !touched.people.contains(id) {
+                    // Limits slide, and what stands in the way elsewhere may be gone.
+                    let waits = limited.contains(id) || before.drifts.iter().any(Drift::is_stuck);
+                    let again = if unbegun.contains(id) {
+                        Some(now)
+                    } else {
+                        waits.then(|| now + LIMIT_PAUSE)
+                    };
+                    let next = [before.desired.next, again].into_iter().flatten().min();
+                    self.store.looked_at(id, next)?;
+                    self.remember(before, surroundings)?;
+                    continue;
+                }
+                let Some(judged) = self.judge(id, surroundings)? else { continue };
+                self.remember(&judged, surroundings)?;
+                for drift in judged.drifts.iter().filter(|drift| drift.has_no_way()) {
+                    tracing::error!(
+                        request = %drift.origin,
+                        sys_id = %id,
+                        "{}: {} cannot be carried out: {}",
+                        drift.origin,
+                        drift.desired.as_deref().unwrap_or("this"),
+                        drift.reason
+                    );
+                }
+                self.keep_refusals(&judged, touched)?;
+                let again = self.next_look(&judged, touched, report);
+                let next = [judged.desired.next, again].into_iter().flatten().min();
                 self.store.looked_at(id, next)?;
-                self.remember(before, surroundings)?;
-                continue;
             }
-            let Some(judged) = self.judge(id, surroundings)? else { continue };
-            self.remember(&judged, surroundings)?;
-            for drift in judged.drifts.iter().filter(|drift| has_no_way(drift)) {
-                tracing::error!(
-                    request = %drift.origin,
-                    sys_id = %id,
-                    "{}: {} cannot be carried out: {}",
-                    drift.origin,
-                    drift.desired.as_deref().unwrap_or("this"),
-                    drift.reason
-                );
-            }
-            self.keep_refusals(&judged, touched)?;
-            let again = self.next_look(&judged, touched, report);
-            let next = [judged.desired.next, again].into_iter().flatten().min();
-            self.store.looked_at(id, next)?;
-        }
+            Ok(())
+        })?;
         self.describe_waiting(preview, report)?;
         Ok(())
     }
@@ -355,17 +369,24 @@ impl Engine {
     /// Keeps what waits, and warns of what is new among it.
     pub(super) fn keep_holds(&self, preview: &Preview) -> Result<(), EngineError> {
         let mut holds = Vec::new();
+        let dismissed: BTreeSet<String> = preview
+            .verdict
+            .held
+            .iter()
+            .filter(|held| held.dismissed)
+            .map(|held| held.planned.fingerprint())
+            .collect();
         for held in &preview.verdict.held {
             let view = self.action_report(&held.planned, "held", Some(held.reason.clone()))?;
             holds.push((
                 NewHold {
                     fingerprint: held.planned.fingerprint(),
-                    person: held.planned.action.person.as_str().to_owned(),
+                    person: held.planned.action.person.clone(),
                     action: held.planned.action.step.name().to_owned(),
-                    group: view.group.clone(),
+                    group: held.planned.action.step.group().cloned(),
                     request: held.planned.action.origin.to_string(),
                     parent: view.parent.clone(),
-                    cause: held.planned.action.cause.as_str(),
+                    cause: held.planned.action.cause,
                     changes: serde_json::to_string(&view.changes).unwrap_or_default(),
                     reason: held.reason.clone(),
                     set: held.set.map(str::to_owned),
@@ -373,12 +394,22 @@ impl Engine {
                 view,
             ));
         }
-        let looked_at: BTreeSet<String> =
-            preview.decision.looked_at.iter().map(|id| id.as_str().to_owned()).collect();
+        let released: BTreeSet<String> = preview
+            .verdict
+            .approved
+            .actions()
+            .iter()
+            .filter(|approved| approved.released)
+            .map(|approved| approved.planned.fingerprint())
+            .collect();
         let rows: Vec<NewHold> = holds.iter().map(|(hold, _)| hold.clone()).collect();
-        let news: BTreeSet<String> =
-            self.store.keep_holds(&looked_at, &rows, self.now())?.into_iter().collect();
+        let mut news: BTreeSet<String> = self
+            .store
+            .keep_holds(&preview.decision.looked_at, &rows, &released, self.now())?
+            .into_iter()
+            .collect();
 
+        news.retain(|fingerprint| !dismissed.contains(fingerprint));
         let mut sets: BTreeMap<&str, usize> = BTreeMap::new();
         for (hold, view) in holds.iter().filter(|(hold, _)| news.contains(&hold.fingerprint)) {
             if let Some(set) = &hold.set {
@@ -390,10 +421,10 @@ impl Engine {
                 parent = hold.parent.as_deref().unwrap_or(""),
                 action = hold.action,
                 outcome = "held",
-                cause = hold.cause,
+                cause = hold.cause.as_str(),
                 login = view.person.login.as_deref().unwrap_or(""),
-                sys_id = hold.person,
-                group = hold.group.as_deref().unwrap_or(""),
+                sys_id = %hold.person,
+                group = view.group.as_deref().unwrap_or(""),
                 cycle = preview.cycle,
                 "{}: held: {} of {}: {}",
                 hold.request,
@@ -418,13 +449,6 @@ impl Engine {
         self.store.set_meta("quarantined", quarantined)?;
         Ok(())
     }
-}
-
-/// A status that Okta has no way to, from where the account is.
-fn has_no_way(drift: &Drift) -> bool {
-    drift.disposition == Disposition::Blocked
-        && drift.remedy == Some(Remedy::ClearSessions)
-        && drift.key == FactKey::Status
 }
 
 /// Whether later steps for the same person make no sense without this one.

@@ -7,6 +7,7 @@ use super::report::CycleReport;
 use super::surroundings::Surroundings;
 use super::{Engine, EngineError, Hands};
 use crate::model::{Instant, SysId};
+use crate::okta::rival;
 use crate::reconcile::guard::{self, Verdict};
 use crate::reconcile::plan::plan;
 use crate::store::CycleRow;
@@ -27,6 +28,8 @@ pub enum Scope {
 pub struct Preview {
     pub(super) cycle: i64,
     pub(super) full: bool,
+    /// Only one person is asked about.
+    pub(super) one_person: bool,
     pub(super) started: Instant,
     pub(super) surroundings: Surroundings,
     /// Everybody whom this cycle looked at and whose facts differ.
@@ -74,9 +77,9 @@ impl Engine {
         started: Instant,
     ) -> Result<Preview, EngineError> {
         let observed = self.observe(scope, cycle).await?;
-        let mut surroundings = self.surroundings().await?;
-        let mut context = self.guard_context(amnesia)?;
+        let mut surroundings = self.surroundings(true).await?;
         let mut decision = self.decide(&observed.people, &surroundings)?;
+        let mut context = self.guard_context(amnesia, &decision.looked_at)?;
         let mut verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
 
         // A page of a list may be older than what it leads to: whoever would be acted on is read
@@ -103,9 +106,11 @@ impl Engine {
             decision.replace(self.decide(&again, &surroundings)?);
             verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
         }
+        self.name_rivals(&mut verdict).await?;
         Ok(Preview {
             cycle,
             full: *scope == Scope::Full,
+            one_person: matches!(scope, Scope::Person(_)),
             started,
             surroundings,
             decision,
@@ -113,6 +118,30 @@ impl Engine {
             people: observed.count,
             implausible: observed.implausible,
         })
+    }
+
+    /// Says who keeps changing a contested fact back, where Okta's log tells.
+    async fn name_rivals(&self, verdict: &mut Verdict) -> Result<(), EngineError> {
+        let now = self.now();
+        let window = chrono::Duration::from_std(self.config.limits.window)
+            .unwrap_or(chrono::Duration::days(1));
+        for held in &mut verdict.held {
+            let (Some(key), Some(account)) = (&held.contested, &held.planned.action.account) else {
+                continue;
+            };
+            // Who it is helps a person; that nobody can tell holds nothing up.
+            let events = match self.okta.events_about(account, now - window, now).await {
+                Ok(events) => events.unwrap_or_default(),
+                Err(error) => {
+                    tracing::debug!("the System Log could not be read: {error}");
+                    continue;
+                }
+            };
+            if let Some(name) = rival(&events, key) {
+                held.reason = format!("{}, last by {name}", held.reason);
+            }
+        }
+        Ok(())
     }
 
     /// Runs one cycle: preview, then act on what was approved, then write back.

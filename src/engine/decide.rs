@@ -5,17 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::surroundings::{Claims, Surroundings, claims_of};
 use super::{Engine, EngineError};
 use crate::model::{
-    AccountId, AccountStatus, Cause, FactKey, GroupId, Mandate, Origin, Person, Presence, SysId,
+    Account, AccountId, AccountStatus, Cause, FactKey, GroupId, Instant, Mandate, Operation,
+    Origin, Person, Presence, SysId,
 };
 use crate::policy::desire::{Desired, Fact, INACTIVE_RECORD, Subject, desire, identify};
-use crate::policy::lifecycle::Wish;
+use crate::policy::lifecycle::{Wish, fold};
 use crate::reconcile::correlate::{Candidate, Match, correlate};
 use crate::reconcile::diff::{
     Actual, Disposition, Drift, Facts, Known, Remedy, Setting, diff, member,
 };
-use crate::reconcile::guard::{Context, key_text};
+use crate::reconcile::guard::{Context, EMPTY_STORE, Waiting, key_text};
 use crate::reconcile::plan::{Planned, actions, is_dormant};
-use crate::store::{FactRow, Link, StoreError};
+use crate::store::{FactRow, Link, NewHold, StoreError, Word};
 
 /// One person's side of the comparison.
 #[derive(Debug)]
@@ -95,9 +96,12 @@ impl Engine {
         };
         let actual = Actual { account, groups };
         let known = self.known(id)?;
-        let baseline = self.store.baseline_of(id)?;
-        let dormant =
-            actual.account.as_ref().is_some_and(|a| a.status == AccountStatus::Deprovisioned);
+        // Whoever is hired again gets what is asked for now, not what they once had.
+        let baseline = if is_rehire(&mandates, actual.account.as_ref(), now) {
+            BTreeSet::new()
+        } else {
+            self.store.baseline_of(id)?
+        };
         let effected =
             known.get(&FactKey::Status).filter(|fact| fact.established).map(|fact| &fact.origin);
         let by_record =
@@ -107,7 +111,6 @@ impl Engine {
             mandates: &mandates,
             linked: link.is_some(),
             made: self.was_made(id, link.as_ref(), &mandates)?,
-            dormant,
             by_record,
             effected,
             baseline: &baseline,
@@ -366,10 +369,6 @@ impl Engine {
             let stood = before.get(&text).is_some_and(|row| {
                 row.established && row.value == value && row.origin == fact.origin
             });
-            let refused = before
-                .get(&text)
-                .filter(|row| row.value == value && row.origin == fact.origin)
-                .and_then(|row| row.refused.clone());
             let compared = match &key {
                 FactKey::Profile(_) => !is_dormant(judged.actual.account.as_ref()),
                 FactKey::Membership(group) => {
@@ -379,6 +378,10 @@ impl Engine {
                 FactKey::Account | FactKey::Status => true,
             };
             let agrees = compared && !differing.contains(&key) && !account_missing;
+            let refused = before
+                .get(&text)
+                .filter(|row| !agrees && row.value == value && row.origin == fact.origin)
+                .and_then(|row| row.refused.clone());
             rows.push(FactRow { key: text, value, established: agrees || stood, refused, ..fact });
         };
         let desired = &judged.desired;
@@ -389,29 +392,65 @@ impl Engine {
             keep(FactKey::Profile(attribute.clone()), fact.value.clone(), row(fact));
         }
         for (group, fact) in &desired.memberships {
-            if surroundings.groups.contains_key(group) {
-                keep(FactKey::Membership(group.clone()), Some(member(fact.value)), row(fact));
+            let key = FactKey::Membership(group.clone());
+            // A group that was deleted keeps what is known of it.
+            if surroundings.groups.contains_key(group) || before.contains_key(&key_text(&key)) {
+                keep(key, Some(member(fact.value)), row(fact));
             }
         }
         self.store.keep_facts(&judged.person.sys_id, &rows, self.now())
     }
 
     /// What the guard needs to know beside the plan.
-    pub(super) fn guard_context(&self, amnesia: bool) -> Result<Context, EngineError> {
+    ///
+    /// `looked_at` are the people who are decided about now: what waits for them is found again.
+    pub(super) fn guard_context(
+        &self,
+        amnesia: bool,
+        looked_at: &BTreeSet<SysId>,
+    ) -> Result<Context, EngineError> {
         let now = self.now();
         let window = chrono::Duration::from_std(self.config.limits.window)
             .unwrap_or(chrono::Duration::days(1));
-        let (released, dismissed) = self.store.decisions(now)?;
+        let mut released = BTreeSet::new();
+        let mut dismissed = BTreeMap::new();
+        let mut waiting = Vec::new();
+        for hold in self.store.holds(now)? {
+            let NewHold { fingerprint, person, action, group, set, .. } = hold.hold;
+            match (hold.said, set) {
+                (Some(said), _) if said.word == Word::Release => {
+                    released.insert(fingerprint);
+                }
+                (Some(said), _) => {
+                    let text = format!("dismissed by {}: {}", said.by, said.because);
+                    dismissed.insert(fingerprint, text);
+                }
+                (None, Some(set)) if set == EMPTY_STORE || !looked_at.contains(&person) => {
+                    waiting.push(Waiting { fingerprint, set, person, action, group });
+                }
+                (None, _) => {}
+            }
+        }
         Ok(Context {
             managed: self.store.link_count()?,
             done: self.store.done_since(now - window)?,
             group_sizes: self.store.group_sizes()?,
             released,
             dismissed,
+            waiting,
             implausible: self.store.meta("implausible")?.filter(|reason| !reason.is_empty()),
             amnesia: amnesia && self.store.knows_history()?,
         })
     }
+}
+
+/// Whether a join that has not taken effect yet finds a deactivated account.
+fn is_rehire(mandates: &[Mandate], account: Option<&Account>, now: Instant) -> bool {
+    let dormant = account.is_some_and(|it| it.status == AccountStatus::Deprovisioned);
+    dormant
+        && fold(mandates, now).status.is_some_and(|(wish, mandate)| {
+            wish == Wish::Active && mandate.terms.operation == Operation::Join && !mandate.effected
+        })
 }
 
 fn row<T>(fact: &Fact<T>) -> FactRow {

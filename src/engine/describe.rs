@@ -8,12 +8,13 @@ use super::observe::the_one;
 use super::report::{
     ActionReport, ChangeView, CycleReport, DriftItem, DriftReport, DriftSummary, PersonView,
 };
+use super::writeback::Stand;
 use super::{Engine, EngineError};
 use crate::model::{Action, FactKey, GroupId, Origin, Presence, RequestNumber, Step, SysId};
 use crate::reconcile::diff::{Disposition, Drift};
 use crate::reconcile::guard::{self, Verdict};
 use crate::reconcile::plan::{Planned, plan};
-use crate::store::StoreError;
+use crate::store::{Store, StoreError, Word};
 
 impl Engine {
     /// What both sides differ in. Live unless `cached`.
@@ -30,10 +31,10 @@ impl Engine {
                         .to_owned(),
                 ));
             }
-            let surroundings = self.surroundings().await?;
+            let surroundings = self.surroundings(false).await?;
             let everybody = self.store.everybody()?;
             let decision = self.decide(&everybody, &surroundings)?;
-            let context = self.guard_context(false)?;
+            let context = self.guard_context(false, &decision.looked_at)?;
             let verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
             (decision, verdict)
         } else {
@@ -55,15 +56,7 @@ impl Engine {
         only: Option<&SysId>,
         group: Option<&str>,
     ) -> Result<DriftReport, EngineError> {
-        let held: BTreeSet<(SysId, FactKey)> = verdict
-            .held
-            .iter()
-            .flat_map(|held| {
-                let person = &held.planned.action.person;
-                held.planned.keys.iter().map(|key| (person.clone(), key.clone()))
-            })
-            .collect();
-        let reasons: BTreeMap<(SysId, FactKey), &str> = verdict
+        let held: BTreeMap<(SysId, FactKey), &str> = verdict
             .held
             .iter()
             .flat_map(|held| {
@@ -82,9 +75,11 @@ impl Engine {
             for drift in &judged.drifts {
                 let mut item = self.drift_item(judged, drift)?;
                 let at = (id.clone(), drift.key.clone());
-                if item.disposition == "apply" && held.contains(&at) {
+                if let Some(reason) = held.get(&at)
+                    && matches!(item.disposition, "apply" | "hold")
+                {
                     item.disposition = Disposition::Hold.as_str();
-                    reasons[&at].clone_into(&mut item.reason);
+                    (*reason).clone_into(&mut item.reason);
                 }
                 real |= item.disposition != "protected";
                 if group.is_none_or(|group| {
@@ -141,7 +136,11 @@ impl Engine {
                     .iter()
                     .filter(|a| of_wanted(&a.planned))
                     .count(),
-                held: verdict.held.iter().filter(|held| of_wanted(&held.planned)).count(),
+                held: verdict
+                    .held
+                    .iter()
+                    .filter(|held| of_wanted(&held.planned) && !held.dismissed)
+                    .count(),
                 unmanaged,
                 quarantined: verdict.quarantined.is_some(),
             },
@@ -194,20 +193,12 @@ impl Engine {
 
     /// A group's name now, or its id where it is gone.
     pub(super) fn group_name(&self, id: &GroupId) -> Result<String, StoreError> {
-        Ok(self.store.group(id)?.map_or_else(|| id.as_str().to_owned(), |group| group.name))
+        group_name(&self.store, id)
     }
 
     /// Who an action is for, by the state that the store holds now.
     pub(super) fn view_of(&self, person: &SysId) -> Result<PersonView, StoreError> {
-        let row = self.store.person(person)?;
-        let link = self.store.link(person)?;
-        let account = link.as_ref().map(|id| self.store.account(id)).transpose()?.flatten();
-        Ok(PersonView {
-            sys_id: Some(person.as_str().to_owned()),
-            user_name: row.map(|row| row.user_name().to_owned()),
-            login: account.map(|account| account.login().to_owned()),
-            okta_id: link.map(|id| id.as_str().to_owned()),
-        })
+        view_of(&self.store, person)
     }
 
     pub(super) fn action_report(
@@ -282,20 +273,62 @@ impl Engine {
             report.push(self.action_report(planned, "skipped", reason)?);
         }
         for judged in preview.decision.differing.values() {
-            for drift in judged
-                .drifts
-                .iter()
-                .filter(|drift| drift.disposition == Disposition::Hold && drift.remedy.is_none())
+            for drift in judged.drifts.iter().filter(|drift| drift.is_stuck() || drift.has_no_way())
             {
                 report.push(self.held_without_action(drift, self.view_of(&judged.person.sys_id)?));
             }
         }
+        if !preview.one_person {
+            self.describe_earlier(preview, report)?;
+        }
         for stored in self.store.open_requests()? {
-            if let Some((_, text)) = stored.problems.first() {
+            let reference = &stored.request.reference;
+            let why = match (stored.problems.first(), self.stand(&stored, &preview.surroundings)?) {
+                (Some((_, text)), _) => text.clone(),
+                (None, Stand::Waits(_, reason)) if !report.mentions(reference.number.as_str()) => {
+                    reason
+                }
+                _ => continue,
+            };
+            report.push(ActionReport {
+                request: Some(reference.number.as_str().to_owned()),
+                parent: reference.parent.as_ref().map(|parent| parent.as_str().to_owned()),
+                ..self.waiting("request", PersonView::default(), why)
+            });
+        }
+        Ok(())
+    }
+
+    /// Adds what waits since earlier cycles for people whom this one did not look at.
+    fn describe_earlier(
+        &self,
+        preview: &Preview,
+        report: &mut CycleReport,
+    ) -> Result<(), EngineError> {
+        let looked_at = &preview.decision.looked_at;
+        for hold in self.store.holds(self.now())? {
+            let dismissed = hold.said.is_some_and(|said| said.word == Word::Dismiss);
+            if dismissed || looked_at.contains(&hold.hold.person) {
+                continue;
+            }
+            let hold = hold.hold;
+            let view = self.view_of(&hold.person)?;
+            report.push(ActionReport {
+                request: (hold.request != Origin::None.to_string()).then_some(hold.request),
+                parent: hold.parent,
+                action: Step::NAMES.into_iter().find(|name| *name == hold.action),
+                group: hold.group.as_ref().map(|id| self.group_name(id)).transpose()?,
+                changes: serde_json::from_str(&hold.changes).unwrap_or_default(),
+                ..self.waiting(hold.cause.as_str(), view, hold.reason)
+            });
+        }
+        for (person, origin, why) in self.store.refusals()? {
+            if !looked_at.contains(&person) {
                 report.push(ActionReport {
-                    request: Some(stored.request.reference.number.as_str().to_owned()),
-                    parent: stored.request.reference.parent.as_ref().map(|p| p.as_str().to_owned()),
-                    ..self.waiting("request", PersonView::default(), text.clone())
+                    request: request_word(&origin),
+                    parent: parent_word(&origin),
+                    outcome: "failed",
+                    ..self.waiting("request", self.view_of(&person)?, why)
                 });
             }
         }
@@ -328,6 +361,24 @@ impl Engine {
             transient: false,
         }
     }
+}
+
+/// A group's name now, or its id where it is gone.
+pub(super) fn group_name(store: &Store, id: &GroupId) -> Result<String, StoreError> {
+    Ok(store.group(id)?.map_or_else(|| id.as_str().to_owned(), |group| group.name))
+}
+
+/// Who is meant, by the state that the store holds now.
+pub(super) fn view_of(store: &Store, person: &SysId) -> Result<PersonView, StoreError> {
+    let row = store.person(person)?;
+    let link = store.link(person)?;
+    let account = link.as_ref().map(|id| store.account(id)).transpose()?.flatten();
+    Ok(PersonView {
+        sys_id: Some(person.as_str().to_owned()),
+        user_name: row.map(|row| row.user_name().to_owned()),
+        login: account.map(|account| account.login().to_owned()),
+        okta_id: link.map(|id| id.as_str().to_owned()),
+    })
 }
 
 fn view(judged: &Judged) -> PersonView {

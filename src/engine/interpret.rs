@@ -103,7 +103,11 @@ impl Engine {
         }
         let people = terms.people.clone();
         let mandate = mandate(request, rule, terms, stored.history, stored.effected);
-        self.store.keep_mandate(&request.sys_id, &mandate)?;
+        let known = stored.problems.is_empty()
+            && self.store.mandate(&request.sys_id)?.as_ref() == Some(&mandate);
+        if !known {
+            self.store.keep_mandate(&request.sys_id, &mandate)?;
+        }
         Ok(Reading::Ours { problems: Vec::new(), people })
     }
 

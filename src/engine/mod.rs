@@ -7,6 +7,8 @@ mod apply;
 mod cycle;
 mod decide;
 mod describe;
+mod explain;
+mod holds;
 mod interpret;
 mod narrow;
 mod observe;
@@ -15,8 +17,11 @@ mod surroundings;
 mod writeback;
 
 pub use cycle::{Preview, Scope};
+pub use explain::{AccountView, Explanation, FactView, ReasonView, RequestView};
+pub use holds::{HoldReport, HoldView, Released, say, waiting};
 pub use report::{
-    ActionReport, Calls, CycleReport, DriftItem, DriftReport, DriftSummary, PersonView, Summary,
+    ActionReport, Calls, ChangeView, CycleReport, DriftItem, DriftReport, DriftSummary, PersonView,
+    Summary,
 };
 
 use std::collections::BTreeMap;

@@ -23,6 +23,9 @@ const OKTA_OVERLAP: chrono::Duration = chrono::Duration::minutes(5);
 /// A window has no real end: what is changed while it is read comes again with the next one.
 const AHEAD: chrono::Duration = chrono::Duration::days(1);
 
+/// More records than this that show something of others are left to the complete read.
+const MOST_REFERRING: usize = 100;
+
 /// What was observed, and whom it concerns.
 #[derive(Debug, Default)]
 pub(super) struct Observed {
@@ -86,7 +89,8 @@ impl Engine {
 
         let undecided = self.store.meta(UNDECIDED)?.is_some_and(|word| !word.is_empty());
         self.store.set_meta(UNDECIDED, "yes")?;
-        let changed = self.read_people(Some(&window), cycle).await?;
+        let mut changed = self.read_people(Some(&window), cycle).await?;
+        changed.extend(self.read_referring(&changed, cycle).await?);
         let mut requests = self.read_requests(Some(&window), cycle).await?;
         if undecided {
             requests.extend(self.store.unfinished_requests()?);
@@ -235,6 +239,36 @@ impl Engine {
             );
         }
         Ok(changed)
+    }
+
+    /// Reads those again whose records show something of somebody who changed, such as the
+    /// address of their manager: their own rows did not change.
+    async fn read_referring(
+        &self,
+        changed: &[SysId],
+        cycle: i64,
+    ) -> Result<Vec<SysId>, EngineError> {
+        if changed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let referring = self.store.people_referring_to(changed)?;
+        if referring.len() > MOST_REFERRING {
+            tracing::debug!("{} referring records are left to the complete read", referring.len());
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        for id in referring {
+            if let Lookup::Found(person) = self.servicenow.person(&id).await? {
+                found.push(person);
+            }
+        }
+        let now = self.now();
+        let store = &self.store;
+        Ok(store.atomically(|| {
+            let changed = store.keep_people(&found, cycle)?;
+            changed.iter().try_for_each(|person| store.look_again(person, now))?;
+            Ok(changed)
+        })?)
     }
 
     async fn read_requests(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::cycle::Preview;
 
@@ -45,7 +45,7 @@ impl PersonView {
 }
 
 /// From what to what one attribute goes; `None` is null.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeView {
     /// Before.
     pub from: Option<String>,
@@ -143,6 +143,14 @@ impl CycleReport {
         };
         *count += 1;
         self.actions.push(action);
+    }
+
+    /// Whether it is said already that something of a request waits or failed.
+    pub(super) fn mentions(&self, request: &str) -> bool {
+        self.actions.iter().any(|action| {
+            matches!(action.outcome, "held" | "failed" | "planned")
+                && action.request.as_deref() == Some(request)
+        })
     }
 
     pub(super) fn finish(&mut self, calls: Calls, took: chrono::Duration) {

@@ -16,6 +16,8 @@ use crate::store::StoreError;
 
 /// Accounts that were seen to hold an administrator role, among what is pinned.
 const ADMIN: &str = "admin";
+/// The account that we sign in as, among what is remembered.
+const OWN: &str = "own-account";
 const ADMIN_TEXT: &str = "the account holds an Okta administrator role";
 /// How long an answer about an account's roles is believed.
 const ROLES_LAST: chrono::Duration = chrono::Duration::minutes(10);
@@ -144,21 +146,26 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) async fn surroundings(&self) -> Result<Surroundings, EngineError> {
-        let rule_groups = self.rule_groups().await?;
-        let protected = self.protected().await?;
+    /// `ask` allows to ask the two systems for what is not known yet.
+    pub(super) async fn surroundings(&self, ask: bool) -> Result<Surroundings, EngineError> {
+        let rule_groups = self.rule_groups(ask).await?;
+        let protected = self.protected(ask).await?;
         let groups = self.store.managed_groups()?;
         let (schema, claims) = (self.known_schema()?, self.claims()?);
         Ok(Surroundings { protected, groups, rule_groups, schema, claims })
     }
 
-    async fn rule_groups(&self) -> Result<Vec<Option<GroupId>>, EngineError> {
+    async fn rule_groups(&self, ask: bool) -> Result<Vec<Option<GroupId>>, EngineError> {
         let mut rule_groups = Vec::new();
         let mut unusable = Vec::new();
         for rule in &self.config.policy.groups {
             let group = self.pin_group(&rule.name)?;
             match &group {
-                Some(id) if self.store.group(id)?.is_some() => self.manage(id).await?,
+                Some(id) if self.store.group(id)?.is_some() => {
+                    if ask {
+                        self.manage(id).await?;
+                    }
+                }
                 Some(id) => unusable.push(format!(
                     "the group {:?} ({id}) was deleted in Okta; another one of that name has to \
                      be named by its id",
@@ -182,7 +189,7 @@ impl Engine {
         Ok(rule_groups)
     }
 
-    async fn protected(&self) -> Result<Protected, EngineError> {
+    async fn protected(&self, ask: bool) -> Result<Protected, EngineError> {
         let limits = &self.config.limits;
         let mut protected = Protected {
             users: limits.protected_users.iter().map(|text| text.trim().to_lowercase()).collect(),
@@ -206,9 +213,12 @@ impl Engine {
                 protected.accounts.entry(id).or_insert_with(|| ADMIN_TEXT.to_owned());
             }
         }
-        let own = self.own_account.get_or_try_init(|| self.read_own_account()).await?;
-        if let Some(id) = own {
-            protected.accounts.insert(id.clone(), "Goldthread signs in as this account".to_owned());
+        if ask {
+            let own = self.own_account.get_or_try_init(|| self.read_own_account()).await?;
+            self.store.set_meta(OWN, own.as_ref().map_or("", AccountId::as_str))?;
+        }
+        if let Ok(id) = AccountId::parse(&self.store.meta(OWN)?.unwrap_or_default()) {
+            protected.accounts.insert(id, "Goldthread signs in as this account".to_owned());
         }
         Ok(protected)
     }

@@ -19,7 +19,7 @@ const PATIENCE: chrono::Duration = chrono::Duration::hours(1);
 const TRIED: &str = "tried ";
 
 /// Where a whole request stands, over everybody whom it names.
-enum Stand {
+pub(super) enum Stand {
     Done,
     Underway,
     /// A word for the kind of obstacle, and the reason.
@@ -65,7 +65,7 @@ impl Engine {
         Ok(())
     }
 
-    fn stand(
+    pub(super) fn stand(
         &self,
         stored: &StoredRequest,
         surroundings: &Surroundings,

@@ -67,6 +67,20 @@ pub enum Step {
 }
 
 impl Step {
+    /// Every name that [`Step::name`] gives.
+    pub const NAMES: [&'static str; 10] = [
+        "create",
+        "update",
+        "activate",
+        "reactivate",
+        "suspend",
+        "unsuspend",
+        "deactivate",
+        "clear_sessions",
+        "add_member",
+        "remove_member",
+    ];
+
     /// The contract's name for this kind of action.
     pub fn name(&self) -> &'static str {
         match self {

@@ -24,10 +24,12 @@ const ASSERTION_SECONDS: i64 = 300;
 
 /// Sets of scopes, tried one after the other: Okta refuses a whole set for one scope that was not
 /// granted. Okta reference: a `manage` scope includes the reads of its family.
-pub(super) type Scopes = [&'static str; 3];
+pub(super) type Scopes = [&'static str; 4];
 
 /// For a connection that may write.
 pub(super) const WRITING: Scopes = [
+    "okta.users.manage okta.groups.manage okta.users.read okta.groups.read okta.schemas.read \
+     okta.logs.read okta.roles.read",
     "okta.users.manage okta.groups.manage okta.users.read okta.groups.read okta.schemas.read \
      okta.logs.read",
     "okta.users.manage okta.groups.manage okta.schemas.read okta.logs.read",
@@ -35,6 +37,7 @@ pub(super) const WRITING: Scopes = [
 ];
 /// For a connection that only reads.
 pub(super) const READING: Scopes = [
+    "okta.users.read okta.groups.read okta.schemas.read okta.logs.read okta.roles.read",
     "okta.users.read okta.groups.read okta.schemas.read okta.logs.read",
     "okta.users.read okta.groups.read okta.schemas.read",
     "okta.users.read okta.groups.read",

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 use cel::{Context, ExecutionError, Program, Value};
@@ -60,21 +60,35 @@ pub enum EvalError {
     Failed(&'static str),
 }
 
+/// The standard functions. Made once: registering them takes longer than evaluating does.
+static FUNCTIONS: LazyLock<Context<'static, 'static>> = LazyLock::new(Context::default);
+
 /// What an expression is evaluated over: records, their dot-walks nested.
-#[derive(Debug, Clone)]
-pub struct Scope {
-    roots: Vec<(&'static str, Value)>,
-}
+pub struct Scope(Context<'static, 'static>);
 
 impl Scope {
     /// `user`, over a person's record.
     pub fn person(record: &Record) -> Self {
-        Self { roots: vec![("user", nested(record))] }
+        Self::over([("user", record)])
     }
 
     /// `variables` and `request`, over a request.
     pub fn request(variables: &Record, request: &Record) -> Self {
-        Self { roots: vec![("variables", nested(variables)), ("request", nested(request))] }
+        Self::over([("variables", variables), ("request", request)])
+    }
+
+    fn over<const N: usize>(roots: [(&str, &Record); N]) -> Self {
+        let mut context = FUNCTIONS.new_inner_scope();
+        for (name, record) in roots {
+            context.add_variable_from_value(name, nested(record));
+        }
+        Self(context)
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scope(..)")
     }
 }
 
@@ -112,11 +126,10 @@ impl Expression {
         })?;
         {
             let references = program.references();
-            let context = Context::default();
             let unknown = references
                 .functions()
                 .into_iter()
-                .find(|name| !is_operator(name) && !context_knows(&context, name));
+                .find(|name| !is_operator(name) && !is_function(name));
             if let Some(name) = unknown {
                 return Err(CompileError::Function(name.to_owned()));
             }
@@ -162,11 +175,7 @@ impl Expression {
     }
 
     fn evaluate(&self, scope: &Scope) -> Result<Value, EvalError> {
-        let mut context = Context::default();
-        for (name, value) in &scope.roots {
-            context.add_variable_from_value(*name, value.clone());
-        }
-        self.program.execute(&context).map_err(|error| match error {
+        self.program.execute(&scope.0).map_err(|error| match error {
             ExecutionError::NoSuchKey(field) => EvalError::Missing(field.as_str().to_owned()),
             ExecutionError::UndeclaredReference(name) => {
                 EvalError::Missing(name.as_str().to_owned())
@@ -197,14 +206,14 @@ fn is_operator(name: &str) -> bool {
 
 /// Whether the standard library has a function: calling it, as a function or as a
 /// method, says so.
-fn context_knows(context: &Context<'_, '_>, name: &str) -> bool {
+fn is_function(name: &str) -> bool {
     const MACROS: [&str; 6] = ["has", "all", "exists", "exists_one", "map", "filter"];
     if MACROS.contains(&name) {
         return true;
     }
     [format!("{name}()"), format!("''.{name}()")].iter().any(|call| {
         Program::compile(call).is_ok_and(|program| {
-            !matches!(program.execute(context), Err(ExecutionError::UndeclaredReference(_)))
+            !matches!(program.execute(&FUNCTIONS), Err(ExecutionError::UndeclaredReference(_)))
         })
     })
 }

@@ -23,8 +23,8 @@ pub(super) fn as_if_they_stood(mandates: &[Mandate]) -> Option<Vec<Mandate>> {
 }
 
 /// Ties what changes by a withdrawal to the request that was withdrawn, and holds what must not
-/// happen by itself. `made` says that the account was made or activated for the person, rather
-/// than found in use.
+/// happen by itself. `usable` says that there is an account and that the record is active, `made`
+/// that the account was made or activated for the person, rather than found in use.
 pub(super) fn withdraw(
     desired: &mut Desired,
     before: &Desired,

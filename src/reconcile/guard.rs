@@ -8,7 +8,9 @@ use std::time::Duration;
 use globset::GlobSet;
 
 use super::plan::{Gate, Plan, Planned, removals};
-use crate::model::{Account, AccountId, Cause, Done, FactKey, GroupId, Operation, Person, Step};
+use crate::model::{
+    Account, AccountId, Cause, Done, FactKey, GroupId, Operation, Person, Step, SysId,
+};
 use crate::policy::interpret::Problem;
 
 /// `[guard]`, checked.
@@ -100,12 +102,35 @@ pub struct Context {
     pub group_sizes: BTreeMap<GroupId, u32>,
     /// Fingerprints that a person said yes to.
     pub released: BTreeSet<String>,
-    /// Fingerprints that a person dismissed: not carried out, and not said again.
-    pub dismissed: BTreeSet<String>,
+    /// Fingerprints that a person dismissed, with who did and why: not carried out, and not said
+    /// again.
+    pub dismissed: BTreeMap<String, String>,
+    /// What waits already and is not decided now: a set is no smaller because part of it is
+    /// looked at.
+    pub waiting: Vec<Waiting>,
     /// Why the read is complete but implausible, if it is.
     pub implausible: Option<String>,
     /// The first cycle over an empty store while requests are already closed.
     pub amnesia: bool,
+}
+
+/// The set of what disables in the first cycle over an empty store. It waits until somebody says
+/// yes, however often it is found again.
+pub const EMPTY_STORE: &str = "empty-store";
+
+/// An action that waits as part of a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// What makes it the same action.
+    pub fingerprint: String,
+    /// The set.
+    pub set: String,
+    /// For whom.
+    pub person: SysId,
+    /// The contract's name of the action.
+    pub action: String,
+    /// Which group, where it is about one.
+    pub group: Option<GroupId>,
 }
 
 /// A plan that passed every check. Only [`approve`] makes one.
@@ -143,6 +168,8 @@ pub struct Held {
     pub limited: bool,
     /// A person dismissed it.
     pub dismissed: bool,
+    /// Somebody keeps changing this fact back.
+    pub contested: Option<FactKey>,
 }
 
 /// What may be done, what waits, and whether the cycle is quarantined.
@@ -168,20 +195,23 @@ pub fn approve(plan: Plan, limits: &Limits, context: &Context) -> Verdict {
         let wait = |planned: Planned, reason: String| Held {
             set: planned.history.then_some("closed-requests"),
             limited: false,
-            dismissed: context.dismissed.contains(&fingerprint),
+            dismissed: context.dismissed.contains_key(&fingerprint),
+            contested: None,
             planned,
             reason,
         };
         match planned.gate.clone() {
             Gate::Observed(_) => verdict.skipped.push(planned),
             _ if context.released.contains(&fingerprint) => released.push(planned),
-            Gate::Held(reason) => verdict.held.push(wait(planned, reason)),
-            Gate::Open if context.dismissed.contains(&fingerprint) => {
-                let reason = planned.reason.clone();
-                verdict.held.push(wait(planned, reason));
+            _ if context.dismissed.contains_key(&fingerprint) => {
+                verdict.held.push(wait(planned, context.dismissed[&fingerprint].clone()));
             }
+            Gate::Held(reason) => verdict.held.push(wait(planned, reason)),
             Gate::Open => match contested(&planned, limits, context) {
-                Some(reason) => verdict.held.push(wait(planned, reason)),
+                Some((key, reason)) => {
+                    let contested = Some(key);
+                    verdict.held.push(Held { contested, ..wait(planned, reason) });
+                }
                 None => open.push(planned),
             },
         }
@@ -199,10 +229,12 @@ pub fn approve(plan: Plan, limits: &Limits, context: &Context) -> Verdict {
             planned,
             reason: crossed.reason.clone(),
             set: Some(crossed.set),
-            limited: true,
+            limited: crossed.slides,
             dismissed: false,
+            contested: None,
         }));
     }
+    let released = without_followers(released, &open, &mut verdict.held);
     let yes: BTreeSet<String> = released.iter().map(Planned::fingerprint).collect();
     open.extend(released);
     verdict.approved.actions = super::plan::plan(open)
@@ -216,14 +248,53 @@ pub fn approve(plan: Plan, limits: &Limits, context: &Context) -> Verdict {
     verdict
 }
 
+/// A released action whose person's account waits for another one waits with it: nobody loses
+/// access before the account is disabled, or gets it before the account is there.
+fn without_followers(
+    released: Vec<Planned>,
+    open: &[Planned],
+    held: &mut Vec<Held>,
+) -> Vec<Planned> {
+    let leads = |planned: &Planned| {
+        matches!(
+            planned.action.step,
+            Step::Deactivate | Step::Activate { .. } | Step::Create { .. }
+        )
+    };
+    let going: BTreeSet<&SysId> =
+        released.iter().chain(open).filter(|p| leads(p)).map(|p| &p.action.person).collect();
+    let waiting: BTreeSet<SysId> = held
+        .iter()
+        .filter(|held| leads(&held.planned) && !going.contains(&held.planned.action.person))
+        .map(|held| held.planned.action.person.clone())
+        .collect();
+    let follows = |planned: &Planned| {
+        let changes_access = matches!(
+            planned.action.step,
+            Step::RemoveMember { .. } | Step::AddMember { .. } | Step::Update { .. }
+        );
+        changes_access && waiting.contains(&planned.action.person)
+    };
+    let (later, now): (Vec<_>, Vec<_>) = released.into_iter().partition(follows);
+    held.extend(later.into_iter().map(|planned| Held {
+        planned,
+        reason: "released, and waits for what is done to the account itself".to_owned(),
+        set: None,
+        limited: false,
+        dismissed: false,
+        contested: None,
+    }));
+    now
+}
+
 /// A fact that has been corrected often enough: somebody else keeps changing it back.
-fn contested(planned: &Planned, limits: &Limits, context: &Context) -> Option<String> {
+fn contested(planned: &Planned, limits: &Limits, context: &Context) -> Option<(FactKey, String)> {
     if planned.action.cause != Cause::Drift {
         return None;
     }
     let person = planned.action.person.as_str();
-    planned.keys.iter().find_map(|key| {
-        let key = key_text(key);
+    planned.keys.iter().find_map(|fact| {
+        let key = key_text(fact);
         let times = context
             .done
             .iter()
@@ -231,7 +302,8 @@ fn contested(planned: &Planned, limits: &Limits, context: &Context) -> Option<St
             .filter(|done| done.keys.contains(&key))
             .count();
         (times >= limits.max_repeats as usize).then(|| {
-            format!("contested: corrected {times} times already, and changed back each time")
+            let why = format!("contested: corrected {times} times, and changed back each time");
+            (fact.clone(), why)
         })
     })
 }
@@ -248,6 +320,8 @@ pub fn key_text(key: &FactKey) -> String {
 
 struct Crossing {
     set: &'static str,
+    /// Time alone may end it.
+    slides: bool,
     reason: String,
     concerns: Box<dyn Fn(&Planned) -> bool>,
 }
@@ -271,42 +345,56 @@ fn crossings(open: &[Planned], limits: &Limits, context: &Context) -> Vec<Crossi
     let past = || context.done.iter().filter(|done| !done.released);
     let mut found = Vec::new();
 
+    let waiting = |set: &'static str| context.waiting.iter().filter(move |it| it.set == set);
     if let Some(reason) = &context.implausible {
         found.push(Crossing {
             set: "implausible-read",
+            slides: false,
             reason: reason.clone(),
             concerns: Box::new(|planned| planned.action.step.takes_away()),
         });
     }
-    if context.amnesia {
+    let remembered: BTreeSet<String> =
+        waiting(EMPTY_STORE).map(|waiting| waiting.fingerprint.clone()).collect();
+    if context.amnesia || !remembered.is_empty() {
+        let amnesia = context.amnesia;
         found.push(Crossing {
-            set: "empty-store",
+            set: EMPTY_STORE,
+            slides: false,
             reason: "the store is new and requests are closed already: what disables an account \
                      waits unless an open request asks for it"
                 .to_owned(),
-            concerns: Box::new(|planned| {
-                is_disabling(planned) && (planned.history || planned.action.cause != Cause::Request)
+            concerns: Box::new(move |planned| {
+                let unasked = planned.history || planned.action.cause != Cause::Request;
+                let first = amnesia && is_disabling(planned) && unasked;
+                first || remembered.contains(&planned.fingerprint())
             }),
         });
     }
 
     let disables = |step: &Step| matches!(step, Step::Suspend | Step::Deactivate);
-    let planned = count(plans().filter(|p| disables(&p.action.step)));
+    let planned = count(plans().filter(|p| disables(&p.action.step)))
+        + count(
+            waiting("max-disabled")
+                .filter(|it| matches!(it.action.as_str(), "suspend" | "deactivate")),
+        );
     let before = count(past().filter(|d| matches!(d.action.as_str(), "suspend" | "deactivate")));
     let limit = larger(limits.max_disabled, limits.max_disabled_share, context.managed);
     if planned + before > limit {
         found.push(Crossing {
             set: "max-disabled",
+            slides: true,
             reason: beyond("accounts would be disabled", planned, before, limit, "max_disabled"),
             concerns: Box::new(is_disabling),
         });
     }
 
-    let planned = count(plans().filter(|p| is_removal(p)));
+    let planned = count(plans().filter(|p| is_removal(p))) + count(waiting("max-removed"));
     let before = count(past().filter(|d| d.action == "remove_member" && !d.leaver));
     if planned + before > limits.max_removed {
         found.push(Crossing {
             set: "max-removed",
+            slides: true,
             reason: beyond(
                 "memberships would be removed",
                 planned,
@@ -324,12 +412,15 @@ fn crossings(open: &[Planned], limits: &Limits, context: &Context) -> Vec<Crossi
                 && d.cause != Cause::Request
                 && d.group.as_deref() == Some(group.as_str())
         }));
+        let planned = planned
+            + count(waiting("max-group-share").filter(|it| it.group.as_ref() == Some(group)));
         let size = context.group_sizes.get(group).copied().unwrap_or(0) + before;
         let limit = share_of(limits.max_group_share, size);
         if size >= 10 && planned + before > limit {
             let id = group.clone();
             found.push(Crossing {
                 set: "max-group-share",
+                slides: true,
                 reason: beyond(
                     "members would leave one group",
                     planned,
@@ -346,8 +437,11 @@ fn crossings(open: &[Planned], limits: &Limits, context: &Context) -> Vec<Crossi
         }
     }
 
-    let now: BTreeSet<&str> =
-        plans().filter(|p| is_unasked(p)).map(|p| p.action.person.as_str()).collect();
+    let now: BTreeSet<&str> = plans()
+        .filter(|p| is_unasked(p))
+        .map(|p| p.action.person.as_str())
+        .chain(waiting("max-changed").map(|it| it.person.as_str()))
+        .collect();
     let before: BTreeSet<&str> =
         past().filter(|d| d.cause != Cause::Request).map(|d| d.person.as_str()).collect();
     let limit = larger(limits.max_changed, limits.max_changed_share, context.managed);
@@ -355,6 +449,7 @@ fn crossings(open: &[Planned], limits: &Limits, context: &Context) -> Vec<Crossi
         let earlier = count(before.difference(&now));
         found.push(Crossing {
             set: "max-changed",
+            slides: true,
             reason: beyond(
                 "people would be changed without a request",
                 count(now.iter()),

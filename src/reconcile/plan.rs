@@ -28,6 +28,8 @@ pub struct Planned {
     pub gate: Gate,
     /// Part of the set of differences that closed requests would explain.
     pub history: bool,
+    /// What it would change, as the fact is now.
+    pub before: Option<String>,
 }
 
 /// What was decided about an action by itself.
@@ -42,11 +44,12 @@ pub enum Gate {
 }
 
 impl Planned {
-    /// What makes this action the same as one that was shown before: person, call, values, origin.
+    /// What makes this action the same as one that was shown before: person, call, values before
+    /// and after, origin.
     pub fn fingerprint(&self) -> String {
         let Action { person, account: _, step, origin, cause: _ } = &self.action;
         let mut hash = Sha256::new();
-        hash.update(format!("{person}\n{origin}\n{step:?}"));
+        hash.update(format!("{person}\n{origin}\n{step:?}\n{:?}", self.before));
         hash.finalize()[..8].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
     }
 
@@ -105,6 +108,7 @@ pub fn actions(
         reason: drift.reason.clone(),
         gate: gate(drift),
         history: drift.history,
+        before: drift.actual.clone(),
     };
     let todo = |drift: &&Drift| {
         (drift.observed || matches!(drift.disposition, Disposition::Apply | Disposition::Hold))

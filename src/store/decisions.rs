@@ -245,6 +245,21 @@ impl Store {
         Ok(())
     }
 
+    /// What Okta refused and is not tried again for now: whose, where it comes from, and why.
+    pub fn refusals(&self) -> Result<Vec<(SysId, Origin, String)>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT person, origin, parent, refused FROM facts WHERE refused IS NOT NULL
+             ORDER BY person, key",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut refusals = Vec::new();
+        while let Some(row) = rows.next()? {
+            let person = super::people::sys_id(&row.get::<_, String>(0)?)?;
+            refusals.push((person, origin(row.get(1)?, row.get(2)?)?, row.get(3)?));
+        }
+        Ok(refusals)
+    }
+
     /// Forgets what Okta refused, of one person or of everybody: it is tried once more.
     pub fn forget_refusals(&self, person: Option<&SysId>) -> Result<(), StoreError> {
         self.conn.execute(

@@ -14,7 +14,7 @@ mod requests;
 
 pub use cycles::{CycleRow, LastCycle};
 pub use decisions::{FactRow, Link};
-pub use holds::{Hold, NewHold};
+pub use holds::{Hold, NewHold, Said, Which, Word};
 pub use journal::{Applied, Entry, Thread};
 pub use requests::StoredRequest;
 
@@ -62,6 +62,14 @@ pub enum StoreError {
         "{path} was written by a newer version of goldthread; install that version or restore an older copy"
     )]
     Newer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file was written by an older version.
+    #[error(
+        "{path} was written by an older version of goldthread; `run` and `sync` bring it up to date"
+    )]
+    Older {
         /// The file.
         path: PathBuf,
     },
@@ -144,6 +152,23 @@ impl Store {
         conn.pragma_update(None, "foreign_keys", true)?;
         conn.pragma_update(None, "synchronous", "OFF")?;
         migrate(&mut conn, path)?;
+        let store = Self { conn, _lock: None };
+        store.check_orgs(path, orgs)?;
+        Ok(store)
+    }
+
+    /// Opens a store that is there for one small change beside whoever may be at work with it.
+    /// Neither makes nor migrates one.
+    pub fn beside(path: &Path, orgs: &Orgs) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn =
+            Connection::open_with_flags(path, flags).map_err(|error| unusable(path, &error))?;
+        prepare(&conn).map_err(|error| unusable(path, &error))?;
+        let version = version(&conn)?;
+        check_version(path, version)?;
+        if version < STEPS.len() {
+            return Err(StoreError::Older { path: path.to_owned() });
+        }
         let store = Self { conn, _lock: None };
         store.check_orgs(path, orgs)?;
         Ok(store)

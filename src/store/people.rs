@@ -79,6 +79,16 @@ impl Store {
         Ok(self.conn.query_row(sql, [], |row| row.get(0))?)
     }
 
+    /// People whose records refer to one of these, as a manager for example.
+    pub fn people_referring_to(&self, people: &[SysId]) -> Result<Vec<SysId>, StoreError> {
+        let ids: Vec<&str> = people.iter().map(SysId::as_str).collect();
+        self.ids(
+            "SELECT DISTINCT p.sys_id FROM people p, json_each(p.record) field
+             WHERE field.value IN (SELECT value FROM json_each(?)) ORDER BY p.sys_id",
+            [json(&ids)],
+        )
+    }
+
     /// People without an account: those for whom a join is approved, or everybody.
     pub fn people_without_account(&self, everybody: bool) -> Result<Vec<SysId>, StoreError> {
         let joiners = "SELECT DISTINCT rp.person FROM request_people rp

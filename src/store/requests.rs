@@ -132,6 +132,22 @@ impl Store {
         )
     }
 
+    /// Requests that were resolved to a person.
+    pub fn requests_naming(&self, person: &SysId) -> Result<Vec<StoredRequest>, StoreError> {
+        self.requests_where(
+            "sys_id IN (SELECT request FROM request_people WHERE person = ?)",
+            [person.as_str()],
+        )
+    }
+
+    /// Requests that nobody approved yet, or that could not be resolved.
+    pub fn requests_unresolved_or_waiting(&self) -> Result<Vec<StoredRequest>, StoreError> {
+        self.requests_where(
+            "(problems <> '[]' OR standing IS NULL OR standing = 'waiting') AND state = 'open'",
+            [],
+        )
+    }
+
     /// Marks requests that were there before a complete read and not in it.
     pub fn mark_vanished(&self, cycle: i64) -> Result<usize, StoreError> {
         let sql = "UPDATE requests SET vanished = 1 WHERE seen < ? AND vanished = 0";

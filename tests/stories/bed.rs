@@ -6,12 +6,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use goldthread::config::{self, Config, Environment};
-use goldthread::engine::{CycleReport, DriftItem, DriftReport, Engine, EngineError, Scope};
+use goldthread::engine::{
+    self, CycleReport, DriftItem, DriftReport, Engine, EngineError, Explanation, FactView,
+    HoldView, Scope,
+};
 use goldthread::sim::clock::Clock;
 use goldthread::sim::company::Person;
 use goldthread::sim::okta::{Account, Status};
 use goldthread::sim::servicenow::Ordered;
 use goldthread::sim::stage::{OKTA_TOKEN, Stage};
+use goldthread::store::{Said, Which, Word};
 
 /// A company, a store, a configuration.
 pub struct Bed {
@@ -83,6 +87,17 @@ impl Bed {
         })
     }
 
+    /// The daemon at work: it holds the store.
+    pub fn at_work(&self) -> (Engine, engine::Hands) {
+        Engine::acting(self.load(), "a daemon", self.clock(), Arc::new(|_, _| {})).unwrap()
+    }
+
+    /// Its next cycle.
+    pub fn cycle_of(&self, engine: &mut Engine, hands: &engine::Hands) -> CycleReport {
+        self.pass("1s");
+        run(engine.cycle(hands, &Scope::Changes)).unwrap()
+    }
+
     pub fn sync(&self) -> CycleReport {
         self.try_sync(&Scope::Changes).unwrap()
     }
@@ -107,6 +122,43 @@ impl Bed {
         })
     }
 
+    /// Why somebody's account is as it is.
+    pub fn explain(&self, person: &Person) -> Explanation {
+        run(async {
+            let mut engine =
+                Engine::looking(self.load(), self.clock(), Arc::new(|_, _| {})).unwrap();
+            engine.explain(&person.user_name).await.unwrap()
+        })
+    }
+
+    /// Why somebody is in a group, or not.
+    pub fn why(&self, person: &Person, group: &str) -> FactView {
+        let facts = self.explain(person).facts;
+        let fact = facts.into_iter().find(|fact| fact.name.as_deref() == Some(group));
+        fact.unwrap_or_else(|| panic!("nothing is said about {group}"))
+    }
+
+    /// What waits for a person's yes.
+    pub fn waiting(&self) -> Vec<HoldView> {
+        engine::waiting(&self.load(), self.stage.clock.now()).unwrap().holds
+    }
+
+    /// Pat says yes.
+    pub fn release(&self, which: &Which) -> Vec<HoldView> {
+        self.say(which, Word::Release).unwrap()
+    }
+
+    /// Pat does not want to hear of it.
+    pub fn dismiss(&self, id: i64) -> Vec<HoldView> {
+        self.say(&Which::Ids(vec![id]), Word::Dismiss).unwrap()
+    }
+
+    pub fn say(&self, which: &Which, word: Word) -> Result<Vec<HoldView>, Vec<i64>> {
+        let at = self.stage.clock.now();
+        let said = Said { word, by: "pat".to_owned(), at, because: "HR called".to_owned() };
+        engine::say(&self.load(), which, &said).unwrap()
+    }
+
     /// The differences that are somebody's business.
     pub fn differences(&self) -> Vec<DriftItem> {
         let mut report = self.drift();
@@ -117,7 +169,6 @@ impl Bed {
     /// Lets time pass, for both systems and for the program.
     pub fn pass(&self, time: &str) {
         self.stage.clock.advance(humantime::parse_duration(time).unwrap());
-        self.keep_token();
     }
 
     /// Moves the clock to a moment.

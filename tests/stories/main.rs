@@ -3,10 +3,16 @@
 
 mod bed;
 
+mod access;
 mod correlate;
+mod explain;
 mod hand;
+mod hold;
 mod joiner;
 mod leaver;
 mod lifecycle;
 mod mover;
+mod profile;
+mod rival;
 mod scale;
+mod takeover;

@@ -88,13 +88,14 @@ async fn scopes_that_were_not_granted_are_left_out() {
     let org = Org::answering([
         denied("consent_required"),
         denied("invalid_scope"),
+        denied("invalid_scope"),
         token("tok1", "Bearer"),
         reply(200, &[], &user("00u1", "ACTIVE")),
     ])
     .await;
     OktaReader::new(org.connect_with(app(false))).account(&jane()).await.unwrap();
     let seen = org.seen();
-    assert_eq!(form(&seen[2], "scope"), "okta.users.manage okta.groups.manage");
+    assert_eq!(form(&seen[3], "scope"), "okta.users.manage okta.groups.manage");
     let jti = |seen: &Seen| part(&form(seen, "client_assertion"), 1)["jti"].clone();
     assert_ne!(jti(&seen[0]), jti(&seen[1]));
 }

@@ -1,0 +1,161 @@
+//! `hold`: what waits for a person's yes, and saying it.
+
+use std::process::ExitCode;
+
+use super::render;
+use super::session::{Failure, Place, clock, exit};
+use crate::engine::{self, HoldView};
+use crate::store::{Said, Which, Word};
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// What waits, with its number, its request and why.
+    List(List),
+    /// Say yes to exactly these actions, once.
+    ///
+    /// The next cycle carries them out if they are still the same; after 24 hours the yes lapses.
+    /// No limit has to be raised for it.
+    Release(Release),
+    /// Leave these actions alone, and do not say so again while they stay the same.
+    Dismiss(Dismiss),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct List {
+    /// How the result is printed.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: render::Format,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(id = "which", required = true, multiple = false)]
+struct Chosen {
+    /// Actions by their number in `hold list`.
+    #[arg(value_name = "ID")]
+    ids: Vec<i64>,
+    /// Every action of one set.
+    #[arg(long, value_name = "ID")]
+    set: Option<String>,
+    /// Everything that waits.
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Release {
+    #[command(flatten)]
+    chosen: Chosen,
+    /// Why: it is kept with the action.
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    because: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Dismiss {
+    /// Actions by their number in `hold list`.
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<i64>,
+    /// Why: it is shown with the difference.
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    because: String,
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("it says nothing".to_owned()),
+        text => Ok(text.to_owned()),
+    }
+}
+
+pub fn hold(place: &Place, command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::List(args) => list(place, &args),
+        Command::Release(args) => {
+            let Chosen { ids, set, all } = args.chosen;
+            let which = match set {
+                Some(set) => Which::Set(set),
+                None if all => Which::All,
+                None => Which::Ids(ids),
+            };
+            say(place, &which, Word::Release, args.because)
+        }
+        Command::Dismiss(args) => say(place, &Which::Ids(args.ids), Word::Dismiss, args.because),
+    }
+}
+
+fn list(place: &Place, args: &List) -> Result<ExitCode, Failure> {
+    let config = place.load_offline()?;
+    let report = engine::waiting(&config, clock()())?;
+    match args.format {
+        render::Format::Text => render::out(&render::holds(&report))?,
+        render::Format::Json => render::json(&report)?,
+    }
+    Ok(exit::done())
+}
+
+fn say(place: &Place, which: &Which, word: Word, because: String) -> Result<ExitCode, Failure> {
+    let config = place.load_offline()?;
+    if !config.store.path.exists() {
+        return Err(nothing(which));
+    }
+    let said = Said { word, by: login_user(), at: clock()(), because };
+    let holds = match engine::say(&config, which, &said)? {
+        Ok(holds) if holds.is_empty() => return Err(nothing(which)),
+        Ok(holds) => holds,
+        Err(unknown) => {
+            let unknown: Vec<String> = unknown.iter().map(i64::to_string).collect();
+            return Err(Failure::Failed(format!(
+                "nothing waits under the number {}, so nothing was recorded; see `goldthread hold list`",
+                unknown.join(", ")
+            )));
+        }
+    };
+    let done = if word == Word::Release { "released" } else { "dismissed" };
+    for hold in &holds {
+        log(hold, done, &said);
+    }
+    render::out(&render::said(&holds, done))?;
+    Ok(exit::done())
+}
+
+fn nothing(which: &Which) -> Failure {
+    Failure::Failed(match which {
+        Which::Ids(_) | Which::All => "nothing waits".to_owned(),
+        Which::Set(set) => format!("nothing waits in a set {set:?}; see `goldthread hold list`"),
+    })
+}
+
+fn log(hold: &HoldView, done: &str, said: &Said) {
+    let request = hold.request.as_deref().unwrap_or("unattributed");
+    tracing::info!(
+        request,
+        parent = hold.parent.as_deref().unwrap_or(""),
+        action = hold.action,
+        outcome = done,
+        cause = hold.cause,
+        login = hold.person.login.as_deref().unwrap_or(""),
+        sys_id = hold.person.sys_id.as_deref().unwrap_or(""),
+        okta_user = hold.person.okta_id.as_deref().unwrap_or(""),
+        group = hold.group.as_deref().unwrap_or(""),
+        "{request}: {} of {} {done} by {}: {}",
+        hold.action,
+        hold.person.name(),
+        said.by,
+        said.because
+    );
+}
+
+/// Who is logged in, also behind `sudo`: the kernel remembers the login whatever the process has
+/// become since.
+fn login_user() -> String {
+    let by_login = std::fs::read_to_string("/proc/self/loginuid")
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .filter(|uid| *uid != u32::MAX)
+        .and_then(uzers::get_user_by_uid)
+        .map(|user| user.name().to_string_lossy().into_owned());
+    by_login
+        .or_else(|| std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty()))
+        .or_else(|| uzers::get_current_username().map(|name| name.to_string_lossy().into_owned()))
+        .unwrap_or_else(|| format!("uid {}", uzers::get_current_uid()))
+}

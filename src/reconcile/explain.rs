@@ -1,0 +1,341 @@
+//! Why a fact is as it is: everything that speaks for it, and everything that might be thought to
+//! and does not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::diff::{Actual, Disposition, Drift, member};
+use crate::model::{
+    Cause, FactKey, Group, GroupId, Instant, Mandate, Operation, Origin, Person, Reason,
+    RequestRef, Standing,
+};
+use crate::policy::Policy;
+use crate::policy::desire::{Desired, Fact, RuleGroups};
+use crate::policy::expression::Scope;
+
+/// One fact with everything that can be said about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explained {
+    /// Which fact.
+    pub key: FactKey,
+    /// How it should be; `None` is null, or that nothing is desired.
+    pub desired: Option<String>,
+    /// How it is.
+    pub actual: Option<String>,
+    /// The two agree.
+    pub in_sync: bool,
+    /// Where the desired fact comes from.
+    pub origin: Origin,
+    /// What made it so, or why the two differ now.
+    pub cause: Cause,
+    /// What speaks for the desired fact.
+    pub reasons: Vec<Told>,
+    /// What speaks against it, stands in its way, or does not count, in words.
+    pub against: Vec<String>,
+}
+
+/// One reason, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// `request`, `rule`, `record` or `baseline`.
+    pub kind: &'static str,
+    /// The request.
+    pub request: Option<RequestRef>,
+    /// The birthright rule, by its group's name.
+    pub rule: Option<String>,
+    /// When it stops speaking for the fact.
+    pub until: Option<Instant>,
+    /// The reason for a person to read.
+    pub text: String,
+}
+
+/// What is known of one person, as one cycle sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The record.
+    pub person: &'a Person,
+    /// Every request that names the person.
+    pub mandates: &'a [Mandate],
+    /// How Okta should be.
+    pub desired: &'a Desired,
+    /// How it is.
+    pub actual: &'a Actual,
+    /// What differs.
+    pub drifts: &'a [Drift],
+    /// Groups that the account was in at take-over.
+    pub baseline: &'a BTreeSet<GroupId>,
+    /// The policy in force.
+    pub policy: &'a Policy,
+    /// Per `[[group]]` block, the group's id.
+    pub rule_groups: &'a RuleGroups,
+    /// The managed groups.
+    pub groups: &'a BTreeMap<GroupId, Group>,
+    /// Now.
+    pub now: Instant,
+}
+
+/// Explains every fact of one person: the status, each mapped attribute, and each group that a
+/// rule, a request or the account's own membership makes a matter of this person.
+pub fn explain(view: &View<'_>) -> Vec<Explained> {
+    let mut facts = vec![view.status()];
+    facts.extend(view.desired.profile.iter().map(|(name, fact)| view.attribute(name, fact)));
+    facts.extend(view.groups_at_issue().iter().map(|group| view.membership(group)));
+    let told: BTreeSet<FactKey> = facts.iter().map(|fact| fact.key.clone()).collect();
+    let rest = view
+        .drifts
+        .iter()
+        .filter(|drift| !told.contains(&drift.key) && drift.key != FactKey::Account);
+    facts.extend(rest.map(|drift| view.only_differs(drift)));
+    facts.sort_by(|a, b| a.key.cmp(&b.key));
+    facts
+}
+
+impl View<'_> {
+    fn fact<T>(
+        &self,
+        key: FactKey,
+        fact: Option<&Fact<T>>,
+        desired: Option<String>,
+        actual: Option<String>,
+    ) -> Explained {
+        let drifts: Vec<&Drift> = self
+            .drifts
+            .iter()
+            .filter(|drift| {
+                drift.key == key || key == FactKey::Status && drift.key == FactKey::Account
+            })
+            .collect();
+        let differs = drifts.first();
+        let mut reasons: Vec<Told> = fact
+            .into_iter()
+            .flat_map(|fact| fact.reasons.iter().map(|reason| self.tell(&key, fact, reason)))
+            .collect();
+        // What was taken away has no reason of its own but the request that did.
+        if let (true, Some(fact)) = (reasons.is_empty(), fact)
+            && let Some(request) = fact.origin.request()
+            && fact.cause == Cause::Request
+        {
+            reasons.push(self.tell_request(request, None));
+        }
+        Explained {
+            in_sync: drifts.is_empty(),
+            origin: fact.map_or_else(
+                || differs.map_or(Origin::None, |drift| drift.origin.clone()),
+                |fact| fact.origin.clone(),
+            ),
+            cause: differs
+                .map(|drift| drift.cause)
+                .or(fact.map(|fact| fact.cause))
+                .unwrap_or(Cause::Record),
+            desired,
+            actual,
+            reasons,
+            against: drifts.iter().map(|drift| stands_in_the_way(drift)).collect(),
+            key,
+        }
+    }
+
+    fn status(&self) -> Explained {
+        let fact = self.desired.status.as_ref();
+        let actual = self.actual.account.as_ref().map(|a| a.status.as_str().to_lowercase());
+        let desired = fact.map(|fact| fact.value.as_str().to_owned());
+        let mut told = self.fact(FactKey::Status, fact, desired, actual);
+        if fact.is_none() {
+            told.against
+                .push("no request and no rule speaks of the account: it stays as it is".to_owned());
+        }
+        for mandate in self.mandates.iter().filter(|m| speaks_of_status(m)) {
+            let counts = told.reasons.iter().any(|r| r.request.as_ref() == Some(&mandate.request));
+            if !counts {
+                told.against.push(self.does_not_count(mandate, "a later request counts"));
+            }
+        }
+        told
+    }
+
+    fn attribute(&self, name: &str, fact: &Fact<Option<String>>) -> Explained {
+        let account = self.actual.account.as_ref();
+        let actual = account.and_then(|account| account.profile.get(name).cloned());
+        let key = FactKey::Profile(name.to_owned());
+        self.fact(key, Some(fact), fact.value.clone(), actual.filter(|value| !value.is_empty()))
+    }
+
+    fn only_differs(&self, drift: &Drift) -> Explained {
+        let mut told =
+            self.fact::<()>(drift.key.clone(), None, drift.desired.clone(), drift.actual.clone());
+        told.against.dedup();
+        told
+    }
+
+    fn groups_at_issue(&self) -> BTreeSet<GroupId> {
+        let mut groups: BTreeSet<GroupId> = self.desired.memberships.keys().cloned().collect();
+        groups.extend(self.actual.groups.iter().cloned());
+        groups.extend(self.rule_groups.iter().flatten().cloned());
+        groups.extend(self.mandates.iter().flat_map(|mandate| mandate.terms.groups.clone()));
+        groups
+    }
+
+    fn membership(&self, group: &GroupId) -> Explained {
+        let is = self.actual.groups.contains(group);
+        let fact = self.desired.memberships.get(group);
+        let silent = self.desired.silent.contains(group);
+        let elsewhere = self.desired.elsewhere.as_ref().filter(|_| !silent);
+        let fact = fact.or(elsewhere);
+        let key = FactKey::Membership(group.clone());
+        let desired = fact.map(|fact| member(fact.value));
+        let wanted = fact.is_some_and(|fact| fact.value);
+        let mut told = self.fact(key, fact, desired, Some(member(is)));
+        if silent {
+            told.against.push("nothing is said about it, so what is, stands".to_owned());
+        }
+        told.against.extend(self.rules_against(group, wanted));
+        for mandate in self.mandates.iter().filter(|m| m.terms.groups.contains(group)) {
+            let counts = told.reasons.iter().any(|r| r.request.as_ref() == Some(&mandate.request));
+            if !counts {
+                told.against.push(self.does_not_count(mandate, &self.ended_by(mandate)));
+            }
+        }
+        let adopted = told.reasons.iter().any(|reason| reason.kind == "baseline");
+        if self.baseline.contains(group) && !adopted {
+            told.against.push(
+                "it was so at take-over, which a leave, a revoke or an exact rule ends".to_owned(),
+            );
+        }
+        match self.groups.get(group).map(Group::blocked) {
+            None => told.against.push("the group does not exist in Okta any more".to_owned()),
+            Some(Some(why)) => told.against.push(format!("never written: {why}")),
+            Some(None) => {}
+        }
+        let mut seen = BTreeSet::new();
+        told.against.retain(|text| seen.insert(text.clone()));
+        told
+    }
+
+    /// Birthright rules of a group that do not give it.
+    fn rules_against(&self, group: &GroupId, wanted: bool) -> Vec<String> {
+        let scope = Scope::person(&self.person.record);
+        let rules = self.policy.groups.iter().zip(self.rule_groups);
+        rules
+            .filter(|(_, id)| id.as_ref() == Some(group))
+            .filter_map(|(rule, _)| match rule.when.truth(&scope) {
+                Ok(true) if wanted => None,
+                Ok(true) => Some(format!(
+                    "the rule of {} holds for the record, and the account gets no access now",
+                    rule.name
+                )),
+                Ok(false) => Some(format!(
+                    "the rule of {} does not hold for the record: {}",
+                    rule.name,
+                    rule.when.source()
+                )),
+                Err(error) => {
+                    Some(format!("the rule of {} cannot be evaluated: {error}", rule.name))
+                }
+            })
+            .collect()
+    }
+
+    /// What ended a request that was in force and does not count any more.
+    fn ended_by(&self, mandate: &Mandate) -> String {
+        let after = |other: &&Mandate| {
+            other.in_force(self.now)
+                && (other.effective, other.created_at, &other.request.number)
+                    > (mandate.effective, mandate.created_at, &mandate.request.number)
+        };
+        let ends = |other: &&Mandate| match other.terms.operation {
+            Operation::Leave => true,
+            Operation::Join => other.has_ended(self.now),
+            Operation::Revoke => {
+                other.terms.groups.iter().any(|g| mandate.terms.groups.contains(g))
+            }
+            _ => false,
+        };
+        match self.mandates.iter().filter(after).find(ends) {
+            Some(other) => {
+                format!("{} {} ended it", other.terms.operation.as_str(), other.request.number)
+            }
+            None => "another request or rule says otherwise".to_owned(),
+        }
+    }
+
+    fn does_not_count(&self, mandate: &Mandate, otherwise: &str) -> String {
+        let number = &mandate.request.number;
+        let what = mandate.terms.operation.as_str();
+        let why = match mandate.standing {
+            Standing::Waiting => "it is not approved".to_owned(),
+            Standing::Withdrawn => "it was rejected, cancelled or closed incomplete".to_owned(),
+            Standing::Approved if !mandate.in_force(self.now) => {
+                format!("it begins on {}", stamp(mandate.effective))
+            }
+            Standing::Approved => match mandate.terms.ends.filter(|ends| *ends <= self.now) {
+                Some(ends) => format!("it ended on {}", stamp(ends)),
+                None => otherwise.to_owned(),
+            },
+        };
+        format!("{what} {number} does not count: {why}")
+    }
+
+    fn tell<T>(&self, key: &FactKey, fact: &Fact<T>, reason: &Reason) -> Told {
+        let told = |kind, text| Told { kind, request: None, rule: None, until: None, text };
+        match reason {
+            Reason::Request { request, until } => self.tell_request(request, *until),
+            Reason::Rule(name) => Told {
+                rule: Some(name.clone()),
+                ..told("rule", format!("birthright of {name}: {}", fact.basis_or(self, name)))
+            },
+            Reason::Record => {
+                let text = match key {
+                    FactKey::Profile(_) => format!("the record says so: {}", fact.basis),
+                    _ if fact.basis.is_empty() => "the record says so".to_owned(),
+                    _ => format!("the record says so, by {}", fact.basis),
+                };
+                told("record", text)
+            }
+            Reason::Baseline => {
+                told("baseline", "it was so when Goldthread took the account over".to_owned())
+            }
+        }
+    }
+
+    fn tell_request(&self, request: &RequestRef, until: Option<Instant>) -> Told {
+        let mandate = self.mandates.iter().find(|mandate| mandate.request == *request);
+        let what = mandate.map_or("request", |mandate| mandate.terms.operation.as_str());
+        let ended = mandate.is_some_and(|mandate| mandate.has_ended(self.now));
+        let text = match until.or(mandate.and_then(|m| m.terms.ends).filter(|_| ended)) {
+            Some(ends) if ended => format!("{what} {} ended on {}", request.number, stamp(ends)),
+            Some(ends) => format!("{what} {} until {}", request.number, stamp(ends)),
+            None => format!("{what} {}", request.number),
+        };
+        Told { kind: "request", request: Some(request.clone()), rule: None, until, text }
+    }
+}
+
+impl<T> Fact<T> {
+    /// The source of the birthright rule, which a fact that a request gives as well does not carry.
+    fn basis_or(&self, view: &View<'_>, rule: &str) -> String {
+        let found = view.policy.groups.iter().find(|group| group.name == rule);
+        found.map_or_else(|| self.basis.clone(), |group| group.when.source().to_owned())
+    }
+}
+
+fn speaks_of_status(mandate: &Mandate) -> bool {
+    use Operation::{Grant, Join, Leave, Move, Resume, Revoke, Suspend};
+    match mandate.terms.operation {
+        Join | Leave | Suspend | Resume => true,
+        Move | Grant | Revoke => false,
+    }
+}
+
+fn stands_in_the_way(drift: &Drift) -> String {
+    match drift.disposition {
+        Disposition::Apply => format!("differs, and will be repaired: {}", drift.reason),
+        Disposition::Hold => format!("held: {}", drift.reason),
+        Disposition::Report => format!("only reported: {}", drift.reason),
+        Disposition::Protected => format!("protected: {}", drift.reason),
+        Disposition::Unmanaged => format!("unmanaged: {}", drift.reason),
+        Disposition::Blocked => format!("blocked: {}", drift.reason),
+    }
+}
+
+fn stamp(at: Instant) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
