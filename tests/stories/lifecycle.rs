@@ -493,7 +493,7 @@ fn a_withdrawn_revoke_gives_nothing_back_by_itself() {
             bed.pass("1h");
             let revoke = bed.access("Remove", &employee, &["app-jira"], "");
             bed.sync();
-            assert_eq!(bed.groups_of(&employee), [employee.department.clone()]);
+            assert_eq!(bed.groups_of(&employee), std::slice::from_ref(&employee.department));
             takes_back(&bed, &revoke, way);
             let report = bed.sync();
             assert_eq!(held(&report), [format!("{} add_member", revoke.number)], "{way}");
