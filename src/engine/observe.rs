@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::cycle::{Scope, UNDECIDED};
 use super::report::Calls;
 use super::{Engine, EngineError};
-use crate::model::{AccountId, GroupId, Instant, Presence, SysId};
+use crate::model::{AccountId, GroupId, Instant, SysId};
 use crate::okta::OktaError;
 use crate::policy::desire::identify;
 use crate::reconcile::guard::implausible_read;
@@ -160,7 +160,7 @@ impl Engine {
 
         self.read_people(None, cycle).await?;
         let count = self.store.people_seen(cycle)?;
-        let implausible = self.implausible(count)?;
+        let implausible = self.implausible(count, cycle)?;
         // It stands until a complete read is believed again.
         self.store.set_meta("implausible", implausible.as_deref().unwrap_or(""))?;
         for person in self.store.people_unseen(cycle)? {
@@ -192,12 +192,12 @@ impl Engine {
         })
     }
 
-    fn implausible(&self, count: u32) -> Result<Option<String>, EngineError> {
+    fn implausible(&self, count: u32, cycle: i64) -> Result<Option<String>, EngineError> {
         let mut missing = Vec::new();
         for sentinel in &self.config.limits.sentinels {
             let mut present = false;
             for id in self.store.people_called(sentinel)? {
-                present |= self.store.person(&id)?.is_some_and(|p| p.presence == Presence::Present);
+                present |= self.store.was_seen(&id, cycle)?;
             }
             if !present {
                 missing.push(sentinel.clone());

@@ -111,6 +111,13 @@ impl Store {
         Ok(self.conn.query_row(sql, [cycle], |row| row.get(0))?)
     }
 
+    /// Whether a complete read held somebody.
+    pub fn was_seen(&self, id: &SysId, cycle: i64) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM people
+                       WHERE sys_id = ? AND seen = ? AND presence = 'present')";
+        Ok(self.conn.query_row(sql, params![id.as_str(), cycle], |row| row.get(0))?)
+    }
+
     /// Notes that a person's id answered 404 once more, and says how often it has in a row.
     pub fn note_absence(&self, id: &SysId) -> Result<u32, StoreError> {
         let sql = "UPDATE people SET absent = absent + 1,

@@ -6,6 +6,7 @@ mod bed;
 mod access;
 mod correlate;
 mod explain;
+mod guards;
 mod hand;
 mod hold;
 mod joiner;
