@@ -122,25 +122,21 @@ impl Desk {
             }
             let newest = standing.last().cloned();
             let (person, group) = key;
-            match newest {
-                Some(newest) => {
-                    self.note(&person, (MEMBERSHIP, &group), (&newest, Operation::Grant))
-                }
-                None => {
-                    self.bed.stage.clock.freeze(at);
-                    self.remove(&person, &group);
-                }
+            if let Some(newest) = newest {
+                self.note(&person, (MEMBERSHIP, &group), (&newest, Operation::Grant));
+            } else {
+                self.bed.stage.clock.freeze(at);
+                self.remove(&person, &group);
             }
         }
     }
 
     fn let_in(&self, person: &str) {
-        match self.bed.account(&self.people[person]) {
-            Some(account) => self.bed.stage.okta.set_status(&account.id, Status::Active),
-            None => {
-                let profile = json!(self.people[person].okta_profile());
-                self.bed.stage.okta.create_user(&profile, Status::Active);
-            }
+        if let Some(account) = self.bed.account(&self.people[person]) {
+            self.bed.stage.okta.set_status(&account.id, Status::Active);
+        } else {
+            let profile = json!(self.people[person].okta_profile());
+            self.bed.stage.okta.create_user(&profile, Status::Active);
         }
     }
 
@@ -283,12 +279,12 @@ impl Desk {
                     okta.set_status(&account, Status::Active);
                     meddling.expect(person, (STATUS, ""), number, 2);
                 }
-                if turn % 3 != 0 {
+                if !turn.is_multiple_of(3) {
                     self.add(person, "Sales");
                     meddling.expect(person, (MEMBERSHIP, "Sales"), number, 1);
                 }
             }
-            (STATUS, Operation::Join) if turn % 3 == 0 => {
+            (STATUS, Operation::Join) if turn.is_multiple_of(3) => {
                 // No request explains the suspension, so it is nothing to lift.
                 okta.set_status(&account, Status::Suspended);
                 meddling.expect(person, (STATUS, ""), number, 0);
