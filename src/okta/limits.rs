@@ -149,7 +149,9 @@ pub(super) fn bucket(method: &Method, path: &str) -> &'static str {
         ["api", "v1", "users", _] if *method == Method::GET => "/api/v1/users/{id} (read)",
         ["api", "v1", "users", _] => "/api/v1/users/{id} (write)",
         ["api", "v1", "users"]
-        | ["api", "v1", "users", _, "groups" | "lifecycle" | "sessions", ..] => "/api/v1/users",
+        | ["api", "v1", "users", _, "groups" | "lifecycle" | "roles" | "sessions", ..] => {
+            "/api/v1/users"
+        }
         ["api", "v1", "groups", id] if *id != "rules" => "/api/v1/groups/{id}",
         ["api", "v1", "groups", ..] => "/api/v1/groups",
         ["api", "v1", "logs"] => "/api/v1/logs",
@@ -207,5 +209,12 @@ mod tests {
         assert_eq!(bucket(&Method::GET, "/api/v1/groups/00g1"), "/api/v1/groups/{id}");
         assert_eq!(bucket(&Method::GET, "/api/v1/groups/rules"), "/api/v1/groups");
         assert_eq!(bucket(&Method::GET, "/api/v1/meta/schemas/user/default"), "/api/v1");
+    }
+
+    #[test]
+    fn roles_count_with_their_holders_and_the_log_has_a_bucket_of_its_own() {
+        assert_eq!(bucket(&Method::GET, "/api/v1/users/00u1/roles"), "/api/v1/users");
+        assert_eq!(bucket(&Method::GET, "/api/v1/groups/00g1/roles"), "/api/v1/groups");
+        assert_eq!(bucket(&Method::GET, "/api/v1/logs"), "/api/v1/logs");
     }
 }
