@@ -105,6 +105,13 @@ impl Okta {
         self.lock().change_user(user_id, |user| user.roles = roles);
     }
 
+    /// Gives a group admin roles, which its members then hold, too.
+    pub fn set_group_roles(&self, group_id: &str, roles: &[&str]) {
+        if let Some(group) = self.lock().groups.get_mut(group_id) {
+            group.roles = roles.iter().map(|it| (*it).to_owned()).collect();
+        }
+    }
+
     /// Registers a service app, or replaces the one with that client id.
     pub fn register_app(&self, app: ServiceApp) {
         self.lock().auth.apps.insert(app.client_id.clone(), app);

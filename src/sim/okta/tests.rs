@@ -494,6 +494,29 @@ async fn without_an_admin_role_calls_are_refused_or_lists_are_empty() {
 }
 
 #[tokio::test]
+async fn the_roles_of_a_group_are_its_members_too() {
+    let world = world();
+    let id = world.add("zoe@example.com", Status::Active);
+    let group = world.okta.add_group("Admins", "OKTA_GROUP");
+    world.okta.register_token("weak", &id);
+    let roles = async |path: String| {
+        let got = world.get(&path).await;
+        let roles = got.body.as_array().cloned().unwrap_or_default();
+        roles.iter().map(|it| it["assignmentType"].clone()).collect::<Vec<_>>()
+    };
+    world.okta.set_group_roles(&group, &["HELP_DESK_ADMIN"]);
+    assert!(roles(format!("/users/{id}/roles")).await.is_empty());
+    world.okta.add_member(&group, &id);
+    world.okta.set_roles(&id, &["READ_ONLY_ADMIN"]);
+    assert_eq!(roles(format!("/users/{id}/roles")).await, ["USER", "GROUP"]);
+    assert_eq!(roles(format!("/groups/{group}/roles")).await, ["GROUP"]);
+    assert_eq!(world.get("/groups/nope/roles").await.code(), (404, "E0000007"));
+    world.okta.set_roles(&id, &[]);
+    let call = world.http.get(format!("{}/api/v1/users", world.server.url));
+    assert_eq!(send(call.header("Authorization", "SSWS weak")).await.status, 200);
+}
+
+#[tokio::test]
 async fn every_write_is_noted_and_a_bodyless_post_needs_its_length() {
     let world = world();
     let id = world.add("zoe@example.com", Status::Active);
