@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, FixedOffset};
 use reqwest::Method;
 
 use crate::http::Answer;
@@ -126,16 +127,17 @@ fn allowed(limit: u32, share: f64) -> u32 {
 pub(super) fn until_reset(answer: &Answer) -> Duration {
     let reset =
         answer.header("x-rate-limit-reset").and_then(|text| text.trim().parse::<i64>().ok());
-    let date = answer
-        .header("date")
-        .and_then(|text| chrono::DateTime::parse_from_rfc2822(text).ok())
-        .map(|date| date.timestamp());
-    match (reset, date) {
+    match (reset, date(answer).map(|date| date.timestamp())) {
         (Some(reset), Some(date)) => {
             Duration::from_secs(u64::try_from(reset.saturating_sub(date)).unwrap_or(0))
         }
         _ => Duration::ZERO,
     }
+}
+
+/// The `Date` header: the server's own clock.
+pub(super) fn date(answer: &Answer) -> Option<DateTime<FixedOffset>> {
+    DateTime::parse_from_rfc2822(answer.header("date")?).ok()
 }
 
 /// The bucket that a call counts against.

@@ -395,7 +395,7 @@ impl OktaReader {
 }
 
 /// A string of Okta's filter language. Okta reference: it is a JSON string.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
@@ -404,6 +404,6 @@ fn same_text(one: &str, other: &str) -> bool {
 }
 
 /// A moment as Okta writes it.
-fn stamp(at: Instant) -> String {
+pub(super) fn stamp(at: Instant) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
