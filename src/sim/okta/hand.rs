@@ -278,13 +278,20 @@ impl Okta {
         self.by_hand(|state, context| state.drop_group(context, group_id));
     }
 
+    /// One id for each name, as long as any other.
+    fn actor_id(&self) -> String {
+        let letters: String =
+            self.actor.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+        format!("00u1{letters:0<9.9}Gt5d7KQ")
+    }
+
     fn by_hand<T>(&self, act: impl FnOnce(&mut State, &Context) -> T) -> T {
         let mut state = self.lock();
         state.settle();
         let request_id = format!("req{}", &state.secret("hand")[..24]);
         let context = Context {
             request_id,
-            actor_id: "00u1admin0000Gt5d7KQ".to_owned(),
+            actor_id: self.actor_id(),
             actor_type: "User",
             actor_name: self.actor.to_string(),
             actor_login: format!("{}@example.com", self.actor.to_lowercase().replace(' ', ".")),

@@ -324,6 +324,53 @@ async fn polling_the_log_never_ends_and_a_bounded_query_does() {
 }
 
 #[tokio::test]
+async fn the_log_is_filtered_by_what_was_done_and_to_what() {
+    let world = world();
+    let (zoe, ada) = (
+        world.add("zoe@example.com", Status::Active),
+        world.add("ada@example.com", Status::Active),
+    );
+    let group = world.okta.add_group("Sales", "OKTA_GROUP");
+    world.okta.acting_as("Sam Helper").set_status(&zoe, Status::Suspended);
+    world.okta.add_member(&group, &zoe);
+    world.okta.add_member(&group, &ada);
+    let call = world.ask(Method::POST, &format!("/users/{ada}")).header("User-Agent", "tool/1");
+    send(call.json(&json!({"profile": {"title": "Rep"}}))).await;
+
+    let all = world.okta.events();
+    let of = |kind: &str| all.iter().find(|it| it["eventType"] == kind).expect(kind).clone();
+    let (suspended, updated) = (of("user.lifecycle.suspend"), of("user.account.update_profile"));
+    assert_eq!(suspended["actor"]["displayName"], "Sam Helper");
+    assert_ne!(suspended["actor"]["id"], of("group.user_membership.add")["actor"]["id"]);
+    assert_eq!(updated["client"]["userAgent"]["rawUserAgent"], "tool/1");
+
+    let ask = async |filter: &str| {
+        send(world.ask(Method::GET, "/logs").query(&[("filter", filter)])).await
+    };
+    let (zoe, ada) = (format!("target.id eq \"{zoe}\""), format!("target.id eq \"{ada}\""));
+    let sales = format!("target.id eq \"{group}\"");
+    let added = "eventType eq \"group.user_membership.add\"";
+    for (filter, count) in [
+        (zoe.clone(), 2),
+        (format!("{zoe} and {added}"), 1),
+        (format!("{zoe} and {sales}"), 1),
+        (format!("{zoe} or {ada}"), 4),
+        (format!("{added} and ({zoe} or {ada})"), 2),
+        (
+            format!(
+                "{ada} and (eventType sw \"user.account.\" or eventType sw \"user.lifecycle.\")"
+            ),
+            1,
+        ),
+        ("actor.displayName eq \"Sam Helper\"".to_owned(), 1),
+    ] {
+        let got = ask(&filter).await;
+        assert_eq!(got.body.as_array().map(Vec::len), Some(count), "{filter}");
+    }
+    assert_eq!(ask("some_invalid_field eq \"x\"").await.code(), (400, "E0000053"));
+}
+
+#[tokio::test]
 async fn limits_are_announced_and_reset_on_the_orgs_clock() {
     let world = world();
     world.okta.limits(Some(1));
