@@ -71,6 +71,26 @@ impl Desk {
         (person, order)
     }
 
+    /// Somebody leaves, and nobody may be disabled without a yes.
+    fn held_leave(&self) -> (Person, Ordered) {
+        self.rewrite("[guard]\n", "[guard]\nmax_disabled = 0\n");
+        assert_eq!(code(&self.run(&["sync"])), 0);
+        let person = self.stage.company.people().iter().skip(1).find(|p| !p.newcomer).unwrap();
+        let variables = [("employee", person.sys_id.as_str()), ("last_day", "2020-01-01")];
+        let servicenow = &self.stage.servicenow;
+        let order = servicenow.order("Okta offboarding", &person.sys_id, &variables).unwrap();
+        assert!(servicenow.approve(&order.number));
+        (person.clone(), order)
+    }
+
+    fn holds(&self) -> Vec<Value> {
+        let output = self.run(&["hold", "list", "--format", "json"]);
+        assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+        let report = json(&output);
+        assert_eq!(keys(&report), BTreeSet::from(["holds"]));
+        report["holds"].as_array().unwrap().clone()
+    }
+
     fn writes(&self) -> usize {
         self.stage.okta.writes().len() + self.stage.servicenow.writes().len()
     }
@@ -210,6 +230,17 @@ fn help_teaches_and_wrong_usage_is_64() {
         (&["snyc"], 64),
         (&["sync", "--full", "--person", "jane"], 64),
         (&["simulate", "--listen", "0.0.0.0:0"], 64),
+        (&["explain"], 64),
+        (&["hold", "release", "--help"], 0),
+        (&["hold"], 64),
+        (&["hold", "release", "1"], 64),
+        (&["hold", "release", "1", "--because", " \n"], 64),
+        (&["hold", "release", "--because", "agreed"], 64),
+        (&["hold", "release", "1", "--all", "--because", "agreed"], 64),
+        (&["hold", "release", "--set", "x", "--all", "--because", "agreed"], 64),
+        (&["hold", "release", "one", "--because", "agreed"], 64),
+        (&["hold", "dismiss", "--because", "agreed"], 64),
+        (&["hold", "dismiss", "--all", "--because", "agreed"], 64),
     ] {
         let output = program(None, arguments);
         assert_eq!(code(&output), expected, "{arguments:?}: {}", text(&output.stderr));
@@ -512,6 +543,180 @@ fn the_daemon_carries_out_a_request_keeps_the_store_and_stops_when_told() {
     }
     let sentence = created["message"].as_str().unwrap();
     assert!(sentence.starts_with(&format!("{}: created", order.number)), "{sentence}");
+}
+
+#[test]
+fn where_nothing_waits_that_is_said_and_no_store_is_made() {
+    let desk = Desk::set();
+    let output = desk.run(&["hold", "list"]);
+    assert_eq!((code(&output), text(&output.stdout).as_str()), (0, "Nothing waits for anybody.\n"));
+    assert_eq!(desk.holds(), Vec::<Value>::new());
+    let output = desk.run(&["hold", "release", "7", "8", "--because", "it was agreed"]);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stderr).contains("nothing waits"), "{}", text(&output.stderr));
+    assert!(!desk.folder.path().join("goldthread.db").exists());
+    assert_eq!(desk.writes(), 0);
+}
+
+#[test]
+fn what_waits_is_listed_released_and_then_carried_out() {
+    let desk = Desk::set();
+    let (person, order) = desk.held_leave();
+    let output = desk.run(&["sync"]);
+    assert_eq!(code(&output), 2);
+    assert!(text(&output.stdout).contains("goldthread hold list"), "{}", text(&output.stdout));
+
+    // No credential is looked at, and neither system is called.
+    let token = desk.folder.path().join("okta-token");
+    std::fs::remove_file(&token).unwrap();
+    let holds = desk.holds();
+    assert_eq!(holds.len(), 3);
+    for hold in &holds {
+        assert_keys_of_a_person(&hold["person"]);
+        assert_eq!(
+            keys(hold),
+            BTreeSet::from([
+                "id", "since", "expires", "request", "parent", "cause", "action", "person",
+                "group", "changes", "reason", "set", "released",
+            ])
+        );
+        assert_eq!(hold["request"], order.number.as_str());
+        assert_eq!(hold["set"], "max-disabled");
+        assert!(hold["released"].is_null() && hold["expires"].is_null());
+        assert_eq!(hold["person"]["login"], person.email);
+    }
+    assert!(holds.iter().any(|hold| hold["group"] == person.department), "by its name");
+    let list = text(&desk.run(&["hold", "list"]).stdout);
+    for piece in ["Set max-disabled", &person.email, &order.number, "3 actions wait"] {
+        assert!(list.contains(piece), "no {piece:?} in\n{list}");
+    }
+
+    let id = |at: usize| holds[at]["id"].to_string();
+    let output = desk.run(&["hold", "release", &id(0), "4711", "--because", "agreed"]);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stderr).contains("4711"), "{}", text(&output.stderr));
+    let output = desk.run(&["hold", "release", "--set", "max-disbaled", "--because", "agreed"]);
+    assert_eq!(code(&output), 1);
+    assert!(desk.holds().iter().all(|hold| hold["released"].is_null()), "all or nothing");
+
+    let release = ["--log-format", "json", "hold", "release", "--all", "--because", " HR said so "];
+    let output = desk.run(&release);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("3 actions released"), "{}", text(&output.stdout));
+    let said = text(&output.stderr);
+    let event: Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&event["outcome"], &event["request"]),
+        (&"released".into(), &order.number.clone().into())
+    );
+    let released = &desk.holds()[0]["released"];
+    assert_eq!(keys(released), BTreeSet::from(["by", "at", "because"]));
+    assert_eq!(released["because"], "HR said so");
+    assert!(desk.holds()[0]["expires"].is_string());
+
+    std::fs::write(&token, OKTA_TOKEN).unwrap();
+    let output = desk.run(&["sync"]);
+    assert_eq!(code(&output), 0, "{}\n{}", text(&output.stdout), text(&output.stderr));
+    assert_eq!(desk.stage.okta.find(&person.email).unwrap().status.as_str(), "DEPROVISIONED");
+    assert!(desk.is_closed(&order));
+    assert_eq!(desk.holds(), Vec::<Value>::new());
+}
+
+#[test]
+fn what_is_dismissed_is_out_of_the_list_and_of_the_exit_status() {
+    let desk = Desk::set();
+    let (person, order) = desk.held_leave();
+    assert_eq!(code(&desk.run(&["sync"])), 2);
+    let ids: Vec<String> = desk.holds().iter().map(|hold| hold["id"].to_string()).collect();
+    let mut dismiss = vec!["hold", "dismiss", "--because", "the wrong person"];
+    dismiss.extend(ids.iter().map(String::as_str));
+    let output = desk.run(&dismiss);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    assert_eq!(desk.holds(), Vec::<Value>::new());
+    for arguments in [&["sync", "--full"][..], &["plan", "--full"]] {
+        let output = desk.run(arguments);
+        assert_eq!(code(&output), 0, "{arguments:?}: {}", text(&output.stdout));
+    }
+    let drift = text(&desk.run(&["drift"]).stdout);
+    assert!(drift.contains(&*order.number) && drift.contains("the wrong person"), "{drift}");
+    assert_eq!(desk.stage.okta.find(&person.email).unwrap().status.as_str(), "ACTIVE");
+}
+
+#[test]
+fn a_person_is_explained_as_text_and_as_json() {
+    let desk = Desk::set();
+    let (person, order) = desk.join();
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    let okta_id = desk.stage.okta.find(&person.email).unwrap().id;
+    let writes = desk.writes();
+    for name in [&person.email, &person.user_name, &person.sys_id, &okta_id] {
+        let output = desk.run(&["explain", name]);
+        assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+        let told = text(&output.stdout);
+        for piece in [&person.email, &*order.number, "app-jira", "birthright of"] {
+            assert!(told.contains(piece), "no {piece:?} in\n{told}");
+        }
+    }
+    let told = json(&desk.run(&["explain", &person.email, "--format", "json"]));
+    for key in ["person", "status", "account", "facts", "requests", "holds"] {
+        assert!(!told[key].is_null(), "{key}");
+    }
+    let fact = &told["facts"][0];
+    let expected = [
+        "fact", "name", "desired", "actual", "in_sync", "origin", "cause", "since", "reasons",
+        "against",
+    ];
+    assert_eq!(keys(fact), BTreeSet::from(expected));
+    let reason = &fact["reasons"][0];
+    assert_eq!(keys(reason), BTreeSet::from(["kind", "request", "rule", "until", "text"]));
+    let request = keys(&told["requests"][0]);
+    for key in ["number", "parent", "operation", "state", "approval", "in_force", "starts", "ends"]
+    {
+        assert!(request.contains(key), "{key}");
+    }
+    let output = desk.run(&["explain", "nobody-at-all"]);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stderr).contains("nobody is called"), "{}", text(&output.stderr));
+    assert_eq!(desk.writes(), writes, "to explain writes nothing");
+}
+
+#[test]
+fn a_report_about_one_person_or_one_group_holds_nothing_else() {
+    let desk = Desk::set();
+    let (person, _) = desk.join();
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    let okta = &desk.stage.okta;
+    let id = okta.find(&person.email).unwrap().id;
+    let other = desk.stage.company.people().iter().skip(1).find(|p| !p.newcomer).unwrap();
+    let other_id = okta.find(&other.email).unwrap().id;
+    let pat = okta.acting_as("Pat Admin");
+    pat.set_profile(&id, &serde_json::json!({"department": "Elsewhere"}));
+    pat.remove_member(&okta.group_id("app-jira").unwrap(), &id);
+    pat.set_profile(&other_id, &serde_json::json!({"department": "Elsewhere"}));
+
+    let items = |arguments: &[&str]| {
+        let report = json(&desk.run(&[&["drift", "--format", "json"], arguments].concat()));
+        let items = report["items"].as_array().unwrap().clone();
+        items.into_iter().filter(|item| item["disposition"] != "unmanaged").collect::<Vec<_>>()
+    };
+    assert_eq!(items(&[]).len(), 3);
+    assert_eq!(items(&["--person", &person.user_name]).len(), 2);
+    let of_group = items(&["--group", "app-jira"]);
+    assert_eq!(of_group.len(), 1);
+    assert_eq!(of_group[0]["name"], "app-jira");
+    assert_eq!(items(&["--person", &other.email, "--group", "app-jira"]).len(), 0);
+    let output = desk.run(&["drift", "--group", "no such group"]);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stderr).contains("no such group"), "{}", text(&output.stderr));
+
+    let plan = json(&desk.run(&["plan", "--person", &person.email, "--format", "json"]));
+    let actions = plan["actions"].as_array().unwrap();
+    assert!(actions.iter().all(|it| it["person"]["login"] == person.email), "{actions:#?}");
+    assert_eq!(actions.len(), 2);
+    let output = desk.run(&["sync", "--person", &person.email]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stdout));
+    assert_eq!(items(&["--person", &person.user_name]).len(), 0);
+    assert_eq!(items(&["--person", &other.email]).len(), 1);
 }
 
 /// A fresh key pair: the private half as PEM, the public half as a JWK.

@@ -154,8 +154,13 @@ fn login_user() -> String {
         .filter(|uid| *uid != u32::MAX)
         .and_then(uzers::get_user_by_uid)
         .map(|user| user.name().to_string_lossy().into_owned());
+    // Anybody can set a variable; what `sudo` set is believed of root only.
+    let by_sudo = || {
+        let name = std::env::var("SUDO_USER").ok()?;
+        (uzers::get_current_uid() == 0 && !name.is_empty()).then_some(name)
+    };
     by_login
-        .or_else(|| std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty()))
+        .or_else(by_sudo)
         .or_else(|| uzers::get_current_username().map(|name| name.to_string_lossy().into_owned()))
         .unwrap_or_else(|| format!("uid {}", uzers::get_current_uid()))
 }
