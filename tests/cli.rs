@@ -230,6 +230,7 @@ fn help_teaches_and_wrong_usage_is_64() {
         (&["snyc"], 64),
         (&["sync", "--full", "--person", "jane"], 64),
         (&["simulate", "--listen", "0.0.0.0:0"], 64),
+        (&["explain"], 64),
         (&["hold", "release", "--help"], 0),
         (&["hold"], 64),
         (&["hold", "release", "1"], 64),
@@ -678,6 +679,83 @@ fn a_yes_is_given_while_the_daemon_runs() {
     assert_eq!(desk.stage.okta.find(&person.email).unwrap().status.as_str(), "DEPROVISIONED");
     stop(&daemon);
     assert_eq!(daemon.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_person_is_explained_as_text_and_as_json() {
+    let desk = Desk::set();
+    let (person, order) = desk.join();
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    let okta_id = desk.stage.okta.find(&person.email).unwrap().id;
+    let writes = desk.writes();
+    for name in [&person.email, &person.user_name, &person.sys_id, &okta_id] {
+        let output = desk.run(&["explain", name]);
+        assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+        let told = text(&output.stdout);
+        for piece in [&person.email, &*order.number, "app-jira", "birthright of"] {
+            assert!(told.contains(piece), "no {piece:?} in\n{told}");
+        }
+    }
+    let told = json(&desk.run(&["explain", &person.email, "--format", "json"]));
+    for key in ["person", "status", "account", "facts", "requests", "holds"] {
+        assert!(!told[key].is_null(), "{key}");
+    }
+    let fact = &told["facts"][0];
+    let expected = [
+        "fact", "name", "desired", "actual", "in_sync", "origin", "cause", "since", "reasons",
+        "against",
+    ];
+    assert_eq!(keys(fact), BTreeSet::from(expected));
+    let reason = &fact["reasons"][0];
+    assert_eq!(keys(reason), BTreeSet::from(["kind", "request", "rule", "until", "text"]));
+    let request = keys(&told["requests"][0]);
+    for key in ["number", "parent", "operation", "state", "approval", "in_force", "starts", "ends"]
+    {
+        assert!(request.contains(key), "{key}");
+    }
+    let output = desk.run(&["explain", "nobody-at-all"]);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stderr).contains("nobody is called"), "{}", text(&output.stderr));
+    assert_eq!(desk.writes(), writes, "to explain writes nothing");
+}
+
+#[test]
+fn a_report_about_one_person_or_one_group_holds_nothing_else() {
+    let desk = Desk::set();
+    let (person, _) = desk.join();
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    let okta = &desk.stage.okta;
+    let id = okta.find(&person.email).unwrap().id;
+    let other = desk.stage.company.people().iter().skip(1).find(|p| !p.newcomer).unwrap();
+    let other_id = okta.find(&other.email).unwrap().id;
+    let pat = okta.acting_as("Pat Admin");
+    pat.set_profile(&id, &serde_json::json!({"department": "Elsewhere"}));
+    pat.remove_member(&okta.group_id("app-jira").unwrap(), &id);
+    pat.set_profile(&other_id, &serde_json::json!({"department": "Elsewhere"}));
+
+    let items = |arguments: &[&str]| {
+        let report = json(&desk.run(&[&["drift", "--format", "json"], arguments].concat()));
+        let items = report["items"].as_array().unwrap().clone();
+        items.into_iter().filter(|item| item["disposition"] != "unmanaged").collect::<Vec<_>>()
+    };
+    assert_eq!(items(&[]).len(), 3);
+    assert_eq!(items(&["--person", &person.user_name]).len(), 2);
+    let of_group = items(&["--group", "app-jira"]);
+    assert_eq!(of_group.len(), 1);
+    assert_eq!(of_group[0]["name"], "app-jira");
+    assert_eq!(items(&["--person", &other.email, "--group", "app-jira"]).len(), 0);
+    let output = desk.run(&["drift", "--group", "no such group"]);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stderr).contains("no such group"), "{}", text(&output.stderr));
+
+    let plan = json(&desk.run(&["plan", "--person", &person.email, "--format", "json"]));
+    let actions = plan["actions"].as_array().unwrap();
+    assert!(actions.iter().all(|it| it["person"]["login"] == person.email), "{actions:#?}");
+    assert_eq!(actions.len(), 2);
+    let output = desk.run(&["sync", "--person", &person.email]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stdout));
+    assert_eq!(items(&["--person", &person.user_name]).len(), 0);
+    assert_eq!(items(&["--person", &other.email]).len(), 1);
 }
 
 /// A fresh key pair: the private half as PEM, the public half as a JWK.

@@ -219,17 +219,9 @@ impl World {
         protected
     }
 
-    /// Whoever is hired again keeps nothing of what was there at take-over.
-    fn forget_after_rehire(&mut self, planned: &Planned) {
-        let undone = self.mandates.iter().any(Mandate::was_undone);
-        let join = self.mandates.iter().any(|mandate| {
-            planned.action.origin.request() == Some(&mandate.request)
-                && mandate.terms.operation == Operation::Join
-        });
-        let activates = matches!(planned.action.step, Step::Activate { .. });
-        if activates && join && !undone && self.account == Some(AccountStatus::Deprovisioned) {
-            self.baseline.clear();
-        }
+    /// It is remembered that an account was made here.
+    fn remember_creation(&mut self, planned: &Planned) {
+        self.made |= matches!(planned.action.step, Step::Create { .. });
     }
 
     fn desired(&self, actual: &Actual, known: &Facts) -> Desired {
@@ -238,14 +230,11 @@ impl World {
 
     fn desired_at(&self, actual: &Actual, known: &Facts, moment: Instant) -> Desired {
         let effected = known.get(&FactKey::Status).filter(|k| k.established).map(|k| &k.origin);
-        let dormant =
-            actual.account.as_ref().is_some_and(|a| a.status == AccountStatus::Deprovisioned);
         let subject = Subject {
             person: &self.person,
             mandates: &self.mandates,
             linked: actual.account.is_some(),
             made: self.made,
-            dormant,
             by_record: false,
             effected,
             baseline: &self.baseline,
@@ -343,8 +332,7 @@ proptest! {
         let mut actual = world.actual();
         let (desired, _, planned) = world.compare(&actual, &Facts::new());
         for planned in open(&planned) {
-            world.forget_after_rehire(planned);
-            world.made |= matches!(planned.action.step, Step::Create { .. });
+            world.remember_creation(planned);
             take(&mut actual, &planned.action.step);
         }
         // What was seen to agree is remembered; what still differs is not.
@@ -366,8 +354,7 @@ proptest! {
         let mut actual = world.actual();
         let (_, _, planned) = world.compare(&actual, &Facts::new());
         for planned in &planned {
-            world.forget_after_rehire(planned);
-            world.made |= matches!(planned.action.step, Step::Create { .. });
+            world.remember_creation(planned);
             take(&mut actual, &planned.action.step);
         }
         let (desired, drifts, again) = world.compare(&actual, &Facts::new());

@@ -89,6 +89,9 @@ pub fn cycle(report: &CycleReport) -> String {
         "Cycle {}: {counts} ({kind}, {} calls to ServiceNow, {} to Okta, {:.1} s)",
         report.cycle, report.calls.servicenow, report.calls.okta, report.seconds
     );
+    if report.actions.iter().any(|it| it.outcome == "held" && it.action.is_some()) {
+        let _ = write!(text, "\nWhat waits for a person's yes: goldthread hold list");
+    }
     text
 }
 

@@ -162,7 +162,8 @@ impl Engine {
         Ok(Some(performed))
     }
 
-    /// Whether somebody is hired again by this, rather than back from a leave of absence.
+    /// Whether somebody is hired again by this, rather than back from a leave of absence, or from
+    /// a leave that was withdrawn.
     fn rehires(&self, action: &Action) -> Result<bool, StoreError> {
         let (Step::Activate { .. }, Some(account), Cause::Request) =
             (&action.step, &action.account, action.cause)
@@ -174,11 +175,9 @@ impl Engine {
         let join = |mandate: &Mandate| {
             action.origin.request() == Some(&mandate.request)
                 && mandate.terms.operation == Operation::Join
+                && !mandate.was_undone()
         };
-        let mandates = self.store.mandates_of(&action.person)?;
-        // Where something was only withdrawn, everything is to be as it was.
-        let undone = mandates.iter().any(Mandate::was_undone);
-        Ok(dormant && !undone && mandates.iter().any(join))
+        Ok(dormant && self.store.mandates_of(&action.person)?.iter().any(join))
     }
 
     /// One event in the log and one line in the report for each action.

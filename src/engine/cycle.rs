@@ -6,8 +6,8 @@ use super::decide::Decision;
 use super::report::CycleReport;
 use super::surroundings::Surroundings;
 use super::{Engine, EngineError, Hands};
-use crate::model::{Instant, SysId};
-use crate::okta::rival;
+use crate::model::{FactKey, Instant, SysId};
+use crate::okta::log::{Changed, rival};
 use crate::reconcile::guard::{self, Verdict};
 use crate::reconcile::plan::plan;
 use crate::store::CycleRow;
@@ -133,14 +133,19 @@ impl Engine {
                 continue;
             };
             // Who it is helps a person; that nobody can tell holds nothing up.
-            let events = match self.okta.events_about(account, now - window, now).await {
+            let events = match self.okta.changes_of(account, now - window).await {
                 Ok(events) => events.unwrap_or_default(),
                 Err(error) => {
                     tracing::debug!("the System Log could not be read: {error}");
                     continue;
                 }
             };
-            if let Some(name) = rival(&events, key) {
+            let what = match key {
+                FactKey::Account | FactKey::Status => Changed::Status,
+                FactKey::Profile(_) => Changed::Profile,
+                FactKey::Membership(group) => Changed::Membership(group),
+            };
+            if let Some(name) = rival(&events, what) {
                 held.reason = format!("{}, last by {name}", held.reason);
             }
         }

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::surroundings::{Claims, Surroundings, claims_of};
 use super::{Engine, EngineError};
 use crate::model::{
-    AccountId, AccountStatus, Cause, FactKey, GroupId, Mandate, Origin, Person, Presence, SysId,
+    Account, AccountId, AccountStatus, Cause, FactKey, GroupId, Instant, Mandate, Operation,
+    Origin, Person, Presence, SysId,
 };
 use crate::policy::desire::{Desired, Fact, INACTIVE_RECORD, Subject, desire, identify};
-use crate::policy::lifecycle::Wish;
+use crate::policy::lifecycle::{Wish, fold};
 use crate::reconcile::correlate::{Candidate, Match, correlate};
 use crate::reconcile::diff::{
     Actual, Disposition, Drift, Facts, Known, Remedy, Setting, diff, member,
@@ -95,9 +96,12 @@ impl Engine {
         };
         let actual = Actual { account, groups };
         let known = self.known(id)?;
-        let baseline = self.store.baseline_of(id)?;
-        let dormant =
-            actual.account.as_ref().is_some_and(|a| a.status == AccountStatus::Deprovisioned);
+        // Whoever is hired again gets what is asked for now, not what they once had.
+        let baseline = if is_rehire(&mandates, actual.account.as_ref(), now) {
+            BTreeSet::new()
+        } else {
+            self.store.baseline_of(id)?
+        };
         let effected =
             known.get(&FactKey::Status).filter(|fact| fact.established).map(|fact| &fact.origin);
         let by_record =
@@ -107,7 +111,6 @@ impl Engine {
             mandates: &mandates,
             linked: link.is_some(),
             made: self.was_made(id, link.as_ref(), &mandates)?,
-            dormant,
             by_record,
             effected,
             baseline: &baseline,
@@ -456,6 +459,15 @@ impl Engine {
             amnesia: amnesia && self.store.knows_history()?,
         })
     }
+}
+
+/// Whether a join that has not taken effect yet finds a deactivated account.
+fn is_rehire(mandates: &[Mandate], account: Option<&Account>, now: Instant) -> bool {
+    let dormant = account.is_some_and(|it| it.status == AccountStatus::Deprovisioned);
+    dormant
+        && fold(mandates, now).status.is_some_and(|(wish, mandate)| {
+            wish == Wish::Active && mandate.terms.operation == Operation::Join && !mandate.effected
+        })
 }
 
 fn row<T>(fact: &Fact<T>) -> FactRow {

@@ -45,6 +45,13 @@ impl Engine {
             None => None,
             Some(text) => Some(the_one(text, &self.people_named(text)?)?),
         };
+        if let Some(group) = group
+            && self.store.groups_called(group)?.is_empty()
+        {
+            return Err(EngineError::Unknown(format!(
+                "no group in Okta is called {group:?}: give its name or its id"
+            )));
+        }
         self.drift_report(&decision, &verdict, !cached, only.as_ref(), group)
     }
 

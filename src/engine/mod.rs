@@ -70,8 +70,8 @@ pub struct Engine {
     stop: Arc<AtomicBool>,
     /// The Okta account that we sign in as, if it is one: asked once.
     own_account: OnceCell<Option<AccountId>>,
-    /// Whether accounts hold an administrator role, and when that was asked.
-    roles: Mutex<BTreeMap<AccountId, (Instant, bool)>>,
+    /// Whether accounts and groups hold an administrator role, by id, and when that was asked.
+    roles: Mutex<BTreeMap<String, (Instant, bool)>>,
 }
 
 /// The writing half. A command that only looks never has one.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 use super::{Engine, EngineError};
-use crate::model::{AccountId, Group, GroupId, Person, SysId};
+use crate::model::{AccountId, Group, GroupId, Person, Step, SysId};
 use crate::okta::{Attribute, Identity, OktaError};
 use crate::policy::desire::identify;
 use crate::policy::{Accounts, Policy};
@@ -16,6 +16,8 @@ use crate::store::StoreError;
 
 /// Accounts that were seen to hold an administrator role, among what is pinned.
 const ADMIN: &str = "admin";
+/// The same of groups.
+const ADMIN_GROUP: &str = "admin-group";
 /// The account that we sign in as, among what is remembered.
 const OWN: &str = "own-account";
 const ADMIN_TEXT: &str = "the account holds an Okta administrator role";
@@ -116,23 +118,46 @@ impl Engine {
                 surroundings.protected.accounts.insert(account.clone(), ADMIN_TEXT.to_owned());
                 concerned.insert(action.person.clone());
             }
+            for group in groups_of(&action.step) {
+                if self.makes_admins(group).await? {
+                    self.store.keep_pin(ADMIN_GROUP, group.as_str(), group.as_str())?;
+                    surroundings.protected.groups.insert(group.clone());
+                    concerned.insert(action.person.clone());
+                }
+            }
         }
         Ok(concerned)
     }
 
     async fn is_admin(&self, account: &AccountId) -> Result<bool, EngineError> {
-        let now = self.now();
-        let asked = self.roles.lock().unwrap_or_else(PoisonError::into_inner).get(account).copied();
-        if let Some((at, holds)) = asked
-            && now - at < ROLES_LAST
-        {
+        if let Some(holds) = self.role_known(account.as_str()) {
             return Ok(holds);
         }
         let holds = self.okta.has_admin_role(account).await?.unwrap_or(false);
+        self.keep_role(account.as_str(), holds);
+        Ok(holds)
+    }
+
+    /// Whether the members of a group are administrators by it.
+    async fn makes_admins(&self, group: &GroupId) -> Result<bool, EngineError> {
+        if let Some(holds) = self.role_known(group.as_str()) {
+            return Ok(holds);
+        }
+        let holds = self.okta.group_has_admin_role(group).await?.unwrap_or(false);
+        self.keep_role(group.as_str(), holds);
+        Ok(holds)
+    }
+
+    fn role_known(&self, id: &str) -> Option<bool> {
+        let roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
+        roles.get(id).filter(|(at, _)| self.now() - *at < ROLES_LAST).map(|(_, holds)| *holds)
+    }
+
+    fn keep_role(&self, id: &str, holds: bool) {
+        let now = self.now();
         let mut roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
         roles.retain(|_, (at, _)| now - *at < ROLES_LAST);
-        roles.insert(account.clone(), (now, holds));
-        Ok(holds)
+        roles.insert(id.to_owned(), (now, holds));
     }
 
     /// Whoever was seen to hold an administrator role and holds none any more is one of many again.
@@ -141,6 +166,12 @@ impl Engine {
             let Ok(account) = AccountId::parse(&id) else { continue };
             if self.okta.has_admin_role(&account).await? == Some(false) {
                 self.store.drop_pin(ADMIN, &id)?;
+            }
+        }
+        for id in self.store.pins(ADMIN_GROUP)?.into_keys() {
+            let Ok(group) = GroupId::parse(&id) else { continue };
+            if self.okta.group_has_admin_role(&group).await? == Some(false) {
+                self.store.drop_pin(ADMIN_GROUP, &id)?;
             }
         }
         Ok(())
@@ -213,6 +244,9 @@ impl Engine {
                 protected.accounts.entry(id).or_insert_with(|| ADMIN_TEXT.to_owned());
             }
         }
+        for id in self.store.pins(ADMIN_GROUP)?.into_keys() {
+            protected.groups.extend(GroupId::parse(&id).ok());
+        }
         if ask {
             let own = self.own_account.get_or_try_init(|| self.read_own_account()).await?;
             self.store.set_meta(OWN, own.as_ref().map_or("", AccountId::as_str))?;
@@ -271,6 +305,15 @@ impl Engine {
         let slots: BTreeMap<String, StoredSlot> = serde_json::from_str(&text)
             .map_err(|error| StoreError::Corrupt(format!("the profile schema: {error}")))?;
         Ok(Schema(Some(slots.into_iter().map(|(name, slot)| (name, slot.into())).collect())))
+    }
+}
+
+/// The groups that a step changes the members of.
+fn groups_of(step: &Step) -> &[GroupId] {
+    match step {
+        Step::Create { groups, .. } => groups,
+        Step::AddMember { group } | Step::RemoveMember { group } => std::slice::from_ref(group),
+        _ => &[],
     }
 }
 

@@ -1,15 +1,17 @@
 //! A connection to Okta: signs, keeps to the rate limits, tries again where that is safe.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use chrono::{DateTime, Utc};
 use reqwest::Method;
 use serde_json::Value;
 use url::Url;
 
-use super::error::{OktaError, from_answer};
+use super::error::{OktaError, from_answer, request_id};
 use super::limits::{self, Budget, Limits};
 use super::sign_in::{self, SignIn};
 use super::{Settings, link};
@@ -22,6 +24,8 @@ pub struct Connection {
     http: Http,
     sign_in: Arc<SignIn>,
     limits: Arc<Mutex<Limits>>,
+    /// The clock of the org as of its last answer, in seconds; 0 before the first.
+    org_time: Arc<AtomicI64>,
     share: f64,
     patience: Patience,
 }
@@ -83,6 +87,7 @@ impl Connection {
             http,
             sign_in: Arc::new(sign_in),
             limits: Arc::default(),
+            org_time: Arc::default(),
             share: settings.share,
             patience: settings.patience,
         })
@@ -96,6 +101,14 @@ impl Connection {
     /// The use of each rate-limit bucket that was seen.
     pub fn budget(&self) -> Vec<Budget> {
         self.limits().budget(self.share, Instant::now())
+    }
+
+    /// The clock of the org as of its last answer.
+    pub(super) fn org_time(&self) -> Option<DateTime<Utc>> {
+        match self.org_time.load(Ordering::Relaxed) {
+            0 => None,
+            seconds => DateTime::from_timestamp(seconds, 0),
+        }
     }
 
     /// The scopes that Okta granted; `None` for an SSWS token or before the first call.
@@ -179,6 +192,12 @@ impl Connection {
             self.limits().sent(bucket);
             let answer = self.http.send(call).await.map_err(|error| no_answer(ask, &error))?;
             self.limits().answered(bucket, &answer, self.margin(), Instant::now());
+            // A proxy's clock is not the org's.
+            if request_id(&answer).is_some()
+                && let Some(date) = limits::date(&answer)
+            {
+                self.org_time.store(date.timestamp(), Ordering::Relaxed);
+            }
             let sign_again = self.sign_in.answered(&signed, &answer).await;
             if answer.is_success() {
                 return Ok(answer);

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, FixedOffset};
 use reqwest::Method;
 
 use crate::http::Answer;
@@ -126,16 +127,17 @@ fn allowed(limit: u32, share: f64) -> u32 {
 pub(super) fn until_reset(answer: &Answer) -> Duration {
     let reset =
         answer.header("x-rate-limit-reset").and_then(|text| text.trim().parse::<i64>().ok());
-    let date = answer
-        .header("date")
-        .and_then(|text| chrono::DateTime::parse_from_rfc2822(text).ok())
-        .map(|date| date.timestamp());
-    match (reset, date) {
+    match (reset, date(answer).map(|date| date.timestamp())) {
         (Some(reset), Some(date)) => {
             Duration::from_secs(u64::try_from(reset.saturating_sub(date)).unwrap_or(0))
         }
         _ => Duration::ZERO,
     }
+}
+
+/// The `Date` header: the server's own clock.
+pub(super) fn date(answer: &Answer) -> Option<DateTime<FixedOffset>> {
+    DateTime::parse_from_rfc2822(answer.header("date")?).ok()
 }
 
 /// The bucket that a call counts against.
@@ -149,7 +151,9 @@ pub(super) fn bucket(method: &Method, path: &str) -> &'static str {
         ["api", "v1", "users", _] if *method == Method::GET => "/api/v1/users/{id} (read)",
         ["api", "v1", "users", _] => "/api/v1/users/{id} (write)",
         ["api", "v1", "users"]
-        | ["api", "v1", "users", _, "groups" | "lifecycle" | "sessions", ..] => "/api/v1/users",
+        | ["api", "v1", "users", _, "groups" | "lifecycle" | "roles" | "sessions", ..] => {
+            "/api/v1/users"
+        }
         ["api", "v1", "groups", id] if *id != "rules" => "/api/v1/groups/{id}",
         ["api", "v1", "groups", ..] => "/api/v1/groups",
         ["api", "v1", "logs"] => "/api/v1/logs",
@@ -207,5 +211,12 @@ mod tests {
         assert_eq!(bucket(&Method::GET, "/api/v1/groups/00g1"), "/api/v1/groups/{id}");
         assert_eq!(bucket(&Method::GET, "/api/v1/groups/rules"), "/api/v1/groups");
         assert_eq!(bucket(&Method::GET, "/api/v1/meta/schemas/user/default"), "/api/v1");
+    }
+
+    #[test]
+    fn roles_count_with_their_holders_and_the_log_has_a_bucket_of_its_own() {
+        assert_eq!(bucket(&Method::GET, "/api/v1/users/00u1/roles"), "/api/v1/users");
+        assert_eq!(bucket(&Method::GET, "/api/v1/groups/00g1/roles"), "/api/v1/groups");
+        assert_eq!(bucket(&Method::GET, "/api/v1/logs"), "/api/v1/logs");
     }
 }

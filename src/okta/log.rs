@@ -1,198 +1,398 @@
-//! Okta's System Log: who changed what, whoever it was.
+//! The System Log: who changed an account, and whether that was us.
 
-use chrono::DateTime;
-use serde::Deserialize;
+use std::collections::HashSet;
 
-use super::OktaError;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::error::{OktaError, clean};
 use super::reader::{OktaReader, quoted, stamp};
-use crate::model::{AccountId, FactKey, Instant};
+use super::wire::{shape, unbelievable};
+use crate::model::{AccountId, GroupId, Instant};
 
-/// Okta reference: at most 1,000 events a page.
-const PAGE: &str = "200";
+const OPERATION: &str = "read the System Log";
+/// Okta reference: 1000 events are the largest page, and the log's rate limit is a small one.
+const PAGE: &str = "1000";
+/// Okta reference: a query with both ends comes to one. This is far more than one would read.
+const MOST_PAGES: usize = 50;
+/// How far beyond now a query reaches: clocks differ, and nothing is in the log before it
+/// happened.
+const AHEAD: TimeDelta = TimeDelta::days(1);
 
-/// One event.
+/// One event of the System Log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEvent {
-    /// `uuid`: the same event may come twice.
+    /// Its `uuid`.
     pub id: String,
-    /// When it was published.
+    /// When it happened (`published`).
     pub at: Instant,
-    /// `eventType`, such as `user.lifecycle.suspend`.
+    /// Such as `user.lifecycle.suspend`.
+    pub event_type: String,
+    /// Who did it.
+    pub actor: Actor,
+    /// `client.userAgent.rawUserAgent`: what the caller named itself.
+    pub user_agent: Option<String>,
+    /// What it was done to, in no particular order.
+    pub targets: Vec<Target>,
+    /// `transaction.id`, which the events of one call share.
+    pub transaction_id: Option<String>,
+    /// `debugContext.debugData.requestId`: in Okta's own examples the `X-Okta-Request-Id` of the
+    /// call. Okta reference: debug data is no contract.
+    pub request_id: Option<String>,
+    /// `outcome.result`, such as `SUCCESS` or `FAILURE`.
+    pub outcome: Option<String>,
+}
+
+/// Who did something: a person, an app, or Okta itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// Its id; empty if not said.
+    pub id: String,
+    /// `User`, `PublicClientApp`, `SystemPrincipal`, …
     pub kind: String,
-    /// Who did it, by name and login.
-    pub actor: String,
-    /// `client.userAgent.rawUserAgent`; empty where there was none.
-    pub user_agent: String,
-    /// Ids of everything that it was done to.
-    pub targets: Vec<String>,
+    /// What to call it: its display name, else its alternate id, else its id.
+    pub name: String,
+}
+
+/// What something was done to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Its id; empty if not said.
+    pub id: String,
+    /// `User`, `UserGroup`, `AppInstance`, …
+    pub kind: String,
+    /// As for [`Actor::name`].
+    pub name: String,
+}
+
+/// What of an account was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed<'a> {
+    /// Whether it belongs to this group.
+    Membership(&'a GroupId),
+    /// Its profile.
+    Profile,
+    /// Its status.
+    Status,
 }
 
 impl LogEvent {
-    /// Whether it is a trace of this program.
+    /// Whether it came about by a call of this program, of whatever version.
+    ///
+    /// Okta reference: `rawUserAgent` is the caller's `User-Agent` as sent.
     pub fn is_ours(&self) -> bool {
-        self.user_agent.starts_with("goldthread/")
+        self.user_agent.as_ref().is_some_and(|agent| agent.starts_with("goldthread/"))
     }
 
-    /// Whether it may have changed a fact.
-    fn concerns(&self, key: &FactKey) -> bool {
-        match key {
-            FactKey::Account | FactKey::Status => self.kind.starts_with("user.lifecycle."),
-            FactKey::Profile(_) => {
-                self.kind.starts_with("user.account.update_")
-                    || self.kind == "user.lifecycle.create"
+    /// Whether it changed this, and did not merely try to.
+    pub fn changes(&self, what: Changed<'_>) -> bool {
+        let kind = self.event_type.as_str();
+        // An outcome that is new or left out does not say that nothing happened.
+        let failed = matches!(self.outcome.as_deref(), Some("FAILURE" | "DENY" | "SKIPPED"));
+        !failed
+            && match what {
+                // A rule's exclusion follows from a removal, and changes no membership itself.
+                Changed::Membership(group) => {
+                    kind.strip_prefix("group.user_membership.")
+                        .is_some_and(|rest| !rest.starts_with("rule."))
+                        && self.targets.iter().any(|target| target.id == group.as_str())
+                }
+                Changed::Profile => matches!(
+                    kind,
+                    "user.account.update_profile"
+                        | "user.account.update_primary_email"
+                        | "user.account.update_secondary_email"
+                        | "user.account.update_user_type"
+                ),
+                Changed::Status => kind.starts_with("user.lifecycle."),
             }
-            FactKey::Membership(group) => {
-                self.kind.starts_with("group.user_membership.")
-                    && self.targets.iter().any(|target| target == group.as_str())
-            }
-        }
     }
 }
 
-/// Who else changed a fact last, if the events tell.
-pub fn rival<'a>(events: &'a [LogEvent], key: &FactKey) -> Option<&'a str> {
+/// Who, other than us, changed this last: the name, for people. The events are those of one
+/// account, as [`OktaReader::changes_of`] gives them.
+pub fn rival(events: &[LogEvent], what: Changed<'_>) -> Option<String> {
     events
         .iter()
-        .filter(|event| !event.is_ours() && event.concerns(key))
+        .filter(|event| event.changes(what) && !event.is_ours())
         .max_by_key(|event| event.at)
-        .map(|event| event.actor.as_str())
+        .map(|event| event.actor.name.clone())
 }
 
 impl OktaReader {
-    /// Reads what happened to an account since a moment; `None` where the credentials may not read
-    /// the log.
+    /// What happened to an account since a moment, oldest first: to its life cycle, its profile
+    /// and other data, and its memberships. `None` where the credentials may not read the log,
+    /// for which they need the scope `okta.logs.read` and an administrator role.
     ///
-    /// Okta reference: a query with both ends is ordered by `published` and may lack what comes
-    /// late, so this tells who, and never decides what.
-    pub async fn events_about(
+    /// Okta reference: events are there after seconds, rarely later, and for 90 days; a `since`
+    /// of more than 180 days ago is refused.
+    ///
+    /// # Errors
+    /// Among others [`OktaError::Unbelievable`] for an event without id, time or type.
+    pub async fn changes_of(
         &self,
         account: &AccountId,
         since: Instant,
+    ) -> Result<Option<Vec<LogEvent>>, OktaError> {
+        // The account's sign-ins, which are most of the log, stay where they are.
+        let filter = format!(
+            "target.id eq {} and (eventType sw \"user.lifecycle.\" or eventType sw \
+             \"user.account.\" or eventType sw \"group.user_membership.\")",
+            quoted(account.as_str())
+        );
+        let now = self.connection().org_time().map_or_else(Utc::now, |org| org.max(Utc::now()));
+        self.events(&filter, since, now.max(since) + AHEAD).await
+    }
+
+    /// Reads the events between two moments that match a filter of Okta's, oldest first.
+    ///
+    /// Okta reference: with `since` and `until` the pages come to an end and are in the order of
+    /// `published`; for an open end Okta would wait for new events for ever.
+    async fn events(
+        &self,
+        filter: &str,
+        since: Instant,
         until: Instant,
     ) -> Result<Option<Vec<LogEvent>>, OktaError> {
-        const OPERATION: &str = "read the System Log";
-        let filter = format!("target.id eq {}", quoted(account.as_str()));
         let (since, until) = (stamp(since), stamp(until));
         let query = [
             ("since", since.as_str()),
-            ("until", until.as_str()),
-            ("filter", filter.as_str()),
+            ("until", &until),
+            ("filter", filter),
+            ("sortOrder", "ASCENDING"),
             ("limit", PAGE),
         ];
         let url = self.connection().url(&["api", "v1", "logs"], &query);
-        let mut events: Vec<LogEvent> = Vec::new();
-        let read =
-            self.connection()
-                .pages(OPERATION, url, &mut |page| {
-                    // An event of a shape that is not known tells nothing, and is no reason to stop.
-                    events.extend(page.into_iter().filter_map(|value| {
-                        serde_json::from_value::<Wire>(value).ok().and_then(read)
-                    }));
-                    Ok::<_, OktaError>(())
-                })
-                .await;
+        let (mut events, mut seen, mut pages) = (Vec::new(), HashSet::new(), 0);
+        let read = self
+            .connection()
+            .pages(OPERATION, url, &mut |page| {
+                pages += 1;
+                if pages > MOST_PAGES {
+                    return Err(unbelievable(OPERATION, "the pages do not come to an end"));
+                }
+                for element in page {
+                    let event = event(element)?;
+                    // Okta reference: an event may come twice, with the same `uuid`.
+                    if seen.insert(event.id.clone()) {
+                        events.push(event);
+                    }
+                }
+                Ok(())
+            })
+            .await;
         match read {
-            Ok(()) => {}
-            Err(OktaError::Forbidden(_) | OktaError::NotFound(_)) => return Ok(None),
-            Err(error) => return Err(error),
+            Ok(()) => Ok(Some(events)),
+            Err(OktaError::Forbidden(_)) => Ok(None),
+            Err(error) => Err(error),
         }
-        events.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
-        events.dedup_by(|a, b| a.id == b.id);
-        Ok(Some(events))
     }
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wire {
+struct WireEvent {
     uuid: String,
     published: String,
     event_type: String,
-    actor: Option<Party>,
-    client: Option<Client>,
-    target: Option<Vec<Party>>,
+    #[serde(default, deserialize_with = "or_default")]
+    actor: WireEntity,
+    #[serde(default, deserialize_with = "or_default")]
+    client: WireClient,
+    #[serde(default, deserialize_with = "or_default")]
+    target: Vec<WireEntity>,
+    #[serde(default, deserialize_with = "or_default")]
+    transaction: WireTransaction,
+    #[serde(default, deserialize_with = "or_default")]
+    debug_context: WireDebug,
+    #[serde(default, deserialize_with = "or_default")]
+    outcome: WireOutcome,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Party {
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct WireEntity {
     id: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
     alternate_id: Option<String>,
     display_name: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Client {
-    user_agent: Option<UserAgent>,
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct WireClient {
+    #[serde(deserialize_with = "or_default")]
+    user_agent: WireAgent,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct UserAgent {
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct WireAgent {
     raw_user_agent: Option<String>,
 }
 
-fn read(wire: Wire) -> Option<LogEvent> {
-    let at = DateTime::parse_from_rfc3339(&wire.published).ok()?.with_timezone(&chrono::Utc);
-    let targets = wire.target.unwrap_or_default();
-    Some(LogEvent {
-        id: wire.uuid,
-        at,
-        kind: wire.event_type,
-        actor: wire.actor.map_or_else(|| "somebody".to_owned(), Party::name),
-        user_agent: wire
-            .client
-            .and_then(|client| client.user_agent)
-            .and_then(|agent| agent.raw_user_agent)
-            .unwrap_or_default(),
-        targets: targets.into_iter().filter_map(|target| target.id).collect(),
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WireTransaction {
+    id: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct WireDebug {
+    /// Unstable keys with values of any kind.
+    debug_data: Value,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WireOutcome {
+    result: Option<String>,
+}
+
+/// Okta reference: what is null may be there or left out.
+fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Default + Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+fn event(value: Value) -> Result<LogEvent, OktaError> {
+    let event: WireEvent = shape(OPERATION, value, "an event without id, time or type")?;
+    let at = DateTime::parse_from_rfc3339(&event.published)
+        .map_err(|_| unbelievable(OPERATION, "an event without a time"))?;
+    let text = |text: Option<String>| text.map(|it| clean(&it)).filter(|it| !it.is_empty());
+    let actor = event.actor.read();
+    Ok(LogEvent {
+        id: event.uuid,
+        at: at.to_utc(),
+        event_type: event.event_type,
+        actor: Actor { id: actor.id, kind: actor.kind, name: actor.name },
+        user_agent: text(event.client.user_agent.raw_user_agent),
+        targets: event.target.into_iter().map(WireEntity::read).collect(),
+        transaction_id: text(event.transaction.id),
+        request_id: text(event.debug_context.debug_data["requestId"].as_str().map(str::to_owned)),
+        outcome: text(event.outcome.result),
     })
 }
 
-impl Party {
-    fn name(self) -> String {
-        let known =
-            |text: Option<String>| text.filter(|text| !text.is_empty() && text != "unknown");
-        match (known(self.display_name), known(self.alternate_id)) {
-            (Some(name), Some(login)) if name != login => format!("{name} ({login})"),
-            (Some(name), _) => name,
-            (None, Some(login)) => login,
-            (None, None) => self.id.unwrap_or_else(|| "somebody".to_owned()),
-        }
+impl WireEntity {
+    fn read(self) -> Target {
+        let text = |text: Option<String>| text.map(|it| clean(&it)).unwrap_or_default();
+        let id = text(self.id);
+        // Okta writes "unknown" where there is no alternate id, for example for a group.
+        let name = [text(self.display_name), text(self.alternate_id)]
+            .into_iter()
+            .find(|name| !name.trim().is_empty() && name != "unknown")
+            .unwrap_or_else(|| id.clone());
+        Target { id, kind: text(self.kind), name }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::model::GroupId;
+    use serde_json::json;
 
-    fn event(at: i64, kind: &str, actor: &str, agent: &str, target: &str) -> LogEvent {
-        LogEvent {
-            id: at.to_string(),
-            at: DateTime::from_timestamp(at, 0).unwrap(),
-            kind: kind.to_owned(),
-            actor: actor.to_owned(),
-            user_agent: agent.to_owned(),
-            targets: vec!["u1".to_owned(), target.to_owned()],
+    use super::*;
+
+    fn by(actor: &str, kind: &str, minute: u32, targets: &[&str]) -> LogEvent {
+        let target = |id: &&str| json!({"id": id, "type": "User"});
+        let mut event = event(json!({
+            "uuid": format!("{actor} {minute}"), "eventType": kind,
+            "published": format!("2026-11-23T09:{minute:02}:00.000Z"),
+            "actor": {"id": "00u9", "type": "User", "displayName": actor},
+            "outcome": {"result": "SUCCESS"},
+            "target": targets.iter().map(target).collect::<Vec<_>>()}))
+        .unwrap();
+        if actor == "us" {
+            event.user_agent = Some("goldthread/0.1.0 (RITM0010001; action 7)".to_owned());
+        }
+        event
+    }
+
+    #[test]
+    fn the_rival_is_the_newest_of_the_others_whatever_the_order() {
+        let suspend = "user.lifecycle.suspend";
+        let events = [
+            by("Pat Admin", suspend, 5, &["00u1"]),
+            by("us", suspend, 9, &["00u1"]),
+            by("Sam Helper", suspend, 3, &["00u1"]),
+        ];
+        assert_eq!(rival(&events, Changed::Status).as_deref(), Some("Pat Admin"));
+        assert_eq!(rival(&events[1..2], Changed::Status), None);
+    }
+
+    #[test]
+    fn only_events_of_what_was_changed_count() {
+        let sales = GroupId::parse("00g1").unwrap();
+        let events = [
+            by("Ann", "group.user_membership.add", 1, &["00u1", "00g1"]),
+            by("Bob", "group.user_membership.remove", 2, &["00u1", "00g2"]),
+            by("Okta System", "group.user_membership.rule.add_exclusion", 3, &["00u1", "00g1"]),
+            by("Cem", "user.account.update_primary_email", 4, &["00u1"]),
+            by("Dan", "user.account.reset_password", 5, &["00u1"]),
+            by("Eva", "user.lifecycle.unsuspend", 6, &["00u1"]),
+        ];
+        assert_eq!(rival(&events, Changed::Membership(&sales)).as_deref(), Some("Ann"));
+        assert_eq!(rival(&events, Changed::Profile).as_deref(), Some("Cem"));
+        assert_eq!(rival(&events, Changed::Status).as_deref(), Some("Eva"));
+    }
+
+    #[test]
+    fn who_merely_tried_is_no_rival() {
+        let mut tried = by("Pat Admin", "user.lifecycle.suspend", 1, &["00u1"]);
+        tried.outcome = Some("FAILURE".to_owned());
+        assert_eq!(rival(&[tried.clone()], Changed::Status), None);
+        tried.outcome = None;
+        assert!(rival(&[tried], Changed::Status).is_some());
+    }
+
+    #[test]
+    fn only_a_caller_that_names_itself_so_is_us() {
+        let mut event = by("us", "user.lifecycle.suspend", 1, &[]);
+        assert!(event.is_ours());
+        for other in [Some("Mozilla/5.0 goldthread/0.1.0"), Some("goldthreader/1"), None] {
+            event.user_agent = other.map(str::to_owned);
+            assert!(!event.is_ours(), "{other:?}");
         }
     }
 
     #[test]
-    fn the_rival_is_who_changed_the_same_fact_last_and_is_not_us() {
-        let events = [
-            event(1, "group.user_membership.add", "Early Bird", "Mozilla", "g1"),
-            event(2, "group.user_membership.remove", "Pat Admin", "Mozilla", "g1"),
-            event(3, "group.user_membership.add", "Goldthread", "goldthread/0.1.0 (R1)", "g1"),
-            event(4, "group.user_membership.remove", "Sam Other", "Mozilla", "g2"),
-            event(5, "user.account.update_profile", "Workday", "Java", ""),
-        ];
-        let group = |id: &str| FactKey::Membership(GroupId::parse(id).unwrap());
-        assert_eq!(rival(&events, &group("g1")), Some("Pat Admin"));
-        assert_eq!(rival(&events, &group("g3")), None);
-        let department = FactKey::Profile("department".to_owned());
-        assert_eq!(rival(&events, &department), Some("Workday"));
-        assert_eq!(rival(&events, &FactKey::Status), None);
+    fn what_okta_leaves_out_or_sets_to_null_is_empty() {
+        let bare = json!({"uuid": "1", "eventType": "x", "published": "2026-11-23T09:00:00Z"});
+        let mut nulls = bare.clone();
+        for name in ["actor", "client", "target", "transaction", "debugContext", "outcome"] {
+            nulls[name] = Value::Null;
+        }
+        let read = event(bare).unwrap();
+        assert_eq!(read, event(nulls).unwrap());
+        assert!(read.user_agent.is_none() && read.targets.is_empty() && read.actor.name.is_empty());
+    }
+
+    #[test]
+    fn somebody_without_a_display_name_is_called_by_what_there_is() {
+        let name = |value: Value| serde_json::from_value::<WireEntity>(value).unwrap().read().name;
+        let both =
+            json!({"id": "00u1", "alternateId": "p@example.com", "displayName": "Pat\nAdmin"});
+        assert_eq!(name(both), "PatAdmin");
+        assert_eq!(name(json!({"id": "00u1", "alternateId": "p@example.com"})), "p@example.com");
+        assert_eq!(name(json!({"id": "00u1", "alternateId": "unknown"})), "00u1");
+    }
+
+    #[test]
+    fn an_event_without_id_time_or_type_is_not_believed() {
+        for broken in [
+            json!({"eventType": "x", "published": "2026-11-23T09:00:00Z"}),
+            json!({"uuid": "1", "published": "2026-11-23T09:00:00Z"}),
+            json!({"uuid": "1", "eventType": "x"}),
+            json!({"uuid": "1", "eventType": "x", "published": "yesterday"}),
+            json!("no object"),
+        ] {
+            assert!(matches!(event(broken), Err(OktaError::Unbelievable { .. })));
+        }
     }
 }

@@ -6,7 +6,7 @@ pub mod error;
 mod key;
 pub mod limits;
 mod link;
-mod log;
+pub mod log;
 pub mod reader;
 mod sign_in;
 #[cfg(test)]
@@ -19,7 +19,7 @@ pub mod writer;
 pub use connection::Connection;
 pub use error::{OktaError, Refusal};
 pub use limits::Budget;
-pub use log::{LogEvent, rival};
+pub use log::LogEvent;
 pub use reader::{Attribute, Groups, Identity, Member, OktaReader};
 pub use writer::{OktaWriter, Performed, Thread};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::connection::{Ask, Connection, json};
+use super::connection::Connection;
 use super::error::{OktaError, is_attribute_name};
 use super::wire::{self, unbelievable};
 use crate::model::{Account, AccountId, AccountStatus, Group, GroupId, Instant};
@@ -361,21 +361,35 @@ impl OktaReader {
         Ok(Identity::Account(Box::new(wire::account(OPERATION, value)?)))
     }
 
-    /// Whether an account holds an Okta administrator role; `None` where that cannot be read.
+    /// Whether an account holds an Okta administrator role, by itself or through a group; `None`
+    /// where that cannot be read. Okta's management API: roles that come through a group are
+    /// listed with `assignmentType` `GROUP`, and the scope is `okta.roles.read`.
     pub async fn has_admin_role(&self, account: &AccountId) -> Result<Option<bool>, OktaError> {
-        const OPERATION: &str = "read the admin roles of an account";
-        let url = self.connection.url(&["api", "v1", "users", account.as_str(), "roles"], &[]);
-        let answer = match self.connection.send(&Ask::read(OPERATION, url)).await {
-            Ok(answer) => answer,
-            Err(error) if error.is_transient() => return Err(error),
+        self.has_roles("read the admin roles of an account", "users", account.as_str()).await
+    }
+
+    /// Whether a group makes its members Okta administrators; `None` where that cannot be read.
+    pub async fn group_has_admin_role(&self, group: &GroupId) -> Result<Option<bool>, OktaError> {
+        self.has_roles("read the admin roles of a group", "groups", group.as_str()).await
+    }
+
+    async fn has_roles(
+        &self,
+        operation: &'static str,
+        family: &str,
+        id: &str,
+    ) -> Result<Option<bool>, OktaError> {
+        let url = self.connection.url(&["api", "v1", family, id, "roles"], &[]);
+        match self.connection.read(operation, url).await {
+            Ok(value) => match value.as_array() {
+                Some(roles) => Ok(Some(!roles.is_empty())),
+                None => Err(unbelievable(operation, "a list was expected")),
+            },
+            Err(error) if error.is_transient() => Err(error),
             Err(OktaError::Forbidden(_) | OktaError::NotFound(_) | OktaError::Refused(_)) => {
-                return Ok(None);
+                Ok(None)
             }
-            Err(error) => return Err(error),
-        };
-        match json(OPERATION, &answer)?.as_array() {
-            Some(roles) => Ok(Some(!roles.is_empty())),
-            None => Err(unbelievable(OPERATION, "a list was expected")),
+            Err(error) => Err(error),
         }
     }
 }

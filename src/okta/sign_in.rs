@@ -22,25 +22,30 @@ const RENEW_AHEAD: Duration = Duration::from_mins(5);
 /// Okta reference: an assertion may end at most an hour ahead.
 const ASSERTION_SECONDS: i64 = 300;
 
-/// Sets of scopes, tried one after the other: Okta refuses a whole set for one scope that was not
-/// granted. Okta reference: a `manage` scope includes the reads of its family.
-pub(super) type Scopes = [&'static str; 4];
+/// The scopes that a connection cannot do without.
+pub(super) type Scopes = &'static str;
 
-/// For a connection that may write.
-pub(super) const WRITING: Scopes = [
-    "okta.users.manage okta.groups.manage okta.users.read okta.groups.read okta.schemas.read \
-     okta.logs.read okta.roles.read",
-    "okta.users.manage okta.groups.manage okta.users.read okta.groups.read okta.schemas.read \
-     okta.logs.read",
-    "okta.users.manage okta.groups.manage okta.schemas.read okta.logs.read",
-    "okta.users.manage okta.groups.manage",
-];
+/// For a connection that may write. Okta reference: a `manage` scope includes the reads of its
+/// family.
+pub(super) const WRITING: Scopes = "okta.users.manage okta.groups.manage";
 /// For a connection that only reads.
-pub(super) const READING: Scopes = [
-    "okta.users.read okta.groups.read okta.schemas.read okta.logs.read okta.roles.read",
-    "okta.users.read okta.groups.read okta.schemas.read okta.logs.read",
-    "okta.users.read okta.groups.read okta.schemas.read",
-    "okta.users.read okta.groups.read",
+pub(super) const READING: Scopes = "okta.users.read okta.groups.read";
+
+const SCHEMAS: &str = "okta.schemas.read";
+const LOGS: &str = "okta.logs.read";
+const ROLES: &str = "okta.roles.read";
+
+/// What is asked for besides, largest set first. Okta refuses a whole set for one scope that was
+/// not granted and does not name it, so every combination has its turn, once a process.
+const BESIDES: [&[&str]; 8] = [
+    &[SCHEMAS, LOGS, ROLES],
+    &[SCHEMAS, LOGS],
+    &[SCHEMAS, ROLES],
+    &[LOGS, ROLES],
+    &[SCHEMAS],
+    &[LOGS],
+    &[ROLES],
+    &[],
 ];
 
 /// How this connection signs in, and the token that it has now.
@@ -207,7 +212,7 @@ impl App {
                     state.nonce = nonce;
                 }
                 "invalid_scope" | "consent_required"
-                    if state.refused_scopes + 1 < self.scopes.len() =>
+                    if state.refused_scopes + 1 < BESIDES.len() =>
                 {
                     state.refused_scopes += 1;
                     nonce_tried = false;
@@ -232,13 +237,13 @@ impl App {
             "jti": unique()?,
         });
         let assertion = self.key.sign(header, &claims)?;
-        let scope = self.scopes[state.refused_scopes];
+        let scope = [&[self.scopes], BESIDES[state.refused_scopes]].concat().join(" ");
         let mut call = Call::new(Method::POST, self.endpoint.clone())
             .header("accept", "application/json")
             .header("content-type", "application/x-www-form-urlencoded");
         call.body = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", "client_credentials")
-            .append_pair("scope", scope)
+            .append_pair("scope", &scope)
             .append_pair(
                 "client_assertion_type",
                 "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",

@@ -210,7 +210,7 @@ fn group_id(operation: &'static str, text: &str) -> Result<GroupId, OktaError> {
 }
 
 /// The parser's own message would quote values, so it is not passed on.
-fn shape<T: serde::de::DeserializeOwned>(
+pub(super) fn shape<T: serde::de::DeserializeOwned>(
     operation: &'static str,
     value: Value,
     wrong: &str,

@@ -6,9 +6,7 @@ use super::expression::Scope;
 use super::lifecycle::{Folded, Wish, fold};
 use super::withdraw::{as_if_they_stood, withdraw};
 use super::{Accounts, InactiveRecord, Policy};
-use crate::model::{
-    Cause, FactKey, GroupId, Instant, Mandate, Operation, Origin, Person, Presence, Reason,
-};
+use crate::model::{Cause, FactKey, GroupId, Instant, Mandate, Origin, Person, Presence, Reason};
 
 /// One statement of how Okta should be, with everything that speaks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,8 +88,6 @@ pub struct Subject<'a> {
     pub linked: bool,
     /// Whether that account was made or activated for the person, rather than found in use.
     pub made: bool,
-    /// Whether that account is deactivated now.
-    pub dormant: bool,
     /// Whether the record alone decided its status when it was last decided.
     pub by_record: bool,
     /// The request whose status the account was last seen to have, if any.
@@ -110,16 +106,12 @@ pub fn desire(
     rule_groups: &RuleGroups,
     now: Instant,
 ) -> Desired {
-    // Where something was only withdrawn, nobody is hired again: everything is to be as it was.
-    let undone = subject.mandates.iter().any(Mandate::was_undone);
-    let subject = &Subject { dormant: subject.dormant && !undone, ..*subject };
     let mut desired = derive(subject, policy, rule_groups, now);
     if subject.person.presence == Presence::Outside {
         return desired;
     }
     if let Some(mandates) = as_if_they_stood(subject.mandates) {
-        // What a withdrawn join would bring back now is not what it had brought about.
-        let stood = Subject { mandates: &mandates, dormant: false, ..*subject };
+        let stood = Subject { mandates: &mandates, ..*subject };
         let before = derive(&stood, policy, rule_groups, now);
         let usable = subject.linked && is_usable(subject.person);
         withdraw(&mut desired, &before, subject.mandates, usable, subject.made);
@@ -511,11 +503,9 @@ fn memberships(
         );
     }
 
-    // Whoever comes back gets what is asked for now, not what they once had.
-    let adopted = folded.adoption_stands && !is_rehired(subject, folded, wish);
-    if subject.linked {
+    if folded.adoption_stands && subject.linked {
         for group in subject.baseline {
-            if !adopted || exact.contains(group) || folded.unadopted.contains(group) {
+            if exact.contains(group) || folded.unadopted.contains(group) {
                 continue;
             }
             unruled.remove(group);
@@ -527,8 +517,8 @@ fn memberships(
         }
     }
 
-    // What a leave ended, and what somebody had who comes back, is not given by what came after.
-    let had = subject.baseline.iter().filter(|_| subject.linked && !adopted);
+    // What a leave ended is not given by what came after.
+    let had = subject.baseline.iter().filter(|_| subject.linked && !folded.adoption_stands);
     for group in folded.ended.iter().chain(had).filter(|_| !gone) {
         if !unruled.contains(group) {
             wanted.entry(group.clone()).or_insert_with(|| Fact {
@@ -583,18 +573,6 @@ fn memberships(
     // An additive rule that does not give the group says nothing about it.
     desired.memberships = wanted;
     desired.silent = unruled;
-}
-
-/// Whether a join brings a deactivated account back, rather than the record or a return.
-fn is_rehired(subject: &Subject<'_>, folded: &Folded<'_>, wish: Option<Wish>) -> bool {
-    let is_join = |mandate: &&Mandate| mandate.terms.operation == Operation::Join;
-    let Some(join) = folded.status.map(|(_, mandate)| mandate).filter(is_join) else {
-        return false;
-    };
-    subject.dormant
-        && wish == Some(Wish::Active)
-        && !subject.by_record
-        && subject.effected != Some(&by(join))
 }
 
 fn taken_away(policy: &Policy, mandate: &Mandate) -> Fact<bool> {

@@ -173,7 +173,10 @@ pub fn diff(
             found.extend(diff_attribute(attribute, fact, actual, known, setting.schema));
         }
     }
-    found.extend(diff_memberships(desired, actual, known, setting.groups));
+    let hired_again = found
+        .iter()
+        .any(|drift| drift.remedy == Some(Remedy::Revive) && drift.cause == Cause::Request);
+    found.extend(diff_memberships(desired, actual, known, setting.groups, hired_again));
     for anomaly in &desired.anomalies {
         found.push(set_aside(anomaly));
     }
@@ -488,6 +491,7 @@ fn diff_memberships(
     actual: &Actual,
     known: &Facts,
     groups: &BTreeMap<GroupId, Group>,
+    hired_again: bool,
 ) -> Vec<Drift> {
     // A deactivated account takes no memberships; those wanted come with its activation.
     let active = desired.status.as_ref().is_some_and(|status| status.value == Wish::Active);
@@ -538,7 +542,7 @@ fn diff_memberships(
                 Some(Remedy::Remove),
             );
             // Nothing ever said that the person should be in it: somebody put them there.
-            if !leaver && !known.contains_key(&drift.key) {
+            if !leaver && !hired_again && !known.contains_key(&drift.key) {
                 drift.cause = Cause::Drift;
                 if drift.disposition == Disposition::Apply {
                     "nothing that was asked for or ruled gives this membership"

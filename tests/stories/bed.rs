@@ -177,7 +177,6 @@ impl Bed {
     /// Lets time pass, for both systems and for the program.
     pub fn pass(&self, time: &str) {
         self.stage.clock.advance(humantime::parse_duration(time).unwrap());
-        self.keep_token();
     }
 
     /// Moves the clock to a moment.
@@ -293,12 +292,14 @@ impl Bed {
 
     /// HR enters somebody who has no account: a first name, an employee number and an e-mail.
     pub fn hired(&self, first_name: &str, number: &str, email: &str) -> Person {
-        let mut person = self.newcomer(0);
-        person.user_name = first_name.to_lowercase();
-        email.clone_into(&mut person.email);
-        first_name.clone_into(&mut person.first_name);
-        number.clone_into(&mut person.employee_number);
-        "Sales".clone_into(&mut person.department);
+        let mut person = Person {
+            user_name: first_name.to_lowercase(),
+            email: email.to_owned(),
+            first_name: first_name.to_owned(),
+            employee_number: number.to_owned(),
+            department: "Sales".to_owned(),
+            ..self.newcomer(0)
+        };
         person.sys_id = self.stage.servicenow.add_person(&[
             ("user_name", &person.user_name),
             ("email", email),
@@ -443,7 +444,7 @@ pub fn why_held(report: &CycleReport, request: &str) -> String {
     held.and_then(|action| action.error.clone()).unwrap_or_default()
 }
 
-/// What a report says was applied and why, as "`add_member` by request".
+/// What a report says was applied and why, as "suspend by request".
 pub fn causes(report: &CycleReport) -> Vec<String> {
     let actions = report.actions.iter().filter(|action| action.outcome == "applied");
     let line = |cause: &str, action: Option<&str>| format!("{} by {cause}", action.unwrap_or("-"));

@@ -100,6 +100,24 @@ fn an_administrator_of_okta_is_never_disabled() {
 }
 
 #[test]
+fn a_group_that_makes_administrators_is_given_to_nobody() {
+    let bed = Bed::of(60);
+    bed.stage.okta.set_group_roles(&bed.okta_group("app-jira"), &["APP_ADMIN"]);
+    let (employee, newcomer) = (bed.employee(0), bed.newcomer(0));
+    let grant = bed.access("Add", &employee, &["app-jira"], "");
+    let join = bed.join(&newcomer, &["app-jira", "VPN Users"]);
+    for _ in 0..2 {
+        bed.sync();
+    }
+    assert!(bed.stage.okta.members(&bed.okta_group("app-jira")).is_empty());
+    assert!(bed.account(&newcomer).unwrap().groups.contains(&"VPN Users".to_owned()));
+    for request in [&grant, &join] {
+        assert_eq!(bed.comments(request).len(), 1, "{:?}", bed.comments(request));
+        assert_ne!(bed.state(request), "3");
+    }
+}
+
+#[test]
 fn a_sentinel_that_is_missing_stops_what_takes_away_and_nothing_else() {
     let bed = Bed::of(60);
     let boss = bed.employee(0);

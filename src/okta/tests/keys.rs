@@ -25,8 +25,15 @@ pub fn pem(label: &'static str, der: &[u8]) -> String {
 
 /// A new P-256 key as PEM.
 pub fn ec_pem() -> String {
+    ec_pair().0
+}
+
+/// A new P-256 key pair: the private half as PEM, the public half as JWK.
+pub fn ec_pair() -> (String, Value) {
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-    pem("PRIVATE KEY", pair.to_pkcs8v1().unwrap().as_ref())
+    let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
+    let jwk = json!({"kty": "EC", "crv": "P-256", "x": base64url(x), "y": base64url(y)});
+    (pem("PRIVATE KEY", pair.to_pkcs8v1().unwrap().as_ref()), jwk)
 }
 
 /// Header or claims of a JWT.

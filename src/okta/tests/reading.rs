@@ -276,33 +276,3 @@ async fn an_admin_role_is_seen_and_an_unreadable_one_is_unknown() {
     assert_eq!(reader.has_admin_role(&id("00u1")).await.unwrap(), Some(false));
     assert_eq!(reader.has_admin_role(&id("00u1")).await.unwrap(), None);
 }
-
-fn event(uuid: &str, at: &str) -> String {
-    serde_json::json!({
-        "uuid": uuid, "published": at, "eventType": "user.lifecycle.suspend",
-        "actor": {"id": "00u9", "displayName": "Pat Admin", "alternateId": "pat@example.com"},
-        "client": {"userAgent": {"rawUserAgent": "Mozilla"}},
-        "target": [{"id": "00u1", "type": "User"}],
-    })
-    .to_string()
-}
-
-#[tokio::test]
-async fn the_log_tells_who_did_something_once_for_each_event_and_may_be_closed_to_us() {
-    let first = event("e2", "2026-03-02T09:00:00.000Z");
-    let org = Org::answering([
-        page(&[first.clone(), "{}".to_owned()], Some("{org}/api/v1/logs?after=1")),
-        page(&[event("e1", "2026-03-02T08:00:00.000Z"), first], None),
-        error(403, "E0000006", "no", ""),
-    ])
-    .await;
-    let reader = OktaReader::new(org.connect());
-    let since = "2026-03-01T09:00:00Z".parse().unwrap();
-    let until = "2026-03-02T10:00:00Z".parse().unwrap();
-    let events = reader.events_about(&id("00u1"), since, until).await.unwrap().unwrap();
-    let ids: Vec<&str> = events.iter().map(|event| event.id.as_str()).collect();
-    assert_eq!(ids, ["e1", "e2"]);
-    assert_eq!(events[0].actor, "Pat Admin (pat@example.com)");
-    assert!(!events[0].is_ours());
-    assert_eq!(reader.events_about(&id("00u1"), since, until).await.unwrap(), None);
-}

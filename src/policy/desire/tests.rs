@@ -122,7 +122,6 @@ impl Case {
             mandates,
             linked: self.linked,
             made: self.made,
-            dormant: false,
             by_record: false,
             effected: self.effected.as_ref(),
             baseline: &self.baseline,

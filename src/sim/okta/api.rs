@@ -155,8 +155,8 @@ fn route(
         ("DELETE", ["users", id, "sessions"]) => state.clear_sessions(context, id),
         ("GET", ["users", id, "groups"]) => state.groups_of_user(call, id, base),
         ("GET", ["users", id, "roles"]) => {
-            let roles = state.find_user(id)?.roles.clone();
-            Ok(role_list(&roles, "USER"))
+            let user = state.find_user(id)?;
+            Ok(role_list(state.roles_of(user)))
         }
         ("GET", ["groups", "rules"]) => state.list_rules(call, base),
         ("GET", ["groups", "rules", id]) => state.get_rule(id),
@@ -169,6 +169,10 @@ fn route(
         ("PUT", ["groups", id]) => state.replace_group(context, id, body, base),
         ("DELETE", ["groups", id]) => state.delete_group(context, id),
         ("GET", ["groups", id, "users"]) => state.members(call, id, base),
+        ("GET", ["groups", id, "roles"]) => {
+            let roles = &state.find_group(id)?.roles;
+            Ok(role_list(roles.iter().map(|role| (role.as_str(), "GROUP"))))
+        }
         ("PUT", ["groups", group, "users", user]) => state.add_member(context, group, user),
         ("DELETE", ["groups", group, "users", user]) => state.remove_member(context, group, user),
         ("GET", ["logs"]) => state.logs(call, base),
@@ -197,7 +201,7 @@ impl State {
     fn app_roles(&self, client: &str) -> Result<Response, Problem> {
         let app = self.auth.apps.get(client);
         let app = app.ok_or_else(|| Problem::missing(client, "PublicClientApp"))?;
-        Ok(role_list(&app.roles, "CLIENT"))
+        Ok(role_list(app.roles.iter().map(|role| (role.as_str(), "CLIENT"))))
     }
 
     fn rate_limit_event(&mut self, request_id: &str, call: &Request) {
@@ -208,13 +212,14 @@ impl State {
     }
 }
 
-fn role_list(roles: &[String], kind: &str) -> Response {
-    let role = |(index, role): (usize, &String)| {
+/// Roles, each with its `assignmentType`.
+fn role_list<'a>(roles: impl IntoIterator<Item = (&'a str, &'static str)>) -> Response {
+    let role = |(index, (role, kind)): (usize, (&str, &str))| {
         json!({
             "id": format!("ra1role{index:06}d7KQ69"), "label": role, "type": role,
             "status": "ACTIVE", "assignmentType": kind})
     };
-    Response::json(200, &roles.iter().enumerate().map(role).collect())
+    Response::json(200, &roles.into_iter().enumerate().map(role).collect())
 }
 
 fn check_headers(call: &Request) -> Result<(), Problem> {
@@ -236,7 +241,7 @@ fn check_headers(call: &Request) -> Result<(), Problem> {
 fn scope_for(method: &str, path: &[&str]) -> Option<(&'static str, bool)> {
     let writes = method != "GET";
     Some(match path {
-        ["api", "v1", "users", _, "roles"] | ["oauth2", ..] => ("roles", writes),
+        ["api", "v1", "users" | "groups", _, "roles"] | ["oauth2", ..] => ("roles", writes),
         ["api", "v1", "users", ..] => ("users", writes),
         ["api", "v1", "groups", ..] => ("groups", writes),
         ["api", "v1", "logs"] => ("logs", writes),

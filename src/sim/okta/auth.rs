@@ -72,14 +72,14 @@ impl State {
     fn by_api_token(&mut self, token: &str) -> Result<Caller, Problem> {
         let now = self.now();
         let refused = || Problem::new("E0000011");
-        let known = self.auth.tokens.get_mut(token).ok_or_else(refused)?;
+        let known = self.auth.tokens.get(token).ok_or_else(refused)?;
         let owner = self.users.get(&known.owner).ok_or_else(refused)?;
         // A token dies with its owner, and after 30 days without use.
         if owner.status == Status::Deprovisioned || now - known.last_used > TimeDelta::days(30) {
             self.auth.tokens.remove(token);
             return Err(refused());
         }
-        known.last_used = now;
+        let has_role = !self.roles_of(owner).is_empty();
         let context = Context {
             actor_id: owner.id.clone(),
             actor_type: "User",
@@ -89,7 +89,9 @@ impl State {
             ..Context::default()
         };
         let user = Some(owner.id.clone());
-        let has_role = !owner.roles.is_empty();
+        if let Some(known) = self.auth.tokens.get_mut(token) {
+            known.last_used = now;
+        }
         Ok(Caller { context, user, scopes: None, has_role, scheme: "SSWS" })
     }
 

@@ -105,6 +105,13 @@ impl Okta {
         self.lock().change_user(user_id, |user| user.roles = roles);
     }
 
+    /// Gives a group admin roles, which its members then hold, too.
+    pub fn set_group_roles(&self, group_id: &str, roles: &[&str]) {
+        if let Some(group) = self.lock().groups.get_mut(group_id) {
+            group.roles = roles.iter().map(|it| (*it).to_owned()).collect();
+        }
+    }
+
     /// Registers a service app, or replaces the one with that client id.
     pub fn register_app(&self, app: ServiceApp) {
         self.lock().auth.apps.insert(app.client_id.clone(), app);
@@ -271,13 +278,20 @@ impl Okta {
         self.by_hand(|state, context| state.drop_group(context, group_id));
     }
 
+    /// One id for each name, as long as any other.
+    fn actor_id(&self) -> String {
+        let letters: String =
+            self.actor.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+        format!("00u1{letters:0<9.9}Gt5d7KQ")
+    }
+
     fn by_hand<T>(&self, act: impl FnOnce(&mut State, &Context) -> T) -> T {
         let mut state = self.lock();
         state.settle();
         let request_id = format!("req{}", &state.secret("hand")[..24]);
         let context = Context {
             request_id,
-            actor_id: "00u1admin0000Gt5d7KQ".to_owned(),
+            actor_id: self.actor_id(),
             actor_type: "User",
             actor_name: self.actor.to_string(),
             actor_login: format!("{}@example.com", self.actor.to_lowercase().replace(' ', ".")),

@@ -161,6 +161,27 @@ impl State {
     }
 }
 
+/// What the path of a filter's attribute may begin with.
+const FIELDS: [&str; 17] = [
+    "actor",
+    "authenticationContext",
+    "client",
+    "debugContext",
+    "device",
+    "displayMessage",
+    "eventType",
+    "legacyEventType",
+    "outcome",
+    "published",
+    "request",
+    "securityContext",
+    "severity",
+    "target",
+    "transaction",
+    "uuid",
+    "version",
+];
+
 fn position(text: &str) -> Result<(usize, DateTime<Utc>), Problem> {
     let broken = || Problem::new("E0000031").cause("Invalid cursor");
     let text = page::position(text)?;
@@ -173,6 +194,9 @@ fn parse(text: &str) -> Result<filter::Expr, Problem> {
     let expr = filter::parse(text).map_err(|why| Problem::new("E0000053").cause(why))?;
     let published = |name: &str, _: Op| name != "published";
     expr.check(&published, true).map_err(|it| Problem::new("E0000053").cause(it))?;
+    let known = |name: &str, _: Op| FIELDS.contains(&name.split('.').next().unwrap_or_default());
+    expr.check(&known, true)
+        .map_err(|it| Problem::new("E0000053").cause(format!("field is not valid: {it}")))?;
     let searchable = |name: &str, op: Op| {
         let address = ["debugContext.debugData.url", "debugContext.debugData.requestUri"];
         (op != Op::Co || !address.contains(&name)) && !name.contains("changeDetails")

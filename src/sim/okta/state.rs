@@ -54,6 +54,7 @@ pub(super) struct Group {
     pub last_updated: DateTime<Utc>,
     pub last_membership_updated: DateTime<Utc>,
     pub members: BTreeMap<String, Reason>,
+    pub roles: Vec<String>,
 }
 
 impl Group {
@@ -191,6 +192,7 @@ impl State {
             last_updated: now,
             last_membership_updated: now,
             members: BTreeMap::new(),
+            roles: Vec::new(),
         };
         self.groups.insert(id.clone(), group);
         id
@@ -308,6 +310,15 @@ impl State {
 
     pub fn find_group(&self, id: &str) -> Result<&Group, Problem> {
         self.groups.get(id).ok_or_else(|| Problem::missing(id, "UserGroup"))
+    }
+
+    /// The admin roles of a user, each with how it comes by it: `USER`, or `GROUP` for those of
+    /// the groups it belongs to.
+    pub fn roles_of<'a>(&'a self, user: &'a User) -> Vec<(&'a str, &'static str)> {
+        let own = user.roles.iter().map(|role| (role.as_str(), "USER"));
+        let groups = self.groups_of.get(&user.id).into_iter().flatten();
+        let lent = groups.filter_map(|id| self.groups.get(id)).flat_map(|group| &group.roles);
+        own.chain(lent.map(|role| (role.as_str(), "GROUP"))).collect()
     }
 
     /// Refuses a login or a unique value that somebody else has.

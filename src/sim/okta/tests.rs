@@ -324,6 +324,53 @@ async fn polling_the_log_never_ends_and_a_bounded_query_does() {
 }
 
 #[tokio::test]
+async fn the_log_is_filtered_by_what_was_done_and_to_what() {
+    let world = world();
+    let (zoe, ada) = (
+        world.add("zoe@example.com", Status::Active),
+        world.add("ada@example.com", Status::Active),
+    );
+    let group = world.okta.add_group("Sales", "OKTA_GROUP");
+    world.okta.acting_as("Sam Helper").set_status(&zoe, Status::Suspended);
+    world.okta.add_member(&group, &zoe);
+    world.okta.add_member(&group, &ada);
+    let call = world.ask(Method::POST, &format!("/users/{ada}")).header("User-Agent", "tool/1");
+    send(call.json(&json!({"profile": {"title": "Rep"}}))).await;
+
+    let all = world.okta.events();
+    let of = |kind: &str| all.iter().find(|it| it["eventType"] == kind).expect(kind).clone();
+    let (suspended, updated) = (of("user.lifecycle.suspend"), of("user.account.update_profile"));
+    assert_eq!(suspended["actor"]["displayName"], "Sam Helper");
+    assert_ne!(suspended["actor"]["id"], of("group.user_membership.add")["actor"]["id"]);
+    assert_eq!(updated["client"]["userAgent"]["rawUserAgent"], "tool/1");
+
+    let ask = async |filter: &str| {
+        send(world.ask(Method::GET, "/logs").query(&[("filter", filter)])).await
+    };
+    let (zoe, ada) = (format!("target.id eq \"{zoe}\""), format!("target.id eq \"{ada}\""));
+    let sales = format!("target.id eq \"{group}\"");
+    let added = "eventType eq \"group.user_membership.add\"";
+    for (filter, count) in [
+        (zoe.clone(), 2),
+        (format!("{zoe} and {added}"), 1),
+        (format!("{zoe} and {sales}"), 1),
+        (format!("{zoe} or {ada}"), 4),
+        (format!("{added} and ({zoe} or {ada})"), 2),
+        (
+            format!(
+                "{ada} and (eventType sw \"user.account.\" or eventType sw \"user.lifecycle.\")"
+            ),
+            1,
+        ),
+        ("actor.displayName eq \"Sam Helper\"".to_owned(), 1),
+    ] {
+        let got = ask(&filter).await;
+        assert_eq!(got.body.as_array().map(Vec::len), Some(count), "{filter}");
+    }
+    assert_eq!(ask("some_invalid_field eq \"x\"").await.code(), (400, "E0000053"));
+}
+
+#[tokio::test]
 async fn limits_are_announced_and_reset_on_the_orgs_clock() {
     let world = world();
     world.okta.limits(Some(1));
@@ -491,6 +538,29 @@ async fn without_an_admin_role_calls_are_refused_or_lists_are_empty() {
     assert_eq!((empty.status, empty.body), (200, json!([])));
     world.okta.set_status(&nobody, Status::Deprovisioned);
     assert_eq!(ask().await.code(), (401, "E0000011"));
+}
+
+#[tokio::test]
+async fn the_roles_of_a_group_are_its_members_too() {
+    let world = world();
+    let id = world.add("zoe@example.com", Status::Active);
+    let group = world.okta.add_group("Admins", "OKTA_GROUP");
+    world.okta.register_token("weak", &id);
+    let roles = async |path: String| {
+        let got = world.get(&path).await;
+        let roles = got.body.as_array().cloned().unwrap_or_default();
+        roles.iter().map(|it| it["assignmentType"].clone()).collect::<Vec<_>>()
+    };
+    world.okta.set_group_roles(&group, &["HELP_DESK_ADMIN"]);
+    assert!(roles(format!("/users/{id}/roles")).await.is_empty());
+    world.okta.add_member(&group, &id);
+    world.okta.set_roles(&id, &["READ_ONLY_ADMIN"]);
+    assert_eq!(roles(format!("/users/{id}/roles")).await, ["USER", "GROUP"]);
+    assert_eq!(roles(format!("/groups/{group}/roles")).await, ["GROUP"]);
+    assert_eq!(world.get("/groups/nope/roles").await.code(), (404, "E0000007"));
+    world.okta.set_roles(&id, &[]);
+    let call = world.http.get(format!("{}/api/v1/users", world.server.url));
+    assert_eq!(send(call.header("Authorization", "SSWS weak")).await.status, 200);
 }
 
 #[tokio::test]
