@@ -7,4 +7,6 @@ mod hand;
 mod joiner;
 mod leaver;
 mod mover;
+mod requests;
 mod scale;
+mod writeback;
