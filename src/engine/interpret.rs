@@ -61,8 +61,10 @@ impl Engine {
         let rule = match rule_for(policy, request) {
             Ok(Some(rule)) => rule,
             Ok(None) => return Ok(Reading::Foreign),
-            Err(problem) => {
-                return self.problems(stored, Standing::Waiting, vec![problem]);
+            // What took effect before still stands.
+            Err((rule, problem)) => {
+                let standing = stands(rule, request, stored.effected);
+                return self.problems(stored, standing, vec![problem]);
             }
         };
         let standing = stands(rule, request, stored.effected);

@@ -97,11 +97,12 @@ pub struct Directory {
 
 /// The `[[request]]` block that a request falls under.
 ///
-/// `Ok(None)` where its item has no block whose `when` holds: then it is not ours.
+/// `Ok(None)` where its item has no block whose `when` holds: then it is not ours. Fails with the
+/// block of which that cannot be told.
 pub fn rule_for<'a>(
     policy: &'a Policy,
     request: &Request,
-) -> Result<Option<&'a RequestRule>, Problem> {
+) -> Result<Option<&'a RequestRule>, (&'a RequestRule, Problem)> {
     let scope = scope(request);
     for rule in &policy.requests {
         if rule.item != request.item && rule.item != request.item_name {
@@ -112,7 +113,7 @@ pub fn rule_for<'a>(
         };
         let holds = when
             .truth(&scope)
-            .map_err(|error| Problem::Expression { key: "when", why: error.to_string() })?;
+            .map_err(|error| (rule, Problem::Expression { key: "when", why: error.to_string() }))?;
         if holds {
             return Ok(Some(rule));
         }
