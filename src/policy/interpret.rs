@@ -13,7 +13,7 @@ use crate::model::{
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Problem {
     /// An expression of its block cannot be evaluated.
-    #[error("`{key}` of the item's configuration cannot be evaluated: {why}")]
+    #[error("the configuration of its catalog item cannot be evaluated (`{key}`: {why})")]
     Expression {
         /// The key in `[[request]]`.
         key: &'static str,
@@ -48,7 +48,7 @@ pub enum Problem {
     #[error("the group {0:?} is protected and is never changed")]
     ProtectedGroup(String),
     /// A date cannot be read.
-    #[error("`{key}` is not a date: {text:?}")]
+    #[error("the {} {text:?} is not a date", in_words(key))]
     Date {
         /// The key in `[[request]]`.
         key: &'static str,
@@ -61,6 +61,15 @@ pub enum Problem {
     /// What was approved is not what the request says now.
     #[error("changed after approval")]
     ChangedAfterApproval,
+}
+
+/// A requester knows the form, not the keys of the configuration.
+fn in_words(key: &str) -> &'static str {
+    match key {
+        "starts" => "start date",
+        "ends" => "end date",
+        _ => "last day",
+    }
 }
 
 impl Problem {
