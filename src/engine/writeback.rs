@@ -76,7 +76,10 @@ impl Engine {
             if unknown && now - stored.first_seen < PATIENCE {
                 return Ok(Stand::Underway);
             }
-            let kinds: Vec<&str> = stored.problems.iter().map(|(kind, _)| kind.as_str()).collect();
+            // How many people or groups it is about is no other kind of reason.
+            let mut kinds: Vec<&str> =
+                stored.problems.iter().map(|(kind, _)| kind.as_str()).collect();
+            kinds.dedup();
             let texts: Vec<&str> = stored.problems.iter().map(|(_, text)| text.as_str()).collect();
             return Ok(Stand::Waits(kinds.join("+"), texts.join("; ")));
         }
