@@ -8,6 +8,7 @@ use super::surroundings::Surroundings;
 use super::{Engine, EngineError, Hands};
 use crate::config::{Close, JournalField};
 use crate::model::{Standing, SysId};
+use crate::policy::interpret::rule_for;
 use crate::reconcile::fulfil::{Progress, progress};
 use crate::servicenow::Closing;
 use crate::store::StoredRequest;
@@ -71,6 +72,12 @@ impl Engine {
         surroundings: &Surroundings,
     ) -> Result<Stand, EngineError> {
         let now = self.now();
+        let rule = rule_for(&self.config.policy, &stored.request);
+        if let Ok(Some(rule)) | Err((rule, _)) = rule
+            && rule.observe
+        {
+            return Ok(Stand::Underway);
+        }
         if !stored.problems.is_empty() {
             let unknown = stored.problems.iter().all(|(kind, _)| kind == "person-unknown");
             if unknown && now - stored.first_seen < PATIENCE {
