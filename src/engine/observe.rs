@@ -3,6 +3,7 @@
 //! A read that is not complete is an error, and the cycle ends before anything is compared.
 
 use std::collections::BTreeSet;
+use std::str::FromStr;
 
 use super::cycle::{Scope, UNDECIDED};
 use super::report::Calls;
@@ -22,6 +23,11 @@ const SKEW: chrono::Duration = chrono::Duration::minutes(10);
 const OKTA_OVERLAP: chrono::Duration = chrono::Duration::minutes(5);
 /// A window has no real end: what is changed while it is read comes again with the next one.
 const AHEAD: chrono::Duration = chrono::Duration::days(1);
+
+/// How often names that were not found are looked up again.
+const RETRY: chrono::Duration = chrono::Duration::minutes(5);
+/// When that was done last, in the store.
+const TRIED_AT: &str = "names tried at";
 
 /// What was observed, and whom it concerns.
 #[derive(Debug, Default)]
@@ -90,7 +96,7 @@ impl Engine {
         let mut requests = self.read_requests(Some(&window), cycle).await?;
         if undecided {
             requests.extend(self.store.unfinished_requests()?);
-        } else if !changed.is_empty() || !requests.is_empty() {
+        } else if !changed.is_empty() || !requests.is_empty() || self.tries_again(now)? {
             requests.extend(self.store.unresolved_requests()?);
         }
         requests.sort();
@@ -101,6 +107,18 @@ impl Engine {
         self.observe_okta_changes(cycle).await?;
         self.store.set_watermark(until)?;
         Ok(())
+    }
+
+    /// Whether names that were not found are looked up again: a group that is made in Okta changes
+    /// nothing in ServiceNow.
+    fn tries_again(&self, now: Instant) -> Result<bool, StoreError> {
+        let last = self.store.meta(TRIED_AT)?;
+        let last = last.and_then(|text| Instant::from_str(&text).ok());
+        let due = last.is_none_or(|last| now - last >= RETRY);
+        if due {
+            self.store.set_meta(TRIED_AT, &now.to_rfc3339())?;
+        }
+        Ok(due)
     }
 
     /// Accounts and memberships that were changed in Okta, whoever changed them. Whose they are is
