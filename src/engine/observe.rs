@@ -24,6 +24,8 @@ const OKTA_OVERLAP: chrono::Duration = chrono::Duration::minutes(5);
 /// A window has no real end: what is changed while it is read comes again with the next one.
 const AHEAD: chrono::Duration = chrono::Duration::days(1);
 
+/// More requests than this that vanish together are counted, not named.
+const FEW_VANISHED: usize = 20;
 /// How often names that were not found are looked up again.
 const RETRY: chrono::Duration = chrono::Duration::minutes(5);
 /// When that was done last, in the store.
@@ -182,12 +184,7 @@ impl Engine {
         }
 
         self.read_requests(None, cycle).await?;
-        let vanished = self.store.mark_vanished(cycle)?;
-        if vanished > 0 {
-            tracing::warn!(
-                "{vanished} requests are no longer readable; what they asked for stands"
-            );
-        }
+        report_vanished(&self.store.mark_vanished(cycle)?);
 
         self.read_accounts(cycle).await?;
         let all = self.store.all_requests()?;
@@ -447,6 +444,21 @@ impl Engine {
             servicenow: self.servicenow.connection().calls(),
             okta: self.okta.connection().calls(),
         }
+    }
+}
+
+/// Says which requests were not in a complete read any more; many of them at once are one thing.
+fn report_vanished(numbers: &[String]) {
+    if numbers.len() > FEW_VANISHED {
+        let count = numbers.len();
+        tracing::warn!("{count} requests are no longer readable; what they asked for stands");
+        return;
+    }
+    for number in numbers {
+        tracing::warn!(
+            request = number,
+            "{number}: the request is no longer readable; what it asked for stands"
+        );
     }
 }
 
