@@ -86,6 +86,7 @@ impl Engine {
             // How many people or groups it is about is no other kind of reason.
             let mut kinds: Vec<&str> =
                 stored.problems.iter().map(|(kind, _)| kind.as_str()).collect();
+            kinds.sort_unstable();
             kinds.dedup();
             let texts: Vec<&str> = stored.problems.iter().map(|(_, text)| text.as_str()).collect();
             return Ok(Stand::Waits(kinds.join("+"), texts.join("; ")));
