@@ -97,7 +97,7 @@ impl Engine {
         if mandate.observe || mandate.standing != Standing::Approved {
             return Ok(Stand::Underway);
         }
-        let mut overtaken = 0;
+        let mut overtaken = false;
         let mut underway = false;
         for person in &mandate.terms.people {
             let Some(judged) = self.judge(person, surroundings)? else {
@@ -106,14 +106,15 @@ impl Engine {
             match progress(&mandate, &judged.desired, &judged.drifts, now) {
                 Progress::Done => {}
                 Progress::Underway => underway = true,
-                Progress::Overtaken => overtaken += 1,
+                Progress::Overtaken => overtaken = true,
                 Progress::Waits { kind, reason } => return Ok(Stand::Waits(kind, reason)),
             }
         }
         if underway {
             return Ok(Stand::Underway);
         }
-        Ok(if overtaken == mandate.terms.people.len() { Stand::Overtaken } else { Stand::Done })
+        // For whom it was overtaken it was never done, so it is not for us to close.
+        Ok(if overtaken { Stand::Overtaken } else { Stand::Done })
     }
 
     /// Writes the closing note and the state, in one PATCH, once.
