@@ -248,7 +248,10 @@ fn status(
 ) -> Option<Fact<Wish>> {
     let person = subject.person;
     let usable = is_usable(person);
-    let asked = folded.status.map(|(wish, mandate)| Fact::asked(policy, wish, mandate));
+    // A return lifts a suspension; only a join makes an account or brings one back.
+    let lifts = |wish| wish != Wish::Active || folded.joined || subject.linked && !subject.dormant;
+    let asked = folded.status.filter(|(wish, _)| lifts(*wish));
+    let asked = asked.map(|(wish, mandate)| Fact::asked(policy, wish, mandate));
     if asked.as_ref().is_some_and(|fact| fact.value == Wish::Deactivated) {
         return asked;
     }

@@ -30,6 +30,11 @@ pub fn progress(mandate: &Mandate, desired: &Desired, drifts: &[Drift], now: Ins
     if !mandate.in_force(now) {
         return Progress::Underway;
     }
+    // Nothing that it asks for can be looked for where its person has no account to look at.
+    let mine = |drift: &&Drift| drift.origin.request() == Some(&mandate.request);
+    if let Some(drift) = drifts.iter().filter(mine).find(|drift| lacks_account(drift)) {
+        return waits(drift);
+    }
     let status_is_mine = desired.status.as_ref().is_some_and(|fact| is_mine(fact, mandate));
     let mut overtaken_in_part = false;
     let asks: Vec<&Drift> = match mandate.terms.operation {
@@ -50,17 +55,24 @@ pub fn progress(mandate: &Mandate, desired: &Desired, drifts: &[Drift], now: Ins
                 .collect()
         }
         Operation::Join | Operation::Leave => {
-            drifts.iter().filter(|drift| !matches!(drift.key, FactKey::Profile(_))).collect()
+            // Who has left needs no account, whatever else is asked for them.
+            let concerns = |drift: &&Drift| {
+                !matches!(drift.key, FactKey::Profile(_)) && !lacks_account(drift)
+            };
+            drifts.iter().filter(concerns).collect()
         }
         Operation::Suspend | Operation::Resume => drifts
             .iter()
             .filter(|drift| matches!(drift.key, FactKey::Account | FactKey::Status))
             .collect(),
+        Operation::Move if desired.status.as_ref().is_some_and(|s| s.value == Wish::Deactivated) => {
+            return Progress::Overtaken;
+        }
         Operation::Move => drifts
             .iter()
             .filter(|drift| match &drift.key {
-                FactKey::Account | FactKey::Status => false,
-                FactKey::Profile(_) => true,
+                FactKey::Status => false,
+                FactKey::Account | FactKey::Profile(_) => true,
                 FactKey::Membership(group) => {
                     gives(desired.memberships.get(group), mandate, true)
                         || desired
@@ -89,14 +101,23 @@ pub fn progress(mandate: &Mandate, desired: &Desired, drifts: &[Drift], now: Ins
     };
     let obstacle = asks.iter().find(|drift| !matches!(drift.disposition, Disposition::Apply));
     match obstacle {
-        Some(drift) => Progress::Waits {
-            kind: format!("{}-{}", drift.disposition.as_str(), drift.key.kind()),
-            reason: drift.reason.clone(),
-        },
+        Some(drift) => waits(drift),
         None if asks.is_empty() && overtaken_in_part => Progress::Overtaken,
         None if asks.is_empty() => Progress::Done,
         None => Progress::Underway,
     }
+}
+
+fn waits(drift: &Drift) -> Progress {
+    Progress::Waits {
+        kind: format!("{}-{}", drift.disposition.as_str(), drift.key.kind()),
+        reason: drift.reason.clone(),
+    }
+}
+
+/// Its request needs an account in use, and there is none.
+fn lacks_account(drift: &Drift) -> bool {
+    drift.key == FactKey::Account && drift.is_stuck() && drift.desired.is_some()
 }
 
 fn is_mine<T>(fact: &Fact<T>, mandate: &Mandate) -> bool {
