@@ -35,7 +35,7 @@ impl Engine {
         surroundings: &Surroundings,
         report: &mut CycleReport,
     ) -> Result<(), EngineError> {
-        if self.config.policy.observe || !self.config.writeback.enabled {
+        if self.config.policy.observe {
             return Ok(());
         }
         for stored in self.store.open_requests()? {
@@ -43,6 +43,13 @@ impl Engine {
                 break;
             }
             let stand = self.stand(&stored, surroundings)?;
+            if let Stand::Waits(_, reason) = &stand {
+                // It waits in every cycle, also where nobody had to be looked at.
+                self.report_waiting(&stored, reason, report);
+            }
+            if !self.config.writeback.enabled {
+                continue;
+            }
             let written = match stand {
                 Stand::Underway => continue,
                 Stand::Done => self.close(hands, &stored).await,

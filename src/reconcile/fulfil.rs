@@ -31,8 +31,12 @@ pub fn progress(mandate: &Mandate, desired: &Desired, drifts: &[Drift], now: Ins
         return Progress::Underway;
     }
     // Nothing that it asks for can be looked for where its person has no account to look at.
-    let mine = |drift: &&Drift| drift.origin.request() == Some(&mandate.request);
-    if let Some(drift) = drifts.iter().filter(mine).find(|drift| lacks_account(drift)) {
+    let stuck = |drift: &&Drift| {
+        drift.origin.request() == Some(&mandate.request)
+            && drift.key == FactKey::Account
+            && drift.is_stuck()
+    };
+    if let Some(drift) = drifts.iter().find(stuck) {
         return waits(drift);
     }
     let status_is_mine = desired.status.as_ref().is_some_and(|fact| is_mine(fact, mandate));

@@ -33,7 +33,7 @@ fn status(bed: &Bed, person: &Person) -> String {
 fn held_and_said_once(bed: &Bed, request: &Ordered, words: &str) {
     for scope in 0..3 {
         let report = if scope == 1 { bed.sync_full() } else { bed.sync() };
-        assert!(report.needs_attention(), "{scope}: {:#?}", bed.notes(request));
+        assert!(report.needs_attention(), "{words}: {:#?}", bed.notes(request));
         let told = told(&report, request);
         assert!(!told.is_empty() && told.iter().all(|(outcome, _)| *outcome == "held"), "{told:?}");
     }
