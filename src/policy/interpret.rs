@@ -226,7 +226,8 @@ pub fn resolve(
         (date("starts", &wording.starts, Edge::Start), date("ends", &wording.ends, Edge::End))
     };
     if let (Some(starts), Some(ends)) = (starts, ends)
-        && ends < starts
+        // A whole day ends where the next one begins.
+        && ends <= starts
     {
         problems.push(Problem::EndsBeforeStarts);
     }
