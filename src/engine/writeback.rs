@@ -8,6 +8,7 @@ use super::surroundings::Surroundings;
 use super::{Engine, EngineError, Hands};
 use crate::config::{Close, JournalField};
 use crate::model::{Standing, SysId};
+use crate::policy::interpret::rule_for;
 use crate::reconcile::fulfil::{Progress, progress};
 use crate::servicenow::Closing;
 use crate::store::StoredRequest;
@@ -34,7 +35,7 @@ impl Engine {
         surroundings: &Surroundings,
         report: &mut CycleReport,
     ) -> Result<(), EngineError> {
-        if self.config.policy.observe || !self.config.writeback.enabled {
+        if self.config.policy.observe {
             return Ok(());
         }
         for stored in self.store.open_requests()? {
@@ -42,6 +43,13 @@ impl Engine {
                 break;
             }
             let stand = self.stand(&stored, surroundings)?;
+            if let Stand::Waits(_, reason) = &stand {
+                // It waits in every cycle, also where nobody had to be looked at.
+                self.report_waiting(&stored, reason, report);
+            }
+            if !self.config.writeback.enabled {
+                continue;
+            }
             let written = match stand {
                 Stand::Underway => continue,
                 Stand::Done => self.close(hands, &stored).await,
@@ -71,12 +79,22 @@ impl Engine {
         surroundings: &Surroundings,
     ) -> Result<Stand, EngineError> {
         let now = self.now();
+        let rule = rule_for(&self.config.policy, &stored.request);
+        if let Ok(Some(rule)) | Err((rule, _)) = rule
+            && rule.observe
+        {
+            return Ok(Stand::Underway);
+        }
         if !stored.problems.is_empty() {
             let unknown = stored.problems.iter().all(|(kind, _)| kind == "person-unknown");
             if unknown && now - stored.first_seen < PATIENCE {
                 return Ok(Stand::Underway);
             }
-            let kinds: Vec<&str> = stored.problems.iter().map(|(kind, _)| kind.as_str()).collect();
+            // How many people or groups it is about is no other kind of reason.
+            let mut kinds: Vec<&str> =
+                stored.problems.iter().map(|(kind, _)| kind.as_str()).collect();
+            kinds.sort_unstable();
+            kinds.dedup();
             let texts: Vec<&str> = stored.problems.iter().map(|(_, text)| text.as_str()).collect();
             return Ok(Stand::Waits(kinds.join("+"), texts.join("; ")));
         }
@@ -86,7 +104,7 @@ impl Engine {
         if mandate.observe || mandate.standing != Standing::Approved {
             return Ok(Stand::Underway);
         }
-        let mut overtaken = 0;
+        let mut overtaken = false;
         let mut underway = false;
         for person in &mandate.terms.people {
             if self.is_about_to_be_linked(person)? {
@@ -99,14 +117,15 @@ impl Engine {
             match progress(&mandate, &judged.desired, &judged.drifts, now) {
                 Progress::Done => {}
                 Progress::Underway => underway = true,
-                Progress::Overtaken => overtaken += 1,
+                Progress::Overtaken => overtaken = true,
                 Progress::Waits { kind, reason } => return Ok(Stand::Waits(kind, reason)),
             }
         }
         if underway {
             return Ok(Stand::Underway);
         }
-        Ok(if overtaken == mandate.terms.people.len() { Stand::Overtaken } else { Stand::Done })
+        // For whom it was overtaken it was never done, so it is not for us to close.
+        Ok(if overtaken { Stand::Overtaken } else { Stand::Done })
     }
 
     /// Writes the closing note and the state, in one PATCH, once.

@@ -148,10 +148,13 @@ impl Store {
         )
     }
 
-    /// Marks requests that were there before a complete read and not in it.
-    pub fn mark_vanished(&self, cycle: i64) -> Result<usize, StoreError> {
-        let sql = "UPDATE requests SET vanished = 1 WHERE seen < ? AND vanished = 0";
-        Ok(self.conn.execute(sql, [cycle])?)
+    /// Marks requests that were there before a complete read and not in it, and says which.
+    pub fn mark_vanished(&self, cycle: i64) -> Result<Vec<String>, StoreError> {
+        let sql = "UPDATE requests SET vanished = 1 WHERE seen < ? AND vanished = 0
+             RETURNING number";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let numbers = statement.query_map([cycle], |row| row.get(0))?;
+        Ok(numbers.collect::<Result<_, _>>()?)
     }
 
     /// Whether any request was closed before it was first seen.

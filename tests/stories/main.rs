@@ -14,6 +14,8 @@ mod leaver;
 mod lifecycle;
 mod mover;
 mod profile;
+mod requests;
 mod rival;
 mod scale;
 mod takeover;
+mod writeback;

@@ -1,0 +1,1 @@
+//! What ServiceNow is told.
