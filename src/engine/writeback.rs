@@ -8,9 +8,9 @@ use super::surroundings::Surroundings;
 use super::{Engine, EngineError, Hands};
 use crate::config::{Close, JournalField};
 use crate::model::{Standing, SysId};
-use crate::policy::interpret::rule_for;
+use crate::policy::interpret::{rule_for, standing};
 use crate::reconcile::fulfil::{Progress, progress};
-use crate::servicenow::Closing;
+use crate::servicenow::{Closing, Task};
 use crate::store::StoredRequest;
 
 /// How long somebody who is not found may still turn up before the request says so.
@@ -130,30 +130,23 @@ impl Engine {
         let number = &stored.request.reference.number;
         let settings = &self.config.writeback;
         let marker = marker(stored, "done");
-        if !self.may_write(id, &marker).await? {
-            return Ok(());
-        }
         let tasks = match settings.close {
             Close::None => Vec::new(),
-            Close::Item | Close::Task => self.servicenow.open_tasks(id).await?,
+            Close::Item | Close::Task => self.servicenow.tasks(id).await?,
         };
+        if !self.may_write(stored, &marker, &tasks).await? {
+            return Ok(());
+        }
+        let open: Vec<&Task> = tasks.iter().filter(|task| task.open).collect();
         let note = format!("{}\n{marker}", self.closing_note(stored)?);
-        let field = field(settings.note);
-        let written = match (settings.close, tasks.as_slice()) {
-            (Close::Task, [task]) => {
-                hands.servicenow.close_task(&task.sys_id, &note, &settings.state_done).await
-            }
-            (Close::Item, []) => {
-                let state = Some(settings.state_done.as_str());
-                hands.servicenow.close(id, &Closing { note_field: field, note: &note, state }).await
-            }
+        let state = Some(settings.state_done.as_str());
+        let only_note = Closing { note_field: field(settings.note), note: &note, state: None };
+        let closing = Closing { state, ..only_note };
+        let written = match (settings.close, open.as_slice()) {
+            (Close::Task, [task]) => hands.servicenow.close_task(&task.sys_id, &closing).await,
+            (Close::Item, []) => hands.servicenow.close(id, &closing).await,
             // Its flow closes an item with open tasks; closing it here would run past the flow.
-            _ => {
-                hands
-                    .servicenow
-                    .close(id, &Closing { note_field: field, note: &note, state: None })
-                    .await
-            }
+            _ => hands.servicenow.close(id, &only_note).await,
         };
         // Without an answer it may have been written: the next cycle reads before it writes.
         let echo = written?;
@@ -192,7 +185,7 @@ impl Engine {
         if self.store.last_note(id)?.as_deref() == Some(&marker) {
             return Ok(());
         }
-        if !self.may_write(id, &marker).await? {
+        if !self.may_write(stored, &marker, &[]).await? {
             return Ok(());
         }
         let note = format!("This request has not been carried out yet: {reason}.\n{marker}");
@@ -205,8 +198,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Reads the request once more. What is closed by now, or carries the note, is left alone.
-    async fn may_write(&self, id: &SysId, marker: &str) -> Result<bool, EngineError> {
+    /// Reads the request once more. What is closed or called off by now, or carries the note, itself
+    /// or on one of its tasks, is left alone.
+    async fn may_write(
+        &self,
+        stored: &StoredRequest,
+        marker: &str,
+        tasks: &[Task],
+    ) -> Result<bool, EngineError> {
+        let id = &stored.request.sys_id;
         let done = marker.ends_with(":done]");
         if self.store.has_note(id, marker)? {
             if done {
@@ -219,12 +219,19 @@ impl Engine {
             self.store.finish_request(id)?;
             return Ok(false);
         }
-        // Where notes cannot be read, one that was tried counts as written: a missing note does
-        // less harm than a second one.
+        let called_off = |rule| standing(rule, &now.request) == Standing::Withdrawn;
+        if rule_for(&self.config.policy, &now.request).is_ok_and(|rule| rule.is_some_and(called_off))
+        {
+            return Ok(false);
+        }
+        // Where notes cannot be read, one that was tried counts as written once the row has changed
+        // since: a missing note does less harm than a second one.
         let tried = format!("{TRIED}{marker}");
-        let written = match self.servicenow.has_note(id, marker).await? {
+        let open = tasks.iter().filter(|task| task.open).count();
+        let tried_now = format!("{tried} {} {open}", now.request.mod_count);
+        let written = match self.is_noted(id, tasks, marker).await? {
             Some(written) => written,
-            None => self.store.has_note(id, &tried)?,
+            None => self.store.has_note(id, &tried)? && !self.store.has_note(id, &tried_now)?,
         };
         if written {
             self.store.keep_note(id, marker, self.now())?;
@@ -233,8 +240,29 @@ impl Engine {
             }
             return Ok(false);
         }
-        self.store.keep_note(id, &tried, self.now())?;
+        for tried in [tried, tried_now] {
+            self.store.keep_note(id, &tried, self.now())?;
+        }
         Ok(true)
+    }
+
+    /// Whether the note stands on the request or on one of its tasks; `None` where that cannot be
+    /// told.
+    async fn is_noted(
+        &self,
+        id: &SysId,
+        tasks: &[Task],
+        marker: &str,
+    ) -> Result<Option<bool>, EngineError> {
+        let mut noted = Some(false);
+        for place in [id].into_iter().chain(tasks.iter().map(|task| &task.sys_id)) {
+            match self.servicenow.has_note(place, marker).await? {
+                Some(true) => return Ok(Some(true)),
+                Some(false) => {}
+                None => noted = None,
+            }
+        }
+        Ok(noted)
     }
 
     /// Names the Okta user id and each action with its Okta request id.
