@@ -7,7 +7,7 @@ use super::report::CycleReport;
 use super::surroundings::Surroundings;
 use super::{Engine, EngineError, Hands};
 use crate::config::{Close, JournalField};
-use crate::model::{Standing, SysId};
+use crate::model::{Instant, Standing, SysId};
 use crate::policy::interpret::{rule_for, standing};
 use crate::reconcile::fulfil::{Progress, progress};
 use crate::servicenow::{Closing, Task};
@@ -15,6 +15,9 @@ use crate::store::StoredRequest;
 
 /// How long somebody who is not found may still turn up before the request says so.
 const PATIENCE: chrono::Duration = chrono::Duration::hours(1);
+
+/// Kept like a note, for when the search began.
+const LOOKED_FOR: &str = "looked for somebody";
 
 /// Before the marker of a note that is about to be written.
 const TRIED: &str = "tried ";
@@ -87,7 +90,7 @@ impl Engine {
         }
         if !stored.problems.is_empty() {
             let unknown = stored.problems.iter().all(|(kind, _)| kind == "person-unknown");
-            if unknown && now - stored.first_seen < PATIENCE {
+            if unknown && now - self.looked_for_since(&stored.request.sys_id)? < PATIENCE {
                 return Ok(Stand::Underway);
             }
             // How many people or groups it is about is no other kind of reason.
@@ -122,6 +125,12 @@ impl Engine {
         }
         // For whom it was overtaken it was never done, so it is not for us to close.
         Ok(if overtaken { Stand::Overtaken } else { Stand::Done })
+    }
+
+    /// Since when somebody is looked for: nobody is before the approval.
+    fn looked_for_since(&self, id: &SysId) -> Result<Instant, EngineError> {
+        self.store.keep_note(id, LOOKED_FOR, self.now())?;
+        Ok(self.store.noted_at(id, LOOKED_FOR)?.unwrap_or_else(|| self.now()))
     }
 
     /// Writes the closing note and the state, in one PATCH, once.

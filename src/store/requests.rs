@@ -354,6 +354,16 @@ impl Store {
         Ok(self.conn.query_row(sql, [id.as_str()], |row| row.get(0)).optional()?)
     }
 
+    /// When a note with this marker was written.
+    pub fn noted_at(&self, id: &SysId, marker: &str) -> Result<Option<Instant>, StoreError> {
+        let sql = "SELECT at FROM notes WHERE request = ? AND marker = ?";
+        let at: Option<String> = self
+            .conn
+            .query_row(sql, [id.as_str(), marker], |row| row.get(0))
+            .optional()?;
+        at.map(|at| moment(&at)).transpose()
+    }
+
     /// Whether a note with this marker was written.
     pub fn has_note(&self, id: &SysId, marker: &str) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM notes WHERE request = ? AND marker = ?)";
