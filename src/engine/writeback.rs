@@ -67,11 +67,21 @@ impl Engine {
                 // The store is ours: without it nothing more is written.
                 Err(EngineError::Store(error)) => return Err(error.into()),
                 Err(error) => {
-                    let number = &stored.request.reference.number;
-                    tracing::warn!(request = %number, "{number}: could not be written back: {error}");
+                    self.say_unwritten(&stored, &error)?;
                     report.summary.failed += 1;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Says that a request could not be written on, once for each reason.
+    fn say_unwritten(&self, stored: &StoredRequest, error: &EngineError) -> Result<(), EngineError> {
+        let number = &stored.request.reference.number;
+        let said = format!("unwritten: {error}");
+        if !self.store.has_note(&stored.request.sys_id, &said)? {
+            self.store.keep_note(&stored.request.sys_id, &said, self.now())?;
+            tracing::warn!(request = %number, "{number}: could not be written back: {error}");
         }
         Ok(())
     }
