@@ -284,7 +284,8 @@ impl Engine {
         Ok(noted)
     }
 
-    /// Names the Okta user id and each action with its Okta request id.
+    /// Names the Okta user id and each action with its Okta request id. What stands in Okta's
+    /// profile stays there.
     fn closing_note(&self, stored: &StoredRequest) -> Result<String, EngineError> {
         let mut lines = vec!["Done in Okta by Goldthread.".to_owned()];
         if let Some(mandate) = self.store.mandate(&stored.request.sys_id)? {
@@ -293,7 +294,7 @@ impl Engine {
                 lines.push(format!(
                     "Okta user {} ({})",
                     view.okta_id.as_deref().unwrap_or("none"),
-                    view.name()
+                    view.user_name.as_deref().unwrap_or("unknown")
                 ));
             }
         }
