@@ -7,7 +7,7 @@ use super::report::CycleReport;
 use super::surroundings::Surroundings;
 use super::{Engine, EngineError, Hands};
 use crate::config::{Close, JournalField};
-use crate::model::{Instant, Standing, SysId};
+use crate::model::{Instant, RequestState, Standing, SysId};
 use crate::policy::interpret::{rule_for, standing};
 use crate::reconcile::fulfil::{Progress, progress};
 use crate::servicenow::{Closing, Task};
@@ -15,6 +15,10 @@ use crate::store::StoredRequest;
 
 /// How long somebody who is not found may still turn up before the request says so.
 const PATIENCE: chrono::Duration = chrono::Duration::hours(1);
+
+/// Kept like notes: the state was written, and it did not stick.
+const STATE_WRITTEN: &str = "state written";
+const STATE_UNKEPT: &str = "state not kept";
 
 /// Kept like a note, for when the search began.
 const LOOKED_FOR: &str = "looked for somebody";
@@ -40,6 +44,11 @@ impl Engine {
     ) -> Result<(), EngineError> {
         if self.config.policy.observe {
             return Ok(());
+        }
+        match self.look_at_states().await {
+            Err(EngineError::Store(error)) => return Err(error.into()),
+            // The next cycle looks again.
+            Ok(()) | Err(_) => {}
         }
         for stored in self.store.open_requests()? {
             if self.is_stopping() {
@@ -161,6 +170,7 @@ impl Engine {
         let state = Some(settings.state_done.as_str());
         let only_note = Closing { note_field: field(settings.note), note: &note, state: None };
         let closing = Closing { state, ..only_note };
+        let state_written = settings.close == Close::Item && open.is_empty();
         let written = match (settings.close, open.as_slice()) {
             (Close::Task, [task]) => hands.servicenow.close_task(&task.sys_id, &closing).await,
             (Close::Item, []) => hands.servicenow.close(id, &closing).await,
@@ -171,6 +181,10 @@ impl Engine {
         let echo = written?;
         self.store.keep_note(id, &marker, self.now())?;
         self.store.finish_request(id)?;
+        if state_written && echo.state_taken {
+            self.store.keep_state(id, &RequestState::Complete)?;
+            self.store.keep_note(id, STATE_WRITTEN, self.now())?;
+        }
         let parent = stored.request.reference.parent.as_ref().map_or("", |parent| parent.as_str());
         if echo.state_taken {
             tracing::info!(
@@ -180,13 +194,39 @@ impl Engine {
                 "{number}: done, and said so in ServiceNow"
             );
         } else {
-            tracing::error!(
-                request = %number,
-                parent,
-                outcome = "written_back",
-                "{number}: done, but ServiceNow did not keep the state {}; close it by hand",
-                settings.state_done
-            );
+            self.say_unkept(stored);
+        }
+        Ok(())
+    }
+
+    fn say_unkept(&self, stored: &StoredRequest) {
+        let number = &stored.request.reference.number;
+        let parent = stored.request.reference.parent.as_ref().map_or("", |parent| parent.as_str());
+        tracing::error!(
+            request = %number,
+            parent,
+            outcome = "written_back",
+            "{number}: done, but ServiceNow did not keep the state {}; close it by hand",
+            self.config.writeback.state_done
+        );
+    }
+
+    /// A flow may set the state again a moment after it was written. Who opens a request again
+    /// later knows why.
+    async fn look_at_states(&self) -> Result<(), EngineError> {
+        let now = self.now();
+        for stored in self.store.requests_open_again(STATE_WRITTEN)? {
+            let id = &stored.request.sys_id;
+            let written = self.store.noted_at(id, STATE_WRITTEN)?;
+            let soon = written.is_some_and(|at| now - at < PATIENCE);
+            if !soon || self.store.has_note(id, STATE_UNKEPT)? {
+                continue;
+            }
+            let fresh = self.servicenow.request(id).await?;
+            if fresh.is_some_and(|fresh| !fresh.request.state.is_closed()) {
+                self.store.keep_note(id, STATE_UNKEPT, now)?;
+                self.say_unkept(&stored);
+            }
         }
         Ok(())
     }
@@ -256,6 +296,10 @@ impl Engine {
             self.store.keep_note(id, marker, self.now())?;
             if done {
                 self.store.finish_request(id)?;
+                if self.config.writeback.close == Close::Item && open == 0 {
+                    // The note and the state came in one call whose answer was lost.
+                    self.say_unkept(stored);
+                }
             }
             return Ok(false);
         }
