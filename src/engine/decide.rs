@@ -392,9 +392,8 @@ fn without_account(
         return Vec::new();
     }
     // What a later leave ended waits for nothing.
-    let place = |mandate: &Mandate| {
-        (mandate.effective, mandate.created_at, mandate.request.number.clone())
-    };
+    let place =
+        |mandate: &Mandate| (mandate.effective, mandate.created_at, mandate.request.number.clone());
     let ended_by = status.filter(|fact| fact.value == Wish::Deactivated);
     let ended_at = ended_by.and_then(|fact| {
         mandates.iter().find(|mandate| fact.origin.request() == Some(&mandate.request)).map(place)
@@ -433,9 +432,7 @@ fn has_account_drift(drifts: &[Drift]) -> bool {
 
 /// Whether any membership that it asks for is still wanted because of it.
 fn is_wanted(mandate: &Mandate, desired: &Desired) -> bool {
-    let speaks = |reason: &Reason| {
-        matches!(reason, Reason::Request { request, .. } if *request == mandate.request)
-    };
+    let speaks = |reason: &Reason| matches!(reason, Reason::Request { request, .. } if *request == mandate.request);
     mandate.terms.groups.iter().any(|group| {
         let fact = desired.memberships.get(group);
         fact.is_some_and(|fact| fact.value && fact.reasons.iter().any(speaks))

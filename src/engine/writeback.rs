@@ -85,7 +85,11 @@ impl Engine {
     }
 
     /// Says that a request could not be written on, once for each reason.
-    fn say_unwritten(&self, stored: &StoredRequest, error: &EngineError) -> Result<(), EngineError> {
+    fn say_unwritten(
+        &self,
+        stored: &StoredRequest,
+        error: &EngineError,
+    ) -> Result<(), EngineError> {
         let number = &stored.request.reference.number;
         let said = format!("unwritten: {error}");
         if !self.store.has_note(&stored.request.sys_id, &said)? {
@@ -279,7 +283,8 @@ impl Engine {
             return Ok(false);
         }
         let called_off = |rule| standing(rule, &now.request) == Standing::Withdrawn;
-        if rule_for(&self.config.policy, &now.request).is_ok_and(|rule| rule.is_some_and(called_off))
+        if rule_for(&self.config.policy, &now.request)
+            .is_ok_and(|rule| rule.is_some_and(called_off))
         {
             return Ok(false);
         }

@@ -60,16 +60,17 @@ pub fn progress(mandate: &Mandate, desired: &Desired, drifts: &[Drift], now: Ins
         }
         Operation::Join | Operation::Leave => {
             // Who has left needs no account, whatever else is asked for them.
-            let concerns = |drift: &&Drift| {
-                !matches!(drift.key, FactKey::Profile(_)) && !lacks_account(drift)
-            };
+            let concerns =
+                |drift: &&Drift| !matches!(drift.key, FactKey::Profile(_)) && !lacks_account(drift);
             drifts.iter().filter(concerns).collect()
         }
         Operation::Suspend | Operation::Resume => drifts
             .iter()
             .filter(|drift| matches!(drift.key, FactKey::Account | FactKey::Status))
             .collect(),
-        Operation::Move if desired.status.as_ref().is_some_and(|s| s.value == Wish::Deactivated) => {
+        Operation::Move
+            if desired.status.as_ref().is_some_and(|s| s.value == Wish::Deactivated) =>
+        {
             return Progress::Overtaken;
         }
         Operation::Move => drifts

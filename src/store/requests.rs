@@ -375,10 +375,8 @@ impl Store {
     /// When a note with this marker was written.
     pub fn noted_at(&self, id: &SysId, marker: &str) -> Result<Option<Instant>, StoreError> {
         let sql = "SELECT at FROM notes WHERE request = ? AND marker = ?";
-        let at: Option<String> = self
-            .conn
-            .query_row(sql, [id.as_str(), marker], |row| row.get(0))
-            .optional()?;
+        let at: Option<String> =
+            self.conn.query_row(sql, [id.as_str(), marker], |row| row.get(0)).optional()?;
         at.map(|at| moment(&at)).transpose()
     }
 

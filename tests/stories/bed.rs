@@ -272,10 +272,8 @@ pub fn logged<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
     }
     let lines = Lines::default();
     let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
+    let subscriber =
+        tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
     let result = tracing::subscriber::with_default(subscriber, work);
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     (result, text.lines().map(str::to_owned).collect())

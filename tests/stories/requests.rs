@@ -361,8 +361,7 @@ fn items_of_one_order_count_in_the_order_of_their_numbers() {
         let employee = bed.employee(0);
         let line = |action: &str| {
             let groups = bed.groups(&["app-jira"]);
-            let answers =
-                [("action", action), ("employee", &employee.sys_id), ("groups", &groups)];
+            let answers = [("action", action), ("employee", &employee.sys_id), ("groups", &groups)];
             let answers = answers.map(|(name, value)| (name.to_owned(), value.to_owned()));
             ("Okta group access", employee.sys_id.as_str(), answers.into())
         };
@@ -785,7 +784,8 @@ fn requests_of_a_part_that_only_observes_are_reported_and_neither_noted_nor_clos
 
 #[test]
 fn a_group_that_is_only_observed_is_reported_and_the_others_are_kept() {
-    let bed = Bed::of(100).configure("name = \"Sales\"\n", "name = \"Sales\"\nmode = \"observe\"\n");
+    let bed =
+        Bed::of(100).configure("name = \"Sales\"\n", "name = \"Sales\"\nmode = \"observe\"\n");
     let of = |department: &str| {
         let people = bed.stage.company.people().iter();
         people.clone().find(|p| !p.newcomer && p.department == department).unwrap().clone()
