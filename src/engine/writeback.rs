@@ -45,10 +45,9 @@ impl Engine {
         if self.config.policy.observe {
             return Ok(());
         }
-        match self.look_at_states().await {
-            Err(EngineError::Store(error)) => return Err(error.into()),
-            // The next cycle looks again.
-            Ok(()) | Err(_) => {}
+        // Where ServiceNow does not answer, the next cycle looks again.
+        if let Err(EngineError::Store(error)) = self.look_at_states().await {
+            return Err(error.into());
         }
         for stored in self.store.open_requests()? {
             if self.is_stopping() {

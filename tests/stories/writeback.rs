@@ -123,7 +123,7 @@ fn a_right_that_is_missing_is_warned_of_once_and_the_request_closed_when_it_is_g
         bed.stage.servicenow.set(|switches| {
             switches.read_only_tables.insert("sc_req_item".to_owned());
         });
-        let (_, lines) = logged(|| {
+        let ((), lines) = logged(|| {
             for _ in 0..3 {
                 assert!(bed.sync().needs_attention());
             }
@@ -479,7 +479,7 @@ fn a_state_that_does_not_stick_is_an_error_once_and_never_written_again() {
             if lost {
                 bed.stage.servicenow_faults.on("PATCH", "/sc_req_item/", Fault::DropAfter);
             }
-            let (_, lines) = logged(|| {
+            let ((), lines) = logged(|| {
                 for _ in 0..4 {
                     bed.sync();
                     bed.pass("30s");
@@ -503,7 +503,7 @@ fn a_request_that_a_person_opens_again_days_later_wakes_nobody() {
     bed.sync();
     bed.pass("2 days");
     bed.stage.servicenow.edit(&request.number, &[("state", "2")]);
-    let (_, lines) = logged(|| {
+    let ((), lines) = logged(|| {
         bed.sync();
         bed.sync_full();
     });
