@@ -234,6 +234,9 @@ impl World {
             person: &self.person,
             mandates: &self.mandates,
             linked: actual.account.is_some(),
+            unused: actual.account.as_ref().is_some_and(|account| {
+                matches!(account.status, AccountStatus::Staged | AccountStatus::Deprovisioned)
+            }),
             made: self.made,
             by_record: false,
             effected,

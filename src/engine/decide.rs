@@ -6,7 +6,7 @@ use super::surroundings::{Claims, Surroundings, claims_of};
 use super::{Engine, EngineError};
 use crate::model::{
     Account, AccountId, AccountStatus, Cause, FactKey, GroupId, Instant, Mandate, Operation,
-    Origin, Person, Presence, SysId,
+    Origin, Person, Presence, Reason, SysId,
 };
 use crate::policy::desire::{Desired, Fact, INACTIVE_RECORD, Subject, desire, identify};
 use crate::policy::lifecycle::{Wish, fold};
@@ -110,6 +110,9 @@ impl Engine {
             person: &person,
             mandates: &mandates,
             linked: link.is_some(),
+            unused: actual.account.as_ref().is_some_and(|account| {
+                matches!(account.status, AccountStatus::Staged | AccountStatus::Deprovisioned)
+            }),
             made: self.was_made(id, link.as_ref(), &mandates)?,
             by_record,
             effected,
@@ -139,9 +142,10 @@ impl Engine {
                 None => drifts.push(unclear(&mandates, doubt)),
             }
         } else if without {
-            drifts.extend(without_account(&desired, &mandates, &drifts, now));
+            drifts.extend(without_account(&desired, &mandates, &actual, &drifts, now));
         } else {
             self.hold_taken_login(&actual, &mut drifts)?;
+            drifts.extend(without_account(&desired, &mandates, &actual, &drifts, now));
         }
         let actions = actions(&person, &desired, &actual, &drifts, &self.config.policy);
         Ok(Some(Judged { person, desired, actual, drifts, actions }))
@@ -519,23 +523,66 @@ fn unclear(mandates: &[Mandate], reason: String) -> Drift {
     }
 }
 
-/// Access was asked for somebody who has no account and gets none.
+/// What was asked for somebody who has no account in use and gets none: it can neither be done nor
+/// be called done.
 fn without_account(
     desired: &Desired,
     mandates: &[Mandate],
+    actual: &Actual,
     drifts: &[Drift],
-    now: crate::model::Instant,
-) -> Option<Drift> {
-    if desired.status.is_some() || drifts.iter().any(|drift| drift.key == FactKey::Account) {
-        return None;
+    now: Instant,
+) -> Vec<Drift> {
+    let status = desired.status.as_ref();
+    let comes = status.is_some_and(|fact| matches!(fact.value, Wish::Active | Wish::Staged));
+    if comes || !is_dormant(actual.account.as_ref()) || has_account_drift(drifts) {
+        return Vec::new();
     }
-    let waiting: Vec<Mandate> = mandates
-        .iter()
-        .filter(|mandate| mandate.in_force(now) && !mandate.closed && !mandate.has_ended(now))
-        .filter(|mandate| mandate.terms.operation == crate::model::Operation::Grant)
-        .cloned()
-        .collect();
-    (!waiting.is_empty()).then(|| {
-        unclear(&waiting, "the person has no account in Okta, and none was asked for".to_owned())
+    // What a later leave ended waits for nothing.
+    let place =
+        |mandate: &Mandate| (mandate.effective, mandate.created_at, mandate.request.number.clone());
+    let ended_by = status.filter(|fact| fact.value == Wish::Deactivated);
+    let ended_at = ended_by.and_then(|fact| {
+        mandates.iter().find(|mandate| fact.origin.request() == Some(&mandate.request)).map(place)
+    });
+    let waits = |mandate: &&Mandate| {
+        let needs = match mandate.terms.operation {
+            Operation::Grant => !mandate.has_ended(now) && is_wanted(mandate, desired),
+            Operation::Move | Operation::Resume => true,
+            // An account that is deactivated is as suspended as it can be.
+            Operation::Suspend => actual.account.is_none(),
+            Operation::Join | Operation::Leave | Operation::Revoke => false,
+        };
+        needs
+            && mandate.in_force(now)
+            && !mandate.closed
+            && ended_at.as_ref().is_none_or(|ended| place(mandate) > *ended)
+    };
+    let (status, reason) = match &actual.account {
+        None => (None, "the person has no account in Okta, and none was asked for"),
+        Some(account) => (
+            Some(account.status.as_str().to_lowercase()),
+            "the person's account in Okta is deactivated",
+        ),
+    };
+    let waiting = mandates.iter().filter(waits);
+    waiting
+        .map(|mandate| Drift {
+            desired: Some(Wish::Active.as_str().to_owned()),
+            actual: status.clone(),
+            ..unclear(std::slice::from_ref(mandate), reason.to_owned())
+        })
+        .collect()
+}
+
+fn has_account_drift(drifts: &[Drift]) -> bool {
+    drifts.iter().any(|drift| drift.key == FactKey::Account)
+}
+
+/// Whether any membership that it asks for is still wanted because of it.
+fn is_wanted(mandate: &Mandate, desired: &Desired) -> bool {
+    let speaks = |reason: &Reason| matches!(reason, Reason::Request { request, .. } if *request == mandate.request);
+    mandate.terms.groups.iter().any(|group| {
+        let fact = desired.memberships.get(group);
+        fact.is_some_and(|fact| fact.value && fact.reasons.iter().any(speaks))
     })
 }

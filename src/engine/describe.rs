@@ -14,7 +14,7 @@ use crate::model::{Action, FactKey, GroupId, Origin, Presence, RequestNumber, St
 use crate::reconcile::diff::{Disposition, Drift};
 use crate::reconcile::guard::{self, Held, Verdict};
 use crate::reconcile::plan::{Planned, plan};
-use crate::store::{Store, StoreError, Word};
+use crate::store::{Store, StoreError, StoredRequest, Word};
 
 impl Engine {
     /// What both sides differ in. Live unless `cached`.
@@ -333,7 +333,7 @@ impl Engine {
     }
 
     /// What people said no to: for whom, and what it would have waited for.
-    fn dismissed_reasons(&self) -> Result<BTreeSet<(SysId, String)>, StoreError> {
+    pub(super) fn dismissed_reasons(&self) -> Result<BTreeSet<(SysId, String)>, StoreError> {
         let holds = self.store.holds(self.now())?.into_iter();
         Ok(holds
             .filter(|hold| hold.said.as_ref().is_some_and(|said| said.word == Word::Dismiss))
@@ -342,7 +342,7 @@ impl Engine {
     }
 
     /// Whether what a request waits for was dismissed for one of those whom it names.
-    fn is_silent(
+    pub(super) fn is_silent(
         &self,
         request: &SysId,
         reason: &str,
@@ -389,6 +389,27 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Adds a request that waits, where nothing says so yet.
+    pub(super) fn report_waiting(
+        &self,
+        stored: &StoredRequest,
+        reason: &str,
+        report: &mut CycleReport,
+    ) {
+        let reference = &stored.request.reference;
+        let number = reference.number.as_str();
+        let said = |action: &ActionReport| {
+            action.request.as_deref() == Some(number) && action.outcome == "held"
+        };
+        if !report.actions.iter().any(said) {
+            report.push(ActionReport {
+                request: Some(number.to_owned()),
+                parent: reference.parent.as_ref().map(|parent| parent.as_str().to_owned()),
+                ..self.waiting("request", PersonView::default(), reason.to_owned())
+            });
+        }
     }
 
     fn held_without_action(&self, drift: &Drift, person: PersonView) -> ActionReport {

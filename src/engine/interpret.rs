@@ -15,6 +15,8 @@ use crate::store::StoredRequest;
 /// Per table and row of a look-up table, the text that names the group.
 type LookupRows = BTreeMap<(String, String), String>;
 
+const CHANGED: Problem = Problem::ChangedAfterApproval;
+
 /// What became of one request.
 enum Reading {
     /// Not ours: no block of the configuration speaks of it.
@@ -61,8 +63,10 @@ impl Engine {
         let rule = match rule_for(policy, request) {
             Ok(Some(rule)) => rule,
             Ok(None) => return Ok(Reading::Foreign),
-            Err(problem) => {
-                return self.problems(stored, Standing::Waiting, vec![problem]);
+            // What took effect before still stands.
+            Err((rule, problem)) => {
+                let standing = stands(rule, request, stored.effected);
+                return self.problems(stored, standing, vec![problem]);
             }
         };
         let standing = stands(rule, request, stored.effected);
@@ -74,11 +78,7 @@ impl Engine {
                     && now.as_ref().ok() != Some(fixed)
                     && !request.state.is_closed()
                 {
-                    self.problems(stored, standing, vec![Problem::ChangedAfterApproval])?;
-                    return Ok(Reading::Ours {
-                        problems: vec![Problem::ChangedAfterApproval],
-                        people: Vec::new(),
-                    });
+                    return self.problems(stored, standing, vec![CHANGED]);
                 }
                 fixed.clone()
             }
@@ -113,7 +113,9 @@ impl Engine {
 
     /// Whom and what a request names is looked up once: names may change hands afterwards.
     fn resolved_before(&self, stored: &StoredRequest) -> Result<Option<Terms>, EngineError> {
-        if stored.wording.is_none() || !stored.problems.is_empty() {
+        // Before and after an edit it is for the same people.
+        let edited = stored.problems.iter().all(|(kind, _)| kind == CHANGED.kind());
+        if stored.wording.is_none() || !edited {
             return Ok(None);
         }
         Ok(self.store.mandate(&stored.request.sys_id)?.map(|mandate| mandate.terms))

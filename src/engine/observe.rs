@@ -3,6 +3,7 @@
 //! A read that is not complete is an error, and the cycle ends before anything is compared.
 
 use std::collections::BTreeSet;
+use std::str::FromStr;
 
 use super::cycle::{Scope, UNDECIDED};
 use super::report::Calls;
@@ -25,6 +26,12 @@ const AHEAD: chrono::Duration = chrono::Duration::days(1);
 
 /// More records than this that show something of others are left to the complete read.
 const MOST_REFERRING: usize = 100;
+/// More requests than this that vanish together are counted, not named.
+const FEW_VANISHED: usize = 20;
+/// How often names that were not found are looked up again.
+const RETRY: chrono::Duration = chrono::Duration::minutes(5);
+/// When that was done last, in the store.
+const TRIED_AT: &str = "names tried at";
 
 /// What was observed, and whom it concerns.
 #[derive(Debug, Default)]
@@ -94,7 +101,7 @@ impl Engine {
         let mut requests = self.read_requests(Some(&window), cycle).await?;
         if undecided {
             requests.extend(self.store.unfinished_requests()?);
-        } else if !changed.is_empty() || !requests.is_empty() {
+        } else if !changed.is_empty() || !requests.is_empty() || self.tries_again(now)? {
             requests.extend(self.store.unresolved_requests()?);
         }
         requests.sort();
@@ -105,6 +112,18 @@ impl Engine {
         self.observe_okta_changes(cycle).await?;
         self.store.set_watermark(until)?;
         Ok(())
+    }
+
+    /// Whether names that were not found are looked up again: a group that is made in Okta changes
+    /// nothing in ServiceNow.
+    fn tries_again(&self, now: Instant) -> Result<bool, StoreError> {
+        let last = self.store.meta(TRIED_AT)?;
+        let last = last.and_then(|text| Instant::from_str(&text).ok());
+        let due = last.is_none_or(|last| now - last >= RETRY);
+        if due {
+            self.store.set_meta(TRIED_AT, &now.to_rfc3339())?;
+        }
+        Ok(due)
     }
 
     /// Accounts and memberships that were changed in Okta, whoever changed them. Whose they are is
@@ -168,12 +187,7 @@ impl Engine {
         }
 
         self.read_requests(None, cycle).await?;
-        let vanished = self.store.mark_vanished(cycle)?;
-        if vanished > 0 {
-            tracing::warn!(
-                "{vanished} requests are no longer readable; what they asked for stands"
-            );
-        }
+        report_vanished(&self.store.mark_vanished(cycle)?);
 
         self.read_accounts(cycle).await?;
         let all = self.store.all_requests()?;
@@ -466,6 +480,21 @@ impl Engine {
             servicenow: self.servicenow.connection().calls(),
             okta: self.okta.connection().calls(),
         }
+    }
+}
+
+/// Says which requests were not in a complete read any more; many of them at once are one thing.
+fn report_vanished(numbers: &[String]) {
+    if numbers.len() > FEW_VANISHED {
+        let count = numbers.len();
+        tracing::warn!("{count} requests are no longer readable; what they asked for stands");
+        return;
+    }
+    for number in numbers {
+        tracing::warn!(
+            request = number,
+            "{number}: the request is no longer readable; what it asked for stands"
+        );
     }
 }
 

@@ -7,13 +7,21 @@ use super::report::CycleReport;
 use super::surroundings::Surroundings;
 use super::{Engine, EngineError, Hands};
 use crate::config::{Close, JournalField};
-use crate::model::{Standing, SysId};
+use crate::model::{Instant, RequestState, Standing, SysId};
+use crate::policy::interpret::{rule_for, standing};
 use crate::reconcile::fulfil::{Progress, progress};
-use crate::servicenow::Closing;
+use crate::servicenow::{Closing, Task};
 use crate::store::StoredRequest;
 
 /// How long somebody who is not found may still turn up before the request says so.
 const PATIENCE: chrono::Duration = chrono::Duration::hours(1);
+
+/// Kept like notes: the state was written, and it did not stick.
+const STATE_WRITTEN: &str = "state written";
+const STATE_UNKEPT: &str = "state not kept";
+
+/// Kept like a note, for when the search began.
+const LOOKED_FOR: &str = "looked for somebody";
 
 /// Before the marker of a note that is about to be written.
 const TRIED: &str = "tried ";
@@ -34,14 +42,28 @@ impl Engine {
         surroundings: &Surroundings,
         report: &mut CycleReport,
     ) -> Result<(), EngineError> {
-        if self.config.policy.observe || !self.config.writeback.enabled {
+        if self.config.policy.observe {
             return Ok(());
         }
+        // Where ServiceNow does not answer, the next cycle looks again.
+        if let Err(EngineError::Store(error)) = self.look_at_states().await {
+            return Err(error.into());
+        }
+        let silent = self.dismissed_reasons()?;
         for stored in self.store.open_requests()? {
             if self.is_stopping() {
                 break;
             }
             let stand = self.stand(&stored, surroundings)?;
+            if let Stand::Waits(_, reason) = &stand
+                && !self.is_silent(&stored.request.sys_id, reason, &silent)?
+            {
+                // It waits in every cycle, also where nobody had to be looked at.
+                self.report_waiting(&stored, reason, report);
+            }
+            if !self.config.writeback.enabled {
+                continue;
+            }
             let written = match stand {
                 Stand::Underway => continue,
                 Stand::Done => self.close(hands, &stored).await,
@@ -56,11 +78,25 @@ impl Engine {
                 // The store is ours: without it nothing more is written.
                 Err(EngineError::Store(error)) => return Err(error.into()),
                 Err(error) => {
-                    let number = &stored.request.reference.number;
-                    tracing::warn!(request = %number, "{number}: could not be written back: {error}");
+                    self.say_unwritten(&stored, &error)?;
                     report.summary.failed += 1;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Says that a request could not be written on, once for each reason.
+    fn say_unwritten(
+        &self,
+        stored: &StoredRequest,
+        error: &EngineError,
+    ) -> Result<(), EngineError> {
+        let number = &stored.request.reference.number;
+        let said = format!("unwritten: {error}");
+        if !self.store.has_note(&stored.request.sys_id, &said)? {
+            self.store.keep_note(&stored.request.sys_id, &said, self.now())?;
+            tracing::warn!(request = %number, "{number}: could not be written back: {error}");
         }
         Ok(())
     }
@@ -71,12 +107,22 @@ impl Engine {
         surroundings: &Surroundings,
     ) -> Result<Stand, EngineError> {
         let now = self.now();
+        let rule = rule_for(&self.config.policy, &stored.request);
+        if let Ok(Some(rule)) | Err((rule, _)) = rule
+            && rule.observe
+        {
+            return Ok(Stand::Underway);
+        }
         if !stored.problems.is_empty() {
             let unknown = stored.problems.iter().all(|(kind, _)| kind == "person-unknown");
-            if unknown && now - stored.first_seen < PATIENCE {
+            if unknown && now - self.looked_for_since(&stored.request.sys_id)? < PATIENCE {
                 return Ok(Stand::Underway);
             }
-            let kinds: Vec<&str> = stored.problems.iter().map(|(kind, _)| kind.as_str()).collect();
+            // How many people or groups it is about is no other kind of reason.
+            let mut kinds: Vec<&str> =
+                stored.problems.iter().map(|(kind, _)| kind.as_str()).collect();
+            kinds.sort_unstable();
+            kinds.dedup();
             let texts: Vec<&str> = stored.problems.iter().map(|(_, text)| text.as_str()).collect();
             return Ok(Stand::Waits(kinds.join("+"), texts.join("; ")));
         }
@@ -86,7 +132,7 @@ impl Engine {
         if mandate.observe || mandate.standing != Standing::Approved {
             return Ok(Stand::Underway);
         }
-        let mut overtaken = 0;
+        let mut overtaken = false;
         let mut underway = false;
         for person in &mandate.terms.people {
             if self.is_about_to_be_linked(person)? {
@@ -99,14 +145,21 @@ impl Engine {
             match progress(&mandate, &judged.desired, &judged.drifts, now) {
                 Progress::Done => {}
                 Progress::Underway => underway = true,
-                Progress::Overtaken => overtaken += 1,
+                Progress::Overtaken => overtaken = true,
                 Progress::Waits { kind, reason } => return Ok(Stand::Waits(kind, reason)),
             }
         }
         if underway {
             return Ok(Stand::Underway);
         }
-        Ok(if overtaken == mandate.terms.people.len() { Stand::Overtaken } else { Stand::Done })
+        // For whom it was overtaken it was never done, so it is not for us to close.
+        Ok(if overtaken { Stand::Overtaken } else { Stand::Done })
+    }
+
+    /// Since when somebody is looked for: nobody is before the approval.
+    fn looked_for_since(&self, id: &SysId) -> Result<Instant, EngineError> {
+        self.store.keep_note(id, LOOKED_FOR, self.now())?;
+        Ok(self.store.noted_at(id, LOOKED_FOR)?.unwrap_or_else(|| self.now()))
     }
 
     /// Writes the closing note and the state, in one PATCH, once.
@@ -115,35 +168,33 @@ impl Engine {
         let number = &stored.request.reference.number;
         let settings = &self.config.writeback;
         let marker = marker(stored, "done");
-        if !self.may_write(id, &marker).await? {
-            return Ok(());
-        }
         let tasks = match settings.close {
             Close::None => Vec::new(),
-            Close::Item | Close::Task => self.servicenow.open_tasks(id).await?,
+            Close::Item | Close::Task => self.servicenow.tasks(id).await?,
         };
+        if !self.may_write(stored, &marker, &tasks).await? {
+            return Ok(());
+        }
+        let open: Vec<&Task> = tasks.iter().filter(|task| task.open).collect();
         let note = format!("{}\n{marker}", self.closing_note(stored)?);
-        let field = field(settings.note);
-        let written = match (settings.close, tasks.as_slice()) {
-            (Close::Task, [task]) => {
-                hands.servicenow.close_task(&task.sys_id, &note, &settings.state_done).await
-            }
-            (Close::Item, []) => {
-                let state = Some(settings.state_done.as_str());
-                hands.servicenow.close(id, &Closing { note_field: field, note: &note, state }).await
-            }
+        let state = Some(settings.state_done.as_str());
+        let only_note = Closing { note_field: field(settings.note), note: &note, state: None };
+        let closing = Closing { state, ..only_note };
+        let state_written = settings.close == Close::Item && open.is_empty();
+        let written = match (settings.close, open.as_slice()) {
+            (Close::Task, [task]) => hands.servicenow.close_task(&task.sys_id, &closing).await,
+            (Close::Item, []) => hands.servicenow.close(id, &closing).await,
             // Its flow closes an item with open tasks; closing it here would run past the flow.
-            _ => {
-                hands
-                    .servicenow
-                    .close(id, &Closing { note_field: field, note: &note, state: None })
-                    .await
-            }
+            _ => hands.servicenow.close(id, &only_note).await,
         };
         // Without an answer it may have been written: the next cycle reads before it writes.
         let echo = written?;
         self.store.keep_note(id, &marker, self.now())?;
         self.store.finish_request(id)?;
+        if state_written && echo.state_taken {
+            self.store.keep_state(id, &RequestState::Complete)?;
+            self.store.keep_note(id, STATE_WRITTEN, self.now())?;
+        }
         let parent = stored.request.reference.parent.as_ref().map_or("", |parent| parent.as_str());
         if echo.state_taken {
             tracing::info!(
@@ -153,13 +204,39 @@ impl Engine {
                 "{number}: done, and said so in ServiceNow"
             );
         } else {
-            tracing::error!(
-                request = %number,
-                parent,
-                outcome = "written_back",
-                "{number}: done, but ServiceNow did not keep the state {}; close it by hand",
-                settings.state_done
-            );
+            self.say_unkept(stored);
+        }
+        Ok(())
+    }
+
+    fn say_unkept(&self, stored: &StoredRequest) {
+        let number = &stored.request.reference.number;
+        let parent = stored.request.reference.parent.as_ref().map_or("", |parent| parent.as_str());
+        tracing::error!(
+            request = %number,
+            parent,
+            outcome = "written_back",
+            "{number}: done, but ServiceNow did not keep the state {}; close it by hand",
+            self.config.writeback.state_done
+        );
+    }
+
+    /// A flow may set the state again a moment after it was written. Who opens a request again
+    /// later knows why.
+    async fn look_at_states(&self) -> Result<(), EngineError> {
+        let now = self.now();
+        for stored in self.store.requests_open_again(STATE_WRITTEN)? {
+            let id = &stored.request.sys_id;
+            let written = self.store.noted_at(id, STATE_WRITTEN)?;
+            let soon = written.is_some_and(|at| now - at < PATIENCE);
+            if !soon || self.store.has_note(id, STATE_UNKEPT)? {
+                continue;
+            }
+            let fresh = self.servicenow.request(id).await?;
+            if fresh.is_some_and(|fresh| !fresh.request.state.is_closed()) {
+                self.store.keep_note(id, STATE_UNKEPT, now)?;
+                self.say_unkept(&stored);
+            }
         }
         Ok(())
     }
@@ -177,7 +254,7 @@ impl Engine {
         if self.store.last_note(id)?.as_deref() == Some(&marker) {
             return Ok(());
         }
-        if !self.may_write(id, &marker).await? {
+        if !self.may_write(stored, &marker, &[]).await? {
             return Ok(());
         }
         let note = format!("This request has not been carried out yet: {reason}.\n{marker}");
@@ -190,8 +267,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Reads the request once more. What is closed by now, or carries the note, is left alone.
-    async fn may_write(&self, id: &SysId, marker: &str) -> Result<bool, EngineError> {
+    /// Reads the request once more. What is closed or called off by now, or carries the note, itself
+    /// or on one of its tasks, is left alone.
+    async fn may_write(
+        &self,
+        stored: &StoredRequest,
+        marker: &str,
+        tasks: &[Task],
+    ) -> Result<bool, EngineError> {
+        let id = &stored.request.sys_id;
         let done = marker.ends_with(":done]");
         if self.store.has_note(id, marker)? {
             if done {
@@ -204,25 +288,59 @@ impl Engine {
             self.store.finish_request(id)?;
             return Ok(false);
         }
-        // Where notes cannot be read, one that was tried counts as written: a missing note does
-        // less harm than a second one.
+        let called_off = |rule| standing(rule, &now.request) == Standing::Withdrawn;
+        if rule_for(&self.config.policy, &now.request)
+            .is_ok_and(|rule| rule.is_some_and(called_off))
+        {
+            return Ok(false);
+        }
+        // Where notes cannot be read, one that was tried counts as written once the row has changed
+        // since: a missing note does less harm than a second one.
         let tried = format!("{TRIED}{marker}");
-        let written = match self.servicenow.has_note(id, marker).await? {
+        let open = tasks.iter().filter(|task| task.open).count();
+        let tried_now = format!("{tried} {} {open}", now.request.mod_count);
+        let written = match self.is_noted(id, tasks, marker).await? {
             Some(written) => written,
-            None => self.store.has_note(id, &tried)?,
+            None => self.store.has_note(id, &tried)? && !self.store.has_note(id, &tried_now)?,
         };
         if written {
             self.store.keep_note(id, marker, self.now())?;
             if done {
                 self.store.finish_request(id)?;
+                if self.config.writeback.close == Close::Item && open == 0 {
+                    // The note and the state came in one call whose answer was lost.
+                    self.say_unkept(stored);
+                }
             }
             return Ok(false);
         }
-        self.store.keep_note(id, &tried, self.now())?;
+        for tried in [tried, tried_now] {
+            self.store.keep_note(id, &tried, self.now())?;
+        }
         Ok(true)
     }
 
-    /// Names the Okta user id and each action with its Okta request id.
+    /// Whether the note stands on the request or on one of its tasks; `None` where that cannot be
+    /// told.
+    async fn is_noted(
+        &self,
+        id: &SysId,
+        tasks: &[Task],
+        marker: &str,
+    ) -> Result<Option<bool>, EngineError> {
+        let mut noted = Some(false);
+        for place in [id].into_iter().chain(tasks.iter().map(|task| &task.sys_id)) {
+            match self.servicenow.has_note(place, marker).await? {
+                Some(true) => return Ok(Some(true)),
+                Some(false) => {}
+                None => noted = None,
+            }
+        }
+        Ok(noted)
+    }
+
+    /// Names the Okta user id and each action with its Okta request id. What stands in Okta's
+    /// profile stays there.
     fn closing_note(&self, stored: &StoredRequest) -> Result<String, EngineError> {
         let mut lines = vec!["Done in Okta by Goldthread.".to_owned()];
         if let Some(mandate) = self.store.mandate(&stored.request.sys_id)? {
@@ -231,7 +349,7 @@ impl Engine {
                 lines.push(format!(
                     "Okta user {} ({})",
                     view.okta_id.as_deref().unwrap_or("none"),
-                    view.name()
+                    view.user_name.as_deref().unwrap_or("unknown")
                 ));
             }
         }

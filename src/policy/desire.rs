@@ -6,7 +6,9 @@ use super::expression::Scope;
 use super::lifecycle::{Folded, Wish, fold};
 use super::withdraw::{as_if_they_stood, withdraw};
 use super::{Accounts, InactiveRecord, Policy};
-use crate::model::{Cause, FactKey, GroupId, Instant, Mandate, Origin, Person, Presence, Reason};
+use crate::model::{
+    Cause, FactKey, GroupId, Instant, Mandate, Operation, Origin, Person, Presence, Reason,
+};
 
 /// One statement of how Okta should be, with everything that speaks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +88,8 @@ pub struct Subject<'a> {
     pub mandates: &'a [Mandate],
     /// Whether an account is linked.
     pub linked: bool,
+    /// Whether that account is in nobody's use: deactivated, or never activated.
+    pub unused: bool,
     /// Whether that account was made or activated for the person, rather than found in use.
     pub made: bool,
     /// Whether the record alone decided its status when it was last decided.
@@ -256,7 +260,17 @@ fn status(
 ) -> Option<Fact<Wish>> {
     let person = subject.person;
     let usable = is_usable(person);
-    let asked = folded.status.map(|(wish, mandate)| Fact::asked(policy, wish, mandate));
+    // A return lifts what a leave of absence did, which for an account that was never used is a
+    // deactivation; only a join makes an account or brings another one back.
+    let was_away = folded.order.iter().any(|mandate| match mandate.terms.operation {
+        Operation::Suspend => mandate.closed || subject.effected == Some(&by(mandate)),
+        Operation::Resume => subject.effected == Some(&by(mandate)),
+        _ => false,
+    });
+    let there = subject.linked && (!subject.unused || was_away);
+    let lifts = |wish| wish != Wish::Active || folded.joined || there;
+    let asked = folded.status.filter(|(wish, _)| lifts(*wish));
+    let asked = asked.map(|(wish, mandate)| Fact::asked(policy, wish, mandate));
     if asked.as_ref().is_some_and(|fact| fact.value == Wish::Deactivated) {
         return asked;
     }

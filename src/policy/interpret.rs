@@ -13,7 +13,7 @@ use crate::model::{
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Problem {
     /// An expression of its block cannot be evaluated.
-    #[error("`{key}` of the item's configuration cannot be evaluated: {why}")]
+    #[error("the configuration of its catalog item cannot be evaluated (`{key}`: {why})")]
     Expression {
         /// The key in `[[request]]`.
         key: &'static str,
@@ -48,7 +48,7 @@ pub enum Problem {
     #[error("the group {0:?} is protected and is never changed")]
     ProtectedGroup(String),
     /// A date cannot be read.
-    #[error("`{key}` is not a date: {text:?}")]
+    #[error("the {} {text:?} is not a date", in_words(key))]
     Date {
         /// The key in `[[request]]`.
         key: &'static str,
@@ -61,6 +61,15 @@ pub enum Problem {
     /// What was approved is not what the request says now.
     #[error("changed after approval")]
     ChangedAfterApproval,
+}
+
+/// A requester knows the form, not the keys of the configuration.
+fn in_words(key: &str) -> &'static str {
+    match key {
+        "starts" => "start date",
+        "ends" => "end date",
+        _ => "last day",
+    }
 }
 
 impl Problem {
@@ -97,11 +106,12 @@ pub struct Directory {
 
 /// The `[[request]]` block that a request falls under.
 ///
-/// `Ok(None)` where its item has no block whose `when` holds: then it is not ours.
+/// `Ok(None)` where its item has no block whose `when` holds: then it is not ours. Fails with the
+/// block of which that cannot be told.
 pub fn rule_for<'a>(
     policy: &'a Policy,
     request: &Request,
-) -> Result<Option<&'a RequestRule>, Problem> {
+) -> Result<Option<&'a RequestRule>, (&'a RequestRule, Problem)> {
     let scope = scope(request);
     for rule in &policy.requests {
         if rule.item != request.item && rule.item != request.item_name {
@@ -112,7 +122,7 @@ pub fn rule_for<'a>(
         };
         let holds = when
             .truth(&scope)
-            .map_err(|error| Problem::Expression { key: "when", why: error.to_string() })?;
+            .map_err(|error| (rule, Problem::Expression { key: "when", why: error.to_string() }))?;
         if holds {
             return Ok(Some(rule));
         }
@@ -216,7 +226,8 @@ pub fn resolve(
         (date("starts", &wording.starts, Edge::Start), date("ends", &wording.ends, Edge::End))
     };
     if let (Some(starts), Some(ends)) = (starts, ends)
-        && ends < starts
+        // A whole day ends where the next one begins.
+        && ends <= starts
     {
         problems.push(Problem::EndsBeforeStarts);
     }

@@ -38,6 +38,8 @@ pub struct Folded<'a> {
     pub placement: Option<&'a Mandate>,
     /// A join that is approved and not in force yet.
     pub ahead: Option<&'a Mandate>,
+    /// A join in force that no leave has ended.
+    pub joined: bool,
     /// The newest request that explains a suspension, or asks to lift it.
     pub suspension: Option<&'a Mandate>,
     /// Requests that speak for a membership.
@@ -96,6 +98,7 @@ impl<'a> Folded<'a> {
             Operation::Join if ended => self.leave(mandate),
             Operation::Join => {
                 self.status = Some((Wish::Active, mandate));
+                self.joined = true;
                 self.placement = Some(mandate);
                 self.grant(place, mandate);
             }
@@ -142,6 +145,7 @@ impl<'a> Folded<'a> {
 
     fn leave(&mut self, mandate: &'a Mandate) {
         self.status = Some((Wish::Deactivated, mandate));
+        self.joined = false;
         self.placement = None;
         self.ended.extend(std::mem::take(&mut self.grants).into_keys());
         self.denied.clear();

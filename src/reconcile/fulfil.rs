@@ -40,6 +40,7 @@ pub fn progress(mandate: &Mandate, desired: &Desired, drifts: &[Drift], now: Ins
         return waits_for(drift);
     }
     let status_is_mine = desired.status.as_ref().is_some_and(|fact| is_mine(fact, mandate));
+    let mut overtaken_in_part = false;
     let asks: Vec<&Drift> = match mandate.terms.operation {
         Operation::Join | Operation::Leave | Operation::Suspend | Operation::Resume
             if !status_is_mine =>
@@ -58,17 +59,25 @@ pub fn progress(mandate: &Mandate, desired: &Desired, drifts: &[Drift], now: Ins
                 .collect()
         }
         Operation::Join | Operation::Leave => {
-            drifts.iter().filter(|drift| !matches!(drift.key, FactKey::Profile(_))).collect()
+            // Who has left needs no account, whatever else is asked for them.
+            let concerns =
+                |drift: &&Drift| !matches!(drift.key, FactKey::Profile(_)) && !lacks_account(drift);
+            drifts.iter().filter(concerns).collect()
         }
         Operation::Suspend | Operation::Resume => drifts
             .iter()
             .filter(|drift| matches!(drift.key, FactKey::Account | FactKey::Status))
             .collect(),
+        Operation::Move
+            if desired.status.as_ref().is_some_and(|s| s.value == Wish::Deactivated) =>
+        {
+            return Progress::Overtaken;
+        }
         Operation::Move => drifts
             .iter()
             .filter(|drift| match &drift.key {
-                FactKey::Account | FactKey::Status => false,
-                FactKey::Profile(_) => true,
+                FactKey::Status => false,
+                FactKey::Account | FactKey::Profile(_) => true,
                 FactKey::Membership(group) => {
                     gives(desired.memberships.get(group), mandate, true)
                         || desired
@@ -80,9 +89,11 @@ pub fn progress(mandate: &Mandate, desired: &Desired, drifts: &[Drift], now: Ins
             .collect(),
         Operation::Grant | Operation::Revoke => {
             let groups = &mandate.terms.groups;
-            if overtaken(mandate, &desired.memberships, drifts, now) {
+            let overtaken = overtaken(mandate, &desired.memberships, drifts, now);
+            if !groups.is_empty() && overtaken == groups.len() {
                 return Progress::Overtaken;
             }
+            overtaken_in_part = overtaken > 0;
             drifts
                 .iter()
                 .filter(|drift| match &drift.key {
@@ -96,6 +107,7 @@ pub fn progress(mandate: &Mandate, desired: &Desired, drifts: &[Drift], now: Ins
     let obstacle = asks.iter().find(|drift| !matches!(drift.disposition, Disposition::Apply));
     match obstacle {
         Some(drift) => waits_for(drift),
+        None if asks.is_empty() && overtaken_in_part => Progress::Overtaken,
         None if asks.is_empty() => Progress::Done,
         None => Progress::Underway,
     }
@@ -106,6 +118,11 @@ fn waits_for(drift: &Drift) -> Progress {
         kind: format!("{}-{}", drift.disposition.as_str(), drift.key.kind()),
         reason: drift.reason.clone(),
     }
+}
+
+/// Its request needs an account in use, and there is none.
+fn lacks_account(drift: &Drift) -> bool {
+    drift.key == FactKey::Account && drift.is_stuck() && drift.desired.is_some()
 }
 
 fn is_mine<T>(fact: &Fact<T>, mandate: &Mandate) -> bool {
@@ -123,27 +140,28 @@ fn gives(fact: Option<&Fact<bool>>, mandate: &Mandate, birthright: bool) -> bool
     })
 }
 
-/// A grant none of whose memberships it gives any more, or a revoke after which every group was
-/// granted again.
+/// Of how many groups a later request says otherwise: those that a grant gives no more, or that
+/// were granted again after a revoke.
 fn overtaken(
     mandate: &Mandate,
     memberships: &BTreeMap<GroupId, Fact<bool>>,
     drifts: &[Drift],
     now: Instant,
-) -> bool {
+) -> usize {
     let said_otherwise = |drift: &&Drift| {
         drift.origin.request() == Some(&mandate.request)
             && drift.disposition == Disposition::Blocked
     };
     if drifts.iter().any(|drift| said_otherwise(&drift)) {
-        return false;
+        return 0;
     }
-    mandate.terms.groups.iter().all(|group| {
-        let fact = memberships.get(group);
+    let otherwise = |group: &&GroupId| {
+        let fact = memberships.get(*group);
         match mandate.terms.operation {
             Operation::Grant if mandate.has_ended(now) => fact.is_some_and(|fact| fact.value),
             Operation::Grant => !gives(fact, mandate, false),
             _ => fact.is_some_and(|fact| fact.value),
         }
-    })
+    };
+    mandate.terms.groups.iter().filter(otherwise).count()
 }

@@ -24,13 +24,15 @@ pub struct Item {
     pub configured_as: String,
 }
 
-/// An open task of a request (`sc_task`).
+/// A task of a request (`sc_task`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
     /// The task's id.
     pub sys_id: SysId,
     /// Its number, `SCTASK…`.
     pub number: String,
+    /// Somebody has still to do it.
+    pub open: bool,
 }
 
 impl ServiceNowReader {
@@ -158,17 +160,17 @@ impl ServiceNowReader {
         Ok(found)
     }
 
-    /// The tasks of a request that are still open.
-    pub async fn open_tasks(&self, request: &SysId) -> Result<Vec<Task>, ServiceNowError> {
+    /// The tasks of a request.
+    pub async fn tasks(&self, request: &SysId) -> Result<Vec<Task>, ServiceNowError> {
         let operation = "reading a request's tasks";
         let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
-        let filter = Filter::parse(&format!("request_item={request}^active=true"))
+        let filter = Filter::parse(&format!("request_item={request}"))
             .map_err(|error| doubt(error.to_string()))?;
         let sweep = Sweep {
             operation,
             table: "sc_task",
             filter,
-            fields: paging::names(["sys_id", "number"]),
+            fields: paging::names(["sys_id", "number", "active"]),
             may_lack: nothing_lacks,
         };
         let rows = match paging::collect(&self.connection, sweep).await {
@@ -182,22 +184,23 @@ impl ServiceNowReader {
                 Ok(Task {
                     sys_id: paging::id(row).map_err(doubt)?,
                     number: get(row, "number").to_owned(),
+                    open: get(row, "active") == "true",
                 })
             })
             .collect()
     }
 
-    /// Whether a note with this marker stands on a request. `None` where this account may not read
+    /// Whether a note with this marker stands on a request or a task. `None` where this account may not read
     /// notes, so that nobody can tell.
     pub async fn has_note(
         &self,
-        request: &SysId,
+        record: &SysId,
         marker: &str,
     ) -> Result<Option<bool>, ServiceNowError> {
         let operation = "looking for a note";
         let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
         let marker = query::literal(marker).map_err(|error| doubt(error.to_string()))?;
-        let filter = Filter::parse(&format!("element_id={request}^valueLIKE{marker}"))
+        let filter = Filter::parse(&format!("element_id={record}^valueLIKE{marker}"))
             .map_err(|error| doubt(error.to_string()))?;
         let query = filter.ordered();
         let fields = paging::names(["sys_id", "element_id", "value"]);

@@ -67,15 +67,13 @@ impl ServiceNowWriter {
         self.close(request, &Closing { note_field, note, state: None }).await
     }
 
-    /// Writes a work note on a task and gives it a state, in one PATCH.
+    /// Writes a note on a task and gives it a state, in one PATCH.
     pub async fn close_task(
         &self,
         task: &SysId,
-        note: &str,
-        state: &str,
+        closing: &Closing<'_>,
     ) -> Result<Echo, ServiceNowError> {
-        let closing = Closing { note_field: "work_notes", note, state: Some(state) };
-        self.write("closing a task", "sc_task", task, &closing).await
+        self.write("closing a task", "sc_task", task, closing).await
     }
 
     async fn write(

@@ -148,10 +148,31 @@ impl Store {
         )
     }
 
-    /// Marks requests that were there before a complete read and not in it.
-    pub fn mark_vanished(&self, cycle: i64) -> Result<usize, StoreError> {
-        let sql = "UPDATE requests SET vanished = 1 WHERE seen < ? AND vanished = 0";
-        Ok(self.conn.execute(sql, [cycle])?)
+    /// Finished requests that are open, with this mark among their notes.
+    pub fn requests_open_again(&self, mark: &str) -> Result<Vec<StoredRequest>, StoreError> {
+        self.requests_where(
+            "finished = 1 AND state = 'open' AND vanished = 0
+             AND EXISTS (SELECT 1 FROM notes n WHERE n.request = sys_id AND n.marker = ?)",
+            [mark],
+        )
+    }
+
+    /// Keeps the state that a write was answered with, until the row is read again.
+    pub fn keep_state(&self, id: &SysId, state: &RequestState) -> Result<(), StoreError> {
+        self.conn.execute(
+            "UPDATE requests SET state = ? WHERE sys_id = ?",
+            params![state.as_str(), id.as_str()],
+        )?;
+        Ok(())
+    }
+
+    /// Marks requests that were there before a complete read and not in it, and says which.
+    pub fn mark_vanished(&self, cycle: i64) -> Result<Vec<String>, StoreError> {
+        let sql = "UPDATE requests SET vanished = 1 WHERE seen < ? AND vanished = 0
+             RETURNING number";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let numbers = statement.query_map([cycle], |row| row.get(0))?;
+        Ok(numbers.collect::<Result<_, _>>()?)
     }
 
     /// Whether any request was closed before it was first seen.
@@ -365,6 +386,14 @@ impl Store {
     pub fn last_note(&self, id: &SysId) -> Result<Option<String>, StoreError> {
         let sql = "SELECT marker FROM notes WHERE request = ? AND marker LIKE '[%' ORDER BY at DESC LIMIT 1";
         Ok(self.conn.query_row(sql, [id.as_str()], |row| row.get(0)).optional()?)
+    }
+
+    /// When a note with this marker was written.
+    pub fn noted_at(&self, id: &SysId, marker: &str) -> Result<Option<Instant>, StoreError> {
+        let sql = "SELECT at FROM notes WHERE request = ? AND marker = ?";
+        let at: Option<String> =
+            self.conn.query_row(sql, [id.as_str(), marker], |row| row.get(0)).optional()?;
+        at.map(|at| moment(&at)).transpose()
     }
 
     /// Whether a note with this marker was written.

@@ -2,8 +2,9 @@
 //!
 //! Every story is told alike: *make the two sides agree, change one thing, look.*
 
+use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use goldthread::config::{self, Config, Environment};
 use goldthread::engine::{
@@ -44,8 +45,19 @@ impl Bed {
 
     /// Changes the configuration's text.
     pub fn configure(mut self, from: &str, to: &str) -> Self {
+        self.reconfigure(from, to);
+        self
+    }
+
+    /// Changes the configuration's text between two cycles.
+    pub fn reconfigure(&mut self, from: &str, to: &str) {
         assert!(self.text.contains(from), "the configuration has no {from:?}");
         self.text = self.text.replacen(from, to, 1);
+    }
+
+    /// Adds to the end of the configuration.
+    pub fn add_config(mut self, text: &str) -> Self {
+        self.text.push_str(text);
         self
     }
 
@@ -413,6 +425,60 @@ impl Bed {
     pub fn comments(&self, ordered: &Ordered) -> Vec<String> {
         self.stage.servicenow.request(&ordered.number).unwrap().comments
     }
+
+    /// Work notes and comments of a request.
+    pub fn notes(&self, ordered: &Ordered) -> Vec<String> {
+        self.stage.servicenow.notes(&ordered.number)
+    }
+
+    /// Somebody edits a variable of a request: nothing on the request itself shows it.
+    pub fn edit(&self, ordered: &Ordered, variable: &str, value: &str) {
+        assert!(self.stage.servicenow.edit_variable(&ordered.number, variable, value));
+    }
+
+    /// Whether somebody is in a group.
+    pub fn is_in(&self, person: &Person, group: &str) -> bool {
+        self.account(person).is_some_and(|account| account.groups.iter().any(|it| it == group))
+    }
+
+    /// The store, for whoever loses some of it.
+    pub fn store(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join("goldthread.db")).unwrap()
+    }
+
+    /// What is written to ServiceNow, from now to the end of the story: `METHOD path`.
+    pub fn written_back(&self) -> Vec<String> {
+        let calls = self.stage.servicenow.writes();
+        calls.into_iter().map(|call| format!("{} {}", call.method, call.path)).collect()
+    }
+}
+
+/// What is logged meanwhile, a line for each event.
+pub fn logged<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let result = tracing::subscriber::with_default(subscriber, work);
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    (result, text.lines().map(str::to_owned).collect())
+}
+
+/// What a report says of one request: the outcome, and why.
+pub fn told(report: &CycleReport, ordered: &Ordered) -> Vec<(&'static str, String)> {
+    let mine = |request: &Option<String>| request.as_deref() == Some(ordered.number.as_str());
+    let actions = report.actions.iter().filter(|action| mine(&action.request));
+    actions.map(|action| (action.outcome, action.error.clone().unwrap_or_default())).collect()
 }
 
 /// What a report says was applied, as "RITM0010001 create".

@@ -121,6 +121,7 @@ impl Case {
             person: &self.person,
             mandates,
             linked: self.linked,
+            unused: false,
             made: self.made,
             by_record: false,
             effected: self.effected.as_ref(),

@@ -100,17 +100,17 @@ async fn a_note_is_found_by_its_marker_or_nobody_can_tell() {
 }
 
 #[tokio::test]
-async fn open_tasks_are_listed_and_closed_on_their_own_table() {
+async fn tasks_are_listed_and_closed_on_their_own_table() {
     let task = r#"{"sys_id":"t1","number":"SCTASK1","request_item":"a","active":"true"}"#;
     let side = Responder::with(vec![
         rows(1, &[task.to_owned()]),
         json(200, r#"{"result":{"sys_id":"t1","state":"3","active":"false","sys_mod_count":"1"}}"#),
     ])
     .await;
-    let tasks = side.reader().open_tasks(&SysId::parse("a").unwrap()).await.unwrap();
-    assert_eq!(tasks[0].number, "SCTASK1");
+    let tasks = side.reader().tasks(&SysId::parse("a").unwrap()).await.unwrap();
+    assert_eq!((tasks[0].number.as_str(), tasks[0].open), ("SCTASK1", true));
     let writer = ServiceNowWriter::new(side.connection(|_| ()));
-    let echo = writer.close_task(&tasks[0].sys_id, "done", "3").await.unwrap();
+    let echo = writer.close_task(&tasks[0].sys_id, &CLOSING).await.unwrap();
     assert!(echo.note_dropped, "the field was left out of the answer");
     assert!(side.calls()[1].starts_with("PATCH /api/now/table/sc_task/t1 "));
 }
