@@ -242,12 +242,11 @@ pub fn explanation(explanation: &Explanation) -> String {
 fn fact_text(fact: &FactView) -> String {
     let mark = if fact.in_sync { " " } else { "!" };
     let name = fact.name.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
-    let desired = shown(fact.desired.as_deref());
-    let is = if fact.in_sync {
-        String::new()
-    } else {
-        format!(", is {}", shown(fact.actual.as_deref()))
-    };
+    let actual = shown(fact.actual.as_deref());
+    // A cleared attribute is desired as much as a filled one; of a status nothing may be said.
+    let unsaid = fact.desired.is_none() && fact.fact != "profile";
+    let desired = if unsaid { actual } else { shown(fact.desired.as_deref()) };
+    let is = if fact.in_sync { String::new() } else { format!(", is {actual}") };
     let origin = fact.origin.as_deref().unwrap_or("unattributed");
     let since = fact.since.as_deref().map(|at| format!(" since {at}")).unwrap_or_default();
     let mut text =

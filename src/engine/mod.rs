@@ -10,6 +10,7 @@ mod describe;
 mod explain;
 mod holds;
 mod interpret;
+mod link;
 mod narrow;
 mod observe;
 mod report;

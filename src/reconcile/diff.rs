@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use super::drift::{Disposition, Drift, Remedy};
 use super::guard::Protected;
 use super::schema::Schema;
 use crate::model::{
-    Account, AccountStatus, Cause, Change, FactKey, Group, GroupId, Origin, Person, Reason,
+    Account, AccountStatus, Cause, FactKey, Group, GroupId, Origin, Person, Reason,
 };
 use crate::policy::desire::{Anomaly, Desired, Fact};
 use crate::policy::lifecycle::Wish;
@@ -37,107 +38,6 @@ pub struct Known {
 
 /// Everything known of one person's facts before this cycle.
 pub type Facts = BTreeMap<FactKey, Known>;
-
-/// What is to be done about one difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Disposition {
-    /// Repair it.
-    Apply,
-    /// It waits for a person's yes.
-    Hold,
-    /// Only said.
-    Report,
-    /// Never written to, by configuration or because of what it is.
-    Protected,
-    /// Nobody's business here.
-    Unmanaged,
-    /// It cannot be carried out.
-    Blocked,
-}
-
-impl Disposition {
-    /// The word that reports use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Apply => "apply",
-            Self::Hold => "hold",
-            Self::Report => "report",
-            Self::Protected => "protected",
-            Self::Unmanaged => "unmanaged",
-            Self::Blocked => "blocked",
-        }
-    }
-}
-
-/// What removes a difference. Several differences of a profile are one call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Remedy {
-    /// Create the account, activated or staged.
-    Create {
-        /// Activate it.
-        activate: bool,
-    },
-    /// Activate a staged account.
-    Activate,
-    /// Bring a deactivated account back: activate without mail, profile, then mail.
-    Revive,
-    /// Lift the suspension.
-    Unsuspend,
-    /// Suspend.
-    Suspend,
-    /// Clear sessions, then deactivate.
-    Deactivate,
-    /// Only clear the sessions: nothing else is possible in this status.
-    ClearSessions,
-    /// Write the attribute.
-    Update,
-    /// Add to the group.
-    Add,
-    /// Remove from the group.
-    Remove,
-}
-
-impl Remedy {
-    /// The contract's name of the action that it comes down to.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Create { .. } => "create",
-            Self::Activate | Self::Revive => "activate",
-            Self::Unsuspend => "unsuspend",
-            Self::Suspend => "suspend",
-            Self::Deactivate => "deactivate",
-            Self::ClearSessions => "clear_sessions",
-            Self::Update => "update",
-            Self::Add => "add_member",
-            Self::Remove => "remove_member",
-        }
-    }
-}
-
-/// One difference between a desired and an actual fact.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Drift {
-    /// Which fact.
-    pub key: FactKey,
-    /// How it should be; `None` is null.
-    pub desired: Option<String>,
-    /// How it is; `None` is null.
-    pub actual: Option<String>,
-    /// Where the desired fact comes from.
-    pub origin: Origin,
-    /// Why the two differ now.
-    pub cause: Cause,
-    /// What is to be done.
-    pub disposition: Disposition,
-    /// What removes it, where something does.
-    pub remedy: Option<Remedy>,
-    /// Why it is so, for a person to read.
-    pub reason: String,
-    /// Part of the set of differences that closed requests would explain.
-    pub history: bool,
-    /// Its part of the configuration only observes: this would be done, and is not.
-    pub observed: bool,
-}
 
 /// The surroundings that judging one person's differences needs.
 #[derive(Debug, Clone, Copy)]
@@ -646,22 +546,5 @@ fn judge(drift: &mut Drift, person: &Person, actual: &Actual, setting: &Setting<
             }
             Disposal::Report => drift.disposition = Disposition::Report,
         }
-    }
-}
-
-impl Drift {
-    /// Whether it waits for something other than a person's yes to an action.
-    pub fn is_stuck(&self) -> bool {
-        self.disposition == Disposition::Hold && self.remedy.is_none()
-    }
-
-    /// Whether it is a status that Okta has no way to, from where the account is.
-    pub fn has_no_way(&self) -> bool {
-        self.disposition == Disposition::Blocked && self.remedy == Some(Remedy::ClearSessions)
-    }
-
-    /// The profile change that removes it, where it is one.
-    pub fn change(&self) -> Change {
-        Change { from: self.actual.clone(), to: self.desired.clone() }
     }
 }

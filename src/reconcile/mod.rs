@@ -5,6 +5,7 @@
 
 pub mod correlate;
 pub mod diff;
+mod drift;
 pub mod explain;
 pub mod fulfil;
 pub mod guard;

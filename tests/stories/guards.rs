@@ -136,6 +136,33 @@ fn a_sentinel_that_is_missing_stops_what_takes_away_and_nothing_else() {
 }
 
 #[test]
+fn over_an_empty_store_nobody_is_disabled_by_the_record_until_somebody_says_yes() {
+    let bed = Bed::of(60);
+    // A past: a request that was closed before the first cycle, and somebody whose record is
+    // inactive while the account is in use.
+    let done = bed.access("Add", &bed.employee(1), &["app-jira"], "");
+    bed.stage
+        .okta
+        .seed_member(&bed.okta_group("app-jira"), &bed.account(&bed.employee(1)).unwrap().id);
+    assert!(bed.stage.servicenow.close(&done.number));
+    let gone = bed.employee(0);
+    bed.stage.servicenow.update_person(&gone.sys_id, &[("active", "false")]);
+    // What an open request asks for is done at once.
+    let leaver = bed.employee(2);
+    bed.leave(&leaver);
+    for _ in 0..3 {
+        bed.sync_full();
+        assert_eq!(bed.account(&gone).unwrap().status.as_str(), "ACTIVE");
+    }
+    assert_eq!(bed.account(&leaver).unwrap().status.as_str(), "DEPROVISIONED");
+    let released = bed.release(&goldthread::store::Which::Set("empty-store".to_owned()));
+    assert_eq!(released.len(), 1, "{released:#?}");
+    assert_eq!(released[0].action, "suspend");
+    bed.sync();
+    assert_eq!(bed.account(&gone).unwrap().status.as_str(), "SUSPENDED");
+}
+
+#[test]
 fn a_changed_rule_that_touches_too_many_is_held_as_one_set() {
     let bed = Bed::of(80)
         .configure("[guard]\n", "[guard]\nmax_changed = 5\nmax_changed_share = \"1%\"\n");

@@ -379,13 +379,15 @@ fn lines(bed: &Bed) -> BTreeSet<Line> {
     lines.collect()
 }
 
-/// A company of five thousand accounts with a past, and what hands did to it.
-fn old_company(mode: &str) -> (Bed, Meddling) {
-    let bed = Bed::of(5500).configure("mode = \"enforce\"", &format!("mode = \"{mode}\""));
+/// A company with a past and what hands did to it: a thousand accounts, 600 closed requests and
+/// 200 contradictions, so many times.
+fn old_company(mode: &str, times: usize) -> (Bed, Meddling) {
+    let bed = Bed::of(1100 * times);
+    let bed = bed.configure("mode = \"enforce\"", &format!("mode = \"{mode}\""));
     bed.pass("14 days");
-    let desk = Desk::after_two_years(bed, 3000);
-    assert!(desk.bed.stage.okta.user_count() > 5000);
-    let meddling = desk.meddle(1000);
+    let desk = Desk::after_two_years(bed, 600 * times);
+    assert!(desk.bed.stage.okta.user_count() > 1000 * times);
+    let meddling = desk.meddle(200 * times);
     desk.bed.pass("1h");
     desk.bed.forget_calls();
     (desk.bed, meddling)
@@ -413,7 +415,7 @@ fn in_the_set(bed: &Bed) -> usize {
 
 #[test]
 fn an_organization_whose_hands_contradict_a_third_of_its_requests_is_taken_over_without_a_write() {
-    let (bed, meddling) = old_company("enforce");
+    let (bed, meddling) = old_company("enforce", 5);
     let first = bed.sync();
     assert!(first.full);
     assert_held(&first, &meddling);
@@ -430,7 +432,7 @@ fn an_organization_whose_hands_contradict_a_third_of_its_requests_is_taken_over_
 
 #[test]
 fn an_organization_that_is_only_observed_at_first_is_held_when_that_ends_and_never_written_to() {
-    let (bed, meddling) = old_company("observe");
+    let (bed, meddling) = old_company("observe", 2);
     let report = bed.sync();
     assert!(report.needs_attention());
     assert_eq!((report.summary.held, report.summary.applied), (0, 0));
@@ -452,7 +454,7 @@ fn an_organization_that_is_only_observed_at_first_is_held_when_that_ends_and_nev
 
 #[test]
 fn new_requests_are_carried_out_while_what_contradicts_the_old_ones_stays_held() {
-    let (bed, meddling) = old_company("enforce");
+    let (bed, meddling) = old_company("enforce", 2);
     bed.sync();
     let person = |id: &str| bed.stage.company.person(id).unwrap().clone();
     let is_in = |person: &Person, group: &str| {

@@ -1,0 +1,279 @@
+//! Which account is whose, as far as the store can tell: nothing is written where it is not clear.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Engine;
+use super::surroundings::{Claims, claims_of};
+use crate::model::{
+    AccountId, Cause, FactKey, Instant, Mandate, Operation, Origin, Person, Presence, Reason, SysId,
+};
+use crate::policy::desire::{Desired, identify};
+use crate::policy::lifecycle::Wish;
+use crate::reconcile::correlate::{Candidate, Match, correlate};
+use crate::reconcile::diff::{Actual, Disposition, Drift, Remedy};
+use crate::reconcile::plan::is_dormant;
+use crate::store::StoreError;
+
+impl Engine {
+    /// Somebody else would get an account that identifies the same person: neither is made.
+    pub(super) fn twin(
+        &self,
+        person: &Person,
+        drifts: &[Drift],
+        claims: &Claims,
+    ) -> Option<String> {
+        let creates = |drift: &Drift| matches!(drift.remedy, Some(Remedy::Create { .. }));
+        if !drifts.iter().any(creates) {
+            return None;
+        }
+        claims_of(person, &self.config.policy).into_iter().find_map(|claim| {
+            let others = claims.get(&claim)?.iter().filter(|id| **id != person.sys_id).count();
+            (others > 0).then(|| {
+                format!("{} people would get accounts with the same {}", others + 1, claim.0)
+            })
+        })
+    }
+
+    /// A rename to a login that somebody else has would be refused, or worse.
+    pub(super) fn hold_taken_login(
+        &self,
+        actual: &Actual,
+        drifts: &mut [Drift],
+    ) -> Result<(), StoreError> {
+        let Some(own) = &actual.account else { return Ok(()) };
+        let Some(drift) = drifts.iter_mut().find(|drift| {
+            matches!(drift.disposition, Disposition::Apply | Disposition::Hold)
+                && matches!(&drift.key, FactKey::Profile(attribute) if attribute == "login")
+        }) else {
+            return Ok(());
+        };
+        let login = drift.desired.clone().unwrap_or_default();
+        let others = self.store.accounts_where("login", &login)?;
+        if others.iter().any(|other| other.id != own.id) {
+            hold_without_remedy(drift, "the login is taken by another account");
+        }
+        Ok(())
+    }
+
+    /// Why it cannot be told which account is the person's, if one is wanted.
+    pub(super) fn doubt(
+        &self,
+        person: &Person,
+        desired: &Desired,
+        mandates: &[Mandate],
+    ) -> Result<Option<String>, StoreError> {
+        let wanted = desired
+            .status
+            .as_ref()
+            .is_some_and(|status| matches!(status.value, Wish::Active | Wish::Staged));
+        let named = mandates.iter().any(|mandate| mandate.in_force(self.now()));
+        if !wanted && !named {
+            return Ok(None);
+        }
+        Ok(match self.find_account(person)? {
+            Match::Unclear { kind: "login-taken", text } if wanted => Some(text),
+            Match::Unclear { kind: "login-taken", .. } | Match::None => None,
+            Match::Unclear { text, .. } => Some(text),
+            // It matches, and yet it was not linked.
+            Match::Account(_) if person.presence == Presence::Present => {
+                Some("the account that matches would be another person's as well".to_owned())
+            }
+            Match::Account(_) => {
+                Some("an account matches, and the person's record is not readable now".to_owned())
+            }
+        })
+    }
+
+    fn find_account(&self, person: &Person) -> Result<Match, StoreError> {
+        let policy = &self.config.policy;
+        let (keys, login) = identify(person, policy);
+        let mut accounts = BTreeMap::new();
+        let anchor = policy.anchor.as_deref().map(|anchor| (anchor, person.sys_id.as_str()));
+        let by_login = login.as_deref().map(|login| ("login", login));
+        let searched = keys.iter().map(|(attribute, value)| (attribute.as_str(), value.as_str()));
+        for (attribute, value) in searched.chain(anchor).chain(by_login) {
+            if value.is_empty() {
+                continue;
+            }
+            for account in self.store.accounts_where(attribute, value)? {
+                accounts.insert(account.id.clone(), account);
+            }
+        }
+        let mut taken = BTreeMap::new();
+        for id in accounts.keys() {
+            let owner = self.store.person_of(id)?;
+            taken.insert(id.clone(), owner.is_some_and(|owner| owner != person.sys_id));
+        }
+        let candidates: Vec<Candidate<'_>> = accounts
+            .values()
+            .map(|account| Candidate { account, taken: taken[&account.id] })
+            .collect();
+        let keys: Vec<(&str, &str)> =
+            keys.iter().map(|(attribute, value)| (attribute.as_str(), value.as_str())).collect();
+        Ok(correlate(anchor, &keys, login.as_deref(), &candidates))
+    }
+
+    /// Links people to the accounts that are theirs. An account that two people would match is
+    /// linked to neither.
+    pub(super) fn link(&self, people: &[SysId]) -> Result<(), StoreError> {
+        let mut claims: BTreeMap<AccountId, BTreeSet<&SysId>> = BTreeMap::new();
+        for id in people {
+            if let Some(account) = self.claim(id)? {
+                claims.entry(account).or_default().insert(id);
+            }
+        }
+        if claims.is_empty() {
+            return Ok(());
+        }
+        // Whoever else matches may not be among those who are looked at now.
+        let others = self.store.people_without_account(true)?;
+        let looked_at: BTreeSet<&SysId> = people.iter().collect();
+        for id in others.iter().filter(|id| !looked_at.contains(id)) {
+            if let Some(account) = self.claim(id)?
+                && let Some(claimants) = claims.get_mut(&account)
+            {
+                claimants.insert(id);
+            }
+        }
+        let now = self.now();
+        for (account, claimants) in claims {
+            let (Some(person), 1) = (claimants.first(), claimants.len()) else { continue };
+            let origin = self
+                .store
+                .mandates_of(person)?
+                .into_iter()
+                .filter(|mandate| mandate.in_force(now) && mandate.terms.operation.is_lifecycle())
+                .max_by_key(|mandate| (mandate.effective, mandate.created_at))
+                .map_or(Origin::Baseline, |mandate| Origin::Request(mandate.request));
+            self.store.keep_link(person, &account, &origin, false, now)?;
+            for group in self.store.groups_of(&account)? {
+                self.store.keep_baseline(person, &group)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether somebody is linked to an account that is still there.
+    pub(super) fn has_account(&self, id: &SysId) -> Result<bool, StoreError> {
+        let link = self.store.link(id)?;
+        Ok(link.map(|account| self.store.account(&account)).transpose()?.flatten().is_some())
+    }
+
+    /// Whether an account turned up for somebody that nobody else matches: the next look links it.
+    pub(super) fn is_about_to_be_linked(&self, id: &SysId) -> Result<bool, StoreError> {
+        let Some(account) = self.claim(id)? else { return Ok(false) };
+        for other in self.store.people_without_account(true)? {
+            if other != *id && self.claim(&other)?.as_ref() == Some(&account) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The account that somebody without one matches.
+    fn claim(&self, id: &SysId) -> Result<Option<AccountId>, StoreError> {
+        if self.has_account(id)? {
+            return Ok(None);
+        }
+        let Some(person) = self.store.person(id)? else { return Ok(None) };
+        if person.presence != Presence::Present {
+            return Ok(None);
+        }
+        Ok(match self.find_account(&person)? {
+            Match::Account(account) => Some(account),
+            Match::None | Match::Unclear { .. } => None,
+        })
+    }
+}
+
+pub(super) fn hold_without_remedy(drift: &mut Drift, reason: &str) {
+    drift.disposition = Disposition::Hold;
+    drift.remedy = None;
+    reason.clone_into(&mut drift.reason);
+}
+
+fn newest(mandates: &[Mandate]) -> Origin {
+    mandates
+        .iter()
+        .max_by_key(|mandate| (mandate.effective, mandate.created_at))
+        .map_or(Origin::None, |mandate| Origin::Request(mandate.request.clone()))
+}
+
+pub(super) fn unclear(mandates: &[Mandate], reason: String) -> Drift {
+    Drift {
+        key: FactKey::Account,
+        desired: None,
+        actual: None,
+        origin: newest(mandates),
+        cause: Cause::Request,
+        disposition: Disposition::Hold,
+        remedy: None,
+        reason,
+        history: false,
+        observed: false,
+    }
+}
+
+/// What was asked for somebody who has no account in use and gets none: it can neither be done nor
+/// be called done.
+pub(super) fn without_account(
+    desired: &Desired,
+    mandates: &[Mandate],
+    actual: &Actual,
+    drifts: &[Drift],
+    now: Instant,
+) -> Vec<Drift> {
+    let status = desired.status.as_ref();
+    let comes = status.is_some_and(|fact| matches!(fact.value, Wish::Active | Wish::Staged));
+    if comes || !is_dormant(actual.account.as_ref()) || has_account_drift(drifts) {
+        return Vec::new();
+    }
+    // What a later leave ended waits for nothing.
+    let place =
+        |mandate: &Mandate| (mandate.effective, mandate.created_at, mandate.request.number.clone());
+    let ended_by = status.filter(|fact| fact.value == Wish::Deactivated);
+    let ended_at = ended_by.and_then(|fact| {
+        mandates.iter().find(|mandate| fact.origin.request() == Some(&mandate.request)).map(place)
+    });
+    let waits = |mandate: &&Mandate| {
+        let needs = match mandate.terms.operation {
+            Operation::Grant => !mandate.has_ended(now) && is_wanted(mandate, desired),
+            Operation::Move | Operation::Resume => true,
+            // An account that is deactivated is as suspended as it can be.
+            Operation::Suspend => actual.account.is_none(),
+            Operation::Join | Operation::Leave | Operation::Revoke => false,
+        };
+        needs
+            && mandate.in_force(now)
+            && !mandate.closed
+            && ended_at.as_ref().is_none_or(|ended| place(mandate) > *ended)
+    };
+    let (status, reason) = match &actual.account {
+        None => (None, "the person has no account in Okta, and none was asked for"),
+        Some(account) => (
+            Some(account.status.as_str().to_lowercase()),
+            "the person's account in Okta is deactivated",
+        ),
+    };
+    let waiting = mandates.iter().filter(waits);
+    waiting
+        .map(|mandate| Drift {
+            desired: Some(Wish::Active.as_str().to_owned()),
+            actual: status.clone(),
+            ..unclear(std::slice::from_ref(mandate), reason.to_owned())
+        })
+        .collect()
+}
+
+fn has_account_drift(drifts: &[Drift]) -> bool {
+    drifts.iter().any(|drift| drift.key == FactKey::Account)
+}
+
+/// Whether any membership that it asks for is still wanted because of it.
+fn is_wanted(mandate: &Mandate, desired: &Desired) -> bool {
+    let speaks = |reason: &Reason| matches!(reason, Reason::Request { request, .. } if *request == mandate.request);
+    mandate.terms.groups.iter().any(|group| {
+        let fact = desired.memberships.get(group);
+        fact.is_some_and(|fact| fact.value && fact.reasons.iter().any(speaks))
+    })
+}
