@@ -21,12 +21,44 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longer than ServiceNow's 60 s transaction quota, so that the server gives up before we do.
 const CALL_TIMEOUT: Duration = Duration::from_secs(75);
 
+/// A wait is cut into pieces this long, so that it can be told from standing still.
+const SLICE: Duration = Duration::from_secs(1);
+
+/// Goes up while there is progress: an answer arrives, a wait for a rate window runs off. Clones
+/// count together.
+#[derive(Debug, Clone, Default)]
+pub struct Pulse(Arc<AtomicU64>);
+
+impl Pulse {
+    /// There is progress.
+    pub fn beat(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Beats since the start.
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Waits, and beats meanwhile.
+    pub async fn rest(&self, wait: Duration) {
+        let mut left = wait;
+        while !left.is_zero() {
+            let slice = left.min(SLICE);
+            tokio::time::sleep(slice).await;
+            self.beat();
+            left -= slice;
+        }
+    }
+}
+
 /// A connection pool to one system. Clones share the pool and the count of calls.
 #[derive(Debug, Clone)]
 pub struct Http {
     client: reqwest::Client,
     base: Url,
     calls: Arc<AtomicU64>,
+    pulse: Pulse,
 }
 
 /// One call, about to be sent.
@@ -144,7 +176,7 @@ impl Http {
             .timeout(CALL_TIMEOUT)
             .build()
             .map_err(|error| HttpError::Setup(innermost(&error)))?;
-        Ok(Self { client, base, calls: Arc::new(AtomicU64::new(0)) })
+        Ok(Self { client, base, calls: Arc::default(), pulse: Pulse::default() })
     }
 
     /// An address below the base: each segment is percent-encoded, so an id cannot leave its place.
@@ -166,6 +198,11 @@ impl Http {
         self.calls.load(Ordering::Relaxed)
     }
 
+    /// Beats with every piece of an answer, and in every wait between calls.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
     /// Sends one call once and reads its whole answer.
     pub async fn send(&self, call: Call) -> Result<Answer, HttpError> {
         let host = host_of(&call.url);
@@ -177,6 +214,7 @@ impl Http {
             None => PRODUCT.to_owned(),
         };
         self.calls.fetch_add(1, Ordering::Relaxed);
+        self.pulse.beat();
         let mut request = self
             .client
             .request(call.method.clone(), call.url)
@@ -206,6 +244,7 @@ impl Http {
         let mut body = Vec::new();
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
+            self.pulse.beat();
             let chunk = chunk.map_err(|error| HttpError::NoAnswer {
                 host: host.clone(),
                 reason: innermost(&error.without_url()),

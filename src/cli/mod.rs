@@ -10,6 +10,7 @@ mod explain;
 #[cfg(feature = "sim")]
 mod folder;
 mod hold;
+mod log;
 mod render;
 mod run;
 mod session;
@@ -135,31 +136,31 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Demo(args) => demo::demo(&args).await,
         #[cfg(feature = "sim")]
         Command::Simulate(args) => {
-            session::log(log_format)?;
+            log::log(log_format)?;
             simulate::simulate(&args)
         }
         Command::Run => {
-            session::log(log_format)?;
-            run::run(&place).await
+            log::log(log_format)?;
+            Ok(run::run(place).await.unwrap_or_else(|failure| failure.log()))
         }
         Command::Sync(args) => {
-            session::log(log_format)?;
+            log::log(log_format)?;
             sync::sync(&place, &args).await
         }
         Command::Plan(args) => {
-            session::log(log_format)?;
+            log::log(log_format)?;
             sync::plan(&place, &args).await
         }
         Command::Explain(args) => {
-            session::log(log_format)?;
+            log::log(log_format)?;
             explain::explain(&place, &args).await
         }
         Command::Hold(command) => {
-            session::log(log_format)?;
+            log::log(log_format)?;
             hold::hold(&place, command)
         }
         Command::Drift(args) => {
-            session::log(log_format)?;
+            log::log(log_format)?;
             drift::drift(&place, &args).await
         }
     }

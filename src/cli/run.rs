@@ -1,14 +1,26 @@
 //! `run`: cycles until told to stop.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use super::session::{Failure, Place, clock, exit, progress};
-use crate::daemon;
-use crate::engine::Engine;
+use crate::daemon::{self, DaemonError};
+use crate::engine::{Engine, Progress};
+use crate::http::Pulse;
 
-pub async fn run(place: &Place) -> Result<ExitCode, Failure> {
+pub async fn run(place: Place) -> Result<ExitCode, Failure> {
     let config = place.load()?;
-    let (engine, hands) = Engine::acting(config.clone(), "goldthread run", clock(), progress())?;
-    daemon::run(engine, &hands, &config.schedule, &clock()).await?;
-    Ok(exit::done())
+    let pulse = Pulse::default();
+    let (shown, beating) = (progress(), pulse.clone());
+    let progress: Progress = Arc::new(move |what, count| {
+        beating.beat();
+        shown(what, count);
+    });
+    let (engine, hands) = Engine::acting(config, "goldthread run", clock(), progress)?;
+    let load = Box::new(move || place.load().map_err(|failure| failure.to_string()));
+    match daemon::run(engine, hands, load, clock(), pulse).await {
+        Ok(()) => Ok(exit::done()),
+        Err(DaemonError::Engine(error)) => Err(error.into()),
+        Err(error) => Err(Failure::Failed(error.to_string())),
+    }
 }

@@ -5,11 +5,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
-
-use super::LogFormat;
 use crate::config::{self, Config, ConfigError, Environment};
 use crate::engine::{Clock, EngineError, Progress};
 use crate::store::StoreError;
@@ -47,14 +42,30 @@ pub enum Failure {
 
 impl Failure {
     /// Prints one clear message, and gives the exit status.
-    pub fn report(self) -> ExitCode {
-        let (text, code) = match self {
-            Self::Config(text) => (text, 78),
-            Self::Usage(text) => (text, 64),
-            Self::Failed(text) => (text, 1),
-        };
-        let _ = writeln!(std::io::stderr(), "goldthread: {text}");
-        ExitCode::from(code)
+    pub fn report(&self) -> ExitCode {
+        let _ = writeln!(std::io::stderr(), "goldthread: {self}");
+        self.code()
+    }
+
+    /// Writes the message into the log instead: a daemon has no terminal.
+    pub fn log(&self) -> ExitCode {
+        tracing::error!("{self}");
+        self.code()
+    }
+
+    fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Config(_) => 78,
+            Self::Usage(_) => 64,
+            Self::Failed(_) => 1,
+        })
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Config(text) | Self::Usage(text) | Self::Failed(text)) = self;
+        f.write_str(text)
     }
 }
 
@@ -142,40 +153,6 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 /// Whether to print in colour there: only on a terminal, and not under `NO_COLOR`.
 pub fn colour(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none()
-}
-
-/// Sends the log to standard error. `RUST_LOG` widens or narrows it.
-pub fn log(format: LogFormat) -> Result<(), Failure> {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("goldthread=info"));
-    let colour = colour(&std::io::stderr());
-    let registry = tracing_subscriber::registry().with(filter);
-    let set = match format {
-        LogFormat::Text => {
-            let text = tracing_subscriber::fmt::layer()
-                .with_writer(std::io::stderr)
-                .with_target(false)
-                .with_ansi(colour);
-            registry.with(text).try_init()
-        }
-        LogFormat::Json => {
-            let json = tracing_subscriber::fmt::layer()
-                .json()
-                .flatten_event(true)
-                .with_current_span(false)
-                .with_span_list(false)
-                .with_target(false)
-                .with_writer(std::io::stderr);
-            registry.with(json).try_init()
-        }
-        LogFormat::Journald => {
-            return Err(Failure::Usage(
-                "--log-format journald is not available in this version; use text or json"
-                    .to_owned(),
-            ));
-        }
-    };
-    set.map_err(|error| Failure::Failed(error.to_string()))
 }
 
 /// The wall clock: the one place where it is read.

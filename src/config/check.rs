@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
+use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use super::credential::Environment;
@@ -172,6 +173,7 @@ impl Checker<'_> {
         });
         Some(Config {
             file: self.source.path.to_owned(),
+            fingerprint: fingerprint(self.source.text),
             servicenow: servicenow?,
             okta: okta?,
             policy,
@@ -524,4 +526,13 @@ impl Checker<'_> {
         // systemd gives several, separated by colons, where a unit has several.
         Path::new(folder.split(':').next().unwrap_or(folder)).join("goldthread.db")
     }
+}
+
+/// A newer version may mean something else by the same text.
+fn fingerprint(text: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(env!("CARGO_PKG_VERSION"));
+    hash.update("\n");
+    hash.update(text);
+    hash.finalize().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }

@@ -23,6 +23,8 @@ use crate::{okta, servicenow};
 pub struct Config {
     /// The file that it came from.
     pub file: PathBuf,
+    /// The same for the same text: whoever was decided about by another is looked at again.
+    pub fingerprint: String,
     /// The ServiceNow side.
     pub servicenow: servicenow::Settings,
     /// The Okta side.

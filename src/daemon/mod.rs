@@ -1,68 +1,375 @@
-//! When: cycles by the schedule, until a signal says stop.
+//! When: cycles by the schedule and by signals, through outages, until told to stop.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+mod notify;
+mod reload;
+mod schedule;
+mod sides;
+mod signals;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::config::Schedule;
-use crate::engine::{Clock, Engine, EngineError, Hands, Scope};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
-/// How often a wait looks whether it should end.
-const TICK: Duration = Duration::from_millis(100);
+use crate::config::Config;
+use crate::engine::{Clock, CycleReport, Engine, EngineError, Hands, Scope, Side};
+use crate::http::{PRODUCT, Pulse};
+use crate::model::Instant;
+use notify::{Heart, Status, feed_watchdog};
+use sides::{Level, Notice, Sides};
+use signals::Signals;
+
+/// Credentials that are refused this long at the start end the program.
+const REFUSED_AT_START: Duration = Duration::from_mins(2);
+/// Between two sign-ins at the start.
+const SIGN_IN_AGAIN: Duration = Duration::from_secs(30);
+/// A side that is down is asked at least this often.
+const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
+/// A longer wait that is announced by a side is cut to this.
+const LONGEST_ANNOUNCED: Duration = Duration::from_mins(15);
+/// A cycle that is left is given this long to end by itself.
+const GRACE: Duration = Duration::from_secs(2);
+/// A write that is under way is given this long in all, to be recorded before the program ends.
+const LAST_WRITE: Duration = Duration::from_secs(8);
+/// How often a wait looks at the clock.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Reads the configuration again.
+pub type Load = Box<dyn Fn() -> Result<Arc<Config>, String>>;
+
+/// Why the daemon ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The credentials were refused for so long that waiting is no use.
+    #[error(
+        "the sign-in was refused for {}: {reason}",
+        humantime::format_duration(REFUSED_AT_START)
+    )]
+    Refused {
+        /// By whom, in its words.
+        reason: String,
+    },
+    /// Signals cannot be received.
+    #[error("signals cannot be received: {0}")]
+    Signals(#[from] std::io::Error),
+    /// The store failed: nothing is done without a record.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
 
 /// Runs cycles until `SIGTERM` or `SIGINT`. A write that is under way is finished and recorded.
 ///
-/// A failed cycle is said in the log and tried again with the next poll: the other side being
-/// down is no failure of ours.
+/// `pulse` beats with the engine's progress. A side that is down is no failure of ours: it is said
+/// once and tried again.
 pub async fn run(
-    mut engine: Engine,
-    hands: &Hands,
-    schedule: &Schedule,
-    clock: &Clock,
-) -> Result<(), EngineError> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
-        if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&stop)) {
-            tracing::warn!("signal {signal} cannot be handled: {error}");
-        }
+    engine: Engine,
+    hands: Hands,
+    load: Load,
+    clock: Clock,
+    pulse: Pulse,
+) -> Result<(), DaemonError> {
+    let signals = Signals::listen()?;
+    let heart = Arc::new(Mutex::new(Heart::new(&engine, &pulse)));
+    let mut daemon = Daemon {
+        sides: Sides::new(clock()),
+        status: Status::default(),
+        heart: Arc::clone(&heart),
+        backoff: None,
+        wait: Duration::ZERO,
+        idle_calls: 0,
+        stretched: None,
+        full_tried: None,
+        last: None,
+        engine,
+        hands,
+        load,
+        clock,
+        pulse,
+        signals,
+    };
+    daemon.engine.stop_when(daemon.signals.stop());
+    let watchdog = tokio::spawn(feed_watchdog(heart));
+    let ended = daemon.live().await;
+    watchdog.abort();
+    match &ended {
+        Ok(()) => tracing::info!("stopped"),
+        Err(error) => tracing::error!("stopped: {error}"),
     }
-    engine.stop_when(Arc::clone(&stop));
-    let mut trouble: Option<String> = None;
-    let mut next_full = upcoming(schedule, clock);
-    let mut scope = Scope::Full;
-    while !stop.load(Ordering::Relaxed) {
-        match engine.cycle(hands, &scope).await {
-            Ok(_) => {
-                if trouble.take().is_some() {
-                    tracing::info!("cycles succeed again");
-                }
-            }
-            // Without the store nothing may be written, and waiting does not mend it.
-            Err(EngineError::Store(error)) => return Err(error.into()),
-            Err(error) => {
-                let text = error.to_string();
-                if trouble.as_deref() != Some(&text) {
-                    tracing::warn!("this cycle ended early and is tried again: {text}");
-                    trouble = Some(text);
-                }
-            }
-        }
-        let mut waited = Duration::ZERO;
-        while waited < schedule.poll && !stop.load(Ordering::Relaxed) {
-            tokio::time::sleep(TICK).await;
-            waited += TICK;
-        }
-        scope = Scope::Changes;
-        if trouble.is_none() && next_full.is_some_and(|due| due <= clock()) {
-            next_full = upcoming(schedule, clock);
-            scope = Scope::Full;
-        }
-    }
-    Ok(())
+    ended
 }
 
-/// The next moment of the schedule for a complete read.
-fn upcoming(schedule: &Schedule, clock: &Clock) -> Option<crate::model::Instant> {
-    let now = clock().with_timezone(&schedule.timezone);
-    schedule.full.after(&now).next().map(|at| at.with_timezone(&chrono::Utc))
+struct Daemon {
+    engine: Engine,
+    hands: Hands,
+    load: Load,
+    clock: Clock,
+    signals: Signals,
+    status: Status,
+    sides: Sides,
+    pulse: Pulse,
+    heart: Arc<Mutex<Heart>>,
+    /// Goes on for as long as cycles fail.
+    backoff: Option<ExponentialBackoff>,
+    /// Until the next cycle.
+    wait: Duration,
+    /// Calls that the last cycle without anything to do asked ServiceNow.
+    idle_calls: u64,
+    /// The wait between two cycles, where ServiceNow's rule makes it longer than configured.
+    stretched: Option<Duration>,
+    /// When a complete read was begun last.
+    full_tried: Option<Instant>,
+    last: Option<Last>,
+}
+
+/// The last cycle that ended well.
+struct Last {
+    at: Instant,
+    cycle: i64,
+    outcome: &'static str,
+}
+
+impl Daemon {
+    async fn live(&mut self) -> Result<(), DaemonError> {
+        let config = Arc::clone(self.engine.config());
+        tracing::info!(
+            "{PRODUCT} starts: {}, {} and {}, store {}, polling every {}",
+            if config.policy.observe { "only observing" } else { "enforcing" },
+            config.servicenow.url.host_str().unwrap_or("?"),
+            config.okta.url.host_str().unwrap_or("?"),
+            config.store.path.display(),
+            humantime::format_duration(config.schedule.poll),
+        );
+        self.sign_in().await?;
+        if !self.signals.is_stopping() {
+            notify::ready();
+        }
+        while !self.signals.is_stopping() {
+            let due = self.next_scope()?;
+            let scope = self.signals.take_cycle().unwrap_or(due);
+            self.turn(&scope).await?;
+            self.say_status();
+            self.rest(self.wait).await;
+            if self.signals.take_reload() {
+                self.reload().await;
+            }
+        }
+        notify::stopping();
+        Ok(())
+    }
+
+    /// Waits until each side has answered, or is down for a reason that is not ours. A refusal
+    /// is tried again for a while: an instance that starts refuses good credentials too.
+    async fn sign_in(&mut self) -> Result<(), DaemonError> {
+        let mut waited = Duration::ZERO;
+        loop {
+            notify::still_starting(SIGN_IN_AGAIN * 4);
+            self.status.say("signing in");
+            let refused = self.try_sides(&[Side::ServiceNow, Side::Okta]).await;
+            let Some(reason) = refused else { return Ok(()) };
+            if waited >= REFUSED_AT_START {
+                return Err(DaemonError::Refused { reason });
+            }
+            self.status.say(&format!("{reason}; trying again"));
+            self.rest(SIGN_IN_AGAIN).await;
+            waited += SIGN_IN_AGAIN;
+            if self.signals.is_stopping() {
+                return Ok(());
+            }
+            if self.signals.take_reload() {
+                self.reload().await;
+            }
+            // A cycle is on its way as it is.
+            let _ = self.signals.take_cycle();
+        }
+    }
+
+    /// Asks sides how they are. Gives what one of them said that refuses the credentials.
+    async fn try_sides(&mut self, sides: &[Side]) -> Option<String> {
+        let mut refused = None;
+        for side in sides {
+            let answer = tokio::select! {
+                answer = self.engine.try_side(*side) => answer,
+                () = self.signals.stopped() => break,
+            };
+            match answer {
+                Ok(()) => self.good(*side),
+                Err(error) => {
+                    if error.is_refused_sign_in() {
+                        refused = Some(error.to_string());
+                    }
+                    self.bad(*side, &error);
+                }
+            }
+        }
+        refused
+    }
+
+    /// The scope of the next cycle, where nobody wishes for another.
+    fn next_scope(&self) -> Result<Scope, DaemonError> {
+        let schedule = &self.engine.config().schedule;
+        let last = self.engine.last_full()?;
+        Ok(schedule::scope(schedule, last, self.full_tried, (self.clock)()))
+    }
+
+    /// One cycle, what it tells about the two sides, and the wait until the next.
+    async fn turn(&mut self, scope: &Scope) -> Result<(), DaemonError> {
+        if *scope == Scope::Full {
+            self.full_tried = Some((self.clock)());
+        }
+        let Some(ended) = self.cycle(scope).await else { return Ok(()) };
+        match ended {
+            Ok(report) => {
+                self.good(Side::ServiceNow);
+                self.good(Side::Okta);
+                self.backoff = None;
+                let (cycle, outcome) = (report.cycle, report.outcome());
+                self.last = Some(Last { at: (self.clock)(), cycle, outcome });
+                if !report.full && report.actions.is_empty() {
+                    self.idle_calls = report.calls.servicenow;
+                }
+                self.wait = self.poll();
+            }
+            Err(error) => {
+                let Some(side) = error.side() else { return Err(error.into()) };
+                self.bad(side, &error);
+                // The cycle ended before it came to the other one, or after.
+                let other = match side {
+                    Side::ServiceNow => Side::Okta,
+                    Side::Okta => Side::ServiceNow,
+                };
+                self.try_sides(&[other]).await;
+                self.wait = self.back_off(error.retry_after());
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a cycle. Told to stop, it is left as soon as no write is under way: what was only read
+    /// is read again by the next process.
+    async fn cycle(&mut self, scope: &Scope) -> Option<Result<CycleReport, EngineError>> {
+        let writing = self.engine.writing();
+        tokio::select! {
+            ended = self.engine.cycle(&self.hands, scope) => Some(ended),
+            () = last_write(&self.signals, &writing) => {
+                if writing.load(Ordering::Relaxed) > 0 {
+                    tracing::warn!("a write has no answer yet; the next start looks what became of it");
+                }
+                None
+            }
+        }
+    }
+
+    /// The wait between two cycles. Says so where ServiceNow's rule makes it longer.
+    fn poll(&mut self) -> Duration {
+        let configured = self.engine.config().schedule.poll;
+        let allowed = self.engine.servicenow_calls_an_hour();
+        let poll = schedule::poll(configured, allowed, self.idle_calls);
+        let stretched = (poll > configured).then_some(poll);
+        if stretched != self.stretched {
+            self.stretched = stretched;
+            if stretched.is_some() {
+                tracing::warn!(
+                    "ServiceNow's rate rule leaves us {:.0} calls an hour, so the poll is every {} \
+                     instead of every {}; a larger rule or servicenow.share makes it faster",
+                    allowed.unwrap_or_default(),
+                    humantime::format_duration(poll),
+                    humantime::format_duration(configured)
+                );
+            } else {
+                tracing::info!(
+                    "the poll is every {} again",
+                    humantime::format_duration(configured)
+                );
+            }
+        }
+        poll
+    }
+
+    /// The wait after a cycle that failed.
+    fn back_off(&mut self, announced: Option<Duration>) -> Duration {
+        let poll = self.engine.config().schedule.poll;
+        let backoff = self.backoff.get_or_insert_with(|| {
+            ExponentialBuilder::default()
+                .with_min_delay(poll.min(LONGEST_BACKOFF / 4))
+                .with_max_delay(LONGEST_BACKOFF / 2)
+                .without_max_times()
+                .with_jitter()
+                .build()
+        });
+        let next = backoff.next().unwrap_or(LONGEST_BACKOFF);
+        let announced = announced.unwrap_or_default().min(LONGEST_ANNOUNCED);
+        [next, announced, poll, self.sides.pause().unwrap_or_default()]
+            .into_iter()
+            .max()
+            .unwrap_or(LONGEST_BACKOFF)
+    }
+
+    /// Lets time pass until it is over or a signal comes, and says what becomes of it.
+    async fn rest(&mut self, wait: Duration) {
+        let mut left = wait;
+        while !left.is_zero() && !self.signals.any() {
+            let slice = left.min(TICK);
+            tokio::select! {
+                () = tokio::time::sleep(slice) => left -= slice,
+                () = self.signals.arrived() => {}
+            }
+            self.pulse.beat();
+            for notice in self.sides.tick((self.clock)()) {
+                say(&notice);
+            }
+        }
+    }
+
+    fn good(&mut self, side: Side) {
+        self.pulse.beat();
+        if let Some(notice) = self.sides.good(side, (self.clock)()) {
+            say(&notice);
+        }
+    }
+
+    fn bad(&mut self, side: Side, error: &EngineError) {
+        self.pulse.beat();
+        let (refused, text) = (error.is_refused_sign_in(), error.to_string());
+        if let Some(notice) = self.sides.bad(side, refused, &text, (self.clock)()) {
+            say(&notice);
+        }
+    }
+
+    /// One line for `systemctl status`.
+    fn say_status(&mut self) {
+        let mode = if self.engine.config().policy.observe { "observing only; " } else { "" };
+        let last = self.last.as_ref().map_or_else(String::new, |Last { at, cycle, outcome }| {
+            format!("cycle {cycle} at {} UTC: {outcome}", at.format("%Y-%m-%d %H:%M:%S"))
+        });
+        let text = match self.sides.degraded() {
+            Some(trouble) if last.is_empty() => format!("degraded: {trouble}"),
+            Some(trouble) => format!("degraded: {trouble}; last good {last}"),
+            None => format!("{mode}{last}"),
+        };
+        self.status.say(&text);
+    }
+
+    fn heart(&self) -> std::sync::MutexGuard<'_, Heart> {
+        self.heart.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits until told to stop, and then until no write is under way.
+async fn last_write(signals: &Signals, writing: &AtomicUsize) {
+    signals.stopped().await;
+    tokio::time::sleep(GRACE).await;
+    let mut waited = GRACE;
+    while writing.load(Ordering::Relaxed) > 0 && waited < LAST_WRITE {
+        tokio::time::sleep(TICK / 20).await;
+        waited += TICK / 20;
+    }
+}
+
+fn say(notice: &Notice) {
+    match notice.level {
+        Level::Info => tracing::info!("{}", notice.text),
+        Level::Warn => tracing::warn!("{}", notice.text),
+        Level::Error => tracing::error!("{}", notice.text),
+    }
 }

@@ -8,7 +8,7 @@ use super::decide::Judged;
 use super::describe::sentence;
 use super::narrow::narrow;
 use super::report::CycleReport;
-use super::{Engine, EngineError, Hands};
+use super::{Engine, EngineError, Hands, InFlight};
 use crate::model::{
     AccountId, AccountStatus, Action, Cause, FactKey, Instant, Mandate, Operation, Outcome, Step,
     SysId,
@@ -139,6 +139,7 @@ impl Engine {
         if released {
             *yes = Yes::Used;
         }
+        let _in_flight = InFlight::begin(self);
         let on_wire = okta::Thread { request: &thread.request, action: thread.action };
         let performed = hands.okta.perform(&intent.step, intent.account.as_ref(), &on_wire).await;
         if let Some(account) = &performed.account {
@@ -214,16 +215,16 @@ impl Engine {
         macro_rules! event {
             ($level:ident) => {
                 tracing::$level!(
-                    request = action.request.as_deref().unwrap_or(""),
-                    parent = action.parent.as_deref().unwrap_or(""),
+                    request = action.request.as_deref(),
+                    parent = action.parent.as_deref(),
                     action = planned.action.step.name(),
                     outcome = word,
                     cause = action.cause,
-                    login = action.person.login.as_deref().unwrap_or(""),
+                    login = action.person.login.as_deref(),
                     sys_id = %planned.action.person,
-                    okta_user = action.person.okta_id.as_deref().unwrap_or(""),
-                    group = action.group.as_deref().unwrap_or(""),
-                    okta_request_id = action.okta_request_id.as_deref().unwrap_or(""),
+                    okta_user = action.person.okta_id.as_deref(),
+                    group = action.group.as_deref(),
+                    okta_request_id = action.okta_request_id.as_deref(),
                     action_id = id,
                     cycle,
                     "{text}"
@@ -460,13 +461,13 @@ impl Engine {
             }
             tracing::warn!(
                 request = hold.request,
-                parent = hold.parent.as_deref().unwrap_or(""),
+                parent = hold.parent.as_deref(),
                 action = hold.action,
                 outcome = "held",
                 cause = hold.cause.as_str(),
-                login = view.person.login.as_deref().unwrap_or(""),
+                login = view.person.login.as_deref(),
                 sys_id = %hold.person,
-                group = view.group.as_deref().unwrap_or(""),
+                group = view.group.as_deref(),
                 cycle = preview.cycle,
                 "{}: held: {} of {}: {}",
                 hold.request,

@@ -48,11 +48,24 @@ pub struct Preview {
 /// process that is killed, leaves it to the next one.
 pub(super) const UNDECIDED: &str = "undecided";
 
+/// By which configuration everybody was last decided about, in the store.
+const CONFIGURATION: &str = "configuration";
+
 impl Engine {
+    fn is_reconfigured(&self) -> Result<bool, EngineError> {
+        Ok(self.store.meta(CONFIGURATION)?.as_ref() != Some(&self.config.fingerprint))
+    }
+
     /// Reads both sides and decides, changing neither. `plan` and `drift` are this and no more.
     pub async fn preview(&mut self, scope: &Scope) -> Result<Preview, EngineError> {
         let started = self.now();
-        let scope = if self.store.last_full()?.is_none() { &Scope::Full } else { scope };
+        let everything = match scope {
+            Scope::Full => true,
+            // Whoever was decided about by another configuration is looked at again.
+            Scope::Changes => self.store.last_full()?.is_none() || self.is_reconfigured()?,
+            Scope::Person(_) => self.store.last_full()?.is_none(),
+        };
+        let scope = if everything { &Scope::Full } else { scope };
         let full = *scope == Scope::Full;
         let amnesia = full && self.store.last_full()?.is_none();
         let cycle = self.store.begin_cycle(full, started)?;
@@ -61,6 +74,9 @@ impl Engine {
                 self.store.bind(&super::orgs(&self.config))?;
                 self.pin_items().await?;
                 self.store.set_meta(UNDECIDED, "")?;
+                if full {
+                    self.store.set_meta(CONFIGURATION, &self.config.fingerprint)?;
+                }
                 Ok(preview)
             }
             Err(error) => {

@@ -14,6 +14,7 @@ mod link;
 mod narrow;
 mod observe;
 mod report;
+mod sides;
 mod surroundings;
 mod writeback;
 
@@ -25,8 +26,10 @@ pub use report::{
     Summary,
 };
 
+pub use sides::{Renewed, Side};
+
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::OnceCell;
@@ -69,6 +72,8 @@ pub struct Engine {
     clock: Clock,
     progress: Progress,
     stop: Arc<AtomicBool>,
+    /// How many writes were begun whose outcome is not recorded yet.
+    writing: Arc<AtomicUsize>,
     /// The Okta account that we sign in as, if it is one: asked once.
     own_account: OnceCell<Option<AccountId>>,
     /// Whether accounts and groups hold an administrator role, by id, and when that was asked.
@@ -81,6 +86,15 @@ pub struct Hands {
     servicenow: ServiceNowWriter,
 }
 
+impl Hands {
+    fn over(servicenow: &servicenow::Connection, okta: &okta::Connection) -> Self {
+        Self {
+            okta: OktaWriter::new(okta.clone()),
+            servicenow: ServiceNowWriter::new(servicenow.clone()),
+        }
+    }
+}
+
 impl Engine {
     /// An engine that only looks: it works on a private copy of the store.
     pub fn looking(
@@ -91,17 +105,7 @@ impl Engine {
         let store = Store::scratch(&config.store.path, &orgs(&config))?;
         let okta = okta::Connection::read_only(config.okta.clone())?;
         let servicenow = servicenow::Connection::new(config.servicenow.clone())?;
-        Ok(Self {
-            servicenow: ServiceNowReader::new(servicenow),
-            okta: OktaReader::new(okta),
-            config,
-            store,
-            clock,
-            progress,
-            stop: Arc::default(),
-            own_account: OnceCell::new(),
-            roles: Mutex::default(),
-        })
+        Ok(Self::over(config, store, servicenow, okta, clock, progress))
     }
 
     /// An engine with hands. `holder` says who we are to whoever wants the store too.
@@ -114,11 +118,19 @@ impl Engine {
         let store = Store::open(&config.store.path, &orgs(&config), holder)?;
         let okta = okta::Connection::new(config.okta.clone())?;
         let servicenow = servicenow::Connection::new(config.servicenow.clone())?;
-        let hands = Hands {
-            okta: OktaWriter::new(okta.clone()),
-            servicenow: ServiceNowWriter::new(servicenow.clone()),
-        };
-        let engine = Self {
+        let hands = Hands::over(&servicenow, &okta);
+        Ok((Self::over(config, store, servicenow, okta, clock, progress), hands))
+    }
+
+    fn over(
+        config: Arc<Config>,
+        store: Store,
+        servicenow: servicenow::Connection,
+        okta: okta::Connection,
+        clock: Clock,
+        progress: Progress,
+    ) -> Self {
+        Self {
             servicenow: ServiceNowReader::new(servicenow),
             okta: OktaReader::new(okta),
             config,
@@ -126,15 +138,20 @@ impl Engine {
             clock,
             progress,
             stop: Arc::default(),
+            writing: Arc::default(),
             own_account: OnceCell::new(),
             roles: Mutex::default(),
-        };
-        Ok((engine, hands))
+        }
     }
 
     /// No write is begun any more once this flag is set.
     pub fn stop_when(&mut self, stop: Arc<AtomicBool>) {
         self.stop = stop;
+    }
+
+    /// How many writes were begun whose outcome is not recorded yet: at 0, a cycle may be abandoned.
+    pub fn writing(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.writing)
     }
 
     fn is_stopping(&self) -> bool {
@@ -143,6 +160,22 @@ impl Engine {
 
     fn now(&self) -> Instant {
         (self.clock)()
+    }
+}
+
+/// A write that is under way, for as long as this lives.
+struct InFlight(Arc<AtomicUsize>);
+
+impl InFlight {
+    fn begin(engine: &Engine) -> Self {
+        engine.writing.fetch_add(1, Ordering::Relaxed);
+        Self(engine.writing())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -164,7 +164,8 @@ impl CycleReport {
         self.quarantined.is_some() || planned + failed + held + skipped > 0
     }
 
-    pub(super) fn outcome(&self) -> &'static str {
+    /// How it ended, in a word.
+    pub fn outcome(&self) -> &'static str {
         if self.quarantined.is_some() {
             "quarantined"
         } else if self.needs_attention() {

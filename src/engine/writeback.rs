@@ -5,7 +5,7 @@
 
 use super::report::CycleReport;
 use super::surroundings::Surroundings;
-use super::{Engine, EngineError, Hands};
+use super::{Engine, EngineError, Hands, InFlight};
 use crate::config::{Close, JournalField};
 use crate::model::{Instant, RequestState, Standing, SysId};
 use crate::policy::interpret::{rule_for, standing};
@@ -180,6 +180,7 @@ impl Engine {
         let state = Some(settings.state_done.as_str());
         let only_note = Closing { note_field: field(settings.note), note: &note, state: None };
         let closing = Closing { state, ..only_note };
+        let _in_flight = InFlight::begin(self);
         let state_written = settings.close == Close::Item && open.is_empty();
         let written = match (settings.close, open.as_slice()) {
             (Close::Task, [task]) => hands.servicenow.close_task(&task.sys_id, &closing).await,
@@ -259,6 +260,7 @@ impl Engine {
         }
         let note = format!("This request has not been carried out yet: {reason}.\n{marker}");
         let field = field(self.config.writeback.held_note);
+        let _in_flight = InFlight::begin(self);
         hands
             .servicenow
             .close(id, &Closing { note_field: field, note: &note, state: None })

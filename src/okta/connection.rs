@@ -15,7 +15,7 @@ use super::error::{OktaError, from_answer, request_id};
 use super::limits::{self, Budget, Limits};
 use super::sign_in::{self, SignIn};
 use super::{Settings, link};
-use crate::http::{Answer, Call, Http, HttpError, Patience};
+use crate::http::{Answer, Call, Http, HttpError, Patience, Pulse};
 
 /// A connection to one Okta org. Clones share the connection pool, the token and what is known of
 /// the rate limits.
@@ -98,6 +98,11 @@ impl Connection {
         self.http.calls()
     }
 
+    /// Beats while there is progress.
+    pub fn pulse(&self) -> &Pulse {
+        self.http.pulse()
+    }
+
     /// The use of each rate-limit bucket that was seen.
     pub fn budget(&self) -> Vec<Budget> {
         self.limits().budget(self.share, Instant::now())
@@ -170,7 +175,7 @@ impl Connection {
                 _ => return Err(error),
             };
             tracing::debug!(operation = ask.operation, ?wait, %error, "trying Okta again");
-            tokio::time::sleep(wait).await;
+            self.http.pulse().rest(wait).await;
         }
     }
 
@@ -221,7 +226,7 @@ impl Connection {
                 return Err(OktaError::RateLimited { operation, retry_after: wait });
             }
             tracing::debug!(bucket, ?wait, "our share of Okta's rate limit is used");
-            tokio::time::sleep(wait).await;
+            self.http.pulse().rest(wait).await;
         }
     }
 

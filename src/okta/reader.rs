@@ -361,6 +361,16 @@ impl OktaReader {
         Ok(Identity::Account(Box::new(wire::account(OPERATION, value)?)))
     }
 
+    /// Signs in and asks something small that every use of this program may ask.
+    pub async fn try_sign_in(&self) -> Result<(), OktaError> {
+        if let Identity::Account(_) = self.identity().await? {
+            return Ok(());
+        }
+        let url = self.connection.url(&["api", "v1", "groups"], &[("limit", "1")]);
+        self.connection.read("list one group", url).await?;
+        Ok(())
+    }
+
     /// Whether an account holds an Okta administrator role, by itself or through a group; `None`
     /// where that cannot be read. Okta's management API: roles that come through a group are
     /// listed with `assignmentType` `GROUP`, and the scope is `okta.roles.read`.

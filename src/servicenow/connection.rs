@@ -17,7 +17,7 @@ use super::catalog::Item;
 use super::limits::{Budget, Pacer};
 use super::query::Filter;
 use super::{ServiceNowError, Settings, wire};
-use crate::http::{Answer, Call, Http, Patience};
+use crate::http::{Answer, Call, Http, Patience, Pulse};
 use crate::model::{Instant, Record, SysId};
 
 /// ServiceNow gives API calls few slots a node and shares them with others.
@@ -91,6 +91,11 @@ impl Connection {
     /// Calls sent since the start.
     pub fn calls(&self) -> u64 {
         self.shared.http.calls()
+    }
+
+    /// Beats while there is progress.
+    pub fn pulse(&self) -> &Pulse {
+        self.shared.http.pulse()
     }
 
     /// The instance's clock as of its last answer: the better "now" for windows.
@@ -186,7 +191,7 @@ impl Connection {
                 ServiceNowError::Unreachable { .. } | ServiceNowError::RateLimited { .. }
             );
             match self.next_wait(&error, &mut waits) {
-                Some(wait) if not_carried_out => tokio::time::sleep(wait).await,
+                Some(wait) if not_carried_out => self.shared.http.pulse().rest(wait).await,
                 _ => return Err(error),
             }
         }
@@ -217,7 +222,7 @@ impl Connection {
                 _ => {}
             }
             match self.next_wait(&error, &mut waits) {
-                Some(wait) => tokio::time::sleep(wait).await,
+                Some(wait) => self.shared.http.pulse().rest(wait).await,
                 None => return Err(error),
             }
         }
@@ -272,7 +277,7 @@ impl Connection {
             }
             repeats += 1;
             if !renewed {
-                tokio::time::sleep(self.patience().first_wait * repeats).await;
+                self.shared.http.pulse().rest(self.patience().first_wait * repeats).await;
             }
         }
     }
@@ -343,7 +348,7 @@ impl Connection {
             if wait > self.patience().longest_wait {
                 return Err(ServiceNowError::RateLimited { retry_after: Some(wait) });
             }
-            tokio::time::sleep(wait).await;
+            self.shared.http.pulse().rest(wait).await;
         }
     }
 

@@ -20,6 +20,7 @@ pub use requests::StoredRequest;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -120,6 +121,14 @@ impl Store {
         }
         let lock = lock(path, holder)?;
         let existed = path.metadata().is_ok_and(|file| file.len() > 0);
+        if !existed {
+            // SQLite gives the files beside it the same owner and rights.
+            let file = OpenOptions::new().append(true).create(true).open(path);
+            file.and_then(|file| hand_over(path, &file)).map_err(|error| StoreError::File {
+                path: path.to_owned(),
+                reason: error.to_string(),
+            })?;
+        }
         let mut conn = Connection::open(path).map_err(|error| unusable(path, &error))?;
         prepare(&conn).map_err(|error| unusable(path, &error))?;
         let before = version(&conn)?;
@@ -185,7 +194,7 @@ impl Store {
     }
 
     /// Refuses a store that was made for others.
-    fn check_orgs(&self, path: &Path, orgs: &Orgs) -> Result<(), StoreError> {
+    pub fn check_orgs(&self, path: &Path, orgs: &Orgs) -> Result<(), StoreError> {
         for (key, ours) in [("servicenow", &orgs.servicenow), ("okta", &orgs.okta)] {
             match self.meta(key)? {
                 Some(theirs) if theirs != *ours => {
@@ -247,7 +256,21 @@ fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
 fn copy_aside(conn: &Connection, path: &Path, version: usize) -> Result<(), StoreError> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".v{version}"));
-    conn.backup("main", Path::new(&name), None).map_err(|error| unusable(Path::new(&name), &error))
+    let name = PathBuf::from(name);
+    conn.backup("main", &name, None).map_err(|error| unusable(&name, &error))?;
+    File::open(&name)
+        .and_then(|file| hand_over(&name, &file))
+        .map_err(|error| StoreError::File { path: name.clone(), reason: error.to_string() })
+}
+
+/// What root makes in a service's folder belongs to the service, or it could not open it.
+fn hand_over(path: &Path, file: &File) -> std::io::Result<()> {
+    if uzers::get_effective_uid() != 0 {
+        return Ok(());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let owner = folder.unwrap_or(Path::new(".")).metadata()?;
+    std::os::unix::fs::fchown(file, Some(owner.uid()), Some(owner.gid()))
 }
 
 fn unusable(path: &Path, error: &rusqlite::Error) -> StoreError {
@@ -275,6 +298,7 @@ fn lock(path: &Path, holder: &str) -> Result<File, StoreError> {
         .truncate(false)
         .open(&name)
         .map_err(failed)?;
+    hand_over(&name, &file).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

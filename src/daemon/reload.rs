@@ -1,0 +1,50 @@
+//! `SIGHUP`: the configuration and its credentials are read again, between two cycles.
+
+use super::{Daemon, Heart, notify};
+use crate::engine::Side;
+
+impl Daemon {
+    /// Goes on by the configuration as it is in the file now, or says why not and keeps the old.
+    pub(super) async fn reload(&mut self) {
+        notify::reloading();
+        match self.take_new().await {
+            Ok(said) => tracing::info!("the configuration was read again: {said}"),
+            Err(problem) => tracing::error!(
+                "the configuration was read again and is refused, the old one stays in force: {problem}"
+            ),
+        }
+        notify::ready();
+    }
+
+    async fn take_new(&mut self) -> Result<String, String> {
+        let config = (self.load)()?;
+        let old = self.engine.config();
+        let same = config.fingerprint == old.fingerprint;
+        if config.metrics != old.metrics {
+            return Err("another metrics.listen needs a restart".to_owned());
+        }
+        let renewed = self.engine.prepare(config).map_err(|error| error.to_string())?;
+        for side in [Side::ServiceNow, Side::Okta] {
+            let answer = tokio::select! {
+                answer = renewed.try_side(side) => answer,
+                () = self.signals.stopped() => return Err("we are told to stop".to_owned()),
+            };
+            self.pulse.beat();
+            // A side that refuses the old credentials too gives no reason to keep them.
+            if let Err(error) = answer
+                && error.is_refused_sign_in()
+                && !self.sides.is_refused(side)
+            {
+                return Err(error.to_string());
+            }
+        }
+        self.hands = self.engine.take_over(renewed);
+        *self.heart() = Heart::new(&self.engine, &self.pulse);
+        self.backoff = None;
+        Ok(if same {
+            "it is as it was, its credentials were read again".to_owned()
+        } else {
+            "it is in force, and everything is read again by it".to_owned()
+        })
+    }
+}

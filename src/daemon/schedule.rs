@@ -1,0 +1,115 @@
+//! When the next cycle comes, and how much it reads. No clock here: the time is an argument.
+
+use std::time::Duration;
+
+use crate::config::Schedule;
+use crate::engine::Scope;
+use crate::model::Instant;
+
+/// A complete read that failed is tried again after this. Changes are read meanwhile.
+const FULL_AGAIN: chrono::Duration = chrono::Duration::minutes(5);
+/// The part of the calls that may go into looking, so that the rest is there for doing.
+const FOR_LOOKING: f64 = 0.75;
+/// The least that an idle cycle asks ServiceNow.
+const IDLE_CALLS: u64 = 3;
+
+/// How much the next cycle reads: everything, where the schedule says so or said so while nobody
+/// was there to do it.
+///
+/// `last` is when the last complete read ended well, `tried` when one was begun last.
+pub fn scope(
+    schedule: &Schedule,
+    last: Option<Instant>,
+    tried: Option<Instant>,
+    now: Instant,
+) -> Scope {
+    let due = match last {
+        None => true,
+        // The clock was set back: what it said then means nothing now.
+        Some(last) if last > now => true,
+        Some(last) => next_full(schedule, last).is_some_and(|at| at <= now),
+    };
+    let lately = tried.is_some_and(|tried| tried <= now && now - tried < FULL_AGAIN);
+    if due && !lately { Scope::Full } else { Scope::Changes }
+}
+
+/// The next moment for a complete read after `after`.
+pub fn next_full(schedule: &Schedule, after: Instant) -> Option<Instant> {
+    let after = after.with_timezone(&schedule.timezone);
+    schedule.full.after(&after).next().map(|at| at.with_timezone(&chrono::Utc))
+}
+
+/// The wait between two cycles: the configured one, or longer where ServiceNow allows us fewer
+/// calls an hour than it would take. `calls` is what the last idle cycle asked.
+pub fn poll(configured: Duration, calls_an_hour: Option<f64>, calls: u64) -> Duration {
+    let Some(allowed) = calls_an_hour else { return configured };
+    let allowed = (allowed * FOR_LOOKING).max(1.0);
+    #[expect(clippy::cast_precision_loss, reason = "a handful of calls")]
+    let needed = 3600.0 * calls.max(IDLE_CALLS) as f64 / allowed;
+    configured.max(Duration::from_secs_f64(needed.ceil()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nightly() -> Schedule {
+        Schedule {
+            poll: Duration::from_secs(5),
+            full: "0 0 3 * * *".parse().unwrap(),
+            timezone: chrono_tz::Europe::Berlin,
+        }
+    }
+
+    fn at(text: &str) -> Instant {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_first_cycle_of_all_reads_everything() {
+        assert_eq!(scope(&nightly(), None, None, at("2026-11-23T12:00:00Z")), Scope::Full);
+    }
+
+    #[test]
+    fn three_in_the_morning_is_meant_in_the_configured_zone() {
+        let last = Some(at("2026-11-22T02:00:10Z"));
+        assert_eq!(scope(&nightly(), last, None, at("2026-11-23T01:59:59Z")), Scope::Changes);
+        assert_eq!(scope(&nightly(), last, None, at("2026-11-23T02:00:00Z")), Scope::Full);
+    }
+
+    #[test]
+    fn a_night_that_was_slept_through_is_made_up_for_once() {
+        let last = Some(at("2026-11-20T02:00:10Z"));
+        let morning = at("2026-11-23T08:00:00Z");
+        assert_eq!(scope(&nightly(), last, None, morning), Scope::Full);
+        assert_eq!(scope(&nightly(), Some(morning), None, morning), Scope::Changes);
+    }
+
+    #[test]
+    fn a_complete_read_that_failed_does_not_stand_in_the_way_of_changes() {
+        let last = Some(at("2026-11-22T02:00:10Z"));
+        let tried = at("2026-11-23T02:00:00Z");
+        let minutes = chrono::Duration::minutes;
+        assert_eq!(scope(&nightly(), last, Some(tried), tried + minutes(4)), Scope::Changes);
+        assert_eq!(scope(&nightly(), last, Some(tried), tried + minutes(5)), Scope::Full);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_put_off_the_complete_read_for_years() {
+        let last = Some(at("2031-01-01T00:00:00Z"));
+        assert_eq!(scope(&nightly(), last, None, at("2026-11-23T12:00:00Z")), Scope::Full);
+        let tried = last;
+        assert_eq!(scope(&nightly(), last, tried, at("2026-11-23T12:00:00Z")), Scope::Full);
+    }
+
+    #[test]
+    fn the_poll_is_stretched_to_what_the_hourly_rule_leaves_us() {
+        let five = Duration::from_secs(5);
+        assert_eq!(poll(five, None, 3), five);
+        assert_eq!(poll(five, Some(10_000.0), 3), five);
+        // 3 calls a cycle, 450 of 600 an hour for looking: one cycle in 24 s.
+        assert_eq!(poll(five, Some(600.0), 3), Duration::from_secs(24));
+        assert_eq!(poll(five, Some(600.0), 6), Duration::from_secs(48));
+        assert_eq!(poll(five, Some(0.0), 3), Duration::from_hours(3));
+    }
+}

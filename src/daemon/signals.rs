@@ -1,0 +1,92 @@
+//! Signals, as wishes that are granted when there is time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::Signals as Arriving;
+use tokio::sync::Notify;
+
+use crate::engine::Scope;
+
+/// What was asked for by a signal and has not been done yet. The same wish twice is one wish.
+#[derive(Debug, Clone)]
+pub struct Signals {
+    pending: Arc<Pending>,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    stop: Arc<AtomicBool>,
+    reload: AtomicBool,
+    changes: AtomicBool,
+    full: AtomicBool,
+    arrived: Notify,
+}
+
+impl Signals {
+    /// Begins to listen.
+    pub fn listen() -> std::io::Result<Self> {
+        let mut arriving = Arriving::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2])?;
+        let pending = Arc::new(Pending::default());
+        let noted = Arc::clone(&pending);
+        // It lives as long as the process, and has nothing to clean up.
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            for signal in arriving.forever() {
+                let wish = match signal {
+                    SIGHUP => &noted.reload,
+                    SIGUSR1 => &noted.changes,
+                    SIGUSR2 => &noted.full,
+                    _ => &*noted.stop,
+                };
+                wish.store(true, Ordering::Relaxed);
+                noted.arrived.notify_one();
+            }
+        })?;
+        Ok(Self { pending })
+    }
+
+    /// Set once `SIGTERM` or `SIGINT` came.
+    pub fn stop(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.pending.stop)
+    }
+
+    /// Whether to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.pending.stop.load(Ordering::Relaxed)
+    }
+
+    /// Whether to read the configuration again; asked once.
+    pub fn take_reload(&self) -> bool {
+        self.pending.reload.swap(false, Ordering::Relaxed)
+    }
+
+    /// The cycle that somebody wants now; asked once.
+    pub fn take_cycle(&self) -> Option<Scope> {
+        let changes = self.pending.changes.swap(false, Ordering::Relaxed);
+        if self.pending.full.swap(false, Ordering::Relaxed) {
+            return Some(Scope::Full);
+        }
+        changes.then_some(Scope::Changes)
+    }
+
+    /// Whether any wish waits.
+    pub fn any(&self) -> bool {
+        let Pending { stop, reload, changes, full, arrived: _ } = &*self.pending;
+        [&**stop, reload, changes, full].iter().any(|wish| wish.load(Ordering::Relaxed))
+    }
+
+    /// Waits until some wish waits.
+    pub async fn arrived(&self) {
+        while !self.any() {
+            self.pending.arrived.notified().await;
+        }
+    }
+
+    /// Waits until told to stop. Other wishes keep.
+    pub async fn stopped(&self) {
+        while !self.is_stopping() {
+            self.pending.arrived.notified().await;
+        }
+    }
+}

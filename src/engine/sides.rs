@@ -1,0 +1,155 @@
+//! The two systems as things that can be down.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+
+use super::{Engine, EngineError, Hands, orgs};
+use crate::config::Config;
+use crate::http::Pulse;
+use crate::model::Instant;
+use crate::okta::{self, OktaError, OktaReader};
+use crate::servicenow::{self, ServiceNowError, ServiceNowReader};
+use crate::store::StoreError;
+
+/// A side that has not answered by then counts as down.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// One of the two systems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// ServiceNow.
+    ServiceNow,
+    /// Okta.
+    Okta,
+}
+
+impl std::fmt::Display for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ServiceNow => "ServiceNow",
+            Self::Okta => "Okta",
+        })
+    }
+}
+
+impl EngineError {
+    /// Whose fault it is, where it is one of the two systems'.
+    pub fn side(&self) -> Option<Side> {
+        match self {
+            Self::ServiceNow(_) => Some(Side::ServiceNow),
+            Self::Okta(_) => Some(Side::Okta),
+            Self::Store(_) | Self::Unknown(_) => None,
+        }
+    }
+
+    /// Whether the credentials were refused.
+    pub fn is_refused_sign_in(&self) -> bool {
+        matches!(
+            self,
+            Self::ServiceNow(ServiceNowError::SignIn { .. }) | Self::Okta(OktaError::SignIn { .. })
+        )
+    }
+
+    /// How long the other side asks us to wait, where it says so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::ServiceNow(ServiceNowError::RateLimited { retry_after }) => *retry_after,
+            Self::Okta(OktaError::RateLimited { retry_after, .. }) => Some(*retry_after),
+            _ => None,
+        }
+    }
+}
+
+/// A configuration with connections of its own, not in force yet.
+pub struct Renewed {
+    config: Arc<Config>,
+    servicenow: ServiceNowReader,
+    okta: OktaReader,
+    hands: Hands,
+}
+
+impl Renewed {
+    /// Signs in to one side and asks it something small.
+    pub async fn try_side(&self, side: Side) -> Result<(), EngineError> {
+        try_side(side, &self.servicenow, &self.okta).await
+    }
+}
+
+impl Engine {
+    /// Signs in to one side and asks it something small.
+    pub async fn try_side(&self, side: Side) -> Result<(), EngineError> {
+        try_side(side, &self.servicenow, &self.okta).await
+    }
+
+    /// Beat while a cycle makes progress, waits for a rate window included.
+    pub fn pulses(&self) -> [Pulse; 2] {
+        [self.servicenow.connection().pulse().clone(), self.okta.connection().pulse().clone()]
+    }
+
+    /// Prepares another configuration over the same store; nothing changes until
+    /// [`Engine::take_over`].
+    ///
+    /// Fails where the store or one of its two systems is another: that needs a new process.
+    pub fn prepare(&self, config: Arc<Config>) -> Result<Renewed, EngineError> {
+        if config.store.path != self.config.store.path {
+            let reason = "another store needs a restart".to_owned();
+            return Err(StoreError::File { path: config.store.path.clone(), reason }.into());
+        }
+        self.store.check_orgs(&config.store.path, &orgs(&config))?;
+        let okta = okta::Connection::new(config.okta.clone())?;
+        let servicenow = servicenow::Connection::new(config.servicenow.clone())?;
+        let hands = Hands::over(&servicenow, &okta);
+        let (servicenow, okta) = (ServiceNowReader::new(servicenow), OktaReader::new(okta));
+        Ok(Renewed { config, servicenow, okta, hands })
+    }
+
+    /// Goes on by another configuration, with new hands.
+    pub fn take_over(&mut self, renewed: Renewed) -> Hands {
+        let Renewed { config, servicenow, okta, hands } = renewed;
+        self.config = config;
+        self.servicenow = servicenow;
+        self.okta = okta;
+        self.own_account = OnceCell::new();
+        hands
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// Calls an hour that ServiceNow's rate rule leaves us, where it announced one.
+    pub fn servicenow_calls_an_hour(&self) -> Option<f64> {
+        let budget = self.servicenow.connection().budget();
+        #[expect(clippy::cast_precision_loss, reason = "a limit is far below 2^52")]
+        budget.limit.map(|limit| limit as f64 * budget.share)
+    }
+
+    /// When the last complete read ended well.
+    pub fn last_full(&self) -> Result<Option<Instant>, EngineError> {
+        Ok(self.store.last_full()?.map(|cycle| cycle.finished))
+    }
+}
+
+async fn try_side(
+    side: Side,
+    servicenow: &ServiceNowReader,
+    okta: &OktaReader,
+) -> Result<(), EngineError> {
+    let asked = async {
+        match side {
+            Side::ServiceNow => Ok(servicenow.whoami().await.map(|_| ())?),
+            Side::Okta => Ok(okta.try_sign_in().await?),
+        }
+    };
+    let why = || format!("no answer within {} s", ANSWER.as_secs());
+    match (tokio::time::timeout(ANSWER, asked).await, side) {
+        (Ok(answer), _) => answer,
+        (Err(_), Side::ServiceNow) => Err(ServiceNowError::Unreachable { why: why() }.into()),
+        (Err(_), Side::Okta) => {
+            Err(OktaError::Unreachable { operation: "sign in", why: why() }.into())
+        }
+    }
+}
