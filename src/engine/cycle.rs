@@ -97,7 +97,7 @@ impl Engine {
         let observed = self.observe(scope, cycle).await?;
         let mut surroundings = self.surroundings(true).await?;
         let mut decision = self.decide(&observed.people, &surroundings)?;
-        let mut context = self.guard_context(amnesia, &decision.looked_at)?;
+        let mut context = self.guard_context(amnesia, &decision)?;
         let mut verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
 
         // A page of a list may be older than what it leads to: whoever would be acted on is read

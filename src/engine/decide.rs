@@ -258,8 +258,11 @@ impl Engine {
     pub(super) fn guard_context(
         &self,
         amnesia: bool,
-        looked_at: &BTreeSet<SysId>,
+        decision: &Decision,
     ) -> Result<Context, EngineError> {
+        let looked_at = &decision.looked_at;
+        // Counted only where there is something to count against.
+        let idle = decision.differing.is_empty();
         let now = self.now();
         let window = chrono::Duration::from_std(self.config.limits.window)
             .unwrap_or(chrono::Duration::days(1));
@@ -289,8 +292,8 @@ impl Engine {
         }
         Ok(Context {
             managed: self.store.link_count()?,
-            done: self.store.done_since(now - window)?,
-            group_sizes: self.store.group_sizes()?,
+            done: if idle { Vec::new() } else { self.store.done_since(now - window)? },
+            group_sizes: if idle { BTreeMap::new() } else { self.store.group_sizes()? },
             released,
             dismissed,
             waiting,

@@ -34,7 +34,7 @@ impl Engine {
             let surroundings = self.surroundings(false).await?;
             let everybody = self.store.everybody()?;
             let decision = self.decide(&everybody, &surroundings)?;
-            let context = self.guard_context(false, &decision.looked_at)?;
+            let context = self.guard_context(false, &decision)?;
             let verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
             (decision, verdict)
         } else {

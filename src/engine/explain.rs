@@ -138,7 +138,7 @@ impl Engine {
                 let id = the_one(text, &self.people_named(text)?)?;
                 let surroundings = self.surroundings(false).await?;
                 let decision = self.decide(std::slice::from_ref(&id), &surroundings)?;
-                let context = self.guard_context(false, &decision.looked_at)?;
+                let context = self.guard_context(false, &decision)?;
                 let verdict =
                     guard::approve(plan(decision.actions()), &self.config.limits, &context);
                 self.explain_person(&id, &surroundings, &verdict, false)

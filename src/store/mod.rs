@@ -30,8 +30,12 @@ use rusqlite_migration::{M, Migrations};
 use crate::model::Instant;
 
 /// Append only: a released version has run these on somebody's file.
-const STEPS: [&str; 3] =
-    [include_str!("schema.sql"), include_str!("effects.sql"), include_str!("holds.sql")];
+const STEPS: [&str; 4] = [
+    include_str!("schema.sql"),
+    include_str!("effects.sql"),
+    include_str!("holds.sql"),
+    include_str!("indexes.sql"),
+];
 
 static MIGRATIONS: LazyLock<Migrations<'static>> =
     LazyLock::new(|| Migrations::new(STEPS.into_iter().map(M::up).collect()));
