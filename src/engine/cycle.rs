@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::decide::Decision;
-use super::report::CycleReport;
+use super::report::{CycleReport, Summary};
 use super::surroundings::Surroundings;
 use super::{Engine, EngineError, Hands};
 use crate::model::{FactKey, Instant, SysId};
@@ -177,7 +177,7 @@ impl Engine {
         hands: &Hands,
         scope: &Scope,
     ) -> Result<CycleReport, EngineError> {
-        let calls = self.calls();
+        let (calls, head) = (self.calls(), self.store.journal_head()?);
         let preview = self.preview(scope).await?;
         let mut report = CycleReport::new(&preview);
         let acted = self.act(hands, &preview, &mut report).await;
@@ -189,13 +189,33 @@ impl Engine {
         self.store.end_cycle(preview.cycle, &row, now)?;
         acted?;
         report.finish(self.calls().since(&calls), now - preview.started);
-        tracing::debug!(
-            cycle = preview.cycle,
-            journal_head = %self.store.journal_head()?,
-            "cycle {} ended: {outcome}",
-            preview.cycle
-        );
+        self.say_ended(&report, preview.people, &head)?;
         Ok(report)
+    }
+
+    /// The head of the journal is told to another keeper, so that cutting off its newest rows shows.
+    fn say_ended(
+        &self,
+        report: &CycleReport,
+        people: Option<u32>,
+        head_before: &str,
+    ) -> Result<(), EngineError> {
+        let head = self.store.journal_head()?;
+        let Summary { applied, failed, held, .. } = report.summary;
+        let (cycle, seconds) = (report.cycle, report.seconds);
+        let done = format!("{}; {applied} applied, {failed} failed, {held} held", report.outcome());
+        if let Some(people) = people {
+            tracing::info!(
+                cycle,
+                journal_head = head,
+                "cycle {cycle} read everything, {people} people, in {seconds:.1} s: {done}"
+            );
+        } else if head != head_before {
+            tracing::info!(cycle, journal_head = head, "cycle {cycle}: {done}");
+        } else {
+            tracing::debug!(cycle, journal_head = head, "cycle {cycle}: {done}");
+        }
+        Ok(())
     }
 
     async fn act(

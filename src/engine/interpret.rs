@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Engine, EngineError};
-use crate::model::{Group, GroupId, Operation, Standing, SysId, Terms, Wording};
+use crate::model::{
+    Group, GroupId, Mandate, Operation, RequestNumber, RequestRef, Standing, SysId, Terms, Wording,
+};
 use crate::policy::RequestRule;
 use crate::policy::interpret::{
     Directory, Problem, mandate, names, resolve, rule_for, standing, stands, word,
@@ -108,7 +110,37 @@ impl Engine {
         if !known {
             self.store.keep_mandate(&request.sys_id, &mandate)?;
         }
+        if standing == Standing::Approved && stored.wording.is_none() && !stored.history {
+            self.say_approved(&mandate)?;
+        }
         Ok(Reading::Ours { problems: Vec::new(), people })
+    }
+
+    /// The thread of a request begins here.
+    fn say_approved(&self, mandate: &Mandate) -> Result<(), EngineError> {
+        let RequestRef { number, parent } = &mandate.request;
+        let mut names = Vec::new();
+        for person in &mandate.terms.people {
+            names.push(self.view_of(person)?.name().to_owned());
+        }
+        let when = match mandate.terms.starts.filter(|starts| *starts > self.now()) {
+            Some(starts) => format!("from {} UTC on", starts.format("%Y-%m-%d %H:%M:%S")),
+            None => "in force".to_owned(),
+        };
+        let only = match mandate.terms.people.as_slice() {
+            [person] => Some(person.as_str()),
+            _ => None,
+        };
+        tracing::info!(
+            request = %number,
+            parent = parent.as_ref().map(RequestNumber::as_str),
+            outcome = "approved",
+            sys_id = only,
+            "{number}: approved, a {} for {}, {when}",
+            mandate.terms.operation.as_str(),
+            names.join(", ")
+        );
+        Ok(())
     }
 
     /// Whom and what a request names is looked up once: names may change hands afterwards.
@@ -281,6 +313,7 @@ fn report_problems(stored: &StoredRequest, problems: &[Problem]) {
     for problem in problems {
         tracing::warn!(
             request = %stored.request.reference.number,
+            parent = stored.request.reference.parent.as_ref().map(RequestNumber::as_str),
             outcome = "held",
             "{}: held: {problem}",
             stored.request.reference.number

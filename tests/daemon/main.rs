@@ -5,3 +5,4 @@
 mod outages;
 mod process;
 mod signals;
+mod thread;
