@@ -2,6 +2,7 @@
 //!
 //! Results go to standard output, everything else to standard error.
 
+mod backup;
 mod completions;
 #[cfg(feature = "sim")]
 mod demo;
@@ -16,6 +17,7 @@ mod run;
 mod session;
 #[cfg(feature = "sim")]
 mod simulate;
+mod status;
 mod sync;
 
 use std::path::PathBuf;
@@ -37,6 +39,7 @@ FIRST STEPS
   goldthread explain PERSON       why is this person in this group, and why not in that one?
   goldthread hold list            what waits for a person's yes
   goldthread sync                 one cycle now
+  goldthread status               how it goes, and whether somebody is needed
   goldthread run                  the daemon (systemd runs this one)
 
 CONFIGURATION
@@ -92,6 +95,12 @@ enum Command {
     /// Actions that wait for a person's yes: list them, release them, dismiss them.
     #[command(subcommand)]
     Hold(hold::Command),
+    /// How it goes: last cycle, both sides, what waits, how fast joins and leaves are done.
+    ///
+    /// From the store alone, also while the daemon is down. Exits with 2 where somebody is needed.
+    Status(status::Args),
+    /// A consistent copy of the store, also while the daemon runs.
+    Backup(backup::Args),
     /// The whole job in the terminal, against simulators of both systems. Needs no configuration.
     ///
     /// A joiner, a mover, a leaver, access granted, a change by hand in Okta and its repair: each
@@ -158,6 +167,14 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Hold(command) => {
             log::log(log_format)?;
             hold::hold(&place, command)
+        }
+        Command::Status(args) => {
+            log::log(log_format)?;
+            status::status(&place, &args)
+        }
+        Command::Backup(args) => {
+            log::log(log_format)?;
+            backup::backup(&place, &args)
         }
         Command::Drift(args) => {
             log::log(log_format)?;

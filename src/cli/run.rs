@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::session::{Failure, Place, clock, exit, progress};
 use crate::daemon::{self, DaemonError};
-use crate::engine::{Engine, Progress};
+use crate::engine::{DAEMON, Engine, Progress};
 use crate::http::Pulse;
 
 pub async fn run(place: Place) -> Result<ExitCode, Failure> {
@@ -16,7 +16,7 @@ pub async fn run(place: Place) -> Result<ExitCode, Failure> {
         beating.beat();
         shown(what, count);
     });
-    let (engine, hands) = Engine::acting(config, "goldthread run", clock(), progress)?;
+    let (engine, hands) = Engine::acting(config, DAEMON, clock(), progress)?;
     let load = Box::new(move || place.load().map_err(|failure| failure.to_string()));
     match daemon::run(engine, hands, load, clock(), pulse).await {
         Ok(()) => Ok(exit::done()),

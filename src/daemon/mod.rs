@@ -1,5 +1,7 @@
 //! When: cycles by the schedule and by signals, through outages, until told to stop.
 
+mod endpoint;
+mod metrics;
 mod notify;
 mod reload;
 mod schedule;
@@ -16,6 +18,8 @@ use crate::config::Config;
 use crate::engine::{Clock, CycleReport, Engine, EngineError, Hands, Scope, Side};
 use crate::http::{PRODUCT, Pulse};
 use crate::model::Instant;
+use crate::store::SideState;
+use endpoint::{Endpoint, Shown};
 use notify::{Heart, Status, feed_watchdog};
 use sides::{Level, Notice, Sides};
 use signals::Signals;
@@ -52,7 +56,15 @@ pub enum DaemonError {
     },
     /// Signals cannot be received.
     #[error("signals cannot be received: {0}")]
-    Signals(#[from] std::io::Error),
+    Signals(std::io::Error),
+    /// The endpoint for metrics cannot be opened.
+    #[error("metrics.listen = \"{listen}\" cannot be used: {reason}")]
+    Metrics {
+        /// Where it should listen.
+        listen: std::net::SocketAddr,
+        /// What the system says.
+        reason: std::io::Error,
+    },
     /// The store failed: nothing is done without a record.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -69,12 +81,21 @@ pub async fn run(
     clock: Clock,
     pulse: Pulse,
 ) -> Result<(), DaemonError> {
-    let signals = Signals::listen()?;
+    let signals = Signals::listen().map_err(DaemonError::Signals)?;
     let heart = Arc::new(Mutex::new(Heart::new(&engine, &pulse)));
+    let shown = Arc::new(Shown::new(Arc::clone(&heart)));
+    let _endpoint = match engine.config().metrics {
+        None => None,
+        Some(listen) => {
+            let opened = Endpoint::open(listen, Arc::clone(&shown)).await;
+            Some(opened.map_err(|reason| DaemonError::Metrics { listen, reason })?)
+        }
+    };
     let mut daemon = Daemon {
         sides: Sides::new(clock()),
         status: Status::default(),
         heart: Arc::clone(&heart),
+        shown,
         backoff: None,
         wait: Duration::ZERO,
         idle_calls: 0,
@@ -109,6 +130,7 @@ struct Daemon {
     sides: Sides,
     pulse: Pulse,
     heart: Arc<Mutex<Heart>>,
+    shown: Arc<Shown>,
     /// Goes on for as long as cycles fail.
     backoff: Option<ExponentialBackoff>,
     /// Until the next cycle.
@@ -149,7 +171,8 @@ impl Daemon {
             let scope = self.signals.take_cycle().unwrap_or(due);
             self.turn(&scope).await?;
             self.say_status();
-            self.rest(self.wait).await;
+            self.keep_vitals()?;
+            self.rest(self.wait).await?;
             if self.signals.take_reload() {
                 self.reload().await;
             }
@@ -171,7 +194,7 @@ impl Daemon {
                 return Err(DaemonError::Refused { reason });
             }
             self.status.say(&format!("{reason}; trying again"));
-            self.rest(SIGN_IN_AGAIN).await;
+            self.rest(SIGN_IN_AGAIN).await?;
             waited += SIGN_IN_AGAIN;
             if self.signals.is_stopping() {
                 return Ok(());
@@ -228,10 +251,12 @@ impl Daemon {
                 if !report.full && report.actions.is_empty() {
                     self.idle_calls = report.calls.servicenow;
                 }
+                self.shown.metrics.cycle(&report);
                 self.wait = self.poll();
             }
             Err(error) => {
                 let Some(side) = error.side() else { return Err(error.into()) };
+                self.shown.metrics.failed_cycle(*scope == Scope::Full);
                 self.bad(side, &error);
                 // The cycle ended before it came to the other one, or after.
                 let other = match side {
@@ -306,7 +331,7 @@ impl Daemon {
     }
 
     /// Lets time pass until it is over or a signal comes, and says what becomes of it.
-    async fn rest(&mut self, wait: Duration) {
+    async fn rest(&mut self, wait: Duration) -> Result<(), DaemonError> {
         let mut left = wait;
         while !left.is_zero() && !self.signals.any() {
             let slice = left.min(TICK);
@@ -318,7 +343,25 @@ impl Daemon {
             for notice in self.sides.tick((self.clock)()) {
                 say(&notice);
             }
+            self.engine.watch_targets()?;
         }
+        Ok(())
+    }
+
+    /// Keeps for `status` how it goes, and shows it to whoever collects metrics.
+    fn keep_vitals(&self) -> Result<(), DaemonError> {
+        let state = |side| {
+            let (since, error) = self.sides.condition(side);
+            SideState { since, error: error.map(str::to_owned) }
+        };
+        self.engine.watch_targets()?;
+        self.engine.keep_vitals(&state(Side::ServiceNow), &state(Side::Okta))?;
+        self.shown.set_unready(self.sides.degraded());
+        if self.engine.config().metrics.is_some() {
+            self.shown.metrics.calls(self.engine.calls());
+            self.shown.metrics.status(&self.engine.status()?);
+        }
+        Ok(())
     }
 
     fn good(&mut self, side: Side) {

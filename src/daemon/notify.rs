@@ -65,7 +65,8 @@ impl Heart {
         Self(engine.pulses().into_iter().chain([own.clone()]).collect())
     }
 
-    fn beats(&self) -> Vec<u64> {
+    /// How often each of its parts has beaten.
+    pub fn beats(&self) -> Vec<u64> {
         self.0.iter().map(Pulse::count).collect()
     }
 }

@@ -87,6 +87,7 @@ impl Engine {
         };
         if standing == Standing::Approved && stored.wording.is_none() {
             self.store.fix_wording(&request.sys_id, &wording)?;
+            self.note_approval(request, rule.approval)?;
         }
         // Nothing is looked up for what nobody has approved yet, or not any more.
         if standing == Standing::Waiting {

@@ -15,7 +15,9 @@ mod narrow;
 mod observe;
 mod report;
 mod sides;
+mod status;
 mod surroundings;
+mod targets;
 mod writeback;
 
 pub use cycle::{Preview, Scope};
@@ -27,6 +29,10 @@ pub use report::{
 };
 
 pub use sides::{Renewed, Side};
+pub use status::{
+    BudgetView, CycleView, DAEMON, PaceView, SideView, SidesView, StatusReport, TargetsView,
+    backup, status,
+};
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

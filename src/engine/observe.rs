@@ -475,7 +475,8 @@ impl Engine {
         Ok(found)
     }
 
-    pub(super) fn calls(&self) -> Calls {
+    /// Calls made over the connections that are in use.
+    pub fn calls(&self) -> Calls {
         Calls {
             servicenow: self.servicenow.connection().calls(),
             okta: self.okta.connection().calls(),

@@ -55,6 +55,7 @@ impl Engine {
                 break;
             }
             let stand = self.stand(&stored, surroundings)?;
+            self.measure(&stored, &stand)?;
             if let Stand::Waits(_, reason) = &stand
                 && !self.is_silent(&stored.request.sys_id, reason, &silent)?
             {

@@ -9,5 +9,6 @@ mod drift;
 pub mod explain;
 pub mod fulfil;
 pub mod guard;
+pub mod pace;
 pub mod plan;
 pub mod schema;

@@ -29,8 +29,9 @@ pub(super) fn page(operation: &str, answer: &Answer) -> Result<Page, ServiceNowE
     let Value::Array(elements) = result(operation, answer)? else {
         return Err(doubt("`result` is not a list".into()));
     };
+    // Element by element, so that a large page is never there twice.
     let rows = elements
-        .iter()
+        .into_iter()
         .map(|element| match element {
             Value::Object(fields) => record(fields).map_err(doubt),
             _ => Err(doubt("the list holds something that is not a row: it was cut off".into())),
@@ -44,7 +45,7 @@ pub(super) fn page(operation: &str, answer: &Answer) -> Result<Page, ServiceNowE
 pub(super) fn row(operation: &str, answer: &Answer) -> Result<Record, ServiceNowError> {
     match result(operation, answer)? {
         Value::Object(fields) => {
-            record(&fields).map_err(|why| ServiceNowError::unbelievable(operation, why))
+            record(fields).map_err(|why| ServiceNowError::unbelievable(operation, why))
         }
         _ => Err(ServiceNowError::unbelievable(operation, "`result` is not one row")),
     }
@@ -131,23 +132,23 @@ fn result(operation: &str, answer: &Answer) -> Result<Value, ServiceNowError> {
         .ok_or_else(|| ServiceNowError::unbelievable(operation, "it has no `result`"))
 }
 
-fn record(fields: &Map<String, Value>) -> Result<Record, String> {
+fn record(fields: Map<String, Value>) -> Result<Record, String> {
     fields
-        .iter()
+        .into_iter()
         .map(|(name, value)| match text(value) {
-            Some(text) => Ok((name.clone(), text)),
-            None => Err(format!("the field {} has a shape that is not known", clean(name))),
+            Some(text) => Ok((name, text)),
+            None => Err(format!("the field {} has a shape that is not known", clean(&name))),
         })
         .collect()
 }
 
 /// The stored value of a field, whichever shape it came in.
-fn text(value: &Value) -> Option<String> {
+fn text(value: Value) -> Option<String> {
     match value {
         Value::Null => Some(String::new()),
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) => Some(text),
         Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
-        Value::Object(pair) => match pair.get("value")? {
+        Value::Object(mut pair) => match pair.remove("value")? {
             Value::Object(_) => None,
             inner => text(inner),
         },
@@ -222,7 +223,7 @@ mod tests {
                 "state": {"display_value": "Open", "value": "1"}}"#,
         )
         .unwrap();
-        let read = record(&row).unwrap();
+        let read = record(row).unwrap();
         let shown: Vec<_> = read.iter().map(|(k, v)| format!("{k}={v}")).collect();
         assert_eq!(
             shown.join(" "),
@@ -233,7 +234,7 @@ mod tests {
     #[test]
     fn a_reference_with_only_its_displayed_name_is_refused_and_its_value_is_not_repeated() {
         let row = serde_json::from_str(r#"{"manager": {"display_value": "Grace", "link": "l"}}"#);
-        let why = record(&row.unwrap()).unwrap_err();
+        let why = record(row.unwrap()).unwrap_err();
         assert!(why.contains("manager") && !why.contains("Grace"), "{why}");
     }
 

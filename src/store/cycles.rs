@@ -25,6 +25,21 @@ pub struct LastCycle {
     pub finished: Instant,
 }
 
+/// A cycle that ended, well or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedCycle {
+    /// Its number.
+    pub n: i64,
+    /// When it began.
+    pub started: Instant,
+    /// When it ended.
+    pub finished: Instant,
+    /// It read everything.
+    pub full: bool,
+    /// Its outcome in a word.
+    pub outcome: String,
+}
+
 impl Store {
     /// Begins a cycle and gives its number.
     pub fn begin_cycle(&self, full: bool, now: Instant) -> Result<i64, StoreError> {
@@ -47,6 +62,31 @@ impl Store {
     pub fn believed_people(&self) -> Result<Option<u32>, StoreError> {
         let sql = "SELECT people FROM cycles WHERE believed = 1 ORDER BY n DESC LIMIT 1";
         Ok(self.conn.query_row(sql, [], |row| row.get(0)).optional()?)
+    }
+
+    /// The last cycle that ended: number, when, whether it read everything, seconds, outcome.
+    pub fn last_ended(&self) -> Result<Option<EndedCycle>, StoreError> {
+        let sql = "SELECT n, started, finished, full_read, outcome FROM cycles
+                   WHERE finished IS NOT NULL ORDER BY n DESC LIMIT 1";
+        let row = |row: &rusqlite::Row<'_>| {
+            let times: (String, String) = (row.get(1)?, row.get(2)?);
+            Ok((row.get(0)?, times, row.get(3)?, row.get(4)?))
+        };
+        let found = self.conn.query_row(sql, [], row).optional()?;
+        found
+            .map(|(n, (started, finished), full, outcome)| {
+                let (started, finished) = (moment(&started)?, moment(&finished)?);
+                Ok(EndedCycle { n, started, finished, full, outcome })
+            })
+            .transpose()
+    }
+
+    /// When the last cycle ended that did not fail.
+    pub fn last_good(&self) -> Result<Option<Instant>, StoreError> {
+        let sql = "SELECT finished FROM cycles WHERE finished IS NOT NULL AND outcome <> 'failed'
+                   ORDER BY n DESC LIMIT 1";
+        let at: Option<String> = self.conn.query_row(sql, [], |row| row.get(0)).optional()?;
+        at.map(|at| moment(&at)).transpose()
     }
 
     /// The last cycle with a complete read that ended well.

@@ -5,18 +5,22 @@
 //! copy, so it cannot leave a trace.
 
 mod accounts;
+mod copy;
 mod cycles;
 mod decisions;
 mod holds;
 mod journal;
 mod people;
 mod requests;
+mod vitals;
 
-pub use cycles::{CycleRow, LastCycle};
+pub use copy::Copied;
+pub use cycles::{CycleRow, EndedCycle, LastCycle};
 pub use decisions::{FactRow, Link};
 pub use holds::{Hold, NewHold, Said, Which, Word};
 pub use journal::{Applied, Entry, Thread};
 pub use requests::StoredRequest;
+pub use vitals::{Late, SideState, Use};
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -30,12 +34,17 @@ use rusqlite_migration::{M, Migrations};
 use crate::model::Instant;
 
 /// Append only: a released version has run these on somebody's file.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("schema.sql"),
     include_str!("effects.sql"),
     include_str!("holds.sql"),
     include_str!("indexes.sql"),
+    include_str!("vitals.sql"),
 ];
+
+/// How often a lock that is taken is tried again, and after how long.
+const LOCK_TRIES: u32 = 3;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 
 static MIGRATIONS: LazyLock<Migrations<'static>> =
     LazyLock::new(|| Migrations::new(STEPS.into_iter().map(M::up).collect()));
@@ -151,12 +160,7 @@ impl Store {
         // An empty name is a temporary database of SQLite's own, on disk only when it grows.
         let mut conn = Connection::open("")?;
         if path.exists() {
-            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let source = Connection::open_with_flags(path, read_only)
-                .or_else(|_| Connection::open_with_flags(path, flags))
-                .map_err(|error| unusable(path, &error))?;
-            source.busy_timeout(std::time::Duration::from_secs(5))?;
+            let source = open_to_read(path)?;
             check_version(path, version(&source).map_err(|error| unusable_store(path, error))?)?;
             let backup = rusqlite::backup::Backup::new(&source, &mut conn)?;
             backup
@@ -169,6 +173,38 @@ impl Store {
         let store = Self { conn, _lock: None };
         store.check_orgs(path, orgs)?;
         Ok(store)
+    }
+
+    /// Opens a store that is there to look at a few things, beside whoever may be at work with it.
+    /// Leaves no trace.
+    pub fn reading(path: &Path, orgs: &Orgs) -> Result<Self, StoreError> {
+        let conn = open_to_read(path)?;
+        let version = version(&conn).map_err(|error| unusable_store(path, error))?;
+        check_version(path, version)?;
+        if version < STEPS.len() {
+            return Err(StoreError::Older { path: path.to_owned() });
+        }
+        let store = Self { conn, _lock: None };
+        store.check_orgs(path, orgs)?;
+        Ok(store)
+    }
+
+    /// Copies the store as it is at one moment, also while another process writes to it.
+    ///
+    /// `to` must not exist. It appears whole or not at all.
+    pub fn copy(path: &Path, orgs: &Orgs, to: &Path) -> Result<Copied, StoreError> {
+        let store = Self::reading(path, orgs)?;
+        copy::copy(&store.conn, to)
+    }
+
+    /// Who may write now, where somebody does.
+    pub fn holder(path: &Path) -> Option<String> {
+        let mut file = File::open(lock_name(path)).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Some(read_holder(&mut file)),
+            // Given back at once, with the file.
+            Ok(()) | Err(TryLockError::Error(_)) => None,
+        }
     }
 
     /// Opens a store that is there for one small change beside whoever may be at work with it.
@@ -232,11 +268,23 @@ impl Store {
     }
 }
 
+fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, read_only)
+        .or_else(|_| Connection::open_with_flags(path, flags))
+        .map_err(|error| unusable(path, &error))?;
+    conn.busy_timeout(std::time::Duration::from_secs(5))?;
+    Ok(conn)
+}
+
 fn prepare(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(std::time::Duration::from_secs(5))?;
     conn.pragma_update(None, "journal_mode", "WAL")?;
     // An intent must be on the disk before its call is sent.
     conn.pragma_update(None, "synchronous", "FULL")?;
+    // In KiB; the system's own cache has the rest.
+    conn.pragma_update(None, "cache_size", -1024)?;
     conn.pragma_update(None, "foreign_keys", true)
 }
 
@@ -288,11 +336,15 @@ fn unusable_store(path: &Path, error: StoreError) -> StoreError {
     }
 }
 
-/// Takes the lock beside the store, or says who has it. The lock goes with the process.
-fn lock(path: &Path, holder: &str) -> Result<File, StoreError> {
+fn lock_name(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let name = PathBuf::from(name);
+    PathBuf::from(name)
+}
+
+/// Takes the lock beside the store, or says who has it. The lock goes with the process.
+fn lock(path: &Path, holder: &str) -> Result<File, StoreError> {
+    let name = lock_name(path);
     let failed =
         |error: std::io::Error| StoreError::File { path: name.clone(), reason: error.to_string() };
     let mut file = OpenOptions::new()
@@ -303,22 +355,32 @@ fn lock(path: &Path, holder: &str) -> Result<File, StoreError> {
         .open(&name)
         .map_err(failed)?;
     hand_over(&name, &file).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = file.read_to_string(&mut holder);
-            let holder = holder.trim();
-            return Err(StoreError::Locked {
-                path: path.to_owned(),
-                holder: if holder.is_empty() { "another process" } else { holder }.to_owned(),
-            });
+    let mut tries = LOCK_TRIES;
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            // Whoever only asks who holds it holds it for a moment.
+            Err(TryLockError::WouldBlock) if tries > 0 => {
+                tries -= 1;
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            Err(TryLockError::WouldBlock) => {
+                let holder = read_holder(&mut file);
+                return Err(StoreError::Locked { path: path.to_owned(), holder });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
     file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
     writeln!(file, "{holder} (process {})", std::process::id()).map_err(failed)?;
     Ok(file)
+}
+
+fn read_holder(file: &mut File) -> String {
+    let mut holder = String::new();
+    let _ = file.read_to_string(&mut holder);
+    let holder = holder.trim();
+    if holder.is_empty() { "another process" } else { holder }.to_owned()
 }
 
 /// Times are stored as RFC 3339 in UTC with milliseconds, so that they sort as text.

@@ -35,8 +35,7 @@ fn the_log_tells_a_request_from_its_approval_to_its_closing_under_its_number() {
     assert!(created["cycle"].is_number());
     assert!(created.get("group").is_none(), "what is not there is left out: {created}");
 
-    let ended: Vec<&Value> =
-        log.iter().filter(|event| event["journal_head"].is_string()).collect();
+    let ended: Vec<&Value> = log.iter().filter(|event| event["journal_head"].is_string()).collect();
     let head = ended.last().unwrap()["journal_head"].as_str().unwrap();
     assert_eq!(head.len(), 64, "the journal's head is told to the log");
 }

@@ -1,0 +1,33 @@
+//! `backup`: a consistent copy of the store.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::render;
+use super::session::{Failure, Place, exit};
+use crate::engine;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where the copy goes; nothing may be there yet.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+pub fn backup(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+    let config = place.load_offline()?;
+    let path = &config.store.path;
+    if !path.exists() {
+        return Err(Failure::Failed(format!("{}: there is no store yet", path.display())));
+    }
+    let copied = engine::backup(&config, &args.file)?;
+    let entries = usize::try_from(copied.entries).unwrap_or(usize::MAX);
+    render::out(&format!(
+        "{}: {} bytes, {}, head {}",
+        args.file.display(),
+        copied.bytes,
+        render::count(entries, "entry of the journal", "entries of the journal"),
+        if copied.head.is_empty() { "none" } else { &copied.head }
+    ))?;
+    Ok(exit::done())
+}

@@ -1,0 +1,94 @@
+//! `status`: how it goes, and whether somebody is needed.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::render;
+use super::session::{Failure, Place, clock, exit};
+use crate::engine::{self, CycleView, PaceView, SideView, StatusReport};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// How the result is printed.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: render::Format,
+}
+
+pub fn status(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+    let config = place.load_offline()?;
+    let report = engine::status(&config, clock()())?;
+    match args.format {
+        render::Format::Text => render::out(text(&report).trim_end())?,
+        render::Format::Json => render::json(&report)?,
+    }
+    Ok(if report.needs().is_empty() { exit::done() } else { exit::differs() })
+}
+
+fn text(report: &StatusReport) -> String {
+    let mut text = String::new();
+    let needs = report.needs();
+    for need in &needs {
+        let _ = writeln!(text, "! {need}");
+    }
+    let word = if report.running { "running" } else { "not running" };
+    let _ = writeln!(text, "daemon       {word}, mode {}", report.mode);
+    let _ = match &report.last_cycle {
+        None => writeln!(text, "last cycle   none yet: run `goldthread sync`, or start the daemon"),
+        Some(CycleView { n, at, full, seconds, outcome }) => {
+            let kind = if *full { "complete read" } else { "changes" };
+            writeln!(text, "last cycle   {n} at {at}: {outcome} ({kind}, {seconds:.1} s)")
+        }
+    };
+    if let Some(lag) = report.lag_seconds {
+        let _ = writeln!(text, "last good    {} ago", span(lag));
+    }
+    let _ = writeln!(text, "ServiceNow   {}", side(&report.sides.servicenow));
+    let _ = writeln!(text, "Okta         {}", side(&report.sides.okta));
+    if let (Some(pending), Some(held)) = (report.pending, report.held) {
+        let _ = writeln!(text, "pending      {pending} requests in force and not done");
+        let _ = writeln!(text, "held         {held} actions wait for a yes");
+    }
+    for (name, pace) in [("joins", &report.targets.join), ("leaves", &report.targets.leave)] {
+        let _ = writeln!(text, "{name:<12} {}", paced(pace));
+    }
+    for used in report.budget.iter().filter(|used| used.limit.is_some()) {
+        let limit = used.limit.unwrap_or_default();
+        let share = used.share * 100.0;
+        let _ = writeln!(
+            text,
+            "rate limit   {} of {limit} used, {share:.0} % is ours: {} {}",
+            used.used, used.side, used.bucket
+        );
+    }
+    text
+}
+
+fn side(view: &SideView) -> String {
+    let since = view.since.as_deref().unwrap_or("?");
+    match view.ok {
+        None => "not asked yet".to_owned(),
+        Some(true) => format!("up since {since}"),
+        Some(false) => {
+            format!("down since {since}: {}", view.error.as_deref().unwrap_or("no answer"))
+        }
+    }
+}
+
+fn paced(pace: &PaceView) -> String {
+    let (Some(p50), Some(p95), Some(max)) = (pace.p50, pace.p95, pace.max) else {
+        return match pace.breaches {
+            0 => "none in the last 30 days".to_owned(),
+            late => format!("none done in the last 30 days, {late} late"),
+        };
+    };
+    format!(
+        "half within {p50:.1} s, 95 % within {p95:.1} s, the slowest {max:.1} s; {} missed the target",
+        pace.breaches
+    )
+}
+
+fn span(seconds: i64) -> String {
+    let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+    humantime::format_duration(seconds).to_string()
+}

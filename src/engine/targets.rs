@@ -1,0 +1,149 @@
+//! `[targets]`: how long joins and leaves take from *in force* to *done*, and a word when one is
+//! late.
+
+use std::time::Duration;
+
+use super::writeback::Stand;
+use super::{Engine, EngineError};
+use crate::model::{AccountStatus, Instant, Operation, Request, RequestNumber, SysId};
+use crate::policy::Approval;
+use crate::reconcile::pace::{Lateness, lateness};
+use crate::store::{Late, StoredRequest};
+
+/// What was measured is kept and summed up this long.
+pub(super) const MEASURED: chrono::Duration = chrono::Duration::days(30);
+
+impl Engine {
+    /// When a request was approved that was just seen to be. The row tells it, where it is the
+    /// row's own approval: nothing else changed it since, or it would have been seen before.
+    pub(super) fn note_approval(
+        &self,
+        request: &Request,
+        approval: Approval,
+    ) -> Result<(), EngineError> {
+        let now = self.now();
+        let changed =
+            chrono::NaiveDateTime::parse_from_str(&request.updated_on, "%Y-%m-%d %H:%M:%S")
+                .map(|at| at.and_utc());
+        let at = match (approval, changed) {
+            (Approval::Item, Ok(at)) => at.min(now),
+            _ => now,
+        };
+        Ok(self.store.keep_approved_at(&request.sys_id, at)?)
+    }
+
+    /// Looks how far an open join or leave is for each of its people.
+    pub(super) fn measure(&self, stored: &StoredRequest, stand: &Stand) -> Result<(), EngineError> {
+        let id = &stored.request.sys_id;
+        let Some(mandate) = self.store.mandate(id)? else { return Ok(()) };
+        let operation = mandate.terms.operation;
+        let now = self.now();
+        if !matches!(operation, Operation::Join | Operation::Leave)
+            || mandate.history
+            || mandate.observe
+            || !mandate.in_force(now)
+        {
+            return Ok(());
+        }
+        if matches!(stand, Stand::Overtaken) {
+            return Ok(self.store.drop_measure(id)?);
+        }
+        let Some(approved) = self.store.approved_at(id)? else { return Ok(()) };
+        let in_force = approved.max(mandate.terms.starts.unwrap_or(approved));
+        let number = mandate.request.number.as_str();
+        for person in &mandate.terms.people {
+            self.store.begin_measure(id, person, operation, in_force)?;
+            let done = match operation {
+                Operation::Leave => self.is_disabled(person)?,
+                _ => matches!(stand, Stand::Done) || self.store.is_established(number, person)?,
+            };
+            if done {
+                let at = self.store.last_applied(number, person, in_force)?.unwrap_or(now);
+                self.store.end_measure(id, person, at)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_disabled(&self, person: &SysId) -> Result<bool, EngineError> {
+        let Some(link) = self.store.link(person)? else { return Ok(true) };
+        let account = self.store.account(&link)?;
+        Ok(account.is_none_or(|account| account.status == AccountStatus::Deprovisioned))
+    }
+
+    /// Says of each join and leave that is not done when its target is about to be missed, and
+    /// when it is: an ERROR for a leave, a WARN for a join, once each. Costs nothing where nothing
+    /// is open.
+    pub fn watch_targets(&self) -> Result<(), EngineError> {
+        let now = self.now();
+        for late in self.store.late()? {
+            let target = self.target(late.operation);
+            let said = match lateness(late.in_force, now, target) {
+                Lateness::InTime => 0,
+                Lateness::Coming => 1,
+                Lateness::Breached => 2,
+            };
+            if said > late.said {
+                self.say_late(&late, said == 2, target, now)?;
+                self.store.keep_said(&late, said)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn target(&self, operation: Operation) -> Duration {
+        let targets = &self.config.targets;
+        if operation == Operation::Leave { targets.leave } else { targets.join }
+    }
+
+    fn say_late(
+        &self,
+        late: &Late,
+        breached: bool,
+        target: Duration,
+        now: Instant,
+    ) -> Result<(), EngineError> {
+        let Some(stored) = self.store.request(&late.request)? else { return Ok(()) };
+        let reference = &stored.request.reference;
+        let number = &reference.number;
+        let person = self.view_of(&late.person)?;
+        let waits =
+            self.store.holds(now)?.into_iter().find(|hold| {
+                hold.hold.person == late.person && hold.hold.request == number.as_str()
+            });
+        let why = match (waits, stored.problems.first()) {
+            (Some(hold), _) => format!("held: {}", hold.hold.reason),
+            (None, Some((_, problem))) => format!("held: {problem}"),
+            (None, None) => "not done yet".to_owned(),
+        };
+        let whole =
+            |span: Duration| humantime::format_duration(Duration::from_secs(span.as_secs()));
+        let waited = whole((now - late.in_force).to_std().unwrap_or_default());
+        let text = format!(
+            "{number}: the {} of {} {} its target of {}: in force for {waited}, {why}",
+            late.operation.as_str(),
+            person.name(),
+            if breached { "has missed" } else { "is about to miss" },
+            whole(target)
+        );
+        macro_rules! event {
+            ($level:ident) => {
+                tracing::$level!(
+                    request = %number,
+                    parent = reference.parent.as_ref().map(RequestNumber::as_str),
+                    outcome = if breached { "breached" } else { "late" },
+                    login = person.login.as_deref(),
+                    sys_id = %late.person,
+                    okta_user = person.okta_id.as_deref(),
+                    "{text}"
+                )
+            };
+        }
+        if late.operation == Operation::Leave {
+            event!(error);
+        } else {
+            event!(warn);
+        }
+        Ok(())
+    }
+}
