@@ -9,7 +9,7 @@ use crate::engine::Engine;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Compare what was last observed, without asking either side.
+    /// Compare what was last observed, without asking either side. Needs no credentials.
     #[arg(long)]
     cached: bool,
     /// Only this person: a login, e-mail, user name, `sys_id` or Okta id.
@@ -35,7 +35,7 @@ enum Format {
 }
 
 pub async fn drift(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
-    let config = place.load()?;
+    let config = if args.cached { place.load_offline()? } else { place.load()? };
     let mut engine = Engine::looking(config, clock(), progress())?;
     let report = engine.drift(args.cached, args.person.as_deref(), args.group.as_deref()).await?;
     let text = match args.format {

@@ -522,7 +522,12 @@ impl Checker<'_> {
             let folder = self.source.path.parent().unwrap_or(Path::new("."));
             return folder.join(path.get_ref());
         }
-        let folder = self.environment.get("STATE_DIRECTORY").unwrap_or("/var/lib/goldthread");
+        // From a root shell: where the unit has it.
+        let of_unit = match self.instance {
+            Some(instance) => format!("/var/lib/goldthread-{instance}"),
+            None => "/var/lib/goldthread".to_owned(),
+        };
+        let folder = self.environment.get("STATE_DIRECTORY").unwrap_or(&of_unit);
         // systemd gives several, separated by colons, where a unit has several.
         Path::new(folder.split(':').next().unwrap_or(folder)).join("goldthread.db")
     }

@@ -1,0 +1,171 @@
+# What the checks are told with: sentences, waiting, and the two simulated systems.
+
+passed=0 failed=0
+
+# fact SENTENCE COMMAND…: the sentence holds if the command succeeds.
+fact() {
+  local sentence=$1 said
+  shift
+  if said=$("$@" 2>&1); then
+    echo "  ok $sentence"
+    passed=$((passed + 1))
+  else
+    echo "FAILED $sentence: $* (status $?)"
+    [[ -z $said ]] || sed 's/^/     | /' <<< "$said" | tail -15
+    journalctl --sync
+    journalctl --no-pager -o short-monotonic -n 25 | sed 's/^/     : /'
+    failed=$((failed + 1))
+  fi
+}
+
+not() { ! "$@"; }
+
+# differs COMMAND…: exit status 2.
+differs() { "$@"; [[ $? -eq 2 ]]; }
+
+# eventually SECONDS COMMAND…: succeeds within so many seconds.
+eventually() {
+  local until=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    [[ $SECONDS -lt $until ]] || return 1
+    sleep 0.2
+  done
+}
+
+# drop_in UNIT NAME LINE…
+drop_in() {
+  local unit=$1 name=$2
+  shift 2
+  mkdir -p "/etc/systemd/system/$unit.d"
+  printf '%s\n' "$@" > "/etc/systemd/system/$unit.d/$name.conf"
+}
+
+# property UNIT NAME BEGINNING
+property() { [[ $(systemctl show --value -p "$2" "$1") == "$3"* ]]; }
+main_pid() { systemctl show --value -p MainPID "$1"; }
+restarted() { systemctl is-active --quiet "$1" && [[ $(main_pid "$1") != "$2" && $(main_pid "$1") != 0 ]]; }
+timers_wait() { [[ $(systemctl list-timers --no-legend 'goldthread*' | wc -l) -eq $1 ]]; }
+
+# journal_has "FIELD=VALUE …" TEXT…: one entry that matches holds every text.
+journal_has() {
+  local match=$1 text entries
+  shift
+  journalctl --sync
+  # shellcheck disable=SC2086
+  entries=$(journalctl -o export $match | tr '\n' '\t' | sed 's/\t\t/\n/g')
+  for text in "$@"; do
+    entries=$(grep -F -- "$text" <<< "$entries") || { echo "no $text under $match"; return 1; }
+  done
+}
+
+# told REQUEST FIELD=VALUE…: under our identifier, as an administrator would ask.
+told() {
+  local number=$1
+  shift
+  journalctl --sync
+  [[ -n $(journalctl -q -t goldthread -o cat "REQUEST=$number" "$@") ]]
+}
+
+# journal_holds TEXT…: any of them, anywhere.
+journal_holds() {
+  local text
+  journalctl --sync
+  for text in "$@"; do
+    # systemd logs the command lines of the simulators, which hold none.
+    journalctl -t goldthread -o export | grep -qF -- "$text" && return 0
+  done
+  return 1
+}
+
+count() { journalctl --sync; journalctl -t goldthread -o cat | grep -cF -- "$1"; }
+more_than() { [[ $(count "$2") -gt $1 ]]; }
+
+# kick SIGNAL COMMAND…: sends a signal, then runs the command.
+kick() {
+  systemctl kill --kill-who=main --signal="$1" goldthread
+  shift
+  "$@"
+}
+
+# reload UNIT TEXT: reloads, and the log says so.
+reload() {
+  local before
+  before=$(count "$2")
+  systemctl reload "$1" && eventually 10 more_than "$before" "$2"
+}
+
+sleep_until_hung() {
+  # With the simulators stopped, the next look at them has no answer.
+  local before
+  before=$(systemctl show --value -p StatusText "$1")
+  eventually 10 hung_since "$before" "$1"
+}
+hung_since() { sleep 1.5; [[ $(systemctl show --value -p StatusText "$2") == "$1" ]] || { sleep_until_hung "$2"; }; }
+
+# --- the two simulated systems, ServiceNow at PORT and Okta at the next one
+
+simulators() {
+  systemd-run --quiet --unit="simulators-$1" --setenv=TMPDIR=/var/tmp \
+    --property=StandardOutput="file:/run/simulators-$1.toml" \
+    /usr/local/bin/goldthread simulate --people 60 --listen "127.0.0.1:$1"
+  eventually 20 grep -q 'name = "Operations"' "/run/simulators-$1.toml" && eventually 10 table "$1" sc_cat_item >/dev/null
+}
+simulators_signal() { systemctl kill --signal="$2" "simulators-$1"; }
+
+servicenow() {
+  curl --silent --max-time 10 --user svc-goldthread:servicenow-password \
+    --header 'Accept: application/json' --header 'Content-Type: application/json' "$@"
+}
+# table PORT TABLE [QUERY]: the rows, each on a line.
+table() {
+  servicenow --fail --get "http://127.0.0.1:$1/api/now/table/$2" --data-urlencode "sysparm_query=${3-}" |
+    sed 's/},{/},\n{/g'
+}
+# field NAME: of each row on standard input.
+field() { sed -n "s/.*\"$1\":\"\\([^\"]*\\)\".*/\\1/p"; }
+id_of() { table "$1" "$2" "$3" | field sys_id | head -1; }
+
+# newcomer PORT: the row of somebody without an account.
+newcomer() { id_of "$1" sys_user "email=hugo.schmidtklein6@example.com"; }
+
+# order PORT ITEM PERSON [GROUP]: orders, approves, and gives the item's number.
+order() {
+  local item group= number approval
+  item=$(id_of "$1" sc_cat_item "name=$2")
+  [[ -z ${4-} ]] || group=$(id_of "$1" u_okta_group "u_name=$4")
+  servicenow "http://127.0.0.1:$1/api/sn_sc/servicecatalog/items/$item/order_now" --data "{
+    \"sysparm_quantity\": 1, \"sysparm_requested_for\": \"$3\", \"variables\": {\"employee\": \"$3\",
+    \"action\": \"Add\", \"start_date\": \"2020-01-01\", \"last_day\": \"2020-01-01\", \"groups\": \"$group\"}}" >/dev/null
+  eventually 15 asked "$1"
+  approval=$(asked "$1")
+  number=$(table "$1" sc_req_item "ORDERBYDESCnumber" | field number | head -1)
+  servicenow --request PATCH "http://127.0.0.1:$1/api/now/table/sysapproval_approver/$approval" \
+    --data '{"state": "approved"}' >/dev/null
+  echo "$number"
+}
+asked() { table "$1" sysapproval_approver "state=requested" | field sys_id | head -1 | grep .; }
+closed() { table "$1" sc_req_item "number=$2" | grep -q '"state":"3"'; }
+waits() { goldthread hold list | grep -q 'hold release'; }
+
+# --- configurations
+
+# configure FILE INSTANCE SERVICENOW_PORT [OKTA_PORT]: as the simulators print it, with credentials.
+configure() {
+  local folder="/etc/goldthread/credentials${2:+/$2}" okta=${4:-$(($3 + 1))} source
+  source="/run/simulators-$3.toml"
+  [[ -e $source ]] || source="/run/simulators-$((okta - 1)).toml"
+  mkdir -p "$folder"
+  echo servicenow-password > "$folder/servicenow-secret"
+  echo 00simulated-token > "$folder/okta-key"
+  chmod -R go= "$folder"
+  sed -e '/^path = /d' \
+    -e 's|"file:[^"]*servicenow-password"|"credential:servicenow-secret"|' \
+    -e 's|"file:[^"]*okta-token"|"credential:okta-key"|' \
+    -e "/^\[servicenow\]/,/^\[okta\]/s|^url = .*|url = \"http://127.0.0.1:$3\"|" \
+    -e "/^\[okta\]/,/^\[store\]/s|^url = .*|url = \"http://127.0.0.1:$okta\"|" \
+    "$source" > "/etc/goldthread/$1.toml"
+}
+set_key() { sed -i "s|^$2 = .*|$2 = $3|" "/etc/goldthread/$1.toml"; }
+guard_key() { sed -i "s|^\[guard\]|[guard]\n$2 = $3|" "/etc/goldthread/$1.toml"; }
+set_mode() { sed -i "s|^mode = .*|mode = \"$2\"|" "/etc/goldthread/$1.toml"; }
