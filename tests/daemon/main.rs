@@ -6,3 +6,4 @@ mod outages;
 mod process;
 mod signals;
 mod thread;
+mod vitals;

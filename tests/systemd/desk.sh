@@ -44,6 +44,13 @@ drop_in() {
 # property UNIT NAME BEGINNING
 property() { [[ $(systemctl show --value -p "$2" "$1") == "$3"* ]]; }
 main_pid() { systemctl show --value -p MainPID "$1"; }
+
+# stun UNIT SIGNAL: at the process itself, and gives its number.
+stun() {
+  local pid
+  pid=$(main_pid "$1")
+  [[ $pid -gt 1 ]] && kill -s "$2" "$pid" && echo "$pid"
+}
 restarted() { systemctl is-active --quiet "$1" && [[ $(main_pid "$1") != "$2" && $(main_pid "$1") != 0 ]]; }
 timers_wait() { [[ $(systemctl list-timers --no-legend 'goldthread*' | wc -l) -eq $1 ]]; }
 
@@ -95,19 +102,19 @@ reload() {
   systemctl reload "$1" && eventually 10 more_than "$before" "$2"
 }
 
-sleep_until_hung() {
-  # With the simulators stopped, the next look at them has no answer.
+# hung UNIT: its cycles have stopped.
+hung() {
   local before
   before=$(systemctl show --value -p StatusText "$1")
-  eventually 10 hung_since "$before" "$1"
+  sleep 2
+  [[ $(systemctl show --value -p StatusText "$1") == "$before" ]]
 }
-hung_since() { sleep 1.5; [[ $(systemctl show --value -p StatusText "$2") == "$1" ]] || { sleep_until_hung "$2"; }; }
 
 # --- the two simulated systems, ServiceNow at PORT and Okta at the next one
 
 simulators() {
   systemd-run --quiet --unit="simulators-$1" --setenv=TMPDIR=/var/tmp \
-    --property=StandardOutput="file:/run/simulators-$1.toml" \
+    --property=StandardOutput="file:/run/simulators-$1.toml" --property=StandardError=null \
     /usr/local/bin/goldthread simulate --people 60 --listen "127.0.0.1:$1"
   eventually 20 grep -q 'name = "Operations"' "/run/simulators-$1.toml" && eventually 10 table "$1" sc_cat_item >/dev/null
 }
@@ -131,20 +138,29 @@ newcomer() { id_of "$1" sys_user "email=hugo.schmidtklein6@example.com"; }
 
 # order PORT ITEM PERSON [GROUP]: orders, approves, and gives the item's number.
 order() {
-  local item group= number approval
+  local item group= before
+  before=$(requests "$1" | head -1)
   item=$(id_of "$1" sc_cat_item "name=$2")
   [[ -z ${4-} ]] || group=$(id_of "$1" u_okta_group "u_name=$4")
   servicenow "http://127.0.0.1:$1/api/sn_sc/servicecatalog/items/$item/order_now" --data "{
     \"sysparm_quantity\": 1, \"sysparm_requested_for\": \"$3\", \"variables\": {\"employee\": \"$3\",
     \"action\": \"Add\", \"start_date\": \"2020-01-01\", \"last_day\": \"2020-01-01\", \"groups\": \"$group\"}}" >/dev/null
-  eventually 15 asked "$1"
-  approval=$(asked "$1")
-  number=$(table "$1" sc_req_item "ORDERBYDESCnumber" | field number | head -1)
-  servicenow --request PATCH "http://127.0.0.1:$1/api/now/table/sysapproval_approver/$approval" \
-    --data '{"state": "approved"}' >/dev/null
-  echo "$number"
+  # The order takes a moment to be committed, and its approvals another.
+  eventually 15 newer "$1" "$before" >/dev/null
+  eventually 15 approve "$1"
+  newer "$1" "$before"
 }
-asked() { table "$1" sysapproval_approver "state=requested" | field sys_id | head -1 | grep .; }
+requests() { table "$1" sc_req_item "ORDERBYDESCnumber" | field number; }
+newer() { requests "$1" | head -1 | grep -vx "${2:-none}"; }
+# approve PORT: says yes to whatever waits for it.
+approve() {
+  local approval said=1
+  for approval in $(table "$1" sysapproval_approver "state=requested" | field sys_id); do
+    servicenow --request PATCH "http://127.0.0.1:$1/api/now/table/sysapproval_approver/$approval" \
+      --data '{"state": "approved"}' >/dev/null && said=0
+  done
+  return $said
+}
 closed() { table "$1" sc_req_item "number=$2" | grep -q '"state":"3"'; }
 waits() { goldthread hold list | grep -q 'hold release'; }
 
