@@ -66,6 +66,14 @@ journal_has() {
   done
 }
 
+# says TEXT FIELD=VALUE…: a message of an entry that matches holds the text.
+says() {
+  local text=$1
+  shift
+  journalctl --sync
+  journalctl -q -o cat "$@" | grep -qF -- "$text"
+}
+
 # told REQUEST FIELD=VALUE…: under our identifier, as an administrator would ask.
 told() {
   local number=$1
