@@ -231,6 +231,7 @@ fn help_teaches_and_wrong_usage_is_64() {
         (&["sync", "--full", "--person", "jane"], 64),
         (&["simulate", "--listen", "0.0.0.0:0"], 64),
         (&["explain"], 64),
+        (&["check", "--help"], 0),
         (&["hold", "release", "--help"], 0),
         (&["hold"], 64),
         (&["hold", "release", "1"], 64),
@@ -758,24 +759,6 @@ fn a_report_about_one_person_or_one_group_holds_nothing_else() {
     assert_eq!(items(&["--person", &other.email]).len(), 1);
 }
 
-/// A fresh key pair: the private half as PEM, the public half as a JWK.
-fn key_pair() -> (String, Value) {
-    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
-    use base64::Engine as _;
-    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-    let der = STANDARD.encode(pair.to_pkcs8v1().unwrap().as_ref());
-    let lines: Vec<&str> =
-        der.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    let der = lines.join("\n");
-    let point = &pair.public_key().as_ref()[1..];
-    let jwk = serde_json::json!({
-        "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig",
-        "x": URL_SAFE_NO_PAD.encode(&point[..32]), "y": URL_SAFE_NO_PAD.encode(&point[32..]),
-    });
-    (format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n"), jwk)
-}
-
 #[test]
 fn every_way_to_sign_in_carries_out_a_request() {
     use goldthread::sim::okta::{PublicKey, ServiceApp};
@@ -788,11 +771,11 @@ fn every_way_to_sign_in_carries_out_a_request() {
     ];
     for (dpop, servicenow) in [(true, "oauth"), (false, "api-key")] {
         let desk = Desk::set();
-        let (pem, jwk) = key_pair();
+        let (pem, key) = PublicKey::pair().unwrap();
         desk.stage.okta.register_app(ServiceApp {
             client_id: "0oagoldthread".to_owned(),
             name: "Goldthread".to_owned(),
-            keys: vec![PublicKey::from_jwk(&jwk).unwrap()],
+            keys: vec![key],
             dpop,
             scopes: scopes.map(str::to_owned).into_iter().collect(),
             roles: vec!["SUPER_ADMIN".to_owned()],
@@ -829,4 +812,49 @@ fn every_way_to_sign_in_carries_out_a_request() {
         assert!(desk.stage.okta.find(&person.email).is_some());
         assert!(desk.is_closed(&order));
     }
+}
+
+#[test]
+fn check_tells_what_works_and_what_to_put_right() {
+    let desk = Desk::set();
+    let output = desk.run(&["check"]);
+    let told = text(&output.stdout);
+    assert_eq!(code(&output), 0, "{told}\n{}", text(&output.stderr));
+    assert!(told.contains("ok    servicenow sign-in   as svc-goldthread"), "{told}");
+    assert!(told.contains("warn  okta rights") && told.contains("-> use an app"), "{told}");
+    assert!(told.trim_end().ends_with("It works; 3 warnings."), "{told}");
+    assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
+    assert!(!desk.folder.path().join("goldthread.db").exists(), "check made a store");
+
+    desk.rewrite("item = \"Okta offboarding\"", "item = \"Okta ofboarding\"");
+    let output = desk.run(&["check"]);
+    let told = text(&output.stdout);
+    assert_eq!(code(&output), 1, "{told}");
+    assert!(told.contains("FAIL  catalog items") && told.contains("Okta ofboarding"), "{told}");
+    assert!(told.contains("1 check failed"), "{told}");
+}
+
+#[test]
+fn check_as_json_has_every_check_with_what_to_do() {
+    let desk = Desk::set();
+    desk.stage.okta.rename_group(&desk.stage.okta.group_id("Sales").unwrap(), "Selling");
+    let output = desk.run(&["check", "--format", "json"]);
+    assert_eq!(code(&output), 1);
+    let report = json(&output);
+    assert_eq!(report["ok"], false);
+    let checks = report["checks"].as_array().unwrap();
+    for check in checks {
+        let keys: Vec<&String> = check.as_object().unwrap().keys().collect();
+        assert_eq!(keys.len(), 4, "{check}");
+        assert!(check["name"].is_string() && check["detail"].is_string(), "{check}");
+        assert_eq!(check["fix"].is_string(), check["ok"] != true, "{check}");
+    }
+    let with = |ok: Value| checks.iter().filter(|check| check["ok"] == ok).count();
+    assert!(with(true.into()) > 10 && with("warning".into()) > 0);
+    assert_eq!(with(false.into()), 1, "{checks:#?}");
+
+    desk.rewrite("mode = \"enforce\"", "mode = \"enforced\"");
+    let output = desk.run(&["check", "--format", "json"]);
+    assert_eq!(code(&output), 78);
+    assert!(output.stdout.is_empty());
 }

@@ -3,6 +3,7 @@
 //! Results go to standard output, everything else to standard error.
 
 mod backup;
+mod check;
 mod completions;
 #[cfg(feature = "sim")]
 mod demo;
@@ -34,7 +35,8 @@ pub use session::{Failure, exit};
 FIRST STEPS
   goldthread demo                 watch the whole job against built-in simulators
   goldthread simulate             the same simulators, to try things by hand with curl
-  goldthread plan                 with a configuration: what would be done, writing nothing
+  goldthread check                with a configuration: does everything that it names work?
+  goldthread plan                 what would be done, writing nothing
   goldthread drift                is Okta right? every difference, with its request number
   goldthread explain PERSON       why is this person in this group, and why not in that one?
   goldthread hold list            what waits for a person's yes
@@ -92,6 +94,11 @@ enum Command {
     /// Why is this person's account as it is? Each fact with everything that speaks for and against
     /// it. Writes nothing.
     Explain(explain::Args),
+    /// Tries the configuration against both systems, and says what to put right. Writes nothing.
+    ///
+    /// The sign-ins, every field, variable, item and group that it names, and whether the
+    /// credentials can do too little or too much. Exits with 1 where something does not work.
+    Check(check::Args),
     /// Actions that wait for a person's yes: list them, release them, dismiss them.
     #[command(subcommand)]
     Hold(hold::Command),
@@ -159,6 +166,10 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Plan(args) => {
             log::log(log_format)?;
             sync::plan(&place, &args).await
+        }
+        Command::Check(args) => {
+            log::log(log_format)?;
+            check::check(&place, &args).await
         }
         Command::Explain(args) => {
             log::log(log_format)?;

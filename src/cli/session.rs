@@ -18,6 +18,11 @@ pub mod exit {
         ExitCode::SUCCESS
     }
 
+    /// It was tried and failed.
+    pub fn failed() -> ExitCode {
+        ExitCode::FAILURE
+    }
+
     /// Differences exist or remain, or somebody is needed.
     pub fn differs() -> ExitCode {
         ExitCode::from(2)

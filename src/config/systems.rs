@@ -153,9 +153,7 @@ impl Checker<'_> {
         let person_fields = self.person_fields(policy);
         let (mut variables, mut request_fields) = (BTreeSet::new(), BTreeSet::new());
         for rule in &policy.requests {
-            let expressions =
-                [&rule.when, &rule.person, &rule.groups, &rule.starts, &rule.ends, &rule.last_day];
-            for expression in expressions.into_iter().flatten() {
+            for expression in rule.expressions() {
                 variables.extend(expression.fields("variables"));
                 request_fields.extend(expression.fields("request"));
             }

@@ -288,8 +288,8 @@ impl Daemon {
     /// The wait between two cycles. Says so where ServiceNow's rule makes it longer.
     fn poll(&mut self) -> Duration {
         let configured = self.engine.config().schedule.poll;
-        let allowed = self.engine.servicenow_calls_an_hour();
-        let poll = schedule::poll(configured, allowed, self.idle_calls);
+        let budget = self.engine.servicenow_budget();
+        let poll = budget.poll(configured, self.idle_calls);
         let stretched = (poll > configured).then_some(poll);
         if stretched != self.stretched {
             self.stretched = stretched;
@@ -297,7 +297,7 @@ impl Daemon {
                 tracing::warn!(
                     "ServiceNow's rate rule leaves us {:.0} calls an hour, so the poll is every {} \
                      instead of every {}; a larger rule or servicenow.share makes it faster",
-                    allowed.unwrap_or_default(),
+                    budget.calls_an_hour().unwrap_or_default(),
                     humantime::format_duration(poll),
                     humantime::format_duration(configured)
                 );

@@ -1,17 +1,11 @@
 //! When the next cycle comes, and how much it reads. No clock here: the time is an argument.
 
-use std::time::Duration;
-
 use crate::config::Schedule;
 use crate::engine::Scope;
 use crate::model::Instant;
 
 /// A complete read that failed is tried again after this. Changes are read meanwhile.
 const FULL_AGAIN: chrono::Duration = chrono::Duration::minutes(5);
-/// The part of the calls that may go into looking, so that the rest is there for doing.
-const FOR_LOOKING: f64 = 0.75;
-/// The least that an idle cycle asks ServiceNow.
-const IDLE_CALLS: u64 = 3;
 
 /// How much the next cycle reads: everything, where the schedule says so or said so while nobody
 /// was there to do it.
@@ -39,18 +33,10 @@ pub fn next_full(schedule: &Schedule, after: Instant) -> Option<Instant> {
     schedule.full.after(&after).next().map(|at| at.with_timezone(&chrono::Utc))
 }
 
-/// The wait between two cycles: the configured one, or longer where ServiceNow allows us fewer
-/// calls an hour than it would take. `calls` is what the last idle cycle asked.
-pub fn poll(configured: Duration, calls_an_hour: Option<f64>, calls: u64) -> Duration {
-    let Some(allowed) = calls_an_hour else { return configured };
-    let allowed = (allowed * FOR_LOOKING).max(1.0);
-    #[expect(clippy::cast_precision_loss, reason = "a handful of calls")]
-    let needed = 3600.0 * calls.max(IDLE_CALLS) as f64 / allowed;
-    configured.max(Duration::from_secs_f64(needed.ceil()))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn nightly() -> Schedule {
@@ -100,16 +86,5 @@ mod tests {
         assert_eq!(scope(&nightly(), last, None, at("2026-11-23T12:00:00Z")), Scope::Full);
         let tried = last;
         assert_eq!(scope(&nightly(), last, tried, at("2026-11-23T12:00:00Z")), Scope::Full);
-    }
-
-    #[test]
-    fn the_poll_is_stretched_to_what_the_hourly_rule_leaves_us() {
-        let five = Duration::from_secs(5);
-        assert_eq!(poll(five, None, 3), five);
-        assert_eq!(poll(five, Some(10_000.0), 3), five);
-        // 3 calls a cycle, 450 of 600 an hour for looking: one cycle in 24 s.
-        assert_eq!(poll(five, Some(600.0), 3), Duration::from_secs(24));
-        assert_eq!(poll(five, Some(600.0), 6), Duration::from_secs(48));
-        assert_eq!(poll(five, Some(0.0), 3), Duration::from_hours(3));
     }
 }

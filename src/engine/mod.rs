@@ -4,6 +4,7 @@
 //! label; what it does follows from what is.
 
 mod apply;
+mod check;
 mod cycle;
 mod decide;
 mod describe;
@@ -20,6 +21,7 @@ mod surroundings;
 mod targets;
 mod writeback;
 
+pub use check::{Check, CheckReport, Found, check};
 pub use cycle::{Preview, Scope};
 pub use explain::{AccountView, Explanation, FactView, ReasonView, RequestView};
 pub use holds::{Decided, HoldReport, HoldView, Released, say, waiting};

@@ -120,11 +120,9 @@ impl Engine {
         &self.config
     }
 
-    /// Calls an hour that ServiceNow's rate rule leaves us, where it announced one.
-    pub fn servicenow_calls_an_hour(&self) -> Option<f64> {
-        let budget = self.servicenow.connection().budget();
-        #[expect(clippy::cast_precision_loss, reason = "a limit is far below 2^52")]
-        budget.limit.map(|limit| limit as f64 * budget.share)
+    /// How much of ServiceNow's rate rule is used.
+    pub fn servicenow_budget(&self) -> servicenow::Budget {
+        self.servicenow.connection().budget()
     }
 
     /// When the last complete read ended well.

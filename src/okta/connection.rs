@@ -109,7 +109,7 @@ impl Connection {
     }
 
     /// The clock of the org as of its last answer.
-    pub(super) fn org_time(&self) -> Option<DateTime<Utc>> {
+    pub fn org_time(&self) -> Option<DateTime<Utc>> {
         match self.org_time.load(Ordering::Relaxed) {
             0 => None,
             seconds => DateTime::from_timestamp(seconds, 0),
@@ -119,6 +119,12 @@ impl Connection {
     /// The scopes that Okta granted; `None` for an SSWS token or before the first call.
     pub async fn granted_scopes(&self) -> Option<Vec<String>> {
         self.sign_in.granted().await
+    }
+
+    /// Whether a token would carry this scope if it were asked for; `None` for an SSWS token, which
+    /// has what its owner may do. Asks for one and throws it away.
+    pub async fn would_get_scope(&self, scope: &str) -> Result<Option<bool>, OktaError> {
+        self.sign_in.would_get(&self.http, scope).await
     }
 
     /// The service app's client id, where this is one.

@@ -371,6 +371,29 @@ impl OktaReader {
         Ok(())
     }
 
+    /// Whether any account can be seen.
+    pub async fn sees_accounts(&self) -> Result<bool, OktaError> {
+        const OPERATION: &str = "list one account";
+        let url = self.connection.url(&["api", "v1", "users"], &[("limit", "1")]);
+        match self.connection.read(OPERATION, url).await?.as_array() {
+            Some(accounts) => Ok(!accounts.is_empty()),
+            None => Err(unbelievable(OPERATION, "a list was expected")),
+        }
+    }
+
+    /// The administrator roles that we have, by their types such as `SUPER_ADMIN`; `None` where
+    /// they cannot be read. Okta's management API: a custom role is of type `CUSTOM`.
+    pub async fn own_roles(&self, own: &Identity) -> Result<Option<Vec<String>>, OktaError> {
+        const OPERATION: &str = "read our own admin roles";
+        let segments = match own {
+            Identity::Account(account) => ["api", "v1", "users", account.id.as_str(), "roles"],
+            Identity::App(client_id) => ["oauth2", "v1", "clients", client_id, "roles"],
+        };
+        let roles = self.roles_at(OPERATION, &segments).await?;
+        let kind = |role: &serde_json::Value| role["type"].as_str().unwrap_or("").to_owned();
+        Ok(roles.map(|roles| roles.iter().map(kind).collect()))
+    }
+
     /// Whether an account holds an Okta administrator role, by itself or through a group; `None`
     /// where that cannot be read. Okta's management API: roles that come through a group are
     /// listed with `assignmentType` `GROUP`, and the scope is `okta.roles.read`.
@@ -389,12 +412,18 @@ impl OktaReader {
         family: &str,
         id: &str,
     ) -> Result<Option<bool>, OktaError> {
-        let url = self.connection.url(&["api", "v1", family, id, "roles"], &[]);
-        match self.connection.read(operation, url).await {
-            Ok(value) => match value.as_array() {
-                Some(roles) => Ok(Some(!roles.is_empty())),
-                None => Err(unbelievable(operation, "a list was expected")),
-            },
+        let roles = self.roles_at(operation, &["api", "v1", family, id, "roles"]).await?;
+        Ok(roles.map(|roles| !roles.is_empty()))
+    }
+
+    async fn roles_at(
+        &self,
+        operation: &'static str,
+        segments: &[&str],
+    ) -> Result<Option<Vec<serde_json::Value>>, OktaError> {
+        match self.connection.read(operation, self.connection.url(segments, &[])).await {
+            Ok(serde_json::Value::Array(roles)) => Ok(Some(roles)),
+            Ok(_) => Err(unbelievable(operation, "a list was expected")),
             Err(error) if error.is_transient() => Err(error),
             Err(OktaError::Forbidden(_) | OktaError::NotFound(_) | OktaError::Refused(_)) => {
                 Ok(None)

@@ -174,6 +174,15 @@ impl SignIn {
         let token = state.token.as_ref()?;
         Some(token.scope.split_whitespace().map(str::to_owned).collect())
     }
+
+    /// Whether a token would carry this scope if it were asked for; `None` for an SSWS token, which
+    /// carries none.
+    pub async fn would_get(&self, http: &Http, scope: &str) -> Result<Option<bool>, OktaError> {
+        match self {
+            Self::Token(_) => Ok(None),
+            Self::App(app) => app.would_get(http, scope).await.map(Some),
+        }
+    }
 }
 
 impl App {
@@ -200,7 +209,8 @@ impl App {
     async fn fetch(&self, state: &mut State, http: &Http) -> Result<Token, OktaError> {
         let mut nonce_tried = false;
         loop {
-            let answer = self.request(state, http).await?;
+            let scopes = [&[self.scopes], BESIDES[state.refused_scopes]].concat().join(" ");
+            let answer = self.request(state, http, &scopes).await?;
             if answer.is_success() {
                 return read_token(&answer);
             }
@@ -222,7 +232,27 @@ impl App {
         }
     }
 
-    async fn request(&self, state: &State, http: &Http) -> Result<Answer, OktaError> {
+    /// Whether the app would get this scope if it asked.
+    async fn would_get(&self, http: &Http, scope: &str) -> Result<bool, OktaError> {
+        let mut state = self.state.lock().await;
+        let mut nonce_tried = false;
+        loop {
+            let answer = self.request(&state, http, scope).await?;
+            let denied = denied(&answer);
+            let nonce = answer.header("dpop-nonce").map(str::to_owned);
+            match denied.error.as_str() {
+                _ if answer.is_success() => return read_token(&answer).map(|_| true),
+                "use_dpop_nonce" if nonce.is_some() && !nonce_tried => {
+                    nonce_tried = true;
+                    state.nonce = nonce;
+                }
+                "invalid_scope" | "consent_required" => return Ok(false),
+                _ => return Err(self.refused(&answer, &denied)),
+            }
+        }
+    }
+
+    async fn request(&self, state: &State, http: &Http, scopes: &str) -> Result<Answer, OktaError> {
         let now = chrono::Utc::now().timestamp() - dpop::BACKDATE_SECONDS;
         let mut header = Map::new();
         if let Some(kid) = self.key.kid() {
@@ -237,13 +267,12 @@ impl App {
             "jti": unique()?,
         });
         let assertion = self.key.sign(header, &claims)?;
-        let scope = [&[self.scopes], BESIDES[state.refused_scopes]].concat().join(" ");
         let mut call = Call::new(Method::POST, self.endpoint.clone())
             .header("accept", "application/json")
             .header("content-type", "application/x-www-form-urlencoded");
         call.body = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", "client_credentials")
-            .append_pair("scope", &scope)
+            .append_pair("scope", scopes)
             .append_pair(
                 "client_assertion_type",
                 "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",

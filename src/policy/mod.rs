@@ -75,6 +75,14 @@ pub struct RequestRule {
     pub observe: bool,
 }
 
+impl RequestRule {
+    /// Everything in it that is evaluated.
+    pub fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        let Self { when, person, groups, starts, ends, last_day, .. } = self;
+        [when, person, groups, starts, ends, last_day].into_iter().flatten()
+    }
+}
+
 /// A customer's table that catalog variables refer to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lookup {

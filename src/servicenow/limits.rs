@@ -21,6 +21,29 @@ pub struct Budget {
     pub used: u64,
 }
 
+/// The part of the calls that may go into looking, so that the rest is there for doing.
+const FOR_LOOKING: f64 = 0.75;
+/// The least that an idle cycle asks.
+const IDLE_CALLS: u64 = 3;
+
+impl Budget {
+    /// Calls an hour that the rule leaves us, where the instance announced one.
+    #[expect(clippy::cast_precision_loss, reason = "a limit is far below 2^52")]
+    pub fn calls_an_hour(&self) -> Option<f64> {
+        self.limit.map(|limit| limit as f64 * self.share)
+    }
+
+    /// The wait between two looks at what changed: the configured one, or longer where the rule
+    /// leaves us fewer calls than it would take. `calls` is what one look costs.
+    pub fn poll(&self, configured: Duration, calls: u64) -> Duration {
+        let Some(allowed) = self.calls_an_hour() else { return configured };
+        let allowed = (allowed * FOR_LOOKING).max(1.0);
+        #[expect(clippy::cast_precision_loss, reason = "a handful of calls")]
+        let needed = 3600.0 * calls.max(IDLE_CALLS) as f64 / allowed;
+        configured.max(Duration::from_secs_f64(needed.ceil()))
+    }
+}
+
 /// Counts calls and says when the next may be made. Times are seconds since 1970.
 #[derive(Debug, Clone)]
 pub(super) struct Pacer {
@@ -113,6 +136,20 @@ fn seconds(count: i64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_poll_is_stretched_to_what_the_hourly_rule_leaves_us() {
+        let five = Duration::from_secs(5);
+        let half_of =
+            |limit| Budget { bucket: String::new(), limit, share: 0.5, used: 0 }.poll(five, 3);
+        assert_eq!(half_of(None), five);
+        assert_eq!(half_of(Some(20_000)), five);
+        // 3 calls a look, 450 of 600 an hour for looking: one look in 24 s.
+        assert_eq!(half_of(Some(1200)), Duration::from_secs(24));
+        assert_eq!(half_of(Some(0)), Duration::from_hours(3));
+        let six = Budget { bucket: String::new(), limit: Some(1200), share: 0.5, used: 0 };
+        assert_eq!(six.poll(five, 6), Duration::from_secs(48));
+    }
 
     const NINE: i64 = 9 * HOUR;
 

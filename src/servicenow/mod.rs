@@ -13,6 +13,7 @@ use crate::http::Patience;
 use crate::model::Instant;
 
 mod catalog;
+mod inspect;
 mod people;
 mod probe;
 mod requests;
@@ -33,6 +34,7 @@ mod tests;
 pub use catalog::{Item, Task};
 pub use connection::Connection;
 pub use error::{BoxError, ServiceNowError};
+pub use inspect::Sample;
 pub use limits::Budget;
 pub use paging::{CompleteRead, SetAside};
 pub use people::{Lookup, ServiceNowReader};

@@ -160,7 +160,7 @@ impl ServiceNowReader {
     }
 
     /// What is asked for: that, and what identifies and checks the row.
-    fn person_fields(&self) -> BTreeSet<String> {
+    pub(super) fn person_fields(&self) -> BTreeSet<String> {
         let mut fields = self.kept_fields();
         fields.extend(paging::names(["sys_id", "sys_updated_on", "sys_mod_count"]));
         fields.extend(self.connection.users().fields());

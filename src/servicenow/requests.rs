@@ -121,7 +121,7 @@ impl ServiceNowReader {
         }))
     }
 
-    fn request_fields(&self) -> BTreeSet<String> {
+    pub(super) fn request_fields(&self) -> BTreeSet<String> {
         let settings = self.connection.settings();
         let mut fields = paging::names(FIELDS);
         fields.extend(settings.variables.iter().map(|name| format!("variables.{name}")));
@@ -207,13 +207,15 @@ fn state(row: &Record, state_done: &str) -> RequestState {
 
 /// Fields that a row may be believed without: a variable that its item does not define, the item's
 /// own `requested_for` on old releases, and the order's fields while there is no order.
-fn may_lack(row: &Record, field: &str) -> bool {
+pub(super) fn may_lack(row: &Record, field: &str) -> bool {
     field == "requested_for"
         || field.starts_with("variables.")
         || (field.starts_with("request.") && row.get("request").is_some_and(String::is_empty))
 }
 
-fn items_filter<'a>(ids: impl Iterator<Item = &'a SysId>) -> Result<Filter, ServiceNowError> {
+pub(super) fn items_filter<'a>(
+    ids: impl Iterator<Item = &'a SysId>,
+) -> Result<Filter, ServiceNowError> {
     let unusable = |why: String| ServiceNowError::Unresolved {
         why: format!("a catalog item's sys_id cannot stand in a query: {why}"),
     };

@@ -13,7 +13,7 @@ use goldthread::engine::{
 };
 use goldthread::sim::clock::Clock;
 use goldthread::sim::company::Person;
-use goldthread::sim::okta::{Account, Status};
+use goldthread::sim::okta::{Account, PublicKey, ServiceApp, Status};
 use goldthread::sim::servicenow::Ordered;
 use goldthread::sim::stage::{OKTA_TOKEN, Stage};
 use goldthread::store::{Said, Which, Word};
@@ -140,6 +140,41 @@ impl Bed {
                 Engine::looking(self.load(), self.clock(), Arc::new(|_, _| {})).unwrap();
             engine.drift(false, None, None).await.unwrap()
         })
+    }
+
+    /// What `goldthread check` finds.
+    pub fn check(&self) -> engine::CheckReport {
+        run(engine::check(self.load(), self.clock(), &mut |_| {}))
+    }
+
+    /// The same on a machine whose clock says this.
+    pub fn check_at(&self, now: chrono::DateTime<chrono::Utc>) -> engine::CheckReport {
+        run(engine::check(self.load(), Arc::new(move || now), &mut |_| {}))
+    }
+
+    /// Signs in to Okta as a service app with these scopes and admin roles from now on.
+    pub fn with_app(mut self, scopes: &[&str], roles: &[&str]) -> Self {
+        let (pem, key) = PublicKey::pair().unwrap();
+        std::fs::write(self.folder.path().join("okta-key"), pem).unwrap();
+        // What an app signs carries this machine's time.
+        self.stage.clock.freeze(chrono::Utc::now());
+        self.keep_token();
+        let owned = |name: &&str| (*name).to_owned();
+        self.stage.okta.register_app(ServiceApp {
+            client_id: "0oagoldthread".to_owned(),
+            name: "Goldthread".to_owned(),
+            keys: vec![key],
+            dpop: true,
+            scopes: scopes.iter().map(owned).collect(),
+            roles: roles.iter().map(owned).collect(),
+        });
+        let app = "auth = { kind = \"service-app\", client_id = \"0oagoldthread\", \
+                   key = \"file:okta-key\", dpop = true }";
+        let token = self.text.lines().find(|line| line.contains("kind = \"token\""));
+        if let Some(token) = token.map(str::to_owned) {
+            self.reconfigure(&token, app);
+        }
+        self
     }
 
     /// Why somebody's account is as it is.

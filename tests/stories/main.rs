@@ -4,6 +4,7 @@
 mod bed;
 
 mod access;
+mod check;
 mod correlate;
 mod explain;
 mod guards;

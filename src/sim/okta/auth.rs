@@ -377,6 +377,26 @@ fn claims_of(token: &str) -> Option<Value> {
 }
 
 impl PublicKey {
+    /// A new key pair, as Okta's console makes one: the private half as PEM, and the public half.
+    pub fn pair() -> Result<(String, Self), String> {
+        use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+        use pkcs8::{LineEnding, SecretDocument};
+        let failed = |what: &dyn std::fmt::Display| format!("no key: {what}");
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
+            .map_err(|error| failed(&error))?;
+        let der = pair.to_pkcs8v1().map_err(|error| failed(&error))?;
+        let document = SecretDocument::try_from(der.as_ref()).map_err(|error| failed(&error))?;
+        let pem = document
+            .to_pem("PRIVATE KEY", LineEnding::LF)
+            .map_err(|error| failed(&error))?
+            .to_string();
+        // A point without compression: a mark, then x and y.
+        let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
+        let [x, y] = [x, y].map(|part| URL_SAFE_NO_PAD.encode(part));
+        let jwk = json!({"kty": "EC", "crv": "P-256", "alg": "ES256", "x": x, "y": y});
+        Ok((pem, Self::from_jwk(&jwk)?))
+    }
+
     /// From a JWK (RSA, or EC on P-256 or P-384), with the `kid` in it or else an empty one.
     pub fn from_jwk(jwk: &Value) -> Result<Self, String> {
         let parsed: Jwk = serde_json::from_value(jwk.clone()).map_err(|it| it.to_string())?;

@@ -67,6 +67,8 @@ const TABLES: &[(&str, &str, &str)] = &[
          internal_integration_user? identity_type last_login_time@ failed_attempts# \
          password_needs_reset? u_hire_date u_worker_type",
     ),
+    ("sys_user_role", "name", "name description suffix"),
+    ("sys_user_has_role", "user", "user>sys_user role>sys_user_role inherited? state"),
     (
         "sys_user_group",
         "name",
