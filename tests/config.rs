@@ -222,3 +222,23 @@ fn the_file_is_the_named_one_the_instances_or_the_usual_one() {
     assert_eq!(path(None, None, &environment).unwrap(), Path::new("/tmp/g.toml"));
     assert_eq!(path(Some(Path::new("x.toml")), None, &environment).unwrap(), Path::new("x.toml"));
 }
+
+#[test]
+fn the_store_is_where_the_unit_keeps_it_unless_it_is_named() {
+    let store = |text: &str, instance: Option<&str>, environment: &Environment| {
+        let path = Path::new("/etc/goldthread/config.toml");
+        parse(text, path, instance, environment).unwrap().store.path
+    };
+    let shell = environment();
+    let usual = Path::new("/var/lib/goldthread/goldthread.db");
+    assert_eq!(store(LEAST, None, &shell), usual);
+    let emea = Path::new("/var/lib/goldthread-emea/goldthread.db");
+    assert_eq!(store(LEAST, Some("emea"), &shell), emea);
+
+    let mut unit = environment();
+    unit.variables.insert("STATE_DIRECTORY".to_owned(), "/var/lib/gt:/var/lib/other".to_owned());
+    assert_eq!(store(LEAST, Some("emea"), &unit), Path::new("/var/lib/gt/goldthread.db"));
+
+    let named = format!("{LEAST}[store]\npath = \"here.db\"\n");
+    assert_eq!(store(&named, Some("emea"), &unit), Path::new("/etc/goldthread/here.db"));
+}
