@@ -240,6 +240,7 @@ impl Daemon {
         if *scope == Scope::Full {
             self.full_tried = Some((self.clock)());
         }
+        let begun = tokio::time::Instant::now();
         let Some(ended) = self.cycle(scope).await else { return Ok(()) };
         match ended {
             Ok(report) => {
@@ -252,7 +253,7 @@ impl Daemon {
                     self.idle_calls = report.calls.servicenow;
                 }
                 self.shown.metrics.cycle(&report);
-                self.wait = self.poll();
+                self.wait = schedule::rest(self.poll(), begun.elapsed());
             }
             Err(error) => {
                 let Some(side) = error.side() else { return Err(error.into()) };
@@ -285,7 +286,7 @@ impl Daemon {
         }
     }
 
-    /// The wait between two cycles. Says so where ServiceNow's rule makes it longer.
+    /// From one look to the next. Says so where ServiceNow's rule makes it longer.
     fn poll(&mut self) -> Duration {
         let configured = self.engine.config().schedule.poll;
         let budget = self.engine.servicenow_budget();

@@ -1,5 +1,7 @@
 //! When the next cycle comes, and how much it reads. No clock here: the time is an argument.
 
+use std::time::Duration;
+
 use crate::config::Schedule;
 use crate::engine::Scope;
 use crate::model::Instant;
@@ -33,10 +35,14 @@ pub fn next_full(schedule: &Schedule, after: Instant) -> Option<Instant> {
     schedule.full.after(&after).next().map(|at| at.with_timezone(&chrono::Utc))
 }
 
+/// How long to rest after a look that took so long: looks begin `poll` apart, and a slow side gets
+/// a breath all the same.
+pub fn rest(poll: Duration, took: Duration) -> Duration {
+    poll.saturating_sub(took).max(poll / 4)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn nightly() -> Schedule {
@@ -86,5 +92,14 @@ mod tests {
         assert_eq!(scope(&nightly(), last, None, at("2026-11-23T12:00:00Z")), Scope::Full);
         let tried = last;
         assert_eq!(scope(&nightly(), last, tried, at("2026-11-23T12:00:00Z")), Scope::Full);
+    }
+
+    #[test]
+    fn looks_begin_a_poll_apart_and_a_slow_side_gets_a_breath() {
+        let (ms, poll) = (Duration::from_millis, Duration::from_secs(1));
+        assert_eq!(rest(poll, ms(0)), ms(1000));
+        assert_eq!(rest(poll, ms(300)), ms(700));
+        assert_eq!(rest(poll, ms(900)), ms(250));
+        assert_eq!(rest(poll, Duration::from_mins(10)), ms(250));
     }
 }
