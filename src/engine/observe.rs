@@ -12,7 +12,7 @@ use crate::model::{AccountId, GroupId, Instant, SysId};
 use crate::okta::OktaError;
 use crate::policy::desire::identify;
 use crate::reconcile::guard::implausible_read;
-use crate::servicenow::{Lookup, Window};
+use crate::servicenow::{Lookup, ServiceNowError, Window};
 use crate::store::StoreError;
 
 /// How far before the watermark a window starts: transactions commit late, and clocks differ.
@@ -179,6 +179,15 @@ impl Engine {
 
         self.read_people(None, cycle).await?;
         let count = self.store.people_seen(cycle)?;
+        if count == 0 && self.store.believed_people()?.is_some_and(|before| before > 0) {
+            return Err(ServiceNowError::Unbelievable {
+                operation: "reading people".to_owned(),
+                why: "nobody at all came, and there were people before: is `servicenow.users` \
+                      right, and may the account still read them?"
+                    .to_owned(),
+            }
+            .into());
+        }
         let implausible = self.implausible(count, cycle)?;
         // It stands until a complete read is believed again.
         self.store.set_meta("implausible", implausible.as_deref().unwrap_or(""))?;
@@ -248,7 +257,8 @@ impl Engine {
         for anomaly in &read.set_aside {
             tracing::warn!(
                 sys_id = anomaly.sys_id,
-                "a row of sys_user was set aside: {}",
+                "the row {} of sys_user was set aside: {}",
+                anomaly.sys_id,
                 anomaly.why
             );
         }
@@ -306,6 +316,7 @@ impl Engine {
             .await?;
         for anomaly in &read.set_aside {
             tracing::warn!(
+                sys_id = anomaly.sys_id,
                 "the row {} of sc_req_item was set aside: {}",
                 anomaly.sys_id,
                 anomaly.why
@@ -320,6 +331,8 @@ impl Engine {
             Lookup::Found(found) | Lookup::Outside(found) => {
                 self.store.keep_people(&[found], cycle)?;
             }
+            // It was set aside, and named, when the list was read: what it said last stands.
+            Lookup::Unusable(_) => {}
             Lookup::Absent => {
                 self.store.note_absence(id)?;
             }

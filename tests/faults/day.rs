@@ -24,9 +24,9 @@ pub struct Day {
     pub edited: Person,
     pub requests: [Ordered; 3],
     /// Every account as it was in the morning.
-    morning: BTreeMap<String, Account>,
-    mails: usize,
-    program: Program,
+    pub morning: BTreeMap<String, Account>,
+    pub mails: usize,
+    pub program: Program,
 }
 
 impl Day {
@@ -69,6 +69,69 @@ impl Day {
     /// One cycle.
     pub fn sync(&mut self, scope: &Scope) -> Result<CycleReport, EngineError> {
         self.program.sync(&self.bed, scope)
+    }
+
+    /// Everything that is wrong with how a cycle among faults went, and with what came of it once
+    /// they were over.
+    pub fn survive(&mut self, scope: &Scope) -> Vec<String> {
+        let outcome = self.sync(scope);
+        let everything = *scope == Scope::Full;
+        let mut problems = Vec::new();
+        match &outcome {
+            Ok(report) if report.needs_attention() => {}
+            Ok(_) => {
+                let mut left = self.undone();
+                if everything {
+                    left.extend(self.unrepaired());
+                }
+                let left = left.into_iter();
+                problems.extend(left.map(|it| format!("it said all was well, but {it}")));
+            }
+            Err(error) => {
+                let text = error.to_string();
+                if !text.contains("Okta") && !text.contains("ServiceNow") {
+                    problems.push(format!("the error does not say which side: {text}"));
+                }
+            }
+        }
+        problems.extend(self.wrong().into_iter().map(|it| format!("after the fault, {it}")));
+        self.clear_faults();
+        problems.extend(self.make_up());
+        if !problems.is_empty() {
+            problems.push(format!("(the cycle ended with {:.3000})", format!("{outcome:?}")));
+        }
+        problems
+    }
+
+    /// What is left to complain of when nothing is wrong any more.
+    fn make_up(&mut self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for scope in [Scope::Changes, Scope::Changes, Scope::Full] {
+            if scope == Scope::Full {
+                // Nobody waits for the complete read of the night.
+                let left = self.undone().into_iter();
+                problems.extend(left.map(|it| format!("only a full cycle makes up for it: {it}")));
+            }
+            if let Err(error) = self.sync(&scope) {
+                problems.push(format!("a later {scope:?} failed: {error}"));
+            }
+        }
+        let left = [self.undone(), self.unrepaired(), self.wrong()].concat();
+        problems.extend(left.into_iter().map(|it| format!("in the end, {it}")));
+        self.bed.forget_calls();
+        for scope in [Scope::Changes, Scope::Full] {
+            match self.sync(&scope) {
+                Ok(report) if !report.needs_attention() => {}
+                Ok(report) => {
+                    let summary = report.summary;
+                    problems.push(format!("an idle {scope:?} is not at rest: {summary:?}"));
+                }
+                Err(error) => problems.push(format!("an idle {scope:?} failed: {error}")),
+            }
+        }
+        let wrote = self.bed.writes().into_iter();
+        problems.extend(wrote.map(|it| format!("an idle cycle wrote: {it}")));
+        problems
     }
 
     /// The faults on the way to Okta, or to ServiceNow.
@@ -201,14 +264,14 @@ impl Day {
 }
 
 /// The program, just started, as one that does not wait long.
-struct Program {
+pub struct Program {
     runtime: tokio::runtime::Runtime,
     engine: Engine,
     hands: Hands,
 }
 
 impl Program {
-    fn start(bed: &Bed) -> Self {
+    pub fn start(bed: &Bed) -> Self {
         let mut config = config::load(&bed.write_config(), None, &Environment::default()).unwrap();
         let patience = Patience {
             attempts: 3,
@@ -225,7 +288,8 @@ impl Program {
         Self { runtime, engine, hands }
     }
 
-    fn sync(&mut self, bed: &Bed, scope: &Scope) -> Result<CycleReport, EngineError> {
+    /// One cycle.
+    pub fn sync(&mut self, bed: &Bed, scope: &Scope) -> Result<CycleReport, EngineError> {
         bed.pass("1s");
         self.runtime.block_on(self.engine.cycle(&self.hands, scope))
     }

@@ -7,4 +7,5 @@ mod believing;
 #[path = "../stories/bed.rs"]
 mod bed;
 mod day;
+mod field;
 mod matrix;

@@ -139,56 +139,9 @@ fn run(case: &Case) -> Vec<String> {
         faults.on("*", "", fault.clone()).after(case.call.place);
     }
     let before = faults.hits();
-    let outcome = day.sync(&case.scope);
-    let mut problems = Vec::new();
+    let mut problems = day.survive(&case.scope);
     if day.faults(case.call.system == System::Okta).hits() == before {
         problems.push("the fault met no call".to_owned());
-    }
-    let everything = case.scope == Scope::Full;
-    match &outcome {
-        Ok(report) if report.needs_attention() => {}
-        Ok(_) => {
-            let mut left = day.undone();
-            if everything {
-                left.extend(day.unrepaired());
-            }
-            problems.extend(left.into_iter().map(|it| format!("it said all was well, but {it}")));
-        }
-        Err(error) => {
-            let text = error.to_string();
-            if !text.contains("Okta") && !text.contains("ServiceNow") {
-                problems.push(format!("the error does not say which side: {text}"));
-            }
-        }
-    }
-    problems.extend(day.wrong().into_iter().map(|it| format!("after the fault, {it}")));
-
-    day.clear_faults();
-    for scope in [Scope::Changes, Scope::Changes, Scope::Full] {
-        if scope == Scope::Full {
-            // Nobody waits for the complete read of the night.
-            let left = day.undone().into_iter();
-            problems.extend(left.map(|it| format!("only a full cycle makes up for it: {it}")));
-        }
-        if let Err(error) = day.sync(&scope) {
-            problems.push(format!("a later {scope:?} failed: {error}"));
-        }
-    }
-    let left = [day.undone(), day.unrepaired(), day.wrong()].concat();
-    problems.extend(left.into_iter().map(|it| format!("in the end, {it}")));
-    day.bed.forget_calls();
-    for scope in [Scope::Changes, Scope::Full] {
-        match day.sync(&scope) {
-            Ok(report) if !report.needs_attention() => {}
-            Ok(report) => {
-                problems.push(format!("an idle {scope:?} is not at rest: {:?}", report.summary));
-            }
-            Err(error) => problems.push(format!("an idle {scope:?} failed: {error}")),
-        }
-    }
-    problems.extend(day.bed.writes().into_iter().map(|it| format!("an idle cycle wrote: {it}")));
-    if !problems.is_empty() {
-        problems.push(format!("(the cycle ended with {:.3000})", format!("{outcome:?}")));
     }
     problems
 }

@@ -232,8 +232,7 @@ impl App for Okta {
         let seconds = reset_after_seconds.and_then(|it| i64::try_from(it).ok());
         let mut response = self.refusal(429, &Problem::new("E0000047"), seconds.unwrap_or(60));
         if seconds.is_none() {
-            let about_limits =
-                |name: &str| name.to_ascii_lowercase().starts_with("x-rate-limit-");
+            let about_limits = |name: &str| name.to_ascii_lowercase().starts_with("x-rate-limit-");
             response.headers.retain(|(name, _)| !about_limits(name));
         }
         response
