@@ -8,7 +8,7 @@ use std::str::FromStr;
 use super::cycle::{Scope, UNDECIDED};
 use super::report::Calls;
 use super::{Engine, EngineError};
-use crate::model::{AccountId, GroupId, Instant, SysId};
+use crate::model::{AccountId, AccountStatus, GroupId, GroupKind, Instant, SysId};
 use crate::okta::OktaError;
 use crate::policy::desire::identify;
 use crate::reconcile::guard::implausible_read;
@@ -376,7 +376,14 @@ impl Engine {
         let listing = self.okta.groups().await?;
         self.store.keep_groups(&listing.groups, cycle)?;
         (self.progress)("groups", listing.groups.len());
-        Ok(())
+        // Okta announces no count: with a page that was skipped, what is known of its groups would
+        // go, and who was given one for a time would later be found in it as if from the start.
+        for id in self.store.managed_groups_unseen(cycle)? {
+            if let Some(group) = self.okta.group(&id).await? {
+                self.store.keep_group(&group, cycle)?;
+            }
+        }
+        Ok(self.store.forget_groups_unseen(cycle)?)
     }
 
     async fn read_members(&self, group: &GroupId) -> Result<(), EngineError> {
@@ -460,8 +467,24 @@ impl Engine {
         self.store.keep_accounts(std::slice::from_ref(&account), keys, cycle)?;
         let groups: Vec<GroupId> =
             self.okta.groups_of(id).await?.into_iter().map(|group| group.id).collect();
+        if groups.is_empty()
+            && account.status != AccountStatus::Deprovisioned
+            && self.sees_everyone()?
+        {
+            return Err(OktaError::Unbelievable {
+                operation: "list the groups of an account",
+                why: format!("{id} is in no group, not even in Everyone: the credentials have probably lost an admin role"),
+            }.into());
+        }
         self.store.keep_groups_of(id, &groups)?;
         Ok(())
+    }
+
+    /// Whether the group that every account belongs to is among those that we may see. Okta
+    /// reference: a role that is scoped to some groups may hide it.
+    fn sees_everyone(&self) -> Result<bool, StoreError> {
+        let named = self.store.groups_called("Everyone")?;
+        Ok(named.iter().any(|group| group.kind == GroupKind::BuiltIn))
     }
 
     async fn find_person(&self, text: &str, cycle: i64) -> Result<SysId, EngineError> {

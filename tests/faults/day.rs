@@ -32,8 +32,13 @@ pub struct Day {
 impl Day {
     /// Both systems agree, one join is done; then everything else comes at once.
     pub fn new() -> Self {
+        Self::of(Bed::of(40))
+    }
+
+    /// The same at another company.
+    pub fn of(bed: Bed) -> Self {
         // Small pages, so that lists have several.
-        let bed = Bed::of(40).configure("[servicenow]\n", "[servicenow]\npage_size = 15\n");
+        let bed = bed.configure("[servicenow]\n", "[servicenow]\npage_size = 15\n");
         bed.stage.okta.switch(|it| it.index_lag = Duration::from_secs(3));
         let (edited, joiner) = (bed.newcomer(0), bed.newcomer(1));
         let (granted, leaver) = (bed.employee(2), bed.employee(3));
@@ -280,10 +285,8 @@ impl Program {
         };
         config.okta.patience = patience;
         config.servicenow.patience = patience;
-        let clock = bed.stage.clock.clone();
-        let clock: goldthread::engine::Clock = Arc::new(move || clock.now());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let started = Engine::acting(Arc::new(config), "a test", clock, Arc::new(|_, _| {}));
+        let started = Engine::acting(Arc::new(config), "a test", bed.clock(), Arc::new(|_, _| {}));
         let (engine, hands) = started.unwrap();
         Self { runtime, engine, hands }
     }

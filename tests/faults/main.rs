@@ -8,4 +8,5 @@ mod believing;
 mod bed;
 mod day;
 mod field;
+mod lists;
 mod matrix;
