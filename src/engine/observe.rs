@@ -110,8 +110,15 @@ impl Engine {
             self.store.look_again(&person, now)?;
         }
         self.observe_okta_changes(cycle).await?;
-        self.store.set_watermark(until)?;
+        self.store.set_watermark(until.min(now))?;
         Ok(())
+    }
+
+    /// Up to when Okta is known, where it was asked at `asked` by our clock. Of two clocks the one
+    /// that is behind is taken, here and for ServiceNow: what is then read twice does no harm, and
+    /// what lies before a watermark of tomorrow is never read.
+    fn okta_clock(&self, asked: Instant) -> Instant {
+        self.okta.now().map_or(asked, |okta| okta.min(asked))
     }
 
     /// Whether names that were not found are looked up again: a group that is made in Okta changes
@@ -133,7 +140,9 @@ impl Engine {
         let since = self.store.okta_watermark()?.unwrap_or(now) - OKTA_OVERLAP;
         let keys = self.account_keys();
         let mut changed = BTreeSet::new();
-        for account in self.okta.accounts_changed_since(since).await? {
+        let accounts = self.okta.accounts_changed_since(since).await?;
+        let until = self.okta_clock(now);
+        for account in accounts {
             if self.store.account(&account.id)?.as_ref() != Some(&account) {
                 changed.insert(account.id.clone());
                 self.store.keep_accounts(&[account], &keys, cycle)?;
@@ -160,7 +169,7 @@ impl Engine {
         for (seen, at) in looked {
             self.store.set_meta(&seen, &at)?;
         }
-        self.store.set_okta_watermark(now)?;
+        self.store.set_okta_watermark(until)?;
         Ok(())
     }
 
@@ -174,6 +183,7 @@ impl Engine {
         self.release_admins().await?;
         self.check_items().await?;
         self.read_groups(cycle).await?;
+        let okta_until = self.okta_clock(began);
         self.pin_groups()?;
         self.read_schema().await?;
 
@@ -205,8 +215,8 @@ impl Engine {
         for group in groups {
             self.read_members(&group).await?;
         }
-        self.store.set_watermark(until)?;
-        self.store.set_okta_watermark(began)?;
+        self.store.set_watermark(until.min(began))?;
+        self.store.set_okta_watermark(okta_until)?;
         Ok(Observed {
             people: self.store.everybody()?,
             fresh: false,

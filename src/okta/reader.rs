@@ -76,6 +76,11 @@ impl OktaReader {
         &self.connection
     }
 
+    /// The clock of the org, as its last answer said. `None` before the first one.
+    pub fn now(&self) -> Option<Instant> {
+        self.connection.org_time()
+    }
+
     /// Reads all accounts, page by page.
     ///
     /// Okta reference: the plain list leaves out deactivated accounts, so they are listed

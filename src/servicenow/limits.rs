@@ -45,7 +45,8 @@ impl Pacer {
     /// The first half of our share is free, so that a burst is answered at once. The second half
     /// is spread over what is left of the hour; when it is used up, the next hour is waited for.
     pub fn wait(&self, now: i64) -> Duration {
-        let denied = self.denied_until - now;
+        // Further away than any refusal reaches: the clock was set back since.
+        let denied = Some(self.denied_until - now).filter(|wait| *wait <= HOUR).unwrap_or(0);
         seconds(denied.max(self.spread(now)))
     }
 
@@ -94,10 +95,11 @@ impl Pacer {
         self.learned_in = now / HOUR;
     }
 
-    /// The instance refused a call and said for how long.
+    /// The instance refused a call and said for how long. Rules are for a clock hour: longer is
+    /// nonsense, and must not keep us away for good.
     pub fn denied(&mut self, wait: Duration, now: i64) {
-        let until = now.saturating_add(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX));
-        self.denied_until = self.denied_until.max(until);
+        let seconds = i64::try_from(wait.as_secs()).unwrap_or(HOUR).min(HOUR);
+        self.denied_until = self.denied_until.max(now.saturating_add(seconds));
     }
 
     pub fn budget(&self, now: i64) -> Budget {
@@ -176,5 +178,14 @@ mod tests {
         let mut pacer = Pacer::new(0.5);
         pacer.denied(Duration::from_secs(30), NINE);
         assert_eq!(pacer.wait(NINE + 10), Duration::from_secs(20));
+    }
+
+    #[test]
+    fn no_refusal_and_no_clock_that_is_set_back_keeps_us_away_for_good() {
+        let mut pacer = Pacer::new(0.5);
+        pacer.denied(Duration::MAX, NINE);
+        assert_eq!(pacer.wait(NINE), Duration::from_hours(1));
+        assert_eq!(pacer.wait(NINE + HOUR), Duration::ZERO);
+        assert_eq!(pacer.wait(NINE - 24 * HOUR), Duration::ZERO);
     }
 }

@@ -225,6 +225,52 @@ fn clocks_that_differ_delay_nothing_and_lose_nothing() {
 }
 
 #[test]
+fn changes_are_seen_though_a_clock_is_an_hour_off() {
+    for (okta, ours) in [(3600, 0), (-3600, 0), (0, 3600), (0, -3600), (-3600, 3600)] {
+        let bed = Bed::with_clocks(40, 7, okta, ours);
+        let (joiner, employee) = (bed.newcomer(0), bed.employee(0));
+        let join = bed.join(&joiner, &["app-jira"]);
+        bed.sync();
+        bed.pass("10m");
+        bed.sync();
+        let id = bed.account(&joiner).expect("an account").id;
+        bed.stage.okta.remove_member(&bed.okta_group("app-jira"), &id);
+        bed.stage.okta.set_profile(&id, &json!({"department": "Elsewhere"}));
+        let leave = bed.leave(&employee);
+        let report = bed.sync();
+        assert!(!report.full);
+        let told = format!("Okta {okta} s and we {ours} s ahead");
+        assert_eq!(bed.account_of(&id).text("department"), joiner.department, "{told}");
+        assert!(bed.is_in(&joiner, "app-jira"), "{told}");
+        assert_eq!((bed.state(&join).as_str(), bed.state(&leave).as_str()), ("3", "3"), "{told}");
+    }
+}
+
+#[test]
+fn an_answer_from_the_year_9999_makes_nobody_blind() {
+    let bed = Bed::of(40);
+    bed.sync_full();
+    for (scope, place) in [(Scope::Changes, 0), (Scope::Full, 1)] {
+        let late = Fault::altered(|mut answer| {
+            answer.headers.retain(|(name, _)| name != "Date");
+            answer.with_header("Date", "Fri, 31 Dec 9999 23:59:59 GMT")
+        });
+        for faults in [&*bed.stage.servicenow_faults, bed.stage.okta.faults()] {
+            faults.on("*", "", late.clone()).always();
+        }
+        bed.try_sync(&scope).unwrap();
+        bed.stage.servicenow_faults.clear();
+        bed.stage.okta.faults().clear();
+        bed.pass("5m");
+        bed.sync();
+        bed.pass("5m");
+        let leave = bed.leave(&bed.employee(place));
+        bed.sync();
+        assert_eq!(bed.state(&leave), "3", "{scope:?}");
+    }
+}
+
+#[test]
 fn a_search_that_is_behind_makes_no_second_account_and_loses_no_change() {
     let bed = Bed::of(40);
     bed.sync_full();
