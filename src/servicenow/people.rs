@@ -11,6 +11,8 @@ use crate::model::{Person, Presence, Record, SysId};
 const TABLE: &str = "sys_user";
 /// More rows than this for one login or address mean that the condition was dropped.
 const NAMESAKES: u32 = 50;
+/// No user name and no address is longer, in characters: a `sys_user` has at most 100 of either.
+const LONGEST_NAME: usize = 255;
 
 /// What became of one row that was asked for by its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +111,9 @@ impl ServiceNowReader {
         let Ok(value) = literal(text) else {
             return Ok(Vec::new());
         };
+        if text.chars().count() > LONGEST_NAME {
+            return Ok(Vec::new());
+        }
         let id = SysId::parse(text).ok();
         if let Some(id) = id.as_ref().filter(|_| is_hex_id(text))
             && let Lookup::Found(person) = self.person(id).await?

@@ -14,6 +14,9 @@ use goldthread::sim::servicenow::Ordered;
 
 use super::bed::Bed;
 
+/// Long enough for the slowest machine, and short enough to be waited for in a test.
+pub const LONGEST_CALL: Duration = Duration::from_millis(1500);
+
 /// The company, and what is to be done in it.
 pub struct Day {
     pub bed: Bed,
@@ -282,6 +285,7 @@ impl Program {
             attempts: 3,
             first_wait: Duration::from_millis(1),
             longest_wait: Duration::from_secs(2),
+            longest_call: LONGEST_CALL,
         };
         config.okta.patience = patience;
         config.servicenow.patience = patience;

@@ -245,7 +245,8 @@ impl Okta {
         let (now, id) = (state.now(), state.secret("fault"));
         let mut response = problem.response(&format!("oae{}", &id[..22]));
         response.status = status;
-        let reset = now + TimeDelta::seconds(reset_after_seconds);
+        // Beyond the year 5000 it makes no difference any more.
+        let reset = now + TimeDelta::seconds(reset_after_seconds.min(100_000_000_000));
         let remaining = if status == 429 { 0 } else { 599 };
         let standing = limits::Standing { limit: 600, remaining, reset, exceeded: status == 429 };
         api::dress(response, standing, &format!("req{}", &id[..24]), now)
