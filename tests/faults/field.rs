@@ -468,10 +468,10 @@ fn killed_between_call_and_record() {
         ("POST", "/lifecycle/deactivate"),
         ("PATCH", "/sc_req_item/"),
     ] {
-        let day = Day::new();
+        let mut day = Day::new();
+        day.stop();
         let okta = method != "PATCH";
         let bed = &day.bed;
-        drop(day.program);
         let faults = if okta { bed.stage.okta.faults() } else { &*bed.stage.servicenow_faults };
         let before = faults.hits();
         faults.on(method, path, Fault::Silence);
@@ -485,7 +485,7 @@ fn killed_between_call_and_record() {
             calls.any(|(verb, sent)| verb == method && sent.contains(path))
         };
         killed(bed, || faults.hits() > before && carried_out());
-        let mut day = Day { program: Program::start(&day.bed), ..day };
+        day.start();
         assert_eq!(day.survive(&Scope::Changes), NOTHING, "{method} {path}");
         let accounts = day.bed.stage.okta.accounts();
         let joiner = accounts.iter().filter(|it| it.text("login") == day.joiner.email);

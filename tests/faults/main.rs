@@ -7,6 +7,7 @@ mod believing;
 #[allow(dead_code)]
 #[path = "../stories/bed.rs"]
 mod bed;
+mod busy;
 mod day;
 mod field;
 mod lists;
