@@ -169,11 +169,11 @@ pub enum HttpError {
 
 impl Http {
     /// A pool for calls to `base`'s host.
-    pub fn new(base: Url) -> Result<Self, HttpError> {
+    pub fn new(base: Url, patience: Patience) -> Result<Self, HttpError> {
         let client = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(CALL_TIMEOUT)
+            .timeout(patience.longest_call)
             .build()
             .map_err(|error| HttpError::Setup(innermost(&error)))?;
         Ok(Self { client, base, calls: Arc::default(), pulse: Pulse::default() })
@@ -284,6 +284,8 @@ pub struct Patience {
     pub first_wait: Duration,
     /// No single wait is longer, an announced one included: beyond it the call fails.
     pub longest_wait: Duration,
+    /// No single call lasts longer, its whole answer included.
+    pub longest_call: Duration,
 }
 
 impl Default for Patience {
@@ -292,6 +294,7 @@ impl Default for Patience {
             attempts: 5,
             first_wait: Duration::from_millis(500),
             longest_wait: Duration::from_secs(90),
+            longest_call: CALL_TIMEOUT,
         }
     }
 }

@@ -8,11 +8,11 @@ use std::str::FromStr;
 use super::cycle::{Scope, UNDECIDED};
 use super::report::Calls;
 use super::{Engine, EngineError};
-use crate::model::{AccountId, GroupId, Instant, SysId};
+use crate::model::{AccountId, AccountStatus, GroupId, GroupKind, Instant, SysId};
 use crate::okta::OktaError;
 use crate::policy::desire::identify;
 use crate::reconcile::guard::implausible_read;
-use crate::servicenow::{Lookup, Window};
+use crate::servicenow::{Lookup, ServiceNowError, Window};
 use crate::store::StoreError;
 
 /// How far before the watermark a window starts: transactions commit late, and clocks differ.
@@ -110,8 +110,15 @@ impl Engine {
             self.store.look_again(&person, now)?;
         }
         self.observe_okta_changes(cycle).await?;
-        self.store.set_watermark(until)?;
+        self.store.set_watermark(until.min(now))?;
         Ok(())
+    }
+
+    /// Up to when Okta is known, where it was asked at `asked` by our clock. Of two clocks the one
+    /// that is behind is taken, here and for ServiceNow: what is then read twice does no harm, and
+    /// what lies before a watermark of tomorrow is never read.
+    fn okta_clock(&self, asked: Instant) -> Instant {
+        self.okta.now().map_or(asked, |okta| okta.min(asked))
     }
 
     /// Whether names that were not found are looked up again: a group that is made in Okta changes
@@ -133,7 +140,9 @@ impl Engine {
         let since = self.store.okta_watermark()?.unwrap_or(now) - OKTA_OVERLAP;
         let keys = self.account_keys();
         let mut changed = BTreeSet::new();
-        for account in self.okta.accounts_changed_since(since).await? {
+        let accounts = self.okta.accounts_changed_since(since).await?;
+        let until = self.okta_clock(now);
+        for account in accounts {
             if self.store.account(&account.id)?.as_ref() != Some(&account) {
                 changed.insert(account.id.clone());
                 self.store.keep_accounts(&[account], &keys, cycle)?;
@@ -160,7 +169,7 @@ impl Engine {
         for (seen, at) in looked {
             self.store.set_meta(&seen, &at)?;
         }
-        self.store.set_okta_watermark(now)?;
+        self.store.set_okta_watermark(until)?;
         Ok(())
     }
 
@@ -174,11 +183,21 @@ impl Engine {
         self.release_admins().await?;
         self.check_items().await?;
         self.read_groups(cycle).await?;
+        let okta_until = self.okta_clock(began);
         self.pin_groups()?;
         self.read_schema().await?;
 
         self.read_people(None, cycle).await?;
         let count = self.store.people_seen(cycle)?;
+        if count == 0 && self.store.believed_people()?.is_some_and(|before| before > 0) {
+            return Err(ServiceNowError::Unbelievable {
+                operation: "reading people".to_owned(),
+                why: "nobody at all came, and there were people before: is `servicenow.users` \
+                      right, and may the account still read them?"
+                    .to_owned(),
+            }
+            .into());
+        }
         let implausible = self.implausible(count, cycle)?;
         // It stands until a complete read is believed again.
         self.store.set_meta("implausible", implausible.as_deref().unwrap_or(""))?;
@@ -196,8 +215,8 @@ impl Engine {
         for group in groups {
             self.read_members(&group).await?;
         }
-        self.store.set_watermark(until)?;
-        self.store.set_okta_watermark(began)?;
+        self.store.set_watermark(until.min(began))?;
+        self.store.set_okta_watermark(okta_until)?;
         Ok(Observed {
             people: self.store.everybody()?,
             fresh: false,
@@ -248,7 +267,8 @@ impl Engine {
         for anomaly in &read.set_aside {
             tracing::warn!(
                 sys_id = anomaly.sys_id,
-                "a row of sys_user was set aside: {}",
+                "the row {} of sys_user was set aside: {}",
+                anomaly.sys_id,
                 anomaly.why
             );
         }
@@ -306,6 +326,7 @@ impl Engine {
             .await?;
         for anomaly in &read.set_aside {
             tracing::warn!(
+                sys_id = anomaly.sys_id,
                 "the row {} of sc_req_item was set aside: {}",
                 anomaly.sys_id,
                 anomaly.why
@@ -320,6 +341,8 @@ impl Engine {
             Lookup::Found(found) | Lookup::Outside(found) => {
                 self.store.keep_people(&[found], cycle)?;
             }
+            // It was set aside, and named, when the list was read: what it said last stands.
+            Lookup::Unusable(_) => {}
             Lookup::Absent => {
                 self.store.note_absence(id)?;
             }
@@ -363,7 +386,14 @@ impl Engine {
         let listing = self.okta.groups().await?;
         self.store.keep_groups(&listing.groups, cycle)?;
         (self.progress)("groups", listing.groups.len());
-        Ok(())
+        // Okta announces no count: with a page that was skipped, what is known of its groups would
+        // go, and who was given one for a time would later be found in it as if from the start.
+        for id in self.store.managed_groups_unseen(cycle)? {
+            if let Some(group) = self.okta.group(&id).await? {
+                self.store.keep_group(&group, cycle)?;
+            }
+        }
+        Ok(self.store.forget_groups_unseen(cycle)?)
     }
 
     async fn read_members(&self, group: &GroupId) -> Result<(), EngineError> {
@@ -447,8 +477,24 @@ impl Engine {
         self.store.keep_accounts(std::slice::from_ref(&account), keys, cycle)?;
         let groups: Vec<GroupId> =
             self.okta.groups_of(id).await?.into_iter().map(|group| group.id).collect();
+        if groups.is_empty()
+            && account.status != AccountStatus::Deprovisioned
+            && self.sees_everyone()?
+        {
+            return Err(OktaError::Unbelievable {
+                operation: "list the groups of an account",
+                why: format!("{id} is in no group, not even in Everyone: the credentials have probably lost an admin role"),
+            }.into());
+        }
         self.store.keep_groups_of(id, &groups)?;
         Ok(())
+    }
+
+    /// Whether the group that every account belongs to is among those that we may see. Okta
+    /// reference: a role that is scoped to some groups may hide it.
+    fn sees_everyone(&self) -> Result<bool, StoreError> {
+        let named = self.store.groups_called("Everyone")?;
+        Ok(named.iter().any(|group| group.kind == GroupKind::BuiltIn))
     }
 
     async fn find_person(&self, text: &str, cycle: i64) -> Result<SysId, EngineError> {

@@ -13,6 +13,9 @@ use crate::reconcile::fulfil::{Progress, progress};
 use crate::servicenow::{Closing, Task};
 use crate::store::StoredRequest;
 
+/// A requester reads no more of why something waits, in characters.
+const LONGEST_REASON: usize = 2000;
+
 /// How long somebody who is not found may still turn up before the request says so.
 const PATIENCE: chrono::Duration = chrono::Duration::hours(1);
 
@@ -259,6 +262,7 @@ impl Engine {
         if !self.may_write(stored, &marker, &[]).await? {
             return Ok(());
         }
+        let reason: String = reason.chars().take(LONGEST_REASON).collect();
         let note = format!("This request has not been carried out yet: {reason}.\n{marker}");
         let field = field(self.config.writeback.held_note);
         let _in_flight = InFlight::begin(self);

@@ -210,8 +210,12 @@ impl Mandate {
 
     /// Whether it is approved and its time has come. It stays so after its `ends`, which then
     /// acts at its place.
+    ///
+    /// When it was opened is for the order among requests: by a clock that is behind that is still
+    /// to come, and nobody waits for clocks.
     pub fn in_force(&self, now: Instant) -> bool {
-        self.standing == Standing::Approved && self.effective <= now
+        let has_started = self.terms.starts.is_none_or(|starts| starts <= now);
+        self.standing == Standing::Approved && has_started
     }
 
     /// Whether its `ends` has passed.

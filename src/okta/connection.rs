@@ -81,7 +81,8 @@ impl Connection {
     }
 
     fn with_scopes(settings: Settings, scopes: sign_in::Scopes) -> Result<Self, OktaError> {
-        let http = Http::new(settings.url).map_err(|error| OktaError::Setup(error.to_string()))?;
+        let http = Http::new(settings.url, settings.patience)
+            .map_err(|error| OktaError::Setup(error.to_string()))?;
         let sign_in = SignIn::new(&settings.auth, &http, scopes)?;
         Ok(Self {
             http,

@@ -10,6 +10,10 @@ use reqwest::Method;
 
 use crate::http::Answer;
 
+/// Okta reference: windows are a minute long. A reset further away than this is nonsense, and must
+/// not keep us away for good.
+const LONGEST_WINDOW: Duration = Duration::from_hours(1);
+
 /// What is known of all buckets.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
@@ -129,7 +133,8 @@ pub(super) fn until_reset(answer: &Answer) -> Duration {
         answer.header("x-rate-limit-reset").and_then(|text| text.trim().parse::<i64>().ok());
     match (reset, date(answer).map(|date| date.timestamp())) {
         (Some(reset), Some(date)) => {
-            Duration::from_secs(u64::try_from(reset.saturating_sub(date)).unwrap_or(0))
+            let seconds = u64::try_from(reset.saturating_sub(date)).unwrap_or(0);
+            Duration::from_secs(seconds).min(LONGEST_WINDOW)
         }
         _ => Duration::ZERO,
     }
@@ -193,6 +198,28 @@ mod tests {
         let now = Instant::now();
         let over = Bucket { ends: now, ..bucket_of(600, 0, 600, now) };
         assert_eq!(wait(now, &over, 0.5), Duration::ZERO);
+    }
+
+    #[test]
+    fn no_reset_keeps_us_away_for_good() {
+        for (date, reset, wait) in [
+            ("Mon, 23 Nov 2026 09:00:00 GMT", i64::MAX, 3600),
+            ("Mon, 23 Nov 0026 09:00:00 GMT", i64::MAX, 3600),
+            ("Mon, 23 Nov 2026 09:00:00 GMT", i64::MIN, 0),
+            ("yesterday", i64::MAX, 0),
+        ] {
+            let mut headers = reqwest::header::HeaderMap::new();
+            headers.insert("date", date.parse().unwrap());
+            headers.insert("x-rate-limit-reset", reset.into());
+            headers.insert("x-rate-limit-limit", 600.into());
+            headers.insert("x-rate-limit-remaining", 0.into());
+            let answer = Answer { status: 429, headers, body: Vec::new() };
+            assert_eq!(until_reset(&answer).as_secs(), wait, "{date} {reset}");
+            let mut limits = Limits::default();
+            limits.answered("users", &answer, Duration::ZERO, Instant::now());
+            let left = limits.wait("users", 0.5, Instant::now());
+            assert!(left.as_secs() <= wait, "{date} {reset}: {left:?}");
+        }
     }
 
     #[test]

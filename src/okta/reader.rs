@@ -10,6 +10,11 @@ use crate::model::{Account, AccountId, AccountStatus, Group, GroupId, Instant};
 /// Okta reference: 200 is the largest page of accounts, and advised for everything else.
 const PAGE: &str = "200";
 
+/// Nothing by which people or groups are found is longer, in characters. Okta reference: a login
+/// has 100 at most, the name of a group 255. What is longer would not fit into an address, and
+/// would be refused in every cycle.
+const LONGEST_KEY: usize = 1000;
+
 /// The reading half.
 #[derive(Debug, Clone)]
 pub struct OktaReader {
@@ -76,6 +81,11 @@ impl OktaReader {
         &self.connection
     }
 
+    /// The clock of the org, as its last answer said. `None` before the first one.
+    pub fn now(&self) -> Option<Instant> {
+        self.connection.org_time()
+    }
+
     /// Reads all accounts, page by page.
     ///
     /// Okta reference: the plain list leaves out deactivated accounts, so they are listed
@@ -131,7 +141,7 @@ impl OktaReader {
             let mut found = self.accounts_where("login", login).await?;
             return Ok(if found.len() == 1 { found.pop() } else { None });
         }
-        if login.is_empty() {
+        if is_no_key(login) {
             return Ok(None);
         }
         // Okta also takes ids, short names and `me` here: none of them is this login.
@@ -150,7 +160,7 @@ impl OktaReader {
     }
 
     /// Searches the accounts, deactivated ones included, whose profile attribute has this value
-    /// in any case of letters. An empty value finds nothing.
+    /// in any case of letters. An empty value finds nothing, and neither does an absurdly long one.
     ///
     /// Okta reference: `search` reads an index that lags by about a second.
     pub async fn accounts_where(
@@ -159,7 +169,7 @@ impl OktaReader {
         value: &str,
     ) -> Result<Vec<Account>, OktaError> {
         let value = value.trim();
-        if value.is_empty() {
+        if is_no_key(value) {
             return Ok(Vec::new());
         }
         if !is_attribute_name(attribute) {
@@ -234,7 +244,7 @@ impl OktaReader {
 
     /// Searches the groups with exactly this name, in the same case of letters.
     pub async fn groups_named(&self, name: &str) -> Result<Vec<Group>, OktaError> {
-        if name.is_empty() {
+        if is_no_key(name) {
             return Ok(Vec::new());
         }
         let search = format!("profile.name eq {}", quoted(name));
@@ -431,6 +441,11 @@ impl OktaReader {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether a text finds nothing whatever there is.
+fn is_no_key(text: &str) -> bool {
+    text.is_empty() || text.chars().count() > LONGEST_KEY
 }
 
 /// A string of Okta's filter language. Okta reference: it is a JSON string.

@@ -85,6 +85,7 @@ impl Org {
             attempts: 4,
             first_wait: Duration::from_millis(1),
             longest_wait: Duration::from_secs(5),
+            ..Patience::default()
         };
         let settings = Settings { url: self.url.clone(), auth, share: 0.5, patience };
         Connection::new(settings).unwrap()

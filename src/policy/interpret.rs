@@ -24,28 +24,28 @@ pub enum Problem {
     #[error("it names no person")]
     PersonEmpty,
     /// Somebody named is not among the people.
-    #[error("{0:?} is not a person that ServiceNow knows")]
+    #[error("{} is not a person that ServiceNow knows", named(.0))]
     PersonUnknown(String),
     /// A text fits more than one person.
-    #[error("{0:?} fits more than one person")]
+    #[error("{} fits more than one person", named(.0))]
     PersonAmbiguous(String),
     /// No group is named where one must be.
     #[error("it names no group")]
     GroupEmpty,
     /// A group is not in Okta.
-    #[error("there is no group {0:?} in Okta")]
+    #[error("there is no group {} in Okta", named(.0))]
     GroupUnknown(String),
     /// A text fits more than one group.
-    #[error("{0:?} fits more than one group in Okta")]
+    #[error("{} fits more than one group in Okta", named(.0))]
     GroupAmbiguous(String),
     /// A row that `groups` names is not in the look-up table.
-    #[error("the list of groups has no entry {0:?} any more")]
+    #[error("the list of groups has no entry {} any more", named(.0))]
     LookupUnknown(String),
     /// The group may not be granted by a request.
-    #[error("the group {0:?} is not among those that a request may grant")]
+    #[error("the group {} is not among those that a request may grant", named(.0))]
     NotGrantable(String),
     /// The group is protected.
-    #[error("the group {0:?} is protected and is never changed")]
+    #[error("the group {} is protected and is never changed", named(.0))]
     ProtectedGroup(String),
     /// A date cannot be read.
     #[error("the {} {text:?} is not a date", in_words(key))]
@@ -61,6 +61,13 @@ pub enum Problem {
     /// What was approved is not what the request says now.
     #[error("changed after approval")]
     ChangedAfterApproval,
+}
+
+/// Somebody's text in quotes, cut where nobody would read on: it is said on the request.
+fn named(text: &str) -> String {
+    const LONGEST: usize = 120;
+    let rest = if text.chars().nth(LONGEST).is_some() { "…" } else { "" };
+    format!("{:?}{rest}", text.chars().take(LONGEST).collect::<String>())
 }
 
 /// A requester knows the form, not the keys of the configuration.

@@ -66,7 +66,7 @@ impl Connection {
                 why: format!("servicenow.{key} cannot be used: {error}"),
             })
         };
-        let http = Http::new(settings.url.clone())
+        let http = Http::new(settings.url.clone(), settings.patience)
             .map_err(|error| ServiceNowError::from_http("setting up", error))?;
         let shared = Shared {
             http,

@@ -68,7 +68,8 @@ impl Pacer {
     /// The first half of our share is free, so that a burst is answered at once. The second half
     /// is spread over what is left of the hour; when it is used up, the next hour is waited for.
     pub fn wait(&self, now: i64) -> Duration {
-        let denied = self.denied_until - now;
+        // Further away than any refusal reaches: the clock was set back since.
+        let denied = Some(self.denied_until - now).filter(|wait| *wait <= HOUR).unwrap_or(0);
         seconds(denied.max(self.spread(now)))
     }
 
@@ -213,5 +214,14 @@ mod tests {
         let mut pacer = Pacer::new(0.5);
         pacer.denied(Duration::from_secs(30), NINE);
         assert_eq!(pacer.wait(NINE + 10), Duration::from_secs(20));
+    }
+
+    #[test]
+    fn no_clock_that_is_set_back_keeps_us_away() {
+        let mut pacer = Pacer::new(0.5);
+        pacer.denied(Duration::from_hours(1), NINE);
+        assert_eq!(pacer.wait(NINE), Duration::from_hours(1));
+        assert_eq!(pacer.wait(NINE + HOUR), Duration::ZERO);
+        assert_eq!(pacer.wait(NINE - 24 * HOUR), Duration::ZERO);
     }
 }

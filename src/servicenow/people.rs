@@ -11,6 +11,8 @@ use crate::model::{Person, Presence, Record, SysId};
 const TABLE: &str = "sys_user";
 /// More rows than this for one login or address mean that the condition was dropped.
 const NAMESAKES: u32 = 50;
+/// No user name and no address is longer, in characters: a `sys_user` has at most 100 of either.
+const LONGEST_NAME: usize = 255;
 
 /// What became of one row that was asked for by its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub enum Lookup<T> {
     Found(T),
     /// It is there and outside of it.
     Outside(T),
+    /// It is there and makes no sense by itself, for this reason.
+    Unusable(String),
     /// The instance has no such row, or hides it: both look the same.
     Absent,
 }
@@ -90,19 +94,26 @@ impl ServiceNowReader {
         let inside =
             self.connection.users().matches(&row).map_err(|error| doubt(error.to_string()))?;
         let presence = if inside { Presence::Present } else { Presence::Outside };
-        let person = person(&row, &self.kept_fields(), presence).map_err(doubt)?;
-        Ok(if inside { Lookup::Found(person) } else { Lookup::Outside(person) })
+        Ok(match person(&row, &self.kept_fields(), presence) {
+            Ok(person) if inside => Lookup::Found(person),
+            Ok(person) => Lookup::Outside(person),
+            Err(why) => Lookup::Unusable(why),
+        })
     }
 
     /// The people inside `servicenow.users` that a request's text names: a `sys_id`, a user name
     /// or an e-mail address, compared without case and blanks around it.
     ///
-    /// Several are for the caller to hold. A text that no person can have names nobody.
+    /// Several are for the caller to hold. A text that no person can have names nobody, and so does
+    /// one that also fits a row that makes no sense: it could be the one that is meant.
     pub async fn people_by(&self, text: &str) -> Result<Vec<Person>, ServiceNowError> {
         let text = text.trim();
         let Ok(value) = literal(text) else {
             return Ok(Vec::new());
         };
+        if text.chars().count() > LONGEST_NAME {
+            return Ok(Vec::new());
+        }
         let id = SysId::parse(text).ok();
         if let Some(id) = id.as_ref().filter(|_| is_hex_id(text))
             && let Lookup::Found(person) = self.person(id).await?
@@ -114,7 +125,7 @@ impl ServiceNowReader {
         match id {
             Some(id) if found.is_empty() && !is_hex_id(text) => match self.person(&id).await? {
                 Lookup::Found(person) => Ok(vec![person]),
-                Lookup::Outside(_) | Lookup::Absent => Ok(found),
+                Lookup::Outside(_) | Lookup::Unusable(_) | Lookup::Absent => Ok(found),
             },
             _ => Ok(found),
         }
@@ -146,7 +157,14 @@ impl ServiceNowReader {
                     .is_some_and(|have| have.trim().to_lowercase() == value.to_lowercase())
             };
             if same("user_name") || same("email") {
-                people.push(person(row, &kept, Presence::Present).map_err(doubt)?);
+                match person(row, &kept, Presence::Present) {
+                    Ok(person) => people.push(person),
+                    Err(why) => {
+                        let SetAside { sys_id, why } = SetAside::new(row, why);
+                        tracing::warn!(sys_id, "the row {sys_id} of sys_user was set aside: {why}");
+                        return Ok(Vec::new());
+                    }
+                }
             }
         }
         Ok(people)

@@ -179,15 +179,18 @@ fn said(answer: &Answer) -> (String, String) {
     error_of(answer).unwrap_or_else(nothing)
 }
 
-/// `Retry-After`, in seconds or as a date.
+/// `Retry-After`, in seconds or as a date. Rules are for a clock hour: longer is nonsense, and must
+/// not keep us away for good.
 fn retry_after(answer: &Answer) -> Option<Duration> {
     let text = answer.header("retry-after")?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until = DateTime::parse_from_rfc2822(text).ok()?;
-    let from = date(answer)?;
-    (until.with_timezone(&Utc) - from).to_std().ok()
+    let wait = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let until = DateTime::parse_from_rfc2822(text).ok()?;
+            (until.with_timezone(&Utc) - date(answer)?).to_std().ok()?
+        }
+    };
+    Some(wait.min(Duration::from_hours(1)))
 }
 
 /// The `Date` header: the clock of the other side.

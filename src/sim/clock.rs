@@ -7,7 +7,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 /// A clock that tests can stop and move. Clones share the same time.
 #[derive(Clone, Debug)]
-pub struct Clock(Arc<Mutex<Mode>>);
+pub struct Clock {
+    mode: Arc<Mutex<Mode>>,
+    /// How far it is ahead of those that it is moved with.
+    ahead: TimeDelta,
+}
 
 #[derive(Clone, Copy, Debug)]
 enum Mode {
@@ -24,20 +28,31 @@ impl Default for Clock {
 impl Clock {
     /// A clock that shows the real time.
     pub fn new() -> Self {
-        Self(Arc::new(Mutex::new(Mode::Running(TimeDelta::zero()))))
+        Self::of(Mode::Running(TimeDelta::zero()))
     }
 
     /// A clock that stands still at `at` until it is advanced.
     pub fn frozen(at: DateTime<Utc>) -> Self {
-        Self(Arc::new(Mutex::new(Mode::Frozen(at))))
+        Self::of(Mode::Frozen(at))
+    }
+
+    fn of(mode: Mode) -> Self {
+        Self { mode: Arc::new(Mutex::new(mode)), ahead: TimeDelta::zero() }
+    }
+
+    /// A wrong clock: it is moved with this one, and always shows so much more.
+    #[must_use]
+    pub fn ahead(&self, by: TimeDelta) -> Self {
+        Self { mode: Arc::clone(&self.mode), ahead: self.ahead + by }
     }
 
     /// The time now.
     pub fn now(&self) -> DateTime<Utc> {
-        self.with(|mode| match mode {
+        let now = self.with(|mode| match mode {
             Mode::Running(offset) => Utc::now() + *offset,
             Mode::Frozen(at) => *at,
-        })
+        });
+        now + self.ahead
     }
 
     /// Moves the clock forward.
@@ -51,7 +66,7 @@ impl Clock {
 
     /// Stops the clock at `at`.
     pub fn freeze(&self, at: DateTime<Utc>) {
-        self.with(|mode| *mode = Mode::Frozen(at));
+        self.with(|mode| *mode = Mode::Frozen(at - self.ahead));
     }
 
     /// Lets the clock run on from what it shows now.
@@ -64,7 +79,7 @@ impl Clock {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Mode) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.mode.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -80,5 +95,17 @@ mod tests {
         other.advance(Duration::from_mins(1));
         assert_eq!(clock.now(), start + TimeDelta::seconds(60));
         assert_eq!(clock.now(), other.now());
+    }
+
+    #[test]
+    fn a_wrong_clock_is_moved_with_the_right_one() {
+        let start = "2026-11-23T09:00:00Z".parse().expect("a date");
+        let clock = Clock::frozen(start);
+        let wrong = clock.ahead(TimeDelta::minutes(-5));
+        assert_eq!(wrong.now(), start - TimeDelta::minutes(5));
+        clock.advance(Duration::from_mins(1));
+        assert_eq!(wrong.now(), clock.now() - TimeDelta::minutes(5));
+        wrong.freeze(start);
+        assert_eq!((wrong.now(), clock.now()), (start, start + TimeDelta::minutes(5)));
     }
 }

@@ -1,7 +1,8 @@
 //! Faults on the way: scripted ones for a story, seeded ones for a storm.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::http::Response;
@@ -28,8 +29,48 @@ pub enum Fault {
     Html200,
     /// The call is carried out after this long.
     Delay(Duration),
+    /// The call is carried out, and no answer ever comes, though the connection stays.
+    Silence,
     /// This answer; the app does not see the call.
     Custom(Response),
+    /// The call is carried out, and this is made of its answer.
+    Altered(Alter),
+    /// A list that goes on for so many bytes, of which no more are made than are taken; the app does
+    /// not see the call.
+    Flood(u64),
+}
+
+/// What becomes of an answer. It runs between the call and its answer, so that other things can be
+/// made to happen meanwhile.
+#[derive(Clone)]
+pub struct Alter(Arc<dyn Fn(Response) -> Response + Send + Sync>);
+
+impl Alter {
+    /// The altered answer.
+    pub fn apply(&self, response: Response) -> Response {
+        (self.0)(response)
+    }
+}
+
+impl fmt::Debug for Alter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Alter")
+    }
+}
+
+impl Fault {
+    /// The call is carried out, and this is made of its answer.
+    pub fn altered(alter: impl Fn(Response) -> Response + Send + Sync + 'static) -> Self {
+        Self::Altered(Alter(Arc::new(alter)))
+    }
+
+    /// The call is carried out, and this happens before its answer comes.
+    pub fn meanwhile(event: impl Fn() + Send + Sync + 'static) -> Self {
+        Self::altered(move |response| {
+            event();
+            response
+        })
+    }
 }
 
 /// The faults of one server: scripted rules are tried first, in the order they were made.
@@ -44,6 +85,7 @@ struct Inner {
     next_rule: u64,
     seeded: Option<Seeded>,
     hits: usize,
+    flooded: u64,
     heard: Option<Vec<(String, String)>>,
 }
 
@@ -104,6 +146,15 @@ impl Faults {
     /// How many calls met a fault so far.
     pub fn hits(&self) -> usize {
         self.lock().hits
+    }
+
+    /// How many bytes of [`Fault::Flood`] were taken so far.
+    pub fn flooded(&self) -> u64 {
+        self.lock().flooded
+    }
+
+    pub(super) fn count_flooded(&self, bytes: u64) {
+        self.lock().flooded += bytes;
     }
 
     /// From now on remembers every call that comes.

@@ -231,7 +231,17 @@ async fn answer(
             tokio::time::sleep(time).await;
             handle()
         }
+        Some(Fault::Silence) => {
+            handle();
+            std::future::pending().await
+        }
         Some(Fault::Custom(response)) => response,
+        Some(Fault::Altered(alter)) => alter.apply(handle()),
+        Some(Fault::Flood(bytes)) => {
+            let body = Outgoing::Flood { left: bytes, faults: Arc::clone(&site.faults) };
+            let response = hyper::Response::builder().header("Content-Type", "application/json");
+            return response.body(body).map_err(|_| Cut);
+        }
     };
     Ok(write(response, false))
 }
@@ -266,25 +276,26 @@ fn write(response: Response, cut: bool) -> hyper::Response<Outgoing> {
     if cut {
         data.truncate(length / 2);
     }
-    let body = Outgoing { data: Some(Bytes::from(data)), length, cut, flushed: false };
+    let body = Outgoing::Whole { data: Some(Bytes::from(data)), length, cut, flushed: false };
     let mut built = hyper::Response::builder().status(response.status);
     for (name, value) in &response.headers {
         built = built.header(name, value);
     }
     built.body(body).unwrap_or_else(|_| {
-        let body = Outgoing { data: None, length: 0, cut: false, flushed: false };
+        let body = Outgoing::Whole { data: None, length: 0, cut: false, flushed: false };
         let mut broken = hyper::Response::new(body);
         *broken.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
         broken
     })
 }
 
-/// A body that can announce more than it sends.
-struct Outgoing {
-    data: Option<Bytes>,
-    length: usize,
-    cut: bool,
-    flushed: bool,
+/// A piece of a list without an end.
+static FLOOD: [u8; 32 * 1024] = [b'['; 32 * 1024];
+
+/// A body that can announce more than it sends, or be made while it is sent.
+enum Outgoing {
+    Whole { data: Option<Bytes>, length: usize, cut: bool, flushed: bool },
+    Flood { left: u64, faults: Arc<Faults> },
 }
 
 impl Body for Outgoing {
@@ -295,25 +306,42 @@ impl Body for Outgoing {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        match self.data.take() {
-            Some(data) if !data.is_empty() => Poll::Ready(Some(Ok(Frame::data(data)))),
-            // One pause, so that what came before is on the wire when the connection is cut.
-            _ if self.cut && !self.flushed => {
-                self.flushed = true;
-                context.waker().wake_by_ref();
-                Poll::Pending
+        match &mut *self {
+            Self::Flood { left: 0, .. } => Poll::Ready(None),
+            Self::Flood { left, faults } => {
+                let piece = (*left).min(FLOOD.len() as u64);
+                *left -= piece;
+                faults.count_flooded(piece);
+                let piece = usize::try_from(piece).unwrap_or(FLOOD.len());
+                Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&FLOOD[..piece])))))
             }
-            _ if self.cut => Poll::Ready(Some(Err(Cut))),
-            _ => Poll::Ready(None),
+            Self::Whole { data, cut, flushed, .. } => match data.take() {
+                Some(data) if !data.is_empty() => Poll::Ready(Some(Ok(Frame::data(data)))),
+                // One pause, so that what came before is on the wire when the connection is cut.
+                _ if *cut && !*flushed => {
+                    *flushed = true;
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                _ if *cut => Poll::Ready(Some(Err(Cut))),
+                _ => Poll::Ready(None),
+            },
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        !self.cut && self.data.as_ref().is_none_or(Bytes::is_empty)
+        match self {
+            Self::Whole { data, cut, .. } => !cut && data.as_ref().is_none_or(Bytes::is_empty),
+            Self::Flood { left, .. } => *left == 0,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.length as u64)
+        match self {
+            Self::Whole { length, .. } => SizeHint::with_exact(*length as u64),
+            // Sent in chunks, so that nobody is told beforehand.
+            Self::Flood { .. } => SizeHint::default(),
+        }
     }
 }
 
@@ -372,7 +400,16 @@ mod tests {
         assert_eq!(get().await.expect("an answer").status(), 503);
         faults.on("GET", "/x", Fault::Html200);
         assert!(get().await.expect("an answer").text().await.expect("text").contains("Sign In"));
-        assert_eq!(faults.hits(), 6);
+        faults.on("GET", "/x", Fault::altered(|it| it.with_header("X-Late", "yes")));
+        assert!(get().await.expect("an answer").headers().contains_key("x-late"));
+        faults.on("GET", "/x", Fault::Flood(100_000));
+        let flood = get().await.expect("headers");
+        assert_eq!(flood.content_length(), None);
+        assert_eq!(flood.bytes().await.expect("a body").len(), 100_000);
+        faults.on("GET", "/x", Fault::Silence);
+        let patience = std::time::Duration::from_millis(50);
+        assert!(tokio::time::timeout(patience, get()).await.is_err());
+        assert_eq!((faults.hits(), faults.flooded()), (9, 100_000));
         assert_eq!(get().await.expect("an answer").status(), 200);
     }
 

@@ -19,7 +19,7 @@ pub const OKTA_TOKEN: &str = "00simulated-token";
 pub struct Stage {
     /// The people, groups and catalog.
     pub company: Company,
-    /// The clock of both systems.
+    /// The clock of both systems; of ServiceNow where they are apart.
     pub clock: Clock,
     /// ServiceNow, as its people see it.
     pub servicenow: ServiceNow,
@@ -40,10 +40,21 @@ impl Stage {
         clock: Clock,
         listen: Option<SocketAddr>,
     ) -> std::io::Result<Self> {
+        let okta_clock = clock.clone();
+        Self::with_clocks(people, seed, (clock, okta_clock), listen)
+    }
+
+    /// The same with a clock for ServiceNow, which is the stage's, and one for Okta.
+    pub fn with_clocks(
+        people: usize,
+        seed: u64,
+        (clock, okta_clock): (Clock, Clock),
+        listen: Option<SocketAddr>,
+    ) -> std::io::Result<Self> {
         let company = Company::new(seed, people);
         let servicenow = ServiceNow::new(clock.clone(), seed);
         company.load(&servicenow);
-        let okta = Okta::new(clock.clone());
+        let okta = Okta::new(okta_clock);
         let groups: Vec<(&str, String)> = company
             .groups()
             .into_iter()

@@ -123,15 +123,21 @@ impl Store {
         Ok(ids)
     }
 
-    /// Keeps the complete list of groups; those that are no longer in it are forgotten.
+    /// Keeps a list of groups.
     pub fn keep_groups(&self, groups: &[Group], cycle: i64) -> Result<(), StoreError> {
-        self.atomically(|| {
-            for group in groups {
-                self.keep_group(group, cycle)?;
-            }
-            self.conn.execute("DELETE FROM groups WHERE seen < ?", [cycle])?;
-            Ok(())
-        })
+        self.atomically(|| groups.iter().try_for_each(|group| self.keep_group(group, cycle)))
+    }
+
+    /// Managed groups that were there before a complete list and not in it.
+    pub fn managed_groups_unseen(&self, cycle: i64) -> Result<Vec<GroupId>, StoreError> {
+        let groups = self.groups_where("managed = 1 AND seen < ?1", [cycle])?;
+        Ok(groups.into_iter().map(|group| group.id).collect())
+    }
+
+    /// Forgets the groups that were neither in a complete list nor found by id after it.
+    pub fn forget_groups_unseen(&self, cycle: i64) -> Result<(), StoreError> {
+        self.conn.execute("DELETE FROM groups WHERE seen < ?", [cycle])?;
+        Ok(())
     }
 
     /// Keeps one group.

@@ -14,6 +14,16 @@ use goldthread::sim::servicenow::Ordered;
 
 use super::bed::Bed;
 
+/// Long enough for the slowest machine, and short enough to be waited for in a test.
+pub const LONGEST_CALL: Duration = Duration::from_millis(1500);
+
+/// How somebody's account is to be.
+pub struct Wish {
+    pub who: Person,
+    pub what: &'static str,
+    pub holds: fn(&Account, &Person) -> bool,
+}
+
 /// The company, and what is to be done in it.
 pub struct Day {
     pub bed: Bed,
@@ -22,18 +32,31 @@ pub struct Day {
     pub leaver: Person,
     /// Somebody who joined earlier, and whose account is changed by hand.
     pub edited: Person,
-    pub requests: [Ordered; 3],
+    pub requests: Vec<Ordered>,
+    /// What else is asked for: of whom, and how it is to be.
+    pub more: Vec<Wish>,
+    /// Requests are closed by their tasks, which carry the notes.
+    pub by_task: bool,
+    /// Okta or ServiceNow refused something for good: it is said on the request, and tried again
+    /// by a complete read.
+    pub refused: bool,
     /// Every account as it was in the morning.
     morning: BTreeMap<String, Account>,
     mails: usize,
-    program: Program,
+    notes: usize,
+    program: Option<Program>,
 }
 
 impl Day {
     /// Both systems agree, one join is done; then everything else comes at once.
     pub fn new() -> Self {
+        Self::of(Bed::of(40))
+    }
+
+    /// The same at another company.
+    pub fn of(bed: Bed) -> Self {
         // Small pages, so that lists have several.
-        let bed = Bed::of(40).configure("[servicenow]\n", "[servicenow]\npage_size = 15\n");
+        let bed = bed.configure("[servicenow]\n", "[servicenow]\npage_size = 15\n");
         bed.stage.okta.switch(|it| it.index_lag = Duration::from_secs(3));
         let (edited, joiner) = (bed.newcomer(0), bed.newcomer(1));
         let (granted, leaver) = (bed.employee(2), bed.employee(3));
@@ -44,8 +67,9 @@ impl Day {
         let okta = &bed.stage.okta;
         let morning = okta.accounts().into_iter().map(|it| (it.id.clone(), it)).collect();
         let mails = okta.mails().len();
+        let notes = bed.stage.servicenow.count("sys_journal_field");
         bed.pass("10m");
-        let requests = [
+        let requests = vec![
             bed.join(&joiner, &["app-gitlab", "VPN Users"]),
             bed.access("Add", &granted, &["app-figma"], ""),
             bed.leave(&leaver),
@@ -54,21 +78,109 @@ impl Day {
         okta.set_profile(&account.id, &serde_json::json!({"department": "Elsewhere"}));
         okta.remove_member(&bed.okta_group("app-jira"), &account.id);
         bed.forget_calls();
-        let program = Program::start(&bed);
-        Self { bed, joiner, granted, leaver, edited, requests, morning, mails, program }
+        let program = Some(Program::start(&bed));
+        let (more, by_task, refused) = (Vec::new(), false, false);
+        Self {
+            bed,
+            joiner,
+            granted,
+            leaver,
+            edited,
+            requests,
+            more,
+            by_task,
+            refused,
+            morning,
+            mails,
+            notes,
+            program,
+        }
     }
 
     /// The same day with another configuration, and the program started again.
-    pub fn configured(self, from: &str, to: &str) -> Self {
-        drop(self.program);
-        let bed = self.bed.configure(from, to);
-        let program = Program::start(&bed);
-        Self { bed, program, ..self }
+    pub fn configured(mut self, from: &str, to: &str) -> Self {
+        self.stop();
+        self.bed.reconfigure(from, to);
+        self.start();
+        self
+    }
+
+    /// The program ends.
+    pub fn stop(&mut self) {
+        self.program = None;
+    }
+
+    /// The program starts again.
+    pub fn start(&mut self) {
+        self.program = Some(Program::start(&self.bed));
     }
 
     /// One cycle.
     pub fn sync(&mut self, scope: &Scope) -> Result<CycleReport, EngineError> {
-        self.program.sync(&self.bed, scope)
+        self.program.as_mut().expect("the program runs").sync(&self.bed, scope)
+    }
+
+    /// Everything that is wrong with how a cycle among faults went, and with what came of it once
+    /// they were over.
+    pub fn survive(&mut self, scope: &Scope) -> Vec<String> {
+        let outcome = self.sync(scope);
+        let everything = *scope == Scope::Full;
+        let mut problems = Vec::new();
+        match &outcome {
+            Ok(report) if report.needs_attention() => {}
+            Ok(_) => {
+                let mut left = self.undone();
+                if everything {
+                    left.extend(self.unrepaired());
+                }
+                let left = left.into_iter();
+                problems.extend(left.map(|it| format!("it said all was well, but {it}")));
+            }
+            Err(error) => {
+                let text = error.to_string();
+                if !text.contains("Okta") && !text.contains("ServiceNow") {
+                    problems.push(format!("the error does not say which side: {text}"));
+                }
+            }
+        }
+        problems.extend(self.wrong().into_iter().map(|it| format!("after the fault, {it}")));
+        self.clear_faults();
+        problems.extend(self.make_up());
+        if !problems.is_empty() {
+            problems.push(format!("(the cycle ended with {:.3000})", format!("{outcome:?}")));
+        }
+        problems
+    }
+
+    /// What is left to complain of when nothing is wrong any more.
+    fn make_up(&mut self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for scope in [Scope::Changes, Scope::Changes, Scope::Full] {
+            if scope == Scope::Full && !self.refused {
+                // Nobody waits for the complete read of the night.
+                let left = self.undone().into_iter();
+                problems.extend(left.map(|it| format!("only a full cycle makes up for it: {it}")));
+            }
+            if let Err(error) = self.sync(&scope) {
+                problems.push(format!("a later {scope:?} failed: {error}"));
+            }
+        }
+        let left = [self.undone(), self.unrepaired(), self.wrong()].concat();
+        problems.extend(left.into_iter().map(|it| format!("in the end, {it}")));
+        self.bed.forget_calls();
+        for scope in [Scope::Changes, Scope::Full] {
+            match self.sync(&scope) {
+                Ok(report) if !report.needs_attention() => {}
+                Ok(report) => {
+                    let summary = report.summary;
+                    problems.push(format!("an idle {scope:?} is not at rest: {summary:?}"));
+                }
+                Err(error) => problems.push(format!("an idle {scope:?} failed: {error}")),
+            }
+        }
+        let wrote = self.bed.writes().into_iter();
+        problems.extend(wrote.map(|it| format!("an idle cycle wrote: {it}")));
+        problems
     }
 
     /// The faults on the way to Okta, or to ServiceNow.
@@ -132,8 +244,15 @@ impl Day {
         for request in &self.requests {
             let view = self.bed.stage.servicenow.request(&request.number).expect("the request");
             must(view.state == "3", "a request is open");
-            must(view.work_notes.len() == 1, "a request has not exactly one closing note");
-            must(view.comments.is_empty(), "a request was commented on");
+            let notes = if self.by_task { 0 } else { 1 };
+            must(view.work_notes.len() == notes, "a request has not exactly one closing note");
+            must(self.refused || view.comments.is_empty(), "a request was commented on");
+            if self.by_task {
+                must(view.tasks.iter().all(|(_, state)| state == "3"), "a task is open");
+            }
+        }
+        for Wish { who, what, holds } in &self.more {
+            must(self.bed.account(who).is_some_and(|it| holds(&it, who)), what);
         }
         undone
     }
@@ -166,7 +285,8 @@ impl Day {
                 None => made.push(login.to_owned()),
                 Some(before) => {
                     let concerned = [&self.granted, &self.leaver, &self.edited]
-                        .iter()
+                        .into_iter()
+                        .chain(self.more.iter().map(|wish| &wish.who))
                         .any(|person| person.email == login);
                     if !concerned && before != account {
                         wrong.push(format!("{login} was touched: {before:?} → {account:?}"));
@@ -181,11 +301,14 @@ impl Day {
             wrong.push("an account is gone".to_owned());
         }
         let mails = self.bed.stage.okta.mails();
-        if mails.len() > self.mails + 1 {
+        let returning = self.more.iter().filter(|wish| wish.what.contains("back")).count();
+        if mails.len() > self.mails + 1 + returning {
             wrong.push(format!("mails were sent: {:?}", &mails[self.mails..]));
         }
         for write in self.bed.stage.servicenow.writes() {
-            let ours = self.requests.iter().any(|request| write.path.ends_with(&request.sys_id));
+            let mut ours =
+                self.requests.iter().any(|request| write.path.ends_with(&request.sys_id));
+            ours |= self.by_task && write.path.contains("/sc_task/");
             if write.method != "PATCH" || !ours {
                 wrong.push(format!("{} {} was called", write.method, write.path));
             }
@@ -196,36 +319,40 @@ impl Day {
                 wrong.push(format!("{} has {} notes", request.number, notes.len()));
             }
         }
+        let notes = self.bed.stage.servicenow.count("sys_journal_field") - self.notes;
+        if self.by_task && !self.refused && notes > self.requests.len() {
+            wrong.push(format!("{notes} notes stand on {} tasks", self.requests.len()));
+        }
         wrong
     }
 }
 
 /// The program, just started, as one that does not wait long.
-struct Program {
+pub struct Program {
     runtime: tokio::runtime::Runtime,
     engine: Engine,
     hands: Hands,
 }
 
 impl Program {
-    fn start(bed: &Bed) -> Self {
+    pub fn start(bed: &Bed) -> Self {
         let mut config = config::load(&bed.write_config(), None, &Environment::default()).unwrap();
         let patience = Patience {
             attempts: 3,
             first_wait: Duration::from_millis(1),
             longest_wait: Duration::from_secs(2),
+            longest_call: LONGEST_CALL,
         };
         config.okta.patience = patience;
         config.servicenow.patience = patience;
-        let clock = bed.stage.clock.clone();
-        let clock: goldthread::engine::Clock = Arc::new(move || clock.now());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let started = Engine::acting(Arc::new(config), "a test", clock, Arc::new(|_, _| {}));
+        let started = Engine::acting(Arc::new(config), "a test", bed.clock(), Arc::new(|_, _| {}));
         let (engine, hands) = started.unwrap();
         Self { runtime, engine, hands }
     }
 
-    fn sync(&mut self, bed: &Bed, scope: &Scope) -> Result<CycleReport, EngineError> {
+    /// One cycle.
+    pub fn sync(&mut self, bed: &Bed, scope: &Scope) -> Result<CycleReport, EngineError> {
         bed.pass("1s");
         self.runtime.block_on(self.engine.cycle(&self.hands, scope))
     }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use goldthread::engine::Scope;
 use goldthread::sim::faults::Fault;
+use goldthread::sim::http::Response;
+use serde_json::{Value, json};
 
 use super::day::Day;
 
@@ -50,34 +52,87 @@ impl Call {
     }
 }
 
+/// Which day, and which cycle of it.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Full,
+    Changes,
+    /// Everything that can be asked for, with other ways to sign in and to close.
+    Busy,
+}
+
+impl Kind {
+    fn day(self) -> Day {
+        match self {
+            Self::Full | Self::Changes => Day::new(),
+            Self::Busy => Day::busy(),
+        }
+    }
+
+    fn scope(self) -> Scope {
+        match self {
+            Self::Full => Scope::Full,
+            Self::Changes | Self::Busy => Scope::Changes,
+        }
+    }
+}
+
 #[derive(Clone)]
 struct Case {
-    scope: Scope,
+    kind: Kind,
     call: Call,
     fault: (&'static str, Fault),
     always: bool,
 }
 
+/// A fault, and whether it means no for good.
 fn faults() -> Vec<(&'static str, Fault)> {
+    let custom = |status, body: &Value| Fault::Custom(Response::json(status, body));
+    let empty = |status| Fault::Custom(Response::empty(status));
     vec![
+        ("400", Fault::Status(400)),
+        ("401", Fault::Status(401)),
+        ("403", Fault::Status(403)),
+        ("404", Fault::Status(404)),
+        ("409", Fault::Status(409)),
         ("429", Fault::TooManyRequests { reset_after_seconds: Some(1) }),
+        ("429 without a reset", Fault::TooManyRequests { reset_after_seconds: None }),
         ("500", Fault::Status(500)),
+        ("502", Fault::Status(502)),
         ("503", Fault::Status(503)),
+        ("500 with a page", Fault::Custom(Response::html(500, "<h1>Oops</h1>"))),
+        ("404 with a page", Fault::Custom(Response::html(404, "<h1>nginx</h1>"))),
+        ("500 without a body", empty(500)),
+        ("400 of another shape", custom(400, &json!(["no", {"message": 7}]))),
+        ("409 of another shape", custom(409, &json!({"error": "conflict", "errorCode": 9}))),
+        ("200 of another shape", custom(200, &json!({"unexpected": [1, null, {}]}))),
+        ("202", custom(202, &json!({}))),
+        ("redirect", Fault::Custom(Response::empty(302).with_header("Location", "/login"))),
         ("dropped before", Fault::DropBefore),
         ("dropped after", Fault::DropAfter),
+        ("no answer in time", Fault::Silence),
         ("truncated", Fault::Truncate),
         ("cut JSON", Fault::CutJson),
         ("login page", Fault::Html200),
     ]
 }
 
+/// Whether the other side says no for good, or seems to say yes: then a complete read, or somebody,
+/// has to see to it.
+fn is_final(fault: &str) -> bool {
+    const PASSING: [&str; 3] = ["429", "500", "502"];
+    !PASSING.iter().any(|word| fault.starts_with(word))
+        && fault.starts_with(|c: char| c.is_ascii_digit())
+        && fault != "503"
+}
+
 /// The calls of one undisturbed cycle: each write, and of reads the first of its shape before,
 /// between and after the writes to Okta.
-fn calls(scope: &Scope) -> Vec<Call> {
-    let mut day = Day::new();
+fn calls(kind: Kind) -> Vec<Call> {
+    let mut day = kind.day();
     day.faults(true).listen();
     day.faults(false).listen();
-    let report = day.sync(scope).expect("an undisturbed cycle");
+    let report = day.sync(&kind.scope()).expect("an undisturbed cycle");
     assert!(!report.needs_attention(), "{report:?}");
     assert_eq!(day.undone(), Vec::<String>::new());
     assert_eq!(day.wrong(), Vec::<String>::new());
@@ -104,22 +159,18 @@ fn calls(scope: &Scope) -> Vec<Call> {
     calls
 }
 
-/// Every write meets every fault. So does every read in the whole matrix, once and always; of its
-/// many cases, `some` keeps two for each read, others for the next one.
-fn cases(scope: &Scope, some: bool) -> Vec<Case> {
+/// Every call meets every fault, once and always.
+fn cases(kind: Kind) -> Vec<Case> {
     let mut cases = Vec::new();
     let mut hurt = BTreeSet::new();
-    for (at, call) in calls(scope).into_iter().enumerate() {
-        let reads = call.reads();
-        let lasts = reads && hurt.insert((call.system, call.shape()));
-        for always in [false, true] {
-            let faults = faults();
-            let turn = |kind: usize| (kind + 5 * at + usize::from(always)) % faults.len() < 2;
-            for (kind, fault) in faults.iter().enumerate() {
-                let chosen = !reads || !some || turn(kind);
-                if chosen && (lasts || !always) {
-                    let (scope, call, fault) = (scope.clone(), call.clone(), fault.clone());
-                    cases.push(Case { scope, call, fault, always });
+    for call in calls(kind) {
+        let first = hurt.insert((call.system, call.shape()));
+        for fault in faults() {
+            for always in [false, true] {
+                // Always is always, wherever it begins.
+                if first || !always {
+                    let (call, fault) = (call.clone(), fault.clone());
+                    cases.push(Case { kind, call, fault, always });
                 }
             }
         }
@@ -127,11 +178,35 @@ fn cases(scope: &Scope, some: bool) -> Vec<Case> {
     cases
 }
 
+/// A few of them: each shape of call meets a fault or two, others than the shape before it.
+fn some(kind: Kind) -> Vec<Case> {
+    let all = cases(kind);
+    let mut some: Vec<Case> = Vec::new();
+    let mut seen = BTreeSet::new();
+    // Faults that are waited for are left to the whole matrix.
+    let quick = |case: &&Case| case.fault.0 != "no answer in time" && !case.always;
+    for (turn, call) in calls(kind).into_iter().enumerate() {
+        if !seen.insert((call.system, call.shape())) {
+            continue;
+        }
+        let mine: Vec<&Case> = all
+            .iter()
+            .filter(|case| case.call.place == call.place && case.call.system == call.system)
+            .filter(quick)
+            .collect();
+        let count = if call.reads() { 1 } else { 2 };
+        let chosen = (0..count).map(|nth| mine[(7 * turn + 11 * nth) % mine.len()].clone());
+        some.extend(chosen);
+    }
+    some
+}
+
 /// Everything that is wrong with how one case went.
 fn run(case: &Case) -> Vec<String> {
-    let mut day = Day::new();
+    let mut day = case.kind.day();
+    let (name, fault) = &case.fault;
+    day.refused = is_final(name);
     let faults = day.faults(case.call.system == System::Okta);
-    let (_, fault) = &case.fault;
     if case.always {
         let path = case.call.path.split('?').next().unwrap_or_default();
         faults.on(&case.call.method, path, fault.clone()).always();
@@ -139,56 +214,9 @@ fn run(case: &Case) -> Vec<String> {
         faults.on("*", "", fault.clone()).after(case.call.place);
     }
     let before = faults.hits();
-    let outcome = day.sync(&case.scope);
-    let mut problems = Vec::new();
+    let mut problems = day.survive(&case.kind.scope());
     if day.faults(case.call.system == System::Okta).hits() == before {
         problems.push("the fault met no call".to_owned());
-    }
-    let everything = case.scope == Scope::Full;
-    match &outcome {
-        Ok(report) if report.needs_attention() => {}
-        Ok(_) => {
-            let mut left = day.undone();
-            if everything {
-                left.extend(day.unrepaired());
-            }
-            problems.extend(left.into_iter().map(|it| format!("it said all was well, but {it}")));
-        }
-        Err(error) => {
-            let text = error.to_string();
-            if !text.contains("Okta") && !text.contains("ServiceNow") {
-                problems.push(format!("the error does not say which side: {text}"));
-            }
-        }
-    }
-    problems.extend(day.wrong().into_iter().map(|it| format!("after the fault, {it}")));
-
-    day.clear_faults();
-    for scope in [Scope::Changes, Scope::Changes, Scope::Full] {
-        if scope == Scope::Full {
-            // Nobody waits for the complete read of the night.
-            let left = day.undone().into_iter();
-            problems.extend(left.map(|it| format!("only a full cycle makes up for it: {it}")));
-        }
-        if let Err(error) = day.sync(&scope) {
-            problems.push(format!("a later {scope:?} failed: {error}"));
-        }
-    }
-    let left = [day.undone(), day.unrepaired(), day.wrong()].concat();
-    problems.extend(left.into_iter().map(|it| format!("in the end, {it}")));
-    day.bed.forget_calls();
-    for scope in [Scope::Changes, Scope::Full] {
-        match day.sync(&scope) {
-            Ok(report) if !report.needs_attention() => {}
-            Ok(report) => {
-                problems.push(format!("an idle {scope:?} is not at rest: {:?}", report.summary));
-            }
-            Err(error) => problems.push(format!("an idle {scope:?} failed: {error}")),
-        }
-    }
-    problems.extend(day.bed.writes().into_iter().map(|it| format!("an idle cycle wrote: {it}")));
-    if !problems.is_empty() {
-        problems.push(format!("(the cycle ended with {:.3000})", format!("{outcome:?}")));
     }
     problems
 }
@@ -204,7 +232,8 @@ fn run_all(cases: &[Case]) {
                     if !problems.is_empty() {
                         let always = if case.always { ", always" } else { "" };
                         let title = format!(
-                            "{:?} {} #{} {}{always}",
+                            "{:?} {:?} {} #{} {}{always}",
+                            case.kind,
                             case.call.system,
                             case.call.shape(),
                             case.call.place,
@@ -219,6 +248,7 @@ fn run_all(cases: &[Case]) {
             });
         }
     });
+    println!("{} cases", cases.len());
     let failures = failures.into_inner().unwrap();
     assert!(
         failures.is_empty(),
@@ -230,17 +260,23 @@ fn run_all(cases: &[Case]) {
 }
 
 #[test]
-fn a_full_cycle_survives_faults_in_every_call() {
-    run_all(&cases(&Scope::Full, true));
+fn a_full_cycle_survives_a_fault_in_any_call() {
+    run_all(&some(Kind::Full));
 }
 
 #[test]
-fn a_cycle_of_changes_survives_faults_in_every_call() {
-    run_all(&cases(&Scope::Changes, true));
+fn a_cycle_of_changes_survives_a_fault_in_any_call() {
+    run_all(&some(Kind::Busy));
 }
 
 #[test]
 #[ignore = "takes minutes: cargo test --test faults -- --ignored"]
-fn every_cycle_survives_every_fault_in_every_call() {
-    run_all(&[cases(&Scope::Full, false), cases(&Scope::Changes, false)].concat());
+fn every_full_cycle_survives_every_fault_in_every_call() {
+    run_all(&cases(Kind::Full));
+}
+
+#[test]
+#[ignore = "takes minutes: cargo test --test faults -- --ignored"]
+fn every_cycle_of_changes_survives_every_fault_in_every_call() {
+    run_all(&[cases(Kind::Changes), cases(Kind::Busy)].concat());
 }

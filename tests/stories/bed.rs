@@ -23,6 +23,8 @@ pub struct Bed {
     pub stage: Stage,
     pub folder: tempfile::TempDir,
     text: String,
+    /// The program's own.
+    pub clock: Clock,
 }
 
 impl Bed {
@@ -32,15 +34,22 @@ impl Bed {
     }
 
     pub fn seeded(people: usize, seed: u64) -> Self {
+        Self::with_clocks(people, seed, 0, 0)
+    }
+
+    /// The clocks of Okta and of the program are so many seconds ahead of ServiceNow's.
+    pub fn with_clocks(people: usize, seed: u64, okta_ahead: i64, ours_ahead: i64) -> Self {
         let clock = Clock::frozen("2026-03-02T09:00:00Z".parse().unwrap());
-        let stage = Stage::open(people, seed, clock, None).unwrap();
+        let ahead = |seconds| clock.ahead(chrono::TimeDelta::seconds(seconds));
+        let (okta, ours) = (ahead(okta_ahead), ahead(ours_ahead));
+        let stage = Stage::with_clocks(people, seed, (clock, okta), None).unwrap();
         stage.servicenow.set(|switches| {
             switches.approval_delay = std::time::Duration::ZERO;
             switches.order_delay = std::time::Duration::ZERO;
         });
-        let folder = tempfile::tempdir().unwrap();
+        let folder = in_memory();
         let text = stage.config(folder.path()).unwrap();
-        Self { stage, folder, text }
+        Self { stage, folder, text, clock: ours }
     }
 
     /// Changes the configuration's text.
@@ -83,8 +92,8 @@ impl Bed {
         Arc::new(config::load(&path, None, &Environment::default()).unwrap())
     }
 
-    fn clock(&self) -> goldthread::engine::Clock {
-        let clock = self.stage.clock.clone();
+    pub fn clock(&self) -> goldthread::engine::Clock {
+        let clock = self.clock.clone();
         Arc::new(move || clock.now())
     }
 
@@ -195,7 +204,7 @@ impl Bed {
 
     /// What waits for a person's yes.
     pub fn waiting(&self) -> Vec<HoldView> {
-        engine::waiting(&self.load(), self.stage.clock.now()).unwrap().holds
+        engine::waiting(&self.load(), self.clock.now()).unwrap().holds
     }
 
     /// Pat says yes.
@@ -209,7 +218,7 @@ impl Bed {
     }
 
     pub fn say(&self, which: &Which, word: Word) -> Result<Vec<HoldView>, Vec<i64>> {
-        let at = self.stage.clock.now();
+        let at = self.clock.now();
         let said = Said { word, by: "pat".to_owned(), at, because: "HR called".to_owned() };
         engine::say(&self.load(), which, &said).unwrap().map(|decided| decided.holds)
     }
@@ -486,6 +495,11 @@ impl Bed {
         let calls = self.stage.servicenow.writes();
         calls.into_iter().map(|call| format!("{} {}", call.method, call.path)).collect()
     }
+}
+
+/// A folder that costs no time: every commit of a store waits for the disk.
+fn in_memory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 /// What is logged meanwhile, a line for each event.

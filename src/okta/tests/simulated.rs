@@ -41,6 +41,7 @@ impl World {
             attempts: 2,
             first_wait: Duration::from_millis(1),
             longest_wait: Duration::from_secs(5),
+            ..Patience::default()
         };
         Settings { url: self.server.url.parse().unwrap(), auth, share: 1.0, patience }
     }

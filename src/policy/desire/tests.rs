@@ -72,7 +72,7 @@ fn request(number: &str, operation: Operation, day: &str) -> Mandate {
             operation,
             people: vec![SysId::parse("p1").unwrap()],
             groups: Vec::new(),
-            starts: None,
+            starts: Some(at(&format!("{day}T08:00:00Z"))),
             ends: None,
         },
         standing: Standing::Approved,

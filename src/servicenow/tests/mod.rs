@@ -111,6 +111,7 @@ impl Responder {
                 attempts: 5,
                 first_wait: Duration::from_millis(1),
                 longest_wait: Duration::from_millis(5),
+                ..Patience::default()
             },
         };
         change(&mut settings);

@@ -50,6 +50,16 @@ impl Okta {
         self.lock().insert_user(object(profile), status)
     }
 
+    /// Adds a group that members may be written to, with an id of one's own choice.
+    pub fn add_group_as(&self, id: &str, name: &str) {
+        self.lock().insert_group_as(id.to_owned(), name, "", "OKTA_GROUP");
+    }
+
+    /// Adds a user with an id of one's own choice.
+    pub fn add_user_as(&self, id: &str, profile: &Value, status: Status) {
+        self.lock().insert_user_as(id.to_owned(), object(profile), status);
+    }
+
     /// Makes a user a member without any event.
     pub fn seed_member(&self, group_id: &str, user_id: &str) {
         self.lock().join(group_id, user_id, Reason::Hand);

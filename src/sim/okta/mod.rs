@@ -229,8 +229,13 @@ impl App for Okta {
     }
 
     fn too_many_requests(&self, reset_after_seconds: Option<u64>) -> Response {
-        let seconds = reset_after_seconds.and_then(|it| i64::try_from(it).ok()).unwrap_or(60);
-        self.refusal(429, &Problem::new("E0000047"), seconds)
+        let seconds = reset_after_seconds.and_then(|it| i64::try_from(it).ok());
+        let mut response = self.refusal(429, &Problem::new("E0000047"), seconds.unwrap_or(60));
+        if seconds.is_none() {
+            let about_limits = |name: &str| name.to_ascii_lowercase().starts_with("x-rate-limit-");
+            response.headers.retain(|(name, _)| !about_limits(name));
+        }
+        response
     }
 }
 
@@ -240,7 +245,8 @@ impl Okta {
         let (now, id) = (state.now(), state.secret("fault"));
         let mut response = problem.response(&format!("oae{}", &id[..22]));
         response.status = status;
-        let reset = now + TimeDelta::seconds(reset_after_seconds);
+        // Beyond the year 5000 it makes no difference any more.
+        let reset = now + TimeDelta::seconds(reset_after_seconds.min(100_000_000_000));
         let remaining = if status == 429 { 0 } else { 599 };
         let standing = limits::Standing { limit: 600, remaining, reset, exceeded: status == 429 };
         api::dress(response, standing, &format!("req{}", &id[..24]), now)

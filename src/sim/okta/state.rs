@@ -182,7 +182,18 @@ impl State {
     }
 
     pub fn insert_group(&mut self, name: &str, description: &str, kind: &str) -> String {
-        let (id, now) = (self.id("00g"), self.now());
+        let id = self.id("00g");
+        self.insert_group_as(id, name, description, kind)
+    }
+
+    pub fn insert_group_as(
+        &mut self,
+        id: String,
+        name: &str,
+        description: &str,
+        kind: &str,
+    ) -> String {
+        let now = self.now();
         let profile = json!({"name": name, "description": description});
         let group = Group {
             id: id.clone(),
@@ -200,7 +211,18 @@ impl State {
 
     /// Makes a user without any event; it becomes a member of Everyone.
     pub fn insert_user(&mut self, profile: Map<String, Value>, status: Status) -> String {
-        let (id, now) = (self.id("00u"), self.now());
+        let id = self.id("00u");
+        self.insert_user_as(id, profile, status)
+    }
+
+    /// The same with an id of one's own choice.
+    pub fn insert_user_as(
+        &mut self,
+        id: String,
+        profile: Map<String, Value>,
+        status: Status,
+    ) -> String {
+        let now = self.now();
         let active = !matches!(status, Status::Staged | Status::Provisioned);
         let user = User {
             id: id.clone(),
