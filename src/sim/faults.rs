@@ -1,7 +1,8 @@
 //! Faults on the way: scripted ones for a story, seeded ones for a storm.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::http::Response;
@@ -30,6 +31,42 @@ pub enum Fault {
     Delay(Duration),
     /// This answer; the app does not see the call.
     Custom(Response),
+    /// Something happens before the app sees the call, which is carried out only where it is to be
+    /// answered.
+    Before(Hook),
+    /// Something happens after the app carried the call out, before it is answered.
+    After(Hook),
+}
+
+/// Something that happens while a call is under way.
+#[derive(Clone)]
+pub struct Hook(Arc<dyn Fn() -> Onward + Send + Sync>);
+
+/// What becomes of the call after that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Onward {
+    /// It goes on as if nothing had been.
+    Answer,
+    /// Its connection is cut.
+    Cut,
+}
+
+impl Hook {
+    /// This happens.
+    pub fn new(act: impl Fn() -> Onward + Send + Sync + 'static) -> Self {
+        Self(Arc::new(act))
+    }
+
+    /// Lets it happen.
+    pub(super) fn run(&self) -> Onward {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Hook")
+    }
 }
 
 /// The faults of one server: scripted rules are tried first, in the order they were made.
