@@ -29,6 +29,7 @@ pub fn one(seed: u64, steps: usize) -> Result<(Tally, Vec<String>), Failure> {
     let mut played = Vec::new();
     let result = catch_unwind(AssertUnwindSafe(|| {
         let mut world = World::new(seed);
+        moves::begin(&mut world);
         for _ in 0..steps {
             moves::play(&mut world);
             played.clone_from(&world.played);

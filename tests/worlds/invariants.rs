@@ -146,8 +146,12 @@ impl World {
                 matches!(wish, Wish::Any | Wish::Suspended | Wish::Deactivated),
                 "nothing says that this account be disabled",
             ),
-            "create" | "activate" | "reactivate" | "unsuspend" => must(
-                matches!(wish, Wish::Any | Wish::Active) || usable_again,
+            "create" => must(
+                matches!(wish, Wish::Any | Wish::Active),
+                "nothing says that there be an account",
+            ),
+            "activate" | "reactivate" | "unsuspend" => must(
+                matches!(wish, Wish::Any | Wish::Active | Wish::Lifted) || usable_again,
                 "nothing says that this account be in use",
             ),
             _ => {}
@@ -245,7 +249,7 @@ impl World {
                 }
                 (Operation::Suspend, Wish::Suspended) => status != Some(Status::Active),
                 (Operation::Join, Wish::Active) => in_use,
-                (Operation::Resume | Operation::Suspend, Wish::Active) => {
+                (Operation::Resume | Operation::Suspend, Wish::Active | Wish::Lifted) => {
                     status != Some(Status::Suspended)
                 }
                 _ => true,
@@ -422,6 +426,7 @@ impl World {
         let status = account.as_ref().map(|it| it.status);
         let right = match wish {
             Wish::Any | Wish::Unspoken => true,
+            Wish::Lifted => status != Some(Status::Suspended),
             Wish::Active => !matches!(
                 status,
                 None | Some(Status::Suspended | Status::Deprovisioned | Status::Staged)
@@ -440,8 +445,11 @@ impl World {
             return;
         }
         let placed = self.truth.is_placed(person, end);
-        let asked: BTreeSet<String> =
-            self.truth.asks_of(person).flat_map(|(_, ask)| ask.groups.clone()).collect();
+        // What nobody approved speaks of no group.
+        let asks = self.truth.asks_of(person).filter(|(place, ask)| {
+            ask.sound && end.asks[*place].standing == Standing::Approved
+        });
+        let asked: BTreeSet<String> = asks.flat_map(|(_, ask)| ask.groups.clone()).collect();
         for (group, id) in self.truth.groups.clone() {
             let is_in = self.stage.okta.members(&id).contains(&account.id);
             let ruled = self.truth.is_department(&group);

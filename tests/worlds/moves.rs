@@ -13,7 +13,7 @@ type Step = fn(&mut World) -> Option<String>;
 /// Every step, with how often it is tried.
 const STEPS: &[(u32, Step)] = &[
     (30, weather::cycle),
-    (22, desk::order),
+    (34, desk::order),
     (6, desk::decide),
     (3, desk::withdraw),
     (2, desk::reset),
@@ -49,6 +49,14 @@ const STEPS: &[(u32, Step)] = &[
     (2, weather::back),
     (2, weather::restart),
 ];
+
+/// How it stands when the world begins.
+pub fn begin(world: &mut World) {
+    if world.dice.chance(0.6) {
+        let what = weather::turn(world);
+        world.played.extend(what);
+    }
+}
 
 /// Plays the next step.
 pub fn play(world: &mut World) {

@@ -77,6 +77,8 @@ pub enum Wish {
     /// Nobody said anything: what is, stands.
     Unspoken,
     Active,
+    /// Not suspended any more: a return makes no account, and brings none back.
+    Lifted,
     Suspended,
     Deactivated,
 }
@@ -121,6 +123,7 @@ struct Folded {
     revoked: BTreeSet<String>,
     ended: bool,
     placed: bool,
+    joined: bool,
 }
 
 impl Snapshot {
@@ -218,6 +221,7 @@ impl Truth {
                 Operation::Join => {
                     folded.status = Some(Wish::Active);
                     folded.placed = true;
+                    folded.joined = true;
                 }
                 Operation::Move => folded.placed = true,
                 Operation::Suspend if !gone => {
@@ -251,6 +255,7 @@ impl Truth {
         match folded.status {
             Some(Wish::Deactivated) => Wish::Deactivated,
             _ if !usable => Wish::Suspended,
+            Some(Wish::Active) if !folded.joined => Wish::Lifted,
             Some(wish) => wish,
             None => Wish::Unspoken,
         }
@@ -278,7 +283,13 @@ impl Truth {
         }
         let adopted = !folded.ended && !folded.revoked.contains(group);
         let place = (group.to_owned(), account.to_owned());
-        if adopted && self.seeded.contains(&place) {
+        // What a request gives as well may be there because of it: then it goes with the request.
+        let gives = |ask: &Ask| matches!(ask.operation, Operation::Join | Operation::Grant);
+        let explained =
+            self.asks_of(person).any(|(_, ask)| gives(ask) && ask.groups.contains(&place.0));
+        if adopted && explained && self.seeded.contains(&place) {
+            Wanted::Perhaps
+        } else if adopted && self.seeded.contains(&place) {
             Wanted::Yes
         } else if adopted && self.by_hand.contains(&place) {
             // It counts where the account or the group came under management after it.

@@ -14,6 +14,7 @@ use goldthread::engine::{CycleReport, DriftReport, Engine, Hands, Scope};
 use goldthread::http::Patience;
 use goldthread::sim::clock::Clock;
 use goldthread::sim::faults::{Fault, Hook, Onward};
+use goldthread::sim::http::Response;
 use goldthread::sim::okta::Status;
 use goldthread::sim::stage::{OKTA_TOKEN, Stage};
 use serde_json::json;
@@ -127,7 +128,9 @@ impl World {
             switches.approval_delay = Duration::ZERO;
             switches.order_delay = Duration::ZERO;
         });
-        let folder = tempfile::tempdir().unwrap();
+        // In memory where there is room for it: no world loses its disk, and each waits for it often.
+        let memory = tempfile::tempdir_in("/dev/shm");
+        let folder = memory.or_else(|_| tempfile::tempdir()).unwrap();
         let text = stage.config(folder.path()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let people = stage.company.people().iter().map(|it| it.sys_id.clone()).collect();
@@ -331,10 +334,11 @@ impl World {
 
     fn set_faults(&mut self, meanwhile: Option<Meanwhile>) -> Strikes {
         let strikes = Strikes::default();
+        // No reset is announced: it would be waited for in real time, of which a world has none.
+        let too_many = json!({"errorCode": "E0000047", "errorSummary": "API call exceeded rate limit"});
         let kinds = || {
             vec![
-                Fault::TooManyRequests { reset_after_seconds: Some(1) },
-                Fault::TooManyRequests { reset_after_seconds: None },
+                Fault::Custom(Response::json(429, &too_many)),
                 Fault::Status(500),
                 Fault::Status(503),
                 Fault::DropBefore,

@@ -157,7 +157,8 @@ pub fn delete_group(world: &mut World) -> Option<String> {
 
 /// Another application that writes to the same accounts while the program is at work.
 pub fn rival(world: &mut World) -> Option<(Meanwhile, String)> {
-    let call = world.dice.below(40);
+    let most = world.dice.weighted(&[(3, 8), (2, 20), (1, 60)]);
+    let call = world.dice.below(most);
     let okta = world.stage.okta.acting_as("Another App");
     if world.dice.chance(0.2)
         && let Some(person) = without_account(world)

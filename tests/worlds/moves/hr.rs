@@ -78,7 +78,8 @@ pub fn delete(world: &mut World) -> Option<String> {
     let person = somebody(world)?;
     let name = world.name_of(&person);
     world.stage.servicenow.delete_person(&person);
-    world.truth.odd.insert(person);
+    // No row tells of it: the program may find out with its next complete read, or the one after.
+    world.truth.doubts.insert(person);
     world.truth.managers_in_doubt = true;
     Some(format!("HR deleted the record of {name}"))
 }

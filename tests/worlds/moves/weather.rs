@@ -21,7 +21,8 @@ pub fn cycle(world: &mut World) -> Option<String> {
     let meanwhile = match world.dice.below(10) {
         0 | 1 => {
             let okta = world.dice.chance(0.6);
-            let call = world.dice.below(if okta { 50 } else { 25 });
+            let most = world.dice.weighted(&[(3, 8), (2, 20), (1, 60)]);
+            let call = world.dice.below(most);
             let carried_out = world.dice.chance(0.5);
             let side = if okta { "Okta" } else { "ServiceNow" };
             let when = if carried_out { "after" } else { "before" };
@@ -73,7 +74,7 @@ fn actions(report: &CycleReport) -> String {
 
 /// The ways get worse or better.
 pub fn turn(world: &mut World) -> Option<String> {
-    let draw = |world: &mut World| world.dice.weighted(&[(4, 0.0), (2, 0.02), (2, 0.06), (1, 0.2)]);
+    let draw = |world: &mut World| world.dice.weighted(&[(2, 0.0), (3, 0.02), (3, 0.06), (1, 0.2)]);
     world.weather = Weather { okta: draw(world), servicenow: draw(world) };
     Some(format!("{:?}", world.weather))
 }
