@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::moves;
 use super::world::{Tally, World};
 
+/// The steps of a world that is one of a few hundred.
+pub const FEW: usize = 16;
+
 /// A world that went wrong, as somebody reads it who has to find out why.
 #[derive(Debug)]
 pub struct Failure {
@@ -14,9 +17,9 @@ pub struct Failure {
     pub text: String,
 }
 
-/// How many steps a world has, unless said otherwise.
-fn steps() -> usize {
-    number("GOLDTHREAD_STEPS").and_then(|it| usize::try_from(it).ok()).unwrap_or(22)
+/// How many steps a world has, where `GOLDTHREAD_STEPS` does not say.
+fn steps(otherwise: usize) -> usize {
+    number("GOLDTHREAD_STEPS").and_then(|it| usize::try_from(it).ok()).unwrap_or(otherwise)
 }
 
 /// A number from the environment.
@@ -62,7 +65,7 @@ pub fn one(seed: u64, steps: usize) -> Result<(Tally, Vec<String>), Failure> {
 }
 
 /// So many worlds from this seed on.
-pub fn many(first: u64, count: u64) -> (Tally, Vec<Failure>) {
+pub fn many(first: u64, count: u64, steps_each: usize) -> (Tally, Vec<Failure>) {
     let next = AtomicU64::new(0);
     let sum = Mutex::new((Tally::default(), Vec::new()));
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
@@ -74,7 +77,7 @@ pub fn many(first: u64, count: u64) -> (Tally, Vec<Failure>) {
                     if at >= count {
                         return;
                     }
-                    let result = one(first + at, steps());
+                    let result = one(first + at, steps(steps_each));
                     let mut sum = sum.lock().unwrap();
                     match result {
                         Ok((tally, _)) => sum.0.add(&tally),
@@ -91,7 +94,7 @@ pub fn many(first: u64, count: u64) -> (Tally, Vec<Failure>) {
 
 /// Plays the world of one seed and tells its steps.
 pub fn told(seed: u64) {
-    match one(seed, steps()) {
+    match one(seed, steps(FEW)) {
         Ok((tally, played)) => {
             #[expect(clippy::print_stdout, reason = "that is what it is for")]
             {

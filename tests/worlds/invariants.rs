@@ -49,7 +49,7 @@ fn deed(write: &Write) -> Option<Deed<'_>> {
 }
 
 /// The request and the action that a write names: `goldthread/1.0 (RITM0010001; action 7)`.
-fn thread(user_agent: &str) -> Option<(&str, i64)> {
+pub fn thread(user_agent: &str) -> Option<(&str, i64)> {
     let (_, rest) = user_agent.strip_prefix("goldthread/")?.split_once(" (")?;
     let (request, action) = rest.strip_suffix(')')?.split_once("; action ")?;
     Some((request, action.parse().ok()?))
@@ -283,20 +283,13 @@ impl World {
         self.stage.okta.switch(|it| it.index_lag = std::time::Duration::ZERO);
         self.played.push("nothing goes wrong any more".to_owned());
         let minutes = |n| chrono::TimeDelta::minutes(n);
-        for (pause, scope) in [
-            (minutes(0), Scope::Changes),
-            (minutes(3), Scope::Full),
-            (minutes(61), Scope::Changes),
-            // Beyond the window of every limit.
-            (minutes(60 * 26), Scope::Full),
-            (minutes(16), Scope::Full),
-        ] {
+        for (pause, scope) in [(minutes(0), Scope::Changes), (minutes(61), Scope::Full)] {
             self.quiet_cycle(pause, &scope);
         }
-        // No day begins while the program idles.
-        let noon =
-            (self.stage.clock.now().date_naive() + chrono::Days::new(1)).and_hms_opt(12, 0, 0);
-        self.stage.clock.freeze(noon.expect("there is a noon").and_utc());
+        // Beyond the window of every limit; and no day begins while the program idles.
+        let noon = self.stage.clock.now().date_naive() + chrono::Days::new(2);
+        let noon = noon.and_hms_opt(12, 0, 0).expect("there is a noon");
+        self.stage.clock.freeze(noon.and_utc());
         self.quiet_cycle(minutes(0), &Scope::Full);
         self.quiet_cycle(minutes(16), &Scope::Changes);
         let (okta, servicenow) = (self.looked_at, self.read_back);
@@ -328,9 +321,11 @@ impl World {
     fn look_at_end(&mut self) {
         self.look_at_notes();
         self.look_at_journal();
-        match self.drift() {
-            Err(error) => self.blame(format!("the drift cannot be told: {error}")),
-            Ok(report) => {
+        // Mostly the idle cycles say as much.
+        match self.dice.chance(0.2).then(|| self.drift()) {
+            None => {}
+            Some(Err(error)) => self.blame(format!("the drift cannot be told: {error}")),
+            Some(Ok(report)) => {
                 for item in report.items.iter().filter(|item| item.disposition == "apply") {
                     self.blame(format!("this still differs: {item:?}"));
                 }
@@ -446,9 +441,10 @@ impl World {
         }
         let placed = self.truth.is_placed(person, end);
         // What nobody approved speaks of no group.
-        let asks = self.truth.asks_of(person).filter(|(place, ask)| {
-            ask.sound && end.asks[*place].standing == Standing::Approved
-        });
+        let asks = self
+            .truth
+            .asks_of(person)
+            .filter(|(place, ask)| ask.sound && end.asks[*place].standing == Standing::Approved);
         let asked: BTreeSet<String> = asks.flat_map(|(_, ask)| ask.groups.clone()).collect();
         for (group, id) in self.truth.groups.clone() {
             let is_in = self.stage.okta.members(&id).contains(&account.id);
@@ -459,6 +455,10 @@ impl World {
                 continue;
             }
             let wanted = self.truth.wanted(person, &account.id, &group, end);
+            // An account that is out of use takes no memberships.
+            if wanted == Wanted::Yes && account.status == Status::Deprovisioned {
+                continue;
+            }
             if wanted != Wanted::Perhaps && is_in != (wanted == Wanted::Yes) {
                 self.blame(format!(
                     "{name} in {group} is {is_in} in the end, and {wanted:?} is right"

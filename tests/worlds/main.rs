@@ -6,6 +6,7 @@ mod dice;
 mod fleet;
 mod invariants;
 mod journal;
+mod kills;
 mod moves;
 mod truth;
 mod world;
@@ -13,7 +14,7 @@ mod world;
 /// A few hundred worlds, always the same ones.
 #[test]
 fn in_no_world_does_the_program_harm_and_in_each_it_comes_to_rest() {
-    let (tally, failures) = fleet::many(1, fleet::number("GOLDTHREAD_FEW").unwrap_or(200));
+    let (tally, failures) = fleet::many(1, 200, fleet::FEW);
     let first = failures.first().map(|failure| failure.text.as_str());
     assert!(first.is_none(), "{} worlds went wrong\n{}", failures.len(), first.unwrap_or_default());
     // They are worth something only while much happens in them.
@@ -33,7 +34,7 @@ fn as_many_worlds_as_wanted() {
     let count = fleet::number("GOLDTHREAD_WORLDS").unwrap_or(3000);
     let first = fleet::number("GOLDTHREAD_FIRST_SEED").unwrap_or(1000);
     let begun = std::time::Instant::now();
-    let (tally, failures) = fleet::many(first, count);
+    let (tally, failures) = fleet::many(first, count, 24);
     #[expect(clippy::print_stdout, reason = "the totals are what it is for")]
     {
         for failure in &failures {

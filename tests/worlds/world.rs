@@ -335,7 +335,8 @@ impl World {
     fn set_faults(&mut self, meanwhile: Option<Meanwhile>) -> Strikes {
         let strikes = Strikes::default();
         // No reset is announced: it would be waited for in real time, of which a world has none.
-        let too_many = json!({"errorCode": "E0000047", "errorSummary": "API call exceeded rate limit"});
+        let too_many =
+            json!({"errorCode": "E0000047", "errorSummary": "API call exceeded rate limit"});
         let kinds = || {
             vec![
                 Fault::Custom(Response::json(429, &too_many)),
