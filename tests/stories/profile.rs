@@ -31,6 +31,27 @@ fn an_emptied_field_clears_the_attribute_and_an_empty_text_in_okta_is_no_differe
 }
 
 #[test]
+fn an_attribute_that_okta_requires_is_not_cleared_and_holds_nothing_else_up() {
+    let bed = Bed::of(60);
+    let newcomer = bed.newcomer(0);
+    let join = bed.join(&newcomer, &[]);
+    bed.sync();
+    bed.pass("1m");
+    bed.record(&newcomer, &[("last_name", ""), ("first_name", "Other")]);
+    bed.forget_calls();
+    assert_eq!(applied(&bed.sync()), [format!("{} update", join.number)]);
+    assert_eq!(bed.okta_writes(), ["POST users"]);
+    let account = bed.account(&newcomer).unwrap();
+    assert_eq!(account.text("firstName"), "Other");
+    assert_eq!(account.text("lastName"), newcomer.last_name);
+    bed.nothing_happens();
+    let items = bed.differences();
+    let item = items.iter().find(|item| item.name.as_deref() == Some("lastName")).unwrap();
+    assert_eq!(item.disposition, "blocked");
+    assert!(item.reason.contains("requires lastName"), "{}", item.reason);
+}
+
+#[test]
 fn an_attribute_that_the_schema_does_not_know_blocks_only_itself() {
     let bed = Bed::of(60).configure(
         "department = \"user",

@@ -8,7 +8,7 @@ use goldthread::sim::okta::{Status, Write};
 use serde_json::Value;
 
 use super::journal::{self, Entry};
-use super::moves::describe;
+use super::moves::{clear, describe};
 use super::truth::{Ask, Snapshot, Standing, Wanted, Wish};
 use super::world::{Ended, World};
 
@@ -221,7 +221,7 @@ impl World {
         if now.closed {
             wrong.push("it had been closed".to_owned());
         }
-        if !ask.sound {
+        if !ask.sound && ask.clear {
             wrong.push("it cannot be carried out".to_owned());
         }
         if !quiet || !ask.clear {
@@ -279,8 +279,7 @@ impl World {
 
     /// Nothing goes wrong any more: in a few cycles everything is as it should be, and stays so.
     pub fn settle(&mut self) {
-        self.weather = super::world::Weather::default();
-        self.stage.okta.switch(|it| it.index_lag = std::time::Duration::ZERO);
+        clear(self);
         self.played.push("nothing goes wrong any more".to_owned());
         let minutes = |n| chrono::TimeDelta::minutes(n);
         for (pause, scope) in [(minutes(0), Scope::Changes), (minutes(61), Scope::Full)] {

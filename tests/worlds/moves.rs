@@ -30,6 +30,10 @@ const STEPS: &[(u32, Step)] = &[
     (1, hr::empty),
     (1, hr::delete),
     (1, hr::behind),
+    (1, hr::hide),
+    (1, hr::hide_inactive),
+    (2, hr::show),
+    (1, hr::cut),
     (3, admin::add_member),
     (3, admin::remove_member),
     (2, admin::edit_profile),
@@ -41,7 +45,10 @@ const STEPS: &[(u32, Step)] = &[
     (1, admin::make),
     (1, admin::rename_group),
     (1, admin::delete_group),
+    (1, admin::lose_role),
+    (1, admin::regain_role),
     (4, weather::turn),
+    (1, weather::commit_late),
     (2, weather::lag),
     (4, weather::minutes),
     (2, weather::hours),
@@ -71,4 +78,4 @@ pub fn play(world: &mut World) {
     }
 }
 
-pub use weather::describe;
+pub use weather::{clear, describe};

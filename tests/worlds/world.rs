@@ -68,8 +68,9 @@ pub struct Weather {
 pub enum Meanwhile {
     /// The process is killed at this call to Okta or to ServiceNow, which was carried out or not.
     Killed { okta: bool, call: u64, carried_out: bool },
-    /// Somebody else writes before this call to Okta.
-    Rival { call: u64, act: Arc<dyn Fn() + Send + Sync> },
+    /// Somebody else writes before this call to Okta or to ServiceNow; whom it concerns may be seen
+    /// as before or as after it.
+    Rival { okta: bool, call: u64, act: Arc<dyn Fn() + Send + Sync>, concerns: Vec<String> },
 }
 
 /// How a cycle ended.
@@ -199,6 +200,13 @@ impl World {
         self.truth.protected.insert(okta.find("goldthread@example.com").unwrap().id);
         self.truth.protected_groups.insert("app-netsuite".to_owned());
         let protected = toml::Value::from(named);
+        let dice = &mut self.dice;
+        okta.switch(|it| {
+            it.empty_bodies = dice.chance(0.3);
+            it.edit_deprovisioned = dice.chance(0.3);
+            it.refuse_deprovisioned_members = dice.chance(0.5);
+            it.password_optional = dice.chance(0.3);
+        });
         self.configure(
             "[guard]\n",
             &format!(
@@ -283,6 +291,10 @@ impl World {
         }
         self.program.get_or_insert_with(|| start(&self.text, &self.folder, &self.stage));
         let quiet = !matches!(meanwhile, Some(Meanwhile::Rival { .. }));
+        let doubts = self.truth.doubts.clone();
+        if let Some(Meanwhile::Rival { concerns, .. }) = &meanwhile {
+            self.truth.doubts.extend(concerns.iter().cloned());
+        }
         let strikes = self.set_faults(meanwhile);
         let ended = self.run(scope, &strikes);
         let hits = self.clear_faults();
@@ -306,6 +318,7 @@ impl World {
             self.truth.owners.insert(account, person);
         }
         self.look_at_writes(&before, quiet);
+        self.truth.doubts = doubts;
         ended
     }
 
@@ -364,14 +377,15 @@ impl World {
                 let faults = if at_okta { okta } else { servicenow };
                 let _ = faults.on("*", "", fault).after(call);
             }
-            Some(Meanwhile::Rival { call, act }) => {
+            Some(Meanwhile::Rival { okta: at_okta, call, act, concerns: _ }) => {
                 let count = Arc::clone(&strikes.count);
                 let hook = Hook::new(move || {
                     act();
                     count.fetch_add(1, Ordering::SeqCst);
                     Onward::Answer
                 });
-                let _ = okta.on("*", "", Fault::Before(hook)).after(call);
+                let faults = if at_okta { okta } else { servicenow };
+                let _ = faults.on("*", "", Fault::Before(hook)).after(call);
             }
         }
         for (faults, probability) in

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use goldthread::sim::okta::Status;
+use goldthread::sim::okta::{NoRole, Status};
 use serde_json::json;
 
 use crate::world::{Meanwhile, World};
@@ -175,7 +175,8 @@ pub fn rival(world: &mut World) -> Option<(Meanwhile, String)> {
             }
         };
         let text = format!("another application makes {name} before call {call}");
-        return Some((Meanwhile::Rival { call, act: Arc::new(act) }, text));
+        let act = Arc::new(act);
+        return Some((Meanwhile::Rival { okta: true, call, act, concerns: Vec::new() }, text));
     }
     let (person, account) = somebody(world)?;
     let (name, id) = group(world)?;
@@ -210,5 +211,21 @@ pub fn rival(world: &mut World) -> Option<(Meanwhile, String)> {
         }
     };
     let text = format!("another application {what} before call {call}");
-    Some((Meanwhile::Rival { call, act }, text))
+    Some((Meanwhile::Rival { okta: true, call, act, concerns: Vec::new() }, text))
+}
+
+/// The program's own account loses its role: it sees nothing any more, and may not be told so.
+pub fn lose_role(world: &mut World) -> Option<String> {
+    let owner = world.stage.okta.find("goldthread@example.com")?;
+    world.stage.okta.set_roles(&owner.id, &[]);
+    let empty = world.dice.chance(0.7);
+    let answer = if empty { NoRole::EmptyLists } else { NoRole::Forbidden };
+    world.stage.okta.switch(|it| it.no_admin_role = answer);
+    Some(format!("the program lost its role in Okta: {answer:?}"))
+}
+
+pub fn regain_role(world: &mut World) -> Option<String> {
+    let owner = world.stage.okta.find("goldthread@example.com")?;
+    world.stage.okta.set_roles(&owner.id, &["SUPER_ADMIN"]);
+    Some("the program has its role in Okta".to_owned())
 }

@@ -1,6 +1,10 @@
 //! HR: changes of records, and mistakes.
 
-use crate::world::World;
+use std::sync::Arc;
+
+use goldthread::sim::servicenow::CutList;
+
+use crate::world::{Meanwhile, World};
 
 fn usable(world: &World, person: &str) -> bool {
     world.stage.servicenow.value("sys_user", person, "active") == "true"
@@ -96,4 +100,62 @@ pub fn behind(world: &mut World) -> Option<String> {
     world.stage.servicenow.update_silently("sys_user", &person, &slices);
     world.truth.doubts.insert(person.clone());
     Some(format!("a script set {changes:?} of {}", world.name_of(&person)))
+}
+
+/// A rule of access hides somebody's record from the program, for a while.
+pub fn hide(world: &mut World) -> Option<String> {
+    let person = somebody(world)?;
+    world.stage.servicenow.set(|it| {
+        it.hidden_rows.insert(person.clone());
+    });
+    Some(format!("the record of {} is hidden", world.name_of(&person)))
+}
+
+/// Or those of everybody who is inactive.
+pub fn hide_inactive(world: &mut World) -> Option<String> {
+    world.stage.servicenow.set(|it| it.hide_inactive_users = true);
+    Some("inactive records are hidden".to_owned())
+}
+
+pub fn show(world: &mut World) -> Option<String> {
+    world.stage.servicenow.set(|it| {
+        it.hidden_rows.clear();
+        it.hide_inactive_users = false;
+    });
+    Some("nothing is hidden".to_owned())
+}
+
+/// The next lists are cut by a quota, with status 200.
+pub fn cut(world: &mut World) -> Option<String> {
+    let after_rows = world.dice.place(6);
+    let empty_element = world.dice.chance(0.5);
+    let times = world.dice.pick(&[1, 2, 5])?;
+    let cut = CutList { after_rows, empty_element, times };
+    world.stage.servicenow.set(|it| it.cut_list = Some(cut.clone()));
+    Some(format!("lists are cut: {cut:?}"))
+}
+
+/// HR is at work while the program reads.
+pub fn meanwhile(world: &mut World) -> Option<(Meanwhile, String)> {
+    let most = world.dice.weighted(&[(3, 6), (2, 15), (1, 40)]);
+    let call = world.dice.below(most);
+    let person = somebody(world)?;
+    let servicenow = world.stage.servicenow.clone();
+    let department = world.dice.pick(&world.stage.company.department_groups())?;
+    let id = world.stage.company.department_id(department);
+    let name = world.name_of(&person);
+    let concerns = vec![person.clone()];
+    let (text, act): (String, Arc<dyn Fn() + Send + Sync>) = if world.dice.chance(0.7) {
+        let act = move || {
+            servicenow.update_person(&person, &[("department", &id)]);
+        };
+        (format!("HR moves {name} to {department}"), Arc::new(act))
+    } else {
+        let act = move || {
+            servicenow.update_person(&person, &[("active", "false")]);
+        };
+        (format!("HR deactivates {name}"), Arc::new(act))
+    };
+    let text = format!("{text} before call {call}");
+    Some((Meanwhile::Rival { okta: false, call, act, concerns }, text))
 }

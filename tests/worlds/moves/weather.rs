@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use goldthread::engine::{CycleReport, Scope};
 
-use super::admin;
+use super::{admin, hr};
 use crate::world::{Ended, Meanwhile, Weather, World};
 
 /// The program runs a cycle, and maybe does not get to the end of it.
@@ -29,7 +29,7 @@ pub fn cycle(world: &mut World) -> Option<String> {
             text.push_str(&format!(", killed {when} call {call} to {side}"));
             Some(Meanwhile::Killed { okta, call, carried_out })
         }
-        2 => admin::rival(world).map(|(meanwhile, what)| {
+        2 | 3 => rival(world).map(|(meanwhile, what)| {
             text.push_str(&format!(", {what}"));
             meanwhile
         }),
@@ -42,6 +42,10 @@ pub fn cycle(world: &mut World) -> Option<String> {
         world.begun = true;
     }
     Some(format!("{text}: {}", describe(&ended)))
+}
+
+fn rival(world: &mut World) -> Option<(Meanwhile, String)> {
+    if world.dice.chance(0.35) { hr::meanwhile(world) } else { admin::rival(world) }
 }
 
 /// How a cycle ended, in words.
@@ -77,6 +81,13 @@ pub fn turn(world: &mut World) -> Option<String> {
     let draw = |world: &mut World| world.dice.weighted(&[(2, 0.0), (3, 0.02), (3, 0.06), (1, 0.2)]);
     world.weather = Weather { okta: draw(world), servicenow: draw(world) };
     Some(format!("{:?}", world.weather))
+}
+
+/// Rows of ServiceNow can be seen only some time after their stamp.
+pub fn commit_late(world: &mut World) -> Option<String> {
+    let seconds = world.dice.pick(&[0, 0, 5, 30])?;
+    world.stage.servicenow.set(|it| it.commit_delay = Duration::from_secs(seconds));
+    Some(format!("ServiceNow commits {seconds} s late"))
 }
 
 /// Okta's search shows what was some time ago.
@@ -120,4 +131,17 @@ pub fn back(world: &mut World) -> Option<String> {
 pub fn restart(world: &mut World) -> Option<String> {
     world.restart();
     Some("the program is started again".to_owned())
+}
+
+/// Everything is as it should be, outside the program.
+pub fn clear(world: &mut World) {
+    world.weather = Weather::default();
+    world.stage.okta.switch(|it| it.index_lag = Duration::ZERO);
+    let _ = (admin::regain_role(world), hr::show(world));
+    world.stage.servicenow.set(|it| {
+        it.commit_delay = Duration::ZERO;
+        it.cut_list = None;
+    });
+    // What was written late is there by now.
+    world.stage.clock.advance(Duration::from_secs(60));
 }
