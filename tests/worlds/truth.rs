@@ -287,6 +287,10 @@ impl Truth {
         let gives = |ask: &Ask| matches!(ask.operation, Operation::Join | Operation::Grant);
         let explained =
             self.asks_of(person).any(|(_, ask)| gives(ask) && ask.groups.contains(&place.0));
+        // Whoever is hired again on a deactivated account gets what is asked for now.
+        let rehired = self.status_by_hand.contains(&place.1)
+            && self.asks_of(person).any(|(_, ask)| ask.operation == Operation::Join);
+        let explained = explained || rehired;
         if adopted && explained && self.seeded.contains(&place) {
             Wanted::Perhaps
         } else if adopted && self.seeded.contains(&place) {
