@@ -26,6 +26,12 @@ pub struct Slot {
 pub struct Schema(pub Option<BTreeMap<String, Slot>>);
 
 impl Schema {
+    /// Why there can be no account without a value of an attribute, if that is so.
+    pub fn requires(&self, attribute: &str) -> Option<String> {
+        let required = self.0.as_ref()?.get(attribute).is_some_and(|slot| slot.required);
+        required.then(|| format!("Okta requires {attribute}, and the record has none"))
+    }
+
     /// Why an attribute cannot be given a value (`None` clears it), if that is so.
     pub fn refuses(
         &self,
@@ -43,8 +49,8 @@ impl Schema {
             Some(format!("{attribute} is owned by another system in Okta"))
         } else if slot.immutable && actual.is_some() {
             Some(format!("{attribute} cannot be changed in Okta once it is set"))
-        } else if slot.required && value.is_none() {
-            Some(format!("Okta requires {attribute}, and the record has none"))
+        } else if let (None, Some(why)) = (value, self.requires(attribute)) {
+            Some(why)
         } else if let Some(kind) = &slot.other_type {
             Some(format!("{attribute} holds a {kind} in Okta, and the mapping gives text"))
         } else {

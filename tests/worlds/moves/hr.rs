@@ -44,6 +44,10 @@ pub fn rename(world: &mut World) -> Option<String> {
 pub fn deactivate(world: &mut World) -> Option<String> {
     let person = somebody(world)?;
     world.stage.servicenow.update_person(&person, &[("active", "false")]);
+    if world.stage.servicenow.switches().hide_inactive_users {
+        // No list shows it.
+        world.truth.doubts.insert(person.clone());
+    }
     Some(format!("HR deactivated the record of {}", world.name_of(&person)))
 }
 
@@ -114,6 +118,9 @@ pub fn hide(world: &mut World) -> Option<String> {
 /// Or those of everybody who is inactive.
 pub fn hide_inactive(world: &mut World) -> Option<String> {
     world.stage.servicenow.set(|it| it.hide_inactive_users = true);
+    let inactive = world.people.iter().filter(|id| !usable(world, id));
+    // Whether they were seen to be inactive before it is not known.
+    world.truth.doubts.extend(inactive.cloned());
     Some("inactive records are hidden".to_owned())
 }
 
