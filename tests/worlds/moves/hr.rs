@@ -118,9 +118,10 @@ pub fn hide(world: &mut World) -> Option<String> {
 /// Or those of everybody who is inactive.
 pub fn hide_inactive(world: &mut World) -> Option<String> {
     world.stage.servicenow.set(|it| it.hide_inactive_users = true);
-    let inactive = world.people.iter().filter(|id| !usable(world, id));
+    let inactive = |id: &&String| !usable(world, id);
+    let inactive: Vec<String> = world.people.iter().filter(inactive).cloned().collect();
     // Whether they were seen to be inactive before it is not known.
-    world.truth.doubts.extend(inactive.cloned());
+    world.truth.doubts.extend(inactive);
     Some("inactive records are hidden".to_owned())
 }
 
