@@ -237,6 +237,7 @@ impl World {
             unused: actual.account.as_ref().is_some_and(|account| {
                 matches!(account.status, AccountStatus::Staged | AccountStatus::Deprovisioned)
             }),
+            deleted: false,
             made: self.made,
             by_record: false,
             effected,

@@ -23,6 +23,7 @@ const PATIENCE: Patience = Patience {
     attempts: 2,
     first_wait: Duration::from_millis(500),
     longest_wait: Duration::from_secs(5),
+    longest_call: Duration::from_secs(20),
 };
 
 /// What came of trying one thing.

@@ -110,6 +110,7 @@ impl Engine {
             unused: actual.account.as_ref().is_some_and(|account| {
                 matches!(account.status, AccountStatus::Staged | AccountStatus::Deprovisioned)
             }),
+            deleted: link.is_some() && actual.account.is_none(),
             made: self.was_made(id, link.as_ref(), &mandates)?,
             by_record,
             effected,

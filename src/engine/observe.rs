@@ -92,7 +92,8 @@ impl Engine {
         let now = self.now();
         let until = self.servicenow_clock().await?;
         let from = self.store.watermark()?.unwrap_or(until) - OVERLAP;
-        let window = Window { from, to: until + AHEAD };
+        // The instance may have been out of reach for days: its last answer is from before them.
+        let window = Window { from, to: until.max(now) + AHEAD };
 
         let undecided = self.store.meta(UNDECIDED)?.is_some_and(|word| !word.is_empty());
         self.store.set_meta(UNDECIDED, "yes")?;

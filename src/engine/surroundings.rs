@@ -319,12 +319,13 @@ fn groups_of(step: &Step) -> &[GroupId] {
 
 /// [`Slot`] as the store keeps it.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
-struct StoredSlot(Option<u32>, Option<String>, bool, bool, bool);
+struct StoredSlot(Option<u32>, Option<String>, bool, bool, bool, #[serde(default)] bool);
 
 impl From<StoredSlot> for Slot {
     fn from(stored: StoredSlot) -> Self {
-        let StoredSlot(max_length, other_type, read_only, immutable, mastered_elsewhere) = stored;
-        Self { max_length, other_type, read_only, immutable, mastered_elsewhere }
+        let StoredSlot(max_length, other_type, read_only, immutable, mastered_elsewhere, required) =
+            stored;
+        Self { max_length, other_type, read_only, immutable, mastered_elsewhere, required }
     }
 }
 
@@ -337,6 +338,7 @@ fn slots(attributes: Vec<Attribute>) -> BTreeMap<String, StoredSlot> {
             attribute.mutability == "READ_ONLY",
             attribute.mutability == "IMMUTABLE",
             attribute.master == "OVERRIDE",
+            attribute.required,
         );
         (attribute.name, slot)
     };
@@ -352,4 +354,17 @@ pub(super) fn claims_of(person: &Person, policy: &Policy) -> BTreeSet<(String, S
         .filter(|(_, value)| !value.is_empty())
         .map(|(attribute, value)| (attribute, value.to_lowercase()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_that_was_kept_before_required_attributes_were_known_is_read() {
+        let kept = r#"{"lastName": [50, null, false, true, false]}"#;
+        let slots: BTreeMap<String, StoredSlot> = serde_json::from_str(kept).expect("a schema");
+        let slot: Slot = slots.into_values().map(Slot::from).next().expect("an attribute");
+        assert!(slot.immutable && !slot.required);
+    }
 }

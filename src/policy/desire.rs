@@ -90,6 +90,8 @@ pub struct Subject<'a> {
     pub linked: bool,
     /// Whether that account is in nobody's use: deactivated, or never activated.
     pub unused: bool,
+    /// Whether that account was deleted in Okta.
+    pub deleted: bool,
     /// Whether that account was made or activated for the person, rather than found in use.
     pub made: bool,
     /// Whether the record alone decided its status when it was last decided.
@@ -268,8 +270,11 @@ fn status(
         _ => false,
     });
     let there = subject.linked && (!subject.unused || was_away);
-    let lifts = |wish| wish != Wish::Active || folded.joined || there;
-    let asked = folded.status.filter(|(wish, _)| lifts(*wish));
+    let lifts = |mandate: &Mandate| match mandate.terms.operation {
+        Operation::Join => true,
+        _ => !subject.deleted && (folded.joined || there),
+    };
+    let asked = folded.status.filter(|(wish, mandate)| *wish != Wish::Active || lifts(mandate));
     let asked = asked.map(|(wish, mandate)| Fact::asked(policy, wish, mandate));
     if asked.as_ref().is_some_and(|fact| fact.value == Wish::Deactivated) {
         return asked;
@@ -309,7 +314,10 @@ fn status(
             text,
             blocked: false,
         });
-        return Some(fact);
+        // While it waits, it keeps no account in use.
+        if !subject.linked || subject.unused || subject.deleted {
+            return Some(fact);
+        }
     }
     if !subject.linked {
         return None;

@@ -94,11 +94,17 @@ pub fn diff(
     found
 }
 
-/// No account is made before it has a login and an address.
+/// No account is made before it has a login and an address, and whatever else Okta requires.
 fn wait_for_a_name(found: &mut [Drift]) {
     let is_name =
         |key: &FactKey| matches!(key, FactKey::Profile(a) if a == "login" || a == "email");
-    let missing = found.iter().find(|drift| is_name(&drift.key) && drift.is_stuck());
+    let lacks = |drift: &Drift| {
+        matches!(drift.key, FactKey::Profile(_))
+            && drift.disposition == Disposition::Blocked
+            && drift.desired.is_none()
+    };
+    let missing =
+        found.iter().find(|drift| is_name(&drift.key) && drift.is_stuck() || lacks(drift));
     let Some(reason) = missing.map(|drift| drift.reason.clone()) else { return };
     for drift in found {
         if drift.disposition == Disposition::Apply
@@ -354,7 +360,8 @@ fn diff_attribute(
         (Some(a), Some(b)) => a == b,
         _ => false,
     };
-    if agree {
+    let lacks = if account.is_none() { schema.requires(attribute) } else { None };
+    if agree && lacks.is_none() {
         return None;
     }
     let mut drift = drift_of(

@@ -16,6 +16,8 @@ pub struct Slot {
     pub immutable: bool,
     /// Another system owns its value.
     pub mastered_elsewhere: bool,
+    /// Every account must have it.
+    pub required: bool,
 }
 
 /// The attributes of Okta's profile, by name. `None` where the schema could not be read: then
@@ -24,6 +26,12 @@ pub struct Slot {
 pub struct Schema(pub Option<BTreeMap<String, Slot>>);
 
 impl Schema {
+    /// Why there can be no account without a value of an attribute, if that is so.
+    pub fn requires(&self, attribute: &str) -> Option<String> {
+        let required = self.0.as_ref()?.get(attribute).is_some_and(|slot| slot.required);
+        required.then(|| format!("Okta requires {attribute}, and the record has none"))
+    }
+
     /// Why an attribute cannot be given a value (`None` clears it), if that is so.
     pub fn refuses(
         &self,
@@ -41,6 +49,8 @@ impl Schema {
             Some(format!("{attribute} is owned by another system in Okta"))
         } else if slot.immutable && actual.is_some() {
             Some(format!("{attribute} cannot be changed in Okta once it is set"))
+        } else if let (None, Some(why)) = (value, self.requires(attribute)) {
+            Some(why)
         } else if let Some(kind) = &slot.other_type {
             Some(format!("{attribute} holds a {kind} in Okta, and the mapping gives text"))
         } else {
@@ -61,6 +71,7 @@ mod tests {
             ("badge".to_owned(), Slot { immutable: true, ..Slot::default() }),
             ("employeeNumber".to_owned(), Slot { read_only: true, ..Slot::default() }),
             ("title".to_owned(), Slot { mastered_elsewhere: true, ..Slot::default() }),
+            ("lastName".to_owned(), Slot { required: true, ..Slot::default() }),
             ("tags".to_owned(), Slot { other_type: Some("array".to_owned()), ..Slot::default() }),
         ])))
     }
@@ -75,6 +86,8 @@ mod tests {
         assert!(refuses("department", Some("Sales and more"), None).unwrap().contains("takes 10"));
         assert!(refuses("employeeNumber", Some("1"), None).unwrap().contains("read-only"));
         assert!(refuses("title", Some("Dr"), None).unwrap().contains("another system"));
+        assert!(refuses("lastName", None, Some("Müller")).unwrap().contains("requires"));
+        assert_eq!(refuses("lastName", Some("Müller"), None), None);
         assert!(refuses("tags", Some("a"), None).unwrap().contains("array"));
         assert!(refuses("costCentre", Some("1"), None).unwrap().contains("costCentre"));
     }

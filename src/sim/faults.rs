@@ -38,10 +38,14 @@ pub enum Fault {
     /// A list that goes on for so many bytes, of which no more are made than are taken; the app does
     /// not see the call.
     Flood(u64),
+    /// Something happens before the app sees the call, which is carried out only where it is to be
+    /// answered.
+    Before(Hook),
+    /// Something happens after the app carried the call out, before it is answered.
+    After(Hook),
 }
 
-/// What becomes of an answer. It runs between the call and its answer, so that other things can be
-/// made to happen meanwhile.
+/// What becomes of an answer.
 #[derive(Clone)]
 pub struct Alter(Arc<dyn Fn(Response) -> Response + Send + Sync>);
 
@@ -66,10 +70,41 @@ impl Fault {
 
     /// The call is carried out, and this happens before its answer comes.
     pub fn meanwhile(event: impl Fn() + Send + Sync + 'static) -> Self {
-        Self::altered(move |response| {
+        Self::After(Hook::new(move || {
             event();
-            response
-        })
+            Onward::Answer
+        }))
+    }
+}
+
+/// Something that happens while a call is under way.
+#[derive(Clone)]
+pub struct Hook(Arc<dyn Fn() -> Onward + Send + Sync>);
+
+/// What becomes of the call after that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Onward {
+    /// It goes on as if nothing had been.
+    Answer,
+    /// Its connection is cut.
+    Cut,
+}
+
+impl Hook {
+    /// This happens.
+    pub fn new(act: impl Fn() -> Onward + Send + Sync + 'static) -> Self {
+        Self(Arc::new(act))
+    }
+
+    /// Lets it happen.
+    pub(super) fn run(&self) -> Onward {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Hook")
     }
 }
 

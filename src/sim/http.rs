@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::faults::{Fault, Faults};
+use super::faults::{Fault, Faults, Onward};
 
 /// One call as an app sees it.
 #[derive(Clone, Debug, Default)]
@@ -241,6 +241,17 @@ async fn answer(
             let body = Outgoing::Flood { left: bytes, faults: Arc::clone(&site.faults) };
             let response = hyper::Response::builder().header("Content-Type", "application/json");
             return response.body(body).map_err(|_| Cut);
+        }
+        Some(Fault::Before(hook)) => match hook.run() {
+            Onward::Answer => handle(),
+            Onward::Cut => return Err(Cut),
+        },
+        Some(Fault::After(hook)) => {
+            let response = handle();
+            match hook.run() {
+                Onward::Answer => response,
+                Onward::Cut => return Err(Cut),
+            }
         }
     };
     Ok(write(response, false))

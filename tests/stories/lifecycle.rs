@@ -834,6 +834,52 @@ fn a_join_whose_record_is_inactive_waits_and_goes_through_once_it_is_active() {
 }
 
 #[test]
+fn a_request_that_waits_for_an_inactive_record_keeps_no_account_in_use() {
+    for item in ["Return from leave", "Okta onboarding"] {
+        let bed = Bed::of(40);
+        let employee = bed.employee(20);
+        bed.sync();
+        bed.record(&employee, &[("active", "false")]);
+        let request = match item {
+            "Return from leave" => bed.back(&employee, ""),
+            _ => bed.join(&employee, &[]),
+        };
+        let report = bed.sync();
+        assert!(applied(&report).contains(&format!("{} suspend", request.number)), "{item}");
+        assert_eq!(bed.status(&employee), "SUSPENDED");
+        assert!(why_held(&report, &request.number).contains("inactive"), "{:#?}", report.actions);
+        assert_ne!(bed.state(&request), "3");
+        bed.nothing_happens();
+        bed.record(&employee, &[("active", "true")]);
+        let report = bed.sync();
+        assert!(applied(&report).contains(&format!("{} unsuspend", request.number)), "{item}");
+        assert_eq!(bed.state(&request), "3");
+    }
+}
+
+#[test]
+fn a_return_makes_no_account_where_somebody_else_deleted_it() {
+    for joined in [false, true] {
+        let bed = Bed::of(40);
+        let person = if joined { bed.newcomer(0) } else { bed.employee(20) };
+        if joined {
+            bed.join(&person, &[]);
+        }
+        bed.sync();
+        let id = bed.account(&person).unwrap().id;
+        bed.stage.okta.delete_user(&id);
+        let back = bed.back(&person, "");
+        let report = bed.sync();
+        assert!(why_held(&report, &back.number).contains("no account"), "{:#?}", report.actions);
+        assert!(bed.account(&person).is_none());
+        bed.nothing_happens();
+        assert_eq!(bed.comments(&back).len(), 1, "{:?}", bed.comments(&back));
+        let join = bed.join(&person, &[]);
+        assert_eq!(applied(&bed.sync()), [format!("{} create", join.number)]);
+    }
+}
+
+#[test]
 fn suspension_of_an_account_that_was_never_used_deactivates_it_and_the_return_brings_it_back() {
     for status in [Status::Staged, Status::Provisioned] {
         let bed = Bed::of(40);

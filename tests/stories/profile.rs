@@ -31,6 +31,44 @@ fn an_emptied_field_clears_the_attribute_and_an_empty_text_in_okta_is_no_differe
 }
 
 #[test]
+fn an_attribute_that_okta_requires_is_not_cleared_and_holds_nothing_else_up() {
+    let bed = Bed::of(60);
+    let newcomer = bed.newcomer(0);
+    let join = bed.join(&newcomer, &[]);
+    bed.sync();
+    bed.pass("1m");
+    bed.record(&newcomer, &[("last_name", ""), ("first_name", "Other")]);
+    bed.forget_calls();
+    assert_eq!(applied(&bed.sync()), [format!("{} update", join.number)]);
+    assert_eq!(bed.okta_writes(), ["POST users"]);
+    let account = bed.account(&newcomer).unwrap();
+    assert_eq!(account.text("firstName"), "Other");
+    assert_eq!(account.text("lastName"), newcomer.last_name);
+    bed.nothing_happens();
+    let items = bed.differences();
+    let item = items.iter().find(|item| item.name.as_deref() == Some("lastName")).unwrap();
+    assert_eq!(item.disposition, "blocked");
+    assert!(item.reason.contains("requires lastName"), "{}", item.reason);
+}
+
+#[test]
+fn no_account_is_made_before_the_record_has_what_okta_requires() {
+    let bed = Bed::of(60);
+    let newcomer = bed.newcomer(0);
+    bed.record(&newcomer, &[("last_name", "")]);
+    let join = bed.join(&newcomer, &[]);
+    bed.forget_calls();
+    bed.sync();
+    assert_eq!(bed.okta_writes(), Vec::<String>::new(), "nothing is sent just to be refused");
+    bed.nothing_happens();
+    assert_eq!(bed.comments(&join).len(), 1);
+    assert!(bed.comments(&join)[0].contains("requires lastName"), "{:?}", bed.comments(&join));
+    bed.record(&newcomer, &[("last_name", "Found")]);
+    assert_eq!(applied(&bed.sync()), [format!("{} create", join.number)]);
+    assert_eq!(bed.state(&join), "3");
+}
+
+#[test]
 fn an_attribute_that_the_schema_does_not_know_blocks_only_itself() {
     let bed = Bed::of(60).configure(
         "department = \"user",

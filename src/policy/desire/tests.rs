@@ -122,6 +122,7 @@ impl Case {
             mandates,
             linked: self.linked,
             unused: false,
+            deleted: false,
             made: self.made,
             by_record: false,
             effected: self.effected.as_ref(),

@@ -1,0 +1,320 @@
+//! The real program, killed in the hardest way in the middle of its work, again and again: on one
+//! store, while orders keep coming.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use goldthread::sim::clock::Clock;
+use goldthread::sim::faults::{Fault, Hook, Onward};
+use goldthread::sim::okta::Status;
+use goldthread::sim::servicenow::Ordered;
+use goldthread::sim::stage::Stage;
+
+use super::dice::Dice;
+use super::fleet::number;
+use super::invariants::thread;
+use super::journal;
+
+/// Longer than anything takes that ends.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What somebody is to have in the end.
+#[derive(Debug, Clone, Default)]
+struct Somebody {
+    sys_id: String,
+    email: String,
+    groups: Vec<&'static str>,
+    left: bool,
+}
+
+/// Both systems, a store, and who asked for what.
+struct Site {
+    stage: Stage,
+    folder: tempfile::TempDir,
+    orders: Vec<Ordered>,
+    people: Vec<Somebody>,
+}
+
+impl Site {
+    fn new() -> Self {
+        let stage = Stage::open(12, 7, Clock::new(), None).unwrap();
+        stage.servicenow.set(|switches| {
+            switches.approval_delay = Duration::ZERO;
+            switches.order_delay = Duration::ZERO;
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let config = stage.config(folder.path()).unwrap();
+        let config = config.replacen("[guard]\n", "[guard]\nmax_disabled = 1000\n", 1);
+        std::fs::write(folder.path().join("config.toml"), config).unwrap();
+        Self { stage, folder, orders: Vec::new(), people: Vec::new() }
+    }
+
+    fn store(&self) -> PathBuf {
+        self.folder.path().join("goldthread.db")
+    }
+
+    fn start(&self, command: &str) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_goldthread"))
+            .env_remove("RUST_LOG")
+            .args(["--config".as_ref(), self.folder.path().join("config.toml").as_os_str()])
+            .arg(command)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Lets `sync` run to its end, and gives its exit status.
+    fn sync(&self) -> i32 {
+        wait(&mut self.start("sync")).expect("nobody killed it")
+    }
+
+    /// Somebody new is ordered an account.
+    fn join(&mut self) -> usize {
+        let nth = self.people.len();
+        let email = format!("new.comer{nth}@example.com");
+        let sys_id = self.stage.servicenow.add_person(&[
+            ("user_name", &format!("new.comer{nth}")),
+            ("email", &email),
+            ("first_name", "New"),
+            ("last_name", &format!("Comer{nth}")),
+            ("employee_number", &format!("{:06}", 900_000 + nth)),
+            ("department", &self.stage.company.department_id("Sales")),
+            ("active", "true"),
+            ("web_service_access_only", "false"),
+        ]);
+        let groups = self.stage.company.group_id("app-jira");
+        self.order(
+            "Okta onboarding",
+            &sys_id,
+            &[
+                ("employee", &sys_id),
+                ("start_date", "2020-01-01"),
+                ("groups", &groups),
+                ("action", "Add"),
+            ],
+        );
+        self.people.push(Somebody {
+            sys_id,
+            email,
+            groups: vec!["Sales", "app-jira"],
+            left: false,
+        });
+        nth
+    }
+
+    /// Somebody is ordered access.
+    fn grant(&mut self, nth: usize) {
+        let person = self.people[nth].sys_id.clone();
+        let groups = self.stage.company.group_id("app-gitlab");
+        let variables = [("action", "Add"), ("employee", &person), ("groups", &groups)];
+        self.order("Okta group access", &person, &variables);
+        self.people[nth].groups.push("app-gitlab");
+    }
+
+    /// Somebody leaves.
+    fn leave(&mut self, nth: usize) {
+        let person = self.people[nth].sys_id.clone();
+        let variables = [("employee", person.as_str()), ("last_day", "2020-01-01")];
+        self.order("Okta offboarding", &person, &variables);
+        self.people[nth].left = true;
+        self.people[nth].groups.clear();
+    }
+
+    fn order(&mut self, item: &str, person: &str, variables: &[(&str, &str)]) {
+        let ordered = self.stage.servicenow.order(item, person, variables).unwrap();
+        assert!(self.stage.servicenow.approve(&ordered.number));
+        self.orders.push(ordered);
+    }
+
+    /// The program runs undisturbed until everything is done.
+    fn come_to_rest(&self) {
+        // What got no answer is looked at by the next cycle, and index and clocks may lag a little.
+        let ended: Vec<i32> = (0..4).map(|_| self.sync()).collect();
+        assert_eq!(ended.last(), Some(&0), "the program does not come to rest: {ended:?}");
+    }
+
+    /// Everything is done, once, and told.
+    fn look(&self) {
+        let okta = &self.stage.okta;
+        for person in &self.people {
+            let number = self.stage.servicenow.value("sys_user", &person.sys_id, "employee_number");
+            let accounts: Vec<_> = okta
+                .accounts()
+                .into_iter()
+                .filter(|it| {
+                    it.text("employeeNumber") == number || it.text("login") == person.email
+                })
+                .collect();
+            let [account] = accounts.as_slice() else {
+                panic!("{} has these accounts: {accounts:?}", person.email);
+            };
+            let mut wanted: Vec<&str> = person.groups.clone();
+            wanted.sort_unstable();
+            assert_eq!(account.groups, wanted, "{}", person.email);
+            assert_eq!(account.status == Status::Deprovisioned, person.left, "{}", person.email);
+        }
+        let mut closings: BTreeMap<String, usize> = BTreeMap::new();
+        for call in self.stage.servicenow.writes() {
+            assert_eq!(call.method, "PATCH");
+            if call.status < 300 && call.body.contains("\"state\"") {
+                *closings.entry(call.path).or_default() += 1;
+            }
+        }
+        for order in &self.orders {
+            let view = self.stage.servicenow.request(&order.number).unwrap();
+            assert_eq!(view.state, "3", "{}", order.number);
+            assert_eq!(view.work_notes.len(), 1, "{}: {:?}", order.number, view.work_notes);
+            assert_eq!(view.comments, Vec::<String>::new(), "{}", order.number);
+            let path = format!("/api/now/table/sc_req_item/{}", order.sys_id);
+            assert_eq!(closings.get(&path), Some(&1), "{}", order.number);
+        }
+        let (entries, broken) = journal::read(&self.store());
+        assert_eq!(broken, Vec::<String>::new());
+        assert_eq!(journal::integrity(&self.store()), "ok");
+        for write in okta.writes() {
+            let (request, action) = thread(&write.user_agent).expect("each write has its thread");
+            let told = entries
+                .iter()
+                .any(|it| it.entry == "intent" && it.action_id == action && it.request == request);
+            assert!(told, "the journal does not tell of {write:?}");
+            assert!(self.orders.iter().any(|order| order.number == request), "{write:?}");
+        }
+    }
+}
+
+/// Waits for the end of a process; none where it was killed.
+fn wait(process: &mut Child) -> Option<i32> {
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = process.try_wait().unwrap() {
+            return status.code();
+        }
+        assert!(begun.elapsed() < PATIENCE, "the program does not end");
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+}
+
+/// Kills it where it still runs, and says whether it did.
+fn kill(process: &mut Child) -> bool {
+    // A kill of what has ended already is no error.
+    process.kill().unwrap();
+    process.wait().unwrap().code().is_none()
+}
+
+/// One store, killed so often at any moment. Gives how many of the kills met the program at work.
+fn killed(times: u64, seed: u64) -> usize {
+    let mut site = Site::new();
+    let mut dice = Dice::new(seed);
+    let mut met = 0;
+    site.join();
+    // As long as a cycle with some work takes here, so that the kills are spread over it.
+    let begun = Instant::now();
+    site.sync();
+    let cycle = begun.elapsed().max(Duration::from_millis(50));
+    for round in 0..times {
+        for _ in 0..dice.below(3) {
+            let nth = site.join();
+            if dice.chance(0.5) {
+                site.grant(nth);
+            }
+        }
+        if dice.chance(0.4) {
+            let here: Vec<usize> =
+                (0..site.people.len()).filter(|nth| !site.people[*nth].left).collect();
+            // Somebody who joined a while ago: who left before joining would need no account.
+            if let Some(nth) = here.first().copied().filter(|nth| *nth + 8 < site.people.len()) {
+                site.leave(nth);
+            }
+        }
+        let daemon = round % 4 == 3;
+        let mut process = site.start(if daemon { "run" } else { "sync" });
+        let longest = cycle * if daemon { 3 } else { 2 };
+        let spread = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
+        std::thread::sleep(Duration::from_micros(dice.below(spread)));
+        met += usize::from(kill(&mut process));
+    }
+    site.come_to_rest();
+    site.look();
+    met
+}
+
+#[test]
+fn killed_at_any_moment_the_program_does_everything_once() {
+    let met = killed(30, 1);
+    assert!(met > 10, "only {met} kills met the program at work");
+}
+
+/// `GOLDTHREAD_KILLS` kills on one store, drawn from `GOLDTHREAD_SEED`.
+#[test]
+#[ignore = "for as long as wanted"]
+fn killed_as_often_as_wanted_the_program_does_everything_once() {
+    let times = number("GOLDTHREAD_KILLS").unwrap_or(300);
+    let met = killed(times, number("GOLDTHREAD_SEED").unwrap_or(2));
+    #[expect(clippy::print_stdout, reason = "the totals are what it is for")]
+    {
+        println!("{met} of {times} kills met the program at work");
+    }
+}
+
+/// The points between journal, call, outcome and write-back: which system, method and path, and
+/// whether the call had been carried out when the program died.
+const POINTS: &[(bool, &str, &str, bool)] = &[
+    // Between the intent and the call, and between the call and its outcome.
+    (true, "POST", "/api/v1/users?", false),
+    (true, "POST", "/api/v1/users?", true),
+    (true, "PUT", "/api/v1/groups/", false),
+    (true, "PUT", "/api/v1/groups/", true),
+    (true, "DELETE", "/sessions", false),
+    (true, "DELETE", "/sessions", true),
+    (true, "POST", "/lifecycle/deactivate", false),
+    (true, "POST", "/lifecycle/deactivate", true),
+    (true, "DELETE", "/api/v1/groups/", false),
+    (true, "DELETE", "/api/v1/groups/", true),
+    // Between the outcomes and the write-back, and around it.
+    (false, "GET", "/api/now/table/sys_journal_field", false),
+    (false, "PATCH", "/api/now/table/sc_req_item/", false),
+    (false, "PATCH", "/api/now/table/sc_req_item/", true),
+];
+
+#[test]
+fn killed_between_any_two_steps_of_an_action_the_program_does_everything_once() {
+    let mut site = Site::new();
+    let first = site.join();
+    site.come_to_rest();
+    for (at, (okta, method, path, carried_out)) in POINTS.iter().copied().enumerate() {
+        let process: Arc<Mutex<Option<Child>>> = Arc::default();
+        let died = Arc::new(Mutex::new(false));
+        let (victim, seen) = (Arc::clone(&process), Arc::clone(&died));
+        let hook = Hook::new(move || {
+            if let Some(process) = victim.lock().unwrap().as_mut() {
+                *seen.lock().unwrap() = kill(process);
+            }
+            Onward::Cut
+        });
+        let fault = if carried_out { Fault::After(hook) } else { Fault::Before(hook) };
+        let faults = if okta { site.stage.okta.faults() } else { &site.stage.servicenow_faults };
+        let _ = faults.on(method, path, fault);
+        // Somebody joins, somebody gets access, somebody leaves, at each point.
+        let joined = site.join();
+        site.grant(if at == 0 { first } else { joined - 1 });
+        if at >= 2 {
+            site.leave(joined - 2);
+        }
+        let command = if at % 2 == 0 { "sync" } else { "run" };
+        *process.lock().unwrap() = Some(site.start(command));
+        let begun = Instant::now();
+        while !*died.lock().unwrap() {
+            assert!(begun.elapsed() < PATIENCE, "{method} {path} is not called");
+            std::thread::park_timeout(Duration::from_millis(2));
+        }
+        site.stage.okta.faults().clear();
+        site.stage.servicenow_faults.clear();
+        site.come_to_rest();
+        site.look();
+    }
+}
