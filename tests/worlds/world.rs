@@ -440,6 +440,7 @@ fn load(text: &str, folder: &tempfile::TempDir) -> config::Config {
         attempts: 2,
         first_wait: Duration::from_millis(1),
         longest_wait: Duration::from_millis(20),
+        ..Patience::default()
     };
     config.okta.patience = patience;
     config.servicenow.patience = patience;
