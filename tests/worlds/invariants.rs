@@ -466,6 +466,10 @@ impl World {
         }
         if placed && wish != Wish::Deactivated {
             for (attribute, value) in end.records[person].profile.clone() {
+                // A manager whose record is gone is held: an address that cannot be read.
+                if attribute == "manager" && self.truth.managers_in_doubt {
+                    continue;
+                }
                 if !account.text(&attribute).eq_ignore_ascii_case(&value) {
                     let shown = account.text(&attribute);
                     self.blame(format!(
