@@ -110,7 +110,7 @@ impl World {
         let Some((request, action)) = thread(&write.user_agent) else {
             return fault("a write without its thread");
         };
-        let is_intent = |it: &&Entry| it.entry == "intent" && it.action_id == action;
+        let is_intent = |it: &&Entry| it.kind == "intent" && it.action_id == action;
         let Some(intent) = entries.iter().find(is_intent) else {
             return fault("a write without its row in the journal");
         };
