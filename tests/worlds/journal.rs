@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 /// One row.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    pub entry: String,
+    /// `intent` or `outcome`.
+    pub kind: String,
     pub action_id: i64,
     pub person: String,
     pub okta_id: Option<String>,
@@ -55,7 +56,7 @@ pub fn read(store: &Path) -> (Vec<Entry>, Vec<String>) {
             wrong.push(format!("the chain breaks at row {} of the journal", number(19)));
         }
         entries.push(Entry {
-            entry: text(1).unwrap(),
+            kind: text(1).unwrap(),
             action_id: number(2),
             person: text(4).unwrap(),
             okta_id: text(5),

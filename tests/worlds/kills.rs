@@ -180,7 +180,7 @@ impl Site {
             let (request, action) = thread(&write.user_agent).expect("each write has its thread");
             let told = entries
                 .iter()
-                .any(|it| it.entry == "intent" && it.action_id == action && it.request == request);
+                .any(|it| it.kind == "intent" && it.action_id == action && it.request == request);
             assert!(told, "the journal does not tell of {write:?}");
             assert!(self.orders.iter().any(|order| order.number == request), "{write:?}");
         }

@@ -55,7 +55,7 @@ pub fn order(world: &mut World) -> Option<String> {
         }
     }
     if matches!(operation, Operation::Join | Operation::Grant | Operation::Revoke) {
-        for _ in 0..1 + world.dice.below(2) {
+        for _ in 0..=world.dice.below(2) {
             let group = world.dice.pick(&ACCESS)?.to_owned();
             if !form.groups.contains(&group) {
                 form.groups.push(group);
@@ -158,9 +158,9 @@ fn place(world: &mut World, operation: Operation, bulk: bool, form: &Form) -> Op
     if approved && operation != Operation::Resume {
         world.stage.servicenow.approve(&ordered.number);
     }
-    let word = if approved { "approved" } else { "waiting" };
+    let stands = if approved { "approved" } else { "waiting" };
     let names: Vec<String> = form.people.iter().map(|it| world.name_of(it)).collect();
-    Some(format!("{} ordered, {word}: {item} for {names:?} {variables:?}", ordered.number))
+    Some(format!("{} ordered, {stands}: {item} for {names:?} {variables:?}", ordered.number))
 }
 
 /// The place of an ask that is still there.
@@ -196,12 +196,12 @@ pub fn decide(world: &mut World) -> Option<String> {
 pub fn withdraw(world: &mut World) -> Option<String> {
     let place = some_ask(world)?;
     let number = world.truth.asks[place].number.clone();
-    let (word, done) = match world.dice.below(3) {
+    let (how, done) = match world.dice.below(3) {
         0 => ("cancelled", world.stage.servicenow.cancel(&number)),
         1 => ("skipped", world.stage.servicenow.skip(&number)),
         _ => ("rejected", world.stage.servicenow.reject(&number)),
     };
-    done.then(|| format!("{number} {word}"))
+    done.then(|| format!("{number} {how}"))
 }
 
 /// An approval starts again.

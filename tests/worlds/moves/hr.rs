@@ -139,7 +139,7 @@ pub fn cut(world: &mut World) -> Option<String> {
     let empty_element = world.dice.chance(0.5);
     let times = world.dice.pick(&[1, 2, 5])?;
     let cut = CutList { after_rows, empty_element, times };
-    world.stage.servicenow.set(|it| it.cut_list = Some(cut.clone()));
+    world.stage.servicenow.set(|it| it.cut_list = Some(cut));
     Some(format!("lists are cut: {cut:?}"))
 }
 

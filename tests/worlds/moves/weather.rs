@@ -1,5 +1,6 @@
 //! Time, the network, the process, and the program's own cycles.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -26,11 +27,11 @@ pub fn cycle(world: &mut World) -> Option<String> {
             let carried_out = world.dice.chance(0.5);
             let side = if okta { "Okta" } else { "ServiceNow" };
             let when = if carried_out { "after" } else { "before" };
-            text.push_str(&format!(", killed {when} call {call} to {side}"));
+            let _ = write!(text, ", killed {when} call {call} to {side}");
             Some(Meanwhile::Killed { okta, call, carried_out })
         }
         2 | 3 => rival(world).map(|(meanwhile, what)| {
-            text.push_str(&format!(", {what}"));
+            let _ = write!(text, ", {what}");
             meanwhile
         }),
         _ => None,
@@ -143,5 +144,5 @@ pub fn clear(world: &mut World) {
         it.cut_list = None;
     });
     // What was written late is there by now.
-    world.stage.clock.advance(Duration::from_secs(60));
+    world.stage.clock.advance(Duration::from_mins(1));
 }
