@@ -58,6 +58,11 @@ impl Engine {
 
     /// Reads both sides and decides, changing neither. `plan` and `drift` are this and no more.
     pub async fn preview(&mut self, scope: &Scope) -> Result<Preview, EngineError> {
+        let preview = self.look(scope).await;
+        preview.map_err(|error| self.located(error))
+    }
+
+    async fn look(&mut self, scope: &Scope) -> Result<Preview, EngineError> {
         let started = self.now();
         let everything = match scope {
             Scope::Full => true,
@@ -177,6 +182,19 @@ impl Engine {
         hands: &Hands,
         scope: &Scope,
     ) -> Result<CycleReport, EngineError> {
+        let report = self.run(hands, scope).await;
+        report.map_err(|error| self.located(error))
+    }
+
+    /// Says which file it is that the store is in.
+    fn located(&self, error: EngineError) -> EngineError {
+        match error {
+            EngineError::Store(error) => error.located(&self.config.store.path).into(),
+            other => other,
+        }
+    }
+
+    async fn run(&mut self, hands: &Hands, scope: &Scope) -> Result<CycleReport, EngineError> {
         let (calls, head) = (self.calls(), self.store.journal_head()?);
         let preview = self.preview(scope).await?;
         let mut report = CycleReport::new(&preview);

@@ -59,7 +59,7 @@ pub type Progress = Arc<dyn Fn(&str, usize) + Send + Sync>;
 pub enum EngineError {
     /// ServiceNow did not answer, or could not be believed.
     #[error(transparent)]
-    ServiceNow(#[from] ServiceNowError),
+    ServiceNow(ServiceNowError),
     /// Okta did not answer, or could not be believed.
     #[error(transparent)]
     Okta(#[from] OktaError),
@@ -69,6 +69,19 @@ pub enum EngineError {
     /// Somebody asked for is not known.
     #[error("{0}")]
     Unknown(String),
+}
+
+impl From<ServiceNowError> for EngineError {
+    fn from(error: ServiceNowError) -> Self {
+        match error {
+            // A page that came well and could not be kept is no fault of ServiceNow's.
+            ServiceNowError::Taker(inner) => match inner.downcast::<StoreError>() {
+                Ok(error) => Self::Store(*error),
+                Err(inner) => Self::ServiceNow(ServiceNowError::Taker(inner)),
+            },
+            other => Self::ServiceNow(other),
+        }
+    }
 }
 
 /// The reading half of the program: it can look and decide, and cannot write to either system.

@@ -261,7 +261,7 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-fn event(value: Value) -> Result<LogEvent, OktaError> {
+pub(super) fn event(value: Value) -> Result<LogEvent, OktaError> {
     let event: WireEvent = shape(OPERATION, value, "an event without id, time or type")?;
     let at = DateTime::parse_from_rfc3339(&event.published)
         .map_err(|_| unbelievable(OPERATION, "an event without a time"))?;

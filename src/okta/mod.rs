@@ -27,6 +27,28 @@ use secrecy::SecretString;
 
 use crate::http::Patience;
 
+/// Reads an answer in every way in which one is read, for whoever feeds this nonsense.
+#[doc(hidden)]
+pub fn take_in(answer: &crate::http::Answer) {
+    const OPERATION: &str = "reading nonsense";
+    let now = std::time::Instant::now();
+    limits::Limits::default().answered("nonsense", answer, std::time::Duration::ZERO, now);
+    let error = error::from_answer(OPERATION, answer);
+    let _ = (error.to_string(), error.taken(), error.attributes(), error.is_transient());
+    let _ =
+        (link::next(&answer.headers), sign_in::read_token(answer), error.without(&["nonsense"]));
+    let Ok(value) = connection::json(OPERATION, answer) else { return };
+    let _ = wire::schema(OPERATION, value.clone());
+    let several = value.as_array().cloned().unwrap_or_default();
+    for value in several.into_iter().chain([value]) {
+        let _ = wire::account(OPERATION, value.clone());
+        let _ = wire::member(OPERATION, value.clone());
+        let _ = wire::group(OPERATION, value.clone(), &std::collections::BTreeSet::new());
+        let _ = wire::fed_by(OPERATION, value.clone());
+        let _ = log::event(value);
+    }
+}
+
 /// What the client needs to know, checked by `config`.
 #[derive(Debug, Clone)]
 pub struct Settings {

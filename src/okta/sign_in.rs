@@ -76,7 +76,7 @@ struct State {
 }
 
 #[derive(Debug, Clone)]
-struct Token {
+pub(super) struct Token {
     secret: SecretString,
     bound: bool,
     renew_at: Instant,
@@ -322,7 +322,7 @@ fn denied(answer: &Answer) -> Denied {
     serde_json::from_slice(&answer.body).unwrap_or_default()
 }
 
-fn read_token(answer: &Answer) -> Result<Token, OktaError> {
+pub(super) fn read_token(answer: &Answer) -> Result<Token, OktaError> {
     let unbelievable =
         |why: &str| OktaError::Unbelievable { operation: OPERATION, why: why.to_owned() };
     let granted: Granted = serde_json::from_slice(&answer.body)

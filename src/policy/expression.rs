@@ -11,6 +11,9 @@ use cel::{Context, ExecutionError, Program, Value};
 
 use crate::model::Record;
 
+/// A stack overflow would end the daemon, and cannot be caught.
+const MOST_OPERATORS: usize = 1000;
+
 /// A compiled expression with its source. Clones share the program.
 #[derive(Clone)]
 pub struct Expression {
@@ -22,6 +25,9 @@ pub struct Expression {
 /// Why a text is not an expression that can be used here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CompileError {
+    /// More than anybody writes: each operator is a step deeper for the evaluation.
+    #[error("it has more than {MOST_OPERATORS} operators and brackets")]
+    Long,
     /// It is not CEL.
     #[error("it is not a CEL expression: {0}")]
     Syntax(String),
@@ -119,6 +125,11 @@ impl Expression {
     /// Fails on what is not CEL, on other names, on unknown functions, and on a name without a
     /// field behind it.
     pub fn compile(source: &str, roots: &[&str]) -> Result<Self, CompileError> {
+        let is_operator_sign =
+            |c: &char| !(c.is_alphanumeric() || c.is_whitespace() || "_'\"".contains(*c));
+        if source.chars().filter(is_operator_sign).count() > MOST_OPERATORS {
+            return Err(CompileError::Long);
+        }
         let program = Program::compile(source).map_err(|errors| {
             let text = errors.to_string();
             let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("unreadable");

@@ -17,6 +17,8 @@ use crate::http::{Answer, Call, Http};
 
 /// Where an answer does not say how long its token lives.
 const UNSAID_LIFETIME: u64 = 300;
+/// No token is believed to live longer than a day.
+const LONGEST_LIFETIME: u64 = 24 * 3600;
 /// A token is renewed this long before it ends.
 const LEAD: u64 = 60;
 
@@ -108,21 +110,26 @@ async fn fetch(
     let asked_at = Instant::now();
     let answer =
         http.send(call).await.map_err(|error| ServiceNowError::from_http(operation, error))?;
+    read_token(&answer, asked_at)
+}
+
+pub(super) fn read_token(answer: &Answer, asked_at: Instant) -> Result<Token, ServiceNowError> {
+    let operation = "asking for a token";
     if matches!(answer.status, 400 | 401 | 403) {
-        return Err(ServiceNowError::SignIn { message: why_no_token(&answer) });
+        return Err(ServiceNowError::SignIn { message: why_no_token(answer) });
     }
-    wire::judge(operation, &answer)?;
-    let body = wire::json(operation, &answer)?;
+    wire::judge(operation, answer)?;
+    let body = wire::json(operation, answer)?;
     let token = body.get("access_token").and_then(Value::as_str).unwrap_or("");
     if token.is_empty() {
-        return Err(ServiceNowError::SignIn { message: why_no_token(&answer) });
+        return Err(ServiceNowError::SignIn { message: why_no_token(answer) });
     }
     let lifetime = match body.get("expires_in") {
         Some(Value::Number(seconds)) => seconds.as_u64(),
         Some(Value::String(seconds)) => seconds.parse().ok(),
         _ => None,
     };
-    let lifetime = lifetime.unwrap_or(UNSAID_LIFETIME);
+    let lifetime = lifetime.unwrap_or(UNSAID_LIFETIME).min(LONGEST_LIFETIME);
     // Asked early, the instance gives the same token again with what is left of it, so near its
     // end each renewal halves the rest instead of asking before every call.
     let lead = LEAD.min(lifetime / 2);

@@ -170,6 +170,10 @@ impl ServiceNowReader {
         Ok(people)
     }
 
+    pub(super) fn person_from(&self, row: &Record) -> Result<Person, String> {
+        person(row, &self.kept_fields(), Presence::Present)
+    }
+
     /// What a person's record holds.
     fn kept_fields(&self) -> BTreeSet<String> {
         let mut fields = paging::names(Person::FIELDS);

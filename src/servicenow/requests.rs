@@ -121,6 +121,13 @@ impl ServiceNowReader {
         }))
     }
 
+    /// For [`super::take_in`].
+    pub(super) fn take_in_row(&self, row: &Record) {
+        let users = self.connection.users();
+        let _ = (self.request_from(row), self.person_from(row), users.matches(row));
+        let _ = paging::check(row, users, &self.request_fields(), may_lack);
+    }
+
     pub(super) fn request_fields(&self) -> BTreeSet<String> {
         let settings = self.connection.settings();
         let mut fields = paging::names(FIELDS);

@@ -183,12 +183,11 @@ fn said(answer: &Answer) -> (String, String) {
 /// not keep us away for good.
 fn retry_after(answer: &Answer) -> Option<Duration> {
     let text = answer.header("retry-after")?.trim();
-    let wait = match text.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let until = DateTime::parse_from_rfc2822(text).ok()?;
-            (until.with_timezone(&Utc) - date(answer)?).to_std().ok()?
-        }
+    let wait = if let Ok(seconds) = text.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let until = DateTime::parse_from_rfc2822(text).ok()?;
+        (until.with_timezone(&Utc) - date(answer)?).to_std().ok()?
     };
     Some(wait.min(Duration::from_hours(1)))
 }

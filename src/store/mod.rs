@@ -62,7 +62,7 @@ pub struct Orgs {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// SQLite said no.
-    #[error("the store failed: {0}")]
+    #[error("the store failed: {}", in_words(.0))]
     Sqlite(#[from] rusqlite::Error),
     /// The file cannot be opened, read or made.
     #[error("{path}: {reason}")]
@@ -114,6 +114,50 @@ pub enum StoreError {
     Corrupt(String),
 }
 
+impl StoreError {
+    /// The same with the file that it is about.
+    #[must_use]
+    pub fn located(self, path: &Path) -> Self {
+        match self {
+            Self::Sqlite(error) => unusable(path, &error),
+            Self::Corrupt(what) => Self::File {
+                path: path.to_owned(),
+                reason: format!("it holds something unreadable ({what}): {DAMAGED}"),
+            },
+            other => other,
+        }
+    }
+}
+
+/// What to do about a file that SQLite cannot make sense of.
+const DAMAGED: &str = "nothing was changed; keep it aside and put the newest `goldthread backup` \
+                       in its place, or let `goldthread sync` begin a new one";
+
+/// What SQLite says, and what to do about it.
+fn in_words(error: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode;
+    let advice = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => {
+            "the disk is full; make room, nothing is done that cannot be recorded"
+        }
+        Some(ErrorCode::SystemIoFailure) => {
+            "it cannot be read or written; is the disk full, over its quota, or broken? Nothing is \
+             done that cannot be recorded"
+        }
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => DAMAGED,
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            "it must be a file, not a directory, and with its folder belong to the user that \
+             goldthread runs as"
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another program keeps it locked; close whatever has it open, such as sqlite3 or a copy \
+             in progress"
+        }
+        _ => return error.to_string(),
+    };
+    format!("{error}: {advice}")
+}
+
 /// An open store.
 #[derive(Debug)]
 pub struct Store {
@@ -129,7 +173,7 @@ impl Store {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|error| StoreError::File {
                 path: folder.to_owned(),
-                reason: error.to_string(),
+                reason: format!("the folder for the store cannot be made: {error}"),
             })?;
         }
         let lock = lock(path, holder)?;
@@ -144,14 +188,14 @@ impl Store {
         }
         let mut conn = Connection::open(path).map_err(|error| unusable(path, &error))?;
         prepare(&conn).map_err(|error| unusable(path, &error))?;
-        let before = version(&conn)?;
+        let before = version(&conn).map_err(|error| error.located(path))?;
         check_version(path, before)?;
         if existed && before < STEPS.len() {
             copy_aside(&conn, path, before)?;
         }
         migrate(&mut conn, path)?;
         let store = Self { conn, _lock: Some(lock) };
-        store.check_orgs(path, orgs)?;
+        store.check_orgs(path, orgs).map_err(|error| error.located(path))?;
         Ok(store)
     }
 
@@ -161,7 +205,7 @@ impl Store {
         let mut conn = Connection::open("")?;
         if path.exists() {
             let source = open_to_read(path)?;
-            check_version(path, version(&source).map_err(|error| unusable_store(path, error))?)?;
+            check_version(path, version(&source).map_err(|error| error.located(path))?)?;
             let backup = rusqlite::backup::Backup::new(&source, &mut conn)?;
             backup
                 .run_to_completion(i32::MAX, std::time::Duration::from_millis(20), None)
@@ -171,7 +215,7 @@ impl Store {
         conn.pragma_update(None, "synchronous", "OFF")?;
         migrate(&mut conn, path)?;
         let store = Self { conn, _lock: None };
-        store.check_orgs(path, orgs)?;
+        store.check_orgs(path, orgs).map_err(|error| error.located(path))?;
         Ok(store)
     }
 
@@ -179,13 +223,13 @@ impl Store {
     /// Leaves no trace.
     pub fn reading(path: &Path, orgs: &Orgs) -> Result<Self, StoreError> {
         let conn = open_to_read(path)?;
-        let version = version(&conn).map_err(|error| unusable_store(path, error))?;
+        let version = version(&conn).map_err(|error| error.located(path))?;
         check_version(path, version)?;
         if version < STEPS.len() {
             return Err(StoreError::Older { path: path.to_owned() });
         }
         let store = Self { conn, _lock: None };
-        store.check_orgs(path, orgs)?;
+        store.check_orgs(path, orgs).map_err(|error| error.located(path))?;
         Ok(store)
     }
 
@@ -216,13 +260,13 @@ impl Store {
         prepare(&conn).map_err(|error| unusable(path, &error))?;
         // A complete read of a large organization is decided in one transaction.
         conn.busy_timeout(std::time::Duration::from_mins(1))?;
-        let version = version(&conn)?;
+        let version = version(&conn).map_err(|error| error.located(path))?;
         check_version(path, version)?;
         if version < STEPS.len() {
             return Err(StoreError::Older { path: path.to_owned() });
         }
         let store = Self { conn, _lock: None };
-        store.check_orgs(path, orgs)?;
+        store.check_orgs(path, orgs).map_err(|error| error.located(path))?;
         Ok(store)
     }
 
@@ -326,14 +370,7 @@ fn hand_over(path: &Path, file: &File) -> std::io::Result<()> {
 }
 
 fn unusable(path: &Path, error: &rusqlite::Error) -> StoreError {
-    StoreError::File { path: path.to_owned(), reason: error.to_string() }
-}
-
-fn unusable_store(path: &Path, error: StoreError) -> StoreError {
-    match error {
-        StoreError::Sqlite(error) => unusable(path, &error),
-        other => other,
-    }
+    StoreError::File { path: path.to_owned(), reason: in_words(error) }
 }
 
 fn lock_name(path: &Path) -> PathBuf {

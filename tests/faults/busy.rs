@@ -26,6 +26,7 @@ impl Day {
         // The program's keys are good by the real time, and so is Okta's clock from now on.
         let now = chrono::Utc::now().to_rfc3339();
         day.bed.at(&now);
+        day.bed.stage.clock.run();
         let department = if moved.department == "Finance" { "Marketing" } else { "Finance" };
         let id = day.bed.stage.company.department_id(department);
         day.bed.record(&moved, &[("department", &id)]);

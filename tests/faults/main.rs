@@ -12,3 +12,4 @@ mod day;
 mod field;
 mod lists;
 mod matrix;
+mod store;

@@ -88,6 +88,15 @@ async fn a_token_is_asked_for_as_a_form_and_kept() {
 }
 
 #[tokio::test]
+async fn a_token_that_says_to_live_for_ever_is_used_like_any_other() {
+    let side = Responder::with(vec![token("t1", u64::MAX), me("svc"), me("svc")]).await;
+    let reader = oauth(&side);
+    reader.whoami().await.unwrap();
+    reader.whoami().await.unwrap();
+    assert!(side.calls()[2].contains("authorization: Bearer t1"));
+}
+
+#[tokio::test]
 async fn a_refused_token_is_renewed_once_and_an_ended_one_before_the_call() {
     let side = Responder::with(vec![
         token("t1", 0),

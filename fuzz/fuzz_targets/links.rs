@@ -1,0 +1,8 @@
+#![no_main]
+
+// Each target uses one of them.
+#[allow(dead_code)]
+#[path = "../../tests/nonsense/doors.rs"]
+mod doors;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| doors::as_link(input));
