@@ -35,7 +35,7 @@ fn a_body_of_300_mb_is_refused_while_it_comes() {
 fn a_small_body_that_unpacks_to_300_mb_is_refused_while_it_unpacks() {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     for _ in 0..300 {
-        packed.write_all(&[b'['; 1024 * 1024]).unwrap();
+        packed.write_all(&vec![b'['; 1024 * 1024]).unwrap();
     }
     let body = packed.finish().unwrap();
     assert!(body.len() < 4 * 1024 * 1024);

@@ -244,7 +244,7 @@ impl Day {
         for request in &self.requests {
             let view = self.bed.stage.servicenow.request(&request.number).expect("the request");
             must(view.state == "3", "a request is open");
-            let notes = if self.by_task { 0 } else { 1 };
+            let notes = usize::from(!self.by_task);
             must(view.work_notes.len() == notes, "a request has not exactly one closing note");
             must(self.refused || view.comments.is_empty(), "a request was commented on");
             if self.by_task {
