@@ -230,7 +230,7 @@ impl World {
         if now.standing != Standing::Approved {
             wrong.push(format!("it is {:?}", now.standing));
         }
-        if now.effective > before.now {
+        if !ask.has_begun(before.now) {
             wrong.push("its time has not come".to_owned());
         }
         let over = ask.ends.is_some_and(|ends| ends <= before.now);
@@ -344,7 +344,7 @@ impl World {
             let now = &end.asks[place];
             let due = ask.sound
                 && now.standing == Standing::Approved
-                && now.effective <= end.now
+                && ask.has_begun(end.now)
                 && !now.closed
                 && !ask.people.iter().any(|person| self.is_exempt(person, &end));
             let notes = self.stage.servicenow.notes(&ask.number);

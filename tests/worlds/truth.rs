@@ -96,7 +96,6 @@ pub enum Wanted {
 pub struct Now {
     pub standing: Standing,
     pub closed: bool,
-    pub effective: DateTime<Utc>,
     order: (DateTime<Utc>, DateTime<Utc>, String),
 }
 
@@ -124,6 +123,13 @@ struct Folded {
     ended: bool,
     placed: bool,
     joined: bool,
+}
+
+impl Ask {
+    /// Whether its `starts` has come. When it was opened is for the order among requests alone.
+    pub fn has_begun(&self, now: DateTime<Utc>) -> bool {
+        self.starts.is_none_or(|starts| starts <= now)
+    }
 }
 
 impl Snapshot {
@@ -164,7 +170,7 @@ fn stand(stage: &Stage, ask: &Ask) -> Now {
     };
     let closed = view.is_some_and(|view| matches!(view.state.as_str(), "3" | "4" | "7"));
     let order = (effective, moment(&of("sys_created_on")), ask.number.clone());
-    Now { standing, closed, effective, order }
+    Now { standing, closed, order }
 }
 
 fn record(stage: &Stage, id: &str) -> Record {
@@ -207,7 +213,7 @@ impl Truth {
             .asks_of(person)
             .filter(|(place, ask)| {
                 let now = &at.asks[*place];
-                ask.sound && now.standing == Standing::Approved && now.effective <= at.now
+                ask.sound && now.standing == Standing::Approved && ask.has_begun(at.now)
             })
             .collect();
         asks.sort_by(|a, b| at.asks[a.0].order.cmp(&at.asks[b.0].order));
