@@ -383,58 +383,6 @@ impl Engine {
         keys
     }
 
-    async fn read_groups(&self, cycle: i64) -> Result<(), EngineError> {
-        let listing = self.okta.groups().await?;
-        self.store.keep_groups(&listing.groups, cycle)?;
-        (self.progress)("groups", listing.groups.len());
-        // Okta announces no count: with a page that was skipped, what is known of its groups would
-        // go, and who was given one for a time would later be found in it as if from the start.
-        for id in self.store.managed_groups_unseen(cycle)? {
-            if let Some(group) = self.okta.group(&id).await? {
-                self.store.keep_group(&group, cycle)?;
-            }
-        }
-        Ok(self.store.forget_groups_unseen(cycle)?)
-    }
-
-    async fn read_members(&self, group: &GroupId) -> Result<(), EngineError> {
-        let members = self.members(group).await?;
-        (self.progress)("group members", members.len());
-        Ok(self.store.keep_members(group, &members)?)
-    }
-
-    async fn members(&self, group: &GroupId) -> Result<Vec<AccountId>, EngineError> {
-        let mut members: Vec<AccountId> = Vec::new();
-        let read = self
-            .okta
-            .members(group, &mut |page| -> Result<(), EngineError> {
-                members.extend(page.into_iter().map(|member| member.id));
-                Ok(())
-            })
-            .await;
-        match read {
-            Ok(()) => Ok(members),
-            // Deleted between the list and this read: the next list will not hold it.
-            Err(EngineError::Okta(OktaError::NotFound(_))) => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Puts a group under management. Its present members are what was there at take-over.
-    pub(super) async fn manage(&self, group: &GroupId) -> Result<(), EngineError> {
-        if self.store.managed_groups()?.contains_key(group) {
-            return Ok(());
-        }
-        // Read first: what was there at take-over is only known once.
-        let members = self.members(group).await?;
-        self.store.atomically(|| {
-            self.store.manage_group(group)?;
-            self.store.keep_members(group, &members)?;
-            self.store.keep_group_baseline(group)
-        })?;
-        Ok(())
-    }
-
     /// Reads one person's account and memberships by id, or looks for an account to link.
     pub(super) async fn refresh(&self, id: &SysId, cycle: i64) -> Result<(), EngineError> {
         let keys = self.account_keys();

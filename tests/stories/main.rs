@@ -4,6 +4,7 @@
 mod bed;
 
 mod access;
+mod believing;
 mod check;
 mod correlate;
 mod explain;

@@ -1,0 +1,96 @@
+//! Answers that say too little, or come from a moment ago: nothing is taken away because of them,
+//! and nothing is called done.
+
+use goldthread::sim::faults::Fault;
+use goldthread::sim::http::Response;
+use serde_json::{Value, json};
+
+use super::bed::{Bed, told};
+
+const RULES: &str = "/api/v1/groups/rules";
+const NOTHING: [String; 0] = [];
+
+/// What a fault leaves of a list.
+fn rows(change: impl Fn(&mut Vec<Value>) + Send + Sync + 'static) -> Fault {
+    Fault::altered(move |mut answer: Response| {
+        let mut list: Vec<Value> = serde_json::from_slice(&answer.body).expect("a list");
+        change(&mut list);
+        answer.body = json!(list).to_string().into_bytes();
+        answer
+    })
+}
+
+/// A company in which a rule of Okta's fills `VPN Users`, which is asked for all the same.
+fn fed_by_a_rule() -> (Bed, String) {
+    let bed = Bed::of(40);
+    let rule =
+        bed.stage.okta.add_rule("feeder", "department", "Nowhere", &[&bed.okta_group("VPN Users")]);
+    let grant = bed.access("Add", &bed.employee(0), &["VPN Users"], "");
+    assert!(told(&bed.sync_full(), &grant)[0].1.contains("group rule"));
+    (bed, rule)
+}
+
+#[test]
+fn group_rules_that_may_not_be_read_any_more_leave_their_groups_alone() {
+    let (bed, _) = fed_by_a_rule();
+    bed.stage.okta.faults().on("GET", RULES, Fault::Status(403)).always();
+    bed.forget_calls();
+    for full in [true, false, true, true] {
+        if full {
+            bed.sync_full()
+        } else {
+            bed.sync()
+        };
+    }
+    assert_eq!(bed.okta_writes(), NOTHING);
+    assert!(!bed.is_in(&bed.employee(0), "VPN Users"));
+}
+
+#[test]
+fn a_group_that_is_met_while_the_rules_may_not_be_read_is_left_alone_until_they_may() {
+    let (bed, _) = fed_by_a_rule();
+    bed.stage.okta.faults().on("GET", RULES, Fault::Status(403)).always();
+    let late = bed.stage.okta.add_group("app-late", "OKTA_GROUP");
+    bed.stage.okta.add_rule("late feeder", "department", "Nowhere", &[&late]);
+    let row = [("u_name", "app-late"), ("u_okta_id", late.as_str())];
+    let row = bed.stage.servicenow.insert("u_okta_group", &row);
+    let person = bed.employee(1);
+    let variables = [("action", "Add"), ("employee", &person.sys_id), ("groups", &row)];
+    bed.approved("Okta group access", &person, &variables);
+    bed.forget_calls();
+    bed.sync();
+    bed.sync_full();
+    assert_eq!(bed.okta_writes(), NOTHING);
+    bed.stage.okta.faults().clear();
+    bed.sync_full();
+    assert_eq!(bed.okta_writes(), NOTHING);
+}
+
+#[test]
+fn no_group_rules_at_all_are_believed_when_two_complete_reads_in_a_row_say_so() {
+    let (bed, _) = fed_by_a_rule();
+    let none = || bed.stage.okta.faults().on("GET", RULES, rows(Vec::clear));
+    bed.forget_calls();
+    for _ in 0..2 {
+        none().always();
+        bed.sync_full();
+        bed.sync();
+        bed.stage.okta.faults().clear();
+        bed.sync_full();
+    }
+    assert_eq!(bed.okta_writes(), NOTHING);
+    // The rules are really gone.
+    none().always();
+    bed.sync_full();
+    assert_eq!(bed.okta_writes(), NOTHING);
+    bed.sync_full();
+    assert!(bed.is_in(&bed.employee(0), "VPN Users"));
+}
+
+#[test]
+fn a_rule_that_is_switched_off_frees_its_group_at_once() {
+    let (bed, rule) = fed_by_a_rule();
+    bed.stage.okta.stop_rule(&rule);
+    bed.sync_full();
+    assert!(bed.is_in(&bed.employee(0), "VPN Users"));
+}
