@@ -121,8 +121,17 @@ impl Engine {
             .await;
         match read {
             Ok(()) => Ok(members),
-            // Deleted between the list and this read: the next list will not hold it.
-            Err(EngineError::Okta(OktaError::NotFound(_))) => Ok(Vec::new()),
+            Err(EngineError::Okta(OktaError::NotFound(_))) => {
+                if self.okta.group(group).await?.is_some() {
+                    return Err(OktaError::Unbelievable {
+                        operation: "list the members of a group",
+                        why: format!("{group} is there, and its members are said not to be"),
+                    }
+                    .into());
+                }
+                // Deleted between the list and this read: the next list will not hold it.
+                Ok(Vec::new())
+            }
             Err(error) => Err(error),
         }
     }
@@ -132,8 +141,12 @@ impl Engine {
         if self.store.managed_groups()?.contains_key(group) {
             return Ok(());
         }
-        // Read first: what was there at take-over is only known once.
-        let members = self.members(group).await?;
+        // Read first: what was there at take-over is only known once. And twice: with a page that
+        // was skipped somebody would later be in the group for no reason, and lose it.
+        let mut members: BTreeSet<AccountId> = self.members(group).await?.into_iter().collect();
+        members.extend(self.members(group).await?);
+        let members: Vec<AccountId> = members.into_iter().collect();
+        (self.progress)("group members", members.len());
         self.store.atomically(|| {
             self.store.manage_group(group)?;
             self.store.keep_members(group, &members)?;

@@ -210,10 +210,11 @@ impl Engine {
         report_vanished(&self.store.mark_vanished(cycle)?);
 
         self.read_accounts(cycle).await?;
+        // Those that come under management by what is read now are read with it.
+        let managed = self.store.managed_groups()?;
         let all = self.store.all_requests()?;
         self.interpret(&all, cycle, true).await?;
-        let groups: Vec<GroupId> = self.store.managed_groups()?.into_keys().collect();
-        for group in groups {
+        for group in managed.into_keys() {
             self.read_members(&group).await?;
         }
         self.store.set_watermark(until.min(began))?;

@@ -1,11 +1,12 @@
 //! Answers that say too little, or come from a moment ago: nothing is taken away because of them,
 //! and nothing is called done.
 
+use goldthread::engine::Scope;
 use goldthread::sim::faults::Fault;
 use goldthread::sim::http::Response;
 use serde_json::{Value, json};
 
-use super::bed::{Bed, told};
+use super::bed::{Bed, applied, told};
 
 const RULES: &str = "/api/v1/groups/rules";
 const NOTHING: [String; 0] = [];
@@ -93,4 +94,50 @@ fn a_rule_that_is_switched_off_frees_its_group_at_once() {
     bed.stage.okta.stop_rule(&rule);
     bed.sync_full();
     assert!(bed.is_in(&bed.employee(0), "VPN Users"));
+}
+
+#[test]
+fn members_that_are_said_not_to_be_there_while_their_group_is_stop_the_cycle() {
+    let bed = Bed::of(40);
+    bed.sync_full();
+    let members = format!("/groups/{}/users", bed.okta_group("Sales"));
+    bed.stage.okta.faults().on("GET", &members, Fault::Status(404)).always();
+    bed.forget_calls();
+    let why = bed.try_sync(&Scope::Full).unwrap_err().to_string();
+    assert!(why.contains("members"), "{why}");
+    assert_eq!(bed.writes(), NOTHING);
+}
+
+#[test]
+fn a_group_that_is_deleted_before_its_members_are_read_stops_nothing() {
+    let bed = Bed::of(40);
+    bed.access("Add", &bed.employee(0), &["app-jira"], "");
+    bed.sync_full();
+    let (okta, group) = (bed.stage.okta.clone(), bed.okta_group("app-jira"));
+    let deleted = {
+        let group = group.clone();
+        Fault::meanwhile(move || okta.delete_group(&group))
+    };
+    bed.stage.okta.faults().on("GET", "/api/v1/groups?", deleted);
+    let leave = bed.leave(&bed.employee(1));
+    let report = bed.sync_full();
+    assert_eq!(bed.state(&leave), "3", "{:#?}", report.actions);
+}
+
+#[test]
+fn whoever_one_page_leaves_out_when_a_group_is_taken_over_keeps_the_membership() {
+    let bed = Bed::of(40);
+    let (old, new) = (bed.employee(0), bed.employee(1));
+    let jira = bed.okta_group("app-jira");
+    bed.moved(&old);
+    bed.sync_full();
+    let id = bed.account(&old).unwrap().id;
+    bed.stage.okta.seed_member(&jira, &id);
+    // The first request that speaks of the group puts it under management.
+    let members = format!("/groups/{jira}/users");
+    bed.stage.okta.faults().on("GET", &members, rows(Vec::clear));
+    bed.access("Add", &new, &["app-jira"], "");
+    assert_eq!(applied(&bed.sync()).len(), 1);
+    bed.nothing_happens();
+    assert!(bed.is_in(&old, "app-jira") && bed.is_in(&new, "app-jira"));
 }
