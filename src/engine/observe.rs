@@ -87,6 +87,17 @@ impl Engine {
         Ok(self.servicenow.now().await?.unwrap_or_else(|| self.now() - SKEW))
     }
 
+    /// Rows may be kept from now on that no decision has followed yet. Says since which cycle that
+    /// has been so, where one ended before it decided.
+    fn begin_undecided(&self, cycle: i64) -> Result<Option<i64>, StoreError> {
+        let since = self.store.meta(UNDECIDED)?.filter(|word| !word.is_empty());
+        if since.is_none() {
+            self.store.set_meta(UNDECIDED, &cycle.to_string())?;
+        }
+        // An older version did not say since when.
+        Ok(since.map(|word| word.parse().unwrap_or(0)))
+    }
+
     /// Requests and people whose rows changed since the watermark.
     async fn observe_changes(&mut self, cycle: i64) -> Result<(), EngineError> {
         let now = self.now();
@@ -95,13 +106,12 @@ impl Engine {
         // The instance may have been out of reach for days: its last answer is from before them.
         let window = Window { from, to: until.max(now) + AHEAD };
 
-        let undecided = self.store.meta(UNDECIDED)?.is_some_and(|word| !word.is_empty());
-        self.store.set_meta(UNDECIDED, "yes")?;
+        let undecided = self.begin_undecided(cycle)?;
         let mut changed = self.read_people(Some(&window), cycle).await?;
         changed.extend(self.read_referring(&changed, cycle).await?);
         let mut requests = self.read_requests(Some(&window), cycle).await?;
-        if undecided {
-            requests.extend(self.store.unfinished_requests()?);
+        if let Some(since) = undecided {
+            requests.extend(self.store.requests_undecided(since)?);
         } else if !changed.is_empty() || !requests.is_empty() || self.tries_again(now)? {
             requests.extend(self.store.unresolved_requests()?);
         }
@@ -178,7 +188,7 @@ impl Engine {
         let until = self.servicenow_clock().await?;
         let began = self.now();
         self.servicenow.probe_filter().await?;
-        self.store.set_meta(UNDECIDED, "yes")?;
+        self.begin_undecided(cycle)?;
         // What Okta refused is tried once more, now and then.
         self.store.forget_refusals(None)?;
         self.release_admins().await?;

@@ -141,3 +141,23 @@ fn whoever_one_page_leaves_out_when_a_group_is_taken_over_keeps_the_membership()
     bed.nothing_happens();
     assert!(bed.is_in(&old, "app-jira") && bed.is_in(&new, "app-jira"));
 }
+
+#[test]
+fn a_request_called_off_while_a_cycle_dies_is_withdrawn_by_the_next() {
+    let bed = Bed::of(40);
+    let person = bed.employee(0);
+    let grant = bed.access("Add", &person, &["app-jira"], "");
+    bed.sync();
+    assert_eq!(bed.state(&grant), "3");
+    bed.pass("1h");
+    bed.sync();
+    bed.stage.servicenow.cancel(&grant.number);
+    // The items are kept by then, and their orders cannot be read.
+    let orders = "request.sys_updated_on";
+    bed.stage.servicenow_faults.on("GET", orders, Fault::Status(403)).always();
+    bed.try_sync(&Scope::Changes).unwrap_err();
+    bed.try_sync(&Scope::Changes).unwrap_err();
+    bed.stage.servicenow_faults.clear();
+    bed.sync();
+    assert!(!bed.is_in(&person, "app-jira"));
+}
