@@ -157,6 +157,9 @@ impl Checker<'_> {
                 variables.extend(expression.fields("variables"));
                 request_fields.extend(expression.fields("request"));
             }
+            if rule.person.is_none() {
+                request_fields.insert("requested_for".to_owned());
+            }
         }
         let url = self.url(&url);
         let share = self.share(&share);

@@ -161,3 +161,34 @@ fn a_request_called_off_while_a_cycle_dies_is_withdrawn_by_the_next() {
     bed.sync();
     assert!(!bed.is_in(&person, "app-jira"));
 }
+
+#[test]
+fn a_request_whose_person_is_hidden_is_not_carried_out_for_whoever_ordered_it() {
+    let bed = Bed::of(40).configure(
+        "operation = \"grant\"\napproval = \"order\"\nperson = \"variables.employee\"\n",
+        "operation = \"grant\"\napproval = \"order\"\n",
+    );
+    bed.sync();
+    let (orderer, other) = (bed.employee(0), bed.employee(1));
+    let row = bed.groups(&["app-jira"]);
+    let lines = [&orderer, &other].map(|person| {
+        let variables = [("action", "Add"), ("groups", row.as_str())];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        ("Okta group access", person.sys_id.as_str(), variables.into())
+    });
+    let ordered = bed.stage.servicenow.order_several(&lines).unwrap();
+    assert!(bed.stage.servicenow.approve(&ordered.number));
+    let hidden = "sc_req_item.requested_for".to_owned();
+    bed.stage.servicenow.set(|it| {
+        it.hidden_fields.insert(hidden);
+    });
+    bed.forget_calls();
+    for scope in [Scope::Changes, Scope::Full] {
+        let why = bed.try_sync(&scope).unwrap_err().to_string();
+        assert!(why.contains("requested_for"), "{why}");
+    }
+    assert_eq!(bed.writes(), NOTHING);
+    bed.stage.servicenow.set(|it| it.hidden_fields.clear());
+    bed.sync();
+    assert!(bed.is_in(&orderer, "app-jira") && bed.is_in(&other, "app-jira"));
+}
