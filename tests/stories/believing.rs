@@ -1,6 +1,9 @@
 //! Answers that say too little, or come from a moment ago: nothing is taken away because of them,
 //! and nothing is called done.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use goldthread::engine::Scope;
 use goldthread::sim::faults::Fault;
 use goldthread::sim::http::Response;
@@ -191,4 +194,57 @@ fn a_request_whose_person_is_hidden_is_not_carried_out_for_whoever_ordered_it() 
     bed.stage.servicenow.set(|it| it.hidden_fields.clear());
     bed.sync();
     assert!(bed.is_in(&orderer, "app-jira") && bed.is_in(&other, "app-jira"));
+}
+
+/// Somebody who left and is hired again.
+fn hired_again(bed: &Bed) -> (goldthread::sim::company::Person, String) {
+    let person = bed.employee(0);
+    bed.leave(&person);
+    bed.sync();
+    bed.pass("1h");
+    let join = bed.join(&person, &[]);
+    (person, join.number)
+}
+
+#[test]
+fn a_rehire_gets_the_mail_though_a_call_before_it_had_no_answer() {
+    for (call, fault) in [
+        ("/lifecycle/activate", Fault::DropAfter),
+        ("/lifecycle/reactivate", Fault::DropBefore),
+        ("/lifecycle/reactivate", Fault::Status(500)),
+    ] {
+        let bed = Bed::of(40);
+        let (person, join) = hired_again(&bed);
+        bed.stage.okta.faults().on("POST", call, fault.clone()).always();
+        bed.sync();
+        bed.stage.okta.faults().clear();
+        for _ in 0..3 {
+            bed.pass("20m");
+            bed.sync();
+        }
+        assert_eq!(bed.status(&person), "PROVISIONED");
+        assert_eq!(bed.stage.okta.mails().len(), 1, "{call} {fault:?}");
+        assert_eq!(bed.stage.servicenow.request(&join).unwrap().state, "3");
+        bed.nothing_happens();
+    }
+}
+
+#[test]
+fn a_rehire_gets_the_mail_though_the_program_is_stopped_before_it() {
+    let bed = Bed::of(40);
+    let (_, join) = hired_again(&bed);
+    let stop = Arc::new(AtomicBool::new(false));
+    let (mut engine, hands) = bed.at_work();
+    engine.stop_when(Arc::clone(&stop));
+    let stops = Fault::meanwhile(move || stop.store(true, Ordering::Relaxed));
+    bed.stage.okta.faults().on("POST", "/lifecycle/activate", stops);
+    bed.cycle_of(&mut engine, &hands);
+    drop((engine, hands));
+    assert_eq!(bed.stage.okta.mails().len(), 0);
+    for _ in 0..2 {
+        bed.sync();
+    }
+    assert_eq!(bed.stage.okta.mails().len(), 1);
+    assert_eq!(bed.stage.servicenow.request(&join).unwrap().state, "3");
+    bed.nothing_happens();
 }
