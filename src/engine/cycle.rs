@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::decide::Decision;
 use super::report::{CycleReport, Summary};
 use super::surroundings::Surroundings;
-use super::{Engine, EngineError, Hands};
+use super::{Engine, EngineError, Hands, ThisCycle};
 use crate::model::{FactKey, Instant, SysId};
 use crate::okta::log::{Changed, rival};
 use crate::reconcile::guard::{self, Verdict};
@@ -47,6 +47,9 @@ pub struct Preview {
 /// Set while rows may be kept that no decision has followed yet, to the cycle since which: one that
 /// ends here, or a process that is killed, leaves it to the next one.
 pub(super) const UNDECIDED: &str = "undecided";
+
+/// More people than this who were linked to an account at once are not all read again by id.
+const MOST_LINKED: usize = 200;
 
 /// By which configuration everybody was last decided about, in the store.
 const CONFIGURATION: &str = "configuration";
@@ -99,6 +102,7 @@ impl Engine {
         amnesia: bool,
         started: Instant,
     ) -> Result<Preview, EngineError> {
+        *self.this_cycle() = ThisCycle::default();
         let observed = self.observe(scope, cycle).await?;
         let mut surroundings = self.surroundings(true).await?;
         let mut decision = self.decide(&observed.people, &surroundings)?;
@@ -108,12 +112,17 @@ impl Engine {
         // A page of a list may be older than what it leads to: whoever would be acted on is read
         // once more, by id, and decided again.
         if !observed.fresh {
-            let suspects: BTreeSet<SysId> = verdict
+            let mut suspects: BTreeSet<SysId> = verdict
                 .approved
                 .actions()
                 .iter()
                 .map(|approved| approved.planned.action.person.clone())
                 .collect();
+            // And whose account it is: not at take-over, when that is everybody.
+            let linked = self.linked_by_lists();
+            if linked.len() <= MOST_LINKED && self.store.last_full()?.is_some() {
+                suspects.extend(linked);
+            }
             for person in &suspects {
                 self.refresh(person, cycle).await?;
             }

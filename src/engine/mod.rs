@@ -37,17 +37,17 @@ pub use status::{
     backup, status,
 };
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OnceCell;
 
 use crate::config::Config;
-use crate::model::{AccountId, Instant};
+use crate::model::{AccountId, Instant, SysId};
 use crate::okta::{self, OktaError, OktaReader, OktaWriter};
 use crate::servicenow::{self, ServiceNowError, ServiceNowReader, ServiceNowWriter};
-use crate::store::{Orgs, Store, StoreError};
+use crate::store::{Link, Orgs, Store, StoreError};
 
 /// Where the time comes from: the only clock of a cycle.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
@@ -100,6 +100,17 @@ pub struct Engine {
     own_account: OnceCell<Option<AccountId>>,
     /// Whether accounts and groups hold an administrator role, by id, and when that was asked.
     roles: Mutex<BTreeMap<String, (Instant, bool)>>,
+    /// What the cycle that is under way knows of people beside what is stored.
+    this_cycle: Mutex<ThisCycle>,
+}
+
+/// What one cycle knows of people beside what is stored.
+#[derive(Debug, Default)]
+struct ThisCycle {
+    /// Their accounts were read by id, and not written to since by anybody here.
+    by_id: BTreeSet<SysId>,
+    /// They were linked to an account, each with the link before it, if there was one.
+    linked: BTreeMap<SysId, Option<Link>>,
 }
 
 /// The writing half. A command that only looks never has one.
@@ -163,6 +174,7 @@ impl Engine {
             writing: Arc::default(),
             own_account: OnceCell::new(),
             roles: Mutex::default(),
+            this_cycle: Mutex::default(),
         }
     }
 
@@ -182,6 +194,10 @@ impl Engine {
 
     fn now(&self) -> Instant {
         (self.clock)()
+    }
+
+    fn this_cycle(&self) -> MutexGuard<'_, ThisCycle> {
+        self.this_cycle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use goldthread::engine::Scope;
 use goldthread::sim::faults::Fault;
 use goldthread::sim::http::Response;
+use goldthread::sim::okta::Status;
 use serde_json::{Value, json};
 
 use super::bed::{Bed, applied, told};
@@ -194,6 +195,53 @@ fn a_request_whose_person_is_hidden_is_not_carried_out_for_whoever_ordered_it() 
     bed.stage.servicenow.set(|it| it.hidden_fields.clear());
     bed.sync();
     assert!(bed.is_in(&orderer, "app-jira") && bed.is_in(&other, "app-jira"));
+}
+
+/// The list of accounts shows this one with somebody else's number.
+fn listed_as(bed: &Bed, account: &str, number: &str) {
+    let (account, number) = (account.to_owned(), number.to_owned());
+    let fault = rows(move |list| {
+        for it in list.iter_mut().filter(|it| it["id"] == account.as_str()) {
+            it["profile"]["employeeNumber"] = json!(number);
+        }
+    });
+    bed.stage.okta.faults().on("GET", "/api/v1/users?limit", fault).always();
+}
+
+#[test]
+fn an_account_that_only_a_list_shows_as_somebodys_is_not_taken_for_it() {
+    let bed = Bed::of(40);
+    bed.sync_full();
+    let hand = bed.handmade("Z-1", "hand@example.com", Status::Active);
+    let joiner = bed.hired("Ada", "A-1", "ada@example.com");
+    let idle = bed.hired("Ida", "A-2", "ida@example.com");
+    let other = bed.handmade("Z-2", "other@example.com", Status::Active);
+    listed_as(&bed, &hand, "A-1");
+    listed_as(&bed, &other, "A-2");
+    let join = bed.join(&joiner, &[]);
+    bed.sync_full();
+    assert_eq!(bed.account_of(&hand).text("login"), "hand@example.com");
+    bed.stage.okta.faults().clear();
+    bed.sync();
+    assert_eq!(bed.account_of(&hand).text("employeeNumber"), "Z-1");
+    assert_eq!(bed.account(&joiner).unwrap().text("employeeNumber"), "A-1");
+    assert_eq!(bed.state(&join), "3");
+    // Nobody asked for anything for the other one.
+    assert!(bed.explain(&idle).account.is_none());
+    bed.nothing_happens();
+}
+
+#[test]
+fn an_account_that_okta_deleted_is_nobodys() {
+    let bed = Bed::of(40);
+    let ghost = bed.handmade("N-77", "ghost@example.com", Status::Active);
+    bed.sync_full();
+    bed.stage.okta.delete_user(&ghost);
+    let joiner = bed.hired("Nora", "N-77", "nora@example.com");
+    let join = bed.join(&joiner, &[]);
+    let report = bed.sync();
+    assert_eq!(applied(&report), [format!("{} create", join.number)]);
+    assert_eq!((bed.status(&joiner), bed.state(&join).as_str()), ("PROVISIONED", "3"));
 }
 
 /// Somebody who left and is hired again.
