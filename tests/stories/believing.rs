@@ -197,6 +197,34 @@ fn a_request_whose_person_is_hidden_is_not_carried_out_for_whoever_ordered_it() 
     assert!(bed.is_in(&orderer, "app-jira") && bed.is_in(&other, "app-jira"));
 }
 
+#[test]
+fn no_request_is_called_done_by_a_list_that_is_older_than_the_account() {
+    let bed = Bed::of(40);
+    let (person, leaver) = (bed.employee(0), bed.employee(1));
+    bed.sync_full();
+    let id = bed.account(&person).unwrap().id;
+    let listed = json!({"id": id, "status": "ACTIVE", "profile": {"login": person.email}});
+    let members = format!("/groups/{}/users", bed.okta_group("app-jira"));
+    let okta = bed.stage.okta.faults();
+    okta.on("GET", &members, rows(move |list| list.push(listed.clone()))).always();
+    let login = leaver.email.clone();
+    let left = rows(move |list| {
+        for account in list.iter_mut().filter(|it| it["profile"]["login"] == login.as_str()) {
+            account["status"] = json!("DEPROVISIONED");
+        }
+    });
+    okta.on("GET", "/api/v1/users?limit", left).always();
+    let (grant, leave) = (bed.access("Add", &person, &["app-jira"], ""), bed.leave(&leaver));
+    bed.sync_full();
+    assert_ne!(bed.state(&grant), "3", "{:?}", bed.notes(&grant));
+    // Something was to be done for this one, so that the account was looked at in time.
+    assert_eq!((bed.status(&leaver), bed.state(&leave).as_str()), ("DEPROVISIONED", "3"));
+    okta.clear();
+    bed.sync();
+    assert!(bed.is_in(&person, "app-jira"));
+    assert_eq!(bed.state(&grant), "3");
+}
+
 /// The list of accounts shows this one with somebody else's number.
 fn listed_as(bed: &Bed, account: &str, number: &str) {
     let (account, number) = (account.to_owned(), number.to_owned());
