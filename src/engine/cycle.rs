@@ -50,6 +50,8 @@ pub(super) const UNDECIDED: &str = "undecided";
 
 /// More people than this who were linked to an account at once are not all read again by id.
 const MOST_LINKED: usize = 200;
+/// What ServiceNow said is not acted on any more when it is older than this.
+const STALE: chrono::Duration = chrono::Duration::seconds(10);
 
 /// By which configuration everybody was last decided about, in the store.
 const CONFIGURATION: &str = "configuration";
@@ -130,6 +132,17 @@ impl Engine {
             decision.replace(self.decide(&again, &surroundings)?);
             context.group_sizes = self.store.group_sizes()?;
             verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
+        }
+        // Reading Okta takes its time, and somebody may have called something off meanwhile.
+        let late = !observed.fresh || self.now() - started > STALE;
+        if late && !verdict.approved.actions().is_empty() {
+            let again: Vec<SysId> = self.catch_up(cycle).await?.into_iter().collect();
+            if !again.is_empty() {
+                surroundings = self.surroundings(true).await?;
+                decision.replace(self.decide(&again, &surroundings)?);
+                context = self.guard_context(amnesia, &decision)?;
+                verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
+            }
         }
         // Looked for among those only whom something would be done to: it costs a call each.
         let admins = self.find_admins(&verdict, &mut surroundings).await?;

@@ -135,6 +135,24 @@ impl Engine {
         Ok((people, requests))
     }
 
+    /// Reads what changed in ServiceNow while Okta was read, and whom that concerns: what was called
+    /// off meanwhile is not begun any more. The watermark stays where it is.
+    pub(super) async fn catch_up(&self, cycle: i64) -> Result<BTreeSet<SysId>, EngineError> {
+        let now = self.now();
+        let until = self.servicenow_clock().await?;
+        let since = self.store.watermark()?.unwrap_or(until);
+        let (people, requests) = self.read_changes(since, until, cycle).await?;
+        let mut concerned = self.interpret(&requests, cycle, true).await?;
+        concerned.extend(people);
+        for person in &concerned {
+            self.store.look_again(person, now)?;
+            if !self.this_cycle().by_id.contains(person) {
+                self.refresh(person, cycle).await?;
+            }
+        }
+        Ok(concerned)
+    }
+
     /// Up to when Okta is known, where it was asked at `asked` by our clock. Of two clocks the one
     /// that is behind is taken, here and for ServiceNow: what is then read twice does no harm, and
     /// what lies before a watermark of tomorrow is never read.

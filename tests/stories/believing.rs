@@ -324,3 +324,27 @@ fn a_rehire_gets_the_mail_though_the_program_is_stopped_before_it() {
     assert_eq!(bed.stage.servicenow.request(&join).unwrap().state, "3");
     bed.nothing_happens();
 }
+
+#[test]
+fn what_is_called_off_while_okta_is_read_is_not_begun() {
+    for scope in [Scope::Full, Scope::Changes] {
+        let bed = Bed::of(40);
+        bed.sync_full();
+        let (joiner, leaver) = (bed.newcomer(0), bed.employee(0));
+        let off = [bed.join(&joiner, &[]), bed.leave(&leaver)];
+        let still = bed.join(&bed.newcomer(1), &[]);
+        let (servicenow, clock) = (bed.stage.servicenow.clone(), bed.stage.clock.clone());
+        let called_off = Fault::meanwhile(move || {
+            clock.advance(std::time::Duration::from_mins(1));
+            for request in &off {
+                servicenow.cancel(&request.number);
+            }
+        });
+        bed.stage.okta.faults().on("GET", "/api/v1/users", called_off);
+        bed.forget_calls();
+        let report = bed.try_sync(&scope).unwrap();
+        assert_eq!((bed.status(&joiner), bed.status(&leaver)), ("", "ACTIVE"), "{scope:?}");
+        assert_eq!(applied(&report), [format!("{} create", still.number)], "{scope:?}");
+        bed.nothing_happens();
+    }
+}
