@@ -173,15 +173,15 @@ fn a_request_whose_person_is_hidden_is_not_carried_out_for_whoever_ordered_it() 
         "operation = \"grant\"\napproval = \"order\"\n",
     );
     bed.sync();
-    let (orderer, other) = (bed.employee(0), bed.employee(1));
+    let (first, second) = (bed.employee(0), bed.employee(1));
     let row = bed.groups(&["app-jira"]);
-    let lines = [&orderer, &other].map(|person| {
+    let lines = [&first, &second].map(|person| {
         let variables = [("action", "Add"), ("groups", row.as_str())];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         ("Okta group access", person.sys_id.as_str(), variables.into())
     });
-    let ordered = bed.stage.servicenow.order_several(&lines).unwrap();
-    assert!(bed.stage.servicenow.approve(&ordered.number));
+    let placed = bed.stage.servicenow.order_several(&lines).unwrap();
+    assert!(bed.stage.servicenow.approve(&placed.number));
     let hidden = "sc_req_item.requested_for".to_owned();
     bed.stage.servicenow.set(|it| {
         it.hidden_fields.insert(hidden);
@@ -194,7 +194,7 @@ fn a_request_whose_person_is_hidden_is_not_carried_out_for_whoever_ordered_it() 
     assert_eq!(bed.writes(), NOTHING);
     bed.stage.servicenow.set(|it| it.hidden_fields.clear());
     bed.sync();
-    assert!(bed.is_in(&orderer, "app-jira") && bed.is_in(&other, "app-jira"));
+    assert!(bed.is_in(&first, "app-jira") && bed.is_in(&second, "app-jira"));
 }
 
 #[test]
