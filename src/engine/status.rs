@@ -9,6 +9,7 @@ use super::{Engine, EngineError, Side};
 use crate::config::Config;
 use crate::model::{Instant, Operation};
 use crate::reconcile::pace::{Pace, pace};
+use crate::servicenow;
 use crate::store::{Copied, SideState, Store, StoreError, Use};
 
 /// Without a good cycle for longer than this, somebody is needed.
@@ -134,7 +135,7 @@ impl StatusReport {
             if view.ok == Some(false) {
                 let error = view.error.as_deref().unwrap_or("no answer");
                 let since = view.since.as_deref().unwrap_or("?");
-                needs.push(format!("{side} is down since {since}: {error}"));
+                needs.push(format!("{side} has not worked since {since}: {error}"));
             }
         }
         match self.lag_seconds {
@@ -253,6 +254,17 @@ fn report(
         },
         ..nothing
     })
+}
+
+/// How much of ServiceNow's rate rule was used when that was last kept, and when that was: a rule
+/// counts on when a process starts anew.
+pub(super) fn last_budget(
+    store: &Store,
+) -> Result<Option<(servicenow::Budget, Instant)>, StoreError> {
+    let kept = store.budget()?.into_iter().find(|used| used.side == SERVICENOW);
+    Ok(kept.map(|Use { bucket, limit, share, used, at, .. }| {
+        (servicenow::Budget { bucket, limit, share, used }, at)
+    }))
 }
 
 /// A window that is over has nothing used of it: ServiceNow's are the hours of the clock, Okta's a
