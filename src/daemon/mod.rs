@@ -298,9 +298,12 @@ impl Daemon {
     /// is read again by the next process.
     async fn cycle(&mut self, scope: &Scope) -> Option<Result<CycleReport, EngineError>> {
         let writing = self.engine.writing();
-        let Self { engine, hands, sides, clock, .. } = self;
+        let Self { engine, hands, sides, clock, signals, .. } = self;
         let beside = |engine: &Engine| {
             sides.tick(clock()).iter().for_each(say);
+            if signals.is_to_reload() {
+                notify::reload_waits();
+            }
             // Where the store fails, the cycle says so.
             let _ = engine.watch_targets();
         };

@@ -76,7 +76,12 @@ impl Signals {
     }
 
     fn has_orders(&self) -> bool {
-        self.is_stopping() || self.pending.reload.load(Ordering::Relaxed)
+        self.is_stopping() || self.is_to_reload()
+    }
+
+    /// Whether the configuration waits to be read again.
+    pub fn is_to_reload(&self) -> bool {
+        self.pending.reload.load(Ordering::Relaxed)
     }
 
     /// Waits until some wish waits.

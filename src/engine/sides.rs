@@ -47,20 +47,25 @@ impl EngineError {
     /// Whether the side does not answer, or not as itself. Otherwise it is well, and what was asked
     /// of it cannot be done: a name that it does not know, a right that is missing, a rate limit.
     pub fn is_outage(&self) -> bool {
-        matches!(
-            self,
-            Self::ServiceNow(
+        match self {
+            Self::ServiceNow(error) => match error {
                 ServiceNowError::Unreachable { .. }
-                    | ServiceNowError::NoAnswer { .. }
-                    | ServiceNowError::SignIn { .. }
-                    | ServiceNowError::Unbelievable { .. }
-            ) | Self::Okta(
+                | ServiceNowError::NoAnswer { .. }
+                | ServiceNowError::SignIn { .. }
+                | ServiceNowError::Unbelievable { .. } => true,
+                ServiceNowError::Refused { status, .. } => *status >= 500,
+                _ => false,
+            },
+            Self::Okta(error) => match error {
                 OktaError::Unreachable { .. }
-                    | OktaError::NoAnswer { .. }
-                    | OktaError::SignIn { .. }
-                    | OktaError::Unbelievable { .. }
-            )
-        )
+                | OktaError::NoAnswer { .. }
+                | OktaError::SignIn { .. }
+                | OktaError::Unbelievable { .. } => true,
+                OktaError::Refused(refusal) => refusal.status >= 500,
+                _ => false,
+            },
+            Self::Store(_) | Self::Unknown(_) => false,
+        }
     }
 
     /// Whether the credentials were refused.

@@ -22,6 +22,10 @@ pub struct StatusReport {
     pub mode: &'static str,
     /// The daemon runs.
     pub running: bool,
+    /// The unit that runs it, as the file of the configuration tells. For people: the JSON has no
+    /// key for it.
+    #[serde(skip)]
+    pub unit: String,
     /// The last cycle that ended; `None` before the first.
     pub last_cycle: Option<CycleView>,
     /// Since the last cycle that ended well.
@@ -127,7 +131,7 @@ impl StatusReport {
             needs.push(format!("quarantined: {reason}; see `goldthread hold list`"));
         }
         if !self.running {
-            needs.push("the daemon does not run: systemctl start goldthread".to_owned());
+            needs.push(format!("the daemon does not run: systemctl start {}", self.unit));
         }
         for (side, view) in
             [(Side::ServiceNow, &self.sides.servicenow), (Side::Okta, &self.sides.okta)]
@@ -214,6 +218,7 @@ fn report(
     let nothing = StatusReport {
         mode,
         running,
+        unit: unit(&config.file),
         last_cycle: None,
         lag_seconds: None,
         pending: None,
@@ -256,6 +261,16 @@ fn report(
     })
 }
 
+/// The unit whose configuration a file is: each instance has one of its name.
+fn unit(file: &Path) -> String {
+    match file.file_stem().and_then(|stem| stem.to_str()) {
+        Some(name) if file.parent() == Some(Path::new("/etc/goldthread")) && name != "config" => {
+            format!("goldthread@{name}")
+        }
+        _ => "goldthread".to_owned(),
+    }
+}
+
 /// How much of ServiceNow's rate rule was used when that was last kept, and when that was: a rule
 /// counts on when a process starts anew.
 pub(super) fn last_budget(
@@ -281,4 +296,16 @@ fn budget(kept: Use, now: Instant) -> BudgetView {
 
 fn stamp(at: Instant) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_has_a_unit_of_its_own() {
+        assert_eq!(unit(Path::new("/etc/goldthread/config.toml")), "goldthread");
+        assert_eq!(unit(Path::new("/etc/goldthread/emea.toml")), "goldthread@emea");
+        assert_eq!(unit(Path::new("/home/pat/try.toml")), "goldthread");
+    }
 }
