@@ -12,6 +12,7 @@ use super::credential;
 use super::file::{self, Auth, Text};
 use crate::http::Patience;
 use crate::model::Person;
+use crate::policy::desire::beside_walk;
 use crate::policy::{Approval, Policy};
 use crate::servicenow::query::Filter;
 use crate::{okta, servicenow};
@@ -157,6 +158,9 @@ impl Checker<'_> {
                 variables.extend(expression.fields("variables"));
                 request_fields.extend(expression.fields("request"));
             }
+            if rule.person.is_none() {
+                request_fields.insert("requested_for".to_owned());
+            }
         }
         let url = self.url(&url);
         let share = self.share(&share);
@@ -186,15 +190,15 @@ impl Checker<'_> {
         }
         let mut fields: BTreeSet<String> = Person::FIELDS.iter().map(|f| (*f).to_owned()).collect();
         for field in &named {
-            if let Some((reference, _)) = field.split_once('.') {
-                if named.contains(reference) {
+            for beside in beside_walk(field) {
+                if named.contains(&beside) && !beside.ends_with(".sys_id") {
                     let problem = format!(
-                        "`user.{reference}` and `user.{field}` cannot both be named: \
-                         write `user.{reference}.sys_id` for the first"
+                        "`user.{beside}` and `user.{field}` cannot both be named: \
+                         write `user.{beside}.sys_id` for the first"
                     );
                     self.problem(&(0..0), problem);
                 }
-                fields.insert(reference.to_owned());
+                fields.insert(beside);
             }
         }
         fields.extend(named);

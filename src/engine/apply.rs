@@ -45,6 +45,7 @@ impl Engine {
         let mut touched = Touched::default();
         let mut created: BTreeMap<SysId, AccountId> = BTreeMap::new();
         let mut left_alone: BTreeSet<SysId> = BTreeSet::new();
+        let mut not_disabled: Vec<&Planned> = Vec::new();
         for approved in preview.verdict.approved.actions() {
             if self.is_stopping() {
                 break;
@@ -54,7 +55,9 @@ impl Engine {
             if planned.action.account.is_none() {
                 planned.action.account = created.get(&person).cloned();
             }
-            if left_alone.contains(&person) {
+            if left_alone.contains(&person)
+                || not_disabled.iter().any(|first| planned.follows(first))
+            {
                 let reason = Some("what it depends on failed".to_owned());
                 report.push(self.action_report(&planned, "skipped", reason)?);
                 continue;
@@ -99,8 +102,12 @@ impl Engine {
                     Outcome::Failed { .. } | Outcome::Unknown { .. } => {}
                 }
             }
-            if !open && opens_the_way(&approved.planned.action.step) {
+            let step = &approved.planned.action.step;
+            if !open && opens_the_way(step) {
                 left_alone.insert(person);
+            } else if !open && *step == Step::Deactivate {
+                // A leaver loses nothing before the account is disabled.
+                not_disabled.push(&approved.planned);
             }
         }
         Ok(touched)

@@ -45,8 +45,8 @@ pub struct Preview {
     pub(super) implausible: Option<String>,
 }
 
-/// Set while rows may be kept that no decision has followed yet: a cycle that ends here, or a
-/// process that is killed, leaves it to the next one.
+/// Set while rows may be kept that no decision has followed yet, to the cycle since which: one that
+/// ends here, or a process that is killed, leaves it to the next one.
 pub(super) const UNDECIDED: &str = "undecided";
 
 /// How often a cycle is looked up from.

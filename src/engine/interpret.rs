@@ -297,9 +297,7 @@ impl Engine {
         {
             found.extend(self.okta.group(&id).await?);
         }
-        for group in &found {
-            self.store.keep_group(group, cycle)?;
-        }
+        self.meet_groups(&found, cycle).await?;
         Ok(found)
     }
 }

@@ -9,6 +9,7 @@ mod cycle;
 mod decide;
 mod describe;
 mod explain;
+mod groups;
 mod holds;
 mod interpret;
 mod link;

@@ -84,6 +84,17 @@ impl Engine {
         Ok(self.servicenow.now().await?.unwrap_or_else(|| self.now() - SKEW))
     }
 
+    /// Rows may be kept from now on that no decision has followed yet. Says since which cycle that
+    /// has been so, where one ended before it decided.
+    fn begin_undecided(&self, cycle: i64) -> Result<Option<i64>, StoreError> {
+        let since = self.store.meta(UNDECIDED)?.filter(|word| !word.is_empty());
+        if since.is_none() {
+            self.store.set_meta(UNDECIDED, &cycle.to_string())?;
+        }
+        // An older version did not say since when.
+        Ok(since.map(|word| word.parse().unwrap_or(0)))
+    }
+
     /// Requests and people whose rows changed since the watermark.
     async fn observe_changes(&self, cycle: i64) -> Result<(), EngineError> {
         let now = self.now();
@@ -92,13 +103,12 @@ impl Engine {
         // The instance may have been out of reach for days: its last answer is from before them.
         let window = Window { from, to: until.max(now) + AHEAD };
 
-        let undecided = self.store.meta(UNDECIDED)?.is_some_and(|word| !word.is_empty());
-        self.store.set_meta(UNDECIDED, "yes")?;
+        let undecided = self.begin_undecided(cycle)?;
         let mut changed = self.read_people(Some(&window), cycle).await?;
         changed.extend(self.read_referring(&changed, cycle).await?);
         let mut requests = self.read_requests(Some(&window), cycle).await?;
-        if undecided {
-            requests.extend(self.store.unfinished_requests()?);
+        if let Some(since) = undecided {
+            requests.extend(self.store.requests_undecided(since)?);
         } else if !changed.is_empty() || !requests.is_empty() || self.tries_again(now)? {
             requests.extend(self.store.unresolved_requests()?);
         }
@@ -175,7 +185,7 @@ impl Engine {
         let until = self.servicenow_clock().await?;
         let began = self.now();
         self.servicenow.probe_filter().await?;
-        self.store.set_meta(UNDECIDED, "yes")?;
+        self.begin_undecided(cycle)?;
         // What Okta refused is tried once more, now and then.
         self.store.forget_refusals(None)?;
         self.release_admins().await?;
@@ -207,10 +217,11 @@ impl Engine {
         report_vanished(&self.store.mark_vanished(cycle)?);
 
         self.read_accounts(cycle).await?;
+        // Those that come under management by what is read now are read with it.
+        let managed = self.store.managed_groups()?;
         let all = self.store.all_requests()?;
         self.interpret(&all, cycle, true).await?;
-        let groups: Vec<GroupId> = self.store.managed_groups()?.into_keys().collect();
-        for group in groups {
+        for group in managed.into_keys() {
             self.read_members(&group).await?;
         }
         self.store.set_watermark(until.min(began))?;
@@ -382,58 +393,6 @@ impl Engine {
         keys.extend(policy.anchor.clone());
         keys.extend(["login".to_owned(), "email".to_owned()]);
         keys
-    }
-
-    async fn read_groups(&self, cycle: i64) -> Result<(), EngineError> {
-        let listing = self.okta.groups().await?;
-        self.store.keep_groups(&listing.groups, cycle)?;
-        (self.progress)("groups", listing.groups.len());
-        // Okta announces no count: with a page that was skipped, what is known of its groups would
-        // go, and who was given one for a time would later be found in it as if from the start.
-        for id in self.store.managed_groups_unseen(cycle)? {
-            if let Some(group) = self.okta.group(&id).await? {
-                self.store.keep_group(&group, cycle)?;
-            }
-        }
-        Ok(self.store.forget_groups_unseen(cycle)?)
-    }
-
-    async fn read_members(&self, group: &GroupId) -> Result<(), EngineError> {
-        let members = self.members(group).await?;
-        (self.progress)("group members", members.len());
-        Ok(self.store.keep_members(group, &members)?)
-    }
-
-    async fn members(&self, group: &GroupId) -> Result<Vec<AccountId>, EngineError> {
-        let mut members: Vec<AccountId> = Vec::new();
-        let read = self
-            .okta
-            .members(group, &mut |page| -> Result<(), EngineError> {
-                members.extend(page.into_iter().map(|member| member.id));
-                Ok(())
-            })
-            .await;
-        match read {
-            Ok(()) => Ok(members),
-            // Deleted between the list and this read: the next list will not hold it.
-            Err(EngineError::Okta(OktaError::NotFound(_))) => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Puts a group under management. Its present members are what was there at take-over.
-    pub(super) async fn manage(&self, group: &GroupId) -> Result<(), EngineError> {
-        if self.store.managed_groups()?.contains_key(group) {
-            return Ok(());
-        }
-        // Read first: what was there at take-over is only known once.
-        let members = self.members(group).await?;
-        self.store.atomically(|| {
-            self.store.manage_group(group)?;
-            self.store.keep_members(group, &members)?;
-            self.store.keep_group_baseline(group)
-        })?;
-        Ok(())
     }
 
     /// Reads one person's account and memberships by id, or looks for an account to link.

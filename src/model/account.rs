@@ -110,7 +110,8 @@ pub struct Group {
     pub name: String,
     /// Who owns its membership.
     pub kind: GroupKind,
-    /// An active group rule assigns to it, so its membership follows attributes.
+    /// An active group rule assigns to it, so its membership follows attributes. A group as Okta
+    /// shows it does not say so, and has it false: the store knows.
     pub rule_fed: bool,
 }
 

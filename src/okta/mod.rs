@@ -20,7 +20,7 @@ pub use connection::Connection;
 pub use error::{OktaError, Refusal};
 pub use limits::Budget;
 pub use log::LogEvent;
-pub use reader::{Attribute, Groups, Identity, Member, OktaReader};
+pub use reader::{Attribute, GroupRules, Identity, Member, OktaReader};
 pub use writer::{OktaWriter, Performed, Thread};
 
 use secrecy::SecretString;
@@ -43,7 +43,7 @@ pub fn take_in(answer: &crate::http::Answer) {
     for value in several.into_iter().chain([value]) {
         let _ = wire::account(OPERATION, value.clone());
         let _ = wire::member(OPERATION, value.clone());
-        let _ = wire::group(OPERATION, value.clone(), &std::collections::BTreeSet::new());
+        let _ = wire::group(OPERATION, value.clone());
         let _ = wire::fed_by(OPERATION, value.clone());
         let _ = log::event(value);
     }

@@ -21,14 +21,13 @@ pub struct OktaReader {
     connection: Connection,
 }
 
-/// All groups.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Groups {
-    /// Every group that the credentials can see.
-    pub groups: Vec<Group>,
-    /// Whether the group rules could be read. If not, `rule_fed` is false everywhere and means
-    /// nothing.
-    pub rules_known: bool,
+/// The group rules of the org.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupRules {
+    /// How many there are, those that are not active included.
+    pub count: usize,
+    /// The groups that active ones assign to.
+    pub fed: BTreeSet<GroupId>,
 }
 
 /// A member of a group.
@@ -204,7 +203,7 @@ impl OktaReader {
             .pages(OPERATION, url, &mut |page| {
                 for element in page {
                     let at = element["lastMembershipUpdated"].as_str().unwrap_or("").to_owned();
-                    found.push((wire::group(OPERATION, element, &BTreeSet::new())?.id, at));
+                    found.push((wire::group(OPERATION, element)?.id, at));
                 }
                 Ok::<_, OktaError>(())
             })
@@ -228,18 +227,19 @@ impl OktaReader {
         Ok(found)
     }
 
-    /// Reads all groups, and which of them an active group rule feeds.
-    pub async fn groups(&self) -> Result<Groups, OktaError> {
-        let listing = self.groups_at(&[("limit", PAGE)]).await?;
+    /// Reads all groups that the credentials can see. Which of them a rule feeds is read apart, here
+    /// and everywhere: see [`Self::group_rules`].
+    pub async fn groups(&self) -> Result<Vec<Group>, OktaError> {
+        let groups = self.groups_at(&[("limit", PAGE)]).await?;
         // Every org has its Everyone group.
-        if listing.groups.is_empty() {
+        if groups.is_empty() {
             return Err(unbelievable(
                 "list the groups",
                 "no groups at all: the credentials probably lack an admin role that lets them \
                  see groups",
             ));
         }
-        Ok(listing)
+        Ok(groups)
     }
 
     /// Searches the groups with exactly this name, in the same case of letters.
@@ -248,26 +248,23 @@ impl OktaReader {
             return Ok(Vec::new());
         }
         let search = format!("profile.name eq {}", quoted(name));
-        let mut found = self.groups_at(&[("search", &search), ("limit", PAGE)]).await?.groups;
+        let mut found = self.groups_at(&[("search", &search), ("limit", PAGE)]).await?;
         found.retain(|group| group.name == name);
         Ok(found)
     }
 
-    async fn groups_at(&self, query: &[(&str, &str)]) -> Result<Groups, OktaError> {
+    async fn groups_at(&self, query: &[(&str, &str)]) -> Result<Vec<Group>, OktaError> {
         const OPERATION: &str = "list the groups";
-        let fed = self.rule_fed_groups().await?;
-        let rules_known = fed.is_some();
-        let fed = fed.unwrap_or_default();
         let mut groups = Vec::new();
         self.connection
             .pages(OPERATION, self.connection.url(&["api", "v1", "groups"], query), &mut |page| {
                 for element in page {
-                    groups.push(wire::group(OPERATION, element, &fed)?);
+                    groups.push(wire::group(OPERATION, element)?);
                 }
                 Ok::<_, OktaError>(())
             })
             .await?;
-        Ok(Groups { groups, rules_known })
+        Ok(groups)
     }
 
     /// Reads one group; `None` if Okta says that it does not exist.
@@ -275,32 +272,30 @@ impl OktaReader {
         const OPERATION: &str = "read a group";
         let url = self.connection.url(&["api", "v1", "groups", id.as_str()], &[]);
         match self.connection.read(OPERATION, url).await {
-            Ok(value) => {
-                let fed = self.rule_fed_groups().await?.unwrap_or_default();
-                wire::group(OPERATION, value, &fed).map(Some)
-            }
+            Ok(value) => wire::group(OPERATION, value).map(Some),
             Err(OktaError::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// The groups that active group rules assign to; `None` where the credentials may not read
-    /// rules. Okta reference: only larger admin roles see them.
-    pub async fn rule_fed_groups(&self) -> Result<Option<BTreeSet<GroupId>>, OktaError> {
+    /// Reads the group rules; `None` where the credentials may not. Okta reference: only larger
+    /// admin roles see them.
+    pub async fn group_rules(&self) -> Result<Option<GroupRules>, OktaError> {
         const OPERATION: &str = "list the group rules";
         let url = self.connection.url(&["api", "v1", "groups", "rules"], &[("limit", PAGE)]);
-        let mut fed = BTreeSet::new();
+        let mut rules = GroupRules::default();
         let read = self
             .connection
             .pages(OPERATION, url, &mut |page| {
+                rules.count += page.len();
                 for rule in page {
-                    fed.extend(wire::fed_by(OPERATION, rule)?);
+                    rules.fed.extend(wire::fed_by(OPERATION, rule)?);
                 }
                 Ok::<_, OktaError>(())
             })
             .await;
         match read {
-            Ok(()) => Ok(Some(fed)),
+            Ok(()) => Ok(Some(rules)),
             Err(OktaError::Forbidden(_)) => Ok(None),
             Err(error) => Err(error),
         }
@@ -329,8 +324,7 @@ impl OktaReader {
             .await
     }
 
-    /// Reads the groups of an account, Everyone included. `rule_fed` is not looked up here and
-    /// always false.
+    /// Reads the groups of an account, Everyone included.
     ///
     /// Okta reference: pages of 200 by `Link`, though its specification shows no paging.
     ///
@@ -343,7 +337,7 @@ impl OktaReader {
         self.connection
             .pages(OPERATION, url, &mut |page| {
                 for element in page {
-                    groups.push(wire::group(OPERATION, element, &BTreeSet::new())?);
+                    groups.push(wire::group(OPERATION, element)?);
                 }
                 Ok::<_, OktaError>(())
             })

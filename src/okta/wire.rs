@@ -1,7 +1,7 @@
 //! Okta's JSON, read into the words of the program. Tolerant of what is new, strict on what
 //! everything else rests on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -140,23 +140,18 @@ pub(super) fn member(operation: &'static str, value: Value) -> Result<Member, Ok
     })
 }
 
-/// Reads one group; whether a rule feeds it is looked up in `fed`.
-pub(super) fn group(
-    operation: &'static str,
-    value: Value,
-    fed: &BTreeSet<GroupId>,
-) -> Result<Group, OktaError> {
+/// Reads one group. It does not say whether a rule feeds it.
+pub(super) fn group(operation: &'static str, value: Value) -> Result<Group, OktaError> {
     let group: WireGroup = shape(operation, value, "a group without id, type or name")?;
-    let id = group_id(operation, &group.id)?;
     Ok(Group {
+        id: group_id(operation, &group.id)?,
         kind: match group.kind.as_str() {
             "OKTA_GROUP" => GroupKind::Okta,
             "APP_GROUP" => GroupKind::App,
             _ => GroupKind::BuiltIn,
         },
         name: group.profile.name,
-        rule_fed: fed.contains(&id),
-        id,
+        rule_fed: false,
     })
 }
 
@@ -275,7 +270,7 @@ mod tests {
     #[test]
     fn a_group_of_an_unknown_type_is_never_written() {
         let value = json!({"id": "00g1", "type": "NEW_KIND", "profile": {"name": "x"}});
-        assert_eq!(group("read", value, &BTreeSet::new()).unwrap().kind, GroupKind::BuiltIn);
+        assert_eq!(group("read", value).unwrap().kind, GroupKind::BuiltIn);
     }
 
     #[test]

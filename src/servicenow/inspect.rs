@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::paging::{self, nothing_lacks};
 use super::query::{self, Filter};
-use super::requests::{items_filter, may_lack};
+use super::requests::items_filter;
 use super::{ServiceNowError, ServiceNowReader};
 use crate::model::{Record, SysId};
 
@@ -40,6 +40,7 @@ impl ServiceNowReader {
     pub async fn some_requests(&self, items: &[SysId]) -> Result<Sample, ServiceNowError> {
         let query = items_filter(items.iter())?.and(self.connection.requests()).ordered();
         let fields = self.request_fields();
+        let may_lack = self.request_may_lack();
         self.some("looking at requests", "sc_req_item", &query, &fields, may_lack).await
     }
 

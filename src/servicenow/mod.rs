@@ -93,7 +93,7 @@ pub struct Settings {
     pub person_fields: BTreeSet<String>,
     /// Catalog variables that they name, without the `variables.` prefix.
     pub variables: BTreeSet<String>,
-    /// Further `sc_req_item` fields that they name.
+    /// `sc_req_item` fields that they name, and `requested_for` where a block names no person.
     pub request_fields: BTreeSet<String>,
     /// Catalog items under `[[request]]`, each a `sys_id` or a name.
     pub items: BTreeSet<String>,

@@ -9,6 +9,8 @@ use super::{ServiceNowError, ServiceNowReader, Window, wire};
 use crate::model::{Record, Request, RequestNumber, RequestRef, RequestState, SysId};
 
 const TABLE: &str = "sc_req_item";
+/// Old releases do not have it.
+const REQUESTED_FOR: &str = "requested_for";
 const FIELDS: [&str; 16] = [
     "sys_id",
     "number",
@@ -76,7 +78,7 @@ impl ServiceNowReader {
                 table: TABLE,
                 filter,
                 fields: self.request_fields(),
-                may_lack,
+                may_lack: self.request_may_lack(),
             };
             let read = paging::sweep(&self.connection, sweep, |rows| {
                 let mut requests = Vec::with_capacity(rows.len());
@@ -113,7 +115,7 @@ impl ServiceNowReader {
             Err(ServiceNowError::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        paging::present(&row, &fields, may_lack).map_err(doubt)?;
+        paging::present(&row, &fields, self.request_may_lack()).map_err(doubt)?;
         Ok(Some(FreshRequest {
             request: self.request_from(&row).map_err(doubt)?,
             active: get(&row, "active") == "true",
@@ -125,7 +127,7 @@ impl ServiceNowReader {
     pub(super) fn take_in_row(&self, row: &Record) {
         let users = self.connection.users();
         let _ = (self.request_from(row), self.person_from(row), users.matches(row));
-        let _ = paging::check(row, users, &self.request_fields(), may_lack);
+        let _ = paging::check(row, users, &self.request_fields(), self.request_may_lack());
     }
 
     pub(super) fn request_fields(&self) -> BTreeSet<String> {
@@ -135,6 +137,16 @@ impl ServiceNowReader {
         fields.extend(settings.request_fields.iter().cloned());
         fields.extend(self.connection.requests().fields());
         fields
+    }
+
+    /// Which fields a row may be believed without. The item's own `requested_for` is one of them
+    /// only where nobody asks for whom it is: the order may be for somebody else.
+    pub(super) fn request_may_lack(&self) -> fn(&Record, &str) -> bool {
+        if self.connection.settings().request_fields.contains(REQUESTED_FOR) {
+            may_lack
+        } else {
+            |row, field| field == REQUESTED_FOR || may_lack(row, field)
+        }
     }
 
     /// How the configuration calls the item of a row, whatever it is called now.
@@ -157,7 +169,7 @@ impl ServiceNowReader {
         };
         let (updated_on, mod_count) = paging::version(row)?;
         let created_at = moment("sys_created_on")?;
-        let own = get(row, "requested_for");
+        let own = get(row, REQUESTED_FOR);
         // The order is committed after the item, so it may not be there yet.
         let parent = match get(row, "request.number") {
             "" => None,
@@ -212,11 +224,10 @@ fn state(row: &Record, state_done: &str) -> RequestState {
     }
 }
 
-/// Fields that a row may be believed without: a variable that its item does not define, the item's
-/// own `requested_for` on old releases, and the order's fields while there is no order.
-pub(super) fn may_lack(row: &Record, field: &str) -> bool {
-    field == "requested_for"
-        || field.starts_with("variables.")
+/// Fields that any row may be believed without: a variable that its item does not define, and the
+/// order's fields while there is no order.
+fn may_lack(row: &Record, field: &str) -> bool {
+    field.starts_with("variables.")
         || (field.starts_with("request.") && row.get("request").is_some_and(String::is_empty))
 }
 

@@ -123,9 +123,9 @@ impl Store {
         Ok(ids)
     }
 
-    /// Keeps a list of groups.
-    pub fn keep_groups(&self, groups: &[Group], cycle: i64) -> Result<(), StoreError> {
-        self.atomically(|| groups.iter().try_for_each(|group| self.keep_group(group, cycle)))
+    /// Keeps a list of groups, each as [`Store::keep_group`] does.
+    pub fn keep_groups(&self, groups: &[Group], fed: bool, cycle: i64) -> Result<(), StoreError> {
+        self.atomically(|| groups.iter().try_for_each(|group| self.keep_group(group, fed, cycle)))
     }
 
     /// Managed groups that were there before a complete list and not in it.
@@ -140,21 +140,29 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps one group.
-    pub fn keep_group(&self, group: &Group, cycle: i64) -> Result<(), StoreError> {
+    /// Keeps one group. Whether a rule feeds it stays as it was; of one that is new, `fed` says so.
+    pub fn keep_group(&self, group: &Group, fed: bool, cycle: i64) -> Result<(), StoreError> {
         self.conn
             .prepare_cached(
                 "INSERT INTO groups (okta_id, name, kind, rule_fed, seen) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (okta_id) DO UPDATE SET name = ?2, kind = ?3, rule_fed = ?4, seen = ?5",
+                 ON CONFLICT (okta_id) DO UPDATE SET name = ?2, kind = ?3, seen = ?5",
             )?
-            .execute(params![
-                group.id.as_str(),
-                group.name,
-                kind_word(group.kind),
-                group.rule_fed,
-                cycle
-            ])?;
+            .execute(params![group.id.as_str(), group.name, kind_word(group.kind), fed, cycle])?;
         Ok(())
+    }
+
+    /// Keeps which groups a rule feeds: these, and no others.
+    pub fn keep_rule_fed(&self, fed: &BTreeSet<GroupId>) -> Result<(), StoreError> {
+        let fed: Vec<&str> = fed.iter().map(GroupId::as_str).collect();
+        let sql = "UPDATE groups SET rule_fed = okta_id IN (SELECT value FROM json_each(?))";
+        self.conn.execute(sql, [json(&fed)])?;
+        Ok(())
+    }
+
+    /// Whether a rule feeds any group.
+    pub fn knows_rules(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM groups WHERE rule_fed = 1)";
+        Ok(self.conn.query_row(sql, [], |row| row.get(0))?)
     }
 
     /// Groups that a text names, by id or by exact name.

@@ -141,9 +141,13 @@ impl Store {
         )
     }
 
-    /// Requests on which something may be left to write.
-    pub fn unfinished_requests(&self) -> Result<Vec<SysId>, StoreError> {
-        self.ids("SELECT sys_id FROM requests WHERE finished = 0 ORDER BY number", [])
+    /// Requests on which something may be left to write, and those whose rows came in a cycle or
+    /// after it: what is finished may have been called off since.
+    pub fn requests_undecided(&self, since: i64) -> Result<Vec<SysId>, StoreError> {
+        self.ids(
+            "SELECT sys_id FROM requests WHERE finished = 0 OR seen >= ? ORDER BY number",
+            [since],
+        )
     }
 
     /// Requests that are open in ServiceNow, approved, and not finished here.

@@ -1,5 +1,7 @@
 //! Somebody leaves, is away for a while, or comes back.
 
+use goldthread::sim::faults::Fault;
+
 use super::bed::{Bed, applied};
 
 #[test]
@@ -29,6 +31,27 @@ fn a_leaver_loses_sessions_account_and_groups_in_one_cycle_and_the_second_does_n
     assert!(!bed.sync().needs_attention());
     assert!(!bed.sync_full().needs_attention());
     assert_eq!(bed.writes(), Vec::<String>::new());
+}
+
+#[test]
+fn a_leaver_whose_account_could_not_be_disabled_keeps_the_groups_until_it_is() {
+    for fault in [Fault::Status(403), Fault::Status(500), Fault::DropBefore] {
+        let bed = Bed::of(40);
+        let employee = bed.employee(0);
+        bed.access("Add", &employee, &["app-jira"], "");
+        bed.sync();
+        let request = bed.leave(&employee);
+        bed.stage.okta.faults().on("POST", "/lifecycle/deactivate", fault.clone()).always();
+        bed.forget_calls();
+        let report = bed.sync();
+        assert!(report.needs_attention());
+        assert_eq!(bed.groups_of(&employee).len(), 2, "{fault:?}: {:?}", bed.okta_writes());
+
+        bed.stage.okta.faults().clear();
+        bed.sync_full();
+        assert_eq!(bed.groups_of(&employee), Vec::<String>::new());
+        assert_eq!((bed.status(&employee), bed.state(&request).as_str()), ("DEPROVISIONED", "3"));
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod bed;
 
 mod access;
 mod answers;
+mod believing;
 mod check;
 mod correlate;
 mod explain;

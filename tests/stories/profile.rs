@@ -1,7 +1,9 @@
 //! Attributes: cleared, refused, owned by others, late, or impossible to work out.
 
+use goldthread::sim::faults::Fault;
+use goldthread::sim::http::Response;
 use goldthread::sim::okta::Attribute;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::bed::{Bed, applied};
 
@@ -264,4 +266,53 @@ fn a_dot_walk_that_is_hidden_clears_nothing() {
     let account = bed.account(&newcomer).unwrap();
     assert_eq!(account.text("department"), department);
     assert!(account.groups.contains(&newcomer.department), "nobody is moved by it either");
+}
+
+#[test]
+fn a_dot_walk_of_two_steps_that_is_hidden_clears_nothing() {
+    let walk = "\"user.manager.department.name\"";
+    let bed =
+        Bed::of(60).configure("manager = \"user.manager.email\"", &format!("manager = {walk}"));
+    let newcomer = bed.newcomer(0);
+    let request = bed.join(&newcomer, &[]);
+    bed.sync();
+    let of_the_manager = bed.account(&newcomer).unwrap().text("manager").to_owned();
+    assert!(!of_the_manager.is_empty());
+    assert_eq!(bed.state(&request), "3");
+    let manager = bed.stage.servicenow.value("sys_user", &newcomer.sys_id, "manager");
+    let department = bed.stage.servicenow.value("sys_user", &manager, "department");
+    // What an access rule hides is empty: the name of the department, or the manager altogether.
+    for hidden in [department, manager.clone()] {
+        let name = bed.stage.servicenow.value("cmn_department", &hidden, "name");
+        if name.is_empty() {
+            bed.stage.servicenow_faults.on("GET", "/table/sys_user?", without_walks()).always();
+        } else {
+            bed.stage.servicenow.update("cmn_department", &hidden, &[("name", "")]);
+        }
+        bed.sync_full();
+        assert_eq!(bed.account(&newcomer).unwrap().text("manager"), of_the_manager);
+        bed.stage.servicenow_faults.clear();
+        bed.stage.servicenow.update("cmn_department", &hidden, &[("name", &name)]);
+        bed.sync_full();
+    }
+    // A manager without a department is another thing.
+    assert!(bed.stage.servicenow.update_person(&manager, &[("department", "")]));
+    bed.sync_full();
+    assert_eq!(bed.account(&newcomer).unwrap().text("manager"), "");
+}
+
+/// Nobody's manager can be read.
+fn without_walks() -> Fault {
+    Fault::altered(|mut answer: Response| {
+        let mut body: Value = serde_json::from_slice(&answer.body).unwrap();
+        for row in body["result"].as_array_mut().unwrap() {
+            for (name, value) in row.as_object_mut().unwrap() {
+                if name.starts_with("manager.") {
+                    *value = Value::from("");
+                }
+            }
+        }
+        answer.body = body.to_string().into_bytes();
+        answer
+    })
 }

@@ -6,7 +6,7 @@ use super::{Findings, PATIENCE, listed, not_tried, skew};
 use crate::config::Config;
 use crate::engine::Clock;
 use crate::model::{AccountId, Group, GroupId, Operation};
-use crate::okta::{Attribute, Connection, Groups, Identity, OktaError, OktaReader, Settings};
+use crate::okta::{Attribute, Connection, Identity, OktaError, OktaReader, Settings};
 use crate::policy::{Accounts, Policy};
 use crate::servicenow::ServiceNowReader;
 
@@ -58,10 +58,22 @@ pub(super) async fn check(
     accounts(found, &reader).await;
     profile(found, config, &reader).await;
     protected_users(found, config, &reader, servicenow).await;
-    match reader.groups().await {
-        Ok(groups) => judge_groups(found, config, &reader, &groups).await,
+    match groups(&reader).await {
+        Ok((groups, rules_known)) => {
+            judge_groups(found, config, &reader, &groups, rules_known).await;
+        }
         Err(error) => found.fail(GROUPS, error.to_string(), advice(&error)),
     }
+}
+
+/// All groups, those that a rule feeds marked, and whether the rules could be read.
+async fn groups(reader: &OktaReader) -> Result<(Vec<Group>, bool), OktaError> {
+    let rules = reader.group_rules().await?;
+    let mut groups = reader.groups().await?;
+    for group in &mut groups {
+        group.rule_fed = rules.as_ref().is_some_and(|rules| rules.fed.contains(&group.id));
+    }
+    Ok((groups, rules.is_some()))
 }
 
 /// What to do about an error.
@@ -377,22 +389,23 @@ async fn judge_groups(
     found: &mut Findings<'_>,
     config: &Config,
     reader: &OktaReader,
-    groups: &Groups,
+    groups: &[Group],
+    rules_known: bool,
 ) {
-    if !groups.rules_known {
+    if !rules_known {
         found.warn(
             GROUPS,
             "Okta's group rules cannot be read, so a group that one of them fills is not recognised",
             "let the admin role view group rules, or look through them by hand",
         );
     }
-    let problems = group_problems(config, &groups.groups);
+    let problems = group_problems(config, groups);
     let mut named: BTreeSet<&GroupId> = BTreeSet::new();
     for rule in &config.policy.groups {
-        named.extend(called(&groups.groups, &rule.name).into_iter().map(|group| &group.id));
+        named.extend(called(groups, &rule.name).into_iter().map(|group| &group.id));
     }
     if problems.is_empty() {
-        let (rules, all) = (config.policy.groups.len(), groups.groups.len());
+        let (rules, all) = (config.policy.groups.len(), groups.len());
         found.fine(GROUPS, format!("all {rules} of [[group]] are among the {all} of Okta"));
     }
     for Problem { fails, detail, fix } in problems {
@@ -402,7 +415,7 @@ async fn judge_groups(
             found.warn(GROUPS, detail, fix);
         }
     }
-    grantable(found, config, reader, &groups.groups, &named).await;
+    grantable(found, config, reader, groups, &named).await;
 }
 
 /// The groups that a name or an id stands for.

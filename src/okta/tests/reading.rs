@@ -1,5 +1,5 @@
 use super::super::testing::{Org, error, reply, user};
-use super::super::{OktaError, OktaReader};
+use super::super::{GroupRules, OktaError, OktaReader};
 use crate::model::{Account, AccountId, GroupId, GroupKind};
 
 fn list(elements: &[String]) -> String {
@@ -207,31 +207,34 @@ const RULE: &str =
     r#"[{"status":"ACTIVE","actions":{"assignUserToGroups":{"groupIds":["00g1"]}}}]"#;
 
 #[tokio::test]
-async fn groups_that_a_rule_feeds_are_marked() {
+async fn the_groups_that_a_rule_feeds_are_told_by_the_rules() {
     let groups =
         list(&[group("00g1", "OKTA_GROUP", "Sales"), group("00g2", "APP_GROUP", "Directory")]);
     let org = Org::answering([reply(200, &[], RULE), reply(200, &[], &groups)]).await;
-    let read = OktaReader::new(org.connect()).groups().await.unwrap();
-    assert!(read.rules_known && read.groups[0].rule_fed && !read.groups[1].rule_fed);
-    assert_eq!(read.groups[1].kind, GroupKind::App);
+    let reader = OktaReader::new(org.connect());
+    let rules = reader.group_rules().await.unwrap().unwrap();
+    let read = reader.groups().await.unwrap();
+    assert!(rules.fed.contains(&read[0].id) && !rules.fed.contains(&read[1].id));
+    assert_eq!((rules.count, read[1].kind), (1, GroupKind::App));
 }
 
 #[tokio::test]
-async fn rules_that_may_not_be_read_leave_it_unknown() {
+async fn rules_that_may_not_be_read_are_not_taken_for_none() {
     let org = Org::answering([
         error(403, "E0000006", "You do not have permission", ""),
-        reply(200, &[], &list(&[group("00g1", "OKTA_GROUP", "Sales")])),
+        reply(200, &[], "[]"),
     ])
     .await;
-    let read = OktaReader::new(org.connect()).groups().await.unwrap();
-    assert!(!read.rules_known && read.groups.len() == 1);
+    let reader = OktaReader::new(org.connect());
+    assert_eq!(reader.group_rules().await.unwrap(), None);
+    assert_eq!(reader.group_rules().await.unwrap(), Some(GroupRules::default()));
 }
 
 #[tokio::test]
 async fn a_group_is_found_by_its_exact_name_only() {
     let groups =
         list(&[group("00g1", "OKTA_GROUP", "Sales"), group("00g2", "OKTA_GROUP", "SALES")]);
-    let org = Org::answering([reply(200, &[], "[]"), reply(200, &[], &groups)]).await;
+    let org = Org::answering([reply(200, &[], &groups)]).await;
     let found = OktaReader::new(org.connect()).groups_named("Sales").await.unwrap();
     assert_eq!(found.len(), 1);
 }

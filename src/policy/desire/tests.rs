@@ -317,6 +317,34 @@ fn a_field_hidden_behind_a_filled_reference_is_an_anomaly_and_clears_nothing() {
 }
 
 #[test]
+fn a_field_two_steps_away_is_told_from_a_hidden_one_by_what_lies_on_the_way() {
+    let field = "manager.manager.email";
+    assert_eq!(beside_walk(field), ["manager", "manager.sys_id", "manager.manager"]);
+    assert_eq!(beside_walk("department.name"), ["department"]);
+    assert!(beside_walk("email").is_empty());
+    // The manager, whether that record can be read, the manager's manager, and that one's address.
+    for (read, value, anomalies) in [
+        (["m1", "m1", "m2", "grace@example.com"], Some("grace@example.com"), 0),
+        (["m1", "m1", "m2", ""], None, 1),
+        (["m1", "", "", ""], None, 1),
+        (["m1", "m1", "", ""], None, 0),
+        (["", "", "", ""], None, 0),
+    ] {
+        let mut case = case();
+        let source = format!("user.{field}");
+        let boss = Expression::compile(&source, &["user"]).unwrap();
+        case.policy.profile.insert("boss".to_owned(), boss);
+        let way = ["manager", "manager.sys_id", "manager.manager", field];
+        let read = way.into_iter().zip(read).map(|(name, text)| (name.to_owned(), text.to_owned()));
+        case.person.record.extend(read);
+        let desired = case.on("2026-01-06", &[request("R1", Operation::Join, "2026-01-05")]);
+        assert_eq!(desired.anomalies.len(), anomalies, "{:?}", case.person.record);
+        let boss = desired.profile.get("boss").map(|fact| fact.value.as_deref());
+        assert_eq!(boss, (anomalies == 0).then_some(value));
+    }
+}
+
+#[test]
 fn the_order_in_which_requests_are_read_makes_no_difference() {
     let all = [
         with_groups(request("R1", Operation::Join, "2026-01-05"), &["g1"]),

@@ -85,6 +85,16 @@ impl Okta {
         id
     }
 
+    /// Switches a group rule off.
+    pub fn stop_rule(&self, id: &str) {
+        let mut state = self.lock();
+        if let Some(rule) = state.rules.get_mut(id) {
+            rule.status = "INACTIVE";
+        }
+        state.mark_all_for_rules();
+        state.settle();
+    }
+
     /// The users that a rule leaves out.
     pub fn excluded(&self, rule_id: &str) -> Vec<String> {
         let state = self.lock();

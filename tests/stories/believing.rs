@@ -1,0 +1,194 @@
+//! Answers that say too little, or come from a moment ago: nothing is taken away because of them,
+//! and nothing is called done.
+
+use goldthread::engine::Scope;
+use goldthread::sim::faults::Fault;
+use goldthread::sim::http::Response;
+use serde_json::{Value, json};
+
+use super::bed::{Bed, applied, told};
+
+const RULES: &str = "/api/v1/groups/rules";
+const NOTHING: [String; 0] = [];
+
+/// What a fault leaves of a list.
+fn rows(change: impl Fn(&mut Vec<Value>) + Send + Sync + 'static) -> Fault {
+    Fault::altered(move |mut answer: Response| {
+        let mut list: Vec<Value> = serde_json::from_slice(&answer.body).expect("a list");
+        change(&mut list);
+        answer.body = json!(list).to_string().into_bytes();
+        answer
+    })
+}
+
+/// A company in which a rule of Okta's fills `VPN Users`, which is asked for all the same.
+fn fed_by_a_rule() -> (Bed, String) {
+    let bed = Bed::of(40);
+    let rule =
+        bed.stage.okta.add_rule("feeder", "department", "Nowhere", &[&bed.okta_group("VPN Users")]);
+    let grant = bed.access("Add", &bed.employee(0), &["VPN Users"], "");
+    assert!(told(&bed.sync_full(), &grant)[0].1.contains("group rule"));
+    (bed, rule)
+}
+
+#[test]
+fn group_rules_that_may_not_be_read_any_more_leave_their_groups_alone() {
+    let (bed, _) = fed_by_a_rule();
+    bed.stage.okta.faults().on("GET", RULES, Fault::Status(403)).always();
+    bed.forget_calls();
+    for full in [true, false, true, true] {
+        if full {
+            bed.sync_full()
+        } else {
+            bed.sync()
+        };
+    }
+    assert_eq!(bed.okta_writes(), NOTHING);
+    assert!(!bed.is_in(&bed.employee(0), "VPN Users"));
+}
+
+#[test]
+fn a_group_that_is_met_while_the_rules_may_not_be_read_is_left_alone_until_they_may() {
+    let (bed, _) = fed_by_a_rule();
+    bed.stage.okta.faults().on("GET", RULES, Fault::Status(403)).always();
+    let late = bed.stage.okta.add_group("app-late", "OKTA_GROUP");
+    bed.stage.okta.add_rule("late feeder", "department", "Nowhere", &[&late]);
+    let row = [("u_name", "app-late"), ("u_okta_id", late.as_str())];
+    let row = bed.stage.servicenow.insert("u_okta_group", &row);
+    let person = bed.employee(1);
+    let variables = [("action", "Add"), ("employee", &person.sys_id), ("groups", &row)];
+    bed.approved("Okta group access", &person, &variables);
+    bed.forget_calls();
+    bed.sync();
+    bed.sync_full();
+    assert_eq!(bed.okta_writes(), NOTHING);
+    bed.stage.okta.faults().clear();
+    bed.sync_full();
+    assert_eq!(bed.okta_writes(), NOTHING);
+}
+
+#[test]
+fn no_group_rules_at_all_are_believed_when_two_complete_reads_in_a_row_say_so() {
+    let (bed, _) = fed_by_a_rule();
+    let none = || bed.stage.okta.faults().on("GET", RULES, rows(Vec::clear));
+    bed.forget_calls();
+    for _ in 0..2 {
+        none().always();
+        bed.sync_full();
+        bed.sync();
+        bed.stage.okta.faults().clear();
+        bed.sync_full();
+    }
+    assert_eq!(bed.okta_writes(), NOTHING);
+    // The rules are really gone.
+    none().always();
+    bed.sync_full();
+    assert_eq!(bed.okta_writes(), NOTHING);
+    bed.sync_full();
+    assert!(bed.is_in(&bed.employee(0), "VPN Users"));
+}
+
+#[test]
+fn a_rule_that_is_switched_off_frees_its_group_at_once() {
+    let (bed, rule) = fed_by_a_rule();
+    bed.stage.okta.stop_rule(&rule);
+    bed.sync_full();
+    assert!(bed.is_in(&bed.employee(0), "VPN Users"));
+}
+
+#[test]
+fn members_that_are_said_not_to_be_there_while_their_group_is_stop_the_cycle() {
+    let bed = Bed::of(40);
+    bed.sync_full();
+    let members = format!("/groups/{}/users", bed.okta_group("Sales"));
+    bed.stage.okta.faults().on("GET", &members, Fault::Status(404)).always();
+    bed.forget_calls();
+    let why = bed.try_sync(&Scope::Full).unwrap_err().to_string();
+    assert!(why.contains("members"), "{why}");
+    assert_eq!(bed.writes(), NOTHING);
+}
+
+#[test]
+fn a_group_that_is_deleted_before_its_members_are_read_stops_nothing() {
+    let bed = Bed::of(40);
+    bed.access("Add", &bed.employee(0), &["app-jira"], "");
+    bed.sync_full();
+    let (okta, group) = (bed.stage.okta.clone(), bed.okta_group("app-jira"));
+    let deleted = {
+        let group = group.clone();
+        Fault::meanwhile(move || okta.delete_group(&group))
+    };
+    bed.stage.okta.faults().on("GET", "/api/v1/groups?", deleted);
+    let leave = bed.leave(&bed.employee(1));
+    let report = bed.sync_full();
+    assert_eq!(bed.state(&leave), "3", "{:#?}", report.actions);
+}
+
+#[test]
+fn whoever_one_page_leaves_out_when_a_group_is_taken_over_keeps_the_membership() {
+    let bed = Bed::of(40);
+    let (old, new) = (bed.employee(0), bed.employee(1));
+    let jira = bed.okta_group("app-jira");
+    bed.moved(&old);
+    bed.sync_full();
+    let id = bed.account(&old).unwrap().id;
+    bed.stage.okta.seed_member(&jira, &id);
+    // The first request that speaks of the group puts it under management.
+    let members = format!("/groups/{jira}/users");
+    bed.stage.okta.faults().on("GET", &members, rows(Vec::clear));
+    bed.access("Add", &new, &["app-jira"], "");
+    assert_eq!(applied(&bed.sync()).len(), 1);
+    bed.nothing_happens();
+    assert!(bed.is_in(&old, "app-jira") && bed.is_in(&new, "app-jira"));
+}
+
+#[test]
+fn a_request_called_off_while_a_cycle_dies_is_withdrawn_by_the_next() {
+    let bed = Bed::of(40);
+    let person = bed.employee(0);
+    let grant = bed.access("Add", &person, &["app-jira"], "");
+    bed.sync();
+    assert_eq!(bed.state(&grant), "3");
+    bed.pass("1h");
+    bed.sync();
+    bed.stage.servicenow.cancel(&grant.number);
+    // The items are kept by then, and their orders cannot be read.
+    let orders = "request.sys_updated_on";
+    bed.stage.servicenow_faults.on("GET", orders, Fault::Status(403)).always();
+    bed.try_sync(&Scope::Changes).unwrap_err();
+    bed.try_sync(&Scope::Changes).unwrap_err();
+    bed.stage.servicenow_faults.clear();
+    bed.sync();
+    assert!(!bed.is_in(&person, "app-jira"));
+}
+
+#[test]
+fn a_request_whose_person_is_hidden_is_not_carried_out_for_whoever_ordered_it() {
+    let bed = Bed::of(40).configure(
+        "operation = \"grant\"\napproval = \"order\"\nperson = \"variables.employee\"\n",
+        "operation = \"grant\"\napproval = \"order\"\n",
+    );
+    bed.sync();
+    let (orderer, other) = (bed.employee(0), bed.employee(1));
+    let row = bed.groups(&["app-jira"]);
+    let lines = [&orderer, &other].map(|person| {
+        let variables = [("action", "Add"), ("groups", row.as_str())];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        ("Okta group access", person.sys_id.as_str(), variables.into())
+    });
+    let ordered = bed.stage.servicenow.order_several(&lines).unwrap();
+    assert!(bed.stage.servicenow.approve(&ordered.number));
+    let hidden = "sc_req_item.requested_for".to_owned();
+    bed.stage.servicenow.set(|it| {
+        it.hidden_fields.insert(hidden);
+    });
+    bed.forget_calls();
+    for scope in [Scope::Changes, Scope::Full] {
+        let why = bed.try_sync(&scope).unwrap_err().to_string();
+        assert!(why.contains("requested_for"), "{why}");
+    }
+    assert_eq!(bed.writes(), NOTHING);
+    bed.stage.servicenow.set(|it| it.hidden_fields.clear());
+    bed.sync();
+    assert!(bed.is_in(&orderer, "app-jira") && bed.is_in(&other, "app-jira"));
+}
