@@ -1,7 +1,8 @@
 //! One day's work at a small company: a join, a grant, a leave and a change by hand are pending.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use goldthread::config::{self, Environment};
@@ -16,6 +17,38 @@ use super::bed::Bed;
 
 /// Long enough for the slowest machine, and short enough to be waited for in a test.
 pub const LONGEST_CALL: Duration = Duration::from_millis(1500);
+
+/// Waiting takes no processor, and some faults make the program wait.
+const WORKERS: usize = 6;
+
+/// Tries each case, several at a time, and tells of all that went wrong.
+pub fn each<T: Sync>(
+    cases: &[T],
+    title: impl Fn(&T) -> String + Sync,
+    problems_of: impl Fn(&T) -> Vec<String> + Sync,
+) {
+    let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let problems = problems_of(case);
+                    if !problems.is_empty() {
+                        let text = format!("{}\n    {}", title(case), problems.join("\n    "));
+                        failures.lock().unwrap().push(text);
+                    }
+                }
+            });
+        }
+    });
+    #[expect(clippy::print_stdout, reason = "how much was tried")]
+    {
+        println!("{} cases", cases.len());
+    }
+    let failures = failures.into_inner().unwrap();
+    let (failed, all) = (failures.len(), cases.len());
+    assert!(failures.is_empty(), "{failed} of {all} cases failed:\n{}", failures.join("\n"));
+}
 
 /// How somebody's account is to be.
 pub struct Wish {

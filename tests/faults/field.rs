@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::bed::{Bed, applied, logged};
 use super::day::{Day, Program};
+use super::writes::every_write_survives;
 
 const NOTHING: [String; 0] = [];
 
@@ -495,16 +496,12 @@ fn killed_between_call_and_record() {
 
 #[test]
 fn answer_lost_after_success() {
-    for (okta, method, path) in [
-        (true, "POST", "/api/v1/users?activate"),
-        (true, "PUT", "/groups/"),
-        (true, "POST", "/lifecycle/deactivate"),
-        (false, "PATCH", "/sc_req_item/"),
-    ] {
-        let mut day = Day::new();
-        day.faults(okta).on(method, path, Fault::DropAfter).always();
-        assert_eq!(day.survive(&Scope::Changes), NOTHING, "{method} {path}");
-    }
+    every_write_survives(true);
+}
+
+#[test]
+fn connection_lost_before_the_write_was_carried_out() {
+    every_write_survives(false);
 }
 
 #[test]

@@ -1,18 +1,13 @@
 //! Every call of a cycle meets every fault.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use goldthread::engine::Scope;
 use goldthread::sim::faults::Fault;
 use goldthread::sim::http::Response;
 use serde_json::{Value, json};
 
-use super::day::Day;
-
-/// Waiting takes no processor, and some faults make the program wait.
-const WORKERS: usize = 6;
+use super::day::{Day, each};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum System {
@@ -83,6 +78,15 @@ struct Case {
     call: Call,
     fault: (&'static str, Fault),
     always: bool,
+}
+
+impl Case {
+    fn title(&self) -> String {
+        let Call { system, place, .. } = &self.call;
+        let always = if self.always { ", always" } else { "" };
+        let (shape, fault) = (self.call.shape(), self.fault.0);
+        format!("{:?} {system:?} {shape} #{place} {fault}{always}", self.kind)
+    }
 }
 
 /// A fault, and whether it means no for good.
@@ -222,44 +226,7 @@ fn run(case: &Case) -> Vec<String> {
 }
 
 fn run_all(cases: &[Case]) {
-    let next = AtomicUsize::new(0);
-    let failures = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..WORKERS {
-            scope.spawn(|| {
-                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let problems = run(case);
-                    if !problems.is_empty() {
-                        let always = if case.always { ", always" } else { "" };
-                        let title = format!(
-                            "{:?} {:?} {} #{} {}{always}",
-                            case.kind,
-                            case.call.system,
-                            case.call.shape(),
-                            case.call.place,
-                            case.fault.0
-                        );
-                        failures
-                            .lock()
-                            .unwrap()
-                            .push(format!("{title}\n    {}", problems.join("\n    ")));
-                    }
-                }
-            });
-        }
-    });
-    #[expect(clippy::print_stdout, reason = "how much was tried")]
-    {
-        println!("{} cases", cases.len());
-    }
-    let failures = failures.into_inner().unwrap();
-    assert!(
-        failures.is_empty(),
-        "{} of {} cases failed:\n{}",
-        failures.len(),
-        cases.len(),
-        failures.join("\n")
-    );
+    each(cases, Case::title, run);
 }
 
 #[test]
