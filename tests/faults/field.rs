@@ -487,6 +487,7 @@ fn killed_between_call_and_record() {
         };
         killed(bed, || faults.hits() > before && carried_out());
         day.start();
+        day.killed = true;
         assert_eq!(day.survive(&Scope::Changes), NOTHING, "{method} {path}");
         let accounts = day.bed.stage.okta.accounts();
         let joiner = accounts.iter().filter(|it| it.text("login") == day.joiner.email);
