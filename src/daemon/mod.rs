@@ -299,6 +299,7 @@ impl Daemon {
     async fn cycle(&mut self, scope: &Scope) -> Option<Result<CycleReport, EngineError>> {
         let writing = self.engine.writing();
         let Self { engine, hands, sides, clock, signals, .. } = self;
+        let signals = &*signals;
         let beside = |engine: &Engine| {
             sides.tick(clock()).iter().for_each(say);
             if signals.is_to_reload() {
@@ -309,7 +310,7 @@ impl Daemon {
         };
         tokio::select! {
             ended = engine.cycle_beside(hands, scope, beside) => Some(ended),
-            () = last_write(&self.signals, &writing) => {
+            () = last_write(signals, &writing) => {
                 if writing.load(Ordering::Relaxed) > 0 {
                     tracing::warn!("a write has no answer yet; the next start looks what became of it");
                 }
