@@ -486,7 +486,7 @@ proptest! {
                 .filter(|approved| approved.planned.action.step == Step::Deactivate)
                 .map(|approved| approved.planned.action.person.clone())
                 .collect();
-            past.extend(disabled.iter().map(|_| done("deactivate")));
+            past.extend(disabled.iter().map(|person| done(person, "deactivate")));
             let is_done = |at: &usize| disabled.contains(&person(*at));
             waiting.extend(people.into_iter().filter(|at| !is_done(at)));
             prop_assert!(past.len() <= limit as usize);
@@ -549,7 +549,7 @@ proptest! {
     ) {
         let planned: Vec<Planned> = (0..leavers).flat_map(leaver).collect();
         let limits = limits(limit);
-        let done = (0..before).map(|_| done("deactivate")).collect();
+        let done = (100..100 + before).map(|at| done(&person(at), "deactivate")).collect();
         let verdict = approve(plan(planned), &limits, &Context { done, ..Context::default() });
         let disabled = verdict
             .approved
@@ -593,6 +593,7 @@ fn leaver(at: usize) -> Vec<Planned> {
 
 fn held_leaver(at: usize) -> Waiting {
     Waiting {
+        reason: "too many at once".to_owned(),
         fingerprint: format!("f{at}"),
         set: "max-disabled".to_owned(),
         person: person(at),
@@ -639,15 +640,16 @@ fn limits(max_disabled: u32) -> Limits {
     }
 }
 
-fn done(action: &str) -> goldthread::model::Done {
+fn done(person: &SysId, action: &str) -> goldthread::model::Done {
     goldthread::model::Done {
         at: now(),
-        person: "p".to_owned(),
+        person: person.as_str().to_owned(),
         action: action.to_owned(),
         group: None,
         cause: goldthread::model::Cause::Request,
         leaver: true,
         released: false,
         keys: Vec::new(),
+        seen: true,
     }
 }

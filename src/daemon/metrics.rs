@@ -1,6 +1,8 @@
 //! What is counted and measured, in the OpenMetrics format. No label holds anybody's name.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -10,7 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::engine::{Calls, CycleReport, SideView, StatusReport};
+use crate::engine::{CycleReport, SideView, StatusReport};
 
 type Labels = Vec<(&'static str, String)>;
 type Number = Gauge<f64, std::sync::atomic::AtomicU64>;
@@ -26,7 +28,9 @@ pub struct Metrics {
     cycle_seconds: Histogram,
     actions: Family<Labels, Counter>,
     calls: Family<Labels, Counter>,
-    seen_calls: Mutex<Calls>,
+    seen_calls: Mutex<BTreeMap<(&'static str, String), u64>>,
+    /// The lag when it was last known, and when that was: it grows by itself.
+    known_lag: Mutex<Option<(f64, Instant)>>,
     lag: Number,
     pending: Number,
     held: Number,
@@ -48,6 +52,7 @@ impl Default for Metrics {
             actions: Family::default(),
             calls: Family::default(),
             seen_calls: Mutex::default(),
+            known_lag: Mutex::default(),
             lag: Number::default(),
             pending: Number::default(),
             held: Number::default(),
@@ -76,7 +81,11 @@ impl Metrics {
             self.cycle_seconds.clone(),
         );
         registry.register("actions", "Actions, by kind and how they ended", self.actions.clone());
-        registry.register("api_calls", "Calls to each side", self.calls.clone());
+        registry.register(
+            "api_calls",
+            "Calls to each side, by rate-limit bucket",
+            self.calls.clone(),
+        );
         registry.register_with_unit(
             "lag",
             "Since the last cycle that ended well",
@@ -135,24 +144,24 @@ impl Metrics {
         self.cycles.get_or_create(&labels).inc();
     }
 
-    /// Takes over how many calls were made since the connections were set up.
-    pub fn calls(&self, now: Calls) {
+    /// Takes over how many calls were made since the connections were set up, by side and bucket.
+    pub fn calls(&self, now: Vec<(&'static str, String, u64)>) {
         let mut seen = self.seen_calls.lock().unwrap_or_else(PoisonError::into_inner);
-        let sides =
-            [("servicenow", seen.servicenow, now.servicenow), ("okta", seen.okta, now.okta)];
-        for (side, before, now) in sides {
+        for (side, bucket, now) in now {
+            let before = seen.insert((side, bucket.clone()), now).unwrap_or(0);
             // Fewer than before: a reload made new connections.
             let more = now.checked_sub(before).unwrap_or(now);
-            self.calls.get_or_create(&vec![("side", side.to_owned())]).inc_by(more);
+            let labels = vec![("side", side.to_owned()), ("bucket", bucket)];
+            self.calls.get_or_create(&labels).inc_by(more);
         }
-        *seen = now;
     }
 
     /// Takes over how it goes.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub fn status(&self, status: &StatusReport) {
         if let Some(lag) = status.lag_seconds {
-            self.lag.set(lag as f64);
+            *self.known_lag.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some((lag as f64, Instant::now()));
         }
         self.pending.set(status.pending.unwrap_or(0) as f64);
         self.held.set(status.held.unwrap_or(0) as f64);
@@ -185,6 +194,10 @@ impl Metrics {
 
     /// Everything as text, in the OpenMetrics format.
     pub fn text(&self) -> String {
+        let known = *self.known_lag.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((lag, at)) = known {
+            self.lag.set(lag + at.elapsed().as_secs_f64());
+        }
         let mut text = String::new();
         // Writing into memory does not fail.
         let _ = encode(&mut text, &self.registry);

@@ -8,6 +8,7 @@ mod schedule;
 mod sides;
 mod signals;
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,13 +22,13 @@ use crate::model::Instant;
 use crate::store::SideState;
 use endpoint::{Endpoint, Shown};
 use notify::{Heart, Status, feed_watchdog};
-use sides::{Level, Notice, Sides};
+use sides::{Kind, Level, Notice, Sides};
 use signals::Signals;
 
 /// Credentials that are refused this long at the start end the program.
 const REFUSED_AT_START: Duration = Duration::from_mins(2);
-/// Between two sign-ins at the start.
-const SIGN_IN_AGAIN: Duration = Duration::from_secs(30);
+/// Between two sign-ins at the start that are refused: a handful in a row locks an account.
+const SIGN_IN_AGAIN: Duration = Duration::from_mins(1);
 /// A side that is down is asked at least this often.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 /// A longer wait that is announced by a side is cut to this.
@@ -36,6 +37,8 @@ const LONGEST_ANNOUNCED: Duration = Duration::from_mins(15);
 const GRACE: Duration = Duration::from_secs(2);
 /// A write that is under way is given this long in all, to be recorded before the program ends.
 const LAST_WRITE: Duration = Duration::from_secs(8);
+/// So many cycles tell what one costs that has nothing to do.
+const IDLE_CYCLES: usize = 8;
 /// How often a wait looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -98,9 +101,10 @@ pub async fn run(
         shown,
         backoff: None,
         wait: Duration::ZERO,
-        idle_calls: 0,
+        idle_calls: VecDeque::new(),
         stretched: None,
         full_tried: None,
+        full_wished: false,
         last: None,
         engine,
         hands,
@@ -135,13 +139,24 @@ struct Daemon {
     backoff: Option<ExponentialBackoff>,
     /// Until the next cycle.
     wait: Duration,
-    /// Calls that the last cycle without anything to do asked ServiceNow.
-    idle_calls: u64,
+    /// Calls that the last cycles without anything to do asked ServiceNow.
+    idle_calls: VecDeque<u64>,
     /// The wait between two cycles, where ServiceNow's rule makes it longer than configured.
     stretched: Option<Duration>,
     /// When a complete read was begun last.
     full_tried: Option<Instant>,
+    /// Somebody wants a complete read that has not ended well yet.
+    full_wished: bool,
     last: Option<Last>,
+}
+
+/// What ends a wait before its time.
+#[derive(Debug, Clone, Copy)]
+enum Wakes {
+    /// Any signal.
+    ByAnySignal,
+    /// To stop, or to read the configuration again.
+    ByOrders,
 }
 
 /// The last cycle that ended well.
@@ -167,12 +182,16 @@ impl Daemon {
             notify::ready();
         }
         while !self.signals.is_stopping() {
-            let due = self.next_scope()?;
-            let scope = self.signals.take_cycle().unwrap_or(due);
+            let wish = self.signals.take_cycle();
+            self.full_wished |= wish == Some(Scope::Full);
+            let scope = match wish {
+                Some(scope) => scope,
+                None => self.next_scope()?,
+            };
             self.turn(&scope).await?;
             self.say_status();
             self.keep_vitals()?;
-            self.rest(self.wait).await?;
+            self.rest(self.wait, Wakes::ByAnySignal).await?;
             if self.signals.take_reload() {
                 self.reload().await;
             }
@@ -184,26 +203,26 @@ impl Daemon {
     /// Waits until each side has answered, or is down for a reason that is not ours. A refusal
     /// is tried again for a while: an instance that starts refuses good credentials too.
     async fn sign_in(&mut self) -> Result<(), DaemonError> {
-        let mut waited = Duration::ZERO;
+        let mut refused_since = None;
         loop {
-            notify::still_starting(SIGN_IN_AGAIN * 4);
+            notify::still_starting(SIGN_IN_AGAIN * 2);
             self.status.say("signing in");
             let refused = self.try_sides(&[Side::ServiceNow, Side::Okta]).await;
+            self.keep_vitals()?;
             let Some(reason) = refused else { return Ok(()) };
-            if waited >= REFUSED_AT_START {
+            let since = *refused_since.get_or_insert_with(tokio::time::Instant::now);
+            if since.elapsed() >= REFUSED_AT_START {
                 return Err(DaemonError::Refused { reason });
             }
             self.status.say(&format!("{reason}; trying again"));
-            self.rest(SIGN_IN_AGAIN).await?;
-            waited += SIGN_IN_AGAIN;
+            // A cycle is on its way as it is, so a wish for one keeps.
+            self.rest(SIGN_IN_AGAIN, Wakes::ByOrders).await?;
             if self.signals.is_stopping() {
                 return Ok(());
             }
             if self.signals.take_reload() {
-                self.reload().await;
+                self.renew().await;
             }
-            // A cycle is on its way as it is.
-            let _ = self.signals.take_cycle();
         }
     }
 
@@ -231,7 +250,7 @@ impl Daemon {
     /// The scope of the next cycle, where nobody wishes for another.
     fn next_scope(&self) -> Result<Scope, DaemonError> {
         let schedule = &self.engine.config().schedule;
-        let last = self.engine.last_full()?;
+        let last = self.engine.last_full()?.filter(|_| !self.full_wished);
         Ok(schedule::scope(schedule, last, self.full_tried, (self.clock)()))
     }
 
@@ -249,8 +268,12 @@ impl Daemon {
                 self.backoff = None;
                 let (cycle, outcome) = (report.cycle, report.outcome());
                 self.last = Some(Last { at: (self.clock)(), cycle, outcome });
+                self.full_wished &= !report.full;
                 if !report.full && report.actions.is_empty() {
-                    self.idle_calls = report.calls.servicenow;
+                    if self.idle_calls.len() == IDLE_CYCLES {
+                        self.idle_calls.pop_front();
+                    }
+                    self.idle_calls.push_back(report.calls.servicenow);
                 }
                 self.shown.metrics.cycle(&report);
                 self.wait = schedule::rest(self.poll(), begun.elapsed());
@@ -275,9 +298,19 @@ impl Daemon {
     /// is read again by the next process.
     async fn cycle(&mut self, scope: &Scope) -> Option<Result<CycleReport, EngineError>> {
         let writing = self.engine.writing();
+        let Self { engine, hands, sides, clock, signals, .. } = self;
+        let signals = &*signals;
+        let beside = |engine: &Engine| {
+            sides.tick(clock()).iter().for_each(say);
+            if signals.is_to_reload() {
+                notify::reload_waits();
+            }
+            // Where the store fails, the cycle says so.
+            let _ = engine.watch_targets();
+        };
         tokio::select! {
-            ended = self.engine.cycle(&self.hands, scope) => Some(ended),
-            () = last_write(&self.signals, &writing) => {
+            ended = engine.cycle_beside(hands, scope, beside) => Some(ended),
+            () = last_write(signals, &writing) => {
                 if writing.load(Ordering::Relaxed) > 0 {
                     tracing::warn!("a write has no answer yet; the next start looks what became of it");
                 }
@@ -290,7 +323,9 @@ impl Daemon {
     fn poll(&mut self) -> Duration {
         let configured = self.engine.config().schedule.poll;
         let budget = self.engine.servicenow_budget();
-        let poll = budget.poll(configured, self.idle_calls);
+        // Now and then one looks a name up; it is the rule that counts.
+        let calls = self.idle_calls.iter().min().copied().unwrap_or_default();
+        let poll = budget.poll(configured, calls);
         let stretched = (poll > configured).then_some(poll);
         if stretched != self.stretched {
             self.stretched = stretched;
@@ -332,21 +367,28 @@ impl Daemon {
     }
 
     /// Lets time pass until it is over or a signal comes, and says what becomes of it.
-    async fn rest(&mut self, wait: Duration) -> Result<(), DaemonError> {
-        let mut left = wait;
-        while !left.is_zero() && !self.signals.any() {
-            let slice = left.min(TICK);
-            tokio::select! {
-                () = tokio::time::sleep(slice) => left -= slice,
-                () = self.signals.arrived() => {}
-            }
+    async fn rest(&mut self, wait: Duration, wakes: Wakes) -> Result<(), DaemonError> {
+        let until = tokio::time::Instant::now() + wait;
+        loop {
+            let slice = until.duration_since(tokio::time::Instant::now()).min(TICK);
+            let woken = async {
+                match wakes {
+                    Wakes::ByAnySignal => self.signals.arrived().await,
+                    Wakes::ByOrders => self.signals.ordered().await,
+                }
+            };
+            let over = tokio::select! {
+                biased;
+                () = woken => true,
+                () = tokio::time::sleep(slice) => slice < TICK,
+            };
             self.pulse.beat();
-            for notice in self.sides.tick((self.clock)()) {
-                say(&notice);
-            }
+            self.sides.tick((self.clock)()).iter().for_each(say);
             self.engine.watch_targets()?;
+            if over {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Keeps for `status` how it goes, and shows it to whoever collects metrics.
@@ -359,7 +401,7 @@ impl Daemon {
         self.engine.keep_vitals(&state(Side::ServiceNow), &state(Side::Okta))?;
         self.shown.set_unready(self.sides.degraded());
         if self.engine.config().metrics.is_some() {
-            self.shown.metrics.calls(self.engine.calls());
+            self.shown.metrics.calls(self.engine.calls_by_bucket());
             self.shown.metrics.status(&self.engine.status()?);
         }
         Ok(())
@@ -374,8 +416,12 @@ impl Daemon {
 
     fn bad(&mut self, side: Side, error: &EngineError) {
         self.pulse.beat();
-        let (refused, text) = (error.is_refused_sign_in(), error.to_string());
-        if let Some(notice) = self.sides.bad(side, refused, &text, (self.clock)()) {
+        let kind = match error {
+            error if error.is_refused_sign_in() => Kind::Refused,
+            error if error.is_outage() => Kind::Down,
+            _ => Kind::Unworkable,
+        };
+        if let Some(notice) = self.sides.bad(side, kind, &error.to_string(), (self.clock)()) {
             say(&notice);
         }
     }

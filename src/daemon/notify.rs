@@ -8,6 +8,9 @@ use sd_notify::NotifyState;
 use crate::engine::Engine;
 use crate::http::Pulse;
 
+/// In microseconds: said every second for as long as it lasts.
+const WAITING: u32 = 60_000_000;
+
 /// In characters; nobody reads more in one line.
 const LONGEST_STATUS: usize = 400;
 
@@ -20,6 +23,14 @@ pub fn ready() {
 pub fn reloading() {
     let mut states = vec![NotifyState::Reloading];
     states.extend(NotifyState::monotonic_usec_now());
+    tell(&states);
+}
+
+/// A reload waits for its turn: it takes no time of those that a reload has.
+pub fn reload_waits() {
+    let mut states = vec![NotifyState::Reloading];
+    states.extend(NotifyState::monotonic_usec_now());
+    states.push(NotifyState::ExtendTimeoutUsec(WAITING));
     tell(&states);
 }
 

@@ -7,13 +7,18 @@ impl Daemon {
     /// Goes on by the configuration as it is in the file now, or says why not and keeps the old.
     pub(super) async fn reload(&mut self) {
         notify::reloading();
+        self.renew().await;
+        notify::ready();
+    }
+
+    /// The same without a word to the service manager, which waits for the start to be over.
+    pub(super) async fn renew(&mut self) {
         match self.take_new().await {
             Ok(said) => tracing::info!("the configuration was read again: {said}"),
             Err(problem) => tracing::error!(
                 "the configuration was read again and is refused, the old one stays in force: {problem}"
             ),
         }
-        notify::ready();
     }
 
     async fn take_new(&mut self) -> Result<String, String> {

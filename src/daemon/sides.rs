@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::engine::Side;
 use crate::model::Instant;
+use crate::reconcile::retry::gist;
 
 /// A side that is down this long wakes somebody.
 const LONG: chrono::Duration = chrono::Duration::minutes(15);
@@ -32,8 +33,30 @@ struct Condition {
     trouble: Option<Trouble>,
 }
 
+/// What is wrong with a side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It does not answer, or not as itself.
+    Down,
+    /// It refuses the credentials.
+    Refused,
+    /// It answers well, and what was asked of it cannot be done.
+    Unworkable,
+}
+
+impl Kind {
+    /// What a side does, as words after its name.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Down | Self::Refused => "is down",
+            Self::Unworkable => "stops every cycle",
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Trouble {
+    kind: Kind,
     text: String,
     /// What was said of it already, without its numbers.
     said: BTreeSet<String>,
@@ -88,14 +111,14 @@ impl Sides {
     }
 
     /// A side did not, or refused the credentials.
-    pub fn bad(&mut self, side: Side, refused: bool, text: &str, now: Instant) -> Option<Notice> {
+    pub fn bad(&mut self, side: Side, kind: Kind, text: &str, now: Instant) -> Option<Notice> {
         let condition = self.of(side);
-        let kind: String = text.chars().filter(|c| !c.is_ascii_digit()).collect();
         let begins = condition.trouble.is_none();
         if begins {
             condition.since = now;
         }
         let trouble = condition.trouble.get_or_insert_with(|| Trouble {
+            kind,
             text: String::new(),
             said: BTreeSet::new(),
             refusals: 0,
@@ -104,8 +127,9 @@ impl Sides {
             long: false,
         });
         text.clone_into(&mut trouble.text);
-        let news = trouble.said.insert(kind);
-        if refused {
+        let news = trouble.said.insert(gist(text));
+        trouble.kind = kind;
+        if kind == Kind::Refused {
             trouble.refusals += 1;
             let first = *trouble.first_refusal.get_or_insert(now);
             if trouble.refusals >= REFUSALS && now - first >= REFUSED_FOR && !trouble.blamed {
@@ -123,9 +147,12 @@ impl Sides {
         }
         let again = "nothing is lost, and it is tried again by itself";
         match (begins, news) {
-            (true, _) => Some(Notice::new(Level::Warn, format!("{side} is down: {text}; {again}"))),
+            (true, _) => {
+                let text = format!("{side} {}: {text}; {again}", kind.words());
+                Some(Notice::new(Level::Warn, text))
+            }
             (false, true) => {
-                Some(Notice::new(Level::Warn, format!("{side} is still down: {text}")))
+                Some(Notice::new(Level::Warn, format!("{side} {} still: {text}", kind.words())))
             }
             (false, false) => None,
         }
@@ -140,7 +167,12 @@ impl Sides {
             let Some(trouble) = &mut condition.trouble else { continue };
             if lasts >= LONG && !trouble.long {
                 trouble.long = true;
-                let text = format!("{side} has been down for {}: {}", words(lasts), trouble.text);
+                let since = words(lasts);
+                let text = match trouble.kind {
+                    Kind::Down | Kind::Refused => format!("{side} has been down for {since}"),
+                    Kind::Unworkable => format!("{side} has stopped every cycle for {since}"),
+                };
+                let text = format!("{text}: {}", trouble.text);
                 notices.push(Notice::new(Level::Error, text));
             }
         }
@@ -149,19 +181,13 @@ impl Sides {
 
     /// Since when a side is as it is, and what is wrong with it.
     pub fn condition(&self, side: Side) -> (Instant, Option<&str>) {
-        let condition = match side {
-            Side::ServiceNow => &self.servicenow,
-            Side::Okta => &self.okta,
-        };
+        let condition = self.one(side);
         (condition.since, condition.trouble.as_ref().map(|trouble| trouble.text.as_str()))
     }
 
     /// Whether a side's last answers refused the credentials.
     pub fn is_refused(&self, side: Side) -> bool {
-        let condition = match side {
-            Side::ServiceNow => &self.servicenow,
-            Side::Okta => &self.okta,
-        };
+        let condition = self.one(side);
         condition.trouble.as_ref().is_some_and(|trouble| trouble.refusals > 0)
     }
 
@@ -180,12 +206,20 @@ impl Sides {
         let down: Vec<String> = [Side::ServiceNow, Side::Okta]
             .into_iter()
             .filter_map(|side| {
-                let (since, text) = self.condition(side);
-                let since = since.format("%Y-%m-%d %H:%M:%S");
-                Some(format!("{side} is down since {since} UTC ({})", text?))
+                let condition = self.one(side);
+                let Trouble { kind, text, .. } = condition.trouble.as_ref()?;
+                let since = condition.since.format("%Y-%m-%d %H:%M:%S");
+                Some(format!("{side} {} since {since} UTC ({text})", kind.words()))
             })
             .collect();
         (!down.is_empty()).then(|| down.join("; "))
+    }
+
+    fn one(&self, side: Side) -> &Condition {
+        match side {
+            Side::ServiceNow => &self.servicenow,
+            Side::Okta => &self.okta,
+        }
     }
 
     fn of(&mut self, side: Side) -> &mut Condition {
@@ -220,19 +254,19 @@ mod tests {
     fn an_outage_is_said_when_it_begins_when_it_changes_when_it_lasts_and_when_it_ends() {
         let mut sides = Sides::new(noon());
         let side = Side::ServiceNow;
-        let begins = sides.bad(side, false, DOWN, noon()).unwrap();
+        let begins = sides.bad(side, Kind::Down, DOWN, noon()).unwrap();
         assert_eq!(begins.level, Level::Warn);
         assert!(begins.text.starts_with("ServiceNow is down: "), "{}", begins.text);
         for minute in 1..15 {
             let now = noon() + seconds(60 * minute);
-            assert_eq!(sides.bad(side, false, DOWN, now), None);
+            assert_eq!(sides.bad(side, Kind::Down, DOWN, now), None);
             assert_eq!(sides.tick(now), []);
         }
         let other = "ServiceNow's rate limit asks us to wait 30 s";
-        assert!(sides.bad(side, false, other, noon() + seconds(870)).is_some());
+        assert!(sides.bad(side, Kind::Down, other, noon() + seconds(870)).is_some());
         let same = "ServiceNow's rate limit asks us to wait 29 s";
-        assert_eq!(sides.bad(side, false, same, noon() + seconds(880)), None);
-        assert_eq!(sides.bad(side, false, DOWN, noon() + seconds(890)), None, "said before");
+        assert_eq!(sides.bad(side, Kind::Down, same, noon() + seconds(880)), None);
+        assert_eq!(sides.bad(side, Kind::Down, DOWN, noon() + seconds(890)), None, "said before");
 
         let long = sides.tick(noon() + seconds(900));
         assert_eq!(long.len(), 1);
@@ -250,16 +284,24 @@ mod tests {
     fn credentials_are_blamed_after_three_refusals_over_a_minute_and_then_tried_seldom() {
         let mut sides = Sides::new(noon());
         let refused = "Okta refuses the sign-in: invalid token";
-        let first = sides.bad(Side::Okta, true, refused, noon()).unwrap();
+        let first = sides.bad(Side::Okta, Kind::Refused, refused, noon()).unwrap();
         assert_eq!(first.level, Level::Warn);
         assert_eq!(sides.pause(), Some(Duration::from_secs(30)));
-        assert_eq!(sides.bad(Side::Okta, true, refused, noon() + seconds(1)), None);
-        assert_eq!(sides.bad(Side::Okta, true, refused, noon() + seconds(2)), None, "too soon");
-        let loud = sides.bad(Side::Okta, true, refused, noon() + seconds(60)).unwrap();
+        assert_eq!(sides.bad(Side::Okta, Kind::Refused, refused, noon() + seconds(1)), None);
+        assert_eq!(
+            sides.bad(Side::Okta, Kind::Refused, refused, noon() + seconds(2)),
+            None,
+            "too soon"
+        );
+        let loud = sides.bad(Side::Okta, Kind::Refused, refused, noon() + seconds(60)).unwrap();
         assert_eq!(loud.level, Level::Error);
         assert!(loud.text.contains("4 times over 1m"), "{}", loud.text);
         assert_eq!(sides.pause(), Some(Duration::from_mins(5)));
-        assert_eq!(sides.bad(Side::Okta, true, refused, noon() + seconds(400)), None, "once");
+        assert_eq!(
+            sides.bad(Side::Okta, Kind::Refused, refused, noon() + seconds(400)),
+            None,
+            "once"
+        );
         assert!(sides.good(Side::Okta, noon() + seconds(700)).is_some());
         assert_eq!(sides.pause(), None);
     }
@@ -269,9 +311,22 @@ mod tests {
         let mut sides = Sides::new(noon());
         for hour in 0..5 {
             let now = noon() + seconds(3600 * hour);
-            let notice = sides.bad(Side::ServiceNow, true, "refused the sign-in", now).unwrap();
+            let notice =
+                sides.bad(Side::ServiceNow, Kind::Refused, "refused the sign-in", now).unwrap();
             assert_eq!(notice.level, Level::Warn);
             sides.good(Side::ServiceNow, now + seconds(30));
         }
+    }
+
+    #[test]
+    fn a_side_that_answers_well_is_not_called_down() {
+        let mut sides = Sides::new(noon());
+        let mistyped = "ServiceNow: no catalog item is called \"Okta onbording\"";
+        let side = Side::ServiceNow;
+        let begins = sides.bad(side, Kind::Unworkable, mistyped, noon()).unwrap();
+        assert!(begins.text.starts_with("ServiceNow stops every cycle: "), "{}", begins.text);
+        assert!(!sides.degraded().unwrap().contains("down"));
+        let long = sides.tick(noon() + seconds(900));
+        assert!(!long[0].text.contains("down"), "{}", long[0].text);
     }
 }

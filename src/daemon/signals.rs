@@ -70,15 +70,30 @@ impl Signals {
         changes.then_some(Scope::Changes)
     }
 
-    /// Whether any wish waits.
-    pub fn any(&self) -> bool {
-        let Pending { stop, reload, changes, full, arrived: _ } = &*self.pending;
-        [&**stop, reload, changes, full].iter().any(|wish| wish.load(Ordering::Relaxed))
+    fn any(&self) -> bool {
+        let Pending { changes, full, .. } = &*self.pending;
+        self.has_orders() || [changes, full].iter().any(|wish| wish.load(Ordering::Relaxed))
+    }
+
+    fn has_orders(&self) -> bool {
+        self.is_stopping() || self.is_to_reload()
+    }
+
+    /// Whether the configuration waits to be read again.
+    pub fn is_to_reload(&self) -> bool {
+        self.pending.reload.load(Ordering::Relaxed)
     }
 
     /// Waits until some wish waits.
     pub async fn arrived(&self) {
         while !self.any() {
+            self.pending.arrived.notified().await;
+        }
+    }
+
+    /// Waits until told to stop or to read the configuration again. Other wishes keep.
+    pub async fn ordered(&self) {
+        while !self.has_orders() {
             self.pending.arrived.notified().await;
         }
     }

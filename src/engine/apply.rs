@@ -17,6 +17,7 @@ use crate::okta::{self, Performed};
 use crate::reconcile::diff::{Disposition, Drift};
 use crate::reconcile::guard::{Held, key_text};
 use crate::reconcile::plan::{Gate, Planned};
+use crate::reconcile::retry::{gist, pause_after};
 use crate::store::{Entry, NewHold, Said, StoreError};
 
 /// How long an activation or deactivation may take before it is left to the next cycle.
@@ -223,6 +224,14 @@ impl Engine {
             None => text,
             Some(error) => format!("{text}: failed: {error}"),
         };
+        // In a warning once when it begins and once when it changes, not each time that it is tried.
+        let is_news = match &error {
+            None => true,
+            Some(error) => {
+                let (_, before) = self.store.failures_before(&planned.action, id)?;
+                before.is_none_or(|before| gist(&before) != gist(error))
+            }
+        };
         macro_rules! event {
             ($level:ident) => {
                 tracing::$level!(
@@ -244,8 +253,10 @@ impl Engine {
         }
         if error.is_none() {
             event!(info);
-        } else {
+        } else if is_news {
             event!(warn);
+        } else {
+            event!(info);
         }
         report.push(action);
         Ok(())
@@ -253,7 +264,7 @@ impl Engine {
 
     /// Looks again at whoever was acted on, remembers what is now, and plans the next look.
     pub(super) async fn settle(
-        &mut self,
+        &self,
         preview: &Preview,
         touched: &Touched,
         report: &mut CycleReport,
@@ -313,6 +324,7 @@ impl Engine {
                     continue;
                 }
                 let Some(judged) = self.judge(id, surroundings)? else { continue };
+                self.confirm_unanswered(&judged)?;
                 self.remember(&judged, surroundings)?;
                 let left = judged.actions.iter().map(Planned::fingerprint).collect();
                 self.store.end_holds(id, &left)?;
@@ -327,7 +339,7 @@ impl Engine {
                     );
                 }
                 self.keep_refusals(&judged, touched)?;
-                let again = self.next_look(&judged, preview, touched, report);
+                let again = self.next_look(&judged, preview, touched, report)?;
                 let next = [judged.desired.next, again].into_iter().flatten().min();
                 self.store.looked_at(id, next)?;
             }
@@ -368,7 +380,7 @@ impl Engine {
         preview: &Preview,
         touched: &Touched,
         report: &mut CycleReport,
-    ) -> Option<Instant> {
+    ) -> Result<Option<Instant>, StoreError> {
         let id = &judged.person.sys_id;
         let refused = touched.refused.get(id);
         // The guard held it, and would again. What its own gate held may be open by now.
@@ -402,12 +414,20 @@ impl Engine {
         report.summary.planned += left.len();
         let is_done = |key: &FactKey| touched.done.contains(&(id.clone(), key.clone()));
         let pause = left.iter().all(|planned| planned.keys.iter().any(is_done));
-        match left.as_slice() {
+        Ok(match left.as_slice() {
             [] => waits.iter().any(|held| held.limited).then(|| self.now() + LIMIT_PAUSE),
             // It was done and does not show: now would be too soon to do it again.
             _ if pause => Some(self.now() + LIMIT_PAUSE),
-            _ => Some(self.now()),
-        }
+            _ => {
+                let failures = left.iter().map(|planned| {
+                    let (times, _) = self.store.failures_before(&planned.action, i64::MAX)?;
+                    Ok(times)
+                });
+                let failures = failures.collect::<Result<Vec<_>, StoreError>>()?;
+                let pause = pause_after(failures.into_iter().max().unwrap_or(0));
+                Some(self.now() + pause)
+            }
+        })
     }
 
     /// Reads until no change is on its way any more, for a bounded time.
@@ -494,14 +514,20 @@ impl Engine {
                 "{count} actions are held as the set {set}"
             );
         }
-        if let Some(reason) = &preview.verdict.quarantined
-            && self.store.meta("quarantined")?.as_deref() != Some(reason)
-        {
-            tracing::error!(cycle = preview.cycle, "quarantine: {reason}");
+        self.keep_quarantine(preview)
+    }
+
+    /// Keeps whether whole kinds of action are held, and says when that begins, changes and ends.
+    fn keep_quarantine(&self, preview: &Preview) -> Result<(), EngineError> {
+        let cycle = preview.cycle;
+        let before = self.store.meta("quarantined")?.unwrap_or_default();
+        let now = preview.verdict.quarantined.as_deref().unwrap_or("");
+        if now.is_empty() && !before.is_empty() {
+            tracing::info!(cycle, "the quarantine is over");
+        } else if gist(now) != gist(&before) {
+            tracing::error!(cycle, "quarantine: {now}");
         }
-        let quarantined = preview.verdict.quarantined.as_deref().unwrap_or("");
-        self.store.set_meta("quarantined", quarantined)?;
-        Ok(())
+        Ok(self.store.set_meta("quarantined", now)?)
     }
 }
 

@@ -1,6 +1,7 @@
 //! One cycle, top to bottom.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::decide::Decision;
 use super::report::{CycleReport, Summary};
@@ -52,6 +53,8 @@ pub(super) const UNDECIDED: &str = "undecided";
 const MOST_LINKED: usize = 200;
 /// What ServiceNow said is not acted on any more when it is older than this.
 const STALE: chrono::Duration = chrono::Duration::seconds(10);
+/// How often a cycle is looked up from.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// By which configuration everybody was last decided about, in the store.
 const CONFIGURATION: &str = "configuration";
@@ -62,12 +65,12 @@ impl Engine {
     }
 
     /// Reads both sides and decides, changing neither. `plan` and `drift` are this and no more.
-    pub async fn preview(&mut self, scope: &Scope) -> Result<Preview, EngineError> {
+    pub async fn preview(&self, scope: &Scope) -> Result<Preview, EngineError> {
         let preview = self.look(scope).await;
         preview.map_err(|error| self.located(error))
     }
 
-    async fn look(&mut self, scope: &Scope) -> Result<Preview, EngineError> {
+    async fn look(&self, scope: &Scope) -> Result<Preview, EngineError> {
         let started = self.now();
         let everything = match scope {
             Scope::Full => true,
@@ -98,7 +101,7 @@ impl Engine {
     }
 
     async fn observe_and_decide(
-        &mut self,
+        &self,
         scope: &Scope,
         cycle: i64,
         amnesia: bool,
@@ -204,8 +207,27 @@ impl Engine {
         hands: &Hands,
         scope: &Scope,
     ) -> Result<CycleReport, EngineError> {
-        let report = self.run(hands, scope).await;
-        report.map_err(|error| self.located(error))
+        self.cycle_beside(hands, scope, |_| ()).await
+    }
+
+    /// Runs one cycle, and every second of it what has to be seen to however long it takes.
+    pub async fn cycle_beside(
+        &mut self,
+        hands: &Hands,
+        scope: &Scope,
+        mut beside: impl FnMut(&Self),
+    ) -> Result<CycleReport, EngineError> {
+        let engine = &*self;
+        let mut seconds = tokio::time::interval(SECOND);
+        let mut cycle = std::pin::pin!(engine.run(hands, scope));
+        let report = loop {
+            tokio::select! {
+                biased;
+                report = &mut cycle => break report,
+                _ = seconds.tick() => beside(engine),
+            }
+        };
+        report.map_err(|error| engine.located(error))
     }
 
     /// Says which file it is that the store is in.
@@ -216,7 +238,7 @@ impl Engine {
         }
     }
 
-    async fn run(&mut self, hands: &Hands, scope: &Scope) -> Result<CycleReport, EngineError> {
+    async fn run(&self, hands: &Hands, scope: &Scope) -> Result<CycleReport, EngineError> {
         let (calls, head) = (self.calls(), self.store.journal_head()?);
         let preview = self.preview(scope).await?;
         let mut report = CycleReport::new(&preview);
@@ -259,7 +281,7 @@ impl Engine {
     }
 
     async fn act(
-        &mut self,
+        &self,
         hands: &Hands,
         preview: &Preview,
         report: &mut CycleReport,

@@ -65,6 +65,7 @@ impl Engine {
             for id in people {
                 decision.looked_at.insert(id.clone());
                 let Some(judged) = self.judge(id, surroundings)? else { continue };
+                self.confirm_unanswered(&judged)?;
                 if judged.drifts.is_empty() {
                     self.remember(&judged, surroundings)?;
                     self.store.looked_at(id, judged.desired.next)?;
@@ -313,7 +314,7 @@ impl Engine {
                 let since = undecided.entry(set.clone()).or_insert(hold.since);
                 *since = hold.since.min(*since);
             }
-            let NewHold { fingerprint, person, action, group, set, .. } = hold.hold;
+            let NewHold { fingerprint, person, action, group, set, reason, .. } = hold.hold;
             match (hold.said, set) {
                 (Some(said), _) if said.word == Word::Release => {
                     released.insert(fingerprint);
@@ -323,7 +324,7 @@ impl Engine {
                     dismissed.insert(fingerprint, text);
                 }
                 (None, Some(set)) if set == EMPTY_STORE || !looked_at.contains(&person) => {
-                    waiting.push(Waiting { fingerprint, set, person, action, group });
+                    waiting.push(Waiting { fingerprint, set, person, action, group, reason });
                 }
                 (None, _) => {}
             }

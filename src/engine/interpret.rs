@@ -111,6 +111,7 @@ impl Engine {
         if !known {
             self.store.keep_mandate(&request.sys_id, &mandate)?;
         }
+        self.begin_measure(&request.sys_id, &mandate)?;
         if standing == Standing::Approved && stored.wording.is_none() && !stored.history {
             self.say_approved(&mandate)?;
         }

@@ -151,6 +151,12 @@ impl Engine {
         let now = self.now();
         for (account, claimants) in claims {
             let (Some(person), 1) = (claimants.first(), claimants.len()) else { continue };
+            // It was made here: nothing of what it has was there before.
+            if let Some(sent) = self.creation_of(person, &account)? {
+                self.store.keep_link(person, &account, &sent.origin, true, now)?;
+                self.confirm(&sent, person, &account)?;
+                continue;
+            }
             let origin = self
                 .store
                 .mandates_of(person)?

@@ -20,6 +20,7 @@ mod sides;
 mod status;
 mod surroundings;
 mod targets;
+mod unanswered;
 mod writeback;
 
 pub use check::{Check, CheckReport, Found, check};
@@ -100,6 +101,8 @@ pub struct Engine {
     own_account: OnceCell<Option<AccountId>>,
     /// Whether accounts and groups hold an administrator role, by id, and when that was asked.
     roles: Mutex<BTreeMap<String, (Instant, bool)>>,
+    /// The rows that were set aside, by id, and what was said of each: it is said once.
+    set_aside: Mutex<BTreeMap<String, String>>,
     /// What the cycle that is under way knows of people beside what is stored.
     this_cycle: Mutex<ThisCycle>,
 }
@@ -151,6 +154,9 @@ impl Engine {
         let store = Store::open(&config.store.path, &orgs(&config), holder)?;
         let okta = okta::Connection::new(config.okta.clone())?;
         let servicenow = servicenow::Connection::new(config.servicenow.clone())?;
+        if let Some((budget, at)) = status::last_budget(&store)? {
+            servicenow.go_on_counting(&budget, at);
+        }
         let hands = Hands::over(&servicenow, &okta);
         Ok((Self::over(config, store, servicenow, okta, clock, progress), hands))
     }
@@ -175,6 +181,7 @@ impl Engine {
             own_account: OnceCell::new(),
             roles: Mutex::default(),
             this_cycle: Mutex::default(),
+            set_aside: Mutex::default(),
         }
     }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
+use std::sync::PoisonError;
 
 use super::cycle::{Scope, UNDECIDED};
 use super::report::Calls;
@@ -12,7 +13,7 @@ use crate::model::{AccountId, AccountStatus, GroupId, GroupKind, Instant, SysId}
 use crate::okta::OktaError;
 use crate::policy::desire::identify;
 use crate::reconcile::guard::implausible_read;
-use crate::servicenow::{Lookup, ServiceNowError, Window};
+use crate::servicenow::{Lookup, ServiceNowError, SetAside, Window};
 use crate::store::StoreError;
 
 /// How far before the watermark a window starts: transactions commit late, and clocks differ.
@@ -47,11 +48,7 @@ pub(super) struct Observed {
 }
 
 impl Engine {
-    pub(super) async fn observe(
-        &mut self,
-        scope: &Scope,
-        cycle: i64,
-    ) -> Result<Observed, EngineError> {
+    pub(super) async fn observe(&self, scope: &Scope, cycle: i64) -> Result<Observed, EngineError> {
         self.resolve_items().await?;
         match scope {
             Scope::Full => self.observe_everything(cycle).await,
@@ -71,7 +68,7 @@ impl Engine {
         }
     }
 
-    async fn refresh_all(&mut self, people: &[SysId], cycle: i64) -> Result<(), EngineError> {
+    async fn refresh_all(&self, people: &[SysId], cycle: i64) -> Result<(), EngineError> {
         if !people.is_empty() && !self.store.knows_groups()? {
             self.read_groups(cycle).await?;
         }
@@ -99,7 +96,7 @@ impl Engine {
     }
 
     /// Requests and people whose rows changed since the watermark.
-    async fn observe_changes(&mut self, cycle: i64) -> Result<(), EngineError> {
+    async fn observe_changes(&self, cycle: i64) -> Result<(), EngineError> {
         let now = self.now();
         let until = self.servicenow_clock().await?;
         let undecided = self.begin_undecided(cycle)?;
@@ -174,7 +171,7 @@ impl Engine {
 
     /// Accounts and memberships that were changed in Okta, whoever changed them. Whose they are is
     /// looked at again; a deleted account is left to the complete read.
-    async fn observe_okta_changes(&mut self, cycle: i64) -> Result<(), EngineError> {
+    async fn observe_okta_changes(&self, cycle: i64) -> Result<(), EngineError> {
         let now = self.now();
         let since = self.store.okta_watermark()?.unwrap_or(now) - OKTA_OVERLAP;
         let keys = self.account_keys();
@@ -212,7 +209,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn observe_everything(&mut self, cycle: i64) -> Result<Observed, EngineError> {
+    async fn observe_everything(&self, cycle: i64) -> Result<Observed, EngineError> {
         let until = self.servicenow_clock().await?;
         let began = self.now();
         self.servicenow.probe_filter().await?;
@@ -304,13 +301,8 @@ impl Engine {
                 Ok(())
             })
             .await?;
-        for anomaly in &read.set_aside {
-            tracing::warn!(
-                sys_id = anomaly.sys_id,
-                "the row {} of sys_user was set aside: {}",
-                anomaly.sys_id,
-                anomaly.why
-            );
+        for SetAside { sys_id, why } in &read.set_aside {
+            self.say_set_aside("sys_user", sys_id, why);
         }
         Ok(changed)
     }
@@ -350,7 +342,7 @@ impl Engine {
         window: Option<&Window>,
         cycle: i64,
     ) -> Result<Vec<SysId>, EngineError> {
-        let mut changed = Vec::new();
+        let (mut changed, mut doubles) = (Vec::new(), Vec::new());
         let mut count = 0;
         let now = self.now();
         let store = &self.store;
@@ -358,21 +350,30 @@ impl Engine {
         let read = self
             .servicenow
             .requests(window, |page| {
-                changed.extend(store.keep_requests(&page, cycle, now)?);
+                let kept = store.keep_requests(&page, cycle, now)?;
+                changed.extend(kept.changed);
+                doubles.extend(kept.doubles);
                 count += page.len();
                 progress("requests", count);
                 Ok(())
             })
             .await?;
-        for anomaly in &read.set_aside {
-            tracing::warn!(
-                sys_id = anomaly.sys_id,
-                "the row {} of sc_req_item was set aside: {}",
-                anomaly.sys_id,
-                anomaly.why
-            );
+        for SetAside { sys_id, why } in &read.set_aside {
+            self.say_set_aside("sc_req_item", sys_id, why);
+        }
+        for (id, number) in doubles {
+            let why = format!("another request has its number, {number}, and keeps it");
+            self.say_set_aside("sc_req_item", id.as_str(), &why);
         }
         Ok(changed)
+    }
+
+    /// A row that makes no sense holds nobody up, and is named once.
+    fn say_set_aside(&self, table: &str, id: &str, why: &str) {
+        let mut said = self.set_aside.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.insert(id.to_owned(), why.to_owned()).as_deref() != Some(why) {
+            tracing::warn!(sys_id = id, "the row {id} of {table} was set aside: {why}");
+        }
     }
 
     /// Somebody who was not in a complete read: outside the filter, or really gone?
@@ -517,6 +518,16 @@ impl Engine {
             found.extend(self.store.person_of(&id)?);
         }
         Ok(found)
+    }
+
+    /// Calls made over the connections that are in use, by side and rate-limit bucket.
+    pub fn calls_by_bucket(&self) -> Vec<(&'static str, String, u64)> {
+        let servicenow = self.servicenow.connection();
+        let okta = self.okta.connection().calls_by_bucket();
+        okta.into_iter()
+            .map(|(bucket, calls)| ("okta", bucket.to_owned(), calls))
+            .chain([("servicenow", servicenow.budget().bucket, servicenow.calls())])
+            .collect()
     }
 
     /// Calls made over the connections that are in use.

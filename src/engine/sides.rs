@@ -44,6 +44,30 @@ impl EngineError {
         }
     }
 
+    /// Whether the side does not answer, or not as itself. Otherwise it is well, and what was asked
+    /// of it cannot be done: a name that it does not know, a right that is missing, a rate limit.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::ServiceNow(error) => match error {
+                ServiceNowError::Unreachable { .. }
+                | ServiceNowError::NoAnswer { .. }
+                | ServiceNowError::SignIn { .. }
+                | ServiceNowError::Unbelievable { .. } => true,
+                ServiceNowError::Refused { status, .. } => *status >= 500,
+                _ => false,
+            },
+            Self::Okta(error) => match error {
+                OktaError::Unreachable { .. }
+                | OktaError::NoAnswer { .. }
+                | OktaError::SignIn { .. }
+                | OktaError::Unbelievable { .. } => true,
+                OktaError::Refused(refusal) => refusal.status >= 500,
+                _ => false,
+            },
+            Self::Store(_) | Self::Unknown(_) => false,
+        }
+    }
+
     /// Whether the credentials were refused.
     pub fn is_refused_sign_in(&self) -> bool {
         matches!(
@@ -99,7 +123,9 @@ impl Engine {
         }
         self.store.check_orgs(&config.store.path, &orgs(&config))?;
         let okta = okta::Connection::new(config.okta.clone())?;
+        let okta = okta.counting_with(self.okta.connection());
         let servicenow = servicenow::Connection::new(config.servicenow.clone())?;
+        servicenow.go_on_counting(&self.servicenow_budget(), self.now());
         let hands = Hands::over(&servicenow, &okta);
         let (servicenow, okta) = (ServiceNowReader::new(servicenow), OktaReader::new(okta));
         Ok(Renewed { config, servicenow, okta, hands })

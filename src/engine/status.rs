@@ -9,6 +9,7 @@ use super::{Engine, EngineError, Side};
 use crate::config::Config;
 use crate::model::{Instant, Operation};
 use crate::reconcile::pace::{Pace, pace};
+use crate::servicenow;
 use crate::store::{Copied, SideState, Store, StoreError, Use};
 
 /// Without a good cycle for longer than this, somebody is needed.
@@ -21,6 +22,10 @@ pub struct StatusReport {
     pub mode: &'static str,
     /// The daemon runs.
     pub running: bool,
+    /// The unit that runs it, as the file of the configuration tells. For people: the JSON has no
+    /// key for it.
+    #[serde(skip)]
+    pub unit: String,
     /// The last cycle that ended; `None` before the first.
     pub last_cycle: Option<CycleView>,
     /// Since the last cycle that ended well.
@@ -126,7 +131,7 @@ impl StatusReport {
             needs.push(format!("quarantined: {reason}; see `goldthread hold list`"));
         }
         if !self.running {
-            needs.push("the daemon does not run: systemctl start goldthread".to_owned());
+            needs.push(format!("the daemon does not run: systemctl start {}", self.unit));
         }
         for (side, view) in
             [(Side::ServiceNow, &self.sides.servicenow), (Side::Okta, &self.sides.okta)]
@@ -134,7 +139,7 @@ impl StatusReport {
             if view.ok == Some(false) {
                 let error = view.error.as_deref().unwrap_or("no answer");
                 let since = view.since.as_deref().unwrap_or("?");
-                needs.push(format!("{side} is down since {since}: {error}"));
+                needs.push(format!("{side} has not worked since {since}: {error}"));
             }
         }
         match self.lag_seconds {
@@ -213,6 +218,7 @@ fn report(
     let nothing = StatusReport {
         mode,
         running,
+        unit: unit(&config.file),
         last_cycle: None,
         lag_seconds: None,
         pending: None,
@@ -255,6 +261,27 @@ fn report(
     })
 }
 
+/// The unit whose configuration a file is: each instance has one of its name.
+fn unit(file: &Path) -> String {
+    match file.file_stem().and_then(|stem| stem.to_str()) {
+        Some(name) if file.parent() == Some(Path::new("/etc/goldthread")) && name != "config" => {
+            format!("goldthread@{name}")
+        }
+        _ => "goldthread".to_owned(),
+    }
+}
+
+/// How much of ServiceNow's rate rule was used when that was last kept, and when that was: a rule
+/// counts on when a process starts anew.
+pub(super) fn last_budget(
+    store: &Store,
+) -> Result<Option<(servicenow::Budget, Instant)>, StoreError> {
+    let kept = store.budget()?.into_iter().find(|used| used.side == SERVICENOW);
+    Ok(kept.map(|Use { bucket, limit, share, used, at, .. }| {
+        (servicenow::Budget { bucket, limit, share, used }, at)
+    }))
+}
+
 /// A window that is over has nothing used of it: ServiceNow's are the hours of the clock, Okta's a
 /// minute.
 fn budget(kept: Use, now: Instant) -> BudgetView {
@@ -269,4 +296,16 @@ fn budget(kept: Use, now: Instant) -> BudgetView {
 
 fn stamp(at: Instant) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_has_a_unit_of_its_own() {
+        assert_eq!(unit(Path::new("/etc/goldthread/config.toml")), "goldthread");
+        assert_eq!(unit(Path::new("/etc/goldthread/emea.toml")), "goldthread@emea");
+        assert_eq!(unit(Path::new("/home/pat/try.toml")), "goldthread");
+    }
 }

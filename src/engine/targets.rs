@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::writeback::Stand;
 use super::{Engine, EngineError};
-use crate::model::{AccountStatus, Instant, Operation, Request, RequestNumber, SysId};
+use crate::model::{
+    AccountStatus, Instant, Mandate, Operation, Request, RequestNumber, Standing, SysId,
+};
 use crate::policy::Approval;
 use crate::reconcile::pace::{Lateness, lateness};
 use crate::store::{Late, StoredRequest};
@@ -32,34 +34,46 @@ impl Engine {
         Ok(self.store.keep_approved_at(&request.sys_id, at)?)
     }
 
-    /// Looks how far an open join or leave is for each of its people.
-    pub(super) fn measure(&self, stored: &StoredRequest, stand: &Stand) -> Result<(), EngineError> {
-        let id = &stored.request.sys_id;
-        let Some(mandate) = self.store.mandate(id)? else { return Ok(()) };
+    /// Begins to measure a join or leave, from the moment on when it is known: what takes long
+    /// because a side is down is late all the same.
+    pub(super) fn begin_measure(&self, id: &SysId, mandate: &Mandate) -> Result<(), EngineError> {
         let operation = mandate.terms.operation;
-        let now = self.now();
+        if mandate.observe {
+            return Ok(self.store.drop_measure(id)?);
+        }
         if !matches!(operation, Operation::Join | Operation::Leave)
+            || mandate.standing != Standing::Approved
             || mandate.history
-            || mandate.observe
-            || !mandate.in_force(now)
         {
             return Ok(());
         }
+        let Some(approved) = self.store.approved_at(id)? else { return Ok(()) };
+        let in_force = approved.max(mandate.terms.starts.unwrap_or(approved));
+        for person in &mandate.terms.people {
+            self.store.begin_measure(id, person, operation, in_force)?;
+        }
+        Ok(())
+    }
+
+    /// Looks how far an open join or leave is for each of its people.
+    pub(super) fn measure(&self, stored: &StoredRequest, stand: &Stand) -> Result<(), EngineError> {
+        let id = &stored.request.sys_id;
         if matches!(stand, Stand::Overtaken) {
             return Ok(self.store.drop_measure(id)?);
         }
-        let Some(approved) = self.store.approved_at(id)? else { return Ok(()) };
-        let in_force = approved.max(mandate.terms.starts.unwrap_or(approved));
-        let number = mandate.request.number.as_str();
-        for person in &mandate.terms.people {
-            self.store.begin_measure(id, person, operation, in_force)?;
-            let done = match operation {
-                Operation::Leave => self.is_disabled(person)?,
-                _ => matches!(stand, Stand::Done) || self.store.is_established(number, person)?,
+        let now = self.now();
+        for late in self.store.measured_of(id)?.into_iter().filter(|late| late.in_force <= now) {
+            let number = stored.request.reference.number.as_str();
+            let done = match late.operation {
+                Operation::Leave => self.is_disabled(&late.person)?,
+                _ => {
+                    matches!(stand, Stand::Done)
+                        || self.store.is_established(number, &late.person)?
+                }
             };
             if done {
-                let at = self.store.last_applied(number, person, in_force)?.unwrap_or(now);
-                self.store.end_measure(id, person, at)?;
+                let at = self.store.last_applied(number, &late.person, late.in_force)?;
+                self.store.end_measure(id, &late.person, at.unwrap_or(now))?;
             }
         }
         Ok(())

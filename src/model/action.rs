@@ -173,4 +173,6 @@ pub struct Done {
     pub released: bool,
     /// The facts that it brought about, as texts.
     pub keys: Vec<String>,
+    /// It was answered well, or seen to have taken effect. Otherwise it may have.
+    pub seen: bool,
 }

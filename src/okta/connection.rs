@@ -1,6 +1,6 @@
 //! A connection to Okta: signs, keeps to the rate limits, tries again where that is safe.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -107,6 +107,18 @@ impl Connection {
     /// The use of each rate-limit bucket that was seen.
     pub fn budget(&self) -> Vec<Budget> {
         self.limits().budget(self.share, Instant::now())
+    }
+
+    /// Calls sent since the start by rate-limit bucket, those for tokens not included.
+    pub fn calls_by_bucket(&self) -> BTreeMap<&'static str, u64> {
+        self.limits().calls()
+    }
+
+    /// Goes on counting where another connection to the same org was.
+    #[must_use]
+    pub fn counting_with(mut self, other: &Self) -> Self {
+        self.limits = Arc::clone(&other.limits);
+        self
     }
 
     /// The clock of the org as of its last answer.

@@ -18,6 +18,8 @@ const LONGEST_WINDOW: Duration = Duration::from_hours(1);
 #[derive(Debug, Default)]
 pub(super) struct Limits {
     buckets: BTreeMap<&'static str, Bucket>,
+    /// Calls sent since the start.
+    calls: BTreeMap<&'static str, u64>,
 }
 
 /// What is known of one bucket in its current window.
@@ -56,6 +58,7 @@ impl Limits {
 
     /// Counts a call that is about to be sent.
     pub fn sent(&mut self, bucket: &'static str) {
+        *self.calls.entry(bucket).or_default() += 1;
         if let Some(known) = self.buckets.get_mut(bucket) {
             known.used = known.used.saturating_add(1);
             known.remaining = known.remaining.saturating_sub(1);
@@ -88,6 +91,11 @@ impl Limits {
         };
         let ends = now + until_reset(answer) + margin;
         self.buckets.insert(bucket, Bucket { limit, remaining, used, reset, ends });
+    }
+
+    /// Calls sent since the start, by bucket.
+    pub fn calls(&self) -> BTreeMap<&'static str, u64> {
+        self.calls.clone()
     }
 
     /// The use of each bucket that was seen.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use globset::GlobSet;
 
-use super::plan::{Gate, Plan, Planned, removals};
+use super::plan::{Gate, Plan, Planned};
 use crate::model::{
     Account, AccountId, Cause, Done, FactKey, GroupId, Instant, Operation, Person, Step, SysId,
 };
@@ -121,6 +121,9 @@ pub struct Context {
 /// yes, however often it is found again.
 pub const EMPTY_STORE: &str = "empty-store";
 
+/// The set of what only closed requests ask for. It waits, and nothing is wrong.
+const CLOSED_REQUESTS: &str = "closed-requests";
+
 /// An action that waits as part of a set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
@@ -134,6 +137,8 @@ pub struct Waiting {
     pub action: String,
     /// Which group, where it is about one.
     pub group: Option<GroupId>,
+    /// Why it waits.
+    pub reason: String,
 }
 
 /// A plan that passed every check. Only [`approve`] makes one.
@@ -180,7 +185,7 @@ pub struct Held {
 impl Held {
     /// What waits for a reason of its own, rather than for a limit or for what it follows.
     fn alone(planned: Planned, reason: String, dismissed: Option<String>) -> Self {
-        let set = planned.history.then_some("closed-requests");
+        let set = planned.history.then_some(CLOSED_REQUESTS);
         Self { planned, reason, set, limited: false, dismissed, contested: None, follows: false }
     }
 }
@@ -252,7 +257,10 @@ pub fn approve(plan: Plan, limits: &Limits, context: &Context) -> Verdict {
         .map(|planned| Approved { released: yes.contains(&planned.fingerprint()), planned })
         .collect();
     if verdict.quarantined.is_none() {
-        verdict.quarantined.clone_from(&context.implausible);
+        // What waits since an earlier cycle is no less quarantined for not being looked at now.
+        let waits = context.waiting.iter().find(|it| it.set != CLOSED_REQUESTS);
+        let waits = waits.map(|waiting| waiting.reason.clone());
+        verdict.quarantined = context.implausible.clone().or(waits);
     }
     verdict
 }
@@ -317,7 +325,7 @@ fn contested(planned: &Planned, limits: &Limits, context: &Context) -> Option<(F
         let times = context
             .done
             .iter()
-            .filter(|done| done.person == person && done.cause == Cause::Drift)
+            .filter(|done| done.seen && done.person == person && done.cause == Cause::Drift)
             .filter(|done| done.keys.contains(&key))
             .count();
         (times >= limits.max_repeats as usize).then(|| {
@@ -403,15 +411,18 @@ fn crossings(
         });
     }
 
-    let disables = |step: &Step| matches!(step, Step::Suspend | Step::Deactivate);
-    let planned = count(plans("max-disabled").filter(|p| disables(&p.action.step)))
-        + count(
-            waiting("max-disabled")
-                .filter(|it| matches!(it.action.as_str(), "suspend" | "deactivate")),
-        );
-    let before = count(
-        past("max-disabled").filter(|d| matches!(d.action.as_str(), "suspend" | "deactivate")),
-    );
+    // What was tried again because no answer came is one thing, not several.
+    let disables = |action: &str| matches!(action, "suspend" | "deactivate");
+    let now: BTreeSet<(&str, &str)> = plans("max-disabled")
+        .map(|p| (p.action.person.as_str(), p.action.step.name()))
+        .chain(waiting("max-disabled").map(|it| (it.person.as_str(), it.action.as_str())))
+        .filter(|(_, action)| disables(action))
+        .collect();
+    let before: BTreeSet<(&str, &str)> = past("max-disabled")
+        .map(|d| (d.person.as_str(), d.action.as_str()))
+        .filter(|it| disables(it.1) && !now.contains(it))
+        .collect();
+    let (planned, before) = (count(now.iter()), count(before.iter()));
     let limit = larger(limits.max_disabled, limits.max_disabled_share, context.managed);
     if planned + before > limit {
         found.push(Crossing {
@@ -422,9 +433,20 @@ fn crossings(
         });
     }
 
-    let planned =
-        count(plans("max-removed").filter(|p| is_removal(p))) + count(waiting("max-removed"));
-    let before = count(past("max-removed").filter(|d| d.action == "remove_member" && !d.leaver));
+    let now: BTreeSet<(&str, Option<&str>)> = plans("max-removed")
+        .filter(|p| is_removal(p))
+        .map(|p| (p.action.person.as_str(), p.action.step.group().map(GroupId::as_str)))
+        .chain(
+            waiting("max-removed")
+                .map(|it| (it.person.as_str(), it.group.as_ref().map(GroupId::as_str))),
+        )
+        .collect();
+    let before: BTreeSet<(&str, Option<&str>)> = past("max-removed")
+        .filter(|d| d.action == "remove_member" && !d.leaver)
+        .map(|d| (d.person.as_str(), d.group.as_deref()))
+        .filter(|it| !now.contains(it))
+        .collect();
+    let (planned, before) = (count(now.iter()), count(before.iter()));
     if planned + before > limits.max_removed {
         found.push(Crossing {
             set: "max-removed",
@@ -440,16 +462,25 @@ fn crossings(
         });
     }
 
-    for (group, planned) in
-        removals(plans("max-group-share").filter(|p| is_removal(p) && is_unasked(p)))
-    {
-        let before = count(past("max-group-share").filter(|d| {
-            d.action == "remove_member"
-                && d.cause != Cause::Request
-                && d.group.as_deref() == Some(group.as_str())
-        }));
-        let planned = planned
-            + count(waiting("max-group-share").filter(|it| it.group.as_ref() == Some(group)));
+    let mut leaving: BTreeMap<&GroupId, BTreeSet<&str>> = BTreeMap::new();
+    for planned in plans("max-group-share").filter(|p| is_removal(p) && is_unasked(p)) {
+        if let Some(group) = planned.action.step.group() {
+            leaving.entry(group).or_default().insert(planned.action.person.as_str());
+        }
+    }
+    for (group, mut now) in leaving {
+        now.extend(
+            waiting("max-group-share")
+                .filter(|it| it.group.as_ref() == Some(group))
+                .map(|it| it.person.as_str()),
+        );
+        let before: BTreeSet<&str> = past("max-group-share")
+            .filter(|d| d.action == "remove_member" && d.cause != Cause::Request)
+            .filter(|d| d.group.as_deref() == Some(group.as_str()))
+            .map(|d| d.person.as_str())
+            .filter(|person| !now.contains(person))
+            .collect();
+        let (planned, before) = (count(now.iter()), count(before.iter()));
         let size = context.group_sizes.get(group).copied().unwrap_or(0) + before;
         let limit = share_of(limits.max_group_share, size);
         if size >= 10 && planned + before > limit {

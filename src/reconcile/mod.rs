@@ -11,4 +11,5 @@ pub mod fulfil;
 pub mod guard;
 pub mod pace;
 pub mod plan;
+pub mod retry;
 pub mod schema;

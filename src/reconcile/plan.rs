@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::diff::{Actual, Disposition, Drift, Remedy};
-use crate::model::{Account, Action, Cause, Change, FactKey, GroupId, Origin, Person, Step};
+use crate::model::{Account, Action, Cause, Change, FactKey, Origin, Person, Step};
 use crate::policy::Policy;
 use crate::policy::desire::Desired;
 use crate::policy::lifecycle::Wish;
@@ -282,15 +282,4 @@ fn updates(drifts: &[Drift], make: &impl Fn(&Drift, Step) -> Planned) -> Vec<Pla
 /// An account in a status that takes no memberships and no profile.
 pub fn is_dormant(account: Option<&Account>) -> bool {
     account.is_none_or(|account| account.status == crate::model::AccountStatus::Deprovisioned)
-}
-
-/// Groups that a set of actions removes people from, with how many.
-pub fn removals<'a>(actions: impl Iterator<Item = &'a Planned>) -> BTreeMap<&'a GroupId, u32> {
-    let mut counts = BTreeMap::new();
-    for planned in actions {
-        if let Step::RemoveMember { group } = &planned.action.step {
-            *counts.entry(group).or_default() += 1;
-        }
-    }
-    counts
 }

@@ -88,6 +88,11 @@ impl Connection {
         self.pacer().budget(Utc::now().timestamp())
     }
 
+    /// Goes on counting calls where another connection to the same instance was.
+    pub fn go_on_counting(&self, from: &Budget, at: Instant) {
+        self.pacer().go_on(from, at.timestamp());
+    }
+
     /// Calls sent since the start.
     pub fn calls(&self) -> u64 {
         self.shared.http.calls()

@@ -63,6 +63,12 @@ impl Pacer {
         Self { share, limit, learned_in, hour, used, last_call, denied_until }
     }
 
+    /// Goes on counting where somebody else was at a moment.
+    pub fn go_on(&mut self, from: &Budget, at: i64) {
+        (self.hour, self.used) = (at / HOUR, from.used);
+        (self.limit, self.learned_in) = (from.limit, at / HOUR);
+    }
+
     /// How long to wait before the next call.
     ///
     /// The first half of our share is free, so that a burst is answered at once. The second half
@@ -166,6 +172,15 @@ mod tests {
     #[test]
     fn without_a_rule_nothing_waits() {
         assert_eq!(pacer_with("unlimited", 10_000, NINE).wait(NINE), Duration::ZERO);
+    }
+
+    #[test]
+    fn whoever_starts_again_within_the_hour_goes_on_counting() {
+        let before = pacer_with("100", 50, NINE).budget(NINE);
+        let mut pacer = Pacer::new(0.5);
+        pacer.go_on(&before, NINE);
+        assert_eq!(pacer.wait(NINE + 10), Duration::from_secs(3590), "our share is used up");
+        assert_eq!(pacer.wait(NINE + HOUR), Duration::ZERO, "a new hour");
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::StoreError;
+use super::file::folder_of;
+use super::{StoreError, file_error};
 
 /// What a copy holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +32,15 @@ pub(super) fn copy(source: &Connection, to: &Path) -> Result<Copied, StoreError>
     let part = PathBuf::from(part);
     let copied = fill(source, &part).and_then(|copied| {
         // A link, unlike a rename, does not replace what somebody put there meanwhile.
-        std::fs::hard_link(&part, to).map_err(failed)?;
-        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))
-            .and_then(|it| it.sync_all())
-            .map_err(failed)?;
+        if let Err(error) = std::fs::hard_link(&part, to) {
+            if error.kind() == std::io::ErrorKind::AlreadyExists {
+                return Err(failed(error));
+            }
+            // A file system without links: the name is taken first.
+            OpenOptions::new().write(true).create_new(true).open(to).map_err(failed)?;
+            std::fs::rename(&part, to).map_err(failed)?;
+        }
+        File::open(folder_of(to)).and_then(|it| it.sync_all()).map_err(failed)?;
         Ok(copied)
     });
     let _ = std::fs::remove_file(&part);
@@ -69,8 +74,4 @@ fn fill(source: &Connection, part: &Path) -> Result<Copied, StoreError> {
         head: head.unwrap_or_default(),
         bytes: file.metadata().map_err(failed)?.len(),
     })
-}
-
-fn file_error(path: &Path, error: &std::io::Error) -> StoreError {
-    StoreError::File { path: path.to_owned(), reason: error.to_string() }
 }

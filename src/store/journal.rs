@@ -3,11 +3,16 @@
 //! Each row carries the SHA-256 of the row before it and its own canonical form, so that a row
 //! that was changed, removed or put in between shows.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
+use super::accounts::group_id;
 use super::{Store, StoreError, json, moment, stamp};
-use crate::model::{Action, Cause, Done, Instant, Origin, Outcome, RequestNumber, Step, SysId};
+use crate::model::{
+    Action, Cause, Done, GroupId, Instant, Origin, Outcome, RequestNumber, Step, SysId,
+};
 
 /// What an action carries on the wire and in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +51,24 @@ pub struct Applied {
     pub okta_id: Option<String>,
     /// `X-Okta-Request-Id` of the answer.
     pub okta_request_id: Option<String>,
+}
+
+/// Something that was sent and of which nobody knows what became.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unanswered {
+    /// The action's id in the journal.
+    pub action_id: i64,
+    /// When it was sent.
+    pub at: Instant,
+    /// The contract's name of the action.
+    pub action: String,
+    /// Which group, where it was about one.
+    pub group: Option<GroupId>,
+    /// Where it came from.
+    pub origin: Origin,
+    /// What was to become of it: of an account that was to be made, its `profile`; of an update,
+    /// per attribute `from` and `to`.
+    pub detail: serde_json::Value,
 }
 
 struct Row<'a> {
@@ -115,6 +138,109 @@ impl Store {
         Ok(())
     }
 
+    /// What was sent about a person, has no answer that says what became of it, and was not
+    /// followed by another word about the same thing.
+    pub fn unanswered(&self, person: &SysId) -> Result<Vec<Unanswered>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT action_id, at, action, group_id, request, parent, detail,
+                 NOT EXISTS (SELECT 1 FROM journal o WHERE o.action_id = i.action_id
+                     AND o.outcome <> 'unknown')
+             FROM journal i WHERE person = ? AND entry = 'intent' ORDER BY id DESC",
+        )?;
+        let mut rows = statement.query([person.as_str()])?;
+        let mut newer = BTreeSet::new();
+        let mut unanswered = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (action, group): (String, Option<String>) = (row.get(2)?, row.get(3)?);
+            let subject = match action.as_str() {
+                "add_member" | "remove_member" => "membership",
+                "update" => "profile",
+                "clear_sessions" => "sessions",
+                _ => "status",
+            };
+            if !newer.insert((subject, group.clone())) || !row.get::<_, bool>(7)? {
+                continue;
+            }
+            unanswered.push(Unanswered {
+                action_id: row.get(0)?,
+                at: moment(&row.get::<_, String>(1)?)?,
+                action,
+                group: group.as_deref().map(group_id).transpose()?,
+                origin: super::decisions::origin(known_origin(row.get(4)?), row.get(5)?)?,
+                detail: super::from_json(&row.get::<_, String>(6)?)?,
+            });
+        }
+        Ok(unanswered)
+    }
+
+    /// Writes that something whose answer was lost was seen to have taken effect.
+    pub fn confirm(&self, action_id: i64, now: Instant) -> Result<(), StoreError> {
+        let sql = "SELECT cycle, person, okta_id, action, group_id, request, parent, cause, leaver,
+                       released, keys FROM journal WHERE action_id = ? AND entry = 'intent'";
+        self.atomically(|| {
+            let mut statement = self.conn.prepare_cached(sql)?;
+            let mut rows = statement.query([action_id])?;
+            let Some(row) = rows.next()? else { return Ok(()) };
+            let text = |place: usize| row.get::<_, String>(place);
+            let maybe = |place: usize| row.get::<_, Option<String>>(place);
+            let (person, action, cause) = (text(1)?, text(3)?, text(7)?);
+            let (okta_id, group, parent) = (maybe(2)?, maybe(4)?, maybe(6)?);
+            self.append(&Row {
+                at: stamp(now),
+                entry: "outcome",
+                action_id,
+                cycle: row.get(0)?,
+                person: &person,
+                okta_id: okta_id.as_deref(),
+                action: &action,
+                group: group.as_deref(),
+                request: text(5)?,
+                parent: parent.as_deref(),
+                cause: &cause,
+                leaver: row.get(8)?,
+                released: row.get(9)?,
+                keys: text(10)?,
+                detail: "{}".to_owned(),
+                outcome: Some("confirmed"),
+                okta_request_id: None,
+                error: None,
+            })
+        })
+    }
+
+    /// How often in a row something ended without a good answer before a certain action, and what
+    /// was said of it last.
+    pub fn failures_before(
+        &self,
+        action: &Action,
+        action_id: i64,
+    ) -> Result<(u32, Option<String>), StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT outcome, error FROM journal
+             WHERE person = ? AND entry = 'outcome' AND action = ? AND group_id IS ?
+                 AND request = ? AND action_id < ? ORDER BY id DESC",
+        )?;
+        let Action { person, step, origin, .. } = action;
+        let mut rows = statement.query(params![
+            person.as_str(),
+            step.name(),
+            step.group().map(GroupId::as_str),
+            thread_word(origin),
+            action_id
+        ])?;
+        let (mut times, mut last) = (0, None);
+        while let Some(row) = rows.next()? {
+            if !matches!(row.get::<_, String>(0)?.as_str(), "failed" | "unknown") {
+                break;
+            }
+            times += 1;
+            if times == 1 {
+                last = row.get(1)?;
+            }
+        }
+        Ok((times, last))
+    }
+
     /// The hash of the newest row; empty before the first.
     pub fn journal_head(&self) -> Result<String, StoreError> {
         let sql = "SELECT hash FROM journal ORDER BY id DESC LIMIT 1";
@@ -124,10 +250,13 @@ impl Store {
     /// What was done, or may have been done, since a moment.
     pub fn done_since(&self, since: Instant) -> Result<Vec<Done>, StoreError> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT i.at, i.person, i.action, i.group_id, i.cause, i.leaver, i.released, i.keys
-             FROM journal i LEFT JOIN journal o ON o.action_id = i.action_id AND o.entry = 'outcome'
+            "SELECT i.at, i.person, i.action, i.group_id, i.cause, i.leaver, i.released, i.keys,
+                 EXISTS (SELECT 1 FROM journal o WHERE o.action_id = i.action_id
+                     AND o.outcome IN ('applied', 'confirmed'))
+             FROM journal i
              WHERE i.entry = 'intent' AND i.at >= ?
-                 AND (o.outcome IS NULL OR o.outcome NOT IN ('failed', 'already_so'))
+                 AND NOT EXISTS (SELECT 1 FROM journal o WHERE o.action_id = i.action_id
+                     AND o.outcome IN ('failed', 'already_so'))
              ORDER BY i.id",
         )?;
         let mut rows = statement.query([stamp(since)])?;
@@ -143,6 +272,7 @@ impl Store {
                 leaver: row.get(5)?,
                 released: row.get(6)?,
                 keys: super::from_json(&keys)?,
+                seen: row.get(8)?,
             });
         }
         Ok(done)
@@ -153,7 +283,7 @@ impl Store {
     pub fn status_actions(&self, person: &SysId) -> Result<Vec<(String, String)>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT action, request FROM journal
-             WHERE person = ? AND entry = 'outcome' AND outcome IN ('applied', 'already_so')
+             WHERE person = ? AND outcome IN ('applied', 'already_so', 'confirmed')
                  AND action IN ('create', 'activate', 'suspend', 'unsuspend', 'deactivate', 'clear_sessions')
              ORDER BY id",
         )?;
@@ -165,7 +295,7 @@ impl Store {
     pub fn applied_for(&self, request: &RequestNumber) -> Result<Vec<Applied>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT action_id, action, group_id, okta_id, okta_request_id FROM journal
-             WHERE request = ? AND entry = 'outcome' AND outcome IN ('applied', 'already_so') ORDER BY id",
+             WHERE request = ? AND outcome IN ('applied', 'already_so', 'confirmed') ORDER BY id",
         )?;
         let rows = statement.query_map([request.as_str()], |row| {
             Ok(Applied {
@@ -178,6 +308,11 @@ impl Store {
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+}
+
+/// The origin that a word in the journal stands for, in the words of the other tables.
+fn known_origin(word: String) -> Option<String> {
+    (word != thread_word(&Origin::None)).then_some(word)
 }
 
 /// The word that stands for an origin where a request number would.
@@ -213,7 +348,7 @@ fn row_of<'a>(
         person: person.as_str(),
         okta_id: account.as_ref().map(crate::model::AccountId::as_str),
         action: step.name(),
-        group: step.group().map(crate::model::GroupId::as_str),
+        group: step.group().map(GroupId::as_str),
         request: thread_word(origin),
         parent: origin.request().and_then(|r| r.parent.as_ref()).map(RequestNumber::as_str),
         cause: cause.as_str(),
@@ -232,7 +367,7 @@ pub(super) fn detail(step: &Step) -> String {
     let value = match step {
         Step::Create { profile, groups, activate } => serde_json::json!({
             "profile": profile,
-            "groups": groups.iter().map(crate::model::GroupId::as_str).collect::<Vec<_>>(),
+            "groups": groups.iter().map(GroupId::as_str).collect::<Vec<_>>(),
             "activate": activate,
         }),
         Step::Update { changes } => changes

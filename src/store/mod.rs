@@ -8,6 +8,7 @@ mod accounts;
 mod copy;
 mod cycles;
 mod decisions;
+mod file;
 mod holds;
 mod journal;
 mod people;
@@ -18,13 +19,12 @@ pub use copy::Copied;
 pub use cycles::{CycleRow, EndedCycle, LastCycle};
 pub use decisions::{FactRow, Link};
 pub use holds::{Hold, NewHold, Said, Which, Word};
-pub use journal::{Applied, Entry, Thread};
-pub use requests::StoredRequest;
+pub use journal::{Applied, Entry, Thread, Unanswered};
+pub use requests::{KeptRequests, StoredRequest};
 pub use vitals::{Late, SideState, Use};
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -180,13 +180,10 @@ impl Store {
         let existed = path.metadata().is_ok_and(|file| file.len() > 0);
         if !existed {
             // SQLite gives the files beside it the same owner and rights.
-            let file = OpenOptions::new().append(true).create(true).open(path);
-            file.and_then(|file| hand_over(path, &file)).map_err(|error| StoreError::File {
-                path: path.to_owned(),
-                reason: error.to_string(),
-            })?;
+            file::open(path).map_err(|error| file_error(path, &error))?;
         }
-        let mut conn = Connection::open(path).map_err(|error| unusable(path, &error))?;
+        let mut conn =
+            file::connect(path, OpenFlags::default()).map_err(|error| unusable(path, &error))?;
         prepare(&conn).map_err(|error| unusable(path, &error))?;
         let before = version(&conn).map_err(|error| error.located(path))?;
         check_version(path, before)?;
@@ -243,7 +240,7 @@ impl Store {
 
     /// Who may write now, where somebody does.
     pub fn holder(path: &Path) -> Option<String> {
-        let mut file = File::open(lock_name(path)).ok()?;
+        let mut file = file::open_to_read(&lock_name(path)).ok()?;
         match file.try_lock_shared() {
             Err(TryLockError::WouldBlock) => Some(read_holder(&mut file)),
             // Given back at once, with the file.
@@ -254,9 +251,8 @@ impl Store {
     /// Opens a store that is there for one small change beside whoever may be at work with it.
     /// Neither makes nor migrates one.
     pub fn beside(path: &Path, orgs: &Orgs) -> Result<Self, StoreError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn =
-            Connection::open_with_flags(path, flags).map_err(|error| unusable(path, &error))?;
+        let conn = file::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+            .map_err(|error| unusable(path, &error))?;
         prepare(&conn).map_err(|error| unusable(path, &error))?;
         // A complete read of a large organization is decided in one transaction.
         conn.busy_timeout(std::time::Duration::from_mins(1))?;
@@ -313,10 +309,8 @@ impl Store {
 }
 
 fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, read_only)
-        .or_else(|_| Connection::open_with_flags(path, flags))
+    let conn = file::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .or_else(|_| file::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE))
         .map_err(|error| unusable(path, &error))?;
     conn.busy_timeout(std::time::Duration::from_secs(5))?;
     Ok(conn)
@@ -353,20 +347,16 @@ fn copy_aside(conn: &Connection, path: &Path, version: usize) -> Result<(), Stor
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".v{version}"));
     let name = PathBuf::from(name);
-    conn.backup("main", &name, None).map_err(|error| unusable(&name, &error))?;
-    File::open(&name)
-        .and_then(|file| hand_over(&name, &file))
-        .map_err(|error| StoreError::File { path: name.clone(), reason: error.to_string() })
+    file::open(&name).map_err(|error| file_error(&name, &error))?;
+    let copied = file::connect(&name, OpenFlags::default()).and_then(|mut copy| {
+        let backup = rusqlite::backup::Backup::new(conn, &mut copy)?;
+        backup.run_to_completion(i32::MAX, std::time::Duration::from_millis(20), None)
+    });
+    copied.map_err(|error| unusable(&name, &error))
 }
 
-/// What root makes in a service's folder belongs to the service, or it could not open it.
-fn hand_over(path: &Path, file: &File) -> std::io::Result<()> {
-    if uzers::get_effective_uid() != 0 {
-        return Ok(());
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let owner = folder.unwrap_or(Path::new(".")).metadata()?;
-    std::os::unix::fs::fchown(file, Some(owner.uid()), Some(owner.gid()))
+fn file_error(path: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::File { path: path.to_owned(), reason: error.to_string() }
 }
 
 fn unusable(path: &Path, error: &rusqlite::Error) -> StoreError {
@@ -382,16 +372,8 @@ fn lock_name(path: &Path) -> PathBuf {
 /// Takes the lock beside the store, or says who has it. The lock goes with the process.
 fn lock(path: &Path, holder: &str) -> Result<File, StoreError> {
     let name = lock_name(path);
-    let failed =
-        |error: std::io::Error| StoreError::File { path: name.clone(), reason: error.to_string() };
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&name)
-        .map_err(failed)?;
-    hand_over(&name, &file).map_err(failed)?;
+    let failed = |error: std::io::Error| file_error(&name, &error);
+    let mut file = file::open(&name).map_err(failed)?;
     let mut tries = LOCK_TRIES;
     loop {
         match file.try_lock() {

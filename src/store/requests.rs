@@ -33,33 +33,55 @@ pub struct StoredRequest {
     pub effected: bool,
 }
 
+/// What became of a page of requests.
+#[derive(Debug, Default)]
+pub struct KeptRequests {
+    /// Those that are new or changed.
+    pub changed: Vec<SysId>,
+    /// Those that were not kept, because another request has their number.
+    pub doubles: Vec<(SysId, RequestNumber)>,
+}
+
 /// The request took effect: its facts were seen, or something was applied for it.
 const EFFECTED: &str = "(effected OR EXISTS (SELECT 1 FROM journal j WHERE j.request = number
-    AND j.entry = 'outcome' AND j.outcome IN ('applied', 'already_so')))";
+    AND j.outcome IN ('applied', 'already_so', 'confirmed')))";
 
 const COLUMNS: &str = "sys_id, number, parent, item, item_name, state, approval, order_approval, \
     requested_for, opened_at, created_at, variables, fields, updated_on, mod_count, \
     wording, problems, history, vanished, finished, first_seen";
 
 impl Store {
-    /// Keeps a page of requests, and says which of them are new or changed.
+    /// Keeps a page of requests.
+    ///
+    /// The journal tells requests apart by their numbers, and ServiceNow does not promise that no
+    /// two rows have the same one: a row with the number of another is not kept.
     pub fn keep_requests(
         &self,
         requests: &[Request],
         cycle: i64,
         now: Instant,
-    ) -> Result<Vec<SysId>, StoreError> {
+    ) -> Result<KeptRequests, StoreError> {
         self.atomically(|| {
-            let mut changed = Vec::new();
+            let mut kept = KeptRequests::default();
             for request in requests {
+                if self.is_number_of_another(request)? {
+                    kept.doubles.push((request.sys_id.clone(), request.reference.number.clone()));
+                    continue;
+                }
                 let before = self.request(&request.sys_id)?;
                 if before.as_ref().is_none_or(|before| before.request != *request) {
-                    changed.push(request.sys_id.clone());
+                    kept.changed.push(request.sys_id.clone());
                 }
                 self.keep_request(request, cycle, now)?;
             }
-            Ok(changed)
+            Ok(kept)
         })
+    }
+
+    fn is_number_of_another(&self, request: &Request) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM requests WHERE number = ? AND sys_id <> ?)";
+        let both = [request.reference.number.as_str(), request.sys_id.as_str()];
+        Ok(self.conn.prepare_cached(sql)?.query_row(both, |row| row.get(0))?)
     }
 
     fn keep_request(&self, request: &Request, cycle: i64, now: Instant) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 //! How it goes: the two sides, their rate limits, and how fast joins and leaves are done.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Params, params};
 
 use super::people::sys_id;
 use super::{Store, StoreError, moment, stamp};
@@ -32,7 +32,7 @@ pub struct Use {
     pub at: Instant,
 }
 
-/// A join or leave that is in force and not done.
+/// A join or leave that is in force, or will be, and not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Late {
     /// The request.
@@ -46,6 +46,13 @@ pub struct Late {
     /// How much was said about it: 0 nothing, 1 that it will be late, 2 that it is.
     pub said: u8,
 }
+
+/// The columns of a [`Late`].
+const LATE: &str = "t.request, t.person, t.operation, t.in_force, t.said";
+
+/// The request `r` is in force or will be, and not done.
+const WANTED: &str =
+    "r.finished = 0 AND r.state = 'open' AND r.standing = 'approved' AND r.vanished = 0";
 
 impl Store {
     /// Keeps how one side is.
@@ -177,15 +184,24 @@ impl Store {
         Ok(())
     }
 
-    /// Joins and leaves that are in force, wanted still, and not done.
+    /// Joins and leaves that are wanted still, and not done.
     pub fn late(&self) -> Result<Vec<Late>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT t.request, t.person, t.operation, t.in_force, t.said FROM targets t
-             JOIN requests r ON r.sys_id = t.request
-             WHERE t.done IS NULL AND r.finished = 0 AND r.state = 'open'
-                 AND r.standing = 'approved' AND r.vanished = 0 ORDER BY t.in_force",
-        )?;
-        let mut rows = statement.query([])?;
+        let sql = format!(
+            "SELECT {LATE} FROM targets t JOIN requests r ON r.sys_id = t.request
+             WHERE t.done IS NULL AND {WANTED} ORDER BY t.in_force"
+        );
+        self.late_where(&sql, [])
+    }
+
+    /// What is measured of one request, and not done.
+    pub fn measured_of(&self, request: &SysId) -> Result<Vec<Late>, StoreError> {
+        let sql = format!("SELECT {LATE} FROM targets t WHERE done IS NULL AND request = ?");
+        self.late_where(&sql, [request.as_str()])
+    }
+
+    fn late_where(&self, sql: &str, values: impl Params) -> Result<Vec<Late>, StoreError> {
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let mut rows = statement.query(values)?;
         let mut late = Vec::new();
         while let Some(row) = rows.next()? {
             let word: String = row.get(2)?;
@@ -210,17 +226,20 @@ impl Store {
         Ok(())
     }
 
-    /// What was measured of joins or leaves that came into force since a moment: when each was in
-    /// force and when it was done, if it is.
+    /// What was measured of joins or leaves that came into force since a moment and are done, or
+    /// wanted still: when each was in force and when it was done, if it is.
     pub fn measured(
         &self,
         operation: Operation,
         since: Instant,
     ) -> Result<Vec<(Instant, Option<Instant>)>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT in_force, done FROM targets WHERE operation = ? AND in_force >= ?
-             ORDER BY in_force",
-        )?;
+        let sql = format!(
+            "SELECT in_force, done FROM targets t WHERE operation = ? AND in_force >= ?
+                 AND (done IS NOT NULL OR EXISTS
+                     (SELECT 1 FROM requests r WHERE r.sys_id = t.request AND {WANTED}))
+             ORDER BY in_force"
+        );
+        let mut statement = self.conn.prepare_cached(&sql)?;
         let mut rows = statement.query(params![operation.as_str(), stamp(since)])?;
         let mut measured = Vec::new();
         while let Some(row) = rows.next()? {
@@ -230,9 +249,14 @@ impl Store {
         Ok(measured)
     }
 
-    /// Forgets what came into force before a moment.
+    /// Forgets what came into force before a moment, but for what is not over: it would be measured
+    /// again, and be news again.
     pub fn forget_measures(&self, before: Instant) -> Result<(), StoreError> {
-        self.conn.execute("DELETE FROM targets WHERE in_force < ?", [stamp(before)])?;
+        let sql = format!(
+            "DELETE FROM targets WHERE in_force < ? AND NOT EXISTS
+                 (SELECT 1 FROM requests r WHERE r.sys_id = request AND {WANTED})"
+        );
+        self.conn.prepare_cached(&sql)?.execute([stamp(before)])?;
         Ok(())
     }
 
@@ -244,7 +268,7 @@ impl Store {
         since: Instant,
     ) -> Result<Option<Instant>, StoreError> {
         let sql = "SELECT max(at) FROM journal WHERE person = ? AND request = ? AND at >= ?
-                       AND entry = 'outcome' AND outcome IN ('applied', 'already_so')
+                       AND outcome IN ('applied', 'already_so', 'confirmed')
                        AND action <> 'remove_member'";
         let at: Option<String> = self
             .conn
@@ -266,9 +290,8 @@ impl Store {
 
     /// How many requests are approved, in force, and not done.
     pub fn pending(&self, now: Instant) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM requests WHERE finished = 0 AND state = 'open'
-                       AND standing = 'approved' AND vanished = 0 AND effective <= ?";
-        let count: i64 = self.conn.query_row(sql, [stamp(now)], |row| row.get(0))?;
+        let sql = format!("SELECT count(*) FROM requests r WHERE {WANTED} AND effective <= ?");
+        let count: i64 = self.conn.query_row(&sql, [stamp(now)], |row| row.get(0))?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 }

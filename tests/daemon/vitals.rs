@@ -137,7 +137,7 @@ fn status_names_the_side_that_is_down() {
     assert_eq!(report["sides"]["servicenow"]["ok"], true);
     assert!(report["sides"]["okta"]["error"].as_str().unwrap().contains("Okta"));
     let said = text(&desk.run(&["status"]).stdout);
-    assert!(said.contains("! Okta is down since "), "{said}");
+    assert!(said.contains("! Okta has not worked since "), "{said}");
     assert_eq!(daemon.stop().0.code(), Some(0));
 }
 
@@ -239,7 +239,11 @@ fn metrics_and_health_are_told_over_http() {
     assert_eq!(full, Some(1.0), "{metrics}");
     assert_eq!(sample(&metrics, "goldthread_side_up{side=\"okta\"}"), Some(1.0));
     assert_eq!(sample(&metrics, "goldthread_held_actions"), Some(0.0));
-    assert!(sample(&metrics, "goldthread_api_calls_total{side=\"okta\"}").unwrap() > 0.0);
+    assert!(
+        sample(&metrics, "goldthread_api_calls_total{side=\"okta\",bucket=\"/api/v1/users\"}")
+            .unwrap()
+            > 0.0
+    );
     assert!(sample(&metrics, "goldthread_lag_seconds").is_some(), "{metrics}");
     let person = &desk.stage.company.people()[0];
     assert!(!metrics.contains(&person.email) && !metrics.contains("RITM"), "nobody's name");

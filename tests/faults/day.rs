@@ -1,7 +1,8 @@
 //! One day's work at a small company: a join, a grant, a leave and a change by hand are pending.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use goldthread::config::{self, Environment};
@@ -13,9 +14,43 @@ use goldthread::sim::okta::{Account, Status};
 use goldthread::sim::servicenow::Ordered;
 
 use super::bed::Bed;
+use super::journal::belied;
+use super::picture::journal;
 
 /// Long enough for the slowest machine, and short enough to be waited for in a test.
 pub const LONGEST_CALL: Duration = Duration::from_millis(1500);
+
+/// Waiting takes no processor, and some faults make the program wait.
+const WORKERS: usize = 6;
+
+/// Tries each case, several at a time, and tells of all that went wrong.
+pub fn each<T: Sync>(
+    cases: &[T],
+    title: impl Fn(&T) -> String + Sync,
+    problems_of: impl Fn(&T) -> Vec<String> + Sync,
+) {
+    let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let problems = problems_of(case);
+                    if !problems.is_empty() {
+                        let text = format!("{}\n    {}", title(case), problems.join("\n    "));
+                        failures.lock().unwrap().push(text);
+                    }
+                }
+            });
+        }
+    });
+    #[expect(clippy::print_stdout, reason = "how much was tried")]
+    {
+        println!("{} cases", cases.len());
+    }
+    let failures = failures.into_inner().unwrap();
+    let (failed, all) = (failures.len(), cases.len());
+    assert!(failures.is_empty(), "{failed} of {all} cases failed:\n{}", failures.join("\n"));
+}
 
 /// How somebody's account is to be.
 pub struct Wish {
@@ -40,6 +75,14 @@ pub struct Day {
     /// Okta or ServiceNow refused something for good: it is said on the request, and tried again
     /// by a complete read.
     pub refused: bool,
+    /// Somebody else said yes in the place of Okta, and the journal may believe it.
+    pub feigned: bool,
+    /// The program was killed in the middle of something.
+    pub killed: bool,
+    /// The program is started again after the fault, which it would wait for.
+    pub waits: bool,
+    /// The newest action of the morning.
+    since: i64,
     /// Every account as it was in the morning.
     morning: BTreeMap<String, Account>,
     mails: usize,
@@ -60,11 +103,18 @@ impl Day {
         bed.stage.okta.switch(|it| it.index_lag = Duration::from_secs(3));
         let (edited, joiner) = (bed.newcomer(0), bed.newcomer(1));
         let (granted, leaver) = (bed.employee(2), bed.employee(3));
+        people_the_rest(&bed);
         bed.join(&edited, &["app-jira"]);
         let begun = Program::start(&bed).sync(&bed, &Scope::Full).expect("nothing is wrong yet");
         assert_eq!(begun.summary.applied, 1, "{begun:?}");
 
         let okta = &bed.stage.okta;
+        for account in okta.accounts() {
+            // Nothing of it comes from a record.
+            let title = format!("Keeper of {}", account.text("lastName"));
+            let by_hand = serde_json::json!({"title": title, "costCenter": "0815"});
+            okta.set_profile(&account.id, &by_hand);
+        }
         let morning = okta.accounts().into_iter().map(|it| (it.id.clone(), it)).collect();
         let mails = okta.mails().len();
         let notes = bed.stage.servicenow.count("sys_journal_field");
@@ -79,7 +129,8 @@ impl Day {
         okta.remove_member(&bed.okta_group("app-jira"), &account.id);
         bed.forget_calls();
         let program = Some(Program::start(&bed));
-        let (more, by_task, refused) = (Vec::new(), false, false);
+        let (entries, _) = journal(&bed);
+        let since = entries.iter().map(|entry| entry.action_id).max().unwrap_or(0);
         Self {
             bed,
             joiner,
@@ -87,9 +138,13 @@ impl Day {
             leaver,
             edited,
             requests,
-            more,
-            by_task,
-            refused,
+            more: Vec::new(),
+            by_task: false,
+            refused: false,
+            feigned: false,
+            killed: false,
+            waits: false,
+            since,
             morning,
             mails,
             notes,
@@ -145,6 +200,10 @@ impl Day {
         }
         problems.extend(self.wrong().into_iter().map(|it| format!("after the fault, {it}")));
         self.clear_faults();
+        if self.waits {
+            self.stop();
+            self.start();
+        }
         problems.extend(self.make_up());
         if !problems.is_empty() {
             problems.push(format!("(the cycle ended with {:.3000})", format!("{outcome:?}")));
@@ -167,6 +226,7 @@ impl Day {
         }
         let left = [self.undone(), self.unrepaired(), self.wrong()].concat();
         problems.extend(left.into_iter().map(|it| format!("in the end, {it}")));
+        problems.extend(self.belied());
         self.bed.forget_calls();
         for scope in [Scope::Changes, Scope::Full] {
             match self.sync(&scope) {
@@ -181,6 +241,22 @@ impl Day {
         let wrote = self.bed.writes().into_iter();
         problems.extend(wrote.map(|it| format!("an idle cycle wrote: {it}")));
         problems
+    }
+
+    /// Where the journal is broken, or contradicts what was sent to Okta today.
+    fn belied(&self) -> Vec<String> {
+        let (entries, mut wrong) = journal(&self.bed);
+        let killed = usize::from(self.killed);
+        wrong.extend(belied(&entries, &self.bed.stage.okta.writes(), self.since, killed));
+        if self.feigned {
+            wrong.retain(|it| !it.contains("is not Some(\"applied\")"));
+        }
+        wrong
+    }
+
+    /// Somebody who left, and is hired again today.
+    pub fn who_came_back(&self) -> Option<&Person> {
+        self.more.iter().find(|wish| wish.what.starts_with("who came back")).map(|wish| &wish.who)
     }
 
     /// The faults on the way to Okta, or to ServiceNow.
@@ -274,6 +350,19 @@ impl Day {
         left
     }
 
+    /// Whether something is to be done to this account.
+    fn concerns(&self, login: &str) -> bool {
+        [&self.granted, &self.leaver, &self.edited]
+            .into_iter()
+            .chain(self.more.iter().map(|wish| &wish.who))
+            .any(|person| person.email == login)
+    }
+
+    /// Whether its status may become another one.
+    fn may_be_lifted_or_disabled(&self, login: &str) -> bool {
+        self.leaver.email == login || self.more.iter().any(|wish| wish.who.email == login)
+    }
+
     /// What was written that nobody asked for. This holds at every moment.
     pub fn wrong(&self) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -284,12 +373,14 @@ impl Day {
             match self.morning.get(&account.id) {
                 None => made.push(login.to_owned()),
                 Some(before) => {
-                    let concerned = [&self.granted, &self.leaver, &self.edited]
-                        .into_iter()
-                        .chain(self.more.iter().map(|wish| &wish.who))
-                        .any(|person| person.email == login);
-                    if !concerned && before != account {
+                    if !self.concerns(login) && before != account {
                         wrong.push(format!("{login} was touched: {before:?} → {account:?}"));
+                    }
+                    if unmapped(before) != unmapped(account) {
+                        wrong.push(format!("an attribute of {login} that is nobody's was written"));
+                    }
+                    if !self.may_be_lifted_or_disabled(login) && before.status != account.status {
+                        wrong.push(format!("{login} is {}", account.status.as_str()));
                     }
                 }
             }
@@ -325,6 +416,32 @@ impl Day {
         }
         wrong
     }
+}
+
+/// The attributes that come from records; the rest is nobody's business here.
+const MAPPED: [&str; 7] =
+    ["login", "email", "firstName", "lastName", "employeeNumber", "department", "manager"];
+
+/// What an account has beside that.
+fn unmapped(account: &Account) -> BTreeMap<&String, &serde_json::Value> {
+    account.profile.iter().filter(|(name, _)| !MAPPED.contains(&name.as_str())).collect()
+}
+
+/// Bystanders: somebody without a record, suspended, deactivated and staged accounts, and somebody in
+/// a group that nobody manages.
+fn people_the_rest(bed: &Bed) {
+    let okta = &bed.stage.okta;
+    let guest = bed.handmade("C-1", "contractor@example.com", Status::Active);
+    okta.seed_member(&bed.okta_group("app-jira"), &guest);
+    bed.handmade("C-2", "earlier@example.com", Status::Deprovisioned);
+    bed.handmade("C-3", "later@example.com", Status::Staged);
+    let payroll = okta.add_group("Payroll", "OKTA_GROUP");
+    for place in [5, 6] {
+        let account = bed.account(&bed.employee(place)).expect("an account");
+        okta.seed_member(&payroll, &account.id);
+    }
+    let suspended = bed.account(&bed.employee(6)).expect("an account");
+    okta.set_status(&suspended.id, Status::Suspended);
 }
 
 /// The program, just started, as one that does not wait long.

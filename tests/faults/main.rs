@@ -10,6 +10,12 @@ mod bed;
 mod busy;
 mod day;
 mod field;
+// The worlds use the rest of it.
+#[allow(dead_code)]
+#[path = "../worlds/journal.rs"]
+mod journal;
 mod lists;
 mod matrix;
+mod picture;
 mod store;
+mod writes;

@@ -2,9 +2,10 @@
 //!
 //! Every story is told alike: *make the two sides agree, change one thing, look.*
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Once};
 
 use goldthread::config::{self, Config, Environment};
 use goldthread::engine::{
@@ -39,6 +40,7 @@ impl Bed {
 
     /// The clocks of Okta and of the program are so many seconds ahead of ServiceNow's.
     pub fn with_clocks(people: usize, seed: u64, okta_ahead: i64, ours_ahead: i64) -> Self {
+        listen();
         let clock = Clock::frozen("2026-03-02T09:00:00Z".parse().unwrap());
         let ahead = |seconds| clock.ahead(chrono::TimeDelta::seconds(seconds));
         let (okta, ours) = (ahead(okta_ahead), ahead(ours_ahead));
@@ -123,8 +125,16 @@ impl Bed {
 
     /// Its next cycle.
     pub fn cycle_of(&self, engine: &mut Engine, hands: &engine::Hands) -> CycleReport {
+        self.try_cycle_of(engine, hands).unwrap()
+    }
+
+    pub fn try_cycle_of(
+        &self,
+        engine: &mut Engine,
+        hands: &engine::Hands,
+    ) -> Result<CycleReport, EngineError> {
         self.pass("1s");
-        run(engine.cycle(hands, &Scope::Changes)).unwrap()
+        run(engine.cycle(hands, &Scope::Changes))
     }
 
     pub fn sync(&self) -> CycleReport {
@@ -502,24 +512,36 @@ fn in_memory() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-/// What is logged meanwhile, a line for each event.
-pub fn logged<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-    impl Write for Lines {
+thread_local! {
+    /// What this thread logs, while somebody wants to know.
+    static LOGGED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+/// One listener for all threads, from before anything is logged: whether an event is wanted at all
+/// is remembered for the whole process, so that listeners which come and go miss some.
+fn listen() {
+    struct Here;
+    impl Write for Here {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
+            LOGGED.with_borrow_mut(|logged| logged.iter_mut().for_each(|it| it.extend(bytes)));
+            Ok(bytes.len())
         }
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
     }
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let result = tracing::subscriber::with_default(subscriber, work);
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    static LISTENING: Once = Once::new();
+    LISTENING.call_once(|| {
+        let here = tracing_subscriber::fmt().with_ansi(false).with_writer(|| Here).finish();
+        tracing::subscriber::set_global_default(here).unwrap();
+    });
+}
+
+/// What is logged meanwhile, a line for each event.
+pub fn logged<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
+    LOGGED.set(Some(Vec::new()));
+    let result = work();
+    let text = String::from_utf8(LOGGED.take().unwrap_or_default()).unwrap();
     (result, text.lines().map(str::to_owned).collect())
 }
 

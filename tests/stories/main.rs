@@ -4,6 +4,7 @@
 mod bed;
 
 mod access;
+mod answers;
 mod believing;
 mod check;
 mod correlate;

@@ -680,6 +680,33 @@ fn a_request_that_is_deleted_leaves_what_it_gave_and_is_reported_once() {
 }
 
 #[test]
+fn of_two_requests_with_one_number_the_first_keeps_it_and_the_other_holds_nobody_up() {
+    let bed = Bed::of(60);
+    let first = bed.access("Add", &bed.employee(0), &["app-jira"], "");
+    bed.sync();
+    let second = bed.access("Add", &bed.employee(1), &["app-jira"], "");
+    let third = bed.access("Add", &bed.employee(2), &["app-jira"], "");
+    let number = [("number", first.number.as_str())];
+    assert!(bed.stage.servicenow.update_silently("sc_req_item", &second.sys_id, &number));
+
+    let (report, lines) = logged(|| bed.sync());
+    assert_eq!(applied(&report), [format!("{} add_member", third.number)]);
+    let said: Vec<_> = lines.iter().filter(|line| line.contains("was set aside")).collect();
+    assert_eq!(said.len(), 1, "{lines:#?}");
+    assert!(said[0].contains(&second.sys_id) && said[0].contains(&first.number), "{said:?}");
+    assert_ne!(bed.state(&second), "3");
+    bed.sync_full();
+    let in_jira = |place| bed.groups_of(&bed.employee(place)).contains(&"app-jira".to_owned());
+    assert!(in_jira(0), "what the first gave stays");
+    assert!(!in_jira(1));
+
+    // Once somebody has put it right, it is carried out.
+    let number = [("number", second.number.as_str())];
+    assert!(bed.stage.servicenow.update_silently("sc_req_item", &second.sys_id, &number));
+    assert_eq!(applied(&bed.sync_full()), [format!("{} add_member", second.number)]);
+}
+
+#[test]
 fn a_request_whose_item_is_no_longer_configured_leaves_what_it_gave() {
     let mut bed = Bed::of(60);
     let employee = bed.employee(0);

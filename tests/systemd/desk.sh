@@ -54,6 +54,10 @@ stun() {
 restarted() { systemctl is-active --quiet "$1" && [[ $(main_pid "$1") != "$2" && $(main_pid "$1") != 0 ]]; }
 timers_wait() { [[ $(systemctl list-timers --no-legend 'goldthread*' | wc -l) -eq $1 ]]; }
 
+# finished UNIT: how often it has run to its end.
+finished() { journalctl --sync; journalctl -q -u "$1" -o cat | grep -c '^Finished'; }
+finished_more_than() { [[ $(finished "$2") -gt $1 ]]; }
+
 # journal_has "FIELD=VALUE …" TEXT…: one entry that matches holds every text.
 journal_has() {
   local match=$1 text entries

@@ -7,7 +7,7 @@ use goldthread::sim::company::Operation;
 use goldthread::sim::okta::{Status, Write};
 use serde_json::Value;
 
-use super::journal::{self, Entry};
+use super::journal::{self, Entry, thread};
 use super::moves::{clear, describe};
 use super::truth::{Ask, Snapshot, Standing, Wanted, Wish};
 use super::world::{Ended, World};
@@ -46,13 +46,6 @@ fn deed(write: &Write) -> Option<Deed<'_>> {
         }
         _ => return None,
     })
-}
-
-/// The request and the action that a write names: `goldthread/1.0 (RITM0010001; action 7)`.
-pub fn thread(user_agent: &str) -> Option<(&str, i64)> {
-    let (_, rest) = user_agent.strip_prefix("goldthread/")?.split_once(" (")?;
-    let (request, action) = rest.strip_suffix(')')?.split_once("; action ")?;
-    Some((request, action.parse().ok()?))
 }
 
 impl World {

@@ -1,7 +1,9 @@
 //! The audit journal as somebody reads it who has the file and nothing of the program.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use goldthread::sim::okta::Write;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -74,4 +76,65 @@ pub fn read(store: &Path) -> (Vec<Entry>, Vec<String>) {
 pub fn integrity(store: &Path) -> String {
     let conn = Connection::open(store).unwrap();
     conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap()
+}
+
+/// The request and the action that a write names: `goldthread/1.0 (RITM0010001; action 7)`.
+pub fn thread(user_agent: &str) -> Option<(&str, i64)> {
+    let (_, rest) = user_agent.strip_prefix("goldthread/")?.split_once(" (")?;
+    let (request, action) = rest.strip_suffix(')')?.split_once("; action ")?;
+    Some((request, action.parse().ok()?))
+}
+
+/// Where the journal and what Okta was sent contradict each other, of the actions after `since`:
+/// each write has its intent, each intent ends with one outcome, and what the outcome says is so.
+///
+/// So many actions may end without one: in the middle of each, the program was killed.
+pub fn belied(entries: &[Entry], writes: &[Write], since: i64, killed: usize) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut actions: BTreeMap<i64, Vec<&Entry>> = BTreeMap::new();
+    for entry in entries.iter().filter(|it| it.action_id > since) {
+        actions.entry(entry.action_id).or_default().push(entry);
+    }
+    let mut sent: BTreeMap<i64, Vec<&Write>> = BTreeMap::new();
+    for write in writes {
+        match thread(&write.user_agent) {
+            Some((_, action)) if actions.contains_key(&action) => {
+                sent.entry(action).or_default().push(write);
+            }
+            Some((_, action)) if action <= since => {}
+            _ => {
+                wrong.push(format!("the journal does not tell of {} {}", write.method, write.path))
+            }
+        }
+    }
+    let mut open = Vec::new();
+    for (id, rows) in &actions {
+        let kinds: Vec<&str> = rows.iter().map(|row| row.kind.as_str()).collect();
+        match kinds.as_slice() {
+            ["intent"] => open.push(*id),
+            ["intent", "outcome"] => {}
+            _ => wrong.push(format!("action {id} has the rows {kinds:?}")),
+        }
+        if rows.iter().any(|row| row.request != rows[0].request || row.action != rows[0].action) {
+            wrong.push(format!("the two rows of action {id} tell of different things"));
+        }
+        let taken = |write: &&&Write| write.status < 300;
+        let calls = sent.get(id).map(Vec::as_slice).unwrap_or_default();
+        let outcome = rows.last().and_then(|row| row.outcome.as_deref());
+        let answer = rows.last().and_then(|row| row.okta_request_id.as_deref());
+        let answered = |write: &&&Write| Some(write.request_id.as_str()) == answer;
+        let so = match outcome {
+            // By the very call whose id it names.
+            Some("applied") => calls.iter().filter(taken).any(|write| answered(&write)),
+            Some("failed") => !calls.iter().any(|write| taken(&write)),
+            _ => true,
+        };
+        if !so {
+            wrong.push(format!("action {id} is not {outcome:?}: {:?} by {calls:?}", rows[0]));
+        }
+    }
+    if open.len() > killed {
+        wrong.push(format!("no outcome is told of the actions {open:?}"));
+    }
+    wrong
 }

@@ -15,8 +15,7 @@ use goldthread::sim::stage::Stage;
 
 use super::dice::Dice;
 use super::fleet::number;
-use super::invariants::thread;
-use super::journal;
+use super::journal::{self, thread};
 
 /// Longer than anything takes that ends.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -182,10 +182,12 @@ async fn rights(found: &mut Findings<'_>, reader: &OktaReader, own: &Identity) {
         );
     }
     let Ok(Some(roles)) = reader.own_roles(own).await else {
-        if fine {
-            found.fine(RIGHTS, "our own admin roles cannot be read; nothing shows too many");
-        }
-        return;
+        return found.warn(
+            RIGHTS,
+            "our own admin roles cannot be read, so nobody can tell whether they are too many",
+            "grant okta.roles.read, or compare the roles by hand: no more is needed than to view \
+             and manage users, and to view groups and manage their membership",
+        );
     };
     let large: Vec<&str> =
         LARGE_ROLES.into_iter().filter(|role| roles.iter().any(|have| have == role)).collect();

@@ -114,6 +114,7 @@ fn a_yes_is_for_what_it_names_and_does_not_count() {
 #[test]
 fn what_waits_elsewhere_is_planned_all_the_same() {
     let waits = |person: &str| Waiting {
+        reason: "too many at once".to_owned(),
         fingerprint: person.to_owned(),
         set: "max-disabled".to_owned(),
         person: SysId::parse(person).unwrap(),
@@ -168,4 +169,66 @@ fn a_no_silences_what_only_follows_and_does_not_count() {
     assert!(verdict.held.iter().all(|held| held.dismissed.as_ref() == Some(&text)));
     assert_eq!(verdict.quarantined, None);
     assert_eq!(done(&verdict).len(), 6);
+}
+
+#[test]
+fn what_is_tried_again_without_an_answer_counts_once() {
+    let attempt = |person: &str, seen: bool| Done {
+        at: Instant::default(),
+        person: person.to_owned(),
+        action: "deactivate".to_owned(),
+        group: None,
+        cause: Cause::Request,
+        leaver: true,
+        released: false,
+        keys: vec!["status".to_owned()],
+        seen,
+    };
+    let tried = |people: &[&str]| {
+        let done = people.iter().map(|person| attempt(person, false)).collect();
+        decide(leave("p1"), &Context { done, ..Context::default() })
+    };
+    assert_eq!(done(&tried(&["p1", "p1", "p1", "p2"])).len(), 3, "two accounts in all");
+    // It may have been done for every one of them.
+    assert!(done(&tried(&["p2", "p3"])).is_empty());
+}
+
+#[test]
+fn a_correction_that_was_never_answered_is_nobodys_contest() {
+    let mut planned = planned("p1", Step::Suspend);
+    planned.action.cause = Cause::Drift;
+    let corrected = |seen: bool| {
+        let attempt = Done {
+            at: Instant::default(),
+            person: "p1".to_owned(),
+            action: "unsuspend".to_owned(),
+            group: None,
+            cause: Cause::Drift,
+            leaver: false,
+            released: false,
+            keys: vec!["status".to_owned()],
+            seen,
+        };
+        let context = Context { done: vec![attempt; 3], ..Context::default() };
+        done(&decide(vec![planned.clone()], &context)).is_empty()
+    };
+    assert!(corrected(true), "contested");
+    assert!(!corrected(false));
+}
+
+#[test]
+fn what_waits_is_quarantined_still_when_nobody_is_looked_at() {
+    let waiting = vec![Waiting {
+        fingerprint: "f1".to_owned(),
+        set: "max-disabled".to_owned(),
+        person: SysId::parse("p1").unwrap(),
+        action: "deactivate".to_owned(),
+        group: None,
+        reason: "too many at once".to_owned(),
+    }];
+    let mut context = Context { waiting, ..Context::default() };
+    assert_eq!(decide(Vec::new(), &context).quarantined.as_deref(), Some("too many at once"));
+    // What only closed requests ask for waits as well, and is no quarantine.
+    context.waiting[0].set = CLOSED_REQUESTS.to_owned();
+    assert_eq!(decide(Vec::new(), &context).quarantined, None);
 }
