@@ -109,10 +109,13 @@ pub fn belied(entries: &[Entry], writes: &[Write], since: i64, killed: usize) ->
     }
     let mut open = Vec::new();
     for (id, rows) in &actions {
-        let kinds: Vec<&str> = rows.iter().map(|row| row.kind.as_str()).collect();
+        let kinds: Vec<&str> =
+            rows.iter().map(|row| row.outcome.as_deref().unwrap_or(&row.kind)).collect();
         match kinds.as_slice() {
             ["intent"] => open.push(*id),
-            ["intent", "outcome"] => {}
+            // What had no answer may be seen later.
+            ["intent", "unknown", "confirmed"] => {}
+            ["intent", outcome] if *outcome != "intent" => {}
             _ => wrong.push(format!("action {id} has the rows {kinds:?}")),
         }
         if rows.iter().any(|row| row.request != rows[0].request || row.action != rows[0].action) {
@@ -126,6 +129,7 @@ pub fn belied(entries: &[Entry], writes: &[Write], since: i64, killed: usize) ->
         let so = match outcome {
             // By the very call whose id it names.
             Some("applied") => calls.iter().filter(taken).any(|write| answered(&write)),
+            Some("confirmed") => calls.iter().any(|write| taken(&write)),
             Some("failed") => !calls.iter().any(|write| taken(&write)),
             _ => true,
         };
