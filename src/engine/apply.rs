@@ -137,6 +137,7 @@ impl Engine {
             if self.rehires(&intent)? {
                 self.store.end_adoption(&intent.person)?;
             }
+            self.note_mail(&intent)?;
             let thread = self.store.intend(&entry, now)?;
             if let Yes::Needed(fingerprint) = &*yes {
                 self.store.use_release(fingerprint, thread.action)?;
@@ -166,7 +167,10 @@ impl Engine {
         }
         let done = planned.action.clone();
         let entry = Entry { action: &done, ..entry };
-        self.store.conclude(&entry, &thread, &performed.outcome, self.now())?;
+        self.store.atomically(|| {
+            self.note_mailed(&done, &performed.outcome)?;
+            self.store.conclude(&entry, &thread, &performed.outcome, self.now())
+        })?;
         self.say(planned, thread.action, cycle, &performed.outcome, report)?;
         Ok(Some(performed))
     }

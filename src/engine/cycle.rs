@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::decide::Decision;
 use super::report::{CycleReport, Summary};
 use super::surroundings::Surroundings;
-use super::{Engine, EngineError, Hands};
+use super::{Engine, EngineError, Hands, ThisCycle};
 use crate::model::{FactKey, Instant, SysId};
 use crate::okta::log::{Changed, rival};
 use crate::reconcile::guard::{self, Verdict};
@@ -49,6 +49,10 @@ pub struct Preview {
 /// ends here, or a process that is killed, leaves it to the next one.
 pub(super) const UNDECIDED: &str = "undecided";
 
+/// More people than this who were linked to an account at once are not all read again by id.
+const MOST_LINKED: usize = 200;
+/// What ServiceNow said is not acted on any more when it is older than this.
+const STALE: chrono::Duration = chrono::Duration::seconds(10);
 /// How often a cycle is looked up from.
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -103,6 +107,7 @@ impl Engine {
         amnesia: bool,
         started: Instant,
     ) -> Result<Preview, EngineError> {
+        *self.this_cycle() = ThisCycle::default();
         let observed = self.observe(scope, cycle).await?;
         let mut surroundings = self.surroundings(true).await?;
         let mut decision = self.decide(&observed.people, &surroundings)?;
@@ -112,12 +117,17 @@ impl Engine {
         // A page of a list may be older than what it leads to: whoever would be acted on is read
         // once more, by id, and decided again.
         if !observed.fresh {
-            let suspects: BTreeSet<SysId> = verdict
+            let mut suspects: BTreeSet<SysId> = verdict
                 .approved
                 .actions()
                 .iter()
                 .map(|approved| approved.planned.action.person.clone())
                 .collect();
+            // And whose account it is: not at take-over, when that is everybody.
+            let linked = self.linked_by_lists();
+            if linked.len() <= MOST_LINKED && self.store.last_full()?.is_some() {
+                suspects.extend(linked);
+            }
             for person in &suspects {
                 self.refresh(person, cycle).await?;
             }
@@ -125,6 +135,17 @@ impl Engine {
             decision.replace(self.decide(&again, &surroundings)?);
             context.group_sizes = self.store.group_sizes()?;
             verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
+        }
+        // Reading Okta takes its time, and somebody may have called something off meanwhile.
+        let late = !observed.fresh || self.now() - started > STALE;
+        if late && !verdict.approved.actions().is_empty() {
+            let again: Vec<SysId> = self.catch_up(cycle).await?.into_iter().collect();
+            if !again.is_empty() {
+                surroundings = self.surroundings(true).await?;
+                decision.replace(self.decide(&again, &surroundings)?);
+                context = self.guard_context(amnesia, &decision)?;
+                verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
+            }
         }
         // Looked for among those only whom something would be done to: it costs a call each.
         let admins = self.find_admins(&verdict, &mut surroundings).await?;

@@ -6,7 +6,8 @@ use super::link::{hold_without_remedy, unclear, without_account};
 use super::surroundings::Surroundings;
 use super::{Engine, EngineError};
 use crate::model::{
-    Account, AccountStatus, FactKey, GroupId, Instant, Mandate, Operation, Person, Presence, SysId,
+    Account, AccountStatus, Action, FactKey, GroupId, Instant, Mandate, Operation, Outcome, Person,
+    Presence, Step, SysId,
 };
 use crate::policy::desire::{Desired, Fact, INACTIVE_RECORD, Subject, desire};
 use crate::policy::lifecycle::{Wish, fold};
@@ -14,6 +15,9 @@ use crate::reconcile::diff::{Actual, Drift, Facts, Known, Remedy, Setting, diff,
 use crate::reconcile::guard::{Context, EMPTY_STORE, Waiting, key_text};
 use crate::reconcile::plan::{Planned, actions, is_dormant};
 use crate::store::{FactRow, Link, NewHold, StoreError, Word};
+
+/// Accounts that were brought back without their mail, among what is pinned.
+const MAIL_OWED: &str = "mail owed";
 
 /// One person's side of the comparison.
 #[derive(Debug)]
@@ -119,6 +123,7 @@ impl Engine {
         };
         let mut desired = desire(&subject, &self.config.policy, &surroundings.rule_groups, now);
         desired.may_unsuspend |= self.suspended_here(id, &actual)?;
+        desired.owes_mail = self.owes_mail(&actual)?;
         let setting = Setting {
             policy: &self.config.policy,
             protected: &surroundings.protected,
@@ -170,6 +175,15 @@ impl Engine {
         Ok(last.is_some_and(|(action, _)| action == "suspend"))
     }
 
+    /// Whether the account was brought back here and never got its mail: the process was killed
+    /// before it, or the call had no answer.
+    fn owes_mail(&self, actual: &Actual) -> Result<bool, StoreError> {
+        let Some(account) = &actual.account else { return Ok(false) };
+        Ok(self.config.policy.activation_mail
+            && account.status == AccountStatus::Provisioned
+            && self.store.pin(MAIL_OWED, account.id.as_str())?.is_some())
+    }
+
     /// Clearing sessions over and over would not suspend anybody.
     fn clear_sessions_once(
         &self,
@@ -191,6 +205,29 @@ impl Engine {
             drift.remedy = None;
         }
         Ok(())
+    }
+
+    /// Remembers, together with an intent, that a mail is to follow.
+    pub(super) fn note_mail(&self, action: &Action) -> Result<(), StoreError> {
+        match (&action.step, &action.account) {
+            (Step::Activate { mail: false }, Some(account))
+                if self.config.policy.activation_mail =>
+            {
+                self.store.keep_pin(MAIL_OWED, account.as_str(), action.person.as_str())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets it, together with an outcome: the mail was sent, or nobody needs it any more.
+    pub(super) fn note_mailed(&self, action: &Action, outcome: &Outcome) -> Result<(), StoreError> {
+        let done = matches!(outcome, Outcome::Applied { .. } | Outcome::AlreadySo { .. });
+        match (&action.step, &action.account) {
+            (Step::Reactivate { .. } | Step::Deactivate, Some(account)) if done => {
+                self.store.drop_pin(MAIL_OWED, account.as_str())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn known(&self, id: &SysId) -> Result<Facts, StoreError> {

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Engine;
 use super::surroundings::{Claims, claims_of};
 use crate::model::{
-    AccountId, Cause, FactKey, Instant, Mandate, Operation, Origin, Person, Presence, Reason, SysId,
+    Account, AccountId, Cause, FactKey, Instant, Mandate, Operation, Origin, Person, Presence,
+    Reason, SysId,
 };
 use crate::policy::desire::{Desired, identify};
 use crate::policy::lifecycle::Wish;
@@ -84,7 +85,11 @@ impl Engine {
         })
     }
 
-    fn find_account(&self, person: &Person) -> Result<Match, StoreError> {
+    /// Every account in the store that has anything of what would identify a person.
+    pub(super) fn candidates(
+        &self,
+        person: &Person,
+    ) -> Result<BTreeMap<AccountId, Account>, StoreError> {
         let policy = &self.config.policy;
         let (keys, login) = identify(person, policy);
         let mut accounts = BTreeMap::new();
@@ -99,6 +104,14 @@ impl Engine {
                 accounts.insert(account.id.clone(), account);
             }
         }
+        Ok(accounts)
+    }
+
+    fn find_account(&self, person: &Person) -> Result<Match, StoreError> {
+        let policy = &self.config.policy;
+        let (keys, login) = identify(person, policy);
+        let anchor = policy.anchor.as_deref().map(|anchor| (anchor, person.sys_id.as_str()));
+        let accounts = self.candidates(person)?;
         let mut taken = BTreeMap::new();
         for id in accounts.keys() {
             let owner = self.store.person_of(id)?;
@@ -151,12 +164,45 @@ impl Engine {
                 .filter(|mandate| mandate.in_force(now) && mandate.terms.operation.is_lifecycle())
                 .max_by_key(|mandate| (mandate.effective, mandate.created_at))
                 .map_or(Origin::Baseline, |mandate| Origin::Request(mandate.request));
+            let before = self.store.link_row(person)?;
             self.store.keep_link(person, &account, &origin, false, now)?;
-            for group in self.store.groups_of(&account)? {
-                self.store.keep_baseline(person, &group)?;
-            }
+            self.adopt(person, &account)?;
+            self.this_cycle().linked.insert((*person).clone(), before);
         }
         Ok(())
+    }
+
+    /// What somebody's account is in when it is linked was there at take-over.
+    fn adopt(&self, person: &SysId, account: &AccountId) -> Result<(), StoreError> {
+        let groups = self.store.groups_of(account)?;
+        groups.iter().try_for_each(|group| self.store.keep_baseline(person, group))
+    }
+
+    /// Whether a link still stands now that its account was read by id. One that was made in this
+    /// cycle, from a page that was older than the account, goes with what followed from it.
+    pub(super) fn proves(&self, id: &SysId, account: &AccountId) -> Result<bool, StoreError> {
+        let Some(before) = self.this_cycle().linked.remove(id) else { return Ok(true) };
+        let Some(person) = self.store.person(id)? else { return Ok(true) };
+        if self.find_account(&person)? == Match::Account(account.clone()) {
+            // The lists may have left a group out.
+            self.store.atomically(|| self.adopt(id, account))?;
+            return Ok(true);
+        }
+        tracing::info!(
+            sys_id = %id,
+            okta_user = %account,
+            "the account {account} was listed as {}'s, and is not when it is read by itself",
+            person.user_name()
+        );
+        self.store.atomically(|| self.store.undo_link(id, before.as_ref()))?;
+        Ok(false)
+    }
+
+    /// Who was linked in this cycle by what the lists said alone.
+    pub(super) fn linked_by_lists(&self) -> BTreeSet<SysId> {
+        let this_cycle = self.this_cycle();
+        let unproved = this_cycle.linked.keys().filter(|id| !this_cycle.by_id.contains(*id));
+        unproved.cloned().collect()
     }
 
     /// Whether somebody is linked to an account that is still there.

@@ -38,17 +38,17 @@ pub use status::{
     backup, status,
 };
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OnceCell;
 
 use crate::config::Config;
-use crate::model::{AccountId, Instant};
+use crate::model::{AccountId, Instant, SysId};
 use crate::okta::{self, OktaError, OktaReader, OktaWriter};
 use crate::servicenow::{self, ServiceNowError, ServiceNowReader, ServiceNowWriter};
-use crate::store::{Orgs, Store, StoreError};
+use crate::store::{Link, Orgs, Store, StoreError};
 
 /// Where the time comes from: the only clock of a cycle.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
@@ -103,6 +103,17 @@ pub struct Engine {
     roles: Mutex<BTreeMap<String, (Instant, bool)>>,
     /// The rows that were set aside, by id, and what was said of each: it is said once.
     set_aside: Mutex<BTreeMap<String, String>>,
+    /// What the cycle that is under way knows of people beside what is stored.
+    this_cycle: Mutex<ThisCycle>,
+}
+
+/// What one cycle knows of people beside what is stored.
+#[derive(Debug, Default)]
+struct ThisCycle {
+    /// Their accounts were read by id, and not written to since by anybody here.
+    by_id: BTreeSet<SysId>,
+    /// They were linked to an account, each with the link before it, if there was one.
+    linked: BTreeMap<SysId, Option<Link>>,
 }
 
 /// The writing half. A command that only looks never has one.
@@ -171,6 +182,7 @@ impl Engine {
             writing: Arc::default(),
             own_account: OnceCell::new(),
             roles: Mutex::default(),
+            this_cycle: Mutex::default(),
             set_aside: Mutex::default(),
         }
     }
@@ -191,6 +203,10 @@ impl Engine {
 
     fn now(&self) -> Instant {
         (self.clock)()
+    }
+
+    fn this_cycle(&self) -> MutexGuard<'_, ThisCycle> {
+        self.this_cycle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -99,14 +99,9 @@ impl Engine {
     async fn observe_changes(&self, cycle: i64) -> Result<(), EngineError> {
         let now = self.now();
         let until = self.servicenow_clock().await?;
-        let from = self.store.watermark()?.unwrap_or(until) - OVERLAP;
-        // The instance may have been out of reach for days: its last answer is from before them.
-        let window = Window { from, to: until.max(now) + AHEAD };
-
         let undecided = self.begin_undecided(cycle)?;
-        let mut changed = self.read_people(Some(&window), cycle).await?;
-        changed.extend(self.read_referring(&changed, cycle).await?);
-        let mut requests = self.read_requests(Some(&window), cycle).await?;
+        let from = self.store.watermark()?.unwrap_or(until);
+        let (changed, mut requests) = self.read_changes(from, until, cycle).await?;
         if let Some(since) = undecided {
             requests.extend(self.store.requests_undecided(since)?);
         } else if !changed.is_empty() || !requests.is_empty() || self.tries_again(now)? {
@@ -120,6 +115,39 @@ impl Engine {
         self.observe_okta_changes(cycle).await?;
         self.store.set_watermark(until.min(now))?;
         Ok(())
+    }
+
+    /// Reads the people and the requests that changed since a moment, up to now.
+    async fn read_changes(
+        &self,
+        since: Instant,
+        until: Instant,
+        cycle: i64,
+    ) -> Result<(Vec<SysId>, Vec<SysId>), EngineError> {
+        // The instance may have been out of reach for days: its last answer is from before them.
+        let window = Window { from: since - OVERLAP, to: until.max(self.now()) + AHEAD };
+        let mut people = self.read_people(Some(&window), cycle).await?;
+        people.extend(self.read_referring(&people, cycle).await?);
+        let requests = self.read_requests(Some(&window), cycle).await?;
+        Ok((people, requests))
+    }
+
+    /// Reads what changed in ServiceNow while Okta was read, and whom that concerns: what was called
+    /// off meanwhile is not begun any more. The watermark stays where it is.
+    pub(super) async fn catch_up(&self, cycle: i64) -> Result<BTreeSet<SysId>, EngineError> {
+        let now = self.now();
+        let until = self.servicenow_clock().await?;
+        let since = self.store.watermark()?.unwrap_or(until);
+        let (people, requests) = self.read_changes(since, until, cycle).await?;
+        let mut concerned = self.interpret(&requests, cycle, true).await?;
+        concerned.extend(people);
+        for person in &concerned {
+            self.store.look_again(person, now)?;
+            if !self.this_cycle().by_id.contains(person) {
+                self.refresh(person, cycle).await?;
+            }
+        }
+        Ok(concerned)
     }
 
     /// Up to when Okta is known, where it was asked at `asked` by our clock. Of two clocks the one
@@ -397,10 +425,17 @@ impl Engine {
 
     /// Reads one person's account and memberships by id, or looks for an account to link.
     pub(super) async fn refresh(&self, id: &SysId, cycle: i64) -> Result<(), EngineError> {
+        self.this_cycle().by_id.remove(id);
+        self.read_by_id(id, cycle).await?;
+        self.this_cycle().by_id.insert(id.clone());
+        Ok(())
+    }
+
+    async fn read_by_id(&self, id: &SysId, cycle: i64) -> Result<(), EngineError> {
         let keys = self.account_keys();
         if let Some(link) = self.store.link(id)? {
             self.refresh_account(&link, &keys, cycle).await?;
-            if self.has_account(id)? {
+            if self.has_account(id)? && self.proves(id, &link)? {
                 return Ok(());
             }
         }
@@ -419,8 +454,11 @@ impl Engine {
         if let Some(login) = login {
             found.extend(self.okta.account_by_login(&login).await?);
         }
-        for account in found {
-            self.refresh_account(&account.id, &keys, cycle).await?;
+        let mut found: BTreeSet<AccountId> = found.into_iter().map(|account| account.id).collect();
+        // What matches in the store may be another's by now, or deleted.
+        found.extend(self.candidates(&person)?.into_keys());
+        for account in &found {
+            self.refresh_account(account, &keys, cycle).await?;
         }
         Ok(())
     }

@@ -57,7 +57,19 @@ impl Engine {
             if self.is_stopping() {
                 break;
             }
-            let stand = self.stand(&stored, surroundings)?;
+            let mut stand = self.stand(&stored, surroundings)?;
+            if matches!(stand, Stand::Done) && self.config.writeback.enabled {
+                match self.look_closer(&stored, report.cycle).await {
+                    Ok(false) => {}
+                    Ok(true) => stand = self.stand(&stored, surroundings)?,
+                    Err(EngineError::Store(error)) => return Err(error.into()),
+                    Err(error) => {
+                        self.say_unwritten(&stored, &error)?;
+                        report.summary.failed += 1;
+                        continue;
+                    }
+                }
+            }
             self.measure(&stored, &stand)?;
             if let Stand::Waits(_, reason) = &stand
                 && !self.is_silent(&stored.request.sys_id, reason, &silent)?
@@ -88,6 +100,23 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// A list may be older than what it shows: before a request is called done, whom it names is
+    /// read by id. Says whether there was anybody who had not been read so in this cycle.
+    async fn look_closer(&self, stored: &StoredRequest, cycle: i64) -> Result<bool, EngineError> {
+        let Some(mandate) = self.store.mandate(&stored.request.sys_id)? else { return Ok(false) };
+        let mut looked = false;
+        for person in &mandate.terms.people {
+            if self.this_cycle().by_id.contains(person) {
+                continue;
+            }
+            self.refresh(person, cycle).await?;
+            // What differs after all is for the next cycle to decide.
+            self.store.look_again(person, self.now())?;
+            looked = true;
+        }
+        Ok(looked)
     }
 
     /// Says that a request could not be written on, once for each reason.

@@ -65,6 +65,8 @@ pub struct Desired {
     pub silent: BTreeSet<GroupId>,
     /// A suspension that is found may be lifted: a request explains it.
     pub may_unsuspend: bool,
+    /// The account was brought back without its activation mail, which is to follow.
+    pub owes_mail: bool,
     /// What could not be decided.
     pub anomalies: Vec<Anomaly>,
     /// When this changes by itself.

@@ -296,6 +296,7 @@ fn diff_status(
         (_, S::Other(_)) => (None, Some("Okta shows a status that is not known")),
         (Wish::Active, S::Staged) => (Some(Remedy::Activate), None),
         (Wish::Active, S::Deprovisioned) => (Some(Remedy::Revive), None),
+        (Wish::Active, S::Provisioned) if desired.owes_mail => (Some(Remedy::Mail), None),
         (Wish::Active, S::Suspended) => (Some(Remedy::Unsuspend), None),
         (Wish::Suspended, S::Active) => (Some(Remedy::Suspend), None),
         (Wish::Suspended, S::Recovery | S::PasswordExpired | S::LockedOut) => (
@@ -326,6 +327,8 @@ fn diff_status(
     if let Some(doubt) = doubt {
         drift.disposition = Disposition::Blocked;
         doubt.clone_into(&mut drift.reason);
+    } else if remedy == Some(Remedy::Mail) && drift.disposition == Disposition::Apply {
+        "it was activated again, and its mail was not sent yet".clone_into(&mut drift.reason);
     } else if remedy == Some(Remedy::Unsuspend)
         && !desired.may_unsuspend
         && drift.disposition == Disposition::Apply

@@ -46,6 +46,8 @@ pub enum Remedy {
     Activate,
     /// Bring a deactivated account back: activate without mail, profile, then mail.
     Revive,
+    /// Send the mail that was left out when the account was brought back.
+    Mail,
     /// Lift the suspension.
     Unsuspend,
     /// Suspend.
@@ -68,6 +70,7 @@ impl Remedy {
         match self {
             Self::Create { .. } => "create",
             Self::Activate | Self::Revive => "activate",
+            Self::Mail => "reactivate",
             Self::Unsuspend => "unsuspend",
             Self::Suspend => "suspend",
             Self::Deactivate => "deactivate",

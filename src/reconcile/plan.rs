@@ -167,6 +167,7 @@ pub fn actions(
                     mail_later = Some(make(drift, Step::Reactivate { mail: true }));
                 }
             }
+            Some(Remedy::Mail) => mail_later = Some(make(drift, Step::Reactivate { mail: true })),
             Some(Remedy::Unsuspend) => makers.push(make(drift, Step::Unsuspend)),
             Some(Remedy::Suspend) => makers.push(make(drift, Step::Suspend)),
             Some(Remedy::Deactivate) => {

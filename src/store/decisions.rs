@@ -104,6 +104,19 @@ impl Store {
         Ok(())
     }
 
+    /// Takes back a link that was made by mistake, with what was decided because of it.
+    pub fn undo_link(&self, person: &SysId, before: Option<&Link>) -> Result<(), StoreError> {
+        self.end_adoption(person)?;
+        if let Some(Link { account, origin, since, made }) = before {
+            return self.keep_link(person, account, origin, *made, *since);
+        }
+        for table in ["links", "facts"] {
+            let sql = format!("DELETE FROM {table} WHERE person = ?");
+            self.conn.execute(&sql, [person.as_str()])?;
+        }
+        Ok(())
+    }
+
     /// Ends what a person had at take-over: whoever comes back gets what is asked for now.
     pub fn end_adoption(&self, person: &SysId) -> Result<(), StoreError> {
         self.conn.execute("DELETE FROM baseline WHERE person = ?", [person.as_str()])?;

@@ -1,9 +1,13 @@
 //! Answers that say too little, or come from a moment ago: nothing is taken away because of them,
 //! and nothing is called done.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use goldthread::engine::Scope;
 use goldthread::sim::faults::Fault;
 use goldthread::sim::http::Response;
+use goldthread::sim::okta::Status;
 use serde_json::{Value, json};
 
 use super::bed::{Bed, applied, told};
@@ -169,15 +173,15 @@ fn a_request_whose_person_is_hidden_is_not_carried_out_for_whoever_ordered_it() 
         "operation = \"grant\"\napproval = \"order\"\n",
     );
     bed.sync();
-    let (orderer, other) = (bed.employee(0), bed.employee(1));
+    let (first, second) = (bed.employee(0), bed.employee(1));
     let row = bed.groups(&["app-jira"]);
-    let lines = [&orderer, &other].map(|person| {
+    let lines = [&first, &second].map(|person| {
         let variables = [("action", "Add"), ("groups", row.as_str())];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         ("Okta group access", person.sys_id.as_str(), variables.into())
     });
-    let ordered = bed.stage.servicenow.order_several(&lines).unwrap();
-    assert!(bed.stage.servicenow.approve(&ordered.number));
+    let placed = bed.stage.servicenow.order_several(&lines).unwrap();
+    assert!(bed.stage.servicenow.approve(&placed.number));
     let hidden = "sc_req_item.requested_for".to_owned();
     bed.stage.servicenow.set(|it| {
         it.hidden_fields.insert(hidden);
@@ -190,5 +194,157 @@ fn a_request_whose_person_is_hidden_is_not_carried_out_for_whoever_ordered_it() 
     assert_eq!(bed.writes(), NOTHING);
     bed.stage.servicenow.set(|it| it.hidden_fields.clear());
     bed.sync();
-    assert!(bed.is_in(&orderer, "app-jira") && bed.is_in(&other, "app-jira"));
+    assert!(bed.is_in(&first, "app-jira") && bed.is_in(&second, "app-jira"));
+}
+
+#[test]
+fn no_request_is_called_done_by_a_list_that_is_older_than_the_account() {
+    let bed = Bed::of(40);
+    let (person, leaver) = (bed.employee(0), bed.employee(1));
+    bed.sync_full();
+    let id = bed.account(&person).unwrap().id;
+    let listed = json!({"id": id, "status": "ACTIVE", "profile": {"login": person.email}});
+    let members = format!("/groups/{}/users", bed.okta_group("app-jira"));
+    let okta = bed.stage.okta.faults();
+    okta.on("GET", &members, rows(move |list| list.push(listed.clone()))).always();
+    let login = leaver.email.clone();
+    let left = rows(move |list| {
+        for account in list.iter_mut().filter(|it| it["profile"]["login"] == login.as_str()) {
+            account["status"] = json!("DEPROVISIONED");
+        }
+    });
+    okta.on("GET", "/api/v1/users?limit", left).always();
+    let (grant, leave) = (bed.access("Add", &person, &["app-jira"], ""), bed.leave(&leaver));
+    bed.sync_full();
+    assert_ne!(bed.state(&grant), "3", "{:?}", bed.notes(&grant));
+    // Something was to be done for this one, so that the account was looked at in time.
+    assert_eq!((bed.status(&leaver), bed.state(&leave).as_str()), ("DEPROVISIONED", "3"));
+    okta.clear();
+    bed.sync();
+    assert!(bed.is_in(&person, "app-jira"));
+    assert_eq!(bed.state(&grant), "3");
+}
+
+/// The list of accounts shows this one with somebody else's number.
+fn listed_as(bed: &Bed, account: &str, number: &str) {
+    let (account, number) = (account.to_owned(), number.to_owned());
+    let fault = rows(move |list| {
+        for it in list.iter_mut().filter(|it| it["id"] == account.as_str()) {
+            it["profile"]["employeeNumber"] = json!(number);
+        }
+    });
+    bed.stage.okta.faults().on("GET", "/api/v1/users?limit", fault).always();
+}
+
+#[test]
+fn an_account_that_only_a_list_shows_as_somebodys_is_not_taken_for_it() {
+    let bed = Bed::of(40);
+    bed.sync_full();
+    let hand = bed.handmade("Z-1", "hand@example.com", Status::Active);
+    let joiner = bed.hired("Ada", "A-1", "ada@example.com");
+    let idle = bed.hired("Ida", "A-2", "ida@example.com");
+    let other = bed.handmade("Z-2", "other@example.com", Status::Active);
+    listed_as(&bed, &hand, "A-1");
+    listed_as(&bed, &other, "A-2");
+    let join = bed.join(&joiner, &[]);
+    bed.sync_full();
+    assert_eq!(bed.account_of(&hand).text("login"), "hand@example.com");
+    bed.stage.okta.faults().clear();
+    bed.sync();
+    assert_eq!(bed.account_of(&hand).text("employeeNumber"), "Z-1");
+    assert_eq!(bed.account(&joiner).unwrap().text("employeeNumber"), "A-1");
+    assert_eq!(bed.state(&join), "3");
+    // Nobody asked for anything for the other one.
+    assert!(bed.explain(&idle).account.is_none());
+    bed.nothing_happens();
+}
+
+#[test]
+fn an_account_that_okta_deleted_is_nobodys() {
+    let bed = Bed::of(40);
+    let ghost = bed.handmade("N-77", "ghost@example.com", Status::Active);
+    bed.sync_full();
+    bed.stage.okta.delete_user(&ghost);
+    let joiner = bed.hired("Nora", "N-77", "nora@example.com");
+    let join = bed.join(&joiner, &[]);
+    let report = bed.sync();
+    assert_eq!(applied(&report), [format!("{} create", join.number)]);
+    assert_eq!((bed.status(&joiner), bed.state(&join).as_str()), ("PROVISIONED", "3"));
+}
+
+/// Somebody who left and is hired again.
+fn hired_again(bed: &Bed) -> (goldthread::sim::company::Person, String) {
+    let person = bed.employee(0);
+    bed.leave(&person);
+    bed.sync();
+    bed.pass("1h");
+    let join = bed.join(&person, &[]);
+    (person, join.number)
+}
+
+#[test]
+fn a_rehire_gets_the_mail_though_a_call_before_it_had_no_answer() {
+    for (call, fault) in [
+        ("/lifecycle/activate", Fault::DropAfter),
+        ("/lifecycle/reactivate", Fault::DropBefore),
+        ("/lifecycle/reactivate", Fault::Status(500)),
+    ] {
+        let bed = Bed::of(40);
+        let (person, join) = hired_again(&bed);
+        bed.stage.okta.faults().on("POST", call, fault.clone()).always();
+        bed.sync();
+        bed.stage.okta.faults().clear();
+        for _ in 0..3 {
+            bed.pass("20m");
+            bed.sync();
+        }
+        assert_eq!(bed.status(&person), "PROVISIONED");
+        assert_eq!(bed.stage.okta.mails().len(), 1, "{call} {fault:?}");
+        assert_eq!(bed.stage.servicenow.request(&join).unwrap().state, "3");
+        bed.nothing_happens();
+    }
+}
+
+#[test]
+fn a_rehire_gets_the_mail_though_the_program_is_stopped_before_it() {
+    let bed = Bed::of(40);
+    let (_, join) = hired_again(&bed);
+    let stop = Arc::new(AtomicBool::new(false));
+    let (mut engine, hands) = bed.at_work();
+    engine.stop_when(Arc::clone(&stop));
+    let stops = Fault::meanwhile(move || stop.store(true, Ordering::Relaxed));
+    bed.stage.okta.faults().on("POST", "/lifecycle/activate", stops);
+    bed.cycle_of(&mut engine, &hands);
+    drop((engine, hands));
+    assert_eq!(bed.stage.okta.mails().len(), 0);
+    for _ in 0..2 {
+        bed.sync();
+    }
+    assert_eq!(bed.stage.okta.mails().len(), 1);
+    assert_eq!(bed.stage.servicenow.request(&join).unwrap().state, "3");
+    bed.nothing_happens();
+}
+
+#[test]
+fn what_is_called_off_while_okta_is_read_is_not_begun() {
+    for scope in [Scope::Full, Scope::Changes] {
+        let bed = Bed::of(40);
+        bed.sync_full();
+        let (joiner, leaver) = (bed.newcomer(0), bed.employee(0));
+        let off = [bed.join(&joiner, &[]), bed.leave(&leaver)];
+        let still = bed.join(&bed.newcomer(1), &[]);
+        let (servicenow, clock) = (bed.stage.servicenow.clone(), bed.stage.clock.clone());
+        let called_off = Fault::meanwhile(move || {
+            clock.advance(std::time::Duration::from_mins(1));
+            for request in &off {
+                servicenow.cancel(&request.number);
+            }
+        });
+        bed.stage.okta.faults().on("GET", "/api/v1/users", called_off);
+        bed.forget_calls();
+        let report = bed.try_sync(&scope).unwrap();
+        assert_eq!((bed.status(&joiner), bed.status(&leaver)), ("", "ACTIVE"), "{scope:?}");
+        assert_eq!(applied(&report), [format!("{} create", still.number)], "{scope:?}");
+        bed.nothing_happens();
+    }
 }
