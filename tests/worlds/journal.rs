@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 /// One row.
 #[derive(Debug, Clone)]
 pub struct Entry {
+    pub at: String,
     /// `intent` or `outcome`.
     pub kind: String,
     pub action_id: i64,
@@ -19,6 +20,7 @@ pub struct Entry {
     pub action: String,
     pub group: Option<String>,
     pub request: String,
+    pub cause: String,
     pub outcome: Option<String>,
     pub okta_request_id: Option<String>,
 }
@@ -58,6 +60,7 @@ pub fn read(store: &Path) -> (Vec<Entry>, Vec<String>) {
             wrong.push(format!("the chain breaks at row {} of the journal", number(19)));
         }
         entries.push(Entry {
+            at: text(0).unwrap(),
             kind: text(1).unwrap(),
             action_id: number(2),
             person: text(4).unwrap(),
@@ -65,6 +68,7 @@ pub fn read(store: &Path) -> (Vec<Entry>, Vec<String>) {
             action: text(6).unwrap(),
             group: text(7),
             request: text(8).unwrap(),
+            cause: text(10).unwrap(),
             outcome: text(15),
             okta_request_id: text(16),
         });
