@@ -99,7 +99,11 @@ impl Engine {
                         let refused = narrowed.refused.into_iter().map(|key| (key, error.clone()));
                         touched.refused.entry(person.clone()).or_default().extend(refused);
                     }
-                    Outcome::Failed { .. } | Outcome::Unknown { .. } => {}
+                    // Of two steps to one fact the first may be done, and the fact is not.
+                    Outcome::Failed { .. } | Outcome::Unknown { .. } => {
+                        let keys = planned.keys.iter().map(|key| (person.clone(), key.clone()));
+                        touched.done.retain(|it| keys.clone().all(|key| key != *it));
+                    }
                 }
             }
             let step = &approved.planned.action.step;

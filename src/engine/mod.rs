@@ -161,7 +161,9 @@ impl Engine {
         let store = Store::open(&config.store.path, &orgs(&config), holder)?;
         let okta = okta::Connection::new(config.okta.clone())?;
         let servicenow = servicenow::Connection::new(config.servicenow.clone())?;
-        if let Some((budget, at)) = status::last_budget(&store)? {
+        if let Some((budget, at)) =
+            status::last_budget(&store).map_err(|error| error.located(&config.store.path))?
+        {
             servicenow.go_on_counting(&budget, at);
         }
         let hands = Hands::over(&servicenow, &okta);

@@ -509,8 +509,9 @@ fn memberships(
                 continue;
             }
         };
+        let only_observed = rule.observe || source.mandate.is_some_and(|mandate| mandate.observe);
         let fact = Fact {
-            observe: observed(policy, rule.observe),
+            observe: observed(policy, only_observed),
             reasons: if belongs {
                 BTreeSet::from([Reason::Rule(rule.name.clone())])
             } else {

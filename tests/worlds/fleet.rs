@@ -14,7 +14,19 @@ pub const FEW: usize = 16;
 #[derive(Debug)]
 pub struct Failure {
     pub seed: u64,
+    /// What went wrong first.
+    pub what: String,
+    /// How to see it again.
+    pub again: String,
     pub text: String,
+}
+
+/// All that went wrong: each world with its one command, and the first of them in full.
+pub fn told_of(failures: &[Failure]) -> String {
+    let line = |it: &Failure| format!("world {}: {}\n  {}", it.seed, it.what, it.again);
+    let lines: Vec<String> = failures.iter().map(line).collect();
+    let first = failures.first().map(|failure| failure.text.as_str()).unwrap_or_default();
+    format!("{} worlds went wrong\n{}\n\n{first}", failures.len(), lines.join("\n"))
 }
 
 /// How many steps a world has, where `GOLDTHREAD_STEPS` does not say.
@@ -55,13 +67,17 @@ pub fn one(seed: u64, steps: usize) -> Result<(Tally, Vec<String>), Failure> {
     if wrong.is_empty() {
         return Ok((tally, played));
     }
+    let again = format!(
+        "GOLDTHREAD_SEED={seed} GOLDTHREAD_STEPS={steps} cargo test --test worlds one_world -- \
+         --nocapture"
+    );
     let text = format!(
-        "world {seed} went wrong:\n  {}\nafter these steps:\n  {}\nagain: GOLDTHREAD_SEED={seed} \
-         GOLDTHREAD_STEPS={steps} cargo test --test worlds one_world -- --nocapture",
+        "world {seed} went wrong:\n  {}\nafter these steps:\n  {}\nagain: {again}",
         wrong.join("\n  "),
         played.join("\n  ")
     );
-    Err(Failure { seed, text })
+    let what = wrong.into_iter().next().unwrap_or_default();
+    Err(Failure { seed, what, again, text })
 }
 
 /// So many worlds from this seed on.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use goldthread::engine::Scope;
 use goldthread::sim::company::Operation;
 use goldthread::sim::okta::{Status, Write};
@@ -9,8 +10,11 @@ use serde_json::Value;
 
 use super::journal::{self, Entry, thread};
 use super::moves::{clear, describe};
-use super::truth::{Ask, Snapshot, Standing, Wanted, Wish};
-use super::world::{Ended, World};
+use super::truth::{Ask, Now, Snapshot, Standing, Wanted, Wish};
+use super::world::{Ended, MAPPED, World};
+
+/// `guard.max_disabled`, as it comes.
+const MAX_DISABLED: usize = 5;
 
 /// What a write to Okta was about.
 struct Deed<'a> {
@@ -48,6 +52,29 @@ fn deed(write: &Write) -> Option<Deed<'_>> {
     })
 }
 
+/// Why a note tells nobody anything.
+fn stale(ask: &Ask, now: &Now) -> Option<String> {
+    let over = now.closed || matches!(now.standing, Standing::Withdrawn | Standing::Gone);
+    let unasked = now.standing == Standing::Waiting && ask.clear;
+    (over || unasked).then(|| format!("it is {:?}, closed: {}", now.standing, now.closed))
+}
+
+/// For each moment at which somebody was disabled, who was within a day from it.
+fn busiest_days(entries: &[Entry]) -> BTreeMap<&str, BTreeSet<&str>> {
+    let disabled: Vec<(DateTime<Utc>, &Entry)> = entries
+        .iter()
+        .filter(|it| it.outcome.as_deref() == Some("applied"))
+        .filter(|it| matches!(it.action.as_str(), "suspend" | "deactivate"))
+        .filter_map(|it| Some((it.at.parse().ok()?, it)))
+        .collect();
+    let day = TimeDelta::days(1);
+    let within = |from: DateTime<Utc>| {
+        let those = disabled.iter().filter(move |(at, _)| *at >= from && *at < from + day);
+        those.map(|(_, entry)| entry.person.as_str()).collect()
+    };
+    disabled.iter().map(|(at, entry)| (entry.at.as_str(), within(*at))).collect()
+}
+
 impl World {
     fn blame(&mut self, what: String) {
         self.wrong.push(what);
@@ -63,7 +90,7 @@ impl World {
             let (entries, broken) = journal::read(&self.store());
             self.wrong.extend(broken);
             for write in &writes {
-                for why in self.look_at(write, &entries, before) {
+                for why in self.look_at(write, &entries, before, quiet) {
                     let Write { method, path, user_agent, body, .. } = write;
                     self.blame(format!("{why}: {method} {path} {body} by {user_agent}"));
                 }
@@ -78,12 +105,22 @@ impl World {
                 self.blame(format!("{} {} was called", call.method, call.path));
                 continue;
             };
+            let ask = self.truth.asks[place].clone();
+            if let Some(why) = self.may_not_be_written(&ask) {
+                self.blame(format!("{} was written on: {why}", ask.number));
+            }
             let body: Value = serde_json::from_str(&call.body).unwrap_or_default();
-            if body.get("state").is_none() || call.status >= 300 {
+            if call.status >= 300 {
+                continue;
+            }
+            if body.get("state").is_none() {
+                self.tally.notes += 1;
+                if let Some(why) = stale(&ask, &before.asks[place]).filter(|_| quiet) {
+                    self.blame(format!("{} got a note: {why}: {}", ask.number, call.body));
+                }
                 continue;
             }
             self.tally.closed += 1;
-            let ask = self.truth.asks[place].clone();
             let times = self.closings.entry(ask.number.clone()).or_default();
             *times += 1;
             let times = *times;
@@ -96,9 +133,31 @@ impl World {
         }
     }
 
+    /// Why nothing may be written on a request at all.
+    fn may_not_be_written(&self, ask: &Ask) -> Option<&'static str> {
+        if self.choices.observes {
+            Some("the program only looks")
+        } else if !self.choices.writes_back {
+            Some("nothing is to be written back")
+        } else if Some(ask.operation) == self.choices.observed {
+            Some("requests of its kind are only looked at")
+        } else {
+            None
+        }
+    }
+
     /// What is wrong with one write.
-    fn look_at(&mut self, write: &Write, entries: &[Entry], before: &Snapshot) -> Vec<String> {
+    fn look_at(
+        &mut self,
+        write: &Write,
+        entries: &[Entry],
+        before: &Snapshot,
+        quiet: bool,
+    ) -> Vec<String> {
         let fault = |text: &str| vec![text.to_owned()];
+        if self.choices.observes {
+            return fault("a write by a program that only looks");
+        }
         let Some(deed) = deed(write) else { return fault("a call that is never to be sent") };
         let Some((request, action)) = thread(&write.user_agent) else {
             return fault("a write without its thread");
@@ -123,10 +182,33 @@ impl World {
         let origin = self.truth.asks.iter().find(|ask| ask.number == request);
         let names = origin.is_some_and(|ask| ask.people.iter().any(|it| it == person));
         let murky = self.truth.is_murky(person, before);
+        let ruled = self.choices.unattributed == "apply";
         must(
-            request == "BASELINE" || names || murky && origin.is_some(),
+            request == "BASELINE"
+                || ruled && request == "unattributed"
+                || names
+                || murky && origin.is_some(),
             "no request asked for it",
         );
+        if let Some(origin) = origin {
+            // What the record does is named after the newest request, whatever that may do itself.
+            let only_observed = Some(origin.operation) == self.choices.observed;
+            must(!only_observed || intent.cause != "request", "the request is only looked at");
+        }
+        // Where all that nobody accounts for is applied, a deleted account is among it.
+        let had_one = self.truth.owners.values().any(|owner| owner == person);
+        let comes_back = ruled && request == "BASELINE" && had_one;
+        if request == "BASELINE" {
+            let made = deed.account.is_some_and(|account| self.truth.made.contains(account));
+            // Whatever a join made that was called off stays as what is there.
+            must(
+                !made || murky || self.truth.is_called_off(person, before),
+                "it was not there before",
+            );
+            must(deed.action != "create" || comes_back, "nobody had it before");
+            let about_status = !matches!(deed.action, "update" | "add_member" | "remove_member");
+            must(ruled || about_status, "nobody accounts for it, so it waits");
+        }
         if let Some(account) = deed.account {
             must(!self.truth.protected.contains(account), "a protected or unmanaged account");
             let owner = self.truth.owners.get(account);
@@ -134,13 +216,25 @@ impl World {
         }
         let wish = self.truth.wish(person, before);
         let usable_again = self.truth.once_inactive.contains(person) && wish == Wish::Unspoken;
+        let status = deed.account.and_then(|account| before.statuses.get(account));
+        // What cannot be suspended is deactivated.
+        let unused = matches!(status, Some(Status::Staged | Status::Provisioned));
         match deed.action {
-            "suspend" | "deactivate" | "clear_sessions" => must(
-                matches!(wish, Wish::Any | Wish::Suspended | Wish::Deactivated),
+            "suspend" => must(
+                matches!(wish, Wish::Any | Wish::Suspended),
+                "nothing says that this account be suspended",
+            ),
+            "deactivate" => must(
+                matches!(wish, Wish::Any | Wish::Off | Wish::Deactivated)
+                    || wish == Wish::Suspended && (unused || !quiet),
+                "nothing says that this account be deactivated",
+            ),
+            "clear_sessions" => must(
+                matches!(wish, Wish::Any | Wish::Suspended | Wish::Off | Wish::Deactivated),
                 "nothing says that this account be disabled",
             ),
             "create" => must(
-                matches!(wish, Wish::Any | Wish::Active),
+                matches!(wish, Wish::Any | Wish::Active) || comes_back,
                 "nothing says that there be an account",
             ),
             "activate" | "reactivate" | "unsuspend" => must(
@@ -173,6 +267,7 @@ impl World {
         {
             let record = before.records.get(person).cloned().unwrap_or_default();
             for (name, value) in profile {
+                must(MAPPED.contains(&name.as_str()), "nobody maps this attribute");
                 let doubted = name == "manager" && self.truth.managers_in_doubt;
                 let right = record.profile.get(name).map(|it| it.trim()).unwrap_or_default();
                 must(
@@ -194,6 +289,9 @@ impl World {
                     wrong.push(format!("a second account beside {others:?}"));
                 }
                 if let Some(account) = self.stage.okta.find(login) {
+                    if request != "BASELINE" {
+                        self.truth.made.insert(account.id.clone());
+                    }
                     self.truth.owners.insert(account.id, person.to_owned());
                 }
             }
@@ -227,7 +325,12 @@ impl World {
             wrong.push("its time has not come".to_owned());
         }
         let over = ask.ends.is_some_and(|ends| ends <= before.now);
-        for person in &ask.people {
+        // Okta lists no deleted account, so it is missed only by a complete read.
+        let deleted = |person: &&String| {
+            let owned = self.truth.owners.iter().filter(|(_, owner)| owner == person);
+            owned.map(|(id, _)| id).any(|id| self.stage.okta.find(id).is_none())
+        };
+        for person in ask.people.iter().filter(|person| !deleted(person)) {
             let account = self.account_of(person).and_then(|id| self.stage.okta.find(&id));
             let status = account.as_ref().map(|it| it.status);
             let id = account.as_ref().map(|it| it.id.clone()).unwrap_or_default();
@@ -258,6 +361,8 @@ impl World {
                 let is_in = members(group).contains(&id);
                 let wanted = self.truth.wanted(person, &id, group, before);
                 let agrees = match (ask.operation, wanted) {
+                    // An account that its record puts out of use keeps its memberships.
+                    _ if wish == Wish::Off => true,
                     (Operation::Join | Operation::Grant, Wanted::Yes) => is_in || over,
                     (Operation::Revoke, Wanted::No) => !is_in,
                     _ => true,
@@ -288,6 +393,15 @@ impl World {
         for (pause, scope) in [(minutes(20), Scope::Changes), (minutes(20), Scope::Full)] {
             self.quiet_cycle(pause, &scope);
         }
+        // Where a change by hand only waits or is reported, what follows it may come late.
+        if self.choices.drift == "apply" || self.truth.edited.is_empty() {
+            self.look_at_idleness(okta, servicenow);
+        }
+        self.look_at_end();
+    }
+
+    /// Nothing was written any more, to either side.
+    fn look_at_idleness(&mut self, okta: usize, servicenow: usize) {
         for write in &self.stage.okta.writes()[okta..] {
             let text = format!("an idle cycle called {} {}", write.method, write.path);
             self.wrong.push(text);
@@ -296,7 +410,6 @@ impl World {
             self.wrong
                 .push(format!("an idle cycle called {} {} {}", call.method, call.path, call.body));
         }
-        self.look_at_end();
     }
 
     fn quiet_cycle(&mut self, pause: chrono::TimeDelta, scope: &Scope) {
@@ -318,10 +431,21 @@ impl World {
             None => {}
             Some(Err(error)) => self.blame(format!("the drift cannot be told: {error}")),
             Some(Ok(report)) => {
-                for item in report.items.iter().filter(|item| item.disposition == "apply") {
+                // What is still to be done for an account that cannot be made is no difference.
+                let odd =
+                    |id: &Option<String>| id.as_ref().is_some_and(|id| self.truth.odd.contains(id));
+                let left = report.items.iter().filter(|item| item.disposition == "apply");
+                let left: Vec<_> = left.filter(|item| !odd(&item.person.sys_id)).collect();
+                for item in left {
                     self.blame(format!("this still differs: {item:?}"));
                 }
             }
+        }
+        if !self.choices.mails && !self.stage.okta.mails().is_empty() {
+            self.blame(format!("mails were sent: {:?}", self.stage.okta.mails()));
+        }
+        if self.choices.observes {
+            return;
         }
         let end = self.snapshot();
         if self.last.as_ref().is_some_and(|report| report.quarantined.is_some()) {
@@ -339,6 +463,7 @@ impl World {
                 && now.standing == Standing::Approved
                 && ask.has_begun(end.now)
                 && !now.closed
+                && self.choices.writes_back
                 && !ask.people.iter().any(|person| self.is_exempt(person, &end));
             let notes = self.stage.servicenow.notes(&ask.number);
             if due && !notes.iter().any(|note| note.contains("[goldthread:")) {
@@ -363,20 +488,15 @@ impl World {
         }
     }
 
-    /// What the journal says was done was done, by the call whose id it names.
+    /// The journal tells of all that was done, and of nothing else, and each limit was kept to.
     fn look_at_journal(&mut self) {
         let (entries, broken) = journal::read(&self.store());
         self.wrong.extend(broken);
         let writes = self.stage.okta.writes();
-        for entry in entries.iter().filter(|it| it.outcome.as_deref() == Some("applied")) {
-            let id = entry.okta_request_id.as_deref();
-            let told = writes.iter().any(|write| {
-                Some(write.request_id.as_str()) == id
-                    && write.status < 300
-                    && thread(&write.user_agent).is_some_and(|(_, it)| it == entry.action_id)
-            });
-            if !told {
-                self.blame(format!("the journal tells of what was not done: {entry:?}"));
+        self.wrong.extend(journal::belied(&entries, &writes, 0, self.tally.kills));
+        for (at, disabled) in busiest_days(&entries) {
+            if disabled.len() > MAX_DISABLED {
+                self.blame(format!("within a day from {at} these were disabled: {disabled:?}"));
             }
         }
         let integrity = journal::integrity(&self.store());
@@ -392,6 +512,7 @@ impl World {
         let department = end.records.get(person).and_then(|it| it.profile.get("department"));
         truth.is_murky(person, end)
             || truth.odd.contains(person)
+            || self.choices.drift != "apply" && truth.edited.contains(person)
             || accounts
                 .any(|(id, _)| truth.status_by_hand.contains(id) || truth.protected.contains(id))
             || department.is_some_and(|it| truth.changed_groups.contains(it))
@@ -406,13 +527,30 @@ impl World {
             })
     }
 
+    /// Whether this waits for somebody's yes, as the last cycle tells it.
+    fn is_held(&self, person: &str, action: &str) -> bool {
+        let actions = self.last.iter().flat_map(|report| &report.actions);
+        actions
+            .filter(|it| it.outcome == "held" && it.action == Some(action))
+            .any(|it| it.person.sys_id.as_deref() == Some(person))
+    }
+
     /// Somebody of whom everything is known is as everything says.
     fn compare(&mut self, person: &str, end: &Snapshot) {
         let wish = self.truth.wish(person, end);
         let account = self.account_of(person).and_then(|id| self.stage.okta.find(&id));
         let status = account.as_ref().map(|it| it.status);
         let right = match wish {
-            Wish::Any | Wish::Unspoken => true,
+            Wish::Any | Wish::Untouched => true,
+            // The record was inactive for a while, and nothing else suspended anybody: it is lifted,
+            // or somebody is asked. In fair weather only: a suspension whose answer was lost, or
+            // that could not be looked at, counts as somebody else's.
+            Wish::Unspoken => {
+                status != Some(Status::Suspended)
+                    || self.tally.faults + self.tally.kills > 0
+                    || self.choices.unattributed == "report"
+                    || self.is_held(person, "unsuspend")
+            }
             Wish::Lifted => status != Some(Status::Suspended),
             Wish::Active => !matches!(
                 status,
@@ -421,7 +559,9 @@ impl World {
             Wish::Suspended => {
                 matches!(status, None | Some(Status::Suspended | Status::Deprovisioned))
             }
-            Wish::Deactivated => matches!(status, None | Some(Status::Deprovisioned)),
+            Wish::Off | Wish::Deactivated => {
+                matches!(status, None | Some(Status::Deprovisioned))
+            }
         };
         let name = self.name_of(person);
         if !right {
@@ -447,6 +587,10 @@ impl World {
                 continue;
             }
             let wanted = self.truth.wanted(person, &account.id, &group, end);
+            // While its record is looked at, nothing is taken away.
+            if wish == Wish::Untouched {
+                continue;
+            }
             // An account that is out of use takes no memberships.
             if wanted == Wanted::Yes && account.status == Status::Deprovisioned {
                 continue;

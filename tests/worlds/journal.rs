@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 /// One row.
 #[derive(Debug, Clone)]
 pub struct Entry {
+    pub at: String,
     /// `intent` or `outcome`.
     pub kind: String,
     pub action_id: i64,
@@ -19,6 +20,7 @@ pub struct Entry {
     pub action: String,
     pub group: Option<String>,
     pub request: String,
+    pub cause: String,
     pub outcome: Option<String>,
     pub okta_request_id: Option<String>,
 }
@@ -58,6 +60,7 @@ pub fn read(store: &Path) -> (Vec<Entry>, Vec<String>) {
             wrong.push(format!("the chain breaks at row {} of the journal", number(19)));
         }
         entries.push(Entry {
+            at: text(0).unwrap(),
             kind: text(1).unwrap(),
             action_id: number(2),
             person: text(4).unwrap(),
@@ -65,6 +68,7 @@ pub fn read(store: &Path) -> (Vec<Entry>, Vec<String>) {
             action: text(6).unwrap(),
             group: text(7),
             request: text(8).unwrap(),
+            cause: text(10).unwrap(),
             outcome: text(15),
             okta_request_id: text(16),
         });
@@ -109,10 +113,13 @@ pub fn belied(entries: &[Entry], writes: &[Write], since: i64, killed: usize) ->
     }
     let mut open = Vec::new();
     for (id, rows) in &actions {
-        let kinds: Vec<&str> = rows.iter().map(|row| row.kind.as_str()).collect();
+        let kinds: Vec<&str> =
+            rows.iter().map(|row| row.outcome.as_deref().unwrap_or(&row.kind)).collect();
         match kinds.as_slice() {
             ["intent"] => open.push(*id),
-            ["intent", "outcome"] => {}
+            // What had no answer may be seen later.
+            ["intent", "unknown", "confirmed"] => {}
+            ["intent", outcome] if *outcome != "intent" => {}
             _ => wrong.push(format!("action {id} has the rows {kinds:?}")),
         }
         if rows.iter().any(|row| row.request != rows[0].request || row.action != rows[0].action) {
@@ -126,6 +133,7 @@ pub fn belied(entries: &[Entry], writes: &[Write], since: i64, killed: usize) ->
         let so = match outcome {
             // By the very call whose id it names.
             Some("applied") => calls.iter().filter(taken).any(|write| answered(&write)),
+            Some("confirmed") => calls.iter().any(|write| taken(&write)),
             Some("failed") => !calls.iter().any(|write| taken(&write)),
             _ => true,
         };

@@ -14,51 +14,58 @@ use super::world::World;
 type Step = fn(&mut World) -> Option<String>;
 
 /// Every step, with how often it is tried.
-const STEPS: &[(u32, Step)] = &[
-    (30, weather::cycle),
-    (34, desk::order),
-    (6, desk::decide),
-    (3, desk::withdraw),
-    (2, desk::reset),
-    (2, desk::edit),
-    (1, desk::archive),
-    (1, desk::close),
-    (2, desk::back_date),
-    (1, hr::hire),
-    (3, hr::transfer),
-    (2, hr::rename),
-    (2, hr::deactivate),
-    (2, hr::reactivate),
-    (1, hr::double),
-    (1, hr::empty),
-    (1, hr::delete),
-    (1, hr::behind),
-    (1, hr::hide),
-    (1, hr::hide_inactive),
-    (2, hr::show),
-    (1, hr::cut),
-    (3, admin::add_member),
-    (3, admin::remove_member),
-    (2, admin::edit_profile),
-    (1, admin::suspend),
-    (1, admin::lift),
-    (1, admin::deactivate),
-    (1, admin::delete),
-    (2, admin::activate),
-    (1, admin::make),
-    (1, admin::rename_group),
-    (1, admin::delete_group),
-    (1, admin::lose_role),
-    (1, admin::regain_role),
-    (4, weather::turn),
-    (1, weather::commit_late),
-    (2, weather::lag),
-    (4, weather::minutes),
-    (2, weather::hours),
-    (2, weather::days),
-    (2, weather::back),
-    (2, weather::restart),
+const STEPS: &[(u32, (&str, Step))] = &[
+    (30, ("weather: cycle", weather::cycle)),
+    (34, ("desk: order", desk::order)),
+    (6, ("desk: decide", desk::decide)),
+    (3, ("desk: withdraw", desk::withdraw)),
+    (2, ("desk: reset", desk::reset)),
+    (2, ("desk: edit", desk::edit)),
+    (1, ("desk: archive", desk::archive)),
+    (1, ("desk: close", desk::close)),
+    (2, ("desk: back date", desk::back_date)),
+    (1, ("hr: hire", hr::hire)),
+    (3, ("hr: transfer", hr::transfer)),
+    (2, ("hr: rename", hr::rename)),
+    (2, ("hr: deactivate", hr::deactivate)),
+    (2, ("hr: reactivate", hr::reactivate)),
+    (1, ("hr: mistake", hr::mistake)),
+    (8, ("hr: put right", hr::put_right)),
+    (1, ("hr: double", hr::double)),
+    (1, ("hr: empty", hr::empty)),
+    (1, ("hr: delete", hr::delete)),
+    (1, ("hr: behind", hr::behind)),
+    (1, ("hr: hide", hr::hide)),
+    (1, ("hr: hide inactive", hr::hide_inactive)),
+    (2, ("hr: show", hr::show)),
+    (1, ("hr: cut", hr::cut)),
+    (3, ("admin: add member", admin::add_member)),
+    (3, ("admin: remove member", admin::remove_member)),
+    (2, ("admin: edit profile", admin::edit_profile)),
+    (1, ("admin: suspend", admin::suspend)),
+    (3, ("admin: lift", admin::lift)),
+    (1, ("admin: deactivate", admin::deactivate)),
+    (1, ("admin: delete", admin::delete)),
+    (5, ("admin: activate", admin::activate)),
+    (1, ("admin: make", admin::make)),
+    (1, ("admin: rename group", admin::rename_group)),
+    (1, ("admin: delete group", admin::delete_group)),
+    (1, ("admin: lose role", admin::lose_role)),
+    (1, ("admin: regain role", admin::regain_role)),
+    (4, ("weather: turn", weather::turn)),
+    (1, ("weather: commit late", weather::commit_late)),
+    (2, ("weather: lag", weather::lag)),
+    (4, ("weather: minutes", weather::minutes)),
+    (2, ("weather: hours", weather::hours)),
+    (2, ("weather: days", weather::days)),
+    (2, ("weather: back", weather::back)),
+    (2, ("weather: restart", weather::restart)),
 ];
+
+/// The names of all steps.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    STEPS.iter().map(|(_, (name, _))| *name)
+}
 
 /// How it stands when the world begins.
 pub fn begin(world: &mut World) {
@@ -71,9 +78,10 @@ pub fn begin(world: &mut World) {
 /// Plays the next step.
 pub fn play(world: &mut World) {
     loop {
-        let step = world.dice.weighted(STEPS);
+        let (name, step) = world.dice.weighted(STEPS);
         if let Some(what) = step(world) {
             world.tally.steps += 1;
+            world.tally.count(name);
             let at = world.stage.clock.now().format("%m-%d %H:%M:%S");
             world.played.push(format!("{at} {what}"));
             return;

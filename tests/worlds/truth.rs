@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use goldthread::sim::company::Operation;
+use goldthread::sim::okta::Status;
 use goldthread::sim::stage::Stage;
 
 /// A request as it was ordered.
@@ -67,6 +68,14 @@ pub struct Truth {
     pub protected: BTreeSet<String>,
     /// Names of groups that nobody may change.
     pub protected_groups: BTreeSet<String>,
+    /// What is to become of an account whose record is inactive, as the configuration says it.
+    pub inactive_record: &'static str,
+    /// Requests of this kind are only looked at.
+    pub observed: Option<Operation>,
+    /// People whose accounts or memberships somebody changed by hand.
+    pub edited: BTreeSet<String>,
+    /// Accounts that the program made.
+    pub made: BTreeSet<String>,
 }
 
 /// Where somebody's account should stand.
@@ -80,6 +89,10 @@ pub enum Wish {
     /// Not suspended any more: a return makes no account, and brings none back.
     Lifted,
     Suspended,
+    /// Out of use because of the record; of memberships nothing is said.
+    Off,
+    /// What is, stands, whatever was asked for: somebody has to look.
+    Untouched,
     Deactivated,
 }
 
@@ -112,6 +125,8 @@ pub struct Snapshot {
     /// In the order of `Truth::asks`.
     pub asks: Vec<Now>,
     pub records: BTreeMap<String, Record>,
+    /// How each account stands.
+    pub statuses: BTreeMap<String, Status>,
 }
 
 /// What somebody's requests come to.
@@ -137,7 +152,9 @@ impl Snapshot {
         let now = stage.clock.now();
         let asks = truth.asks.iter().map(|ask| stand(stage, ask)).collect();
         let records = people.iter().map(|id| (id.clone(), record(stage, id))).collect();
-        Self { now, asks, records }
+        let accounts = stage.okta.accounts().into_iter();
+        let statuses = accounts.map(|account| (account.id, account.status)).collect();
+        Self { now, asks, records, statuses }
     }
 }
 
@@ -203,9 +220,16 @@ impl Truth {
     /// Whether something happened about somebody that the program may not have seen.
     pub fn is_murky(&self, person: &str, at: &Snapshot) -> bool {
         self.doubts.contains(person)
-            || self
-                .asks_of(person)
-                .any(|(place, ask)| !ask.clear || at.asks[place].standing == Standing::Gone)
+            || self.asks_of(person).any(|(place, ask)| {
+                !ask.clear
+                    || at.asks[place].standing == Standing::Gone
+                    || self.observed == Some(ask.operation)
+            })
+    }
+
+    /// Whether a request about somebody was called off, whatever became of it.
+    pub fn is_called_off(&self, person: &str, at: &Snapshot) -> bool {
+        self.asks_of(person).any(|(place, _)| at.asks[place].standing == Standing::Withdrawn)
     }
 
     fn fold(&self, person: &str, at: &Snapshot) -> Folded {
@@ -260,7 +284,11 @@ impl Truth {
         let usable = at.records.get(person).is_some_and(|record| record.usable);
         match folded.status {
             Some(Wish::Deactivated) => Wish::Deactivated,
-            _ if !usable => Wish::Suspended,
+            _ if !usable => match (self.inactive_record, folded.status) {
+                ("deactivate", _) => Wish::Off,
+                ("suspend", _) | (_, Some(Wish::Suspended)) => Wish::Suspended,
+                _ => Wish::Untouched,
+            },
             Some(Wish::Active) if !folded.joined => Wish::Lifted,
             Some(wish) => wish,
             None => Wish::Unspoken,

@@ -19,14 +19,19 @@ use goldthread::sim::okta::Status;
 use goldthread::sim::stage::{OKTA_TOKEN, Stage};
 use serde_json::json;
 
+use super::choices::Choices;
 use super::dice::Dice;
 use super::truth::{Snapshot, Truth};
 
 /// A cycle that takes longer than this will not end.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// The attributes that the configuration maps.
+pub const MAPPED: [&str; 7] =
+    ["login", "email", "firstName", "lastName", "employeeNumber", "department", "manager"];
+
 /// What a world came to, and the sum over many.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone)]
 pub struct Tally {
     pub worlds: usize,
     pub steps: usize,
@@ -37,11 +42,19 @@ pub struct Tally {
     pub rivals: usize,
     pub writes: usize,
     pub closed: usize,
+    /// Notes that closed nothing.
+    pub notes: usize,
     /// People in the end of whom everything is known, and compared.
     pub compared: usize,
+    /// How often each kind of step was played, and each choice made.
+    pub ingredients: BTreeMap<&'static str, usize>,
 }
 
 impl Tally {
+    pub fn count(&mut self, ingredient: &'static str) {
+        *self.ingredients.entry(ingredient).or_default() += 1;
+    }
+
     pub fn add(&mut self, other: &Self) {
         self.worlds += other.worlds;
         self.steps += other.steps;
@@ -52,7 +65,11 @@ impl Tally {
         self.rivals += other.rivals;
         self.writes += other.writes;
         self.closed += other.closed;
+        self.notes += other.notes;
         self.compared += other.compared;
+        for (ingredient, times) in &other.ingredients {
+            *self.ingredients.entry(ingredient).or_default() += times;
+        }
     }
 }
 
@@ -87,6 +104,7 @@ pub struct World {
     pub stage: Stage,
     pub folder: tempfile::TempDir,
     pub truth: Truth,
+    pub choices: Choices,
     /// The records that are or were people, the chief first.
     pub people: Vec<String>,
     pub weather: Weather,
@@ -105,6 +123,8 @@ pub struct World {
     pub set_back: bool,
     /// A complete cycle has ended well.
     pub begun: bool,
+    /// People whom HR made inactive by mistake, all at once.
+    pub mistaken: Vec<String>,
     /// Accounts that another application made while a cycle ran, and whose they are.
     pub born: Arc<Mutex<Vec<(String, String)>>>,
     /// The report of the last cycle after nothing went wrong any more.
@@ -135,11 +155,15 @@ impl World {
         let text = stage.config(folder.path()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let people = stage.company.people().iter().map(|it| it.sys_id.clone()).collect();
+        let choices = Choices::draw(&mut dice);
+        let text = choices.write(text);
+        let Choices { inactive_record, observed, .. } = choices;
         let mut world = Self {
             dice,
             stage,
             folder,
-            truth: Truth::default(),
+            truth: Truth { inactive_record, observed, ..Truth::default() },
+            choices,
             people,
             weather: Weather::default(),
             tally: Tally { worlds: 1, ..Tally::default() },
@@ -150,6 +174,7 @@ impl World {
             hired: 0,
             set_back: false,
             begun: false,
+            mistaken: Vec::new(),
             born: Arc::default(),
             last: None,
             closings: BTreeMap::new(),
@@ -160,6 +185,10 @@ impl World {
             program: None,
         };
         world.people_the_org();
+        for name in world.choices.names() {
+            world.tally.count(name);
+        }
+        world.played.push(format!("{:?}", world.choices));
         world
     }
 
@@ -199,6 +228,10 @@ impl World {
         self.truth.protected.insert(contractor);
         self.truth.protected.insert(okta.find("goldthread@example.com").unwrap().id);
         self.truth.protected_groups.insert("app-netsuite".to_owned());
+        // What no record says and nobody maps.
+        for (nth, account) in okta.accounts().into_iter().enumerate() {
+            okta.set_profile(&account.id, &json!({"costCenter": format!("{nth}"), "title": "Dr"}));
+        }
         let protected = toml::Value::from(named);
         let dice = &mut self.dice;
         okta.switch(|it| {
@@ -296,7 +329,9 @@ impl World {
             self.truth.doubts.extend(concerns.iter().cloned());
         }
         let strikes = self.set_faults(meanwhile);
+        let own = self.unmapped();
         let ended = self.run(scope, &strikes);
+        self.look_at_unmapped(own);
         let hits = self.clear_faults();
         let struck = strikes.count.load(Ordering::SeqCst);
         self.tally.cycles += 1;
@@ -320,6 +355,25 @@ impl World {
         self.look_at_writes(&before, quiet);
         self.truth.doubts = doubts;
         ended
+    }
+
+    /// What each account has that no record says.
+    fn unmapped(&self) -> BTreeMap<String, Vec<(String, serde_json::Value)>> {
+        let accounts = self.stage.okta.accounts().into_iter();
+        let own = |profile: BTreeMap<String, serde_json::Value>| {
+            profile.into_iter().filter(|(name, _)| !MAPPED.contains(&name.as_str())).collect()
+        };
+        accounts.map(|account| (account.id, own(account.profile))).collect()
+    }
+
+    fn look_at_unmapped(&mut self, before: BTreeMap<String, Vec<(String, serde_json::Value)>>) {
+        let after = self.unmapped();
+        for (account, own) in before {
+            if after.get(&account).is_some_and(|now| *now != own) {
+                self.wrong
+                    .push(format!("attributes of {account} that nobody maps changed: {own:?}"));
+            }
+        }
     }
 
     fn run(&mut self, scope: &Scope, strikes: &Strikes) -> Ended {

@@ -31,25 +31,28 @@ fn group(world: &mut World) -> Option<(String, String)> {
 }
 
 pub fn add_member(world: &mut World) -> Option<String> {
-    let (_, account) = somebody(world)?;
+    let (person, account) = somebody(world)?;
     let (name, id) = group(world)?;
+    world.truth.edited.insert(person);
     world.stage.okta.add_member(&id, &account);
     world.truth.by_hand.insert((name.clone(), account.clone()));
     Some(format!("an administrator added {} to {name}", login(world, &account)))
 }
 
 pub fn remove_member(world: &mut World) -> Option<String> {
-    let (_, account) = somebody(world)?;
+    let (person, account) = somebody(world)?;
     let groups = world.stage.okta.find(&account)?.groups;
     let name = world.dice.pick(&groups)?;
     let id = world.stage.okta.group_id(&name)?;
+    world.truth.edited.insert(person);
     world.stage.okta.remove_member(&id, &account);
     Some(format!("an administrator removed {} from {name}", login(world, &account)))
 }
 
 pub fn edit_profile(world: &mut World) -> Option<String> {
-    let (_, account) = somebody(world)?;
+    let (person, account) = somebody(world)?;
     let number = world.dice.below(1000);
+    world.truth.edited.insert(person);
     let before = login(world, &account);
     let change = match world.dice.below(3) {
         0 => json!({"department": "Elsewhere"}),

@@ -60,6 +60,34 @@ pub fn reactivate(world: &mut World) -> Option<String> {
     Some(format!("HR activated the record of {} again", world.name_of(&person)))
 }
 
+/// Somebody imports the wrong file: half of the company becomes inactive at once.
+pub fn mistake(world: &mut World) -> Option<String> {
+    if !world.mistaken.is_empty() {
+        return None;
+    }
+    let there = |id: &&String| usable(world, id);
+    let people: Vec<String> = world.people[1..].iter().filter(there).cloned().collect();
+    let half: Vec<String> = people.iter().step_by(2).cloned().collect();
+    for person in &half {
+        world.stage.servicenow.update_person(person, &[("active", "false")]);
+    }
+    if world.stage.servicenow.switches().hide_inactive_users {
+        world.truth.doubts.extend(half.iter().cloned());
+    }
+    let text = format!("HR deactivated {} records by mistake", half.len());
+    world.mistaken = half;
+    Some(text)
+}
+
+/// And imports the right one.
+pub fn put_right(world: &mut World) -> Option<String> {
+    let mistaken = std::mem::take(&mut world.mistaken);
+    for person in &mistaken {
+        world.stage.servicenow.update_person(person, &[("active", "true")]);
+    }
+    (!mistaken.is_empty()).then(|| format!("HR activated {} records again", mistaken.len()))
+}
+
 /// Two records with one address.
 pub fn double(world: &mut World) -> Option<String> {
     let (person, other) = (somebody(world)?, somebody(world)?);
@@ -78,6 +106,10 @@ pub fn empty(world: &mut World) -> Option<String> {
     let field = world.dice.pick(&["department", "manager", "last_name", "email"])?;
     world.stage.servicenow.update_person(&person, &[(field, "")]);
     world.truth.odd.insert(person.clone());
+    if field == "email" {
+        // It may be the address of somebody's manager.
+        world.truth.managers_in_doubt = true;
+    }
     Some(format!("HR emptied {field} of {}", world.name_of(&person)))
 }
 

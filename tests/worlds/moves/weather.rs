@@ -138,7 +138,7 @@ pub fn restart(world: &mut World) -> Option<String> {
 pub fn clear(world: &mut World) {
     world.weather = Weather::default();
     world.stage.okta.switch(|it| it.index_lag = Duration::ZERO);
-    let _ = (admin::regain_role(world), hr::show(world));
+    let _ = (admin::regain_role(world), hr::show(world), hr::put_right(world));
     world.stage.servicenow.set(|it| {
         it.commit_delay = Duration::ZERO;
         it.cut_list = None;
