@@ -17,7 +17,7 @@ use crate::reconcile::plan::{Planned, actions, is_dormant};
 use crate::store::{FactRow, Link, NewHold, StoreError, Word};
 
 /// Accounts that were brought back without their mail, among what is pinned.
-const MAIL_OWED: &str = "mail owed";
+pub(super) const MAIL_OWED: &str = "mail owed";
 
 /// One person's side of the comparison.
 #[derive(Debug)]

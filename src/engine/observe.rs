@@ -436,7 +436,7 @@ impl Engine {
         if let Some(link) = self.store.link(id)? {
             self.refresh_account(&link, &keys, cycle).await?;
             if self.has_account(id)? && self.proves(id, &link)? {
-                return Ok(());
+                return self.look_for_mail(id, &link).await;
             }
         }
         let Some(person) = self.store.person(id)? else { return Ok(()) };

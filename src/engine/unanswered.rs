@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::Engine;
-use super::decide::Judged;
+use super::decide::{Judged, MAIL_OWED};
+use super::{Engine, EngineError};
 use crate::model::{Account, AccountId, AccountStatus, GroupId, RequestNumber, SysId};
+use crate::okta::log::{Changed, LogEvent};
 use crate::store::{StoreError, Unanswered};
+
+/// How far before a call its event is looked for: clocks differ.
+const LOG_OVERLAP: chrono::Duration = chrono::Duration::hours(3);
 
 impl Engine {
     /// Writes down which calls about somebody took effect, though nobody was told.
@@ -32,6 +36,40 @@ impl Engine {
             sent.action == "create" && login == Some(found.login())
         };
         Ok(self.store.unanswered(person)?.into_iter().find(made))
+    }
+
+    /// The mail of somebody who is hired again may have been sent though its answer was lost, which
+    /// nothing in the account shows. Okta's log does, where it can be read.
+    pub(super) async fn look_for_mail(
+        &self,
+        person: &SysId,
+        account: &AccountId,
+    ) -> Result<(), EngineError> {
+        if self.store.pin(MAIL_OWED, account.as_str())?.is_none() {
+            return Ok(());
+        }
+        let sent = self.store.unanswered(person)?.into_iter().find(|it| it.action == "reactivate");
+        let Some(sent) = sent else { return Ok(()) };
+        let events = match self.okta.changes_of(account, sent.at - LOG_OVERLAP).await {
+            Ok(events) => events.unwrap_or_default(),
+            // A second mail does less harm than none.
+            Err(error) => {
+                tracing::debug!("the System Log could not be read: {error}");
+                return Ok(());
+            }
+        };
+        let thread = format!("; action {})", sent.action_id);
+        let is_it = |event: &LogEvent| {
+            event.event_type == "user.lifecycle.reactivate"
+                && event.changes(Changed::Status)
+                && event.is_ours()
+                && event.user_agent.as_ref().is_some_and(|agent| agent.ends_with(&thread))
+        };
+        if events.iter().any(is_it) {
+            self.store.drop_pin(MAIL_OWED, account.as_str())?;
+            self.confirm(&sent, person, account)?;
+        }
+        Ok(())
     }
 
     pub(super) fn confirm(
