@@ -100,6 +100,7 @@ pub async fn run(
         heart: Arc::clone(&heart),
         shown,
         backoff: None,
+        wrong_clock: false,
         wait: Duration::ZERO,
         idle_calls: VecDeque::new(),
         stretched: None,
@@ -137,6 +138,8 @@ struct Daemon {
     shown: Arc<Shown>,
     /// Goes on for as long as cycles fail.
     backoff: Option<ExponentialBackoff>,
+    /// Our own clock is wrong, and that was said.
+    wrong_clock: bool,
     /// Until the next cycle.
     wait: Duration,
     /// Calls that the last cycles without anything to do asked ServiceNow.
@@ -266,6 +269,7 @@ impl Daemon {
                 self.good(Side::ServiceNow);
                 self.good(Side::Okta);
                 self.backoff = None;
+                self.wrong_clock = false;
                 let (cycle, outcome) = (report.cycle, report.outcome());
                 self.last = Some(Last { at: (self.clock)(), cycle, outcome });
                 self.full_wished &= !report.full;
@@ -277,6 +281,16 @@ impl Daemon {
                 }
                 self.shown.metrics.cycle(&report);
                 self.wait = schedule::rest(self.poll(), begun.elapsed());
+            }
+            Err(EngineError::Clock(text)) => {
+                self.good(Side::ServiceNow);
+                self.good(Side::Okta);
+                self.shown.metrics.failed_cycle(*scope == Scope::Full);
+                // Only whoever looks after this machine can put it right.
+                if !std::mem::replace(&mut self.wrong_clock, true) {
+                    tracing::error!("{}", EngineError::Clock(text));
+                }
+                self.wait = self.back_off(None);
             }
             Err(error) => {
                 let Some(side) = error.side() else { return Err(error.into()) };

@@ -108,7 +108,13 @@ impl Engine {
         started: Instant,
     ) -> Result<Preview, EngineError> {
         *self.this_cycle() = ThisCycle::default();
+        self.check_clock_first().await?;
         let observed = self.observe(scope, cycle).await?;
+        if let Err(error) = self.check_clock() {
+            // Whoever is to be looked at has been put down for a wrong day.
+            self.store.set_meta(CONFIGURATION, "")?;
+            return Err(error);
+        }
         let mut surroundings = self.surroundings(true).await?;
         let mut decision = self.decide(&observed.people, &surroundings)?;
         let mut context = self.guard_context(amnesia, &decision)?;

@@ -5,6 +5,7 @@
 
 mod apply;
 mod check;
+mod clock;
 mod cycle;
 mod decide;
 mod describe;
@@ -68,6 +69,12 @@ pub enum EngineError {
     /// The store failed: nothing is done without a record.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Our own clock is wrong, and what begins or ends by it would be wrong with it.
+    #[error(
+        "this machine's clock is {0} of both ServiceNow's and Okta's, so nothing is done that \
+         begins or ends by it; set it by the network: timedatectl set-ntp true"
+    )]
+    Clock(String),
     /// Somebody asked for is not known.
     #[error("{0}")]
     Unknown(String),

@@ -162,7 +162,7 @@ impl Engine {
     fn tries_again(&self, now: Instant) -> Result<bool, StoreError> {
         let last = self.store.meta(TRIED_AT)?;
         let last = last.and_then(|text| Instant::from_str(&text).ok());
-        let due = last.is_none_or(|last| now - last >= RETRY);
+        let due = last.is_none_or(|last| (now - last).abs() >= RETRY);
         if due {
             self.store.set_meta(TRIED_AT, &now.to_rfc3339())?;
         }

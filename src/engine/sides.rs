@@ -40,7 +40,7 @@ impl EngineError {
         match self {
             Self::ServiceNow(_) => Some(Side::ServiceNow),
             Self::Okta(_) => Some(Side::Okta),
-            Self::Store(_) | Self::Unknown(_) => None,
+            Self::Store(_) | Self::Clock(_) | Self::Unknown(_) => None,
         }
     }
 
@@ -64,7 +64,7 @@ impl EngineError {
                 OktaError::Refused(refusal) => refusal.status >= 500,
                 _ => false,
             },
-            Self::Store(_) | Self::Unknown(_) => false,
+            Self::Store(_) | Self::Clock(_) | Self::Unknown(_) => false,
         }
     }
 

@@ -117,3 +117,27 @@ fn a_small_rate_rule_stretches_the_poll_and_that_is_said_once() {
     assert_eq!(said, 1);
     assert_eq!(daemon.stop().0.code(), Some(0));
 }
+
+#[test]
+fn a_wrong_clock_of_ours_is_said_once_and_nothing_is_done_until_it_is_right() {
+    let desk = Desk::set();
+    let last_year = Fault::altered(|mut answer| {
+        answer.headers.retain(|(name, _)| name != "Date");
+        answer.with_header("Date", "Wed, 01 Jan 2025 09:00:00 GMT")
+    });
+    for faults in [&*desk.stage.servicenow_faults, desk.stage.okta.faults()] {
+        faults.on("*", "", last_year.clone()).always();
+    }
+    let daemon = desk.start();
+    let (_, order) = desk.join(0);
+    daemon.until_said("ERROR", "ahead of both ServiceNow's and Okta's");
+    let hits = desk.stage.okta.faults().hits();
+    until("it looks again", || desk.stage.okta.faults().hits() > hits + 1);
+    assert!(!desk.is_closed(&order));
+    assert_eq!(daemon.said("ERROR").len(), 1, "{:?}", daemon.said("ERROR"));
+    desk.stage.servicenow_faults.clear();
+    desk.stage.okta.faults().clear();
+    until("the request is carried out", || desk.is_closed(&order));
+    assert!(daemon.said("WARN").iter().all(|text| !text.contains("is down")));
+    assert_eq!(daemon.stop().0.code(), Some(0));
+}

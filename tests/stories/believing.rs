@@ -348,3 +348,30 @@ fn what_is_called_off_while_okta_is_read_is_not_begun() {
         bed.nothing_happens();
     }
 }
+
+#[test]
+fn nothing_is_done_by_a_clock_that_both_systems_contradict() {
+    const DAY: i64 = 24 * 3600;
+    for days in [-30, 30] {
+        let mut bed = Bed::with_clocks(40, 7, 0, 0);
+        let (leaver, grantee) = (bed.employee(0), bed.employee(1));
+        bed.leave_on(&leaver, "2026-03-20");
+        bed.access("Add", &grantee, &["app-jira"], "2026-03-20");
+        bed.sync_full();
+        bed.clock = bed.stage.clock.ahead(chrono::TimeDelta::seconds(days * DAY));
+        bed.forget_calls();
+        for scope in [Scope::Changes, Scope::Full] {
+            let why = bed.try_sync(&scope).unwrap_err().to_string();
+            assert!(why.contains("clock"), "{why}");
+        }
+        assert_eq!(bed.writes(), NOTHING);
+        bed.clock = bed.stage.clock.clone();
+        bed.sync();
+        assert_eq!((bed.status(&leaver), bed.is_in(&grantee, "app-jira")), ("ACTIVE", true));
+    }
+    // One of the two alone may be wrong itself.
+    let bed = Bed::with_clocks(40, 7, 3 * DAY, 0);
+    let join = bed.join(&bed.newcomer(0), &[]);
+    bed.sync_full();
+    assert_eq!(bed.state(&join), "3");
+}
