@@ -150,13 +150,13 @@ impl Engine {
 
     fn role_known(&self, id: &str) -> Option<bool> {
         let roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
-        roles.get(id).filter(|(at, _)| self.now() - *at < ROLES_LAST).map(|(_, holds)| *holds)
+        roles.get(id).filter(|(at, _)| (self.now() - *at).abs() < ROLES_LAST).map(|(_, holds)| *holds)
     }
 
     fn keep_role(&self, id: &str, holds: bool) {
         let now = self.now();
         let mut roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
-        roles.retain(|_, (at, _)| now - *at < ROLES_LAST);
+        roles.retain(|_, (at, _)| (now - *at).abs() < ROLES_LAST);
         roles.insert(id.to_owned(), (now, holds));
     }
 
