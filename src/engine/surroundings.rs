@@ -150,7 +150,10 @@ impl Engine {
 
     fn role_known(&self, id: &str) -> Option<bool> {
         let roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
-        roles.get(id).filter(|(at, _)| (self.now() - *at).abs() < ROLES_LAST).map(|(_, holds)| *holds)
+        roles
+            .get(id)
+            .filter(|(at, _)| (self.now() - *at).abs() < ROLES_LAST)
+            .map(|(_, holds)| *holds)
     }
 
     fn keep_role(&self, id: &str, holds: bool) {

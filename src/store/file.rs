@@ -33,7 +33,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<File> {
 /// Opens a database. Neither it nor a file beside it may be a symbolic link; its folder may.
 pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let folder = folder_of(path);
-    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.clone());
     let place = path.file_name().map_or(folder.clone(), |name| folder.join(name));
     let flags = flags | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(place, flags)
