@@ -39,7 +39,7 @@ fn an_account_whose_creation_was_never_answered_was_made_here_and_keeps_nothing_
     bed.stage.okta.faults().clear();
     bed.sync();
     assert_eq!(bed.state(&join), "3");
-    assert_eq!(bed.account(&newcomer).unwrap().groups, [newcomer.department.clone()]);
+    assert_eq!(bed.account(&newcomer).unwrap().groups, std::slice::from_ref(&newcomer.department));
 
     // Had the group counted as held from before, it would stay.
     let new = if newcomer.department == "Finance" { "Marketing" } else { "Finance" };
@@ -101,7 +101,7 @@ fn a_quarantine_stands_while_nobody_is_looked_at_and_is_an_error_once() {
         assert!(bed.sync_full().quarantined.is_some());
     });
     assert_eq!(said(&lines, "ERROR", "quarantine: "), 1, "{lines:#?}");
-    let (_, lines) = logged(|| {
+    let ((), lines) = logged(|| {
         bed.release(&Which::Set("max-disabled".to_owned()));
         assert!(bed.sync().quarantined.is_none());
     });
