@@ -420,3 +420,6 @@ fn json<T: serde::Serialize + ?Sized>(value: &T) -> String {
 fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

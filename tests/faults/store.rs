@@ -4,12 +4,15 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
 
 use goldthread::engine::{EngineError, Scope};
+use goldthread::sim::faults::Fault;
 use goldthread::sim::okta::Status;
 use goldthread::sim::servicenow::Ordered;
 
 use super::bed::Bed;
+use super::journal;
 
 const NOTHING: [String; 0] = [];
 /// The program, called by hand.
@@ -374,4 +377,115 @@ fn a_store_of_other_systems_is_refused_and_left_as_it_is() {
     assert_eq!(other.writes(), NOTHING);
     office.bed.reconfigure(&theirs, &ours);
     office.recovers();
+}
+
+/// The store as a loss of power in the middle of a cycle leaves it: the file, and its log cut to so
+/// many bytes, by how many bytes there were.
+struct Wreck {
+    file: Vec<u8>,
+    log: Vec<u8>,
+}
+
+/// Takes a copy of the store at a call in the middle of a cycle: the first that matches.
+fn wreck(office: &Office, okta: bool, method: &str, path: &str) -> Wreck {
+    let folder = office.bed.folder.path().to_owned();
+    let taken = Arc::new(Mutex::new(None));
+    let keep = Arc::clone(&taken);
+    let copy = Fault::meanwhile(move || {
+        let read = |name: &str| std::fs::read(folder.join(name)).unwrap_or_default();
+        let wreck = Wreck { file: read("goldthread.db"), log: read("goldthread.db-wal") };
+        keep.lock().unwrap().get_or_insert(wreck);
+    });
+    let stage = &office.bed.stage;
+    let faults = if okta { stage.okta.faults() } else { &*stage.servicenow_faults };
+    faults.on(method, path, copy);
+    office.bed.sync();
+    faults.clear();
+    taken.lock().unwrap().take().expect("the cycle makes this call")
+}
+
+/// Puts a wreck in the place of the store.
+fn put(office: &Office, file: &[u8], log: &[u8]) {
+    let folder = office.bed.folder.path();
+    let _ = std::fs::remove_file(folder.join("goldthread.db-shm"));
+    std::fs::write(office.store(), file).unwrap();
+    std::fs::write(folder.join("goldthread.db-wal"), log).unwrap();
+}
+
+/// The hashes of the journal, oldest first; its chain is whole.
+fn journal_of(office: &Office) -> Vec<String> {
+    let (entries, broken) = journal::read(&office.store());
+    assert_eq!(broken, NOTHING);
+    entries.into_iter().map(|entry| format!("{entry:?}")).collect()
+}
+
+#[test]
+fn a_store_that_lost_power_opens_as_it_was_at_some_moment() {
+    for (okta, method, path) in [
+        (true, "POST", "/api/v1/users?activate"),
+        (true, "GET", "/api/v1/users/00u"),
+        (false, "GET", "/table/sys_journal_field"),
+        (false, "PATCH", "/table/sc_req_item/"),
+    ] {
+        let office = Office::new();
+        let wreck = wreck(&office, okta, method, path);
+        let whole = journal_of(&office);
+        let sends_at_most = office.bed.okta_writes().len();
+        // Whatever had not reached the disk is gone: the log ends anywhere.
+        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut lengths = vec![0, wreck.log.len() / 2, wreck.log.len()];
+        for _ in 0..8 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            lengths.push(usize::try_from(seed >> 33).unwrap() % (wreck.log.len() + 1));
+        }
+        for length in lengths {
+            put(&office, &wreck.file, &wreck.log[..length]);
+            let told = format!("{method} {path}, {length} of {} bytes", wreck.log.len());
+            let before = journal_of(&office);
+            assert!(whole.starts_with(&before), "{told}: {before:?} is no beginning of {whole:?}");
+            office.rows();
+            office.bed.forget_calls();
+            office.bed.sync();
+            office.bed.sync();
+            // The join is done already, or is done now, and nothing else.
+            assert_eq!(office.bed.status(&office.bed.newcomer(0)), "PROVISIONED", "{told}");
+            assert_eq!(office.bed.state(&office.join), "3", "{told}");
+            assert!(office.bed.okta_writes().len() <= sends_at_most, "{told}");
+            assert_eq!(office.bed.stage.okta.mails().len(), 1, "{told}");
+        }
+    }
+}
+
+#[test]
+fn a_log_with_a_broken_page_ends_before_it() {
+    let office = Office::new();
+    let wreck = wreck(&office, false, "PATCH", "/table/sc_req_item/");
+    let whole = journal_of(&office);
+    for at in [40, wreck.log.len() / 3, wreck.log.len() - 5] {
+        let mut log = wreck.log.clone();
+        log[at] ^= 0xff;
+        put(&office, &wreck.file, &log);
+        assert!(whole.starts_with(&journal_of(&office)), "byte {at}");
+        office.recovers();
+    }
+}
+
+#[test]
+fn a_store_without_a_byte_is_a_new_one() {
+    let office = Office::new();
+    office.bed.sync();
+    let before = office.bed.stage.okta.accounts();
+    office.bed.lose_store();
+    std::fs::write(office.store(), b"").unwrap();
+    office.bed.forget_calls();
+    for verb in ["plan", "status", "hold list"] {
+        let output = office.run("", verb);
+        assert!(matches!(output.status.code(), Some(0 | 1 | 2)), "{verb}: {output:?}");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!told.contains("panicked"), "{verb}: {told}");
+    }
+    office.bed.sync_full();
+    assert_eq!(office.bed.okta_writes(), NOTHING, "nothing is made or taken away twice");
+    assert_eq!(office.bed.stage.okta.accounts(), before);
+    office.rows();
 }

@@ -35,6 +35,8 @@ struct Site {
     folder: tempfile::TempDir,
     orders: Vec<Ordered>,
     people: Vec<Somebody>,
+    /// How often the program was killed at work.
+    kills: usize,
 }
 
 impl Site {
@@ -48,11 +50,15 @@ impl Site {
         let config = stage.config(folder.path()).unwrap();
         let config = config.replacen("[guard]\n", "[guard]\nmax_disabled = 1000\n", 1);
         std::fs::write(folder.path().join("config.toml"), config).unwrap();
-        Self { stage, folder, orders: Vec::new(), people: Vec::new() }
+        Self { stage, folder, orders: Vec::new(), people: Vec::new(), kills: 0 }
     }
 
     fn store(&self) -> PathBuf {
         self.folder.path().join("goldthread.db")
+    }
+
+    fn journal(&self) -> Vec<journal::Entry> {
+        journal::read(&self.store()).0
     }
 
     fn start(&self, command: &str) -> Child {
@@ -166,7 +172,9 @@ impl Site {
         }
         for order in &self.orders {
             let view = self.stage.servicenow.request(&order.number).unwrap();
-            assert_eq!(view.state, "3", "{}", order.number);
+            let mut told = self.journal();
+            told.retain(|entry| entry.request == order.number);
+            assert_eq!(view.state, "3", "{}: {told:#?}, {:?}", order.number, view.work_notes);
             assert_eq!(view.work_notes.len(), 1, "{}: {:?}", order.number, view.work_notes);
             assert_eq!(view.comments, Vec::<String>::new(), "{}", order.number);
             let path = format!("/api/now/table/sc_req_item/{}", order.sys_id);
@@ -175,12 +183,10 @@ impl Site {
         let (entries, broken) = journal::read(&self.store());
         assert_eq!(broken, Vec::<String>::new());
         assert_eq!(journal::integrity(&self.store()), "ok");
-        for write in okta.writes() {
-            let (request, action) = thread(&write.user_agent).expect("each write has its thread");
-            let told = entries
-                .iter()
-                .any(|it| it.kind == "intent" && it.action_id == action && it.request == request);
-            assert!(told, "the journal does not tell of {write:?}");
+        let writes = okta.writes();
+        assert_eq!(journal::belied(&entries, &writes, 0, self.kills), Vec::<String>::new());
+        for write in writes {
+            let (request, _) = thread(&write.user_agent).expect("each write has its thread");
             assert!(self.orders.iter().any(|order| order.number == request), "{write:?}");
         }
     }
@@ -209,7 +215,6 @@ fn kill(process: &mut Child) -> bool {
 fn killed(times: u64, seed: u64) -> usize {
     let mut site = Site::new();
     let mut dice = Dice::new(seed);
-    let mut met = 0;
     site.join();
     // As long as a cycle with some work takes here, so that the kills are spread over it.
     let begun = Instant::now();
@@ -235,11 +240,11 @@ fn killed(times: u64, seed: u64) -> usize {
         let longest = cycle * if daemon { 3 } else { 2 };
         let spread = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
         std::thread::sleep(Duration::from_micros(dice.below(spread)));
-        met += usize::from(kill(&mut process));
+        site.kills += usize::from(kill(&mut process));
     }
     site.come_to_rest();
     site.look();
-    met
+    site.kills
 }
 
 #[test]
@@ -280,12 +285,33 @@ const POINTS: &[(bool, &str, &str, bool)] = &[
     (false, "PATCH", "/api/now/table/sc_req_item/", true),
 ];
 
-#[test]
-fn killed_between_any_two_steps_of_an_action_the_program_does_everything_once() {
-    let mut site = Site::new();
-    let first = site.join();
-    site.come_to_rest();
-    for (at, (okta, method, path, carried_out)) in POINTS.iter().copied().enumerate() {
+/// A moment in the life of a process: a call to one of the systems, and whether it is carried out
+/// before the process dies.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    okta: bool,
+    method: &'static str,
+    path: &'static str,
+    /// So many such calls pass before it.
+    nth: u64,
+    carried_out: bool,
+}
+
+impl Site {
+    /// Something of every kind is asked for: a join, a grant, a leave.
+    fn ask(&mut self) {
+        let joined = self.join();
+        if joined > 0 {
+            self.grant(joined - 1);
+        }
+        if joined > 1 {
+            self.leave(joined - 2);
+        }
+    }
+
+    /// Starts the program, kills it at this moment, and says whether the moment came.
+    fn dies(&mut self, command: &str, moment: Moment) -> bool {
+        let Moment { okta, method, path, nth, carried_out } = moment;
         let process: Arc<Mutex<Option<Child>>> = Arc::default();
         let died = Arc::new(Mutex::new(false));
         let (victim, seen) = (Arc::clone(&process), Arc::clone(&died));
@@ -296,24 +322,85 @@ fn killed_between_any_two_steps_of_an_action_the_program_does_everything_once() 
             Onward::Cut
         });
         let fault = if carried_out { Fault::After(hook) } else { Fault::Before(hook) };
-        let faults = if okta { site.stage.okta.faults() } else { &site.stage.servicenow_faults };
-        let _ = faults.on(method, path, fault);
-        // Somebody joins, somebody gets access, somebody leaves, at each point.
-        let joined = site.join();
-        site.grant(if at == 0 { first } else { joined - 1 });
-        if at >= 2 {
-            site.leave(joined - 2);
-        }
-        let command = if at % 2 == 0 { "sync" } else { "run" };
-        *process.lock().unwrap() = Some(site.start(command));
+        let faults = if okta { self.stage.okta.faults() } else { &self.stage.servicenow_faults };
+        let _ = faults.on(method, path, fault).after(nth);
+        *process.lock().unwrap() = Some(self.start(command));
         let begun = Instant::now();
-        while !*died.lock().unwrap() {
-            assert!(begun.elapsed() < PATIENCE, "{method} {path} is not called");
+        let came = loop {
+            if *died.lock().unwrap() {
+                break true;
+            }
+            let mut process = process.lock().unwrap();
+            if process.as_mut().unwrap().try_wait().unwrap().is_some() {
+                break *died.lock().unwrap();
+            }
+            drop(process);
+            assert!(begun.elapsed() < PATIENCE, "{command} neither ends nor comes to {moment:?}");
             std::thread::park_timeout(Duration::from_millis(2));
-        }
-        site.stage.okta.faults().clear();
-        site.stage.servicenow_faults.clear();
-        site.come_to_rest();
-        site.look();
+        };
+        self.stage.okta.faults().clear();
+        self.stage.servicenow_faults.clear();
+        self.kills += usize::from(came);
+        came
     }
+}
+
+#[test]
+fn killed_between_any_two_steps_of_an_action_the_program_does_everything_once() {
+    for command in ["sync", "run"] {
+        let mut site = Site::new();
+        for _ in 0..2 {
+            site.ask();
+            site.come_to_rest();
+        }
+        for (okta, method, path, carried_out) in POINTS.iter().copied() {
+            site.ask();
+            let moment = Moment { okta, method, path, nth: 0, carried_out };
+            assert!(site.dies(command, moment), "{command} never came to {moment:?}");
+            site.come_to_rest();
+            site.look();
+        }
+    }
+}
+
+/// Kills the program at every so many calls of a cycle, to one system and to the other.
+fn killed_at_each_call(command: &str, step: usize, most: u64) {
+    for okta in [true, false] {
+        let mut site = Site::new();
+        for _ in 0..2 {
+            site.ask();
+            site.come_to_rest();
+        }
+        let mut met = 0;
+        for nth in (0..most).step_by(step) {
+            site.ask();
+            let carried_out = nth / 2 % 2 == 1;
+            let moment = Moment { okta, method: "*", path: "", nth, carried_out };
+            let came = site.dies(command, moment);
+            site.come_to_rest();
+            site.look();
+            met += usize::from(came);
+            if !came {
+                break;
+            }
+        }
+        assert!(met > 3, "{command} made {met} of these calls, Okta: {okta}");
+    }
+}
+
+#[test]
+fn sync_killed_at_its_nth_call_does_everything_once() {
+    killed_at_each_call("sync", 3, 100);
+}
+
+#[test]
+fn the_daemon_killed_at_its_nth_call_does_everything_once() {
+    killed_at_each_call("run", 5, 40);
+}
+
+#[test]
+#[ignore = "takes minutes: cargo test --test worlds -- --ignored killed"]
+fn killed_at_every_call_the_program_does_everything_once() {
+    killed_at_each_call("sync", 1, 100);
+    killed_at_each_call("run", 1, 60);
 }
