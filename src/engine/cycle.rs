@@ -145,7 +145,10 @@ impl Engine {
         // Reading Okta takes its time, and somebody may have called something off meanwhile.
         let late = !observed.fresh || self.now() - started > STALE;
         if late && !verdict.approved.actions().is_empty() {
-            let again: Vec<SysId> = self.catch_up(cycle).await?.into_iter().collect();
+            let mut again: Vec<SysId> = self.catch_up(cycle).await?.into_iter().collect();
+            if matches!(scope, Scope::Person(_)) {
+                again.retain(|person| observed.people.contains(person));
+            }
             if !again.is_empty() {
                 surroundings = self.surroundings(true).await?;
                 decision.replace(self.decide(&again, &surroundings)?);
@@ -293,6 +296,8 @@ impl Engine {
         report: &mut CycleReport,
     ) -> Result<(), EngineError> {
         self.keep_holds(preview)?;
+        // What is written from now on is no reason to doubt whose account it is.
+        self.this_cycle().linked.clear();
         let touched = self.apply(hands, preview, report).await?;
         self.settle(preview, &touched, report).await?;
         self.write_back(hands, &preview.surroundings, report).await

@@ -219,13 +219,18 @@ impl Engine {
         }
     }
 
-    /// Forgets it, together with an outcome: the mail was sent, or nobody needs it any more.
+    /// Forgets it, together with an outcome: the mail was sent, or there is nothing to send it for.
     pub(super) fn note_mailed(&self, action: &Action, outcome: &Outcome) -> Result<(), StoreError> {
-        let done = matches!(outcome, Outcome::Applied { .. } | Outcome::AlreadySo { .. });
-        match (&action.step, &action.account) {
-            (Step::Reactivate { .. } | Step::Deactivate, Some(account)) if done => {
-                self.store.drop_pin(MAIL_OWED, account.as_str())
-            }
+        let over = match (&action.step, outcome) {
+            (
+                Step::Reactivate { .. } | Step::Deactivate,
+                Outcome::Applied { .. } | Outcome::AlreadySo { .. },
+            )
+            | (Step::Activate { .. }, Outcome::Failed { transient: false, .. }) => true,
+            _ => false,
+        };
+        match &action.account {
+            Some(account) if over => self.store.drop_pin(MAIL_OWED, account.as_str()),
             _ => Ok(()),
         }
     }

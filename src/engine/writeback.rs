@@ -59,9 +59,8 @@ impl Engine {
             }
             let mut stand = self.stand(&stored, surroundings)?;
             if matches!(stand, Stand::Done) && self.config.writeback.enabled {
-                match self.look_closer(&stored, report.cycle).await {
-                    Ok(false) => {}
-                    Ok(true) => stand = self.stand(&stored, surroundings)?,
+                match self.look_closer(&stored, surroundings, report.cycle).await {
+                    Ok(seen) => stand = seen.unwrap_or(stand),
                     Err(EngineError::Store(error)) => return Err(error.into()),
                     Err(error) => {
                         self.say_unwritten(&stored, &error)?;
@@ -103,20 +102,28 @@ impl Engine {
     }
 
     /// A list may be older than what it shows: before a request is called done, whom it names is
-    /// read by id. Says whether there was anybody who had not been read so in this cycle.
-    async fn look_closer(&self, stored: &StoredRequest, cycle: i64) -> Result<bool, EngineError> {
-        let Some(mandate) = self.store.mandate(&stored.request.sys_id)? else { return Ok(false) };
-        let mut looked = false;
-        for person in &mandate.terms.people {
-            if self.this_cycle().by_id.contains(person) {
-                continue;
-            }
-            self.refresh(person, cycle).await?;
-            // What differs after all is for the next cycle to decide.
-            self.store.look_again(person, self.now())?;
-            looked = true;
+    /// read by id. Gives where it stands then; `None` where everybody had been read so already.
+    async fn look_closer(
+        &self,
+        stored: &StoredRequest,
+        surroundings: &Surroundings,
+        cycle: i64,
+    ) -> Result<Option<Stand>, EngineError> {
+        let Some(mandate) = self.store.mandate(&stored.request.sys_id)? else { return Ok(None) };
+        let mut people = mandate.terms.people;
+        people.retain(|person| !self.this_cycle().by_id.contains(person));
+        if people.is_empty() {
+            return Ok(None);
         }
-        Ok(looked)
+        for person in &people {
+            self.refresh(person, cycle).await?;
+        }
+        let stand = self.stand(stored, surroundings)?;
+        if !matches!(stand, Stand::Done) {
+            // What differs after all is for the next cycle to decide.
+            people.iter().try_for_each(|person| self.store.look_again(person, self.now()))?;
+        }
+        Ok(Some(stand))
     }
 
     /// Says that a request could not be written on, once for each reason.
