@@ -23,6 +23,9 @@ use crate::store::{Entry, NewHold, Said, StoreError};
 /// How long an activation or deactivation may take before it is left to the next cycle.
 const TRANSITION: Duration = Duration::from_secs(15);
 
+/// A failure that is longer ago than this is another story.
+const FORGOTTEN: chrono::Duration = chrono::Duration::hours(1);
+
 /// Limits slide with time, so whoever waits for one is looked at again after this.
 const LIMIT_PAUSE: chrono::Duration = chrono::Duration::minutes(15);
 
@@ -232,7 +235,7 @@ impl Engine {
         let is_news = match &error {
             None => true,
             Some(error) => {
-                let (_, before) = self.store.failures_before(&planned.action, id)?;
+                let (_, before) = self.failures_before(&planned.action, id)?;
                 before.is_none_or(|before| gist(&before) != gist(error))
             }
         };
@@ -376,6 +379,15 @@ impl Engine {
         Ok(())
     }
 
+    /// How often in a row something has failed lately, and how it did last.
+    fn failures_before(
+        &self,
+        action: &Action,
+        id: i64,
+    ) -> Result<(u32, Option<String>), StoreError> {
+        self.store.failures_before(action, id, self.now() - FORGOTTEN)
+    }
+
     /// When somebody has to be looked at again whose differences are not all gone, though nothing
     /// stands in the way.
     fn next_look(
@@ -423,13 +435,15 @@ impl Engine {
             // It was done and does not show: now would be too soon to do it again.
             _ if pause => Some(self.now() + LIMIT_PAUSE),
             _ => {
-                let failures = left.iter().map(|planned| {
-                    let (times, _) = self.store.failures_before(&planned.action, i64::MAX)?;
-                    Ok(times)
-                });
-                let failures = failures.collect::<Result<Vec<_>, StoreError>>()?;
-                let pause = pause_after(failures.into_iter().max().unwrap_or(0));
-                Some(self.now() + pause)
+                let mut pauses = Vec::new();
+                for planned in left {
+                    let (times, _) = self.failures_before(&planned.action, i64::MAX)?;
+                    // What only waits for another step has not failed.
+                    if times > 0 {
+                        pauses.push(pause_after(times, planned.action.step.disables()));
+                    }
+                }
+                Some(self.now() + pauses.into_iter().min().unwrap_or_default())
             }
         })
     }
@@ -524,13 +538,16 @@ impl Engine {
     /// Keeps whether whole kinds of action are held, and says when that begins, changes and ends.
     fn keep_quarantine(&self, preview: &Preview) -> Result<(), EngineError> {
         let cycle = preview.cycle;
-        let before = self.store.meta("quarantined")?.unwrap_or_default();
         let now = preview.verdict.quarantined.as_deref().unwrap_or("");
-        if now.is_empty() && !before.is_empty() {
-            tracing::info!(cycle, "the quarantine is over");
-        } else if gist(now) != gist(&before) {
+        let before = self.store.meta("quarantined-sets")?.unwrap_or_default();
+        let sets = &preview.verdict.sets;
+        if sets.iter().any(|set| before.split(' ').all(|known| known != set)) {
             tracing::error!(cycle, "quarantine: {now}");
+        } else if sets.is_empty() && !before.is_empty() {
+            tracing::info!(cycle, "the quarantine is over");
         }
+        let sets: Vec<&str> = sets.iter().map(String::as_str).collect();
+        self.store.set_meta("quarantined-sets", &sets.join(" "))?;
         Ok(self.store.set_meta("quarantined", now)?)
     }
 }

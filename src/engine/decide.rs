@@ -314,6 +314,8 @@ impl Engine {
         let mut dismissed = BTreeMap::new();
         let mut waiting = Vec::new();
         let mut undecided = BTreeMap::new();
+        let planned: BTreeSet<String> =
+            decision.actions().iter().map(Planned::fingerprint).collect();
         for hold in self.store.holds(now)? {
             if let (None, Some(set)) = (&hold.said, &hold.hold.set) {
                 let since = undecided.entry(set.clone()).or_insert(hold.since);
@@ -328,7 +330,10 @@ impl Engine {
                     let text = format!("dismissed by {}: {}", said.by, said.because);
                     dismissed.insert(fingerprint, text);
                 }
-                (None, Some(set)) if set == EMPTY_STORE || !looked_at.contains(&person) => {
+                (None, Some(set))
+                    if !looked_at.contains(&person)
+                        || set == EMPTY_STORE && planned.contains(&fingerprint) =>
+                {
                     waiting.push(Waiting { fingerprint, set, person, action, group, reason });
                 }
                 (None, _) => {}

@@ -110,8 +110,8 @@ impl Engine {
             && self.store.mandate(&request.sys_id)?.as_ref() == Some(&mandate);
         if !known {
             self.store.keep_mandate(&request.sys_id, &mandate)?;
+            self.begin_measure(&request.sys_id, &mandate)?;
         }
-        self.begin_measure(&request.sys_id, &mandate)?;
         if standing == Standing::Approved && stored.wording.is_none() && !stored.history {
             self.say_approved(&mandate)?;
         }

@@ -125,7 +125,7 @@ impl Engine {
         let okta = okta::Connection::new(config.okta.clone())?;
         let okta = okta.counting_with(self.okta.connection());
         let servicenow = servicenow::Connection::new(config.servicenow.clone())?;
-        servicenow.go_on_counting(&self.servicenow_budget(), self.now());
+        let servicenow = servicenow.counting_with(self.servicenow.connection());
         let hands = Hands::over(&servicenow, &okta);
         let (servicenow, okta) = (ServiceNowReader::new(servicenow), OktaReader::new(okta));
         Ok(Renewed { config, servicenow, okta, hands })

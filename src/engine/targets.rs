@@ -38,7 +38,7 @@ impl Engine {
     /// because a side is down is late all the same.
     pub(super) fn begin_measure(&self, id: &SysId, mandate: &Mandate) -> Result<(), EngineError> {
         let operation = mandate.terms.operation;
-        if mandate.observe {
+        if mandate.observe || self.config.policy.observe {
             return Ok(self.store.drop_measure(id)?);
         }
         if !matches!(operation, Operation::Join | Operation::Leave)
@@ -97,12 +97,20 @@ impl Engine {
                 Lateness::Coming => 1,
                 Lateness::Breached => 2,
             };
-            if said > late.said {
+            if said > late.said && !self.is_through(&late)? {
                 self.say_late(&late, said == 2, target, now)?;
                 self.store.keep_said(&late, said)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether somebody's account was disabled already by a cycle that still works on others.
+    fn is_through(&self, late: &Late) -> Result<bool, EngineError> {
+        let Some(stored) = self.store.request(&late.request)? else { return Ok(true) };
+        let number = &stored.request.reference.number;
+        Ok(late.operation == Operation::Leave
+            && self.store.was_deactivated(number, &late.person, late.in_force)?)
     }
 
     pub(super) fn target(&self, operation: Operation) -> Duration {

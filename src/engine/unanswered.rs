@@ -11,12 +11,16 @@ use crate::store::{StoreError, Unanswered};
 /// How far before a call its event is looked for: clocks differ.
 const LOG_OVERLAP: chrono::Duration = chrono::Duration::hours(3);
 
+/// What was sent longer ago than this is not put down to what is seen now: others had the time to
+/// do the same.
+const TOLD: chrono::Duration = chrono::Duration::days(1);
+
 impl Engine {
     /// Writes down which calls about somebody took effect, though nobody was told.
     pub(super) fn confirm_unanswered(&self, judged: &Judged) -> Result<(), StoreError> {
         let Some(account) = &judged.actual.account else { return Ok(()) };
         let person = &judged.person.sys_id;
-        for sent in self.store.unanswered(person)? {
+        for sent in self.store.unanswered(person, self.now() - TOLD)? {
             if took_effect(&sent, account, &judged.actual.groups) {
                 self.confirm(&sent, person, &account.id)?;
             }
@@ -35,7 +39,7 @@ impl Engine {
             let login = sent.detail.pointer("/profile/login").and_then(|login| login.as_str());
             sent.action == "create" && login == Some(found.login())
         };
-        Ok(self.store.unanswered(person)?.into_iter().find(made))
+        Ok(self.store.unanswered(person, self.now() - TOLD)?.into_iter().find(made))
     }
 
     /// The mail of somebody who is hired again may have been sent though its answer was lost, which
@@ -48,7 +52,11 @@ impl Engine {
         if self.store.pin(MAIL_OWED, account.as_str())?.is_none() {
             return Ok(());
         }
-        let sent = self.store.unanswered(person)?.into_iter().find(|it| it.action == "reactivate");
+        let sent = self
+            .store
+            .unanswered(person, self.now() - TOLD)?
+            .into_iter()
+            .find(|it| it.action == "reactivate");
         let Some(sent) = sent else { return Ok(()) };
         let events = match self.okta.changes_of(account, sent.at - LOG_OVERLAP).await {
             Ok(events) => events.unwrap_or_default(),

@@ -121,6 +121,9 @@ pub struct Context {
 /// yes, however often it is found again.
 pub const EMPTY_STORE: &str = "empty-store";
 
+/// The set of what takes away while a read is not believed.
+const IMPLAUSIBLE: &str = "implausible-read";
+
 /// The set of what only closed requests ask for. It waits, and nothing is wrong.
 const CLOSED_REQUESTS: &str = "closed-requests";
 
@@ -201,6 +204,8 @@ pub struct Verdict {
     pub skipped: Vec<Planned>,
     /// Why whole kinds of action are held.
     pub quarantined: Option<String>,
+    /// The sets that are held, those included that nobody is looked at for now.
+    pub sets: BTreeSet<String>,
 }
 
 /// Sorts a plan into what may be done and what waits.
@@ -237,6 +242,7 @@ pub fn approve(plan: Plan, limits: &Limits, context: &Context) -> Verdict {
             continue;
         }
         verdict.quarantined.get_or_insert_with(|| crossed.reason.clone());
+        verdict.sets.insert(crossed.set.to_owned());
         verdict.held.extend(held.into_iter().map(|planned| Held {
             planned,
             reason: crossed.reason.clone(),
@@ -256,12 +262,12 @@ pub fn approve(plan: Plan, limits: &Limits, context: &Context) -> Verdict {
         .into_iter()
         .map(|planned| Approved { released: yes.contains(&planned.fingerprint()), planned })
         .collect();
-    if verdict.quarantined.is_none() {
-        // What waits since an earlier cycle is no less quarantined for not being looked at now.
-        let waits = context.waiting.iter().find(|it| it.set != CLOSED_REQUESTS);
-        let waits = waits.map(|waiting| waiting.reason.clone());
-        verdict.quarantined = context.implausible.clone().or(waits);
-    }
+    // What waits since an earlier cycle is no less quarantined for not being looked at now.
+    let waiting = context.waiting.iter().filter(|it| it.set != CLOSED_REQUESTS);
+    verdict.sets.extend(waiting.clone().map(|it| it.set.clone()));
+    verdict.sets.extend(context.implausible.is_some().then(|| IMPLAUSIBLE.to_owned()));
+    let waits = waiting.map(|it| &it.reason).next();
+    verdict.quarantined = verdict.quarantined.or(context.implausible.clone()).or(waits.cloned());
     verdict
 }
 
@@ -387,7 +393,7 @@ fn crossings(
     let waiting = |set: &'static str| context.waiting.iter().filter(move |it| it.set == set);
     if let Some(reason) = &context.implausible {
         found.push(Crossing {
-            set: "implausible-read",
+            set: IMPLAUSIBLE,
             slides: false,
             reason: reason.clone(),
             concerns: Box::new(|planned| planned.action.step.takes_away()),
@@ -411,18 +417,15 @@ fn crossings(
         });
     }
 
-    // What was tried again because no answer came is one thing, not several.
     let disables = |action: &str| matches!(action, "suspend" | "deactivate");
     let now: BTreeSet<(&str, &str)> = plans("max-disabled")
         .map(|p| (p.action.person.as_str(), p.action.step.name()))
         .chain(waiting("max-disabled").map(|it| (it.person.as_str(), it.action.as_str())))
         .filter(|(_, action)| disables(action))
         .collect();
-    let before: BTreeSet<(&str, &str)> = past("max-disabled")
-        .map(|d| (d.person.as_str(), d.action.as_str()))
-        .filter(|it| disables(it.1) && !now.contains(it))
-        .collect();
-    let (planned, before) = (count(now.iter()), count(before.iter()));
+    let before = past("max-disabled").filter(|d| disables(d.action.as_str()));
+    let before = times(before.map(|d| ((d.person.as_str(), d.action.as_str()), d.seen)), &now);
+    let planned = count(now.iter());
     let limit = larger(limits.max_disabled, limits.max_disabled_share, context.managed);
     if planned + before > limit {
         found.push(Crossing {
@@ -441,12 +444,9 @@ fn crossings(
                 .map(|it| (it.person.as_str(), it.group.as_ref().map(GroupId::as_str))),
         )
         .collect();
-    let before: BTreeSet<(&str, Option<&str>)> = past("max-removed")
-        .filter(|d| d.action == "remove_member" && !d.leaver)
-        .map(|d| (d.person.as_str(), d.group.as_deref()))
-        .filter(|it| !now.contains(it))
-        .collect();
-    let (planned, before) = (count(now.iter()), count(before.iter()));
+    let before = past("max-removed").filter(|d| d.action == "remove_member" && !d.leaver);
+    let before = times(before.map(|d| ((d.person.as_str(), d.group.as_deref()), d.seen)), &now);
+    let planned = count(now.iter());
     if planned + before > limits.max_removed {
         found.push(Crossing {
             set: "max-removed",
@@ -474,13 +474,11 @@ fn crossings(
                 .filter(|it| it.group.as_ref() == Some(group))
                 .map(|it| it.person.as_str()),
         );
-        let before: BTreeSet<&str> = past("max-group-share")
+        let before = past("max-group-share")
             .filter(|d| d.action == "remove_member" && d.cause != Cause::Request)
-            .filter(|d| d.group.as_deref() == Some(group.as_str()))
-            .map(|d| d.person.as_str())
-            .filter(|person| !now.contains(person))
-            .collect();
-        let (planned, before) = (count(now.iter()), count(before.iter()));
+            .filter(|d| d.group.as_deref() == Some(group.as_str()));
+        let before = times(before.map(|d| (d.person.as_str(), d.seen)), &now);
+        let planned = count(now.iter());
         let size = context.group_sizes.get(group).copied().unwrap_or(0) + before;
         let limit = share_of(limits.max_group_share, size);
         if size >= 10 && planned + before > limit {
@@ -530,6 +528,15 @@ fn crossings(
         });
     }
     found
+}
+
+/// How many of these were done in the window. What has no answer may have been done; tried again
+/// for that, or planned again, it is still one.
+fn times<K: Ord>(past: impl Iterator<Item = (K, bool)>, now: &BTreeSet<K>) -> u32 {
+    let (seen, unseen): (Vec<_>, Vec<_>) = past.partition(|(_, seen)| *seen);
+    let known: BTreeSet<&K> = seen.iter().map(|(it, _)| it).chain(now).collect();
+    let unseen: BTreeSet<&K> = unseen.iter().map(|(it, _)| it).collect();
+    count(seen.iter()) + count(unseen.difference(&known))
 }
 
 fn beyond(what: &str, planned: u32, before: u32, limit: u32, key: &str) -> String {

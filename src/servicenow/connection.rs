@@ -88,7 +88,14 @@ impl Connection {
         self.pacer().budget(Utc::now().timestamp())
     }
 
-    /// Goes on counting calls where another connection to the same instance was.
+    /// Goes on counting calls where another connection to the same instance is.
+    #[must_use]
+    pub fn counting_with(self, other: &Self) -> Self {
+        self.pacer().go_on_with(&other.pacer());
+        self
+    }
+
+    /// The same where an earlier process was at a moment.
     pub fn go_on_counting(&self, from: &Budget, at: Instant) {
         self.pacer().go_on(from, at.timestamp());
     }
@@ -325,6 +332,8 @@ impl Connection {
         let now = Utc::now().timestamp();
         if let Some(limit) = answer.header("x-ratelimit-limit") {
             self.pacer().announced(limit, now);
+        } else if answer.is_success() && answer.says_json() {
+            self.pacer().not_announced(now);
         }
         if let (429, Err(ServiceNowError::RateLimited { retry_after: Some(wait) })) =
             (answer.status, wire::judge(operation, &answer))

@@ -69,6 +69,12 @@ impl Pacer {
         (self.limit, self.learned_in) = (from.limit, at / HOUR);
     }
 
+    /// Goes on where another one is, with a share of its own.
+    pub fn go_on_with(&mut self, other: &Self) {
+        let share = self.share;
+        *self = Self { share, ..other.clone() };
+    }
+
     /// How long to wait before the next call.
     ///
     /// The first half of our share is free, so that a burst is answered at once. The second half
@@ -122,6 +128,13 @@ impl Pacer {
         let known = self.limit.filter(|_| self.learned_in == now / HOUR);
         self.limit = Some(known.map_or(limit, |known| known.min(limit)));
         self.learned_in = now / HOUR;
+    }
+
+    /// A good answer names no rule: one of an earlier hour is gone.
+    pub fn not_announced(&mut self, now: i64) {
+        if self.learned_in < now / HOUR {
+            self.limit = None;
+        }
     }
 
     /// The instance refused a call and said for how long.
@@ -181,6 +194,15 @@ mod tests {
         pacer.go_on(&before, NINE);
         assert_eq!(pacer.wait(NINE + 10), Duration::from_secs(3590), "our share is used up");
         assert_eq!(pacer.wait(NINE + HOUR), Duration::ZERO, "a new hour");
+    }
+
+    #[test]
+    fn a_rule_that_was_taken_away_is_forgotten_with_the_hour() {
+        let mut pacer = pacer_with("100", 50, NINE);
+        pacer.not_announced(NINE + 60);
+        assert!(!pacer.wait(NINE + 60).is_zero(), "not every call is under the rule");
+        pacer.not_announced(NINE + HOUR);
+        assert_eq!(pacer.budget(NINE + HOUR).limit, None);
     }
 
     #[test]

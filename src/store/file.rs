@@ -8,12 +8,15 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
+/// A link is not followed, and nobody is waited for at what is no file.
+const FLAGS: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+
 /// Opens a file to read and write, and makes it where it is not there. What root makes belongs to
 /// whom the folder belongs to, or the service could not open it.
 pub(super) fn open(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let file = options.custom_flags(libc::O_NOFOLLOW).open(path).map_err(in_words)?;
+    let file = options.custom_flags(FLAGS).open(path).map_err(in_words)?;
     let found = file.metadata()?;
     if !found.is_file() || found.nlink() > 1 {
         return Err(Error::other("it is no file of its own, and nothing is written through it"));
@@ -27,7 +30,7 @@ pub(super) fn open(path: &Path) -> Result<File> {
 
 /// Opens a file to read.
 pub(super) fn open_to_read(path: &Path) -> Result<File> {
-    OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(path).map_err(in_words)
+    OpenOptions::new().read(true).custom_flags(FLAGS).open(path).map_err(in_words)
 }
 
 /// Opens a database. Neither it nor a file beside it may be a symbolic link; its folder may.

@@ -138,27 +138,32 @@ impl Store {
         Ok(())
     }
 
-    /// What was sent about a person, has no answer that says what became of it, and was not
-    /// followed by another word about the same thing.
-    pub fn unanswered(&self, person: &SysId) -> Result<Vec<Unanswered>, StoreError> {
+    /// What was sent about a person since a moment, has no answer that says what became of it, and
+    /// was not followed by another word about the same thing.
+    pub fn unanswered(
+        &self,
+        person: &SysId,
+        since: Instant,
+    ) -> Result<Vec<Unanswered>, StoreError> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT action_id, at, action, group_id, request, parent, detail,
+            "SELECT action_id, at, action, group_id, request, parent, detail, keys,
                  NOT EXISTS (SELECT 1 FROM journal o WHERE o.action_id = i.action_id
                      AND o.outcome <> 'unknown')
-             FROM journal i WHERE person = ? AND entry = 'intent' ORDER BY id DESC",
+             FROM journal i WHERE person = ? AND entry = 'intent' AND at >= ? ORDER BY id DESC",
         )?;
-        let mut rows = statement.query([person.as_str()])?;
+        let mut rows = statement.query([person.as_str(), &stamp(since)])?;
         let mut newer = BTreeSet::new();
         let mut unanswered = Vec::new();
         while let Some(row) = rows.next()? {
             let (action, group): (String, Option<String>) = (row.get(2)?, row.get(3)?);
             let subject = match action.as_str() {
-                "add_member" | "remove_member" => "membership",
-                "update" => "profile",
-                "clear_sessions" => "sessions",
-                _ => "status",
+                "add_member" | "remove_member" => "membership".to_owned(),
+                "update" => row.get(7)?,
+                "clear_sessions" => "sessions".to_owned(),
+                "reactivate" => "mail".to_owned(),
+                _ => "status".to_owned(),
             };
-            if !newer.insert((subject, group.clone())) || !row.get::<_, bool>(7)? {
+            if !newer.insert((subject, group.clone())) || !row.get::<_, bool>(8)? {
                 continue;
             }
             unanswered.push(Unanswered {
@@ -208,17 +213,18 @@ impl Store {
         })
     }
 
-    /// How often in a row something ended without a good answer before a certain action, and what
-    /// was said of it last.
+    /// How often in a row something ended without a good answer before a certain action and since a
+    /// moment, and what was said of it last.
     pub fn failures_before(
         &self,
         action: &Action,
         action_id: i64,
+        since: Instant,
     ) -> Result<(u32, Option<String>), StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT outcome, error FROM journal
              WHERE person = ? AND entry = 'outcome' AND action = ? AND group_id IS ?
-                 AND request = ? AND action_id < ? ORDER BY id DESC",
+                 AND request = ? AND action_id < ? AND at >= ? ORDER BY id DESC",
         )?;
         let Action { person, step, origin, .. } = action;
         let mut rows = statement.query(params![
@@ -226,7 +232,8 @@ impl Store {
             step.name(),
             step.group().map(GroupId::as_str),
             thread_word(origin),
-            action_id
+            action_id,
+            stamp(since)
         ])?;
         let (mut times, mut last) = (0, None);
         while let Some(row) = rows.next()? {

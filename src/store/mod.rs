@@ -146,7 +146,7 @@ fn in_words(error: &rusqlite::Error) -> String {
         }
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => DAMAGED,
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
-            "it must be a file, not a directory, and with its folder belong to the user that \
+            "it must be a file, not a directory or a link, and with its folder belong to the user that \
              goldthread runs as"
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Params, params};
 
 use super::people::sys_id;
 use super::{Store, StoreError, moment, stamp};
-use crate::model::{Instant, Operation, SysId};
+use crate::model::{Instant, Operation, RequestNumber, SysId};
 
 /// How one of the two systems is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -275,6 +275,19 @@ impl Store {
             .prepare_cached(sql)?
             .query_row(params![person.as_str(), number, stamp(since)], |row| row.get(0))?;
         at.map(|at| moment(&at)).transpose()
+    }
+
+    /// Whether somebody's account was deactivated for a request, as Okta answered.
+    pub fn was_deactivated(
+        &self,
+        number: &RequestNumber,
+        person: &SysId,
+        since: Instant,
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM journal WHERE person = ? AND request = ? AND at >= ?
+                       AND action = 'deactivate' AND outcome IN ('applied', 'already_so', 'confirmed'))";
+        let values = params![person.as_str(), number.as_str(), stamp(since)];
+        Ok(self.conn.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
 
     /// Whether what a request asks of one person's account and groups was seen in Okta.

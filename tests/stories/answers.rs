@@ -143,3 +143,123 @@ fn a_leave_that_okta_keeps_waiting_is_an_error_before_its_target_and_once() {
     assert!(cycle(&mut engine));
     assert_eq!(bed.state(&leave), "3");
 }
+
+/// What is said of targets in a cycle that Okta ends early, and after it.
+fn cut_short(bed: &Bed) -> Vec<String> {
+    let (mut engine, hands) = bed.at_work();
+    bed.stage.okta.faults().on("*", "/", Fault::Status(400)).always();
+    let ((), lines) = logged(|| {
+        bed.pass("5m");
+        bed.try_cycle_of(&mut engine, &hands).unwrap_err();
+        engine.watch_targets().unwrap();
+    });
+    lines
+}
+
+#[test]
+fn nobody_is_late_where_goldthread_only_observes() {
+    let bed = Bed::of(60).configure("mode = \"enforce\"", "mode = \"observe\"");
+    let leave = bed.leave(&bed.employee(0));
+    bed.sync();
+    let lines = cut_short(&bed);
+    assert_eq!(said(&lines, "target", &leave.number), 0, "{lines:#?}");
+}
+
+#[test]
+fn a_leave_that_a_later_join_overtook_is_never_late_again() {
+    let bed = Bed::of(60);
+    let employee = bed.employee(0);
+    bed.sync();
+    let leave = bed.leave(&employee);
+    bed.pass("1m");
+    bed.join(&employee, &[]);
+    bed.sync();
+    assert_ne!(bed.status(&employee), "DEPROVISIONED");
+    bed.sync();
+    bed.sync_full();
+    let lines = cut_short(&bed);
+    assert_eq!(said(&lines, "target", &leave.number), 0, "{lines:#?}");
+}
+
+#[test]
+fn a_leave_that_is_done_is_not_late_while_the_same_cycle_works_on_others() {
+    let bed = Bed::of(60);
+    bed.sync();
+    let leave = bed.leave(&bed.employee(0));
+    bed.access("Add", &bed.employee(1), &["app-jira"], "");
+    let (mut engine, hands) = bed.at_work();
+    let (watched, watch) = std::sync::mpsc::channel();
+    let (clock, watch) = (bed.stage.clock.clone(), std::sync::Mutex::new(watch));
+    let slow = Fault::meanwhile(move || {
+        let watch = watch.lock().unwrap();
+        while watch.try_recv().is_ok() {}
+        clock.advance(std::time::Duration::from_mins(5));
+        watch.recv().unwrap();
+    });
+    bed.stage.okta.faults().on("PUT", "/groups/", slow).times(1);
+    let (report, lines) = logged(|| {
+        bed.cycle_beside(&mut engine, &hands, |engine| {
+            engine.watch_targets().unwrap();
+            let _ = watched.send(());
+        })
+    });
+    assert!(!report.needs_attention(), "{:#?}", report.actions);
+    assert_eq!(bed.status(&bed.employee(0)), "DEPROVISIONED");
+    assert_eq!(said(&lines, "target", &leave.number), 0, "{lines:#?}");
+}
+
+#[test]
+fn a_leaver_does_not_wait_for_what_else_fails_for_the_same_person() {
+    let bed = Bed::of(60);
+    let leaver = bed.employee(0);
+    bed.sync();
+    bed.access("Add", &leaver, &["app-jira"], "");
+    let faults = bed.stage.okta.faults();
+    faults.on("PUT", "/groups/", Fault::DropBefore).always();
+    for _ in 0..5 {
+        bed.sync();
+        bed.pass("1m");
+    }
+    faults.on("POST", "/lifecycle/deactivate", Fault::DropBefore).always();
+    bed.leave(&leaver);
+    bed.sync();
+    faults.clear();
+    faults.on("PUT", "/groups/", Fault::DropBefore).always();
+    bed.sync();
+    assert_eq!(bed.status(&leaver), "DEPROVISIONED");
+}
+
+#[test]
+fn trouble_that_comes_back_after_months_is_a_warning_again() {
+    let bed = Bed::of(60);
+    bed.sync();
+    let employee = bed.employee(0);
+    let request = bed.access("Add", &employee, &["app-jira"], "");
+    bed.stage.okta.faults().on("PUT", "/groups/", Fault::DropBefore).always();
+    let warned = || {
+        let (_, lines) = logged(|| bed.sync());
+        said(&lines, "WARN", &request.number)
+    };
+    assert_eq!([warned(), warned()], [1, 0]);
+    bed.at("2026-06-02T09:00:00Z");
+    assert_eq!(warned(), 1);
+}
+
+#[test]
+fn two_quarantines_at_once_are_an_error_each_and_no_more() {
+    let bed = Bed::of(80).with("guard", "max_changed = 2\nmax_changed_share = \"0%\"");
+    bed.sync();
+    (0..6).for_each(|place| drop(bed.leave(&bed.employee(place))));
+    let ((), lines) = logged(|| {
+        bed.sync();
+        for place in 10..14 {
+            bed.record(&bed.employee(place), &[("last_name", "Nachname")]);
+        }
+        for _ in 0..4 {
+            bed.sync();
+            bed.pass("16m");
+        }
+        bed.sync_full();
+    });
+    assert_eq!(said(&lines, "ERROR", "quarantine: "), 2, "{lines:#?}");
+}

@@ -128,6 +128,17 @@ impl Bed {
         self.try_cycle_of(engine, hands).unwrap()
     }
 
+    /// The same, with something beside it.
+    pub fn cycle_beside(
+        &self,
+        engine: &mut Engine,
+        hands: &engine::Hands,
+        beside: impl FnMut(&Engine),
+    ) -> CycleReport {
+        self.pass("1s");
+        run(engine.cycle_beside(hands, &Scope::Changes, beside)).unwrap()
+    }
+
     pub fn try_cycle_of(
         &self,
         engine: &mut Engine,

@@ -191,6 +191,10 @@ fn what_is_tried_again_without_an_answer_counts_once() {
     assert_eq!(done(&tried(&["p1", "p1", "p1", "p2"])).len(), 3, "two accounts in all");
     // It may have been done for every one of them.
     assert!(done(&tried(&["p2", "p3"])).is_empty());
+    // What was really done before, and undone by others, was done twice.
+    let done_before = vec![attempt("p1", true), attempt("p1", true)];
+    let context = Context { done: done_before, ..Context::default() };
+    assert!(done(&decide(leave("p1"), &context)).is_empty());
 }
 
 #[test]
