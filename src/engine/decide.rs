@@ -221,14 +221,13 @@ impl Engine {
 
     /// Forgets it, together with an outcome: the mail was sent, or there is nothing to send it for.
     pub(super) fn note_mailed(&self, action: &Action, outcome: &Outcome) -> Result<(), StoreError> {
-        let over = match (&action.step, outcome) {
+        let over = matches!(
+            (&action.step, outcome),
             (
                 Step::Reactivate { .. } | Step::Deactivate,
                 Outcome::Applied { .. } | Outcome::AlreadySo { .. },
-            )
-            | (Step::Activate { .. }, Outcome::Failed { transient: false, .. }) => true,
-            _ => false,
-        };
+            ) | (Step::Activate { .. }, Outcome::Failed { transient: false, .. })
+        );
         match &action.account {
             Some(account) if over => self.store.drop_pin(MAIL_OWED, account.as_str()),
             _ => Ok(()),
