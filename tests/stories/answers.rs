@@ -247,7 +247,9 @@ fn trouble_that_comes_back_after_months_is_a_warning_again() {
 
 #[test]
 fn two_quarantines_at_once_are_an_error_each_and_no_more() {
-    let bed = Bed::of(80).with("guard", "max_changed = 2\nmax_changed_share = \"0%\"");
+    let bed = Bed::of(80)
+        .with("guard", "max_changed = 2\nmax_changed_share = \"0%\"")
+        .with("attribution", "unattributed = \"apply\"");
     bed.sync();
     (0..6).for_each(|place| drop(bed.leave(&bed.employee(place))));
     let ((), lines) = logged(|| {
