@@ -107,7 +107,7 @@ pub fn belied(entries: &[Entry], writes: &[Write], since: i64, killed: usize) ->
             }
             Some((_, action)) if action <= since => {}
             _ => {
-                wrong.push(format!("the journal does not tell of {} {}", write.method, write.path))
+                wrong.push(format!("the journal does not tell of {} {}", write.method, write.path));
             }
         }
     }
