@@ -14,8 +14,11 @@ mod world;
 
 use world::Tally;
 
+/// What is counted, how, and how much of it there is at least.
+type Floor = (&'static str, fn(&Tally) -> usize, usize);
+
 /// How much happens at least in so many worlds: they are worth something only while it does.
-const FLOORS: [(&str, fn(&Tally) -> usize, usize); 9] = [
+const FLOORS: [Floor; 9] = [
     ("cycles", |it| it.cycles, 1500),
     ("failed cycles", |it| it.failed_cycles, 80),
     ("faults", |it| it.faults, 300),
