@@ -110,6 +110,8 @@ pub struct Engine {
     roles: Mutex<BTreeMap<String, (Instant, bool)>>,
     /// The rows that were set aside, by id, and what was said of each: it is said once.
     set_aside: Mutex<BTreeMap<String, String>>,
+    /// Requests that could not be written on: how often in a row, and when that was tried last.
+    unwritten: Mutex<BTreeMap<SysId, (u32, Instant)>>,
     /// What the cycle that is under way knows of people beside what is stored.
     this_cycle: Mutex<ThisCycle>,
 }
@@ -189,6 +191,7 @@ impl Engine {
             writing: Arc::default(),
             own_account: OnceCell::new(),
             roles: Mutex::default(),
+            unwritten: Mutex::default(),
             this_cycle: Mutex::default(),
             set_aside: Mutex::default(),
         }

@@ -3,6 +3,9 @@
 //! Decided from what is, like everything else: the request is read again right before it is
 //! written to, so a crash after the PATCH cannot write a second note.
 
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
+
 use super::report::CycleReport;
 use super::surroundings::Surroundings;
 use super::{Engine, EngineError, Hands, InFlight};
@@ -10,6 +13,7 @@ use crate::config::{Close, JournalField};
 use crate::model::{Instant, RequestState, Standing, SysId};
 use crate::policy::interpret::{rule_for, standing};
 use crate::reconcile::fulfil::{Progress, progress};
+use crate::reconcile::retry::pause_after;
 use crate::servicenow::{Closing, Task};
 use crate::store::StoredRequest;
 
@@ -57,48 +61,79 @@ impl Engine {
             if self.is_stopping() {
                 break;
             }
-            let mut stand = self.stand(&stored, surroundings)?;
-            if matches!(stand, Stand::Done) && self.config.writeback.enabled {
-                match self.look_closer(&stored, surroundings, report.cycle).await {
-                    Ok(seen) => stand = seen.unwrap_or(stand),
-                    Err(EngineError::Store(error)) => return Err(error.into()),
-                    Err(error) => {
-                        self.say_unwritten(&stored, &error)?;
-                        report.summary.failed += 1;
-                        continue;
-                    }
-                }
-            }
-            self.measure(&stored, &stand)?;
-            if let Stand::Waits(_, reason) = &stand
-                && !self.is_silent(&stored.request.sys_id, reason, &silent)?
-            {
-                // It waits in every cycle, also where nobody had to be looked at.
-                self.report_waiting(&stored, reason, report);
-            }
-            if !self.config.writeback.enabled {
+            let id = &stored.request.sys_id;
+            let stand = self.stand(&stored, surroundings)?;
+            if self.rests(id) {
+                self.measure(&stored, &stand)?;
+                report.summary.failed += 1;
                 continue;
             }
-            let written = match stand {
-                Stand::Underway => continue,
-                Stand::Done => self.close(hands, &stored).await,
-                Stand::Overtaken => {
-                    let text = "a later request says otherwise, so this one is left as it is";
-                    self.say_held(hands, &stored, "overtaken", text).await
-                }
-                Stand::Waits(kind, reason) => self.say_held(hands, &stored, &kind, &reason).await,
-            };
-            match written {
-                Ok(()) => {}
+            match self.write_on(hands, &stored, stand, surroundings, &silent, report).await {
+                Ok(()) => self.let_rest(id, None),
                 // The store is ours: without it nothing more is written.
                 Err(EngineError::Store(error)) => return Err(error.into()),
                 Err(error) => {
                     self.say_unwritten(&stored, &error)?;
+                    self.let_rest(id, Some(self.now()));
                     report.summary.failed += 1;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Writes on one request what is to be said of where it stands.
+    async fn write_on(
+        &self,
+        hands: &Hands,
+        stored: &StoredRequest,
+        mut stand: Stand,
+        surroundings: &Surroundings,
+        silent: &BTreeSet<(SysId, String)>,
+        report: &mut CycleReport,
+    ) -> Result<(), EngineError> {
+        let enabled = self.config.writeback.enabled;
+        if matches!(stand, Stand::Done) && enabled {
+            let closer = self.look_closer(stored, surroundings, report.cycle).await?;
+            stand = closer.unwrap_or(stand);
+        }
+        self.measure(stored, &stand)?;
+        if let Stand::Waits(_, reason) = &stand
+            && !self.is_silent(&stored.request.sys_id, reason, silent)?
+        {
+            // It waits in every cycle, also where nobody had to be looked at.
+            self.report_waiting(stored, reason, report);
+        }
+        match stand {
+            _ if !enabled => Ok(()),
+            Stand::Underway => Ok(()),
+            Stand::Done => self.close(hands, stored).await,
+            Stand::Overtaken => {
+                let text = "a later request says otherwise, so this one is left as it is";
+                self.say_held(hands, stored, "overtaken", text).await
+            }
+            Stand::Waits(kind, reason) => self.say_held(hands, stored, &kind, &reason).await,
+        }
+    }
+
+    /// What cannot be written is tried again, and not at every look.
+    fn rests(&self, id: &SysId) -> bool {
+        let unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        unwritten.get(id).is_some_and(|(times, at)| {
+            let waited = (self.now() - *at).to_std();
+            waited.is_ok_and(|waited| waited < pause_after(*times, false))
+        })
+    }
+
+    fn let_rest(&self, id: &SysId, failed: Option<Instant>) {
+        let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        match failed {
+            None => drop(unwritten.remove(id)),
+            Some(now) => {
+                let (times, at) = unwritten.entry(id.clone()).or_insert((0, now));
+                (*times, *at) = (*times + 1, now);
+            }
+        }
     }
 
     /// A list may be older than what it shows: before a request is called done, whom it names is

@@ -43,7 +43,7 @@ const STEPS: [&str; 5] = [
 ];
 
 /// How often a lock that is taken is tried again, and after how long.
-const LOCK_TRIES: u32 = 3;
+const LOCK_TRIES: u32 = 20;
 const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 
 static MIGRATIONS: LazyLock<Migrations<'static>> =

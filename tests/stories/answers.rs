@@ -265,3 +265,22 @@ fn two_quarantines_at_once_are_an_error_each_and_no_more() {
     });
     assert_eq!(said(&lines, "ERROR", "quarantine: "), 2, "{lines:#?}");
 }
+
+#[test]
+fn a_note_that_cannot_be_written_is_not_tried_at_every_look() {
+    let bed = Bed::of(60);
+    bed.sync();
+    let request = bed.access("Add", &bed.employee(0), &["app-jira"], "");
+    bed.stage.servicenow_faults.on("PATCH", "/sc_req_item/", Fault::Status(403)).always();
+    let (mut engine, hands) = bed.at_work();
+    let tries = [0; 9].map(|_| {
+        let before = bed.stage.servicenow_faults.hits();
+        assert!(bed.cycle_of(&mut engine, &hands).needs_attention());
+        bed.stage.servicenow_faults.hits() - before
+    });
+    assert_eq!(tries, [1, 1, 0, 0, 0, 0, 1, 0, 0]);
+    bed.stage.servicenow_faults.clear();
+    bed.pass("5m");
+    bed.cycle_of(&mut engine, &hands);
+    assert_eq!(bed.state(&request), "3");
+}

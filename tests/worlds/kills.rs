@@ -26,6 +26,7 @@ struct Somebody {
     sys_id: String,
     email: String,
     groups: Vec<&'static str>,
+    orders: Vec<String>,
     left: bool,
 }
 
@@ -93,7 +94,7 @@ impl Site {
             ("web_service_access_only", "false"),
         ]);
         let groups = self.stage.company.group_id("app-jira");
-        self.order(
+        let order = self.order(
             "Okta onboarding",
             &sys_id,
             &[
@@ -107,6 +108,7 @@ impl Site {
             sys_id,
             email,
             groups: vec!["Sales", "app-jira"],
+            orders: vec![order],
             left: false,
         });
         nth
@@ -117,7 +119,8 @@ impl Site {
         let person = self.people[nth].sys_id.clone();
         let groups = self.stage.company.group_id("app-gitlab");
         let variables = [("action", "Add"), ("employee", &person), ("groups", &groups)];
-        self.order("Okta group access", &person, &variables);
+        let order = self.order("Okta group access", &person, &variables);
+        self.people[nth].orders.push(order);
         self.people[nth].groups.push("app-gitlab");
     }
 
@@ -130,10 +133,21 @@ impl Site {
         self.people[nth].groups.clear();
     }
 
-    fn order(&mut self, item: &str, person: &str, variables: &[(&str, &str)]) {
+    fn order(&mut self, item: &str, person: &str, variables: &[(&str, &str)]) -> String {
         let ordered = self.stage.servicenow.order(item, person, variables).unwrap();
         assert!(self.stage.servicenow.approve(&ordered.number));
+        let number = ordered.number.clone();
         self.orders.push(ordered);
+        number
+    }
+
+    /// Whoever is here, and has got everything: who left before would need nothing of it.
+    fn settled(&self) -> Option<usize> {
+        let is_closed = |number: &String| {
+            self.stage.servicenow.request(number).is_some_and(|view| view.state == "3")
+        };
+        let is_settled = |it: &Somebody| !it.left && it.orders.iter().all(is_closed);
+        self.people.iter().position(is_settled)
     }
 
     /// The program runs undisturbed until everything is done.
@@ -228,10 +242,7 @@ fn killed(times: u64, seed: u64) -> usize {
             }
         }
         if dice.chance(0.4) {
-            let here: Vec<usize> =
-                (0..site.people.len()).filter(|nth| !site.people[*nth].left).collect();
-            // Somebody who joined a while ago: who left before joining would need no account.
-            if let Some(nth) = here.first().copied().filter(|nth| *nth + 8 < site.people.len()) {
+            if let Some(nth) = site.settled() {
                 site.leave(nth);
             }
         }
