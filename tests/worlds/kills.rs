@@ -27,6 +27,8 @@ struct Somebody {
     email: String,
     groups: Vec<&'static str>,
     left: bool,
+    /// Places of the orders about them.
+    orders: Vec<usize>,
 }
 
 /// Both systems, a store, and who asked for what.
@@ -108,6 +110,7 @@ impl Site {
             email,
             groups: vec!["Sales", "app-jira"],
             left: false,
+            orders: vec![self.orders.len() - 1],
         });
         nth
     }
@@ -119,6 +122,7 @@ impl Site {
         let variables = [("action", "Add"), ("employee", &person), ("groups", &groups)];
         self.order("Okta group access", &person, &variables);
         self.people[nth].groups.push("app-gitlab");
+        self.people[nth].orders.push(self.orders.len() - 1);
     }
 
     /// Somebody leaves.
@@ -134,6 +138,17 @@ impl Site {
         let ordered = self.stage.servicenow.order(item, person, variables).unwrap();
         assert!(self.stage.servicenow.approve(&ordered.number));
         self.orders.push(ordered);
+    }
+
+    /// Somebody is here, and nothing asked for them is still to be done: who left before that would
+    /// need no account.
+    fn may_leave(&self, nth: usize) -> bool {
+        let person = &self.people[nth];
+        let is_closed = |place: &usize| {
+            let number = &self.orders[*place].number;
+            self.stage.servicenow.request(number).is_some_and(|view| view.state == "3")
+        };
+        !person.left && person.orders.iter().all(is_closed)
     }
 
     /// The program runs undisturbed until everything is done.
@@ -228,10 +243,8 @@ fn killed(times: u64, seed: u64) -> usize {
             }
         }
         if dice.chance(0.4) {
-            let here: Vec<usize> =
-                (0..site.people.len()).filter(|nth| !site.people[*nth].left).collect();
-            // Somebody who joined a while ago: who left before joining would need no account.
-            if let Some(nth) = here.first().copied().filter(|nth| *nth + 8 < site.people.len()) {
+            let longest_here = (0..site.people.len()).find(|nth| site.may_leave(*nth));
+            if let Some(nth) = longest_here {
                 site.leave(nth);
             }
         }
