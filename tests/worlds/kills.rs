@@ -26,8 +26,9 @@ struct Somebody {
     sys_id: String,
     email: String,
     groups: Vec<&'static str>,
-    orders: Vec<String>,
     left: bool,
+    /// Places of the orders about them.
+    orders: Vec<usize>,
 }
 
 /// Both systems, a store, and who asked for what.
@@ -94,7 +95,7 @@ impl Site {
             ("web_service_access_only", "false"),
         ]);
         let groups = self.stage.company.group_id("app-jira");
-        let order = self.order(
+        self.order(
             "Okta onboarding",
             &sys_id,
             &[
@@ -108,8 +109,8 @@ impl Site {
             sys_id,
             email,
             groups: vec!["Sales", "app-jira"],
-            orders: vec![order],
             left: false,
+            orders: vec![self.orders.len() - 1],
         });
         nth
     }
@@ -119,9 +120,9 @@ impl Site {
         let person = self.people[nth].sys_id.clone();
         let groups = self.stage.company.group_id("app-gitlab");
         let variables = [("action", "Add"), ("employee", &person), ("groups", &groups)];
-        let order = self.order("Okta group access", &person, &variables);
-        self.people[nth].orders.push(order);
+        self.order("Okta group access", &person, &variables);
         self.people[nth].groups.push("app-gitlab");
+        self.people[nth].orders.push(self.orders.len() - 1);
     }
 
     /// Somebody leaves.
@@ -133,21 +134,21 @@ impl Site {
         self.people[nth].groups.clear();
     }
 
-    fn order(&mut self, item: &str, person: &str, variables: &[(&str, &str)]) -> String {
+    fn order(&mut self, item: &str, person: &str, variables: &[(&str, &str)]) {
         let ordered = self.stage.servicenow.order(item, person, variables).unwrap();
         assert!(self.stage.servicenow.approve(&ordered.number));
-        let number = ordered.number.clone();
         self.orders.push(ordered);
-        number
     }
 
-    /// Whoever is here, and has got everything: who left before would need nothing of it.
-    fn settled(&self) -> Option<usize> {
-        let is_closed = |number: &String| {
+    /// Somebody is here, and nothing asked for them is still to be done: who left before that would
+    /// need no account.
+    fn may_leave(&self, nth: usize) -> bool {
+        let person = &self.people[nth];
+        let is_closed = |place: &usize| {
+            let number = &self.orders[*place].number;
             self.stage.servicenow.request(number).is_some_and(|view| view.state == "3")
         };
-        let is_settled = |it: &Somebody| !it.left && it.orders.iter().all(is_closed);
-        self.people.iter().position(is_settled)
+        !person.left && person.orders.iter().all(is_closed)
     }
 
     /// The program runs undisturbed until everything is done.
@@ -242,7 +243,8 @@ fn killed(times: u64, seed: u64) -> usize {
             }
         }
         if dice.chance(0.4) {
-            if let Some(nth) = site.settled() {
+            let longest_here = (0..site.people.len()).find(|nth| site.may_leave(*nth));
+            if let Some(nth) = longest_here {
                 site.leave(nth);
             }
         }
