@@ -9,7 +9,7 @@ use super::surroundings::Surroundings;
 use super::{Engine, EngineError, Hands, ThisCycle};
 use crate::model::{FactKey, Instant, SysId};
 use crate::okta::log::{Changed, rival};
-use crate::reconcile::guard::{self, Verdict};
+use crate::reconcile::guard::{self, Context, Verdict};
 use crate::reconcile::plan::plan;
 use crate::store::CycleRow;
 
@@ -58,6 +58,13 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// By which configuration everybody was last decided about, in the store.
 const CONFIGURATION: &str = "configuration";
+
+/// What a decision goes by beside the people.
+#[derive(Clone, Copy)]
+struct Stage<'a> {
+    surroundings: &'a Surroundings,
+    cycle: i64,
+}
 
 impl Engine {
     fn is_reconfigured(&self) -> Result<bool, EngineError> {
@@ -120,27 +127,13 @@ impl Engine {
         let mut context = self.guard_context(amnesia, &decision)?;
         let mut verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
 
-        // A page of a list may be older than what it leads to: whoever would be acted on is read
-        // once more, by id, and decided again.
         if !observed.fresh {
-            let mut suspects: BTreeSet<SysId> = verdict
-                .approved
-                .actions()
-                .iter()
-                .map(|approved| approved.planned.action.person.clone())
-                .collect();
-            // And whose account it is: not at take-over, when that is everybody.
+            // Whose account it is counts as well: not at take-over, when that is everybody.
             let linked = self.linked_by_lists();
-            if linked.len() <= MOST_LINKED && self.store.last_full()?.is_some() {
-                suspects.extend(linked);
-            }
-            for person in &suspects {
-                self.refresh(person, cycle).await?;
-            }
-            let again: Vec<SysId> = suspects.into_iter().collect();
-            decision.replace(self.decide(&again, &surroundings)?);
-            context.group_sizes = self.store.group_sizes()?;
-            verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
+            let few = linked.len() <= MOST_LINKED && self.store.last_full()?.is_some();
+            let linked = if few { linked } else { BTreeSet::new() };
+            let stage = Stage { surroundings: &surroundings, cycle };
+            self.look_closely(stage, linked, &mut decision, &mut context, &mut verdict).await?;
         }
         // Reading Okta takes its time, and somebody may have called something off meanwhile.
         let late = !observed.fresh || self.now() - started > STALE;
@@ -155,6 +148,10 @@ impl Engine {
                 context = self.guard_context(amnesia, &decision)?;
                 verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
             }
+            // With what was called off, a limit may let through what nobody has looked at closely.
+            let stage = Stage { surroundings: &surroundings, cycle };
+            let nobody = BTreeSet::new();
+            self.look_closely(stage, nobody, &mut decision, &mut context, &mut verdict).await?;
         }
         // Looked for among those only whom something would be done to: it costs a call each.
         let admins = self.find_admins(&verdict, &mut surroundings).await?;
@@ -176,6 +173,36 @@ impl Engine {
             people: observed.count,
             implausible: observed.implausible,
         })
+    }
+
+    /// A page of a list may be older than what it leads to: whoever would be acted on is read once
+    /// more, by id, and decided again, and so are these others.
+    async fn look_closely(
+        &self,
+        stage: Stage<'_>,
+        others: BTreeSet<SysId>,
+        decision: &mut Decision,
+        context: &mut Context,
+        verdict: &mut Verdict,
+    ) -> Result<(), EngineError> {
+        let mut unread = others;
+        // What is read may make room under a limit for somebody else, and for few after that.
+        for _ in 0..3 {
+            let approved = verdict.approved.actions().iter();
+            unread.extend(approved.map(|approved| approved.planned.action.person.clone()));
+            unread.retain(|person| !self.this_cycle().by_id.contains(person));
+            if unread.is_empty() {
+                break;
+            }
+            let again: Vec<SysId> = std::mem::take(&mut unread).into_iter().collect();
+            for person in &again {
+                self.refresh(person, stage.cycle).await?;
+            }
+            decision.replace(self.decide(&again, stage.surroundings)?);
+            context.group_sizes = self.store.group_sizes()?;
+            *verdict = guard::approve(plan(decision.actions()), &self.config.limits, context);
+        }
+        Ok(())
     }
 
     /// Says who keeps changing a contested fact back, where Okta's log tells.

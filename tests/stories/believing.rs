@@ -1,7 +1,7 @@
 //! Answers that say too little, or come from a moment ago: nothing is taken away because of them,
 //! and nothing is called done.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use goldthread::engine::Scope;
@@ -375,4 +375,35 @@ fn nothing_is_done_by_a_clock_that_both_systems_contradict() {
     let join = bed.join(&bed.newcomer(0), &[]);
     bed.sync_full();
     assert_eq!(bed.state(&join), "3");
+}
+
+#[test]
+fn whoever_a_limit_lets_through_after_all_is_looked_at_closely_first() {
+    let bed = Bed::of(80);
+    bed.sync_full();
+    let leaves: Vec<_> = (0..6).map(|place| bed.leave(&bed.employee(place))).collect();
+    bed.access("Add", &bed.employee(10), &["app-jira"], "");
+    let last = bed.account(&bed.employee(5)).unwrap().id;
+    let disabled = format!("/users/{last}/lifecycle/deactivate");
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let (read, done) = (Arc::clone(&order), Arc::clone(&order));
+    let reading = Fault::meanwhile(move || read.lock().unwrap().push("read"));
+    let doing = Fault::meanwhile(move || done.lock().unwrap().push("disabled"));
+    bed.stage.okta.faults().on("POST", &disabled, doing).always();
+    bed.stage.okta.faults().on("GET", &format!("/users/{last}/groups"), reading).always();
+    // While Okta is read one of the six is called off.
+    let (servicenow, clock) = (bed.stage.servicenow.clone(), bed.stage.clock.clone());
+    let off = leaves[0].number.clone();
+    let called_off = Fault::meanwhile(move || {
+        clock.advance(std::time::Duration::from_mins(1));
+        servicenow.cancel(&off);
+    });
+    bed.stage.okta.faults().on("GET", "/api/v1/users", called_off);
+    let report = bed.sync_full();
+    assert_eq!(report.quarantined, None, "five leavers are allowed");
+    assert_eq!(bed.status(&bed.employee(5)), "DEPROVISIONED");
+    assert_eq!(bed.status(&bed.employee(0)), "ACTIVE");
+    let order = order.lock().unwrap();
+    let disabled = order.iter().position(|it| *it == "disabled").unwrap();
+    assert!(order[..disabled].contains(&"read"), "{order:?}");
 }
