@@ -1,8 +1,8 @@
 //! Answers that say too little, or come from a moment ago: nothing is taken away because of them,
 //! and nothing is called done.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use goldthread::engine::Scope;
 use goldthread::sim::faults::Fault;

@@ -543,11 +543,9 @@ impl World {
         let right = match wish {
             Wish::Any | Wish::Untouched => true,
             // The record was inactive for a while, and nothing else suspended anybody: it is lifted,
-            // or somebody is asked. In fair weather only: a suspension whose answer was lost, or
-            // that could not be looked at, counts as somebody else's.
+            // or somebody is asked.
             Wish::Unspoken => {
                 status != Some(Status::Suspended)
-                    || self.tally.faults + self.tally.kills > 0
                     || self.choices.unattributed == "report"
                     || self.is_held(person, "unsuspend")
             }
