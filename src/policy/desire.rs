@@ -347,7 +347,10 @@ fn unasked(subject: &Subject<'_>, policy: &Policy, folded: &Folded<'_>) -> Optio
     if policy.accounts == Accounts::Active && present && folded.ahead.is_none() {
         return Some(active("lifecycle.accounts = active"));
     }
-    (subject.by_record && subject.linked).then(|| active(&inactive_basis(policy)))
+    // What an inactive record did is undone on the account that it was done to: one that somebody
+    // deleted meanwhile is made again for a request only.
+    let lifts = subject.by_record && subject.linked && !subject.deleted;
+    lifts.then(|| active(&inactive_basis(policy)))
 }
 
 /// What a status follows from that the record alone decides.
