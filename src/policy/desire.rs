@@ -604,10 +604,12 @@ fn memberships(
     let leaver = folded.status.filter(|(wish, _)| *wish == Wish::Deactivated);
     desired.elsewhere = Some(match (leaver, gone) {
         (Some((_, mandate)), true) => taken_away(policy, mandate),
-        // Deactivated by the record: no request ended the memberships, so they stay as they are.
+        // Deactivated by the record: no request ended the memberships, so they stay as they are, but
+        // for those that a request takes away by itself.
         (None, true) => {
             desired.elsewhere = None;
-            desired.memberships.clear();
+            wanted.retain(|_, fact| !fact.value);
+            desired.memberships = wanted;
             return;
         }
         _ => Fact { reasons: BTreeSet::new(), ..Fact::ruled(policy, false, source, "") },

@@ -139,7 +139,10 @@ fn follow_the_account(found: &mut [Drift], desired: &Desired) {
     };
     for drift in found.iter_mut().filter(overtakes) {
         let follows = match drift.remedy {
-            Some(Remedy::Remove) => leaving && !desired.takes_back(&drift.origin),
+            // Nobody leaves by the record alone: what goes then was revoked by itself.
+            Some(Remedy::Remove) => {
+                leaving && desired.elsewhere.is_some() && !desired.takes_back(&drift.origin)
+            }
             Some(Remedy::Add | Remedy::Update) => !leaving,
             _ => false,
         };

@@ -269,6 +269,19 @@ fn a_revoke_ends_earlier_grants_and_what_was_there_at_take_over() {
 }
 
 #[test]
+fn a_revoke_stands_where_the_record_alone_puts_the_account_out_of_use() {
+    let join = with_groups(request("R1", Operation::Join, "2026-01-05"), &["g1", "g2"]);
+    let revoke = with_groups(request("R2", Operation::Revoke, "2026-01-20"), &["g1"]);
+    let mut case = Case { effected: Some(by(&join)), ..case() };
+    case.policy.inactive_record = InactiveRecord::Deactivate;
+    case.person.record.insert("active".to_owned(), "false".to_owned());
+    let desired = case.on("2026-01-21", &[join, revoke]);
+    assert_eq!(status(&desired), Some((Wish::Deactivated, "R1".to_owned())));
+    assert_eq!(is_member(&desired, "g1"), Some((false, "R2".to_owned())));
+    assert_eq!(is_member(&desired, "g2"), None, "nothing ended it");
+}
+
+#[test]
 fn a_revoke_against_a_birthright_is_blocked_with_the_rule_named() {
     let join = request("R1", Operation::Join, "2026-01-05");
     let revoke = with_groups(request("R2", Operation::Revoke, "2026-01-20"), &["gs"]);
