@@ -123,11 +123,12 @@ fn follow_the_account(found: &mut [Drift], desired: &Desired) {
     let account = found
         .iter()
         .find(|drift| {
-            drift.disposition != Disposition::Apply
-                && matches!(
-                    drift.remedy,
-                    Some(Remedy::Create { .. } | Remedy::Revive | Remedy::Deactivate)
-                )
+            // One that cannot be made as it is has no remedy any more.
+            let remedy = matches!(
+                drift.remedy,
+                Some(Remedy::Create { .. } | Remedy::Revive | Remedy::Deactivate)
+            );
+            drift.disposition != Disposition::Apply && (remedy || drift.key == FactKey::Account)
         })
         .map(|drift| (drift.remedy, drift.disposition, drift.reason.clone(), drift.observed));
     let Some((remedy, disposition, reason, observed)) = account else { return };
