@@ -104,6 +104,14 @@ pub struct Subject<'a> {
     pub baseline: &'a BTreeSet<GroupId>,
 }
 
+impl Subject<'_> {
+    /// Where comes from what no request asked for: an account that was made here was not there when
+    /// it was taken over.
+    fn unrequested(&self) -> Origin {
+        if self.linked && !self.made { Origin::Baseline } else { Origin::None }
+    }
+}
+
 /// The groups that birthright rules speak of, resolved to ids, in the order of `Policy::groups`.
 pub type RuleGroups = [Option<GroupId>];
 
@@ -200,8 +208,7 @@ fn reason(mandate: &Mandate) -> Reason {
 fn placed<'a>(folded: &Folded<'a>, subject: &Subject<'_>) -> Source<'a> {
     match folded.placement {
         Some(mandate) => Source::request(mandate),
-        None if subject.linked => Source::record(Origin::Baseline),
-        None => Source::record(Origin::None),
+        None => Source::record(subject.unrequested()),
     }
 }
 
@@ -297,9 +304,7 @@ fn status(
         .iter()
         .rfind(|mandate| mandate.in_force(now) && mandate.terms.operation.is_lifecycle());
     let origin = newest
-        .map_or(if subject.linked { Origin::Baseline } else { Origin::None }, |mandate| {
-            by(mandate)
-        });
+        .map_or_else(|| subject.unrequested(), |mandate| by(mandate));
     let took_effect = folded
         .status
         .is_some_and(|(_, mandate)| mandate.closed || subject.effected == Some(&by(mandate)));
@@ -340,8 +345,8 @@ fn status(
 /// What nobody asked for and the configuration or the record gives: an account for everybody, and
 /// an end to what an inactive record did.
 fn unasked(subject: &Subject<'_>, policy: &Policy, folded: &Folded<'_>) -> Option<Fact<Wish>> {
-    let origin = if subject.linked { Origin::Baseline } else { Origin::None };
-    let active = |basis: &str| Fact::ruled(policy, Wish::Active, Source::record(origin), basis);
+    let source = Source::record(subject.unrequested());
+    let active = |basis: &str| Fact::ruled(policy, Wish::Active, source, basis);
     let present = subject.person.presence == Presence::Present;
     // A join that is still ahead says from when on.
     if policy.accounts == Accounts::Active && present && folded.ahead.is_none() {

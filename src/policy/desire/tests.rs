@@ -222,6 +222,21 @@ fn a_leave_of_absence_suspends_and_the_return_lifts_it() {
 }
 
 #[test]
+fn what_nobody_asked_for_was_there_at_take_over_unless_the_account_was_made_here() {
+    let mut join = request("R1", Operation::Join, "2026-01-05");
+    join.standing = Standing::Withdrawn;
+    for (made, origin) in [(false, Origin::Baseline), (true, Origin::None)] {
+        let mut case = Case { made, ..case() };
+        let desired = case.on("2026-01-06", std::slice::from_ref(&join));
+        assert_eq!(desired.profile["department"].origin, origin);
+        assert_eq!(desired.memberships[&group("gs")].origin, origin);
+        case.person.record.insert("active".to_owned(), "false".to_owned());
+        let inactive = case.on("2026-01-06", std::slice::from_ref(&join));
+        assert_eq!(inactive.status.map(|fact| fact.origin), Some(origin));
+    }
+}
+
+#[test]
 fn a_mover_follows_the_record_and_the_move_is_the_origin() {
     let join = request("R1", Operation::Join, "2026-01-05");
     let moved = request("R2", Operation::Move, "2026-02-01");
