@@ -303,8 +303,7 @@ fn status(
         .order
         .iter()
         .rfind(|mandate| mandate.in_force(now) && mandate.terms.operation.is_lifecycle());
-    let origin = newest
-        .map_or_else(|| subject.unrequested(), |mandate| by(mandate));
+    let origin = newest.map_or_else(|| subject.unrequested(), |mandate| by(mandate));
     let took_effect = folded
         .status
         .is_some_and(|(_, mandate)| mandate.closed || subject.effected == Some(&by(mandate)));

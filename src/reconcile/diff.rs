@@ -455,8 +455,14 @@ fn diff_memberships(
                 known,
                 Some(Remedy::Remove),
             );
+            // A leave takes whatever is there, whoever put it there.
+            if leaver {
+                drift.cause = fact.cause;
+                if drift.disposition == Disposition::Apply {
+                    drift.reason = because(fact, fact.cause);
+                }
             // Nothing ever said that the person should be in it: somebody put them there.
-            if !leaver && !hired_again && !known.contains_key(&drift.key) {
+            } else if !hired_again && !known.contains_key(&drift.key) {
                 drift.cause = Cause::Drift;
                 if drift.disposition == Disposition::Apply {
                     "nothing that was asked for or ruled gives this membership"
