@@ -14,7 +14,7 @@ use crate::model::{Instant, RequestState, Standing, SysId};
 use crate::policy::interpret::{rule_for, standing};
 use crate::reconcile::fulfil::{Progress, progress};
 use crate::reconcile::retry::pause_after;
-use crate::servicenow::{Closing, Task};
+use crate::servicenow::{Closing, ServiceNowError, Task};
 use crate::store::StoredRequest;
 
 /// A requester reads no more of why something waits, in characters.
@@ -361,7 +361,12 @@ impl Engine {
             }
             return Ok(false);
         }
-        let Some(now) = self.servicenow.request(id).await? else { return Ok(false) };
+        let Some(now) = self.servicenow.request(id).await? else {
+            // It is deleted or hidden, which only a complete read can tell: until then nobody has
+            // heard of what was done.
+            let operation = "reading a request before it is written on".to_owned();
+            return Err(ServiceNowError::NotFound { operation }.into());
+        };
         if now.request.state.is_closed() {
             self.store.finish_request(id)?;
             return Ok(false);

@@ -379,10 +379,11 @@ impl OktaReader {
     pub async fn sees_accounts(&self) -> Result<bool, OktaError> {
         const OPERATION: &str = "list one account";
         let url = self.connection.url(&["api", "v1", "users"], &[("limit", "1")]);
-        match self.connection.read(OPERATION, url).await?.as_array() {
-            Some(accounts) => Ok(!accounts.is_empty()),
-            None => Err(unbelievable(OPERATION, "a list was expected")),
-        }
+        let serde_json::Value::Array(accounts) = self.connection.read(OPERATION, url).await? else {
+            return Err(unbelievable(OPERATION, "a list was expected"));
+        };
+        let accounts = accounts.into_iter().map(|value| wire::account(OPERATION, value));
+        Ok(!accounts.collect::<Result<Vec<_>, _>>()?.is_empty())
     }
 
     /// The administrator roles that we have, by their types such as `SUPER_ADMIN`; `None` where
@@ -393,9 +394,7 @@ impl OktaReader {
             Identity::Account(account) => ["api", "v1", "users", account.id.as_str(), "roles"],
             Identity::App(client_id) => ["oauth2", "v1", "clients", client_id, "roles"],
         };
-        let roles = self.roles_at(OPERATION, &segments).await?;
-        let kind = |role: &serde_json::Value| role["type"].as_str().unwrap_or("").to_owned();
-        Ok(roles.map(|roles| roles.iter().map(kind).collect()))
+        self.roles_at(OPERATION, &segments).await
     }
 
     /// Whether an account holds an Okta administrator role, by itself or through a group; `None`
@@ -424,9 +423,12 @@ impl OktaReader {
         &self,
         operation: &'static str,
         segments: &[&str],
-    ) -> Result<Option<Vec<serde_json::Value>>, OktaError> {
+    ) -> Result<Option<Vec<String>>, OktaError> {
         match self.connection.read(operation, self.connection.url(segments, &[])).await {
-            Ok(serde_json::Value::Array(roles)) => Ok(Some(roles)),
+            Ok(serde_json::Value::Array(roles)) => {
+                let kinds = roles.into_iter().map(|role| wire::role(operation, role));
+                kinds.collect::<Result<_, _>>().map(Some)
+            }
             Ok(_) => Err(unbelievable(operation, "a list was expected")),
             Err(error) if error.is_transient() => Err(error),
             Err(OktaError::Forbidden(_) | OktaError::NotFound(_) | OktaError::Refused(_)) => {

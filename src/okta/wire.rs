@@ -46,6 +46,12 @@ struct GroupProfile {
 }
 
 #[derive(Deserialize)]
+struct Role {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+#[derive(Deserialize)]
 struct Rule {
     status: String,
     actions: Option<Actions>,
@@ -153,6 +159,13 @@ pub(super) fn group(operation: &'static str, value: Value) -> Result<Group, Okta
         name: group.profile.name,
         rule_fed: false,
     })
+}
+
+/// The type of an administrator role. An error may stand in the list instead: whoever has one there
+/// is no administrator for it.
+pub(super) fn role(operation: &'static str, value: Value) -> Result<String, OktaError> {
+    let role: Role = shape(operation, value, "an admin role without a type")?;
+    Ok(role.kind)
 }
 
 /// The groups that an active rule assigns to; none for a rule that is not active.

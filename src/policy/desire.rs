@@ -104,6 +104,14 @@ pub struct Subject<'a> {
     pub baseline: &'a BTreeSet<GroupId>,
 }
 
+impl Subject<'_> {
+    /// Where comes from what no request asked for: an account that was made here was not there when
+    /// it was taken over.
+    fn unrequested(&self) -> Origin {
+        if self.linked && !self.made { Origin::Baseline } else { Origin::None }
+    }
+}
+
 /// The groups that birthright rules speak of, resolved to ids, in the order of `Policy::groups`.
 pub type RuleGroups = [Option<GroupId>];
 
@@ -200,8 +208,7 @@ fn reason(mandate: &Mandate) -> Reason {
 fn placed<'a>(folded: &Folded<'a>, subject: &Subject<'_>) -> Source<'a> {
     match folded.placement {
         Some(mandate) => Source::request(mandate),
-        None if subject.linked => Source::record(Origin::Baseline),
-        None => Source::record(Origin::None),
+        None => Source::record(subject.unrequested()),
     }
 }
 
@@ -296,10 +303,7 @@ fn status(
         .order
         .iter()
         .rfind(|mandate| mandate.in_force(now) && mandate.terms.operation.is_lifecycle());
-    let origin = newest
-        .map_or(if subject.linked { Origin::Baseline } else { Origin::None }, |mandate| {
-            by(mandate)
-        });
+    let origin = newest.map_or_else(|| subject.unrequested(), |mandate| by(mandate));
     let took_effect = folded
         .status
         .is_some_and(|(_, mandate)| mandate.closed || subject.effected == Some(&by(mandate)));
@@ -340,14 +344,17 @@ fn status(
 /// What nobody asked for and the configuration or the record gives: an account for everybody, and
 /// an end to what an inactive record did.
 fn unasked(subject: &Subject<'_>, policy: &Policy, folded: &Folded<'_>) -> Option<Fact<Wish>> {
-    let origin = if subject.linked { Origin::Baseline } else { Origin::None };
-    let active = |basis: &str| Fact::ruled(policy, Wish::Active, Source::record(origin), basis);
+    let source = Source::record(subject.unrequested());
+    let active = |basis: &str| Fact::ruled(policy, Wish::Active, source, basis);
     let present = subject.person.presence == Presence::Present;
     // A join that is still ahead says from when on.
     if policy.accounts == Accounts::Active && present && folded.ahead.is_none() {
         return Some(active("lifecycle.accounts = active"));
     }
-    (subject.by_record && subject.linked).then(|| active(&inactive_basis(policy)))
+    // What an inactive record did is undone on the account that it was done to: one that somebody
+    // deleted meanwhile is made again for a request only.
+    let lifts = subject.by_record && subject.linked && !subject.deleted;
+    lifts.then(|| active(&inactive_basis(policy)))
 }
 
 /// What a status follows from that the record alone decides.
@@ -601,10 +608,12 @@ fn memberships(
     let leaver = folded.status.filter(|(wish, _)| *wish == Wish::Deactivated);
     desired.elsewhere = Some(match (leaver, gone) {
         (Some((_, mandate)), true) => taken_away(policy, mandate),
-        // Deactivated by the record: no request ended the memberships, so they stay as they are.
+        // Deactivated by the record: no request ended the memberships, so they stay as they are, but
+        // for those that a request takes away by itself.
         (None, true) => {
             desired.elsewhere = None;
-            desired.memberships.clear();
+            wanted.retain(|_, fact| !fact.value);
+            desired.memberships = wanted;
             return;
         }
         _ => Fact { reasons: BTreeSet::new(), ..Fact::ruled(policy, false, source, "") },

@@ -123,11 +123,12 @@ fn follow_the_account(found: &mut [Drift], desired: &Desired) {
     let account = found
         .iter()
         .find(|drift| {
-            drift.disposition != Disposition::Apply
-                && matches!(
-                    drift.remedy,
-                    Some(Remedy::Create { .. } | Remedy::Revive | Remedy::Deactivate)
-                )
+            // One that cannot be made as it is has no remedy any more.
+            let remedy = matches!(
+                drift.remedy,
+                Some(Remedy::Create { .. } | Remedy::Revive | Remedy::Deactivate)
+            );
+            drift.disposition != Disposition::Apply && (remedy || drift.key == FactKey::Account)
         })
         .map(|drift| (drift.remedy, drift.disposition, drift.reason.clone(), drift.observed));
     let Some((remedy, disposition, reason, observed)) = account else { return };
@@ -139,7 +140,10 @@ fn follow_the_account(found: &mut [Drift], desired: &Desired) {
     };
     for drift in found.iter_mut().filter(overtakes) {
         let follows = match drift.remedy {
-            Some(Remedy::Remove) => leaving && !desired.takes_back(&drift.origin),
+            // Nobody leaves by the record alone: what goes then was revoked by itself.
+            Some(Remedy::Remove) => {
+                leaving && desired.elsewhere.is_some() && !desired.takes_back(&drift.origin)
+            }
             Some(Remedy::Add | Remedy::Update) => !leaving,
             _ => false,
         };
@@ -451,8 +455,14 @@ fn diff_memberships(
                 known,
                 Some(Remedy::Remove),
             );
+            // A leave takes whatever is there, whoever put it there.
+            if leaver {
+                drift.cause = fact.cause;
+                if drift.disposition == Disposition::Apply {
+                    drift.reason = because(fact, fact.cause);
+                }
             // Nothing ever said that the person should be in it: somebody put them there.
-            if !leaver && !hired_again && !known.contains_key(&drift.key) {
+            } else if !hired_again && !known.contains_key(&drift.key) {
                 drift.cause = Cause::Drift;
                 if drift.disposition == Disposition::Apply {
                     "nothing that was asked for or ruled gives this membership"

@@ -65,7 +65,8 @@ impl Planned {
         }
         let revives = first.before.as_deref() == Some("deprovisioned");
         match (&first.action.step, &self.action.step) {
-            (Step::Deactivate, Step::RemoveMember { .. }) => !self.taken_back,
+            // Where the record alone disables, only what was revoked by itself goes.
+            (Step::Deactivate, Step::RemoveMember { .. }) => first.leaver && !self.taken_back,
             (Step::Deactivate, Step::ClearSessions)
             | (
                 Step::Create { .. },

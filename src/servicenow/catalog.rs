@@ -9,7 +9,6 @@ use crate::model::{Record, SysId};
 
 /// A list of 100 ids is about 3.3 kB of address, well below any limit.
 const IDS_A_CALL: usize = 100;
-const IDS_A_PAGE: u32 = 100;
 /// More rows than this under one name or marker are not looked at.
 const FEW: u32 = 20;
 
@@ -127,7 +126,8 @@ impl ServiceNowReader {
         }
     }
 
-    /// One column of a look-up table for these rows. A row that is not there is left out.
+    /// One column of a look-up table for these rows. A row that is not there is left out; one that is
+    /// counted and does not come spoils the read, or a cut answer would call its group unknown.
     pub async fn lookup(
         &self,
         table: &str,
@@ -148,12 +148,14 @@ impl ServiceNowReader {
             let list: Vec<_> = chunk.iter().map(|id| id.as_str()).collect();
             let filter = Filter::parse(&format!("sys_idIN{}", list.join(",")))
                 .map_err(|error| doubt(error.to_string()))?;
-            let query = filter.ordered();
-            let (rows, _) =
-                paging::peek(&self.connection, &operation, table, &query, &fields, IDS_A_PAGE)
-                    .await?;
-            for row in rows {
-                paging::check(&row, &filter, &fields, nothing_lacks).map_err(doubt)?;
+            let sweep = Sweep {
+                operation: &operation,
+                table,
+                filter,
+                fields: fields.clone(),
+                may_lack: nothing_lacks,
+            };
+            for row in paging::collect(&self.connection, sweep).await? {
                 found.insert(get(&row, "sys_id").to_owned(), get(&row, column).to_owned());
             }
         }

@@ -187,10 +187,6 @@ impl Trouble {
     fn can_meet(&self, call: &Call) -> bool {
         match self.fits {
             Fits::Any => true,
-            // Whatever stands in a list of roles is a role.
-            Fits::Lists if self.name == WITH_ERROR => {
-                call.lists() && !call.endpoint().ends_with("/roles")
-            }
             Fits::Lists => call.lists(),
             Fits::TwoPages => call.lists() && call.comes_again,
         }
@@ -204,7 +200,7 @@ impl Trouble {
 
 const TROUBLES: &[Trouble] = &[
     Trouble::of_lists("half a list", Fits::Lists, || rows(half)),
-    Trouble::of_lists(WITH_ERROR, Fits::Lists, half_and_an_error),
+    Trouble::of_lists("half a list and an error", Fits::Lists, half_and_an_error),
     Trouble::of_lists("each row twice", Fits::Lists, || rows(|list| list.extend(list.clone()))),
     Trouble::of_lists("a page twice", Fits::TwoPages, || {
         let first = Mutex::new(None::<Response>);
@@ -252,9 +248,6 @@ const TROUBLES: &[Trouble] = &[
 
 /// It is believed for an hour, which no test has: the program is started again.
 const UNTIL_2100: &str = "429 until the year 2100";
-/// Read once more before it is written to.
-const ONE_REQUEST: &str = "GET /api/now/table/sc_req_item/{id}";
-const WITH_ERROR: &str = "half a list and an error";
 /// It is waited for.
 const SILENCE: &str = "no answer in time";
 
@@ -409,8 +402,7 @@ fn some(kind: Kind) -> Vec<Case> {
 fn run(case: &Case) -> Vec<String> {
     let mut day = case.kind.day();
     let Case { call, fault, .. } = case;
-    // A row that is not found is said on the request.
-    day.refused = fault.is_final || call.path.contains("/u_okta_group");
+    day.refused = fault.is_final;
     day.feigned = fault.feigns();
     day.waits = fault.name == UNTIL_2100;
     let faults = day.faults(call.system == System::Okta);
@@ -423,10 +415,6 @@ fn run(case: &Case) -> Vec<String> {
     }
     let before = faults.hits();
     let mut problems = day.survive(&case.kind.scope());
-    if fault.name.starts_with("404") && call.endpoint() == ONE_REQUEST {
-        // It is taken for one that has vanished, which is not a failure, and is looked for again.
-        problems.retain(|it| !it.starts_with("it said all was well") && !it.starts_with('('));
-    }
     if day.faults(call.system == System::Okta).hits() == before {
         problems.push("the fault met no call".to_owned());
     }

@@ -249,3 +249,38 @@ fn a_group_that_nobody_knows_is_held_and_said_and_other_groups_of_other_requests
     assert_eq!(bed.state(&other), "3");
     assert!(is_in(&bed, &employee, "app-jira"));
 }
+
+#[test]
+fn a_revoke_is_carried_out_on_an_account_that_its_record_puts_out_of_use() {
+    for at_once in [false, true] {
+        let bed = Bed::of(40).with("lifecycle", "inactive_record = \"deactivate\"");
+        let employee = bed.employee(0);
+        bed.access("Add", &employee, &["app-jira", "app-figma"], "");
+        bed.sync();
+        bed.record(&employee, &[("active", "false")]);
+        if !at_once {
+            bed.sync();
+        }
+        let revoke = bed.access("Remove", &employee, &["app-jira"], "");
+        bed.sync();
+        assert_eq!(bed.status(&employee), "DEPROVISIONED");
+        assert!(!bed.is_in(&employee, "app-jira") && bed.is_in(&employee, "app-figma"));
+        assert_eq!(bed.state(&revoke), "3");
+        bed.nothing_happens();
+    }
+}
+
+#[test]
+fn a_revoke_waits_for_nobody_where_the_record_would_disable_and_that_is_held() {
+    let bed = Bed::of(40)
+        .with("lifecycle", "inactive_record = \"deactivate\"")
+        .with("guard", "max_disabled = 0\nmax_disabled_share = \"0%\"");
+    let employee = bed.employee(0);
+    bed.access("Add", &employee, &["app-jira"], "");
+    bed.sync();
+    bed.record(&employee, &[("active", "false")]);
+    let revoke = bed.access("Remove", &employee, &["app-jira"], "");
+    bed.sync();
+    assert_eq!((bed.status(&employee), bed.state(&revoke)), ("ACTIVE", "3".into()));
+    assert!(!bed.is_in(&employee, "app-jira"));
+}

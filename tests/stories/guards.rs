@@ -1,6 +1,8 @@
 //! Limits, and what is done about changes that nobody asked for.
 
 use goldthread::engine::Scope;
+use goldthread::sim::faults::Fault;
+use goldthread::sim::http::Response;
 use serde_json::json;
 
 use super::bed::{Bed, applied};
@@ -97,6 +99,27 @@ fn an_administrator_of_okta_is_never_disabled() {
     bed.pass("1h");
     bed.sync_full();
     assert_eq!(bed.account(&employee).unwrap().status.as_str(), "DEPROVISIONED");
+}
+
+#[test]
+fn an_error_in_the_place_of_roles_makes_nobody_an_administrator() {
+    let bed = Bed::of(60);
+    bed.sync();
+    let employee = bed.employee(0);
+    let leave = bed.leave(&employee);
+    let roles = format!("/api/v1/users/{}/roles", bed.account(&employee).unwrap().id);
+    let error = json!([{"errorCode": "E0000009", "errorSummary": "Internal Server Error"}]);
+    let fault = Fault::Custom(Response::json(200, &error));
+    bed.stage.okta.faults().on("GET", &roles, fault).always();
+    bed.forget_calls();
+    let error = bed.try_sync(&Scope::Changes).unwrap_err().to_string();
+    assert!(error.contains("Okta") && error.contains("role"), "{error}");
+    assert_eq!(bed.writes(), Vec::<String>::new());
+
+    bed.stage.okta.faults().clear();
+    assert!(!bed.sync().needs_attention());
+    assert_eq!((bed.status(&employee), bed.state(&leave)), ("DEPROVISIONED", "3".into()));
+    assert_eq!(bed.comments(&leave), Vec::<String>::new());
 }
 
 #[test]

@@ -274,3 +274,15 @@ fn a_person_who_is_not_found_is_said_on_the_request_after_an_hour_and_tried_mean
     assert!(bed.stage.okta.find("nobody@example.com").is_some());
     assert_eq!(bed.state(&request), "3");
 }
+
+#[test]
+fn what_is_for_an_account_that_cannot_be_made_waits_with_it() {
+    let bed = Bed::of(40);
+    let newcomer = bed.newcomer(0);
+    bed.record(&newcomer, &[("email", "")]);
+    bed.join(&newcomer, &["app-jira"]);
+    bed.sync();
+    let differences = bed.differences();
+    assert!(differences.iter().any(|item| item.fact == "membership"), "{differences:#?}");
+    assert!(differences.iter().all(|item| item.disposition == "hold"), "{differences:#?}");
+}

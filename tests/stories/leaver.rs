@@ -34,6 +34,27 @@ fn a_leaver_loses_sessions_account_and_groups_in_one_cycle_and_the_second_does_n
 }
 
 #[test]
+fn a_leaver_loses_what_was_given_by_hand_whatever_becomes_of_other_changes_by_hand() {
+    for word in ["apply", "hold", "report"] {
+        let bed = Bed::of(40).with("attribution", &format!("drift = \"{word}\""));
+        let employee = bed.employee(0);
+        bed.access("Add", &employee, &["app-jira"], "");
+        bed.sync();
+        bed.access("Remove", &employee, &["app-jira"], "");
+        bed.sync();
+        let account = bed.account(&employee).unwrap().id;
+        bed.stage.okta.add_member(&bed.okta_group("app-jira"), &account);
+        let request = bed.leave(&employee);
+        let report = bed.sync();
+        let done = applied(&report);
+        assert!(done.contains(&format!("{} remove_member", request.number)), "{word}: {done:?}");
+        assert_eq!(bed.groups_of(&employee), Vec::<String>::new(), "{word}");
+        assert_eq!(bed.state(&request), "3", "{word}");
+        bed.nothing_happens();
+    }
+}
+
+#[test]
 fn a_leaver_whose_account_could_not_be_disabled_keeps_the_groups_until_it_is() {
     for fault in [Fault::Status(403), Fault::Status(500), Fault::DropBefore] {
         let bed = Bed::of(40);

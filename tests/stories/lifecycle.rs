@@ -880,6 +880,31 @@ fn a_return_makes_no_account_where_somebody_else_deleted_it() {
 }
 
 #[test]
+fn an_account_that_was_deleted_while_its_record_was_inactive_is_not_made_again_with_the_record() {
+    for word in ["suspend", "deactivate", "report"] {
+        let attribution = "\n[attribution]\nunattributed = \"apply\"\n";
+        let lifecycle = format!("\n[lifecycle]\ninactive_record = \"{word}\"\n");
+        let bed = Bed::of(40).add_config(attribution).add_config(&lifecycle);
+        let employee = bed.employee(20);
+        bed.sync();
+        let id = bed.account(&employee).unwrap().id;
+        bed.record(&employee, &[("active", "false")]);
+        bed.sync();
+        bed.stage.okta.delete_user(&id);
+        bed.sync_full();
+        bed.record(&employee, &[("active", "true")]);
+        for _ in 0..2 {
+            bed.sync();
+            bed.sync_full();
+        }
+        assert!(bed.account(&employee).is_none(), "{word}: nobody asked for it");
+
+        let join = bed.join(&employee, &[]);
+        assert_eq!(applied(&bed.sync()), [format!("{} create", join.number)], "{word}");
+    }
+}
+
+#[test]
 fn suspension_of_an_account_that_was_never_used_deactivates_it_and_the_return_brings_it_back() {
     for status in [Status::Staged, Status::Provisioned] {
         let bed = Bed::of(40);

@@ -60,6 +60,43 @@ fn a_done_request_gets_one_call_with_one_note_and_the_state() {
 }
 
 #[test]
+fn a_request_that_is_not_found_before_it_is_written_on_is_unwritten_until_it_is() {
+    let bed = Bed::of(60);
+    let request = access(&bed, &bed.employee(0));
+    let by_id = format!("/api/now/table/sc_req_item/{}", request.sys_id);
+    bed.stage.servicenow_faults.on("GET", &by_id, Fault::Status(404)).always();
+    let (_, log) = logged(|| {
+        for _ in 0..3 {
+            let report = bed.sync();
+            assert_eq!((report.summary.failed, report.needs_attention()), (1, true));
+        }
+    });
+    let warned: Vec<_> = log.iter().filter(|line| line.contains("could not be written")).collect();
+    assert_eq!(warned.len(), 1, "{log:?}");
+    assert!(warned[0].contains("WARN") && warned[0].contains(&request.number), "{warned:?}");
+    assert!(bed.is_in(&bed.employee(0), "app-jira"), "it was done all the same");
+    assert_eq!(written_on(&bed, &request), 0);
+
+    bed.stage.servicenow_faults.clear();
+    assert!(!bed.sync().needs_attention());
+    assert_eq!((written_on(&bed, &request), bed.state(&request)), (1, "3".into()));
+}
+
+#[test]
+fn a_request_that_is_deleted_before_it_is_written_on_is_given_up_by_a_complete_read() {
+    let bed = Bed::of(60);
+    let request = access(&bed, &bed.employee(0));
+    // The list still had it.
+    let (servicenow, id) = (bed.stage.servicenow.clone(), request.sys_id.clone());
+    let deleted = Fault::meanwhile(move || assert!(servicenow.delete("sc_req_item", &id)));
+    bed.stage.okta.faults().on("PUT", "/api/v1/groups", deleted);
+    assert!(bed.sync().needs_attention());
+    assert!(!bed.sync_full().needs_attention(), "it has vanished, and what it gave stands");
+    assert!(!bed.sync().needs_attention());
+    assert!(bed.is_in(&bed.employee(0), "app-jira"));
+}
+
+#[test]
 fn the_closing_note_names_each_action_with_its_okta_request_and_no_value_of_the_profile() {
     let bed = Bed::of(60);
     let newcomer = bed.newcomer(0);

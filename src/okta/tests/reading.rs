@@ -279,3 +279,16 @@ async fn an_admin_role_is_seen_and_an_unreadable_one_is_unknown() {
     assert_eq!(reader.has_admin_role(&id("00u1")).await.unwrap(), Some(false));
     assert_eq!(reader.has_admin_role(&id("00u1")).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn an_error_among_the_roles_is_no_role() {
+    let role = r#"{"id":"ra1","type":"HELP_DESK_ADMIN"}"#.to_owned();
+    let error = r#"{"errorCode":"E0000009","errorSummary":"Internal Server Error"}"#.to_owned();
+    for listed in [vec![error.clone()], vec![role, error.clone()], vec!["null".to_owned()]] {
+        let org = Org::answering([reply(200, &[], &list(&listed))]).await;
+        let reader = OktaReader::new(org.connect());
+        assert!(why(&reader.has_admin_role(&id("00u1")).await.unwrap_err()).contains("role"));
+    }
+    let org = Org::answering([reply(200, &[], &list(&[error]))]).await;
+    why(&OktaReader::new(org.connect()).sees_accounts().await.unwrap_err());
+}

@@ -222,6 +222,21 @@ fn a_leave_of_absence_suspends_and_the_return_lifts_it() {
 }
 
 #[test]
+fn what_nobody_asked_for_was_there_at_take_over_unless_the_account_was_made_here() {
+    let mut join = request("R1", Operation::Join, "2026-01-05");
+    join.standing = Standing::Withdrawn;
+    for (made, origin) in [(false, Origin::Baseline), (true, Origin::None)] {
+        let mut case = Case { made, ..case() };
+        let desired = case.on("2026-01-06", std::slice::from_ref(&join));
+        assert_eq!(desired.profile["department"].origin, origin);
+        assert_eq!(desired.memberships[&group("gs")].origin, origin);
+        case.person.record.insert("active".to_owned(), "false".to_owned());
+        let inactive = case.on("2026-01-06", std::slice::from_ref(&join));
+        assert_eq!(inactive.status.map(|fact| fact.origin), Some(origin));
+    }
+}
+
+#[test]
 fn a_mover_follows_the_record_and_the_move_is_the_origin() {
     let join = request("R1", Operation::Join, "2026-01-05");
     let moved = request("R2", Operation::Move, "2026-02-01");
@@ -266,6 +281,19 @@ fn a_revoke_ends_earlier_grants_and_what_was_there_at_take_over() {
     let after = case.on("2026-01-21", &all);
     assert_eq!(is_member(&after, "g1"), Some((false, "R3".to_owned())));
     assert_eq!(is_member(&after, "g2"), Some((false, "R3".to_owned())));
+}
+
+#[test]
+fn a_revoke_stands_where_the_record_alone_puts_the_account_out_of_use() {
+    let join = with_groups(request("R1", Operation::Join, "2026-01-05"), &["g1", "g2"]);
+    let revoke = with_groups(request("R2", Operation::Revoke, "2026-01-20"), &["g1"]);
+    let mut case = Case { effected: Some(by(&join)), ..case() };
+    case.policy.inactive_record = InactiveRecord::Deactivate;
+    case.person.record.insert("active".to_owned(), "false".to_owned());
+    let desired = case.on("2026-01-21", &[join, revoke]);
+    assert_eq!(status(&desired), Some((Wish::Deactivated, "R1".to_owned())));
+    assert_eq!(is_member(&desired, "g1"), Some((false, "R2".to_owned())));
+    assert_eq!(is_member(&desired, "g2"), None, "nothing ended it");
 }
 
 #[test]
