@@ -195,17 +195,10 @@ impl World {
             let only_observed = Some(origin.operation) == self.choices.observed;
             must(!only_observed || intent.cause != "request", "the request is only looked at");
         }
-        // Where all that nobody accounts for is applied, a deleted account is among it.
-        let had_one = self.truth.owners.values().any(|owner| owner == person);
-        let comes_back = ruled && request == "BASELINE" && had_one;
         if request == "BASELINE" {
             let made = deed.account.is_some_and(|account| self.truth.made.contains(account));
-            // Whatever a join made that was called off stays as what is there.
-            must(
-                !made || murky || self.truth.is_called_off(person, before),
-                "it was not there before",
-            );
-            must(deed.action != "create" || comes_back, "nobody had it before");
+            must(!made || murky, "it was not there before");
+            must(deed.action != "create", "nobody had it before");
             let about_status = !matches!(deed.action, "update" | "add_member" | "remove_member");
             must(ruled || about_status, "nobody accounts for it, so it waits");
         }
@@ -234,7 +227,7 @@ impl World {
                 "nothing says that this account be disabled",
             ),
             "create" => must(
-                matches!(wish, Wish::Any | Wish::Active) || comes_back,
+                matches!(wish, Wish::Any | Wish::Active),
                 "nothing says that there be an account",
             ),
             "activate" | "reactivate" | "unsuspend" => must(
@@ -361,8 +354,6 @@ impl World {
                 let is_in = members(group).contains(&id);
                 let wanted = self.truth.wanted(person, &id, group, before);
                 let agrees = match (ask.operation, wanted) {
-                    // An account that its record puts out of use keeps its memberships.
-                    _ if wish == Wish::Off => true,
                     (Operation::Join | Operation::Grant, Wanted::Yes) => is_in || over,
                     (Operation::Revoke, Wanted::No) => !is_in,
                     _ => true,
@@ -393,10 +384,7 @@ impl World {
         for (pause, scope) in [(minutes(20), Scope::Changes), (minutes(20), Scope::Full)] {
             self.quiet_cycle(pause, &scope);
         }
-        // Where a change by hand only waits or is reported, what follows it may come late.
-        if self.choices.drift == "apply" || self.truth.edited.is_empty() {
-            self.look_at_idleness(okta, servicenow);
-        }
+        self.look_at_idleness(okta, servicenow);
         self.look_at_end();
     }
 
@@ -431,11 +419,7 @@ impl World {
             None => {}
             Some(Err(error)) => self.blame(format!("the drift cannot be told: {error}")),
             Some(Ok(report)) => {
-                // What is still to be done for an account that cannot be made is no difference.
-                let odd =
-                    |id: &Option<String>| id.as_ref().is_some_and(|id| self.truth.odd.contains(id));
                 let left = report.items.iter().filter(|item| item.disposition == "apply");
-                let left: Vec<_> = left.filter(|item| !odd(&item.person.sys_id)).collect();
                 for item in left {
                     self.blame(format!("this still differs: {item:?}"));
                 }

@@ -227,11 +227,6 @@ impl Truth {
             })
     }
 
-    /// Whether a request about somebody was called off, whatever became of it.
-    pub fn is_called_off(&self, person: &str, at: &Snapshot) -> bool {
-        self.asks_of(person).any(|(place, _)| at.asks[place].standing == Standing::Withdrawn)
-    }
-
     fn fold(&self, person: &str, at: &Snapshot) -> Folded {
         let mut asks: Vec<(usize, &Ask)> = self
             .asks_of(person)
