@@ -65,7 +65,7 @@ fn a_request_that_is_not_found_before_it_is_written_on_is_unwritten_until_it_is(
     let request = access(&bed, &bed.employee(0));
     let by_id = format!("/api/now/table/sc_req_item/{}", request.sys_id);
     bed.stage.servicenow_faults.on("GET", &by_id, Fault::Status(404)).always();
-    let (_, log) = logged(|| {
+    let ((), log) = logged(|| {
         for _ in 0..3 {
             let report = bed.sync();
             assert_eq!((report.summary.failed, report.needs_attention()), (1, true));
