@@ -330,8 +330,8 @@ impl Engine {
                     self.remember(before, surroundings)?;
                     continue;
                 }
+                self.confirm_unanswered(id)?;
                 let Some(judged) = self.judge(id, surroundings)? else { continue };
-                self.confirm_unanswered(&judged)?;
                 self.remember(&judged, surroundings)?;
                 let left = judged.actions.iter().map(Planned::fingerprint).collect();
                 self.store.end_holds(id, &left)?;

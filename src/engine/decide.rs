@@ -14,7 +14,7 @@ use crate::policy::lifecycle::{Wish, fold};
 use crate::reconcile::diff::{Actual, Drift, Facts, Known, Remedy, Setting, diff, member};
 use crate::reconcile::guard::{Context, EMPTY_STORE, Waiting, key_text};
 use crate::reconcile::plan::{Planned, actions, is_dormant};
-use crate::store::{FactRow, Link, NewHold, StoreError, Word};
+use crate::store::{FactRow, Link, NewHold, StatusAction, StoreError, Word};
 
 /// Accounts that were brought back without their mail, among what is pinned.
 pub(super) const MAIL_OWED: &str = "mail owed";
@@ -64,8 +64,8 @@ impl Engine {
             self.link(people)?;
             for id in people {
                 decision.looked_at.insert(id.clone());
+                self.confirm_unanswered(id)?;
                 let Some(judged) = self.judge(id, surroundings)? else { continue };
-                self.confirm_unanswered(&judged)?;
                 if judged.drifts.is_empty() {
                     self.remember(&judged, surroundings)?;
                     self.store.looked_at(id, judged.desired.next)?;
@@ -107,7 +107,8 @@ impl Engine {
         let effected =
             known.get(&FactKey::Status).filter(|fact| fact.established).map(|fact| &fact.origin);
         let by_record =
-            known.get(&FactKey::Status).is_some_and(|fact| fact.basis.starts_with(INACTIVE_RECORD));
+            known.get(&FactKey::Status).is_some_and(|fact| fact.basis.starts_with(INACTIVE_RECORD))
+                || self.disabled_here(id, &actual)?.is_some_and(|last| last.by_record);
         let subject = Subject {
             person: &person,
             mandates: &mandates,
@@ -164,15 +165,27 @@ impl Engine {
     ) -> Result<bool, StoreError> {
         Ok(link.is_some_and(|link| link.made)
             || mandates.iter().any(Mandate::was_undone)
-                && self.store.status_actions(id)?.iter().any(|(action, _)| action == "activate"))
+                && self.store.status_actions(id)?.iter().any(|done| done.action == "activate"))
     }
 
     /// Whether the journal explains a suspension: nothing was done about the account since.
     fn suspended_here(&self, id: &SysId, actual: &Actual) -> Result<bool, StoreError> {
-        let is_suspended =
-            actual.account.as_ref().is_some_and(|a| a.status == AccountStatus::Suspended);
-        let last = if is_suspended { self.store.status_actions(id)?.pop() } else { None };
-        Ok(last.is_some_and(|(action, _)| action == "suspend"))
+        Ok(self.disabled_here(id, actual)?.is_some_and(|last| last.action == "suspend"))
+    }
+
+    /// What put somebody's account out of use, if it was done here and nothing was done since.
+    fn disabled_here(
+        &self,
+        id: &SysId,
+        actual: &Actual,
+    ) -> Result<Option<StatusAction>, StoreError> {
+        let status = actual.account.as_ref().map(|account| &account.status);
+        let action = match status {
+            Some(AccountStatus::Suspended) => "suspend",
+            Some(AccountStatus::Deprovisioned) => "deactivate",
+            _ => return Ok(None),
+        };
+        Ok(self.store.status_actions(id)?.pop().filter(|last| last.action == action))
     }
 
     /// Whether the account was brought back here and never got its mail: the process was killed
@@ -198,8 +211,8 @@ impl Engine {
         let wanted_before = known
             .get(&FactKey::Status)
             .is_some_and(|fact| fact.value == drift.desired && fact.origin == drift.origin);
-        let cleared = |(action, request): &(String, String)| {
-            action == "clear_sessions" && *request == drift.origin.to_string()
+        let cleared = |done: &StatusAction| {
+            done.action == "clear_sessions" && done.request == drift.origin.to_string()
         };
         if wanted_before && self.store.status_actions(id)?.last().is_some_and(cleared) {
             drift.remedy = None;

@@ -165,6 +165,10 @@ impl Engine {
                 .max_by_key(|mandate| (mandate.effective, mandate.created_at))
                 .map_or(Origin::Baseline, |mandate| Origin::Request(mandate.request));
             let before = self.store.link_row(person)?;
+            // What another account of theirs was in at take-over, nobody asked for on this one.
+            if before.is_some() {
+                self.store.end_adoption(person)?;
+            }
             self.store.keep_link(person, &account, &origin, false, now)?;
             self.adopt(person, &account)?;
             self.this_cycle().linked.insert((*person).clone(), before);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::decide::{Judged, MAIL_OWED};
+use super::decide::MAIL_OWED;
 use super::{Engine, EngineError};
 use crate::model::{Account, AccountId, AccountStatus, GroupId, RequestNumber, SysId};
 use crate::okta::log::{Changed, LogEvent};
@@ -17,13 +17,16 @@ const TOLD: chrono::Duration = chrono::Duration::days(1);
 
 impl Engine {
     /// Writes down which calls about somebody took effect, though nobody was told.
-    pub(super) fn confirm_unanswered(&self, judged: &Judged) -> Result<(), StoreError> {
-        let Some(account) = &judged.actual.account else { return Ok(()) };
-        let person = &judged.person.sys_id;
-        for sent in self.store.unanswered(person, self.now() - TOLD)? {
-            if took_effect(&sent, account, &judged.actual.groups) {
-                self.confirm(&sent, person, &account.id)?;
-            }
+    pub(super) fn confirm_unanswered(&self, person: &SysId) -> Result<(), StoreError> {
+        let unanswered = self.store.unanswered(person, self.now() - TOLD)?;
+        if unanswered.is_empty() {
+            return Ok(());
+        }
+        let Some(id) = self.store.link(person)? else { return Ok(()) };
+        let Some(account) = self.store.account(&id)? else { return Ok(()) };
+        let groups = self.store.groups_of(&id)?;
+        for sent in unanswered.iter().filter(|sent| took_effect(sent, &account, &groups)) {
+            self.confirm(sent, person, &id)?;
         }
         Ok(())
     }

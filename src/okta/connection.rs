@@ -167,13 +167,14 @@ impl Connection {
             .with_jitter()
             .build();
         let mut idempotent_tries = 2;
+        let mut lost = None;
         loop {
             let error = match self.attempt(ask).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             let Some(backoff) = waits.next() else {
-                return Err(error);
+                return Err(told(error, lost));
             };
             let backoff = backoff.min(longest);
             let wait = match &error {
@@ -191,9 +192,11 @@ impl Connection {
                 OktaError::Refused(_) if ask.again == Again::Read && error.is_transient() => {
                     backoff
                 }
-                _ => return Err(error),
+                _ => return Err(told(error, lost)),
             };
             tracing::debug!(operation = ask.operation, ?wait, %error, "trying Okta again");
+            let unknown = matches!(error, OktaError::NoAnswer { .. }) && ask.again != Again::Read;
+            lost = lost.or(unknown.then_some(error));
             self.http.pulse().rest(wait).await;
         }
     }
@@ -306,6 +309,15 @@ impl Connection {
             on_page(elements)?;
         }
         Ok(())
+    }
+}
+
+/// What to say of a call in the end: that it is refused for now says nothing of an earlier try whose
+/// answer was `lost`, which may have been carried out.
+fn told(error: OktaError, lost: Option<OktaError>) -> OktaError {
+    match lost {
+        Some(lost) if error.is_transient() || matches!(error, OktaError::SignIn { .. }) => lost,
+        _ => error,
     }
 }
 

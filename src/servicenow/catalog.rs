@@ -126,8 +126,9 @@ impl ServiceNowReader {
         }
     }
 
-    /// One column of a look-up table for these rows. A row that is not there is left out; one that is
-    /// counted and does not come spoils the read, or a cut answer would call its group unknown.
+    /// One column of a look-up table for these rows. A row that is not there, or that we may not see,
+    /// is left out. Where fewer come than are counted each is asked for by itself: a cut answer would
+    /// call a group unknown, and a hidden row is the business of its request alone.
     pub async fn lookup(
         &self,
         table: &str,
@@ -155,8 +156,24 @@ impl ServiceNowReader {
                 fields: fields.clone(),
                 may_lack: nothing_lacks,
             };
-            for row in paging::collect(&self.connection, sweep).await? {
-                found.insert(get(&row, "sys_id").to_owned(), get(&row, column).to_owned());
+            match paging::collect(&self.connection, sweep).await {
+                Ok(rows) => found.extend(
+                    rows.iter()
+                        .map(|row| (get(row, "sys_id").to_owned(), get(row, column).to_owned())),
+                ),
+                Err(ServiceNowError::Unbelievable { .. }) => {
+                    for id in chunk {
+                        match self.connection.get(&operation, table, id, &fields).await {
+                            Ok(row) => {
+                                paging::present(&row, &fields, nothing_lacks).map_err(doubt)?;
+                                found.insert(id.as_str().to_owned(), get(&row, column).to_owned());
+                            }
+                            Err(ServiceNowError::NotFound { .. }) => {}
+                            Err(error) => return Err(error),
+                        }
+                    }
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(found)

@@ -53,6 +53,17 @@ pub struct Applied {
     pub okta_request_id: Option<String>,
 }
 
+/// Something that was done about the status of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusAction {
+    /// The contract's name of the action.
+    pub action: String,
+    /// The request's number, `BASELINE`, or `unattributed`.
+    pub request: String,
+    /// The person's record was the cause.
+    pub by_record: bool,
+}
+
 /// Something that was sent and of which nobody knows what became.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unanswered {
@@ -285,17 +296,25 @@ impl Store {
         Ok(done)
     }
 
-    /// What was done about the status of a person's account, oldest first: the contract's name of
-    /// the action and the request.
-    pub fn status_actions(&self, person: &SysId) -> Result<Vec<(String, String)>, StoreError> {
+    /// What was done about the status of a person's account, oldest first.
+    pub fn status_actions(&self, person: &SysId) -> Result<Vec<StatusAction>, StoreError> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT action, request FROM journal
+            "SELECT action, request, cause FROM journal
              WHERE person = ? AND outcome IN ('applied', 'already_so', 'confirmed')
                  AND action IN ('create', 'activate', 'suspend', 'unsuspend', 'deactivate', 'clear_sessions')
              ORDER BY id",
         )?;
-        let rows = statement.query_map([person.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut rows = statement.query([person.as_str()])?;
+        let mut actions = Vec::new();
+        while let Some(row) = rows.next()? {
+            let cause: String = row.get(2)?;
+            actions.push(StatusAction {
+                action: row.get(0)?,
+                request: row.get(1)?,
+                by_record: Cause::from_word(&cause) == Some(Cause::Record),
+            });
+        }
+        Ok(actions)
     }
 
     /// What was applied for a request, in order.

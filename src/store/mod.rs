@@ -19,7 +19,7 @@ pub use copy::Copied;
 pub use cycles::{CycleRow, EndedCycle, LastCycle};
 pub use decisions::{FactRow, Link};
 pub use holds::{Hold, NewHold, Said, Which, Word};
-pub use journal::{Applied, Entry, Thread, Unanswered};
+pub use journal::{Applied, Entry, StatusAction, Thread, Unanswered};
 pub use requests::{KeptRequests, StoredRequest};
 pub use vitals::{Late, SideState, Use};
 

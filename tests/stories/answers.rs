@@ -1,7 +1,7 @@
 //! What becomes of calls that Okta does not answer, or not well, and who is told how often.
 
 use goldthread::engine::Engine;
-use goldthread::sim::faults::Fault;
+use goldthread::sim::faults::{Fault, Hook, Onward};
 use goldthread::store::{SideState, Which};
 
 use super::bed::{Bed, applied, logged};
@@ -283,4 +283,28 @@ fn a_note_that_cannot_be_written_is_not_tried_at_every_look() {
     bed.pass("5m");
     bed.cycle_of(&mut engine, &hands);
     assert_eq!(bed.state(&request), "3");
+}
+
+#[test]
+fn a_suspension_by_the_record_is_lifted_though_nobody_saw_it_take_effect() {
+    for answer in [Onward::Answer, Onward::Cut] {
+        let bed = Bed::of(60).with("attribution", "unattributed = \"apply\"");
+        let employee = bed.employee(0);
+        bed.sync();
+        bed.record(&employee, &[("active", "false")]);
+        // Its account cannot be looked at from then on.
+        let okta = bed.stage.okta.clone();
+        let dark = Fault::After(Hook::new(move || {
+            okta.faults().on("GET", "/api/v1/users/", Fault::Status(400)).always();
+            answer
+        }));
+        bed.stage.okta.faults().on("POST", "/lifecycle/suspend", dark);
+        bed.sync();
+        assert_eq!(bed.status(&employee), "SUSPENDED");
+        bed.stage.okta.faults().clear();
+        bed.record(&employee, &[("active", "true")]);
+        bed.sync();
+        bed.sync();
+        assert_eq!(bed.status(&employee), "ACTIVE", "{answer:?}");
+    }
 }

@@ -147,6 +147,15 @@ async fn a_lifecycle_call_without_an_answer_is_never_repeated() {
 }
 
 #[tokio::test]
+async fn a_membership_that_had_no_answer_may_be_written_though_the_next_try_is_refused_for_now() {
+    let add = Step::AddMember { group: GroupId::parse("00g1").unwrap() };
+    let later = error(503, "E0000010", "Service is in read only mode", "");
+    let org = Org::answering([reply(500, &[], ""), later]).await;
+    let outcome = perform(&org, &add).await.outcome;
+    assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn a_membership_without_an_answer_is_written_again() {
     let org = Org::answering([reply(504, &[], ""), reply(204, &[], "")]).await;
     let step = Step::AddMember { group: GroupId::parse("00g1").unwrap() };
