@@ -146,6 +146,7 @@ impl Engine {
             }
             self.note_mail(&intent)?;
             let thread = self.store.intend(&entry, now)?;
+            self.store.unsettle(&intent.person, &entry.keys)?;
             if let Yes::Needed(fingerprint) = &*yes {
                 self.store.use_release(fingerprint, thread.action)?;
             }

@@ -73,10 +73,11 @@ pub fn diff(
             found.extend(diff_attribute(attribute, fact, actual, known, setting.schema));
         }
     }
-    let hired_again = found
-        .iter()
-        .any(|drift| drift.remedy == Some(Remedy::Revive) && drift.cause == Cause::Request);
-    found.extend(diff_memberships(desired, actual, known, setting.groups, hired_again));
+    let anew = found.iter().any(|drift| {
+        matches!(drift.remedy, Some(Remedy::Revive | Remedy::Create { .. }))
+            && drift.cause == Cause::Request
+    });
+    found.extend(diff_memberships(desired, actual, known, setting.groups, anew));
     for anomaly in &desired.anomalies {
         found.push(set_aside(anomaly));
     }
@@ -405,7 +406,7 @@ fn diff_memberships(
     actual: &Actual,
     known: &Facts,
     groups: &BTreeMap<GroupId, Group>,
-    hired_again: bool,
+    anew: bool,
 ) -> Vec<Drift> {
     // A deactivated account takes no memberships; those wanted come with its activation.
     let active = desired.status.as_ref().is_some_and(|status| status.value == Wish::Active);
@@ -424,14 +425,22 @@ fn diff_memberships(
             found.extend(in_deleted_group(group, fact, known));
             continue;
         }
-        found.push(drift_of(
+        let mut drift = drift_of(
             FactKey::Membership(group.clone()),
             fact,
             Some(member(fact.value)),
             Some(member(is)),
             known,
             Some(if fact.value { Remedy::Add } else { Remedy::Remove }),
-        ));
+        );
+        // What was seen of it was seen on an account, or in a time, that is over.
+        if anew && drift.cause == Cause::Drift {
+            drift.cause = fact.cause;
+            if drift.disposition == Disposition::Apply {
+                drift.reason = because(fact, fact.cause);
+            }
+        }
+        found.push(drift);
     }
     // What a deactivated account is still in does no harm; a leave tidies up all the same.
     let leaver = desired.status.as_ref().is_some_and(|s| s.value == Wish::Deactivated);
@@ -462,7 +471,7 @@ fn diff_memberships(
                     drift.reason = because(fact, fact.cause);
                 }
             // Nothing ever said that the person should be in it: somebody put them there.
-            } else if !hired_again && !known.contains_key(&drift.key) {
+            } else if !anew && !known.contains_key(&drift.key) {
                 drift.cause = Cause::Drift;
                 if drift.disposition == Disposition::Apply {
                     "nothing that was asked for or ruled gives this membership"

@@ -77,6 +77,10 @@ impl Planned {
             )
             | (Step::Activate { .. }, Step::Reactivate { .. }) => true,
             (Step::Activate { .. }, Step::Update { .. } | Step::AddMember { .. }) => revives,
+            // What somebody had before goes when they come back.
+            (Step::Activate { .. }, Step::RemoveMember { .. }) => {
+                revives && !self.leaver && !self.taken_back
+            }
             _ => false,
         }
     }

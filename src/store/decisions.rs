@@ -250,6 +250,17 @@ impl Store {
         Ok(since)
     }
 
+    /// What was seen of these facts is changed now: until they are seen again, nobody else is to
+    /// blame for how they are.
+    pub fn unsettle(&self, person: &SysId, keys: &[String]) -> Result<(), StoreError> {
+        let sql = "UPDATE facts SET established = 0 WHERE person = ? AND key = ?";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        for key in keys {
+            statement.execute([person.as_str(), key])?;
+        }
+        Ok(())
+    }
+
     /// Remembers that Okta refused a fact as it is desired now, and why.
     pub fn refuse(&self, person: &SysId, key: &str, why: &str) -> Result<(), StoreError> {
         self.conn

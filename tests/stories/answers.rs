@@ -308,3 +308,43 @@ fn a_suspension_by_the_record_is_lifted_though_nobody_saw_it_take_effect() {
         assert_eq!(bed.status(&employee), "ACTIVE", "{answer:?}");
     }
 }
+
+#[test]
+fn a_joiner_whom_the_record_put_out_of_use_comes_back_though_nobody_saw_it() {
+    let lifecycle = "suspended_elsewhere = \"apply\"";
+    let bed = Bed::of(60).with("attribution", "drift = \"hold\"").with("lifecycle", lifecycle);
+    let newcomer = bed.newcomer(0);
+    bed.join(&newcomer, &[]);
+    bed.sync();
+    // Nobody can be suspended before the first sign-in.
+    bed.record(&newcomer, &[("active", "false")]);
+    let okta = bed.stage.okta.clone();
+    let dark = Fault::meanwhile(move || {
+        okta.faults().on("GET", "/api/v1/users/", Fault::Status(400)).always();
+    });
+    bed.stage.okta.faults().on("POST", "/lifecycle/deactivate", dark);
+    bed.sync();
+    assert_eq!(bed.status(&newcomer), "DEPROVISIONED");
+    bed.stage.okta.faults().clear();
+    bed.record(&newcomer, &[("active", "true")]);
+    bed.sync();
+    bed.sync();
+    assert_eq!(bed.status(&newcomer), "PROVISIONED");
+    assert_eq!(bed.groups_of(&newcomer), [newcomer.department.clone()]);
+}
+
+#[test]
+fn whoever_is_made_an_account_again_gets_the_groups_of_the_request_with_it() {
+    let bed = Bed::of(60).with("attribution", "drift = \"hold\"");
+    let employee = bed.employee(0);
+    bed.sync();
+    let id = bed.account(&employee).unwrap().id;
+    let pat = bed.stage.okta.acting_as("Pat");
+    pat.delete_user(&id);
+    bed.sync_full();
+    let join = bed.join(&employee, &[]);
+    let report = bed.sync();
+    assert!(!report.needs_attention(), "{:#?}", report.actions);
+    assert_eq!(bed.groups_of(&employee), [employee.department.clone()]);
+    assert_eq!(bed.state(&join), "3");
+}
