@@ -330,7 +330,7 @@ fn a_joiner_whom_the_record_put_out_of_use_comes_back_though_nobody_saw_it() {
     bed.sync();
     bed.sync();
     assert_eq!(bed.status(&newcomer), "PROVISIONED");
-    assert_eq!(bed.groups_of(&newcomer), [newcomer.department.clone()]);
+    assert_eq!(bed.groups_of(&newcomer), std::slice::from_ref(&newcomer.department));
 }
 
 #[test]
@@ -345,6 +345,6 @@ fn whoever_is_made_an_account_again_gets_the_groups_of_the_request_with_it() {
     let join = bed.join(&employee, &[]);
     let report = bed.sync();
     assert!(!report.needs_attention(), "{:#?}", report.actions);
-    assert_eq!(bed.groups_of(&employee), [employee.department.clone()]);
+    assert_eq!(bed.groups_of(&employee), std::slice::from_ref(&employee.department));
     assert_eq!(bed.state(&join), "3");
 }

@@ -133,9 +133,8 @@ pub fn belied(entries: &[Entry], writes: &[Write], since: i64, killed: usize) ->
         let so = match outcome {
             // By the very call whose id it names.
             Some("applied") => calls.iter().filter(taken).any(|write| answered(&write)),
-            // It is so: by this call, or by somebody who did the same meanwhile.
-            Some("confirmed") => true,
             Some("failed") => !calls.iter().any(|write| taken(&write)),
+            // What was confirmed may have been done by somebody else meanwhile.
             _ => true,
         };
         if !so {
