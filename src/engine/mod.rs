@@ -11,6 +11,7 @@ mod decide;
 mod describe;
 mod explain;
 mod groups;
+mod held;
 mod holds;
 mod interpret;
 mod link;
