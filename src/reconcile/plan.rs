@@ -77,9 +77,9 @@ impl Planned {
             )
             | (Step::Activate { .. }, Step::Reactivate { .. }) => true,
             (Step::Activate { .. }, Step::Update { .. } | Step::AddMember { .. }) => revives,
-            // What somebody had before goes when they come back.
+            // What somebody had before goes when they come back; a revoke waits for nobody.
             (Step::Activate { .. }, Step::RemoveMember { .. }) => {
-                revives && !self.leaver && !self.taken_back
+                revives && !self.leaver && self.action.origin == first.action.origin
             }
             _ => false,
         }

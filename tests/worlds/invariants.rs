@@ -185,7 +185,7 @@ impl World {
         let ruled = self.choices.unattributed == "apply";
         must(
             request == "BASELINE"
-                || ruled && request == "unattributed"
+                || (ruled || intent.cause == "record") && request == "unattributed"
                 || names
                 || murky && origin.is_some(),
             "no request asked for it",
