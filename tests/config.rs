@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use goldthread::config::{Close, Config, Environment, parse, path};
-use goldthread::policy::{Accounts, Approval, Disposal};
+use goldthread::policy::{Accounts, ApprovalSource, Disposal};
 
 fn environment() -> Environment {
     let variables = [("SN", "snow-secret"), ("OKTA", "okta-secret"), ("EMPTY", "")];
@@ -62,7 +62,7 @@ fn the_shipped_example_can_be_used_as_it_is() {
     .unwrap();
     assert!(config.policy.observe, "an example that writes would be a trap");
     assert_eq!(config.policy.requests.len(), 7);
-    assert_eq!(config.policy.requests[5].approval, Approval::Order);
+    assert_eq!(config.policy.requests[5].approval, ApprovalSource::Order);
     assert!(config.servicenow.order_approval);
     let fields: Vec<&str> = config.servicenow.person_fields.iter().map(String::as_str).collect();
     assert!(fields.contains(&"department.name") && fields.contains(&"department"), "{fields:?}");

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use goldthread::model::{
-    Account, AccountId, AccountStatus, FactKey, Group, GroupId, GroupKind, Instant, Mandate,
-    Operation, Origin, Person, Presence, Record, RequestNumber, RequestRef, Standing, Step, SysId,
-    Terms,
+    Account, AccountId, AccountStatus, Approval, FactKey, Group, GroupId, GroupKind, Operation,
+    Origin, Person, Presence, Record, RequestNumber, RequestRef, ResolvedRequest, Step, SysId,
+    Terms, Timestamp,
 };
 use goldthread::policy::desire::{Desired, Subject, desire};
 use goldthread::policy::expression::Expression;
@@ -20,7 +20,7 @@ use goldthread::reconcile::plan::{Gate, Planned, actions, plan};
 use goldthread::reconcile::schema::Schema;
 use proptest::prelude::*;
 
-fn now() -> Instant {
+fn now() -> Timestamp {
     "2026-06-01T12:00:00Z".parse().unwrap()
 }
 
@@ -65,31 +65,31 @@ fn policy() -> Policy {
 #[derive(Debug, Clone)]
 struct World {
     person: Person,
-    mandates: Vec<Mandate>,
+    requests: Vec<ResolvedRequest>,
     account: Option<AccountStatus>,
     department: String,
     groups: BTreeSet<GroupId>,
     baseline: BTreeSet<GroupId>,
     protected: bool,
     blocked: BTreeSet<GroupId>,
-    made: bool,
+    created_here: bool,
 }
 
-fn mandate() -> impl Strategy<Value = Mandate> {
+fn resolved() -> impl Strategy<Value = ResolvedRequest> {
     let operation = prop::sample::select(Operation::ALL.to_vec());
     let groups = prop::collection::btree_set(0u8..5, 0..3);
-    let standing = prop_oneof![
-        8 => Just(Standing::Approved),
-        1 => Just(Standing::Waiting),
-        1 => Just(Standing::Withdrawn)
+    let approval = prop_oneof![
+        8 => Just(Approval::Approved),
+        1 => Just(Approval::Waiting),
+        1 => Just(Approval::Withdrawn)
     ];
     let (day, length) = (-60i64..6, prop::option::of(1i64..90));
     let flags = (any::<bool>(), any::<bool>());
-    (operation, groups, standing, day, length, 1u32..9_999, flags).prop_map(
-        |(operation, groups, standing, day, length, number, (closed, effected))| {
+    (operation, groups, approval, day, length, 1u32..9_999, flags).prop_map(
+        |(operation, groups, approval, day, length, number, (closed, took_effect))| {
             let effective = now() + chrono::Duration::days(day);
             let ends = length.map(|length| effective + chrono::Duration::days(length));
-            Mandate {
+            ResolvedRequest {
                 request: RequestRef {
                     number: RequestNumber::parse(&format!("RITM{number:07}")).unwrap(),
                     parent: None,
@@ -101,13 +101,13 @@ fn mandate() -> impl Strategy<Value = Mandate> {
                     starts: Some(effective),
                     ends: ends.filter(|_| operation != Operation::Leave),
                 },
-                standing,
+                approval,
                 effective,
                 created_at: effective,
-                history: false,
+                closed_before_first_seen: false,
                 closed,
                 observe: false,
-                effected,
+                took_effect,
             }
         },
     )
@@ -130,7 +130,7 @@ fn world() -> impl Strategy<Value = World> {
     let some_groups =
         |ids: std::ops::Range<u8>| prop::collection::btree_set(ids.prop_map(group), 0..4);
     (
-        prop::collection::vec(mandate(), 0..6),
+        prop::collection::vec(resolved(), 0..6),
         prop::option::weighted(0.8, status()),
         (prop::sample::select(vec!["A", "B", ""]), prop::sample::select(vec!["A", "B", "hand"])),
         (some_groups(0..9), some_groups(0..7), some_groups(0..7)),
@@ -144,11 +144,11 @@ fn world() -> impl Strategy<Value = World> {
     )
         .prop_map(
             |(
-                mandates,
+                requests,
                 account,
                 (department, held),
                 (groups, baseline, blocked),
-                (active, protected, made),
+                (active, protected, created_here),
                 presence,
             )| {
                 let record: Record = [
@@ -171,13 +171,13 @@ fn world() -> impl Strategy<Value = World> {
                         mod_count: 0,
                     },
                     groups: if account.is_some() { groups } else { BTreeSet::new() },
-                    mandates,
+                    requests,
                     department: held.to_owned(),
                     baseline: if account.is_some() { baseline } else { BTreeSet::new() },
                     account,
                     protected,
                     blocked,
-                    made,
+                    created_here,
                 }
             },
         )
@@ -226,26 +226,26 @@ impl World {
 
     /// It is remembered that an account was made here.
     fn remember_creation(&mut self, planned: &Planned) {
-        self.made |= matches!(planned.action.step, Step::Create { .. });
+        self.created_here |= matches!(planned.action.step, Step::Create { .. });
     }
 
     fn desired(&self, actual: &Actual, known: &Facts) -> Desired {
         self.desired_at(actual, known, now())
     }
 
-    fn desired_at(&self, actual: &Actual, known: &Facts, moment: Instant) -> Desired {
-        let effected = known.get(&FactKey::Status).filter(|k| k.established).map(|k| &k.origin);
+    fn desired_at(&self, actual: &Actual, known: &Facts, moment: Timestamp) -> Desired {
+        let took_effect = known.get(&FactKey::Status).filter(|k| k.in_sync_once).map(|k| &k.origin);
         let subject = Subject {
             person: &self.person,
-            mandates: &self.mandates,
+            requests: &self.requests,
             linked: actual.account.is_some(),
             unused: actual.account.as_ref().is_some_and(|account| {
                 matches!(account.status, AccountStatus::Staged | AccountStatus::Deprovisioned)
             }),
             deleted: false,
-            made: self.made,
+            created_here: self.created_here,
             by_record: false,
-            effected,
+            took_effect,
             baseline: &self.baseline,
         };
         desire(&subject, &policy(), &[Some(group(5)), Some(group(6))], moment)
@@ -305,12 +305,12 @@ fn take(actual: &mut Actual, step: &Step) {
 }
 
 /// The facts that are remembered once both sides agree.
-fn established(desired: &Desired) -> Facts {
+fn in_sync_once(desired: &Desired) -> Facts {
     let known = |value: Option<String>, origin: &Origin, basis: &str| Known {
         value,
         origin: origin.clone(),
         basis: basis.to_owned(),
-        established: true,
+        in_sync_once: true,
         refused: None,
     };
     let mut facts = Facts::new();
@@ -345,7 +345,7 @@ proptest! {
             take(&mut actual, &planned.action.step);
         }
         // What was seen to agree is remembered; what still differs is not.
-        let mut known = established(&desired);
+        let mut known = in_sync_once(&desired);
         for drift in world.compare(&actual, &Facts::new()).1 {
             known.remove(&drift.key);
         }
@@ -370,7 +370,7 @@ proptest! {
         }
         let (desired, drifts, again) = world.compare(&actual, &Facts::new());
         if drifts.is_empty() {
-            for known in [Facts::new(), established(&desired)] {
+            for known in [Facts::new(), in_sync_once(&desired)] {
                 let (_, drifts, planned) = world.compare(&actual, &known);
                 prop_assert!(planned.is_empty() && drifts.is_empty(), "{drifts:#?}");
             }
@@ -390,15 +390,15 @@ proptest! {
         world.baseline.clear();
         world.person.presence = Presence::Present;
         world.person.record.insert("active".to_owned(), "true".to_owned());
-        for mandate in &mut world.mandates {
-            mandate.effected = false;
-            mandate.closed = false;
+        for resolved in &mut world.requests {
+            resolved.took_effect = false;
+            resolved.closed = false;
         }
         let actual = world.actual();
-        let mut moments: Vec<Instant> = world
-            .mandates
+        let mut moments: Vec<Timestamp> = world
+            .requests
             .iter()
-            .flat_map(|mandate| [Some(mandate.effective), mandate.terms.ends])
+            .flat_map(|resolved| [Some(resolved.effective), resolved.terms.ends])
             .flatten()
             .filter(|moment| *moment < now())
             .collect();
@@ -408,13 +408,13 @@ proptest! {
         let mut step_by_step = Desired::default();
         for moment in moments {
             step_by_step = world.desired_at(&actual, &known, moment);
-            known = established(&step_by_step);
+            known = in_sync_once(&step_by_step);
         }
 
-        for mandate in &mut world.mandates {
-            mandate.closed = mandate.in_force(now());
+        for resolved in &mut world.requests {
+            resolved.closed = resolved.in_force(now());
         }
-        world.mandates.reverse();
+        world.requests.reverse();
         let rebuilt = world.desired_at(&actual, &Facts::new(), now());
         let memberships = |desired: &Desired| -> Vec<(GroupId, bool, Origin)> {
             let facts = desired.memberships.iter();
@@ -437,7 +437,7 @@ proptest! {
         let (_, _, planned) = world.compare(&world.actual(), &Facts::new());
         let policy = policy();
         let mut managed: BTreeSet<GroupId> = [group(5), group(6)].into();
-        managed.extend(world.mandates.iter().flat_map(|mandate| mandate.terms.groups.clone()));
+        managed.extend(world.requests.iter().flat_map(|resolved| resolved.terms.groups.clone()));
         managed.extend(world.groups.union(&world.baseline).cloned());
         // The last two exist in Okta and are nobody's business here.
         managed.retain(|id| world.all_groups().contains_key(id));
@@ -521,12 +521,12 @@ proptest! {
     #[test]
     fn nobody_is_disabled_without_a_request_or_a_record_that_says_so(world in world()) {
         let (_, _, planned) = world.compare(&world.actual(), &Facts::new());
-        let ended = |mandate: &Mandate| match mandate.terms.operation {
+        let ended = |resolved: &ResolvedRequest| match resolved.terms.operation {
             Operation::Leave | Operation::Suspend => true,
-            Operation::Join => mandate.has_ended(now()),
+            Operation::Join => resolved.has_ended(now()),
             _ => false,
         };
-        let asked = world.mandates.iter().any(|m| m.in_force(now()) && ended(m));
+        let asked = world.requests.iter().any(|m| m.in_force(now()) && ended(m));
         let inactive = !world.person.is_active() || world.person.presence == Presence::Gone;
         // What a withdrawn request would leave is held: somebody has to say yes.
         let disables = open(&planned).iter().any(|planned| planned.action.step.disables());
@@ -538,7 +538,7 @@ proptest! {
         let (_, _, planned) = world.compare(&world.actual(), &Facts::new());
         prop_assert!(planned.iter().all(|planned| !planned.reason.is_empty()));
         let mut turned = world.clone();
-        turned.mandates.reverse();
+        turned.requests.reverse();
         let (_, _, other) = turned.compare(&world.actual(), &Facts::new());
         prop_assert_eq!(planned, other);
     }
@@ -579,14 +579,14 @@ fn leaver(at: usize) -> Vec<Planned> {
             updated_on: String::new(),
             mod_count: 0,
         },
-        mandates: vec![leave()],
+        requests: vec![leave()],
         account: Some(AccountStatus::Active),
         department: String::new(),
         groups: BTreeSet::from([group(1)]),
         baseline: BTreeSet::new(),
         protected: false,
         blocked: BTreeSet::new(),
-        made: true,
+        created_here: true,
     };
     world.compare(&world.actual(), &Facts::new()).2
 }
@@ -602,8 +602,8 @@ fn held_leaver(at: usize) -> Waiting {
     }
 }
 
-fn leave() -> Mandate {
-    Mandate {
+fn leave() -> ResolvedRequest {
+    ResolvedRequest {
         request: RequestRef { number: RequestNumber::parse("RITM0000001").unwrap(), parent: None },
         terms: Terms {
             operation: Operation::Leave,
@@ -612,13 +612,13 @@ fn leave() -> Mandate {
             starts: None,
             ends: None,
         },
-        standing: Standing::Approved,
+        approval: Approval::Approved,
         effective: now(),
         created_at: now(),
-        history: false,
+        closed_before_first_seen: false,
         closed: false,
         observe: false,
-        effected: false,
+        took_effect: false,
     }
 }
 

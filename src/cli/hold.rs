@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use super::render;
 use super::session::{Failure, Place, clock, exit};
 use crate::engine::{self, Decided, HoldView};
-use crate::store::{Said, Which, Word};
+use crate::store::{HoldDecision, HoldSelection, Verdict};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -81,13 +81,15 @@ pub fn hold(place: &Place, command: Command) -> Result<ExitCode, Failure> {
         Command::Release(args) => {
             let Chosen { ids, set, all } = args.chosen;
             let which = match set {
-                Some(set) => Which::Set(set),
-                None if all => Which::All,
-                None => Which::Ids(ids),
+                Some(set) => HoldSelection::Set(set),
+                None if all => HoldSelection::All,
+                None => HoldSelection::Ids(ids),
             };
-            say(place, &which, Word::Release, args.because)
+            say(place, &which, Verdict::Release, args.because)
         }
-        Command::Dismiss(args) => say(place, &Which::Ids(args.ids), Word::Dismiss, args.because),
+        Command::Dismiss(args) => {
+            say(place, &HoldSelection::Ids(args.ids), Verdict::Dismiss, args.because)
+        }
     }
 }
 
@@ -101,15 +103,20 @@ fn list(place: &Place, args: &List) -> Result<ExitCode, Failure> {
     Ok(exit::done())
 }
 
-fn say(place: &Place, which: &Which, word: Word, because: String) -> Result<ExitCode, Failure> {
+fn say(
+    place: &Place,
+    which: &HoldSelection,
+    word: Verdict,
+    because: String,
+) -> Result<ExitCode, Failure> {
     let config = place.load_offline()?;
-    let said = Said { word, by: login_user(), at: clock()(), because };
+    let said = HoldDecision { word, by: login_user(), at: clock()(), because };
     let decided = match (which, config.store.path.exists()) {
-        (Which::Ids(ids), false) => Err(ids.clone()),
+        (HoldSelection::Ids(ids), false) => Err(ids.clone()),
         (_, false) => Ok(Decided::default()),
         (_, true) => engine::say(&config, which, &said)?,
     };
-    let done = if word == Word::Release { "released" } else { "dismissed" };
+    let done = if word == Verdict::Release { "released" } else { "dismissed" };
     let nothing = format!("nothing was {done}; see `goldthread hold list`");
     let decided = match (decided, which) {
         (Err(unknown), _) => {
@@ -119,7 +126,7 @@ fn say(place: &Place, which: &Which, word: Word, because: String) -> Result<Exit
                 unknown.join(", ")
             )));
         }
-        (Ok(decided), Which::Set(set)) if decided.holds.is_empty() => {
+        (Ok(decided), HoldSelection::Set(set)) if decided.holds.is_empty() => {
             return Err(Failure::Failed(format!("nothing waits in a set {set:?}: {nothing}")));
         }
         (Ok(decided), _) => decided,
@@ -128,14 +135,14 @@ fn say(place: &Place, which: &Which, word: Word, because: String) -> Result<Exit
         log(hold, done, &said);
     }
     let text = match word {
-        Word::Release => text::released(&decided, &place.command()),
-        Word::Dismiss => text::dismissed(&decided, &place.command()),
+        Verdict::Release => text::released(&decided, &place.command()),
+        Verdict::Dismiss => text::dismissed(&decided, &place.command()),
     };
     render::out(&text)?;
     Ok(exit::done())
 }
 
-fn log(hold: &HoldView, done: &str, said: &Said) {
+fn log(hold: &HoldView, done: &str, said: &HoldDecision) {
     let request = hold.request.as_deref().unwrap_or("unattributed");
     tracing::info!(
         request,

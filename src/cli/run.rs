@@ -16,9 +16,9 @@ pub async fn run(place: Place) -> Result<ExitCode, Failure> {
         beating.beat();
         shown(what, count);
     });
-    let (engine, hands) = Engine::acting(config, DAEMON, clock(), progress)?;
+    let (engine, writers) = Engine::acting(config, DAEMON, clock(), progress)?;
     let load = Box::new(move || place.load().map_err(|failure| failure.to_string()));
-    match daemon::run(engine, hands, load, clock(), pulse).await {
+    match daemon::run(engine, writers, load, clock(), pulse).await {
         Ok(()) => Ok(exit::done()),
         Err(DaemonError::Engine(error)) => Err(error.into()),
         Err(error) => Err(Failure::Failed(error.to_string())),

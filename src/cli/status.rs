@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::render;
 use super::session::{Failure, Place, clock, exit};
-use crate::engine::{self, CycleView, PaceView, SideView, StatusReport};
+use crate::engine::{self, CycleView, LatencyView, SideView, StatusReport};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -75,7 +75,7 @@ fn side(view: &SideView) -> String {
     }
 }
 
-fn paced(pace: &PaceView) -> String {
+fn paced(pace: &LatencyView) -> String {
     let (Some(p50), Some(p95), Some(max)) = (pace.p50, pace.p95, pace.max) else {
         return match pace.breaches {
             0 => "none in the last 30 days".to_owned(),

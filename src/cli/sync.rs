@@ -31,8 +31,8 @@ impl Args {
 
 pub async fn sync(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let config = place.load()?;
-    let (mut engine, hands) = Engine::acting(config, "goldthread sync", clock(), progress())?;
-    let report = engine.cycle(&hands, &args.scope()).await?;
+    let (mut engine, writers) = Engine::acting(config, "goldthread sync", clock(), progress())?;
+    let report = engine.cycle(&writers, &args.scope()).await?;
     print(args, &report)
 }
 

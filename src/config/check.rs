@@ -18,7 +18,7 @@ use super::{
 use crate::model::Operation;
 use crate::policy::expression::{CompileError, Expression};
 use crate::policy::{
-    Accounts, Approval, Disposal, GroupRule, InactiveRecord, Lookup, Policy, RequestRule,
+    Accounts, ApprovalSource, Disposal, GroupRule, InactiveRecord, Lookup, Policy, RequestRule,
     SuspendedElsewhere,
 };
 use crate::reconcile::guard::Limits;
@@ -398,10 +398,14 @@ impl Checker<'_> {
             self.problem(&text.span(), "only a leave has a `last_day`; write `ends`");
         }
         let approval = match approval {
-            None => Approval::Item,
+            None => ApprovalSource::Item,
             Some(text) => self.word(
                 text,
-                &[("item", Approval::Item), ("order", Approval::Order), ("none", Approval::None)],
+                &[
+                    ("item", ApprovalSource::Item),
+                    ("order", ApprovalSource::Order),
+                    ("none", ApprovalSource::None),
+                ],
             )?,
         };
         let mut compile =

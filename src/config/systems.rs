@@ -13,7 +13,7 @@ use super::file::{self, Auth, Text};
 use crate::http::Patience;
 use crate::model::Person;
 use crate::policy::desire::beside_walk;
-use crate::policy::{Approval, Policy};
+use crate::policy::{ApprovalSource, Policy};
 use crate::servicenow::query::Filter;
 use crate::{okta, servicenow};
 
@@ -175,7 +175,10 @@ impl Checker<'_> {
             variables,
             request_fields,
             items: policy.requests.iter().map(|rule| rule.item.clone()).collect(),
-            order_approval: policy.requests.iter().any(|rule| rule.approval == Approval::Order),
+            order_approval: policy
+                .requests
+                .iter()
+                .any(|rule| rule.approval == ApprovalSource::Order),
             state_done,
             patience: Patience::default(),
         })

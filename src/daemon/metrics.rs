@@ -179,16 +179,19 @@ impl Metrics {
             self.budget_share.get_or_create(&labels).set(used.share);
             self.budget_used.get_or_create(&labels).set(used.used as f64);
         }
-        for (operation, pace) in [("join", &status.targets.join), ("leave", &status.targets.leave)]
+        for (operation, latency) in
+            [("join", &status.targets.join), ("leave", &status.targets.leave)]
         {
             let operation = ("operation", operation.to_owned());
-            for (quantile, value) in [("0.5", pace.p50), ("0.95", pace.p95), ("1", pace.max)] {
+            for (quantile, value) in
+                [("0.5", latency.p50), ("0.95", latency.p95), ("1", latency.max)]
+            {
                 let labels = vec![operation.clone(), ("quantile", quantile.to_owned())];
                 if let Some(value) = value {
                     self.target_seconds.get_or_create(&labels).set(value);
                 }
             }
-            self.target_breaches.get_or_create(&vec![operation]).set(pace.breaches as f64);
+            self.target_breaches.get_or_create(&vec![operation]).set(latency.breaches as f64);
         }
     }
 

@@ -16,9 +16,9 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 use crate::config::Config;
-use crate::engine::{Clock, CycleReport, Engine, EngineError, Hands, Scope, Side};
+use crate::engine::{Clock, CycleReport, Engine, EngineError, Scope, Side, Writers};
 use crate::http::{PRODUCT, Pulse};
-use crate::model::Instant;
+use crate::model::Timestamp;
 use crate::store::SideState;
 use endpoint::{Endpoint, Shown};
 use notify::{Heart, Status, feed_watchdog};
@@ -79,7 +79,7 @@ pub enum DaemonError {
 /// once and tried again.
 pub async fn run(
     engine: Engine,
-    hands: Hands,
+    writers: Writers,
     load: Load,
     clock: Clock,
     pulse: Pulse,
@@ -108,7 +108,7 @@ pub async fn run(
         full_wished: false,
         last: None,
         engine,
-        hands,
+        writers,
         load,
         clock,
         pulse,
@@ -127,7 +127,7 @@ pub async fn run(
 
 struct Daemon {
     engine: Engine,
-    hands: Hands,
+    writers: Writers,
     load: Load,
     clock: Clock,
     signals: Signals,
@@ -147,7 +147,7 @@ struct Daemon {
     /// The wait between two cycles, where ServiceNow's rule makes it longer than configured.
     stretched: Option<Duration>,
     /// When a complete read was begun last.
-    full_tried: Option<Instant>,
+    full_tried: Option<Timestamp>,
     /// Somebody wants a complete read that has not ended well yet.
     full_wished: bool,
     last: Option<Last>,
@@ -164,7 +164,7 @@ enum Wakes {
 
 /// The last cycle that ended well.
 struct Last {
-    at: Instant,
+    at: Timestamp,
     cycle: i64,
     outcome: &'static str,
 }
@@ -185,9 +185,9 @@ impl Daemon {
             notify::ready();
         }
         while !self.signals.is_stopping() {
-            let wish = self.signals.take_cycle();
-            self.full_wished |= wish == Some(Scope::Full);
-            let scope = match wish {
+            let desired_status = self.signals.take_cycle();
+            self.full_wished |= desired_status == Some(Scope::Full);
+            let scope = match desired_status {
                 Some(scope) => scope,
                 None => self.next_scope()?,
             };
@@ -312,7 +312,7 @@ impl Daemon {
     /// is read again by the next process.
     async fn cycle(&mut self, scope: &Scope) -> Option<Result<CycleReport, EngineError>> {
         let writing = self.engine.writing();
-        let Self { engine, hands, sides, clock, signals, .. } = self;
+        let Self { engine, writers, sides, clock, signals, .. } = self;
         let signals = &*signals;
         let beside = |engine: &Engine| {
             sides.tick(clock()).iter().for_each(say);
@@ -323,7 +323,7 @@ impl Daemon {
             let _ = engine.watch_targets();
         };
         tokio::select! {
-            ended = engine.cycle_beside(hands, scope, beside) => Some(ended),
+            ended = engine.cycle_beside(writers, scope, beside) => Some(ended),
             () = last_write(signals, &writing) => {
                 if writing.load(Ordering::Relaxed) > 0 {
                     tracing::warn!("a write has no answer yet; the next start looks what became of it");

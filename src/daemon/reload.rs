@@ -43,7 +43,7 @@ impl Daemon {
                 return Err(error.to_string());
             }
         }
-        self.hands = self.engine.take_over(renewed);
+        self.writers = self.engine.take_over(renewed);
         *self.heart() = Heart::new(&self.engine, &self.pulse);
         self.backoff = None;
         Ok(if same {

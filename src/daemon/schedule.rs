@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::Schedule;
 use crate::engine::Scope;
-use crate::model::Instant;
+use crate::model::Timestamp;
 
 /// A complete read that failed is tried again after this. Changes are read meanwhile.
 const FULL_AGAIN: chrono::Duration = chrono::Duration::minutes(5);
@@ -15,9 +15,9 @@ const FULL_AGAIN: chrono::Duration = chrono::Duration::minutes(5);
 /// `last` is when the last complete read ended well, `tried` when one was begun last.
 pub fn scope(
     schedule: &Schedule,
-    last: Option<Instant>,
-    tried: Option<Instant>,
-    now: Instant,
+    last: Option<Timestamp>,
+    tried: Option<Timestamp>,
+    now: Timestamp,
 ) -> Scope {
     let due = match last {
         None => true,
@@ -30,7 +30,7 @@ pub fn scope(
 }
 
 /// The next moment for a complete read after `after`.
-pub fn next_full(schedule: &Schedule, after: Instant) -> Option<Instant> {
+pub fn next_full(schedule: &Schedule, after: Timestamp) -> Option<Timestamp> {
     let after = after.with_timezone(&schedule.timezone);
     schedule.full.after(&after).next().map(|at| at.with_timezone(&chrono::Utc))
 }
@@ -53,7 +53,7 @@ mod tests {
         }
     }
 
-    fn at(text: &str) -> Instant {
+    fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 

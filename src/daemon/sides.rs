@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::engine::Side;
-use crate::model::Instant;
+use crate::model::Timestamp;
 use crate::reconcile::retry::gist;
 
 /// A side that is down this long wakes somebody.
@@ -29,7 +29,7 @@ pub struct Sides {
 
 #[derive(Debug)]
 struct Condition {
-    since: Instant,
+    since: Timestamp,
     trouble: Option<Trouble>,
 }
 
@@ -61,7 +61,7 @@ struct Trouble {
     /// What was said of it already, without its numbers.
     said: BTreeSet<String>,
     refusals: u32,
-    first_refusal: Option<Instant>,
+    first_refusal: Option<Timestamp>,
     /// The credentials were blamed.
     blamed: bool,
     /// It was said that this takes long.
@@ -96,13 +96,13 @@ impl Notice {
 
 impl Sides {
     /// Both are taken to be up until one of them is not.
-    pub fn new(now: Instant) -> Self {
+    pub fn new(now: Timestamp) -> Self {
         let up = || Condition { since: now, trouble: None };
         Self { servicenow: up(), okta: up() }
     }
 
     /// A side answered.
-    pub fn good(&mut self, side: Side, now: Instant) -> Option<Notice> {
+    pub fn good(&mut self, side: Side, now: Timestamp) -> Option<Notice> {
         let condition = self.of(side);
         condition.trouble.take()?;
         let took = words(now - condition.since);
@@ -111,7 +111,7 @@ impl Sides {
     }
 
     /// A side did not, or refused the credentials.
-    pub fn bad(&mut self, side: Side, kind: Kind, text: &str, now: Instant) -> Option<Notice> {
+    pub fn bad(&mut self, side: Side, kind: Kind, text: &str, now: Timestamp) -> Option<Notice> {
         let condition = self.of(side);
         let begins = condition.trouble.is_none();
         if begins {
@@ -159,7 +159,7 @@ impl Sides {
     }
 
     /// What is to be said because time has passed.
-    pub fn tick(&mut self, now: Instant) -> Vec<Notice> {
+    pub fn tick(&mut self, now: Timestamp) -> Vec<Notice> {
         let mut notices = Vec::new();
         for side in [Side::ServiceNow, Side::Okta] {
             let condition = self.of(side);
@@ -180,7 +180,7 @@ impl Sides {
     }
 
     /// Since when a side is as it is, and what is wrong with it.
-    pub fn condition(&self, side: Side) -> (Instant, Option<&str>) {
+    pub fn condition(&self, side: Side) -> (Timestamp, Option<&str>) {
         let condition = self.one(side);
         (condition.since, condition.trouble.as_ref().map(|trouble| trouble.text.as_str()))
     }
@@ -242,7 +242,7 @@ mod tests {
 
     const DOWN: &str = "ServiceNow cannot be reached: Connection refused (os error 111)";
 
-    fn noon() -> Instant {
+    fn noon() -> Timestamp {
         "2026-11-23T12:00:00Z".parse().unwrap()
     }
 

@@ -33,13 +33,13 @@ impl Signals {
         // It lives as long as the process, and has nothing to clean up.
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in arriving.forever() {
-                let wish = match signal {
+                let desired_status = match signal {
                     SIGHUP => &noted.reload,
                     SIGUSR1 => &noted.changes,
                     SIGUSR2 => &noted.full,
                     _ => &*noted.stop,
                 };
-                wish.store(true, Ordering::Relaxed);
+                desired_status.store(true, Ordering::Relaxed);
                 noted.arrived.notify_one();
             }
         })?;
@@ -72,7 +72,8 @@ impl Signals {
 
     fn any(&self) -> bool {
         let Pending { changes, full, .. } = &*self.pending;
-        self.has_orders() || [changes, full].iter().any(|wish| wish.load(Ordering::Relaxed))
+        self.has_orders()
+            || [changes, full].iter().any(|desired_status| desired_status.load(Ordering::Relaxed))
     }
 
     fn has_orders(&self) -> bool {

@@ -8,17 +8,17 @@ use super::decide::Judged;
 use super::describe::sentence;
 use super::narrow::narrow;
 use super::report::CycleReport;
-use super::{Engine, EngineError, Hands, InFlight};
+use super::{Engine, EngineError, InFlight, Writers};
 use crate::model::{
-    AccountId, AccountStatus, Action, Cause, FactKey, Instant, Mandate, Operation, Outcome, Step,
-    SysId,
+    AccountId, AccountStatus, Action, Cause, FactKey, Operation, Outcome, ResolvedRequest, Step,
+    SysId, Timestamp,
 };
 use crate::okta::{self, Performed};
 use crate::reconcile::diff::{Disposition, Drift};
 use crate::reconcile::guard::{Held, key_text};
 use crate::reconcile::plan::{Gate, Planned};
 use crate::reconcile::retry::{gist, pause_after};
-use crate::store::{Entry, Said, StoreError};
+use crate::store::{Entry, HoldDecision, StoreError};
 
 /// How long an activation or deactivation may take before it is left to the next cycle.
 const TRANSITION: Duration = Duration::from_secs(15);
@@ -41,7 +41,7 @@ impl Engine {
     /// Carries out what was approved, in order. One failure ends what depends on it, and no more.
     pub(super) async fn apply(
         &self,
-        hands: &Hands,
+        writers: &Writers,
         preview: &Preview,
         report: &mut CycleReport,
     ) -> Result<Touched, EngineError> {
@@ -75,7 +75,7 @@ impl Engine {
             let mut queue = VecDeque::from([planned]);
             while let Some(mut planned) = queue.pop_front() {
                 let Some(performed) =
-                    self.carry_out(hands, preview.cycle, &mut planned, &mut yes, report).await?
+                    self.carry_out(writers, preview.cycle, &mut planned, &mut yes, report).await?
                 else {
                     let reason = Some("the yes to it was taken back, or has lapsed".to_owned());
                     report.push(self.action_report(&planned, "skipped", reason)?);
@@ -124,7 +124,7 @@ impl Engine {
     /// it needs a yes that no longer stands: then nothing was done.
     async fn carry_out(
         &self,
-        hands: &Hands,
+        writers: &Writers,
         cycle: i64,
         planned: &mut Planned,
         yes: &mut Yes,
@@ -137,18 +137,18 @@ impl Engine {
         let begun = self.store.atomically(|| {
             let now = self.now();
             if let Yes::Needed(fingerprint) = &*yes
-                && self.store.release_of(fingerprint, now)?.is_none()
+                && self.store.holds().release_of(fingerprint, now)?.is_none()
             {
                 return Ok(None);
             }
             if self.rehires(&intent)? {
-                self.store.end_adoption(&intent.person)?;
+                self.store.links().end_adoption(&intent.person)?;
             }
             self.note_mail(&intent)?;
-            let thread = self.store.intend(&entry, now)?;
-            self.store.unsettle(&intent.person, &entry.keys)?;
+            let thread = self.store.journal().intend(&entry, now)?;
+            self.store.facts().mark_unconfirmed(&intent.person, &entry.keys)?;
             if let Yes::Needed(fingerprint) = &*yes {
-                self.store.use_release(fingerprint, thread.action)?;
+                self.store.holds().use_release(fingerprint, thread.action)?;
             }
             Ok(Some(thread))
         })?;
@@ -158,17 +158,21 @@ impl Engine {
         }
         let _in_flight = InFlight::begin(self);
         let on_wire = okta::Thread { request: &thread.request, action: thread.action };
-        let performed = hands.okta.perform(&intent.step, intent.account.as_ref(), &on_wire).await;
+        let performed = writers.okta.perform(&intent.step, intent.account.as_ref(), &on_wire).await;
         if let Some(account) = &performed.account {
             planned.action.account = Some(account.id.clone());
-            self.store.keep_accounts(std::slice::from_ref(account), &self.account_keys(), cycle)?;
+            self.store.accounts().upsert(
+                std::slice::from_ref(account),
+                &self.account_keys(),
+                cycle,
+            )?;
             if matches!(intent.step, Step::Create { .. }) {
-                let made = true;
-                self.store.keep_link(
+                let created_here = true;
+                self.store.links().upsert(
                     &intent.person,
                     &account.id,
                     &intent.origin,
-                    made,
+                    created_here,
                     self.now(),
                 )?;
             }
@@ -177,7 +181,7 @@ impl Engine {
         let entry = Entry { action: &done, ..entry };
         self.store.atomically(|| {
             self.note_mailed(&done, &performed.outcome)?;
-            self.store.conclude(&entry, &thread, &performed.outcome, self.now())
+            self.store.journal().conclude(&entry, &thread, &performed.outcome, self.now())
         })?;
         self.say(planned, thread.action, cycle, &performed.outcome, report)?;
         Ok(Some(performed))
@@ -191,14 +195,14 @@ impl Engine {
         else {
             return Ok(false);
         };
-        let account = self.store.account(account)?;
+        let account = self.store.accounts().get(account)?;
         let dormant = account.is_some_and(|a| a.status == AccountStatus::Deprovisioned);
-        let join = |mandate: &Mandate| {
-            action.origin.request() == Some(&mandate.request)
-                && mandate.terms.operation == Operation::Join
-                && !mandate.was_undone()
+        let join = |resolved: &ResolvedRequest| {
+            action.origin.request() == Some(&resolved.request)
+                && resolved.terms.operation == Operation::Join
+                && !resolved.was_withdrawn()
         };
-        Ok(dormant && self.store.mandates_of(&action.person)?.iter().any(join))
+        Ok(dormant && self.store.requests().resolved_for(&action.person)?.iter().any(join))
     }
 
     /// One event in the log and one line in the report for each action.
@@ -225,7 +229,7 @@ impl Engine {
         action.transient =
             matches!(outcome, Outcome::Failed { transient: true, .. } | Outcome::Unknown { .. });
         let mut text = sentence(&planned.action, action.person.name(), action.group.as_deref());
-        if let Some(Said { by, because, .. }) = self.store.release_used_by(id)? {
+        if let Some(HoldDecision { by, because, .. }) = self.store.holds().release_used_by(id)? {
             text = format!("{text}, released by {by}: {because}");
         }
         let text = match &error {
@@ -327,15 +331,15 @@ impl Engine {
                         waits.then(|| now + LIMIT_PAUSE)
                     };
                     let next = [before.desired.next, again].into_iter().flatten().min();
-                    self.store.looked_at(id, next)?;
+                    self.store.queue().complete(id, next)?;
                     self.remember(before, surroundings)?;
                     continue;
                 }
-                self.confirm_unanswered(id)?;
+                self.resolve_in_doubt(id)?;
                 let Some(judged) = self.judge(id, surroundings)? else { continue };
                 self.remember(&judged, surroundings)?;
                 let left = judged.actions.iter().map(Planned::fingerprint).collect();
-                self.store.end_holds(id, &left)?;
+                self.store.holds().end_others(id, &left)?;
                 for drift in judged.drifts.iter().filter(|drift| drift.has_no_way()) {
                     tracing::error!(
                         request = %drift.origin,
@@ -349,7 +353,7 @@ impl Engine {
                 self.keep_refusals(&judged, touched)?;
                 let again = self.next_look(&judged, preview, touched, report)?;
                 let next = [judged.desired.next, again].into_iter().flatten().min();
-                self.store.looked_at(id, next)?;
+                self.store.queue().complete(id, next)?;
             }
             Ok(())
         })?;
@@ -375,7 +379,7 @@ impl Engine {
         for (key, why) in reasons {
             // Making an account is what its status asks for.
             let key = if *key == FactKey::Account { &FactKey::Status } else { key };
-            self.store.refuse(id, &key_text(key), &format!("Okta refused it: {why}"))?;
+            self.store.facts().refuse(id, &key_text(key), &format!("Okta refused it: {why}"))?;
         }
         Ok(())
     }
@@ -386,7 +390,7 @@ impl Engine {
         action: &Action,
         id: i64,
     ) -> Result<(u32, Option<String>), StoreError> {
-        self.store.failures_before(action, id, self.now() - FORGOTTEN)
+        self.store.journal().failures_before(action, id, self.now() - FORGOTTEN)
     }
 
     /// When somebody has to be looked at again whose differences are not all gone, though nothing
@@ -397,7 +401,7 @@ impl Engine {
         preview: &Preview,
         touched: &Touched,
         report: &mut CycleReport,
-    ) -> Result<Option<Instant>, StoreError> {
+    ) -> Result<Option<Timestamp>, StoreError> {
         let id = &judged.person.sys_id;
         let refused = touched.refused.get(id);
         // The guard held it, and would again. What its own gate held may be open by now.
@@ -455,8 +459,9 @@ impl Engine {
         let mut pause = Duration::from_millis(200);
         loop {
             self.refresh(person, cycle).await?;
-            let link = self.store.link(person)?;
-            let account = link.as_ref().map(|id| self.store.account(id)).transpose()?.flatten();
+            let link = self.store.links().account_of(person)?;
+            let account =
+                link.as_ref().map(|id| self.store.accounts().get(id)).transpose()?.flatten();
             let moving = account.is_some_and(|account| account.transitioning.is_some());
             if !moving || tokio::time::Instant::now() + pause > deadline {
                 return Ok(());

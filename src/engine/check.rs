@@ -155,7 +155,7 @@ fn store(found: &mut Findings<'_>, config: &Config) {
 fn skew(
     found: &mut Findings<'_>,
     name: &'static str,
-    theirs: Option<crate::model::Instant>,
+    theirs: Option<crate::model::Timestamp>,
     clock: &Clock,
 ) {
     let Some(theirs) = theirs else {

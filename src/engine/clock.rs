@@ -1,7 +1,7 @@
 //! Whether our own clock can be believed: starts and ends, last days and limits all go by it.
 
 use super::{Engine, EngineError};
-use crate::model::Instant;
+use crate::model::Timestamp;
 
 /// What a wrong summer time makes is lived with. Further off than this, requests of other days would
 /// begin and end.
@@ -32,7 +32,7 @@ impl Engine {
 }
 
 /// How far a clock is off, where both others say so.
-fn how_wrong(ours: Instant, theirs: [Option<Instant>; 2]) -> Option<String> {
+fn how_wrong(ours: Timestamp, theirs: [Option<Timestamp>; 2]) -> Option<String> {
     let [Some(one), Some(other)] = theirs.map(|it| it.map(|it| ours - it)) else { return None };
     let nearer = if one.abs() < other.abs() { one } else { other };
     let agree = (one > chrono::Duration::zero()) == (other > chrono::Duration::zero());
@@ -48,7 +48,7 @@ fn how_wrong(ours: Instant, theirs: [Option<Instant>; 2]) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn at(text: &str) -> Instant {
+    fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::decide::Decision;
 use super::report::{CycleReport, Summary};
 use super::surroundings::Surroundings;
-use super::{Engine, EngineError, Hands, ThisCycle};
-use crate::model::{FactKey, Instant, SysId};
+use super::{Engine, EngineError, ThisCycle, Writers};
+use crate::model::{FactKey, SysId, Timestamp};
 use crate::okta::log::{Changed, rival};
-use crate::reconcile::guard::{self, Context, Verdict};
+use crate::reconcile::guard::{self, Context, PlanApproval};
 use crate::reconcile::plan::plan;
 use crate::store::CycleRow;
 
@@ -31,12 +31,12 @@ pub struct Preview {
     pub(super) full: bool,
     /// Only one person is asked about.
     pub(super) one_person: bool,
-    pub(super) started: Instant,
+    pub(super) started: Timestamp,
     pub(super) surroundings: Surroundings,
     /// Everybody whom this cycle looked at and whose facts differ.
     pub(super) decision: Decision,
     /// What may be done, and what waits.
-    pub(super) verdict: Verdict,
+    pub(super) verdict: PlanApproval,
     /// Fingerprints of the releases that stood when it was decided.
     pub(super) released: BTreeSet<String>,
     /// People read, in a complete read.
@@ -68,7 +68,7 @@ struct Stage<'a> {
 
 impl Engine {
     fn is_reconfigured(&self) -> Result<bool, EngineError> {
-        Ok(self.store.meta(CONFIGURATION)?.as_ref() != Some(&self.config.fingerprint))
+        Ok(self.store.state().get(CONFIGURATION)?.as_ref() != Some(&self.config.fingerprint))
     }
 
     /// Reads both sides and decides, changing neither. `plan` and `drift` are this and no more.
@@ -82,26 +82,28 @@ impl Engine {
         let everything = match scope {
             Scope::Full => true,
             // Whoever was decided about by another configuration is looked at again.
-            Scope::Changes => self.store.last_full()?.is_none() || self.is_reconfigured()?,
-            Scope::Person(_) => self.store.last_full()?.is_none(),
+            Scope::Changes => {
+                self.store.cycles().last_full()?.is_none() || self.is_reconfigured()?
+            }
+            Scope::Person(_) => self.store.cycles().last_full()?.is_none(),
         };
         let scope = if everything { &Scope::Full } else { scope };
         let full = *scope == Scope::Full;
-        let amnesia = full && self.store.last_full()?.is_none();
-        let cycle = self.store.begin_cycle(full, started)?;
-        match self.observe_and_decide(scope, cycle, amnesia, started).await {
+        let empty_store = full && self.store.cycles().last_full()?.is_none();
+        let cycle = self.store.cycles().begin(full, started)?;
+        match self.observe_and_decide(scope, cycle, empty_store, started).await {
             Ok(preview) => {
                 self.store.bind(&super::orgs(&self.config))?;
                 self.pin_items().await?;
-                self.store.set_meta(UNDECIDED, "")?;
+                self.store.state().set(UNDECIDED, "")?;
                 if full {
-                    self.store.set_meta(CONFIGURATION, &self.config.fingerprint)?;
+                    self.store.state().set(CONFIGURATION, &self.config.fingerprint)?;
                 }
                 Ok(preview)
             }
             Err(error) => {
                 let row = CycleRow { outcome: "failed".to_owned(), people: None, believed: false };
-                self.store.end_cycle(cycle, &row, self.now())?;
+                self.store.cycles().end(cycle, &row, self.now())?;
                 Err(error)
             }
         }
@@ -111,26 +113,26 @@ impl Engine {
         &self,
         scope: &Scope,
         cycle: i64,
-        amnesia: bool,
-        started: Instant,
+        empty_store: bool,
+        started: Timestamp,
     ) -> Result<Preview, EngineError> {
         *self.this_cycle() = ThisCycle::default();
         self.check_clock_first().await?;
         let observed = self.observe(scope, cycle).await?;
         if let Err(error) = self.check_clock() {
             // Whoever is to be looked at has been put down for a wrong day.
-            self.store.set_meta(CONFIGURATION, "")?;
+            self.store.state().set(CONFIGURATION, "")?;
             return Err(error);
         }
         let mut surroundings = self.surroundings(true).await?;
         let mut decision = self.decide(&observed.people, &surroundings)?;
-        let mut context = self.guard_context(amnesia, &decision)?;
+        let mut context = self.guard_context(empty_store, &decision)?;
         let mut verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
 
         if !observed.fresh {
             // Whose account it is counts as well: not at take-over, when that is everybody.
             let linked = self.linked_by_lists();
-            let few = linked.len() <= MOST_LINKED && self.store.last_full()?.is_some();
+            let few = linked.len() <= MOST_LINKED && self.store.cycles().last_full()?.is_some();
             let linked = if few { linked } else { BTreeSet::new() };
             let stage = Stage { surroundings: &surroundings, cycle };
             self.look_closely(stage, linked, &mut decision, &mut context, &mut verdict).await?;
@@ -145,7 +147,7 @@ impl Engine {
             if !again.is_empty() {
                 surroundings = self.surroundings(true).await?;
                 decision.replace(self.decide(&again, &surroundings)?);
-                context = self.guard_context(amnesia, &decision)?;
+                context = self.guard_context(empty_store, &decision)?;
                 verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
             }
             // With what was called off, a limit may let through what nobody has looked at closely.
@@ -183,7 +185,7 @@ impl Engine {
         others: BTreeSet<SysId>,
         decision: &mut Decision,
         context: &mut Context,
-        verdict: &mut Verdict,
+        verdict: &mut PlanApproval,
     ) -> Result<(), EngineError> {
         let mut unread = others;
         // What is read may make room under a limit for somebody else, and for few after that.
@@ -199,14 +201,14 @@ impl Engine {
                 self.refresh(person, stage.cycle).await?;
             }
             decision.replace(self.decide(&again, stage.surroundings)?);
-            context.group_sizes = self.store.group_sizes()?;
+            context.group_sizes = self.store.groups().sizes()?;
             *verdict = guard::approve(plan(decision.actions()), &self.config.limits, context);
         }
         Ok(())
     }
 
     /// Says who keeps changing a contested fact back, where Okta's log tells.
-    async fn name_rivals(&self, verdict: &mut Verdict) -> Result<(), EngineError> {
+    async fn name_rivals(&self, verdict: &mut PlanApproval) -> Result<(), EngineError> {
         let now = self.now();
         let window = chrono::Duration::from_std(self.config.limits.window)
             .unwrap_or(chrono::Duration::days(1));
@@ -240,22 +242,22 @@ impl Engine {
     /// ends one action and is part of the report. A failure to write the journal ends the cycle.
     pub async fn cycle(
         &mut self,
-        hands: &Hands,
+        writers: &Writers,
         scope: &Scope,
     ) -> Result<CycleReport, EngineError> {
-        self.cycle_beside(hands, scope, |_| ()).await
+        self.cycle_beside(writers, scope, |_| ()).await
     }
 
     /// Runs one cycle, and every second of it what has to be seen to however long it takes.
     pub async fn cycle_beside(
         &mut self,
-        hands: &Hands,
+        writers: &Writers,
         scope: &Scope,
         mut beside: impl FnMut(&Self),
     ) -> Result<CycleReport, EngineError> {
         let engine = &*self;
         let mut seconds = tokio::time::interval(SECOND);
-        let mut cycle = std::pin::pin!(engine.run(hands, scope));
+        let mut cycle = std::pin::pin!(engine.run(writers, scope));
         let report = loop {
             tokio::select! {
                 biased;
@@ -274,17 +276,17 @@ impl Engine {
         }
     }
 
-    async fn run(&self, hands: &Hands, scope: &Scope) -> Result<CycleReport, EngineError> {
-        let (calls, head) = (self.calls(), self.store.journal_head()?);
+    async fn run(&self, writers: &Writers, scope: &Scope) -> Result<CycleReport, EngineError> {
+        let (calls, head) = (self.calls(), self.store.journal().head()?);
         let preview = self.preview(scope).await?;
         let mut report = CycleReport::new(&preview);
-        let acted = self.act(hands, &preview, &mut report).await;
+        let acted = self.act(writers, &preview, &mut report).await;
 
         let outcome = if acted.is_ok() { report.outcome() } else { "failed" };
         let believed = preview.full && preview.implausible.is_none() && acted.is_ok();
         let row = CycleRow { outcome: outcome.to_owned(), people: preview.people, believed };
         let now = self.now();
-        self.store.end_cycle(preview.cycle, &row, now)?;
+        self.store.cycles().end(preview.cycle, &row, now)?;
         acted?;
         report.finish(self.calls().since(&calls), now - preview.started);
         self.say_ended(&report, preview.people, &head)?;
@@ -298,7 +300,7 @@ impl Engine {
         people: Option<u32>,
         head_before: &str,
     ) -> Result<(), EngineError> {
-        let head = self.store.journal_head()?;
+        let head = self.store.journal().head()?;
         let Summary { applied, failed, held, .. } = report.summary;
         let (cycle, seconds) = (report.cycle, report.seconds);
         let done = format!("{}; {applied} applied, {failed} failed, {held} held", report.outcome());
@@ -318,16 +320,16 @@ impl Engine {
 
     async fn act(
         &self,
-        hands: &Hands,
+        writers: &Writers,
         preview: &Preview,
         report: &mut CycleReport,
     ) -> Result<(), EngineError> {
         self.keep_holds(preview)?;
         // What is written from now on is no reason to doubt whose account it is.
         self.this_cycle().linked.clear();
-        let touched = self.apply(hands, preview, report).await?;
+        let touched = self.apply(writers, preview, report).await?;
         self.settle(preview, &touched, report).await?;
-        self.write_back(hands, &preview.surroundings, report).await
+        self.write_back(writers, &preview.surroundings, report).await
     }
 
     /// What a cycle would do, as a report.

@@ -6,15 +6,15 @@ use super::link::{hold_without_remedy, unclear, without_account};
 use super::surroundings::Surroundings;
 use super::{Engine, EngineError};
 use crate::model::{
-    Account, AccountStatus, Action, FactKey, GroupId, Instant, Mandate, Operation, Outcome, Person,
-    Presence, Step, SysId,
+    Account, AccountStatus, Action, FactKey, GroupId, Operation, Outcome, Person, Presence,
+    ResolvedRequest, Step, SysId, Timestamp,
 };
 use crate::policy::desire::{Desired, Fact, INACTIVE_RECORD, Subject, desire};
-use crate::policy::lifecycle::{Wish, fold};
+use crate::policy::timeline::{DesiredStatus, replay};
 use crate::reconcile::diff::{Actual, Drift, Facts, Known, Remedy, Setting, diff, member};
 use crate::reconcile::guard::{Context, EMPTY_STORE, Waiting, key_text};
 use crate::reconcile::plan::{Planned, actions, is_dormant};
-use crate::store::{FactRow, Link, NewHold, StatusAction, StoreError, Word};
+use crate::store::{FactRow, Link, NewHold, StatusAction, StoreError, Verdict};
 
 /// Accounts that were brought back without their mail, among what is pinned.
 pub(super) const MAIL_OWED: &str = "mail owed";
@@ -64,14 +64,14 @@ impl Engine {
             self.link(people)?;
             for id in people {
                 decision.looked_at.insert(id.clone());
-                self.confirm_unanswered(id)?;
+                self.resolve_in_doubt(id)?;
                 let Some(judged) = self.judge(id, surroundings)? else { continue };
                 if judged.drifts.is_empty() {
                     self.remember(&judged, surroundings)?;
-                    self.store.looked_at(id, judged.desired.next)?;
+                    self.store.queue().complete(id, judged.desired.next)?;
                 } else {
                     // Until it is settled what becomes of the difference, somebody must look.
-                    self.store.look_again(id, self.now())?;
+                    self.store.queue().enqueue(id, self.now())?;
                     decision.differing.insert(id.clone(), judged);
                 }
             }
@@ -86,40 +86,43 @@ impl Engine {
         id: &SysId,
         surroundings: &Surroundings,
     ) -> Result<Option<Judged>, StoreError> {
-        let Some(person) = self.store.person(id)? else { return Ok(None) };
+        let Some(person) = self.store.people().get(id)? else { return Ok(None) };
         let now = self.now();
-        let mandates = self.store.mandates_of(id)?;
-        let link = self.store.link_row(id)?;
-        let account =
-            link.as_ref().map(|link| self.store.account(&link.account)).transpose()?.flatten();
+        let requests = self.store.requests().resolved_for(id)?;
+        let link = self.store.links().get(id)?;
+        let account = link
+            .as_ref()
+            .map(|link| self.store.accounts().get(&link.account))
+            .transpose()?
+            .flatten();
         let groups = match &account {
-            Some(account) => self.store.groups_of(&account.id)?,
+            Some(account) => self.store.groups().of_account(&account.id)?,
             None => BTreeSet::new(),
         };
         let actual = Actual { account, groups };
         let known = self.known(id)?;
         // Whoever is hired again gets what is asked for now, not what they once had.
-        let baseline = if is_rehire(&mandates, actual.account.as_ref(), now) {
+        let baseline = if is_rehire(&requests, actual.account.as_ref(), now) {
             BTreeSet::new()
         } else {
-            self.store.baseline_of(id)?
+            self.store.links().baseline_of(id)?
         };
-        let effected =
-            known.get(&FactKey::Status).filter(|fact| fact.established).map(|fact| &fact.origin);
+        let took_effect =
+            known.get(&FactKey::Status).filter(|fact| fact.in_sync_once).map(|fact| &fact.origin);
         let by_record =
             known.get(&FactKey::Status).is_some_and(|fact| fact.basis.starts_with(INACTIVE_RECORD))
                 || self.disabled_here(id, &actual)?.is_some_and(|last| last.by_record);
         let subject = Subject {
             person: &person,
-            mandates: &mandates,
+            requests: &requests,
             linked: link.is_some(),
             unused: actual.account.as_ref().is_some_and(|account| {
                 matches!(account.status, AccountStatus::Staged | AccountStatus::Deprovisioned)
             }),
             deleted: link.is_some() && actual.account.is_none(),
-            made: self.was_made(id, link.as_ref(), &mandates)?,
+            created_here: self.was_created_here(id, link.as_ref(), &requests)?,
             by_record,
-            effected,
+            took_effect,
             baseline: &baseline,
         };
         let mut desired = desire(&subject, &self.config.policy, &surroundings.rule_groups, now);
@@ -135,7 +138,7 @@ impl Engine {
         self.clear_sessions_once(id, &known, &mut drifts)?;
         let without = actual.account.is_none();
         if without
-            && let Some(doubt) = match self.doubt(&person, &desired, &mandates)? {
+            && let Some(doubt) = match self.doubt(&person, &desired, &requests)? {
                 Some(doubt) => Some(doubt),
                 None => self.twin(&person, &drifts, &surroundings.claims),
             }
@@ -144,28 +147,33 @@ impl Engine {
             drifts.retain(|drift| drift.key == FactKey::Account);
             match drifts.first_mut() {
                 Some(drift) => hold_without_remedy(drift, &doubt),
-                None => drifts.push(unclear(&mandates, doubt)),
+                None => drifts.push(unclear(&requests, doubt)),
             }
         } else if without {
-            drifts.extend(without_account(&desired, &mandates, &actual, &drifts, now));
+            drifts.extend(without_account(&desired, &requests, &actual, &drifts, now));
         } else {
             self.hold_taken_login(&actual, &mut drifts)?;
-            drifts.extend(without_account(&desired, &mandates, &actual, &drifts, now));
+            drifts.extend(without_account(&desired, &requests, &actual, &drifts, now));
         }
         let actions = actions(&person, &desired, &actual, &drifts, &self.config.policy);
         Ok(Some(Judged { person, desired, actual, drifts, actions }))
     }
 
     /// Whether the account was made here, or a request that is withdrawn may have activated it.
-    fn was_made(
+    fn was_created_here(
         &self,
         id: &SysId,
         link: Option<&Link>,
-        mandates: &[Mandate],
+        requests: &[ResolvedRequest],
     ) -> Result<bool, StoreError> {
-        Ok(link.is_some_and(|link| link.made)
-            || mandates.iter().any(Mandate::was_undone)
-                && self.store.status_actions(id)?.iter().any(|done| done.action == "activate"))
+        Ok(link.is_some_and(|link| link.created_here)
+            || requests.iter().any(ResolvedRequest::was_withdrawn)
+                && self
+                    .store
+                    .journal()
+                    .status_actions(id)?
+                    .iter()
+                    .any(|done| done.action == "activate"))
     }
 
     /// Whether the journal explains a suspension: nothing was done about the account since.
@@ -185,7 +193,7 @@ impl Engine {
             Some(AccountStatus::Deprovisioned) => "deactivate",
             _ => return Ok(None),
         };
-        Ok(self.store.status_actions(id)?.pop().filter(|last| last.action == action))
+        Ok(self.store.journal().status_actions(id)?.pop().filter(|last| last.action == action))
     }
 
     /// Whether the account was brought back here and never got its mail: the process was killed
@@ -194,7 +202,7 @@ impl Engine {
         let Some(account) = &actual.account else { return Ok(false) };
         Ok(self.config.policy.activation_mail
             && account.status == AccountStatus::Provisioned
-            && self.store.pin(MAIL_OWED, account.id.as_str())?.is_some())
+            && self.store.names().get(MAIL_OWED, account.id.as_str())?.is_some())
     }
 
     /// Clearing sessions over and over would not suspend anybody.
@@ -214,7 +222,7 @@ impl Engine {
         let cleared = |done: &StatusAction| {
             done.action == "clear_sessions" && done.request == drift.origin.to_string()
         };
-        if wanted_before && self.store.status_actions(id)?.last().is_some_and(cleared) {
+        if wanted_before && self.store.journal().status_actions(id)?.last().is_some_and(cleared) {
             drift.remedy = None;
         }
         Ok(())
@@ -226,7 +234,7 @@ impl Engine {
             (Step::Activate { mail: false }, Some(account))
                 if self.config.policy.activation_mail =>
             {
-                self.store.keep_pin(MAIL_OWED, account.as_str(), action.person.as_str())
+                self.store.names().insert(MAIL_OWED, account.as_str(), action.person.as_str())
             }
             _ => Ok(()),
         }
@@ -242,17 +250,17 @@ impl Engine {
             ) | (Step::Activate { .. }, Outcome::Failed { transient: false, .. })
         );
         match &action.account {
-            Some(account) if over => self.store.drop_pin(MAIL_OWED, account.as_str()),
+            Some(account) if over => self.store.names().delete(MAIL_OWED, account.as_str()),
             _ => Ok(()),
         }
     }
 
     fn known(&self, id: &SysId) -> Result<Facts, StoreError> {
         let mut facts = Facts::new();
-        for (key, row) in self.store.facts_of(id)? {
+        for (key, row) in self.store.facts().of(id)? {
             let Some(key) = parse_key(&key) else { continue };
-            let FactRow { key: _, value, origin, basis, established, refused } = row;
-            facts.insert(key, Known { value, origin, basis, established, refused });
+            let FactRow { key: _, value, origin, basis, in_sync_once, refused } = row;
+            facts.insert(key, Known { value, origin, basis, in_sync_once, refused });
         }
         Ok(facts)
     }
@@ -267,14 +275,14 @@ impl Engine {
         if judged.person.presence == Presence::Outside {
             return Ok(());
         }
-        let before = self.store.facts_of(&judged.person.sys_id)?;
+        let before = self.store.facts().of(&judged.person.sys_id)?;
         let differing: BTreeSet<&FactKey> = judged.drifts.iter().map(|drift| &drift.key).collect();
         let account_missing = judged.actual.account.is_none();
         let mut rows = Vec::new();
         let mut keep = |key: FactKey, value: Option<String>, fact: FactRow| {
             let text = key_text(&key);
             let stood = before.get(&text).is_some_and(|row| {
-                row.established && row.value == value && row.origin == fact.origin
+                row.in_sync_once && row.value == value && row.origin == fact.origin
             });
             let compared = match &key {
                 FactKey::Profile(_) => !is_dormant(judged.actual.account.as_ref()),
@@ -289,7 +297,7 @@ impl Engine {
                 .get(&text)
                 .filter(|row| !agrees && row.value == value && row.origin == fact.origin)
                 .and_then(|row| row.refused.clone());
-            rows.push(FactRow { key: text, value, established: agrees || stood, refused, ..fact });
+            rows.push(FactRow { key: text, value, in_sync_once: agrees || stood, refused, ..fact });
         };
         let desired = &judged.desired;
         if let Some(fact) = &desired.status {
@@ -305,7 +313,7 @@ impl Engine {
                 keep(key, Some(member(fact.value)), row(fact));
             }
         }
-        self.store.keep_facts(&judged.person.sys_id, &rows, self.now())
+        self.store.facts().replace(&judged.person.sys_id, &rows, self.now())
     }
 
     /// What the guard needs to know beside the plan.
@@ -313,7 +321,7 @@ impl Engine {
     /// `looked_at` are the people who are decided about now: what waits for them is found again.
     pub(super) fn guard_context(
         &self,
-        amnesia: bool,
+        empty_store: bool,
         decision: &Decision,
     ) -> Result<Context, EngineError> {
         let looked_at = &decision.looked_at;
@@ -328,14 +336,14 @@ impl Engine {
         let mut undecided = BTreeMap::new();
         let planned: BTreeSet<String> =
             decision.actions().iter().map(Planned::fingerprint).collect();
-        for hold in self.store.holds(now)? {
+        for hold in self.store.holds().all(now)? {
             if let (None, Some(set)) = (&hold.said, &hold.hold.set) {
                 let since = undecided.entry(set.clone()).or_insert(hold.since);
                 *since = hold.since.min(*since);
             }
             let NewHold { fingerprint, person, action, group, set, reason, .. } = hold.hold;
             match (hold.said, set) {
-                (Some(said), _) if said.word == Word::Release => {
+                (Some(said), _) if said.word == Verdict::Release => {
                     released.insert(fingerprint);
                 }
                 (Some(said), _) => {
@@ -352,25 +360,27 @@ impl Engine {
             }
         }
         Ok(Context {
-            managed: self.store.link_count()?,
-            done: if idle { Vec::new() } else { self.store.done_since(now - window)? },
-            group_sizes: if idle { BTreeMap::new() } else { self.store.group_sizes()? },
+            managed: self.store.links().count()?,
+            done: if idle { Vec::new() } else { self.store.journal().done_since(now - window)? },
+            group_sizes: if idle { BTreeMap::new() } else { self.store.groups().sizes()? },
             released,
             dismissed,
             waiting,
             undecided,
-            implausible: self.store.meta("implausible")?.filter(|reason| !reason.is_empty()),
-            amnesia: amnesia && self.store.knows_history()?,
+            implausible: self.store.state().get("implausible")?.filter(|reason| !reason.is_empty()),
+            empty_store: empty_store && self.store.requests().any_history()?,
         })
     }
 }
 
 /// Whether a join that has not taken effect yet finds a deactivated account.
-fn is_rehire(mandates: &[Mandate], account: Option<&Account>, now: Instant) -> bool {
+fn is_rehire(requests: &[ResolvedRequest], account: Option<&Account>, now: Timestamp) -> bool {
     let dormant = account.is_some_and(|it| it.status == AccountStatus::Deprovisioned);
     dormant
-        && fold(mandates, now).status.is_some_and(|(wish, mandate)| {
-            wish == Wish::Active && mandate.terms.operation == Operation::Join && !mandate.effected
+        && replay(requests, now).status.is_some_and(|(desired_status, resolved)| {
+            desired_status == DesiredStatus::Active
+                && resolved.terms.operation == Operation::Join
+                && !resolved.took_effect
         })
 }
 
@@ -380,7 +390,7 @@ fn row<T>(fact: &Fact<T>) -> FactRow {
         value: None,
         origin: fact.origin.clone(),
         basis: fact.basis.clone(),
-        established: false,
+        in_sync_once: false,
         refused: None,
     }
 }

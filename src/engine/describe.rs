@@ -12,9 +12,9 @@ use super::writeback::Stand;
 use super::{Engine, EngineError};
 use crate::model::{Action, FactKey, GroupId, Origin, Presence, RequestNumber, Step, SysId};
 use crate::reconcile::diff::{Disposition, Drift};
-use crate::reconcile::guard::{self, Held, Verdict};
+use crate::reconcile::guard::{self, Held, PlanApproval};
 use crate::reconcile::plan::{Planned, plan};
-use crate::store::{Store, StoreError, StoredRequest, Word};
+use crate::store::{Store, StoreError, StoredRequest, Verdict};
 
 impl Engine {
     /// What both sides differ in. Live unless `cached`.
@@ -25,14 +25,14 @@ impl Engine {
         group: Option<&str>,
     ) -> Result<DriftReport, EngineError> {
         let (decision, verdict) = if cached {
-            if self.store.last_full()?.is_none() {
+            if self.store.cycles().last_full()?.is_none() {
                 return Err(EngineError::Unknown(
                     "nothing has been observed yet: run `goldthread sync`, or leave out --cached"
                         .to_owned(),
                 ));
             }
             let surroundings = self.surroundings(false).await?;
-            let everybody = self.store.everybody()?;
+            let everybody = self.store.people().all()?;
             let decision = self.decide(&everybody, &surroundings)?;
             let context = self.guard_context(false, &decision)?;
             let verdict = guard::approve(plan(decision.actions()), &self.config.limits, &context);
@@ -46,7 +46,7 @@ impl Engine {
             Some(text) => Some(the_one(text, &self.people_named(text)?)?),
         };
         if let Some(group) = group
-            && self.store.groups_called(group)?.is_empty()
+            && self.store.groups().called(group)?.is_empty()
         {
             return Err(EngineError::Unknown(format!(
                 "no group in Okta is called {group:?}: give its name or its id"
@@ -58,7 +58,7 @@ impl Engine {
     fn drift_report(
         &self,
         decision: &Decision,
-        verdict: &Verdict,
+        verdict: &PlanApproval,
         live: bool,
         only: Option<&SysId>,
         group: Option<&str>,
@@ -105,14 +105,14 @@ impl Engine {
             }
             drifted += usize::from(real);
         }
-        let mut people = self.store.linked_people()?.into_iter().collect::<BTreeSet<_>>();
+        let mut people = self.store.links().people()?.into_iter().collect::<BTreeSet<_>>();
         people.extend(decision.differing.keys().cloned());
         people.retain(|id| wanted(id));
-        let unlinked = self.store.accounts_unlinked()?;
+        let unlinked = self.store.accounts().unlinked()?;
         let unmanaged = unlinked.len();
         if only.is_none() && group.is_none() {
             for id in unlinked {
-                let Some(account) = self.store.account(&id)? else { continue };
+                let Some(account) = self.store.accounts().get(&id)? else { continue };
                 items.push(DriftItem {
                     person: PersonView {
                         sys_id: None,
@@ -164,10 +164,10 @@ impl Engine {
 
     /// Somebody with an account whose record is no longer among those that are managed.
     fn outside(&self, id: &SysId) -> Result<Option<DriftItem>, StoreError> {
-        let person = self.store.person(id)?;
+        let person = self.store.people().get(id)?;
         let outside = person.is_some_and(|person| person.presence == Presence::Outside);
-        let link = self.store.link(id)?.filter(|_| outside);
-        let account = link.map(|link| self.store.account(&link)).transpose()?.flatten();
+        let link = self.store.links().account_of(id)?.filter(|_| outside);
+        let account = link.map(|link| self.store.accounts().get(&link)).transpose()?.flatten();
         let Some(account) = account else { return Ok(None) };
         Ok(Some(DriftItem {
             person: self.view_of(id)?,
@@ -311,7 +311,7 @@ impl Engine {
         if !preview.one_person {
             self.describe_earlier(preview, report)?;
         }
-        for stored in self.store.open_requests()? {
+        for stored in self.store.requests().open()? {
             let reference = &stored.request.reference;
             let why = match (stored.problems.first(), self.stand(&stored, &preview.surroundings)?) {
                 (Some((_, text)), _) => text.clone(),
@@ -334,9 +334,9 @@ impl Engine {
 
     /// What people said no to: for whom, and what it would have waited for.
     pub(super) fn dismissed_reasons(&self) -> Result<BTreeSet<(SysId, String)>, StoreError> {
-        let holds = self.store.holds(self.now())?.into_iter();
+        let holds = self.store.holds().all(self.now())?.into_iter();
         Ok(holds
-            .filter(|hold| hold.said.as_ref().is_some_and(|said| said.word == Word::Dismiss))
+            .filter(|hold| hold.said.as_ref().is_some_and(|said| said.word == Verdict::Dismiss))
             .map(|hold| (hold.hold.person, hold.hold.reason))
             .collect())
     }
@@ -351,7 +351,7 @@ impl Engine {
         if silent.is_empty() {
             return Ok(false);
         }
-        let people = self.store.mandate(request)?.map(|mandate| mandate.terms.people);
+        let people = self.store.requests().resolved(request)?.map(|resolved| resolved.terms.people);
         Ok(people.into_iter().flatten().any(|person| silent.contains(&(person, reason.to_owned()))))
     }
 
@@ -362,8 +362,8 @@ impl Engine {
         report: &mut CycleReport,
     ) -> Result<(), EngineError> {
         let looked_at = &preview.decision.looked_at;
-        for hold in self.store.holds(self.now())? {
-            let dismissed = hold.said.is_some_and(|said| said.word == Word::Dismiss);
+        for hold in self.store.holds().all(self.now())? {
+            let dismissed = hold.said.is_some_and(|said| said.word == Verdict::Dismiss);
             if dismissed || looked_at.contains(&hold.hold.person) {
                 continue;
             }
@@ -378,7 +378,7 @@ impl Engine {
                 ..self.waiting(hold.cause.as_str(), view, hold.reason)
             });
         }
-        for (person, origin, why) in self.store.refusals()? {
+        for (person, origin, why) in self.store.facts().refused()? {
             if !looked_at.contains(&person) {
                 report.push(ActionReport {
                     request: request_word(&origin),
@@ -442,14 +442,14 @@ impl Engine {
 
 /// A group's name now, or its id where it is gone.
 pub(super) fn group_name(store: &Store, id: &GroupId) -> Result<String, StoreError> {
-    Ok(store.group(id)?.map_or_else(|| id.as_str().to_owned(), |group| group.name))
+    Ok(store.groups().get(id)?.map_or_else(|| id.as_str().to_owned(), |group| group.name))
 }
 
 /// Who is meant, by the state that the store holds now.
 pub(super) fn view_of(store: &Store, person: &SysId) -> Result<PersonView, StoreError> {
-    let row = store.person(person)?;
-    let link = store.link(person)?;
-    let account = link.as_ref().map(|id| store.account(id)).transpose()?.flatten();
+    let row = store.people().get(person)?;
+    let link = store.links().account_of(person)?;
+    let account = link.as_ref().map(|id| store.accounts().get(id)).transpose()?.flatten();
     Ok(PersonView {
         sys_id: Some(person.as_str().to_owned()),
         user_name: row.map(|row| row.user_name().to_owned()),

@@ -11,10 +11,10 @@ use super::observe::the_one;
 use super::report::PersonView;
 use super::surroundings::Surroundings;
 use super::{Engine, EngineError};
-use crate::model::{FactKey, Instant, Origin, Presence, RequestNumber, Standing, SysId};
-use crate::policy::interpret::{names, rule_for, stands, word};
-use crate::reconcile::explain::{Explained, Told, View, explain};
-use crate::reconcile::guard::{self, Verdict, key_text};
+use crate::model::{Approval, FactKey, Origin, Presence, RequestNumber, SysId, Timestamp};
+use crate::policy::resolve::{approval_with_effect, names, rule_for, word};
+use crate::reconcile::explain::{Explained, ReasonText, View, explain};
+use crate::reconcile::guard::{self, PlanApproval, key_text};
 use crate::reconcile::plan::plan;
 use crate::store::{StoreError, StoredRequest};
 
@@ -125,7 +125,7 @@ impl Engine {
     /// Explains one person, from what both sides say now, or from what was last observed where one
     /// of them cannot be read.
     pub async fn explain(&mut self, text: &str) -> Result<Explanation, EngineError> {
-        let observed_before = self.store.last_full()?.is_some();
+        let observed_before = self.store.cycles().last_full()?.is_some();
         match self.preview(&Scope::Person(text.to_owned())).await {
             Ok(preview) => {
                 let id = the_one(text, &self.people_named(text)?)?;
@@ -151,17 +151,17 @@ impl Engine {
         &self,
         id: &SysId,
         surroundings: &Surroundings,
-        verdict: &Verdict,
+        verdict: &PlanApproval,
         live: bool,
     ) -> Result<Explanation, EngineError> {
         let Some(judged) = self.judge(id, surroundings)? else {
             return Err(EngineError::Unknown(format!("nothing is known of {id}")));
         };
-        let mandates = self.store.mandates_of(id)?;
-        let baseline = self.store.baseline_of(id)?;
+        let requests = self.store.requests().resolved_for(id)?;
+        let baseline = self.store.links().baseline_of(id)?;
         let facts = explain(&View {
             person: &judged.person,
-            mandates: &mandates,
+            requests: &requests,
             desired: &judged.desired,
             actual: &judged.actual,
             drifts: &judged.drifts,
@@ -177,12 +177,12 @@ impl Engine {
             .filter(|held| held.planned.action.person == *id)
             .flat_map(|held| held.planned.keys.iter().map(|key| (key, held.reason.as_str())))
             .collect();
-        let since = self.store.facts_since(id)?;
+        let since = self.store.facts().since(id)?;
         let facts: Result<Vec<FactView>, StoreError> =
             facts.into_iter().map(|fact| self.fact_view(fact, &since, &held)).collect();
         Ok(Explanation {
             person: self.view_of(id)?,
-            status: standing_of(&judged),
+            status: status_word(&judged),
             account: self.account_view(id, &judged)?,
             facts: facts?,
             requests: self.requests_of(id)?,
@@ -192,7 +192,8 @@ impl Engine {
     }
 
     fn account_view(&self, id: &SysId, judged: &Judged) -> Result<Option<AccountView>, StoreError> {
-        let (Some(account), Some(link)) = (&judged.actual.account, self.store.link_row(id)?) else {
+        let (Some(account), Some(link)) = (&judged.actual.account, self.store.links().get(id)?)
+        else {
             return Ok(None);
         };
         Ok(Some(AccountView {
@@ -201,14 +202,14 @@ impl Engine {
             status: account.status.as_str().to_lowercase(),
             origin: link.origin.to_string(),
             since: stamp(link.since),
-            created: link.made,
+            created: link.created_here,
         }))
     }
 
     fn fact_view(
         &self,
         fact: Explained,
-        since: &BTreeMap<String, Instant>,
+        since: &BTreeMap<String, Timestamp>,
         held: &BTreeMap<&FactKey, &str>,
     ) -> Result<FactView, StoreError> {
         let mut against = fact.against;
@@ -244,9 +245,9 @@ impl Engine {
     /// Every request that names the person, those that nobody approved or that cannot be carried
     /// out included.
     fn requests_of(&self, id: &SysId) -> Result<Vec<RequestView>, StoreError> {
-        let mut found = self.store.requests_naming(id)?;
+        let mut found = self.store.requests().naming(id)?;
         let known: BTreeSet<SysId> = found.iter().map(|it| it.request.sys_id.clone()).collect();
-        for stored in self.store.requests_unresolved_or_waiting()? {
+        for stored in self.store.requests().unresolved_or_waiting()? {
             if !known.contains(&stored.request.sys_id) && self.names(&stored, id)? {
                 found.push(stored);
             }
@@ -263,15 +264,15 @@ impl Engine {
         let Ok(Some(rule)) = rule_for(&self.config.policy, &stored.request) else {
             return Ok(false);
         };
-        let wording = match &stored.wording {
-            Some(wording) => wording.clone(),
+        let request_text = match &stored.request_text {
+            Some(request_text) => request_text.clone(),
             None => match word(rule, &stored.request) {
-                Ok(wording) => wording,
+                Ok(request_text) => request_text,
                 Err(_) => return Ok(false),
             },
         };
-        for text in names(&wording.person) {
-            if self.store.people_called(text)?.contains(id) {
+        for text in names(&request_text.person) {
+            if self.store.people().called(text)?.contains(id) {
                 return Ok(true);
             }
         }
@@ -280,28 +281,28 @@ impl Engine {
 
     fn request_view(&self, stored: &StoredRequest) -> Result<RequestView, StoreError> {
         let request = &stored.request;
-        let mandate = self.store.mandate(&request.sys_id)?;
+        let resolved = self.store.requests().resolved(&request.sys_id)?;
         let rule = rule_for(&self.config.policy, request).ok().flatten();
-        let standing = match (&mandate, rule) {
-            (Some(mandate), _) => mandate.standing,
-            (None, Some(rule)) => stands(rule, request, stored.effected),
-            (None, None) => Standing::Waiting,
+        let approval = match (&resolved, rule) {
+            (Some(resolved), _) => resolved.approval,
+            (None, Some(rule)) => approval_with_effect(rule, request, stored.took_effect),
+            (None, None) => Approval::Waiting,
         };
         let problems: Vec<&str> = stored.problems.iter().map(|(_, text)| text.as_str()).collect();
         let operation =
-            mandate.as_ref().map(|m| m.terms.operation).or(rule.map(|rule| rule.operation));
-        let terms = mandate.as_ref().map(|mandate| &mandate.terms);
+            resolved.as_ref().map(|m| m.terms.operation).or(rule.map(|rule| rule.operation));
+        let terms = resolved.as_ref().map(|resolved| &resolved.terms);
         Ok(RequestView {
             number: request.reference.number.as_str().to_owned(),
             parent: request.reference.parent.as_ref().map(RequestNumber::as_str).map(str::to_owned),
             operation: operation.map(crate::model::Operation::as_str),
             state: request.state.as_str(),
-            approval: match standing {
-                Standing::Waiting => "waiting",
-                Standing::Approved => "approved",
-                Standing::Withdrawn => "withdrawn",
+            approval: match approval {
+                Approval::Waiting => "waiting",
+                Approval::Approved => "approved",
+                Approval::Withdrawn => "withdrawn",
             },
-            in_force: mandate
+            in_force: resolved
                 .as_ref()
                 .is_some_and(|m| m.in_force(self.now()) && !m.has_ended(self.now())),
             starts: terms.and_then(|terms| terms.starts).map(stamp),
@@ -312,7 +313,7 @@ impl Engine {
     }
 }
 
-fn standing_of(judged: &Judged) -> String {
+fn status_word(judged: &Judged) -> String {
     if judged.person.presence == Presence::Outside {
         return "unmanaged".to_owned();
     }
@@ -324,7 +325,7 @@ fn standing_of(judged: &Judged) -> String {
     .to_owned()
 }
 
-fn reason_view(told: Told) -> ReasonView {
+fn reason_view(told: ReasonText) -> ReasonView {
     ReasonView {
         kind: told.kind,
         request: told.request.map(|request| request.number.as_str().to_owned()),
@@ -334,6 +335,6 @@ fn reason_view(told: Told) -> ReasonView {
     }
 }
 
-fn stamp(at: Instant) -> String {
+fn stamp(at: Timestamp) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }

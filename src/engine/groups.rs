@@ -32,12 +32,12 @@ impl Engine {
         (self.progress)("groups", groups.len());
         // Okta announces no count: with a page that was skipped, what is known of its groups would
         // go, and who was given one for a time would later be found in it as if from the start.
-        for id in self.store.managed_groups_unseen(cycle)? {
+        for id in self.store.groups().managed_unseen(cycle)? {
             if let Some(group) = self.okta.group(&id).await? {
-                self.store.keep_group(&group, false, cycle)?;
+                self.store.groups().upsert_one(&group, false, cycle)?;
             }
         }
-        Ok(self.store.forget_groups_unseen(cycle)?)
+        Ok(self.store.groups().delete_unseen(cycle)?)
     }
 
     /// Groups that were not known, found by a name or an id.
@@ -57,9 +57,9 @@ impl Engine {
         // A membership that a rule may decide is left alone until that can be told.
         let in_doubt = matches!(fed, Fed::AsBefore { in_doubt: true });
         self.store.atomically(|| {
-            self.store.keep_groups(groups, in_doubt, cycle)?;
+            self.store.groups().upsert(groups, in_doubt, cycle)?;
             match fed {
-                Fed::These(fed) => self.store.keep_rule_fed(fed),
+                Fed::These(fed) => self.store.groups().replace_rule_fed(fed),
                 Fed::AsBefore { .. } => Ok(()),
             }
         })
@@ -68,16 +68,16 @@ impl Engine {
     /// Reads the group rules. A read that is refused says nothing, and one that shows none where
     /// there were some is believed only when a second complete one in a row says the same.
     async fn read_rules(&self, complete: bool) -> Result<Fed, EngineError> {
-        let before = self.store.meta(RULES)?;
+        let before = self.store.state().get(RULES)?;
         let Some(rules) = self.okta.group_rules().await? else {
             // Credentials that never could are for `check` to complain about.
-            let in_doubt = before.is_some() || self.store.knows_rules()?;
+            let in_doubt = before.is_some() || self.store.groups().any_rule_fed()?;
             if in_doubt {
                 self.doubt_rules(HIDDEN, "may not be read any more")?;
             }
             return Ok(Fed::AsBefore { in_doubt });
         };
-        if rules.count == 0 && self.store.knows_rules()? {
+        if rules.count == 0 && self.store.groups().any_rule_fed()? {
             if !complete {
                 let again = self.okta.group_rules().await?;
                 let in_doubt = again.is_none_or(|rules| rules.count > 0);
@@ -88,17 +88,17 @@ impl Engine {
                 return Ok(Fed::AsBefore { in_doubt: true });
             }
         }
-        self.store.set_meta(RULES, "")?;
+        self.store.state().set(RULES, "")?;
         Ok(Fed::These(rules.fed))
     }
 
     /// Says so once, when it begins.
     fn doubt_rules(&self, word: &str, what: &str) -> Result<(), StoreError> {
-        if self.store.meta(RULES)?.as_deref() != Some(word) {
+        if self.store.state().get(RULES)?.as_deref() != Some(word) {
             tracing::warn!(
                 "Okta's group rules {what}: the groups that they fed are left alone as before"
             );
-            self.store.set_meta(RULES, word)?;
+            self.store.state().set(RULES, word)?;
         }
         Ok(())
     }
@@ -107,7 +107,7 @@ impl Engine {
     pub(super) async fn read_members(&self, group: &GroupId) -> Result<(), EngineError> {
         let members = self.members(group).await?;
         (self.progress)("group members", members.len());
-        Ok(self.store.keep_members(group, &members)?)
+        Ok(self.store.groups().replace_members(group, &members)?)
     }
 
     pub(super) async fn members(&self, group: &GroupId) -> Result<Vec<AccountId>, EngineError> {
@@ -138,7 +138,7 @@ impl Engine {
 
     /// Puts a group under management. Its present members are what was there at take-over.
     pub(super) async fn manage(&self, group: &GroupId) -> Result<(), EngineError> {
-        if self.store.managed_groups()?.contains_key(group) {
+        if self.store.groups().managed()?.contains_key(group) {
             return Ok(());
         }
         // Read first: what was there at take-over is only known once. And twice: with a page that
@@ -148,9 +148,9 @@ impl Engine {
         let members: Vec<AccountId> = members.into_iter().collect();
         (self.progress)("group members", members.len());
         self.store.atomically(|| {
-            self.store.manage_group(group)?;
-            self.store.keep_members(group, &members)?;
-            self.store.keep_group_baseline(group)
+            self.store.groups().manage(group)?;
+            self.store.groups().replace_members(group, &members)?;
+            self.store.links().insert_group_baseline(group)
         })?;
         Ok(())
     }

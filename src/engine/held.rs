@@ -40,8 +40,8 @@ impl Engine {
             approved.map(|approved| approved.planned.fingerprint()).collect();
         let now = self.now();
         let news: BTreeSet<String> = self.store.atomically(|| {
-            let news = self.store.keep_holds(looked_at, &rows, &kept, now)?;
-            self.store.releases_seen(looked_at, &preview.released, now)?;
+            let news = self.store.holds().replace(looked_at, &rows, &kept, now)?;
+            self.store.holds().releases_seen(looked_at, &preview.released, now)?;
             Ok(news.into_iter().collect())
         })?;
         let is_new = |hold: &NewHold| news.contains(&hold.fingerprint);
@@ -83,7 +83,7 @@ impl Engine {
     fn keep_quarantine(&self, preview: &Preview) -> Result<(), EngineError> {
         let cycle = preview.cycle;
         let now = preview.verdict.quarantined.as_deref().unwrap_or("");
-        let before = self.store.meta("quarantined-sets")?.unwrap_or_default();
+        let before = self.store.state().get("quarantined-sets")?.unwrap_or_default();
         let sets = &preview.verdict.sets;
         if sets.iter().any(|set| before.split(' ').all(|known| known != set)) {
             tracing::error!(cycle, "quarantine: {now}");
@@ -91,7 +91,7 @@ impl Engine {
             tracing::info!(cycle, "the quarantine is over");
         }
         let sets: Vec<&str> = sets.iter().map(String::as_str).collect();
-        self.store.set_meta("quarantined-sets", &sets.join(" "))?;
-        Ok(self.store.set_meta("quarantined", now)?)
+        self.store.state().set("quarantined-sets", &sets.join(" "))?;
+        Ok(self.store.state().set("quarantined", now)?)
     }
 }

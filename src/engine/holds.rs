@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::describe::{group_name, view_of};
 use super::report::{ChangeView, PersonView};
 use crate::config::Config;
-use crate::model::{Instant, SysId};
-use crate::store::{Hold, Said, Store, StoreError, Which, Word};
+use crate::model::{SysId, Timestamp};
+use crate::store::{Hold, HoldDecision, HoldSelection, Store, StoreError, Verdict};
 
 /// One action that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -83,15 +83,16 @@ pub struct Decided {
 }
 
 /// Everything that waits. Works on a private copy of the store, which may not exist yet.
-pub fn waiting(config: &Config, now: Instant) -> Result<HoldReport, StoreError> {
+pub fn waiting(config: &Config, now: Timestamp) -> Result<HoldReport, StoreError> {
     let store = Store::scratch(&config.store.path, &super::orgs(config))?;
     let views: Vec<HoldView> = store
-        .holds(now)?
+        .holds()
+        .all(now)?
         .into_iter()
         .map(|hold| view(&store, hold))
         .collect::<Result<_, StoreError>>()?;
     let (dismissed, holds) = views.into_iter().partition(|hold| hold.dismissed.is_some());
-    let requests = store.open_requests()?;
+    let requests = store.requests().open()?;
     let other_requests = requests.iter().filter(|stored| !stored.problems.is_empty()).count();
     Ok(HoldReport { holds, dismissed, other_requests })
 }
@@ -100,18 +101,18 @@ pub fn waiting(config: &Config, now: Instant) -> Result<HoldReport, StoreError> 
 /// are given back.
 pub fn say(
     config: &Config,
-    which: &Which,
-    said: &Said,
+    which: &HoldSelection,
+    said: &HoldDecision,
 ) -> Result<Result<Decided, Vec<i64>>, StoreError> {
     let store = Store::beside(&config.store.path, &super::orgs(config))?;
-    let holds = match store.say(which, said)? {
+    let holds = match store.holds().decide(which, said)? {
         Ok(holds) => holds,
         Err(unknown) => return Ok(Err(unknown)),
     };
     let people: BTreeSet<SysId> = holds.iter().map(|hold| hold.hold.person.clone()).collect();
     let views = |holds: Vec<Hold>| holds.into_iter().map(|hold| view(&store, hold)).collect();
     let holds: Result<Vec<HoldView>, StoreError> = views(holds);
-    let mut left = store.holds(said.at)?;
+    let mut left = store.holds().all(said.at)?;
     left.retain(|hold| hold.said.is_none() && people.contains(&hold.hold.person));
     let left: Result<Vec<HoldView>, StoreError> = views(left);
     Ok(Ok(Decided { holds: holds?, left: left? }))
@@ -121,11 +122,12 @@ pub fn say(
 pub(super) fn holds_in(
     store: &Store,
     person: Option<&SysId>,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<Vec<HoldView>, StoreError> {
-    let waits = |hold: &Hold| hold.said.as_ref().is_none_or(|said| said.word == Word::Release);
+    let waits = |hold: &Hold| hold.said.as_ref().is_none_or(|said| said.word == Verdict::Release);
     store
-        .holds(now)?
+        .holds()
+        .all(now)?
         .into_iter()
         .filter(|hold| waits(hold) && person.is_none_or(|person| hold.hold.person == *person))
         .map(|hold| view(store, hold))
@@ -134,14 +136,14 @@ pub(super) fn holds_in(
 
 fn view(store: &Store, hold: Hold) -> Result<HoldView, StoreError> {
     let Hold { id, since, hold, said } = hold;
-    let expires = said.as_ref().and_then(Said::expires).map(stamp);
+    let expires = said.as_ref().and_then(HoldDecision::expires).map(stamp);
     let changes: BTreeMap<String, ChangeView> = serde_json::from_str(&hold.changes)
         .map_err(|error| StoreError::Corrupt(format!("the changes of hold {id}: {error}")))?;
     let mut person = view_of(store, &hold.person)?;
     if hold.action == "create" {
         person.login = person.login.or_else(|| changes.get("login")?.to.clone());
     }
-    let word = |word: Word| {
+    let word = |word: Verdict| {
         said.clone().filter(|said| said.word == word).map(|said| Released {
             by: said.by,
             at: stamp(said.at),
@@ -161,12 +163,12 @@ fn view(store: &Store, hold: Hold) -> Result<HoldView, StoreError> {
         changes,
         reason: hold.reason,
         set: hold.set,
-        released: word(Word::Release),
+        released: word(Verdict::Release),
         groups: hold.groups,
-        dismissed: word(Word::Dismiss),
+        dismissed: word(Verdict::Dismiss),
     })
 }
 
-fn stamp(at: Instant) -> String {
+fn stamp(at: Timestamp) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }

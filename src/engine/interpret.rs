@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Engine, EngineError};
 use crate::model::{
-    Group, GroupId, Mandate, Operation, RequestNumber, RequestRef, Standing, SysId, Terms, Wording,
+    Approval, Group, GroupId, Operation, RequestNumber, RequestRef, RequestText, ResolvedRequest,
+    SysId, Terms,
 };
 use crate::policy::RequestRule;
-use crate::policy::interpret::{
-    Directory, Problem, mandate, names, resolve, rule_for, standing, stands, word,
+use crate::policy::resolve::{
+    Directory, Problem, approval, approval_with_effect, names, resolve, resolved, rule_for, word,
 };
 use crate::reconcile::guard::{Protected, check_groups};
 use crate::store::StoredRequest;
@@ -38,9 +39,9 @@ impl Engine {
         let mut people = BTreeSet::new();
         let rows = self.lookup_rows(requests).await?;
         for id in requests {
-            let Some(stored) = self.store.request(id)? else { continue };
-            if let Some(mandate) = self.store.mandate(id)? {
-                people.extend(mandate.terms.people);
+            let Some(stored) = self.store.requests().get(id)? else { continue };
+            if let Some(resolved) = self.store.requests().resolved(id)? {
+                people.extend(resolved.terms.people);
             }
             match self.interpret_one(&stored, &rows, cycle, ask).await? {
                 Reading::Foreign => {}
@@ -67,69 +68,73 @@ impl Engine {
             Ok(None) => return Ok(Reading::Foreign),
             // What took effect before still stands.
             Err((rule, problem)) => {
-                let standing = stands(rule, request, stored.effected);
-                return self.problems(stored, standing, vec![problem]);
+                let approval = approval_with_effect(rule, request, stored.took_effect);
+                return self.problems(stored, approval, vec![problem]);
             }
         };
-        let standing = stands(rule, request, stored.effected);
-        let wording = match (&stored.wording, word(rule, request)) {
-            (None, Ok(wording)) => wording,
-            (None, Err(problem)) => return self.problems(stored, standing, vec![problem]),
+        let approval = approval_with_effect(rule, request, stored.took_effect);
+        let request_text = match (&stored.request_text, word(rule, request)) {
+            (None, Ok(request_text)) => request_text,
+            (None, Err(problem)) => return self.problems(stored, approval, vec![problem]),
             (Some(fixed), now) => {
-                if standing == Standing::Approved
+                if approval == Approval::Approved
                     && now.as_ref().ok() != Some(fixed)
                     && !request.state.is_closed()
                 {
-                    return self.problems(stored, standing, vec![CHANGED]);
+                    return self.problems(stored, approval, vec![CHANGED]);
                 }
                 fixed.clone()
             }
         };
-        if standing == Standing::Approved && stored.wording.is_none() {
-            self.store.fix_wording(&request.sys_id, &wording)?;
+        if approval == Approval::Approved && stored.request_text.is_none() {
+            self.store.requests().freeze_text(&request.sys_id, &request_text)?;
             self.note_approval(request, rule.approval)?;
         }
         // Nothing is looked up for what nobody has approved yet, or not any more.
-        if standing == Standing::Waiting {
-            self.store.set_standing(&request.sys_id, standing)?;
+        if approval == Approval::Waiting {
+            self.store.requests().set_approval(&request.sys_id, approval)?;
             return Ok(Reading::Ours { problems: Vec::new(), people: Vec::new() });
         }
         let terms = match self.resolved_before(stored)? {
             Some(terms) => terms,
-            None => match self.resolve_now(&wording, rule, rows, cycle, ask).await? {
+            None => match self.resolve_now(&request_text, rule, rows, cycle, ask).await? {
                 Ok(terms) => terms,
-                Err(problems) => return self.problems(stored, standing, problems),
+                Err(problems) => return self.problems(stored, approval, problems),
             },
         };
         for group in &terms.groups {
             self.manage(group).await?;
         }
         let people = terms.people.clone();
-        let mandate = mandate(request, rule, terms, stored.history, stored.effected);
+        let resolved =
+            resolved(request, rule, terms, stored.closed_before_first_seen, stored.took_effect);
         let known = stored.problems.is_empty()
-            && self.store.mandate(&request.sys_id)?.as_ref() == Some(&mandate);
+            && self.store.requests().resolved(&request.sys_id)?.as_ref() == Some(&resolved);
         if !known {
-            self.store.keep_mandate(&request.sys_id, &mandate)?;
-            self.begin_measure(&request.sys_id, &mandate)?;
+            self.store.requests().set_resolved(&request.sys_id, &resolved)?;
+            self.start_timer(&request.sys_id, &resolved)?;
         }
-        if standing == Standing::Approved && stored.wording.is_none() && !stored.history {
-            self.say_approved(&mandate)?;
+        if approval == Approval::Approved
+            && stored.request_text.is_none()
+            && !stored.closed_before_first_seen
+        {
+            self.say_approved(&resolved)?;
         }
         Ok(Reading::Ours { problems: Vec::new(), people })
     }
 
     /// The thread of a request begins here.
-    fn say_approved(&self, mandate: &Mandate) -> Result<(), EngineError> {
-        let RequestRef { number, parent } = &mandate.request;
+    fn say_approved(&self, resolved: &ResolvedRequest) -> Result<(), EngineError> {
+        let RequestRef { number, parent } = &resolved.request;
         let mut names = Vec::new();
-        for person in &mandate.terms.people {
+        for person in &resolved.terms.people {
             names.push(self.view_of(person)?.name().to_owned());
         }
-        let when = match mandate.terms.starts.filter(|starts| *starts > self.now()) {
+        let when = match resolved.terms.starts.filter(|starts| *starts > self.now()) {
             Some(starts) => format!("from {} UTC on", starts.format("%Y-%m-%d %H:%M:%S")),
             None => "in force".to_owned(),
         };
-        let only = match mandate.terms.people.as_slice() {
+        let only = match resolved.terms.people.as_slice() {
             [person] => Some(person.as_str()),
             _ => None,
         };
@@ -139,7 +144,7 @@ impl Engine {
             outcome = "approved",
             sys_id = only,
             "{number}: approved, a {} for {}, {when}",
-            mandate.terms.operation.as_str(),
+            resolved.terms.operation.as_str(),
             names.join(", ")
         );
         Ok(())
@@ -149,22 +154,22 @@ impl Engine {
     fn resolved_before(&self, stored: &StoredRequest) -> Result<Option<Terms>, EngineError> {
         // Before and after an edit it is for the same people.
         let edited = stored.problems.iter().all(|(kind, _)| kind == CHANGED.kind());
-        if stored.wording.is_none() || !edited {
+        if stored.request_text.is_none() || !edited {
             return Ok(None);
         }
-        Ok(self.store.mandate(&stored.request.sys_id)?.map(|mandate| mandate.terms))
+        Ok(self.store.requests().resolved(&stored.request.sys_id)?.map(|resolved| resolved.terms))
     }
 
     async fn resolve_now(
         &self,
-        wording: &Wording,
+        request_text: &RequestText,
         rule: &RequestRule,
         rows: &LookupRows,
         cycle: i64,
         ask: bool,
     ) -> Result<Result<Terms, Vec<Problem>>, EngineError> {
-        let directory = self.directory(wording, rule, rows, cycle, ask).await?;
-        let terms = match resolve(wording, rule, &self.config.policy, &directory) {
+        let directory = self.directory(request_text, rule, rows, cycle, ask).await?;
+        let terms = match resolve(request_text, rule, &self.config.policy, &directory) {
             Ok(terms) => terms,
             Err(problems) => return Ok(Err(problems)),
         };
@@ -184,23 +189,23 @@ impl Engine {
     async fn lookup_rows(&self, requests: &[SysId]) -> Result<LookupRows, EngineError> {
         let mut wanted: BTreeMap<(&str, &str), BTreeSet<SysId>> = BTreeMap::new();
         for id in requests {
-            let Some(stored) = self.store.request(id)? else { continue };
+            let Some(stored) = self.store.requests().get(id)? else { continue };
             let Ok(Some(rule)) = rule_for(&self.config.policy, &stored.request) else { continue };
             let Some(lookup) = &rule.lookup else { continue };
-            if standing(rule, &stored.request) == Standing::Waiting
+            if approval(rule, &stored.request) == Approval::Waiting
                 || self.resolved_before(&stored)?.is_some()
             {
                 continue;
             }
-            let wording = match &stored.wording {
+            let request_text = match &stored.request_text {
                 Some(fixed) => fixed.clone(),
                 None => match word(rule, &stored.request) {
-                    Ok(wording) => wording,
+                    Ok(request_text) => request_text,
                     Err(_) => continue,
                 },
             };
             // A text that cannot be an id has no row, and is reported as such.
-            let ids = names(&wording.groups).filter_map(|text| SysId::parse(text).ok());
+            let ids = names(&request_text.groups).filter_map(|text| SysId::parse(text).ok());
             wanted.entry((&lookup.table, &lookup.column)).or_default().extend(ids);
         }
         let mut rows = LookupRows::new();
@@ -222,10 +227,10 @@ impl Engine {
     ) -> Result<Vec<Problem>, EngineError> {
         let mut protected = Protected::default();
         for name in &self.config.limits.protected_groups {
-            if let Some(id) = self.store.pin("group", name)? {
+            if let Some(id) = self.store.names().get("group", name)? {
                 protected.groups.extend(GroupId::parse(&id).ok());
             }
-            protected.groups.extend(self.store.groups_called(name)?.into_iter().map(|g| g.id));
+            protected.groups.extend(self.store.groups().called(name)?.into_iter().map(|g| g.id));
         }
         Ok(check_groups(operation, named, &self.config.limits, &protected))
     }
@@ -233,37 +238,37 @@ impl Engine {
     fn problems(
         &self,
         stored: &StoredRequest,
-        standing: Standing,
+        approval: Approval,
         problems: Vec<Problem>,
     ) -> Result<Reading, EngineError> {
         let texts: Vec<(String, String)> = problems
             .iter()
             .map(|problem| (problem.kind().to_owned(), problem.to_string()))
             .collect();
-        self.store.keep_problems(&stored.request.sys_id, standing, &texts)?;
+        self.store.requests().set_problems(&stored.request.sys_id, approval, &texts)?;
         Ok(Reading::Ours { problems, people: Vec::new() })
     }
 
     /// Looks up the texts of a wording.
     async fn directory(
         &self,
-        wording: &Wording,
+        request_text: &RequestText,
         rule: &RequestRule,
         rows: &LookupRows,
         cycle: i64,
         ask: bool,
     ) -> Result<Directory, EngineError> {
         let mut directory = Directory::default();
-        for text in names(&wording.person) {
-            let mut found = self.store.people_called(text)?;
+        for text in names(&request_text.person) {
+            let mut found = self.store.people().called(text)?;
             if found.is_empty() && ask {
                 let people = self.servicenow.people_by(text).await?;
-                self.store.keep_people(&people, cycle)?;
+                self.store.people().upsert(&people, cycle)?;
                 found.extend(people.into_iter().map(|person| person.sys_id));
             }
             directory.people.insert(text.to_owned(), found.into_iter().collect());
         }
-        let mut groups: BTreeSet<String> = names(&wording.groups).map(str::to_owned).collect();
+        let mut groups: BTreeSet<String> = names(&request_text.groups).map(str::to_owned).collect();
         if let Some(lookup) = &rule.lookup {
             let found = groups.iter().filter_map(|id| {
                 let key = (lookup.table.clone(), id.clone());
@@ -287,7 +292,7 @@ impl Engine {
         cycle: i64,
         ask: bool,
     ) -> Result<Vec<Group>, EngineError> {
-        let found = self.store.groups_called(text)?;
+        let found = self.store.groups().called(text)?;
         if !found.is_empty() || !ask || text.is_empty() {
             return Ok(found);
         }

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Engine;
 use super::surroundings::{Claims, claims_of};
 use crate::model::{
-    Account, AccountId, Cause, FactKey, Instant, Mandate, Operation, Origin, Person, Presence,
-    Reason, SysId,
+    Account, AccountId, Cause, FactKey, Operation, Origin, Person, Presence, Reason,
+    ResolvedRequest, SysId, Timestamp,
 };
 use crate::policy::desire::{Desired, identify};
-use crate::policy::lifecycle::Wish;
+use crate::policy::timeline::DesiredStatus;
 use crate::reconcile::correlate::{Candidate, Match, correlate};
 use crate::reconcile::diff::{Actual, Disposition, Drift, Remedy};
 use crate::reconcile::plan::is_dormant;
@@ -49,7 +49,7 @@ impl Engine {
             return Ok(());
         };
         let login = drift.desired.clone().unwrap_or_default();
-        let others = self.store.accounts_where("login", &login)?;
+        let others = self.store.accounts().having("login", &login)?;
         if others.iter().any(|other| other.id != own.id) {
             hold_without_remedy(drift, "the login is taken by another account");
         }
@@ -61,13 +61,12 @@ impl Engine {
         &self,
         person: &Person,
         desired: &Desired,
-        mandates: &[Mandate],
+        requests: &[ResolvedRequest],
     ) -> Result<Option<String>, StoreError> {
-        let wanted = desired
-            .status
-            .as_ref()
-            .is_some_and(|status| matches!(status.value, Wish::Active | Wish::Staged));
-        let named = mandates.iter().any(|mandate| mandate.in_force(self.now()));
+        let wanted = desired.status.as_ref().is_some_and(|status| {
+            matches!(status.value, DesiredStatus::Active | DesiredStatus::Staged)
+        });
+        let named = requests.iter().any(|resolved| resolved.in_force(self.now()));
         if !wanted && !named {
             return Ok(None);
         }
@@ -100,7 +99,7 @@ impl Engine {
             if value.is_empty() {
                 continue;
             }
-            for account in self.store.accounts_where(attribute, value)? {
+            for account in self.store.accounts().having(attribute, value)? {
                 accounts.insert(account.id.clone(), account);
             }
         }
@@ -114,7 +113,7 @@ impl Engine {
         let accounts = self.candidates(person)?;
         let mut taken = BTreeMap::new();
         for id in accounts.keys() {
-            let owner = self.store.person_of(id)?;
+            let owner = self.store.links().person_of(id)?;
             taken.insert(id.clone(), owner.is_some_and(|owner| owner != person.sys_id));
         }
         let candidates: Vec<Candidate<'_>> = accounts
@@ -139,7 +138,7 @@ impl Engine {
             return Ok(());
         }
         // Whoever else matches may not be among those who are looked at now.
-        let others = self.store.people_without_account(true)?;
+        let others = self.store.people().without_account(true)?;
         let looked_at: BTreeSet<&SysId> = people.iter().collect();
         for id in others.iter().filter(|id| !looked_at.contains(id)) {
             if let Some(account) = self.claim(id)?
@@ -153,23 +152,26 @@ impl Engine {
             let (Some(person), 1) = (claimants.first(), claimants.len()) else { continue };
             // It was made here: nothing of what it has was there before.
             if let Some(sent) = self.creation_of(person, &account)? {
-                self.store.keep_link(person, &account, &sent.origin, true, now)?;
+                self.store.links().upsert(person, &account, &sent.origin, true, now)?;
                 self.confirm(&sent, person, &account)?;
                 continue;
             }
             let origin = self
                 .store
-                .mandates_of(person)?
+                .requests()
+                .resolved_for(person)?
                 .into_iter()
-                .filter(|mandate| mandate.in_force(now) && mandate.terms.operation.is_lifecycle())
-                .max_by_key(|mandate| (mandate.effective, mandate.created_at))
-                .map_or(Origin::Baseline, |mandate| Origin::Request(mandate.request));
-            let before = self.store.link_row(person)?;
+                .filter(|resolved| {
+                    resolved.in_force(now) && resolved.terms.operation.is_lifecycle()
+                })
+                .max_by_key(|resolved| (resolved.effective, resolved.created_at))
+                .map_or(Origin::Baseline, |resolved| Origin::Request(resolved.request));
+            let before = self.store.links().get(person)?;
             // What another account of theirs was in at take-over, nobody asked for on this one.
             if before.is_some() {
-                self.store.end_adoption(person)?;
+                self.store.links().end_adoption(person)?;
             }
-            self.store.keep_link(person, &account, &origin, false, now)?;
+            self.store.links().upsert(person, &account, &origin, false, now)?;
             self.adopt(person, &account)?;
             self.this_cycle().linked.insert((*person).clone(), before);
         }
@@ -178,15 +180,15 @@ impl Engine {
 
     /// What somebody's account is in when it is linked was there at take-over.
     fn adopt(&self, person: &SysId, account: &AccountId) -> Result<(), StoreError> {
-        let groups = self.store.groups_of(account)?;
-        groups.iter().try_for_each(|group| self.store.keep_baseline(person, group))
+        let groups = self.store.groups().of_account(account)?;
+        groups.iter().try_for_each(|group| self.store.links().insert_baseline(person, group))
     }
 
     /// Whether a link still stands now that its account was read by id. One that was made in this
     /// cycle, from a page that was older than the account, goes with what followed from it.
     pub(super) fn proves(&self, id: &SysId, account: &AccountId) -> Result<bool, StoreError> {
         let Some(before) = self.this_cycle().linked.remove(id) else { return Ok(true) };
-        let Some(person) = self.store.person(id)? else { return Ok(true) };
+        let Some(person) = self.store.people().get(id)? else { return Ok(true) };
         if self.find_account(&person)? == Match::Account(account.clone()) {
             // The lists may have left a group out.
             self.store.atomically(|| self.adopt(id, account))?;
@@ -198,7 +200,7 @@ impl Engine {
             "the account {account} was listed as {}'s, and is not when it is read by itself",
             person.user_name()
         );
-        self.store.atomically(|| self.store.undo_link(id, before.as_ref()))?;
+        self.store.atomically(|| self.store.links().revert(id, before.as_ref()))?;
         Ok(false)
     }
 
@@ -211,14 +213,14 @@ impl Engine {
 
     /// Whether somebody is linked to an account that is still there.
     pub(super) fn has_account(&self, id: &SysId) -> Result<bool, StoreError> {
-        let link = self.store.link(id)?;
-        Ok(link.map(|account| self.store.account(&account)).transpose()?.flatten().is_some())
+        let link = self.store.links().account_of(id)?;
+        Ok(link.map(|account| self.store.accounts().get(&account)).transpose()?.flatten().is_some())
     }
 
     /// Whether an account turned up for somebody that nobody else matches: the next look links it.
     pub(super) fn is_about_to_be_linked(&self, id: &SysId) -> Result<bool, StoreError> {
         let Some(account) = self.claim(id)? else { return Ok(false) };
-        for other in self.store.people_without_account(true)? {
+        for other in self.store.people().without_account(true)? {
             if other != *id && self.claim(&other)?.as_ref() == Some(&account) {
                 return Ok(false);
             }
@@ -231,7 +233,7 @@ impl Engine {
         if self.has_account(id)? {
             return Ok(None);
         }
-        let Some(person) = self.store.person(id)? else { return Ok(None) };
+        let Some(person) = self.store.people().get(id)? else { return Ok(None) };
         if person.presence != Presence::Present {
             return Ok(None);
         }
@@ -248,24 +250,24 @@ pub(super) fn hold_without_remedy(drift: &mut Drift, reason: &str) {
     reason.clone_into(&mut drift.reason);
 }
 
-fn newest(mandates: &[Mandate]) -> Origin {
-    mandates
+fn newest(requests: &[ResolvedRequest]) -> Origin {
+    requests
         .iter()
-        .max_by_key(|mandate| (mandate.effective, mandate.created_at))
-        .map_or(Origin::None, |mandate| Origin::Request(mandate.request.clone()))
+        .max_by_key(|resolved| (resolved.effective, resolved.created_at))
+        .map_or(Origin::None, |resolved| Origin::Request(resolved.request.clone()))
 }
 
-pub(super) fn unclear(mandates: &[Mandate], reason: String) -> Drift {
+pub(super) fn unclear(requests: &[ResolvedRequest], reason: String) -> Drift {
     Drift {
         key: FactKey::Account,
         desired: None,
         actual: None,
-        origin: newest(mandates),
+        origin: newest(requests),
         cause: Cause::Request,
         disposition: Disposition::Hold,
         remedy: None,
         reason,
-        history: false,
+        closed_before_first_seen: false,
         observed: false,
     }
 }
@@ -274,35 +276,37 @@ pub(super) fn unclear(mandates: &[Mandate], reason: String) -> Drift {
 /// be called done.
 pub(super) fn without_account(
     desired: &Desired,
-    mandates: &[Mandate],
+    requests: &[ResolvedRequest],
     actual: &Actual,
     drifts: &[Drift],
-    now: Instant,
+    now: Timestamp,
 ) -> Vec<Drift> {
     let status = desired.status.as_ref();
-    let comes = status.is_some_and(|fact| matches!(fact.value, Wish::Active | Wish::Staged));
+    let comes = status
+        .is_some_and(|fact| matches!(fact.value, DesiredStatus::Active | DesiredStatus::Staged));
     if comes || !is_dormant(actual.account.as_ref()) || has_account_drift(drifts) {
         return Vec::new();
     }
     // What a later leave ended waits for nothing.
-    let place =
-        |mandate: &Mandate| (mandate.effective, mandate.created_at, mandate.request.number.clone());
-    let ended_by = status.filter(|fact| fact.value == Wish::Deactivated);
+    let place = |resolved: &ResolvedRequest| {
+        (resolved.effective, resolved.created_at, resolved.request.number.clone())
+    };
+    let ended_by = status.filter(|fact| fact.value == DesiredStatus::Deactivated);
     let ended_at = ended_by.and_then(|fact| {
-        mandates.iter().find(|mandate| fact.origin.request() == Some(&mandate.request)).map(place)
+        requests.iter().find(|resolved| fact.origin.request() == Some(&resolved.request)).map(place)
     });
-    let waits = |mandate: &&Mandate| {
-        let needs = match mandate.terms.operation {
-            Operation::Grant => !mandate.has_ended(now) && is_wanted(mandate, desired),
+    let waits = |resolved: &&ResolvedRequest| {
+        let needs = match resolved.terms.operation {
+            Operation::Grant => !resolved.has_ended(now) && is_wanted(resolved, desired),
             Operation::Move | Operation::Resume => true,
             // An account that is deactivated is as suspended as it can be.
             Operation::Suspend => actual.account.is_none(),
             Operation::Join | Operation::Leave | Operation::Revoke => false,
         };
         needs
-            && mandate.in_force(now)
-            && !mandate.closed
-            && ended_at.as_ref().is_none_or(|ended| place(mandate) > *ended)
+            && resolved.in_force(now)
+            && !resolved.closed
+            && ended_at.as_ref().is_none_or(|ended| place(resolved) > *ended)
     };
     let (status, reason) = match &actual.account {
         None => (None, "the person has no account in Okta, and none was asked for"),
@@ -311,12 +315,12 @@ pub(super) fn without_account(
             "the person's account in Okta is deactivated",
         ),
     };
-    let waiting = mandates.iter().filter(waits);
+    let waiting = requests.iter().filter(waits);
     waiting
-        .map(|mandate| Drift {
-            desired: Some(Wish::Active.as_str().to_owned()),
+        .map(|resolved| Drift {
+            desired: Some(DesiredStatus::Active.as_str().to_owned()),
             actual: status.clone(),
-            ..unclear(std::slice::from_ref(mandate), reason.to_owned())
+            ..unclear(std::slice::from_ref(resolved), reason.to_owned())
         })
         .collect()
 }
@@ -326,9 +330,9 @@ fn has_account_drift(drifts: &[Drift]) -> bool {
 }
 
 /// Whether any membership that it asks for is still wanted because of it.
-fn is_wanted(mandate: &Mandate, desired: &Desired) -> bool {
-    let speaks = |reason: &Reason| matches!(reason, Reason::Request { request, .. } if *request == mandate.request);
-    mandate.terms.groups.iter().any(|group| {
+fn is_wanted(resolved: &ResolvedRequest, desired: &Desired) -> bool {
+    let speaks = |reason: &Reason| matches!(reason, Reason::Request { request, .. } if *request == resolved.request);
+    resolved.terms.groups.iter().any(|group| {
         let fact = desired.memberships.get(group);
         fact.is_some_and(|fact| fact.value && fact.reasons.iter().any(speaks))
     })

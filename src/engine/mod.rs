@@ -13,6 +13,7 @@ mod explain;
 mod groups;
 mod held;
 mod holds;
+mod in_doubt;
 mod interpret;
 mod link;
 mod narrow;
@@ -22,7 +23,6 @@ mod sides;
 mod status;
 mod surroundings;
 mod targets;
-mod unanswered;
 mod writeback;
 
 pub use check::{Check, CheckReport, Found, check};
@@ -36,7 +36,7 @@ pub use report::{
 
 pub use sides::{Renewed, Side};
 pub use status::{
-    BudgetView, CycleView, DAEMON, PaceView, SideView, SidesView, StatusReport, TargetsView,
+    BudgetView, CycleView, DAEMON, LatencyView, SideView, SidesView, StatusReport, TargetsView,
     backup, status,
 };
 
@@ -47,13 +47,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OnceCell;
 
 use crate::config::Config;
-use crate::model::{AccountId, Instant, SysId};
+use crate::model::{AccountId, SysId, Timestamp};
 use crate::okta::{self, OktaError, OktaReader, OktaWriter};
 use crate::servicenow::{self, ServiceNowError, ServiceNowReader, ServiceNowWriter};
 use crate::store::{Link, Orgs, Store, StoreError};
 
 /// Where the time comes from: the only clock of a cycle.
-pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Told what is being read and how much of it came, so that a long read can be shown.
 pub type Progress = Arc<dyn Fn(&str, usize) + Send + Sync>;
@@ -108,11 +108,11 @@ pub struct Engine {
     /// The Okta account that we sign in as, if it is one: asked once.
     own_account: OnceCell<Option<AccountId>>,
     /// Whether accounts and groups hold an administrator role, by id, and when that was asked.
-    roles: Mutex<BTreeMap<String, (Instant, bool)>>,
+    roles: Mutex<BTreeMap<String, (Timestamp, bool)>>,
     /// The rows that were set aside, by id, and what was said of each: it is said once.
     set_aside: Mutex<BTreeMap<String, String>>,
     /// Requests that could not be written on: how often in a row, and when that was tried last.
-    unwritten: Mutex<BTreeMap<SysId, (u32, Instant)>>,
+    unwritten: Mutex<BTreeMap<SysId, (u32, Timestamp)>>,
     /// What the cycle that is under way knows of people beside what is stored.
     this_cycle: Mutex<ThisCycle>,
 }
@@ -127,12 +127,12 @@ struct ThisCycle {
 }
 
 /// The writing half. A command that only looks never has one.
-pub struct Hands {
+pub struct Writers {
     okta: OktaWriter,
     servicenow: ServiceNowWriter,
 }
 
-impl Hands {
+impl Writers {
     fn over(servicenow: &servicenow::Connection, okta: &okta::Connection) -> Self {
         Self {
             okta: OktaWriter::new(okta.clone()),
@@ -160,7 +160,7 @@ impl Engine {
         holder: &str,
         clock: Clock,
         progress: Progress,
-    ) -> Result<(Self, Hands), EngineError> {
+    ) -> Result<(Self, Writers), EngineError> {
         let store = Store::open(&config.store.path, &orgs(&config), holder)?;
         let okta = okta::Connection::new(config.okta.clone())?;
         let servicenow = servicenow::Connection::new(config.servicenow.clone())?;
@@ -169,8 +169,8 @@ impl Engine {
         {
             servicenow.go_on_counting(&budget, at);
         }
-        let hands = Hands::over(&servicenow, &okta);
-        Ok((Self::over(config, store, servicenow, okta, clock, progress), hands))
+        let writers = Writers::over(&servicenow, &okta);
+        Ok((Self::over(config, store, servicenow, okta, clock, progress), writers))
     }
 
     fn over(
@@ -212,7 +212,7 @@ impl Engine {
         self.stop.load(Ordering::Relaxed)
     }
 
-    fn now(&self) -> Instant {
+    fn now(&self) -> Timestamp {
         (self.clock)()
     }
 

@@ -9,7 +9,7 @@ use std::sync::PoisonError;
 use super::cycle::{Scope, UNDECIDED};
 use super::report::Calls;
 use super::{Engine, EngineError};
-use crate::model::{AccountId, AccountStatus, GroupId, GroupKind, Instant, SysId};
+use crate::model::{AccountId, AccountStatus, GroupId, GroupKind, SysId, Timestamp};
 use crate::okta::OktaError;
 use crate::policy::desire::identify;
 use crate::reconcile::guard::implausible_read;
@@ -54,14 +54,14 @@ impl Engine {
             Scope::Full => self.observe_everything(cycle).await,
             Scope::Changes => {
                 self.observe_changes(cycle).await?;
-                let people = self.store.due(self.now())?;
+                let people = self.store.queue().due(self.now())?;
                 self.refresh_all(&people, cycle).await?;
                 Ok(Observed { people, fresh: true, ..Observed::default() })
             }
             Scope::Person(text) => {
                 self.observe_changes(cycle).await?;
                 let person = self.find_person(text, cycle).await?;
-                self.store.forget_refusals(Some(&person))?;
+                self.store.facts().forget_refusals(Some(&person))?;
                 self.refresh_all(std::slice::from_ref(&person), cycle).await?;
                 Ok(Observed { people: vec![person], fresh: true, ..Observed::default() })
             }
@@ -69,7 +69,7 @@ impl Engine {
     }
 
     async fn refresh_all(&self, people: &[SysId], cycle: i64) -> Result<(), EngineError> {
-        if !people.is_empty() && !self.store.knows_groups()? {
+        if !people.is_empty() && !self.store.groups().any()? {
             self.read_groups(cycle).await?;
         }
         for person in people {
@@ -80,16 +80,16 @@ impl Engine {
 
     /// Up to when a window that is read now is complete: by the instance's clock, or by ours with
     /// room for a difference where it does not say.
-    async fn servicenow_clock(&self) -> Result<Instant, EngineError> {
+    async fn servicenow_clock(&self) -> Result<Timestamp, EngineError> {
         Ok(self.servicenow.now().await?.unwrap_or_else(|| self.now() - SKEW))
     }
 
     /// Rows may be kept from now on that no decision has followed yet. Says since which cycle that
     /// has been so, where one ended before it decided.
     fn begin_undecided(&self, cycle: i64) -> Result<Option<i64>, StoreError> {
-        let since = self.store.meta(UNDECIDED)?.filter(|word| !word.is_empty());
+        let since = self.store.state().get(UNDECIDED)?.filter(|word| !word.is_empty());
         if since.is_none() {
-            self.store.set_meta(UNDECIDED, &cycle.to_string())?;
+            self.store.state().set(UNDECIDED, &cycle.to_string())?;
         }
         // An older version did not say since when.
         Ok(since.map(|word| word.parse().unwrap_or(0)))
@@ -100,28 +100,28 @@ impl Engine {
         let now = self.now();
         let until = self.servicenow_clock().await?;
         let undecided = self.begin_undecided(cycle)?;
-        let from = self.store.watermark()?.unwrap_or(until);
+        let from = self.store.state().watermark()?.unwrap_or(until);
         let (changed, mut requests) = self.read_changes(from, until, cycle).await?;
         if let Some(since) = undecided {
-            requests.extend(self.store.requests_undecided(since)?);
+            requests.extend(self.store.requests().dirty_since(since)?);
         } else if !changed.is_empty() || !requests.is_empty() || self.tries_again(now)? {
-            requests.extend(self.store.unresolved_requests()?);
+            requests.extend(self.store.requests().unresolved()?);
         }
         requests.sort();
         requests.dedup();
         for person in self.interpret(&requests, cycle, true).await? {
-            self.store.look_again(&person, now)?;
+            self.store.queue().enqueue(&person, now)?;
         }
         self.observe_okta_changes(cycle).await?;
-        self.store.set_watermark(until.min(now))?;
+        self.store.state().set_watermark(until.min(now))?;
         Ok(())
     }
 
     /// Reads the people and the requests that changed since a moment, up to now.
     async fn read_changes(
         &self,
-        since: Instant,
-        until: Instant,
+        since: Timestamp,
+        until: Timestamp,
         cycle: i64,
     ) -> Result<(Vec<SysId>, Vec<SysId>), EngineError> {
         // The instance may have been out of reach for days: its last answer is from before them.
@@ -137,12 +137,12 @@ impl Engine {
     pub(super) async fn catch_up(&self, cycle: i64) -> Result<BTreeSet<SysId>, EngineError> {
         let now = self.now();
         let until = self.servicenow_clock().await?;
-        let since = self.store.watermark()?.unwrap_or(until);
+        let since = self.store.state().watermark()?.unwrap_or(until);
         let (people, requests) = self.read_changes(since, until, cycle).await?;
         let mut concerned = self.interpret(&requests, cycle, true).await?;
         concerned.extend(people);
         for person in &concerned {
-            self.store.look_again(person, now)?;
+            self.store.queue().enqueue(person, now)?;
             if !self.this_cycle().by_id.contains(person) {
                 self.refresh(person, cycle).await?;
             }
@@ -153,18 +153,18 @@ impl Engine {
     /// Up to when Okta is known, where it was asked at `asked` by our clock. Of two clocks the one
     /// that is behind is taken, here and for ServiceNow: what is then read twice does no harm, and
     /// what lies before a watermark of tomorrow is never read.
-    fn okta_clock(&self, asked: Instant) -> Instant {
+    fn okta_clock(&self, asked: Timestamp) -> Timestamp {
         self.okta.now().map_or(asked, |okta| okta.min(asked))
     }
 
     /// Whether names that were not found are looked up again: a group that is made in Okta changes
     /// nothing in ServiceNow.
-    fn tries_again(&self, now: Instant) -> Result<bool, StoreError> {
-        let last = self.store.meta(TRIED_AT)?;
-        let last = last.and_then(|text| Instant::from_str(&text).ok());
+    fn tries_again(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let last = self.store.state().get(TRIED_AT)?;
+        let last = last.and_then(|text| Timestamp::from_str(&text).ok());
         let due = last.is_none_or(|last| (now - last).abs() >= RETRY);
         if due {
-            self.store.set_meta(TRIED_AT, &now.to_rfc3339())?;
+            self.store.state().set(TRIED_AT, &now.to_rfc3339())?;
         }
         Ok(due)
     }
@@ -173,39 +173,39 @@ impl Engine {
     /// looked at again; a deleted account is left to the complete read.
     async fn observe_okta_changes(&self, cycle: i64) -> Result<(), EngineError> {
         let now = self.now();
-        let since = self.store.okta_watermark()?.unwrap_or(now) - OKTA_OVERLAP;
+        let since = self.store.state().okta_watermark()?.unwrap_or(now) - OKTA_OVERLAP;
         let keys = self.account_keys();
         let mut changed = BTreeSet::new();
         let accounts = self.okta.accounts_changed_since(since).await?;
         let until = self.okta_clock(now);
         for account in accounts {
-            if self.store.account(&account.id)?.as_ref() != Some(&account) {
+            if self.store.accounts().get(&account.id)?.as_ref() != Some(&account) {
                 changed.insert(account.id.clone());
-                self.store.keep_accounts(&[account], &keys, cycle)?;
+                self.store.accounts().upsert(&[account], &keys, cycle)?;
             }
         }
-        let managed = self.store.managed_groups()?;
+        let managed = self.store.groups().managed()?;
         let mut looked = Vec::new();
         for (group, at) in self.okta.groups_changed_since(since).await? {
             let seen = format!("members of {group}");
-            let known = !at.is_empty() && self.store.meta(&seen)?.as_deref() == Some(&at);
+            let known = !at.is_empty() && self.store.state().get(&seen)?.as_deref() == Some(&at);
             if known || !managed.contains_key(&group) {
                 continue;
             }
-            let before = self.store.members_of(&group)?;
+            let before = self.store.groups().members_of(&group)?;
             let after: BTreeSet<AccountId> = self.members(&group).await?.into_iter().collect();
             changed.extend(before.symmetric_difference(&after).cloned());
             looked.push((seen, at));
         }
         for account in changed {
-            if let Some(person) = self.store.person_of(&account)? {
-                self.store.look_again(&person, now)?;
+            if let Some(person) = self.store.links().person_of(&account)? {
+                self.store.queue().enqueue(&person, now)?;
             }
         }
         for (seen, at) in looked {
-            self.store.set_meta(&seen, &at)?;
+            self.store.state().set(&seen, &at)?;
         }
-        self.store.set_okta_watermark(until)?;
+        self.store.state().set_okta_watermark(until)?;
         Ok(())
     }
 
@@ -215,7 +215,7 @@ impl Engine {
         self.servicenow.probe_filter().await?;
         self.begin_undecided(cycle)?;
         // What Okta refused is tried once more, now and then.
-        self.store.forget_refusals(None)?;
+        self.store.facts().forget_refusals(None)?;
         self.release_admins().await?;
         self.check_items().await?;
         self.read_groups(cycle).await?;
@@ -224,8 +224,8 @@ impl Engine {
         self.read_schema().await?;
 
         self.read_people(None, cycle).await?;
-        let count = self.store.people_seen(cycle)?;
-        if count == 0 && self.store.believed_people()?.is_some_and(|before| before > 0) {
+        let count = self.store.people().seen_count(cycle)?;
+        if count == 0 && self.store.cycles().believed_people()?.is_some_and(|before| before > 0) {
             return Err(ServiceNowError::Unbelievable {
                 operation: "reading people".to_owned(),
                 why: "nobody at all came, and there were people before: is `servicenow.users` \
@@ -236,26 +236,26 @@ impl Engine {
         }
         let implausible = self.implausible(count, cycle)?;
         // It stands until a complete read is believed again.
-        self.store.set_meta("implausible", implausible.as_deref().unwrap_or(""))?;
-        for person in self.store.people_unseen(cycle)? {
+        self.store.state().set("implausible", implausible.as_deref().unwrap_or(""))?;
+        for person in self.store.people().unseen(cycle)? {
             self.confirm_absence(&person, cycle).await?;
         }
 
         self.read_requests(None, cycle).await?;
-        report_vanished(&self.store.mark_vanished(cycle)?);
+        report_vanished(&self.store.requests().mark_vanished(cycle)?);
 
         self.read_accounts(cycle).await?;
         // Those that come under management by what is read now are read with it.
-        let managed = self.store.managed_groups()?;
-        let all = self.store.all_requests()?;
+        let managed = self.store.groups().managed()?;
+        let all = self.store.requests().all()?;
         self.interpret(&all, cycle, true).await?;
         for group in managed.into_keys() {
             self.read_members(&group).await?;
         }
-        self.store.set_watermark(until.min(began))?;
-        self.store.set_okta_watermark(okta_until)?;
+        self.store.state().set_watermark(until.min(began))?;
+        self.store.state().set_okta_watermark(okta_until)?;
         Ok(Observed {
-            people: self.store.everybody()?,
+            people: self.store.people().all()?,
             fresh: false,
             count: Some(count),
             implausible,
@@ -266,14 +266,14 @@ impl Engine {
         let mut missing = Vec::new();
         for sentinel in &self.config.limits.sentinels {
             let mut present = false;
-            for id in self.store.people_called(sentinel)? {
-                present |= self.store.was_seen(&id, cycle)?;
+            for id in self.store.people().called(sentinel)? {
+                present |= self.store.people().was_seen(&id, cycle)?;
             }
             if !present {
                 missing.push(sentinel.clone());
             }
         }
-        let before = self.store.believed_people()?;
+        let before = self.store.cycles().believed_people()?;
         Ok(implausible_read(before, count, &missing, &self.config.limits))
     }
 
@@ -292,8 +292,8 @@ impl Engine {
             .people(window, |page| {
                 // Whoever changed is on the agenda as soon as the change is kept.
                 changed.extend(store.atomically(|| {
-                    let changed = store.keep_people(&page, cycle)?;
-                    changed.iter().try_for_each(|person| store.look_again(person, now))?;
+                    let changed = store.people().upsert(&page, cycle)?;
+                    changed.iter().try_for_each(|person| store.queue().enqueue(person, now))?;
                     Ok(changed)
                 })?);
                 count += page.len();
@@ -317,7 +317,7 @@ impl Engine {
         if changed.is_empty() {
             return Ok(Vec::new());
         }
-        let referring = self.store.people_referring_to(changed)?;
+        let referring = self.store.people().referring_to(changed)?;
         if referring.len() > MOST_REFERRING {
             tracing::debug!("{} referring records are left to the complete read", referring.len());
             return Ok(Vec::new());
@@ -331,8 +331,8 @@ impl Engine {
         let now = self.now();
         let store = &self.store;
         Ok(store.atomically(|| {
-            let changed = store.keep_people(&found, cycle)?;
-            changed.iter().try_for_each(|person| store.look_again(person, now))?;
+            let changed = store.people().upsert(&found, cycle)?;
+            changed.iter().try_for_each(|person| store.queue().enqueue(person, now))?;
             Ok(changed)
         })?)
     }
@@ -350,7 +350,7 @@ impl Engine {
         let read = self
             .servicenow
             .requests(window, |page| {
-                let kept = store.keep_requests(&page, cycle, now)?;
+                let kept = store.requests().upsert(&page, cycle, now)?;
                 changed.extend(kept.changed);
                 doubles.extend(kept.doubles);
                 count += page.len();
@@ -380,12 +380,12 @@ impl Engine {
     async fn confirm_absence(&self, id: &SysId, cycle: i64) -> Result<(), EngineError> {
         match self.servicenow.person(id).await? {
             Lookup::Found(found) | Lookup::Outside(found) => {
-                self.store.keep_people(&[found], cycle)?;
+                self.store.people().upsert(&[found], cycle)?;
             }
             // It was set aside, and named, when the list was read: what it said last stands.
             Lookup::Unusable(_) => {}
             Lookup::Absent => {
-                self.store.note_absence(id)?;
+                self.store.people().note_absence(id)?;
             }
         }
         Ok(())
@@ -398,17 +398,17 @@ impl Engine {
         let mut count = 0;
         self.okta
             .accounts(&mut |page| -> Result<(), EngineError> {
-                store.keep_accounts(&page, &keys, cycle)?;
+                store.accounts().upsert(&page, &keys, cycle)?;
                 count += page.len();
                 progress("accounts", count);
                 Ok(())
             })
             .await?;
         // An account can change its list between two pages, so only a read by id proves it gone.
-        for id in self.store.accounts_unseen(cycle)? {
+        for id in self.store.accounts().unseen(cycle)? {
             match self.okta.account(&id).await? {
-                Some(account) => self.store.keep_accounts(&[account], &keys, cycle)?,
-                None => self.store.forget_account(&id)?,
+                Some(account) => self.store.accounts().upsert(&[account], &keys, cycle)?,
+                None => self.store.accounts().delete(&id)?,
             }
         }
         Ok(())
@@ -433,13 +433,13 @@ impl Engine {
 
     async fn read_by_id(&self, id: &SysId, cycle: i64) -> Result<(), EngineError> {
         let keys = self.account_keys();
-        if let Some(link) = self.store.link(id)? {
+        if let Some(link) = self.store.links().account_of(id)? {
             self.refresh_account(&link, &keys, cycle).await?;
             if self.has_account(id)? && self.proves(id, &link)? {
                 return self.look_for_mail(id, &link).await;
             }
         }
-        let Some(person) = self.store.person(id)? else { return Ok(()) };
+        let Some(person) = self.store.people().get(id)? else { return Ok(()) };
         let (wanted, login) = identify(&person, &self.config.policy);
         let mut found = Vec::new();
         for (attribute, value) in &wanted {
@@ -470,10 +470,10 @@ impl Engine {
         cycle: i64,
     ) -> Result<(), EngineError> {
         let Some(account) = self.okta.account(id).await? else {
-            self.store.forget_account(id)?;
+            self.store.accounts().delete(id)?;
             return Ok(());
         };
-        self.store.keep_accounts(std::slice::from_ref(&account), keys, cycle)?;
+        self.store.accounts().upsert(std::slice::from_ref(&account), keys, cycle)?;
         let groups: Vec<GroupId> =
             self.okta.groups_of(id).await?.into_iter().map(|group| group.id).collect();
         if groups.is_empty()
@@ -485,14 +485,14 @@ impl Engine {
                 why: format!("{id} is in no group, not even in Everyone: the credentials have probably lost an admin role"),
             }.into());
         }
-        self.store.keep_groups_of(id, &groups)?;
+        self.store.groups().replace_groups_of(id, &groups)?;
         Ok(())
     }
 
     /// Whether the group that every account belongs to is among those that we may see. Okta
     /// reference: a role that is scoped to some groups may hide it.
     fn sees_everyone(&self) -> Result<bool, StoreError> {
-        let named = self.store.groups_called("Everyone")?;
+        let named = self.store.groups().called("Everyone")?;
         Ok(named.iter().any(|group| group.kind == GroupKind::BuiltIn))
     }
 
@@ -500,7 +500,7 @@ impl Engine {
         let mut found = self.people_named(text)?;
         if found.is_empty() {
             let people = self.servicenow.people_by(text).await?;
-            self.store.keep_people(&people, cycle)?;
+            self.store.people().upsert(&people, cycle)?;
             found.extend(people.into_iter().map(|person| person.sys_id));
         }
         the_one(text, &found)
@@ -508,14 +508,14 @@ impl Engine {
 
     /// Everybody known whom a text fits: a login, e-mail, user name, `sys_id` or Okta id.
     pub(super) fn people_named(&self, text: &str) -> Result<BTreeSet<SysId>, StoreError> {
-        let mut found: BTreeSet<SysId> = self.store.people_called(text)?.into_iter().collect();
+        let mut found: BTreeSet<SysId> = self.store.people().called(text)?.into_iter().collect();
         for attribute in ["login", "email"] {
-            for account in self.store.accounts_where(attribute, text)? {
-                found.extend(self.store.person_of(&account.id)?);
+            for account in self.store.accounts().having(attribute, text)? {
+                found.extend(self.store.links().person_of(&account.id)?);
             }
         }
         if let Ok(id) = AccountId::parse(text) {
-            found.extend(self.store.person_of(&id)?);
+            found.extend(self.store.links().person_of(&id)?);
         }
         Ok(found)
     }

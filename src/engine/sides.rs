@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
-use super::{Engine, EngineError, Hands, orgs};
+use super::{Engine, EngineError, Writers, orgs};
 use crate::config::Config;
 use crate::http::Pulse;
-use crate::model::Instant;
+use crate::model::Timestamp;
 use crate::okta::{self, OktaError, OktaReader};
 use crate::servicenow::{self, ServiceNowError, ServiceNowReader};
 use crate::store::StoreError;
@@ -91,7 +91,7 @@ pub struct Renewed {
     config: Arc<Config>,
     servicenow: ServiceNowReader,
     okta: OktaReader,
-    hands: Hands,
+    writers: Writers,
 }
 
 impl Renewed {
@@ -126,19 +126,19 @@ impl Engine {
         let okta = okta.counting_with(self.okta.connection());
         let servicenow = servicenow::Connection::new(config.servicenow.clone())?;
         let servicenow = servicenow.counting_with(self.servicenow.connection());
-        let hands = Hands::over(&servicenow, &okta);
+        let writers = Writers::over(&servicenow, &okta);
         let (servicenow, okta) = (ServiceNowReader::new(servicenow), OktaReader::new(okta));
-        Ok(Renewed { config, servicenow, okta, hands })
+        Ok(Renewed { config, servicenow, okta, writers })
     }
 
     /// Goes on by another configuration, with new hands.
-    pub fn take_over(&mut self, renewed: Renewed) -> Hands {
-        let Renewed { config, servicenow, okta, hands } = renewed;
+    pub fn take_over(&mut self, renewed: Renewed) -> Writers {
+        let Renewed { config, servicenow, okta, writers } = renewed;
         self.config = config;
         self.servicenow = servicenow;
         self.okta = okta;
         self.own_account = OnceCell::new();
-        hands
+        writers
     }
 
     /// The configuration in force.
@@ -152,8 +152,8 @@ impl Engine {
     }
 
     /// When the last complete read ended well.
-    pub fn last_full(&self) -> Result<Option<Instant>, EngineError> {
-        Ok(self.store.last_full()?.map(|cycle| cycle.finished))
+    pub fn last_full(&self) -> Result<Option<Timestamp>, EngineError> {
+        Ok(self.store.cycles().last_full()?.map(|cycle| cycle.finished))
     }
 }
 

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::targets::MEASURED;
 use super::{Engine, EngineError, Side};
 use crate::config::Config;
-use crate::model::{Instant, Operation};
-use crate::reconcile::pace::{Pace, pace};
+use crate::model::{Operation, Timestamp};
+use crate::reconcile::latency::{Latency, latency};
 use crate::servicenow;
 use crate::store::{Copied, SideState, Store, StoreError, Use};
 
@@ -98,14 +98,14 @@ pub struct BudgetView {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TargetsView {
     /// Joins.
-    pub join: PaceView,
+    pub join: LatencyView,
     /// Leaves.
-    pub leave: PaceView,
+    pub leave: LatencyView,
 }
 
 /// Seconds from *in force* to *done*.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct PaceView {
+pub struct LatencyView {
     /// Half of them took no longer.
     pub p50: Option<f64>,
     /// 95 of 100 took no longer.
@@ -116,9 +116,9 @@ pub struct PaceView {
     pub breaches: u64,
 }
 
-impl From<Pace> for PaceView {
-    fn from(pace: Pace) -> Self {
-        let Pace { p50, p95, max, breaches } = pace;
+impl From<Latency> for LatencyView {
+    fn from(latency: Latency) -> Self {
+        let Latency { p50, p95, max, breaches } = latency;
         Self { p50, p95, max, breaches }
     }
 }
@@ -154,7 +154,7 @@ impl StatusReport {
 }
 
 /// How it goes, also beside a running daemon and where there is no store yet.
-pub fn status(config: &Config, now: Instant) -> Result<StatusReport, StoreError> {
+pub fn status(config: &Config, now: Timestamp) -> Result<StatusReport, StoreError> {
     let path = &config.store.path;
     let running = Store::holder(path).is_some_and(|holder| holder.starts_with(DAEMON));
     let store = path.exists().then(|| Store::reading(path, &super::orgs(config))).transpose()?;
@@ -196,10 +196,10 @@ impl Engine {
             at,
         }));
         self.store.atomically(|| {
-            self.store.keep_side(SERVICENOW, servicenow)?;
-            self.store.keep_side(OKTA, okta)?;
-            self.store.keep_budget(&uses)?;
-            self.store.forget_measures(at - MEASURED)
+            self.store.sides().upsert(SERVICENOW, servicenow)?;
+            self.store.sides().upsert(OKTA, okta)?;
+            self.store.budgets().upsert(&uses)?;
+            self.store.deadlines().forget(at - MEASURED)
         })?;
         Ok(())
     }
@@ -212,7 +212,7 @@ fn report(
     config: &Config,
     store: Option<&Store>,
     running: bool,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<StatusReport, StoreError> {
     let mode = if config.policy.observe { "observe" } else { "enforce" };
     let nothing = StatusReport {
@@ -226,10 +226,10 @@ fn report(
         quarantined: None,
         sides: SidesView { servicenow: SideView::default(), okta: SideView::default() },
         budget: Vec::new(),
-        targets: TargetsView { join: PaceView::default(), leave: PaceView::default() },
+        targets: TargetsView { join: LatencyView::default(), leave: LatencyView::default() },
     };
     let Some(store) = store else { return Ok(nothing) };
-    let last = store.last_ended()?.map(|cycle| CycleView {
+    let last = store.cycles().last_ended()?.map(|cycle| CycleView {
         n: cycle.n,
         at: stamp(cycle.finished),
         full: cycle.full,
@@ -237,22 +237,22 @@ fn report(
         outcome: cycle.outcome,
     });
     let side = |name: &str| -> Result<SideView, StoreError> {
-        Ok(store.side(name)?.map_or_else(SideView::default, |SideState { since, error }| {
+        Ok(store.sides().get(name)?.map_or_else(SideView::default, |SideState { since, error }| {
             SideView { ok: Some(error.is_none()), since: Some(stamp(since)), error }
         }))
     };
-    let paced = |operation, target| -> Result<PaceView, StoreError> {
-        Ok(pace(&store.measured(operation, now - MEASURED)?, target, now).into())
+    let paced = |operation, target| -> Result<LatencyView, StoreError> {
+        Ok(latency(&store.deadlines().measured(operation, now - MEASURED)?, target, now).into())
     };
-    let held = store.holds(now)?.iter().filter(|hold| hold.said.is_none()).count();
+    let held = store.holds().all(now)?.iter().filter(|hold| hold.said.is_none()).count();
     Ok(StatusReport {
-        pending: last.is_some().then(|| store.pending(now)).transpose()?,
+        pending: last.is_some().then(|| store.requests().pending(now)).transpose()?,
         held: Some(held as u64),
         last_cycle: last,
-        lag_seconds: store.last_good()?.map(|at| (now - at).num_seconds().max(0)),
-        quarantined: store.meta("quarantined")?.filter(|reason| !reason.is_empty()),
+        lag_seconds: store.cycles().last_good()?.map(|at| (now - at).num_seconds().max(0)),
+        quarantined: store.state().get("quarantined")?.filter(|reason| !reason.is_empty()),
         sides: SidesView { servicenow: side(SERVICENOW)?, okta: side(OKTA)? },
-        budget: store.budget()?.into_iter().map(|used| budget(used, now)).collect(),
+        budget: store.budgets().all()?.into_iter().map(|used| budget(used, now)).collect(),
         targets: TargetsView {
             join: paced(Operation::Join, config.targets.join)?,
             leave: paced(Operation::Leave, config.targets.leave)?,
@@ -275,8 +275,8 @@ fn unit(file: &Path) -> String {
 /// counts on when a process starts anew.
 pub(super) fn last_budget(
     store: &Store,
-) -> Result<Option<(servicenow::Budget, Instant)>, StoreError> {
-    let kept = store.budget()?.into_iter().find(|used| used.side == SERVICENOW);
+) -> Result<Option<(servicenow::Budget, Timestamp)>, StoreError> {
+    let kept = store.budgets().all()?.into_iter().find(|used| used.side == SERVICENOW);
     Ok(kept.map(|Use { bucket, limit, share, used, at, .. }| {
         (servicenow::Budget { bucket, limit, share, used }, at)
     }))
@@ -284,7 +284,7 @@ pub(super) fn last_budget(
 
 /// A window that is over has nothing used of it: ServiceNow's are the hours of the clock, Okta's a
 /// minute.
-fn budget(kept: Use, now: Instant) -> BudgetView {
+fn budget(kept: Use, now: Timestamp) -> BudgetView {
     let Use { side, bucket, limit, share, used, at } = kept;
     let over = if side == SERVICENOW {
         at.timestamp().div_euclid(3600) != now.timestamp().div_euclid(3600)
@@ -294,7 +294,7 @@ fn budget(kept: Use, now: Instant) -> BudgetView {
     BudgetView { bucket, limit, share, used: if over { 0 } else { used }, side }
 }
 
-fn stamp(at: Instant) -> String {
+fn stamp(at: Timestamp) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 

@@ -9,7 +9,7 @@ use crate::model::{AccountId, Group, GroupId, Person, Step, SysId};
 use crate::okta::{Attribute, Identity, OktaError};
 use crate::policy::desire::identify;
 use crate::policy::{Accounts, Policy};
-use crate::reconcile::guard::{Protected, Verdict};
+use crate::reconcile::guard::{PlanApproval, Protected};
 use crate::reconcile::schema::{Schema, Slot};
 use crate::servicenow::ServiceNowError;
 use crate::store::StoreError;
@@ -52,13 +52,13 @@ impl Engine {
     }
 
     fn pin_group(&self, name: &str) -> Result<Option<GroupId>, StoreError> {
-        if let Some(id) = self.store.pin("group", name)? {
+        if let Some(id) = self.store.names().get("group", name)? {
             return Ok(GroupId::parse(&id).ok());
         }
-        let found = self.store.groups_called(name)?;
+        let found = self.store.groups().called(name)?;
         match found.as_slice() {
             [group] => {
-                self.store.keep_pin("group", name, group.id.as_str())?;
+                self.store.names().insert("group", name, group.id.as_str())?;
                 Ok(Some(group.id.clone()))
             }
             _ => Ok(None),
@@ -67,7 +67,7 @@ impl Engine {
 
     /// Names of catalog items mean the item that they were first seen to name.
     pub(super) async fn resolve_items(&self) -> Result<(), EngineError> {
-        let known = self.store.pins("item")?;
+        let known = self.store.names().all("item")?;
         let known: BTreeMap<String, SysId> = known
             .into_iter()
             .filter_map(|(name, id)| Some((name, SysId::parse(&id).ok()?)))
@@ -79,14 +79,14 @@ impl Engine {
     /// Remembers them, once both systems have answered.
     pub(super) async fn pin_items(&self) -> Result<(), EngineError> {
         for item in self.servicenow.items().await? {
-            self.store.keep_pin("item", &item.configured_as, item.sys_id.as_str())?;
+            self.store.names().insert("item", &item.configured_as, item.sys_id.as_str())?;
         }
         Ok(())
     }
 
     /// Says so where a configured name of an item has come to mean another one.
     pub(super) async fn check_items(&self) -> Result<(), EngineError> {
-        for (name, id) in self.store.pins("item")? {
+        for (name, id) in self.store.names().all("item")? {
             let doubt = match self.servicenow.item_called(&name).await {
                 Ok(item) if item.sys_id.as_str() == id => continue,
                 Ok(item) => format!("another item ({}) has that name now", item.sys_id),
@@ -104,7 +104,7 @@ impl Engine {
     /// to from then on. Says whom that concerns.
     pub(super) async fn find_admins(
         &self,
-        verdict: &Verdict,
+        verdict: &PlanApproval,
         surroundings: &mut Surroundings,
     ) -> Result<BTreeSet<SysId>, EngineError> {
         let mut concerned = BTreeSet::new();
@@ -114,13 +114,13 @@ impl Engine {
                 && !surroundings.protected.accounts.contains_key(account)
                 && self.is_admin(account).await?
             {
-                self.store.keep_pin(ADMIN, account.as_str(), account.as_str())?;
+                self.store.names().insert(ADMIN, account.as_str(), account.as_str())?;
                 surroundings.protected.accounts.insert(account.clone(), ADMIN_TEXT.to_owned());
                 concerned.insert(action.person.clone());
             }
             for group in groups_of(&action.step) {
                 if self.makes_admins(group).await? {
-                    self.store.keep_pin(ADMIN_GROUP, group.as_str(), group.as_str())?;
+                    self.store.names().insert(ADMIN_GROUP, group.as_str(), group.as_str())?;
                     surroundings.protected.groups.insert(group.clone());
                     concerned.insert(action.person.clone());
                 }
@@ -165,16 +165,16 @@ impl Engine {
 
     /// Whoever was seen to hold an administrator role and holds none any more is one of many again.
     pub(super) async fn release_admins(&self) -> Result<(), EngineError> {
-        for id in self.store.pins(ADMIN)?.into_keys() {
+        for id in self.store.names().all(ADMIN)?.into_keys() {
             let Ok(account) = AccountId::parse(&id) else { continue };
             if self.okta.has_admin_role(&account).await? == Some(false) {
-                self.store.drop_pin(ADMIN, &id)?;
+                self.store.names().delete(ADMIN, &id)?;
             }
         }
-        for id in self.store.pins(ADMIN_GROUP)?.into_keys() {
+        for id in self.store.names().all(ADMIN_GROUP)?.into_keys() {
             let Ok(group) = GroupId::parse(&id) else { continue };
             if self.okta.group_has_admin_role(&group).await? == Some(false) {
-                self.store.drop_pin(ADMIN_GROUP, &id)?;
+                self.store.names().delete(ADMIN_GROUP, &id)?;
             }
         }
         Ok(())
@@ -184,7 +184,7 @@ impl Engine {
     pub(super) async fn surroundings(&self, ask: bool) -> Result<Surroundings, EngineError> {
         let rule_groups = self.rule_groups(ask).await?;
         let protected = self.protected(ask).await?;
-        let groups = self.store.managed_groups()?;
+        let groups = self.store.groups().managed()?;
         let (schema, claims) = (self.known_schema()?, self.claims()?);
         Ok(Surroundings { protected, groups, rule_groups, schema, claims })
     }
@@ -195,7 +195,7 @@ impl Engine {
         for rule in &self.config.policy.groups {
             let group = self.pin_group(&rule.name)?;
             match &group {
-                Some(id) if self.store.group(id)?.is_some() => {
+                Some(id) if self.store.groups().get(id)?.is_some() => {
                     if ask {
                         self.manage(id).await?;
                     }
@@ -214,11 +214,11 @@ impl Engine {
         }
         // Once when it begins and once when it changes, not in every cycle.
         let said = unusable.join("; ");
-        if self.store.meta("unusable-rules")?.unwrap_or_default() != said {
+        if self.store.state().get("unusable-rules")?.unwrap_or_default() != said {
             for text in &unusable {
                 tracing::warn!("{text}; its rule is left out");
             }
-            self.store.set_meta("unusable-rules", &said)?;
+            self.store.state().set("unusable-rules", &said)?;
         }
         Ok(rule_groups)
     }
@@ -231,30 +231,30 @@ impl Engine {
         };
         for name in &limits.protected_groups {
             protected.groups.extend(self.pin_group(name)?);
-            protected.groups.extend(self.store.groups_called(name)?.into_iter().map(|g| g.id));
+            protected.groups.extend(self.store.groups().called(name)?.into_iter().map(|g| g.id));
         }
         for name in &limits.protected_users {
             let kind = format!("user {name}");
-            let mut pinned: BTreeSet<String> = self.store.pins(&kind)?.into_keys().collect();
+            let mut pinned: BTreeSet<String> = self.store.names().all(&kind)?.into_keys().collect();
             if pinned.is_empty() {
                 pinned = self.ids_of(name)?;
-                pinned.iter().try_for_each(|id| self.store.keep_pin(&kind, id, id))?;
+                pinned.iter().try_for_each(|id| self.store.names().insert(&kind, id, id))?;
             }
             protected.users.extend(pinned.iter().map(|id| id.to_lowercase()));
         }
-        for id in self.store.pins(ADMIN)?.into_keys() {
+        for id in self.store.names().all(ADMIN)?.into_keys() {
             if let Ok(id) = AccountId::parse(&id) {
                 protected.accounts.entry(id).or_insert_with(|| ADMIN_TEXT.to_owned());
             }
         }
-        for id in self.store.pins(ADMIN_GROUP)?.into_keys() {
+        for id in self.store.names().all(ADMIN_GROUP)?.into_keys() {
             protected.groups.extend(GroupId::parse(&id).ok());
         }
         if ask {
             let own = self.own_account.get_or_try_init(|| self.read_own_account()).await?;
-            self.store.set_meta(OWN, own.as_ref().map_or("", AccountId::as_str))?;
+            self.store.state().set(OWN, own.as_ref().map_or("", AccountId::as_str))?;
         }
-        if let Ok(id) = AccountId::parse(&self.store.meta(OWN)?.unwrap_or_default()) {
+        if let Ok(id) = AccountId::parse(&self.store.state().get(OWN)?.unwrap_or_default()) {
             protected.accounts.insert(id, "Goldthread signs in as this account".to_owned());
         }
         Ok(protected)
@@ -262,10 +262,10 @@ impl Engine {
 
     /// The ids of the accounts and people that a name stands for now.
     fn ids_of(&self, name: &str) -> Result<BTreeSet<String>, StoreError> {
-        let people = self.store.people_called(name)?;
+        let people = self.store.people().called(name)?;
         let mut ids: BTreeSet<String> = people.iter().map(|id| id.as_str().to_owned()).collect();
         for attribute in ["login", "email"] {
-            let accounts = self.store.accounts_where(attribute, name)?;
+            let accounts = self.store.accounts().having(attribute, name)?;
             ids.extend(accounts.iter().map(|account| account.id.as_str().to_owned()));
         }
         Ok(ids)
@@ -282,8 +282,10 @@ impl Engine {
     fn claims(&self) -> Result<Claims, StoreError> {
         let everybody = self.config.policy.accounts == Accounts::Active;
         let mut claims = Claims::new();
-        for id in self.store.people_without_account(everybody)? {
-            let Some(person) = self.store.person(&id)?.filter(Person::is_active) else { continue };
+        for id in self.store.people().without_account(everybody)? {
+            let Some(person) = self.store.people().get(&id)?.filter(Person::is_active) else {
+                continue;
+            };
             for claim in claims_of(&person, &self.config.policy) {
                 claims.entry(claim).or_default().insert(id.clone());
             }
@@ -298,11 +300,11 @@ impl Engine {
             Err(OktaError::Forbidden(_) | OktaError::NotFound(_)) => String::new(),
             Err(error) => return Err(error.into()),
         };
-        Ok(self.store.set_meta("schema", &schema)?)
+        Ok(self.store.state().set("schema", &schema)?)
     }
 
     fn known_schema(&self) -> Result<Schema, StoreError> {
-        let Some(text) = self.store.meta("schema")?.filter(|text| !text.is_empty()) else {
+        let Some(text) = self.store.state().get("schema")?.filter(|text| !text.is_empty()) else {
             return Ok(Schema(None));
         };
         let slots: BTreeMap<String, StoredSlot> = serde_json::from_str(&text)

@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::writeback::Stand;
 use super::{Engine, EngineError};
 use crate::model::{
-    AccountStatus, Instant, Mandate, Operation, Request, RequestNumber, Standing, SysId,
+    AccountStatus, Approval, Operation, Request, RequestNumber, ResolvedRequest, SysId, Timestamp,
 };
-use crate::policy::Approval;
-use crate::reconcile::pace::{Lateness, lateness};
+use crate::policy::ApprovalSource;
+use crate::reconcile::latency::{Lateness, lateness};
 use crate::store::{Late, StoredRequest};
 
 /// What was measured is kept and summed up this long.
@@ -21,36 +21,40 @@ impl Engine {
     pub(super) fn note_approval(
         &self,
         request: &Request,
-        approval: Approval,
+        approval: ApprovalSource,
     ) -> Result<(), EngineError> {
         let now = self.now();
         let changed =
             chrono::NaiveDateTime::parse_from_str(&request.updated_on, "%Y-%m-%d %H:%M:%S")
                 .map(|at| at.and_utc());
         let at = match (approval, changed) {
-            (Approval::Item, Ok(at)) => at.min(now),
+            (ApprovalSource::Item, Ok(at)) => at.min(now),
             _ => now,
         };
-        Ok(self.store.keep_approved_at(&request.sys_id, at)?)
+        Ok(self.store.requests().set_approved_at(&request.sys_id, at)?)
     }
 
     /// Begins to measure a join or leave, from the moment on when it is known: what takes long
     /// because a side is down is late all the same.
-    pub(super) fn begin_measure(&self, id: &SysId, mandate: &Mandate) -> Result<(), EngineError> {
-        let operation = mandate.terms.operation;
-        if mandate.observe || self.config.policy.observe {
-            return Ok(self.store.drop_measure(id)?);
+    pub(super) fn start_timer(
+        &self,
+        id: &SysId,
+        resolved: &ResolvedRequest,
+    ) -> Result<(), EngineError> {
+        let operation = resolved.terms.operation;
+        if resolved.observe || self.config.policy.observe {
+            return Ok(self.store.deadlines().cancel(id)?);
         }
         if !matches!(operation, Operation::Join | Operation::Leave)
-            || mandate.standing != Standing::Approved
-            || mandate.history
+            || resolved.approval != Approval::Approved
+            || resolved.closed_before_first_seen
         {
             return Ok(());
         }
-        let Some(approved) = self.store.approved_at(id)? else { return Ok(()) };
-        let in_force = approved.max(mandate.terms.starts.unwrap_or(approved));
-        for person in &mandate.terms.people {
-            self.store.begin_measure(id, person, operation, in_force)?;
+        let Some(approved) = self.store.requests().approved_at(id)? else { return Ok(()) };
+        let in_force = approved.max(resolved.terms.starts.unwrap_or(approved));
+        for person in &resolved.terms.people {
+            self.store.deadlines().start(id, person, operation, in_force)?;
         }
         Ok(())
     }
@@ -59,29 +63,29 @@ impl Engine {
     pub(super) fn measure(&self, stored: &StoredRequest, stand: &Stand) -> Result<(), EngineError> {
         let id = &stored.request.sys_id;
         if matches!(stand, Stand::Overtaken) {
-            return Ok(self.store.drop_measure(id)?);
+            return Ok(self.store.deadlines().cancel(id)?);
         }
         let now = self.now();
-        for late in self.store.measured_of(id)?.into_iter().filter(|late| late.in_force <= now) {
+        for late in self.store.deadlines().of(id)?.into_iter().filter(|late| late.in_force <= now) {
             let number = stored.request.reference.number.as_str();
             let done = match late.operation {
                 Operation::Leave => self.is_disabled(&late.person)?,
                 _ => {
                     matches!(stand, Stand::Done)
-                        || self.store.is_established(number, &late.person)?
+                        || self.store.facts().were_in_sync(number, &late.person)?
                 }
             };
             if done {
-                let at = self.store.last_applied(number, &late.person, late.in_force)?;
-                self.store.end_measure(id, &late.person, at.unwrap_or(now))?;
+                let at = self.store.journal().last_applied(number, &late.person, late.in_force)?;
+                self.store.deadlines().stop(id, &late.person, at.unwrap_or(now))?;
             }
         }
         Ok(())
     }
 
     fn is_disabled(&self, person: &SysId) -> Result<bool, EngineError> {
-        let Some(link) = self.store.link(person)? else { return Ok(true) };
-        let account = self.store.account(&link)?;
+        let Some(link) = self.store.links().account_of(person)? else { return Ok(true) };
+        let account = self.store.accounts().get(&link)?;
         Ok(account.is_none_or(|account| account.status == AccountStatus::Deprovisioned))
     }
 
@@ -90,16 +94,16 @@ impl Engine {
     /// is open.
     pub fn watch_targets(&self) -> Result<(), EngineError> {
         let now = self.now();
-        for late in self.store.late()? {
+        for late in self.store.deadlines().open()? {
             let target = self.target(late.operation);
             let said = match lateness(late.in_force, now, target) {
                 Lateness::InTime => 0,
-                Lateness::Coming => 1,
+                Lateness::AtRisk => 1,
                 Lateness::Breached => 2,
             };
             if said > late.said && !self.is_through(&late)? {
                 self.say_late(&late, said == 2, target, now)?;
-                self.store.keep_said(&late, said)?;
+                self.store.deadlines().set_warned(&late, said)?;
             }
         }
         Ok(())
@@ -107,10 +111,10 @@ impl Engine {
 
     /// Whether somebody's account was disabled already by a cycle that still works on others.
     fn is_through(&self, late: &Late) -> Result<bool, EngineError> {
-        let Some(stored) = self.store.request(&late.request)? else { return Ok(true) };
+        let Some(stored) = self.store.requests().get(&late.request)? else { return Ok(true) };
         let number = &stored.request.reference.number;
         Ok(late.operation == Operation::Leave
-            && self.store.was_deactivated(number, &late.person, late.in_force)?)
+            && self.store.journal().was_deactivated(number, &late.person, late.in_force)?)
     }
 
     pub(super) fn target(&self, operation: Operation) -> Duration {
@@ -123,14 +127,14 @@ impl Engine {
         late: &Late,
         breached: bool,
         target: Duration,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<(), EngineError> {
-        let Some(stored) = self.store.request(&late.request)? else { return Ok(()) };
+        let Some(stored) = self.store.requests().get(&late.request)? else { return Ok(()) };
         let reference = &stored.request.reference;
         let number = &reference.number;
         let person = self.view_of(&late.person)?;
         let waits =
-            self.store.holds(now)?.into_iter().find(|hold| {
+            self.store.holds().all(now)?.into_iter().find(|hold| {
                 hold.hold.person == late.person && hold.hold.request == number.as_str()
             });
         let why = match (waits, stored.problems.first()) {

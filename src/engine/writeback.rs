@@ -8,11 +8,11 @@ use std::sync::PoisonError;
 
 use super::report::CycleReport;
 use super::surroundings::Surroundings;
-use super::{Engine, EngineError, Hands, InFlight};
+use super::{Engine, EngineError, InFlight, Writers};
 use crate::config::{Close, JournalField};
-use crate::model::{Instant, RequestState, Standing, SysId};
-use crate::policy::interpret::{rule_for, standing};
-use crate::reconcile::fulfil::{Progress, progress};
+use crate::model::{Approval, RequestState, SysId, Timestamp};
+use crate::policy::resolve::{approval, rule_for};
+use crate::reconcile::fulfillment::{RequestProgress, request_progress};
 use crate::reconcile::retry::pause_after;
 use crate::servicenow::{Closing, ServiceNowError, Task};
 use crate::store::StoredRequest;
@@ -45,7 +45,7 @@ pub(super) enum Stand {
 impl Engine {
     pub(super) async fn write_back(
         &self,
-        hands: &Hands,
+        writers: &Writers,
         surroundings: &Surroundings,
         report: &mut CycleReport,
     ) -> Result<(), EngineError> {
@@ -57,7 +57,7 @@ impl Engine {
             return Err(error.into());
         }
         let silent = self.dismissed_reasons()?;
-        for stored in self.store.open_requests()? {
+        for stored in self.store.requests().open()? {
             if self.is_stopping() {
                 break;
             }
@@ -68,7 +68,7 @@ impl Engine {
                 report.summary.failed += 1;
                 continue;
             }
-            match self.write_on(hands, &stored, stand, surroundings, &silent, report).await {
+            match self.write_on(writers, &stored, stand, surroundings, &silent, report).await {
                 Ok(()) => self.let_rest(id, None),
                 // The store is ours: without it nothing more is written.
                 Err(EngineError::Store(error)) => return Err(error.into()),
@@ -85,7 +85,7 @@ impl Engine {
     /// Writes on one request what is to be said of where it stands.
     async fn write_on(
         &self,
-        hands: &Hands,
+        writers: &Writers,
         stored: &StoredRequest,
         mut stand: Stand,
         surroundings: &Surroundings,
@@ -107,12 +107,12 @@ impl Engine {
         match stand {
             _ if !enabled => Ok(()),
             Stand::Underway => Ok(()),
-            Stand::Done => self.close(hands, stored).await,
+            Stand::Done => self.close(writers, stored).await,
             Stand::Overtaken => {
                 let text = "a later request says otherwise, so this one is left as it is";
-                self.say_held(hands, stored, "overtaken", text).await
+                self.say_held(writers, stored, "overtaken", text).await
             }
-            Stand::Waits(kind, reason) => self.say_held(hands, stored, &kind, &reason).await,
+            Stand::Waits(kind, reason) => self.say_held(writers, stored, &kind, &reason).await,
         }
     }
 
@@ -125,7 +125,7 @@ impl Engine {
         })
     }
 
-    fn let_rest(&self, id: &SysId, failed: Option<Instant>) {
+    fn let_rest(&self, id: &SysId, failed: Option<Timestamp>) {
         let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
         match failed {
             None => drop(unwritten.remove(id)),
@@ -144,8 +144,10 @@ impl Engine {
         surroundings: &Surroundings,
         cycle: i64,
     ) -> Result<Option<Stand>, EngineError> {
-        let Some(mandate) = self.store.mandate(&stored.request.sys_id)? else { return Ok(None) };
-        let mut people = mandate.terms.people;
+        let Some(resolved) = self.store.requests().resolved(&stored.request.sys_id)? else {
+            return Ok(None);
+        };
+        let mut people = resolved.terms.people;
         people.retain(|person| !self.this_cycle().by_id.contains(person));
         if people.is_empty() {
             return Ok(None);
@@ -156,7 +158,7 @@ impl Engine {
         let stand = self.stand(stored, surroundings)?;
         if !matches!(stand, Stand::Done) {
             // What differs after all is for the next cycle to decide.
-            people.iter().try_for_each(|person| self.store.look_again(person, self.now()))?;
+            people.iter().try_for_each(|person| self.store.queue().enqueue(person, self.now()))?;
         }
         Ok(Some(stand))
     }
@@ -169,8 +171,8 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let number = &stored.request.reference.number;
         let said = format!("unwritten: {error}");
-        if !self.store.has_note(&stored.request.sys_id, &said)? {
-            self.store.keep_note(&stored.request.sys_id, &said, self.now())?;
+        if !self.store.notes().contains(&stored.request.sys_id, &said)? {
+            self.store.notes().insert(&stored.request.sys_id, &said, self.now())?;
             tracing::warn!(request = %number, "{number}: could not be written back: {error}");
         }
         Ok(())
@@ -201,27 +203,27 @@ impl Engine {
             let texts: Vec<&str> = stored.problems.iter().map(|(_, text)| text.as_str()).collect();
             return Ok(Stand::Waits(kinds.join("+"), texts.join("; ")));
         }
-        let Some(mandate) = self.store.mandate(&stored.request.sys_id)? else {
+        let Some(resolved) = self.store.requests().resolved(&stored.request.sys_id)? else {
             return Ok(Stand::Underway);
         };
-        if mandate.observe || mandate.standing != Standing::Approved {
+        if resolved.observe || resolved.approval != Approval::Approved {
             return Ok(Stand::Underway);
         }
         let mut overtaken = false;
         let mut underway = false;
-        for person in &mandate.terms.people {
+        for person in &resolved.terms.people {
             if self.is_about_to_be_linked(person)? {
-                self.store.look_again(person, now)?;
+                self.store.queue().enqueue(person, now)?;
                 return Ok(Stand::Underway);
             }
             let Some(judged) = self.judge(person, surroundings)? else {
                 return Ok(Stand::Underway);
             };
-            match progress(&mandate, &judged.desired, &judged.drifts, now) {
-                Progress::Done => {}
-                Progress::Underway => underway = true,
-                Progress::Overtaken => overtaken = true,
-                Progress::Waits { kind, reason } => return Ok(Stand::Waits(kind, reason)),
+            match request_progress(&resolved, &judged.desired, &judged.drifts, now) {
+                RequestProgress::Done => {}
+                RequestProgress::Underway => underway = true,
+                RequestProgress::Overtaken => overtaken = true,
+                RequestProgress::Waits { kind, reason } => return Ok(Stand::Waits(kind, reason)),
             }
         }
         if underway {
@@ -232,13 +234,13 @@ impl Engine {
     }
 
     /// Since when somebody is looked for: nobody is before the approval.
-    fn looked_for_since(&self, id: &SysId) -> Result<Instant, EngineError> {
-        self.store.keep_note(id, LOOKED_FOR, self.now())?;
-        Ok(self.store.noted_at(id, LOOKED_FOR)?.unwrap_or_else(|| self.now()))
+    fn looked_for_since(&self, id: &SysId) -> Result<Timestamp, EngineError> {
+        self.store.notes().insert(id, LOOKED_FOR, self.now())?;
+        Ok(self.store.notes().at(id, LOOKED_FOR)?.unwrap_or_else(|| self.now()))
     }
 
     /// Writes the closing note and the state, in one PATCH, once.
-    async fn close(&self, hands: &Hands, stored: &StoredRequest) -> Result<(), EngineError> {
+    async fn close(&self, writers: &Writers, stored: &StoredRequest) -> Result<(), EngineError> {
         let id = &stored.request.sys_id;
         let number = &stored.request.reference.number;
         let settings = &self.config.writeback;
@@ -258,18 +260,18 @@ impl Engine {
         let _in_flight = InFlight::begin(self);
         let state_written = settings.close == Close::Item && open.is_empty();
         let written = match (settings.close, open.as_slice()) {
-            (Close::Task, [task]) => hands.servicenow.close_task(&task.sys_id, &closing).await,
-            (Close::Item, []) => hands.servicenow.close(id, &closing).await,
+            (Close::Task, [task]) => writers.servicenow.close_task(&task.sys_id, &closing).await,
+            (Close::Item, []) => writers.servicenow.close(id, &closing).await,
             // Its flow closes an item with open tasks; closing it here would run past the flow.
-            _ => hands.servicenow.close(id, &only_note).await,
+            _ => writers.servicenow.close(id, &only_note).await,
         };
         // Without an answer it may have been written: the next cycle reads before it writes.
         let echo = written?;
-        self.store.keep_note(id, &marker, self.now())?;
-        self.store.finish_request(id)?;
+        self.store.notes().insert(id, &marker, self.now())?;
+        self.store.requests().finish(id)?;
         if state_written && echo.state_taken {
-            self.store.keep_state(id, &RequestState::Complete)?;
-            self.store.keep_note(id, STATE_WRITTEN, self.now())?;
+            self.store.requests().set_state(id, &RequestState::Complete)?;
+            self.store.notes().insert(id, STATE_WRITTEN, self.now())?;
         }
         let parent = stored.request.reference.parent.as_ref().map_or("", |parent| parent.as_str());
         if echo.state_taken {
@@ -301,16 +303,16 @@ impl Engine {
     /// later knows why.
     async fn look_at_states(&self) -> Result<(), EngineError> {
         let now = self.now();
-        for stored in self.store.requests_open_again(STATE_WRITTEN)? {
+        for stored in self.store.requests().open_again(STATE_WRITTEN)? {
             let id = &stored.request.sys_id;
-            let written = self.store.noted_at(id, STATE_WRITTEN)?;
+            let written = self.store.notes().at(id, STATE_WRITTEN)?;
             let soon = written.is_some_and(|at| now - at < PATIENCE);
-            if !soon || self.store.has_note(id, STATE_UNKEPT)? {
+            if !soon || self.store.notes().contains(id, STATE_UNKEPT)? {
                 continue;
             }
             let fresh = self.servicenow.request(id).await?;
             if fresh.is_some_and(|fresh| !fresh.request.state.is_closed()) {
-                self.store.keep_note(id, STATE_UNKEPT, now)?;
+                self.store.notes().insert(id, STATE_UNKEPT, now)?;
                 self.say_unkept(&stored);
             }
         }
@@ -320,14 +322,14 @@ impl Engine {
     /// Says on the request why it waits, once for each kind of reason.
     async fn say_held(
         &self,
-        hands: &Hands,
+        writers: &Writers,
         stored: &StoredRequest,
         kind: &str,
         reason: &str,
     ) -> Result<(), EngineError> {
         let id = &stored.request.sys_id;
         let marker = marker(stored, kind);
-        if self.store.last_note(id)?.as_deref() == Some(&marker) {
+        if self.store.notes().last(id)?.as_deref() == Some(&marker) {
             return Ok(());
         }
         if !self.may_write(stored, &marker, &[]).await? {
@@ -337,11 +339,11 @@ impl Engine {
         let note = format!("This request has not been carried out yet: {reason}.\n{marker}");
         let field = field(self.config.writeback.held_note);
         let _in_flight = InFlight::begin(self);
-        hands
+        writers
             .servicenow
             .close(id, &Closing { note_field: field, note: &note, state: None })
             .await?;
-        self.store.keep_note(id, &marker, self.now())?;
+        self.store.notes().insert(id, &marker, self.now())?;
         Ok(())
     }
 
@@ -355,9 +357,9 @@ impl Engine {
     ) -> Result<bool, EngineError> {
         let id = &stored.request.sys_id;
         let done = marker.ends_with(":done]");
-        if self.store.has_note(id, marker)? {
+        if self.store.notes().contains(id, marker)? {
             if done {
-                self.store.finish_request(id)?;
+                self.store.requests().finish(id)?;
             }
             return Ok(false);
         }
@@ -368,10 +370,10 @@ impl Engine {
             return Err(ServiceNowError::NotFound { operation }.into());
         };
         if now.request.state.is_closed() {
-            self.store.finish_request(id)?;
+            self.store.requests().finish(id)?;
             return Ok(false);
         }
-        let called_off = |rule| standing(rule, &now.request) == Standing::Withdrawn;
+        let called_off = |rule| approval(rule, &now.request) == Approval::Withdrawn;
         if rule_for(&self.config.policy, &now.request)
             .is_ok_and(|rule| rule.is_some_and(called_off))
         {
@@ -384,12 +386,15 @@ impl Engine {
         let tried_now = format!("{tried} {} {open}", now.request.mod_count);
         let written = match self.is_noted(id, tasks, marker).await? {
             Some(written) => written,
-            None => self.store.has_note(id, &tried)? && !self.store.has_note(id, &tried_now)?,
+            None => {
+                self.store.notes().contains(id, &tried)?
+                    && !self.store.notes().contains(id, &tried_now)?
+            }
         };
         if written {
-            self.store.keep_note(id, marker, self.now())?;
+            self.store.notes().insert(id, marker, self.now())?;
             if done {
-                self.store.finish_request(id)?;
+                self.store.requests().finish(id)?;
                 if self.config.writeback.close == Close::Item && open == 0 {
                     // The note and the state came in one call whose answer was lost.
                     self.say_unkept(stored);
@@ -398,7 +403,7 @@ impl Engine {
             return Ok(false);
         }
         for tried in [tried, tried_now] {
-            self.store.keep_note(id, &tried, self.now())?;
+            self.store.notes().insert(id, &tried, self.now())?;
         }
         Ok(true)
     }
@@ -426,8 +431,8 @@ impl Engine {
     /// profile stays there.
     fn closing_note(&self, stored: &StoredRequest) -> Result<String, EngineError> {
         let mut lines = vec!["Done in Okta by Goldthread.".to_owned()];
-        if let Some(mandate) = self.store.mandate(&stored.request.sys_id)? {
-            for person in &mandate.terms.people {
+        if let Some(resolved) = self.store.requests().resolved(&stored.request.sys_id)? {
+            for person in &resolved.terms.people {
                 let view = self.view_of(person)?;
                 lines.push(format!(
                     "Okta user {} ({})",
@@ -436,7 +441,7 @@ impl Engine {
                 ));
             }
         }
-        let applied = self.store.applied_for(&stored.request.reference.number)?;
+        let applied = self.store.journal().applied_for(&stored.request.reference.number)?;
         if applied.is_empty() {
             lines.push("It was so already; nothing had to be changed.".to_owned());
         }
@@ -453,7 +458,7 @@ impl Engine {
                 done.okta_request_id.as_deref().unwrap_or("unknown")
             ));
         }
-        lines.push(format!("Journal {}", self.store.journal_head()?));
+        lines.push(format!("Journal {}", self.store.journal().head()?));
         Ok(lines.join("\n"))
     }
 }

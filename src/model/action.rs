@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{AccountId, Cause, GroupId, Instant, Origin, SysId};
+use super::{AccountId, Cause, GroupId, Origin, SysId, Timestamp};
 
 /// One write to Okta, with its thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,7 +158,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
     /// When.
-    pub at: Instant,
+    pub at: Timestamp,
     /// For whom.
     pub person: String,
     /// The contract's name of the action.

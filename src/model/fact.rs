@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{GroupId, Instant, RequestRef};
+use super::{GroupId, RequestRef, Timestamp};
 
 /// Which statement about one person is meant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,7 +105,7 @@ pub enum Reason {
         /// The request.
         request: RequestRef,
         /// When it stops speaking for the fact.
-        until: Option<Instant>,
+        until: Option<Timestamp>,
     },
     /// A birthright rule of the configuration, by its group's name.
     Rule(String),

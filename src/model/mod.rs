@@ -15,7 +15,9 @@ pub use action::{Action, Change, Done, Outcome, Step};
 pub use fact::{Cause, FactKey, Origin, Reason};
 pub use id::{AccountId, GroupId, InvalidId, RequestNumber, RequestRef, SysId};
 pub use person::{Person, Presence, Record};
-pub use request::{Mandate, Operation, Request, RequestState, Standing, Terms, Wording};
+pub use request::{
+    Approval, Operation, Request, RequestState, RequestText, ResolvedRequest, Terms,
+};
 
 /// A moment in UTC. Never read from a clock inside the pure core: it is always an argument.
-pub type Instant = chrono::DateTime<chrono::Utc>;
+pub type Timestamp = chrono::DateTime<chrono::Utc>;

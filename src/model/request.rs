@@ -1,6 +1,6 @@
 //! What was asked for, and whether it counts.
 
-use super::{GroupId, Instant, Record, RequestRef, SysId};
+use super::{GroupId, Record, RequestRef, SysId, Timestamp};
 
 /// A `sc_req_item` row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,9 +22,9 @@ pub struct Request {
     /// Whom it is for: the item's own `requested_for`, else the order's. Empty if neither.
     pub requested_for: String,
     /// When it was opened.
-    pub opened_at: Instant,
+    pub opened_at: Timestamp,
     /// When the row was created.
-    pub created_at: Instant,
+    pub created_at: Timestamp,
     /// Catalog variables that the configuration names, by name, without the `variables.` prefix.
     pub variables: Record,
     /// Further fields of the row that the configuration names, dot-walks spelled as asked for.
@@ -140,7 +140,7 @@ impl Operation {
 ///
 /// Fixed when the approval is first seen: what is edited afterwards was not approved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wording {
+pub struct RequestText {
     /// What it asks for.
     pub operation: Operation,
     /// People, as `sys_id`, user name or e-mail, comma-separated.
@@ -163,14 +163,14 @@ pub struct Terms {
     /// Which groups: to grant, to revoke, or to have from the start.
     pub groups: Vec<GroupId>,
     /// In force from then on (for a leave: the end of the last day).
-    pub starts: Option<Instant>,
+    pub starts: Option<Timestamp>,
     /// No longer in force from then on.
-    pub ends: Option<Instant>,
+    pub ends: Option<Timestamp>,
 }
 
 /// Whether a request counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum Approval {
     /// Not approved yet.
     Waiting,
     /// Approved.
@@ -181,31 +181,31 @@ pub enum Standing {
 
 /// A request that [`Terms`] could be made of: the unit that policy decides from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mandate {
+pub struct ResolvedRequest {
     /// The thread.
     pub request: RequestRef,
     /// What it asks for.
     pub terms: Terms,
     /// Whether it counts.
-    pub standing: Standing,
+    pub approval: Approval,
     /// The later of opened and `starts`: its place in the order in which requests are folded.
-    pub effective: Instant,
+    pub effective: Timestamp,
     /// Breaks ties of `effective`, before the number does.
-    pub created_at: Instant,
+    pub created_at: Timestamp,
     /// It was closed before it was first seen: it explains what is, and changes nothing.
-    pub history: bool,
+    pub closed_before_first_seen: bool,
     /// It is closed complete.
     pub closed: bool,
     /// Its part only compares and reports (`mode = "observe"`).
     pub observe: bool,
     /// Okta was once seen to be as it says, or was changed for it.
-    pub effected: bool,
+    pub took_effect: bool,
 }
 
-impl Mandate {
+impl ResolvedRequest {
     /// Whether it was rejected, cancelled or closed incomplete after it took effect.
-    pub fn was_undone(&self) -> bool {
-        self.standing == Standing::Withdrawn && self.effected
+    pub fn was_withdrawn(&self) -> bool {
+        self.approval == Approval::Withdrawn && self.took_effect
     }
 
     /// Whether it is approved and its time has come. It stays so after its `ends`, which then
@@ -213,13 +213,13 @@ impl Mandate {
     ///
     /// When it was opened is for the order among requests: by a clock that is behind that is still
     /// to come, and nobody waits for clocks.
-    pub fn in_force(&self, now: Instant) -> bool {
+    pub fn in_force(&self, now: Timestamp) -> bool {
         let has_started = self.terms.starts.is_none_or(|starts| starts <= now);
-        self.standing == Standing::Approved && has_started
+        self.approval == Approval::Approved && has_started
     }
 
     /// Whether its `ends` has passed.
-    pub fn has_ended(&self, now: Instant) -> bool {
+    pub fn has_ended(&self, now: Timestamp) -> bool {
         self.terms.ends.is_some_and(|ends| ends <= now)
     }
 }

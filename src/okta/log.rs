@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::error::{OktaError, clean};
 use super::reader::{OktaReader, quoted, stamp};
 use super::wire::{shape, unbelievable};
-use crate::model::{AccountId, GroupId, Instant};
+use crate::model::{AccountId, GroupId, Timestamp};
 
 const OPERATION: &str = "read the System Log";
 /// Okta reference: 1000 events are the largest page, and the log's rate limit is a small one.
@@ -26,7 +26,7 @@ pub struct LogEvent {
     /// Its `uuid`.
     pub id: String,
     /// When it happened (`published`).
-    pub at: Instant,
+    pub at: Timestamp,
     /// Such as `user.lifecycle.suspend`.
     pub event_type: String,
     /// Who did it.
@@ -133,7 +133,7 @@ impl OktaReader {
     pub async fn changes_of(
         &self,
         account: &AccountId,
-        since: Instant,
+        since: Timestamp,
     ) -> Result<Option<Vec<LogEvent>>, OktaError> {
         // The account's sign-ins, which are most of the log, stay where they are.
         let filter = format!(
@@ -152,8 +152,8 @@ impl OktaReader {
     async fn events(
         &self,
         filter: &str,
-        since: Instant,
-        until: Instant,
+        since: Timestamp,
+        until: Timestamp,
     ) -> Result<Option<Vec<LogEvent>>, OktaError> {
         let (since, until) = (stamp(since), stamp(until));
         let query = [

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::connection::Connection;
 use super::error::{OktaError, is_attribute_name};
 use super::wire::{self, unbelievable};
-use crate::model::{Account, AccountId, AccountStatus, Group, GroupId, Instant};
+use crate::model::{Account, AccountId, AccountStatus, Group, GroupId, Timestamp};
 
 /// Okta reference: 200 is the largest page of accounts, and advised for everything else.
 const PAGE: &str = "200";
@@ -81,7 +81,7 @@ impl OktaReader {
     }
 
     /// The clock of the org, as its last answer said. `None` before the first one.
-    pub fn now(&self) -> Option<Instant> {
+    pub fn now(&self) -> Option<Timestamp> {
         self.connection.org_time()
     }
 
@@ -184,7 +184,10 @@ impl OktaReader {
     /// included. Memberships do not count, and a deleted account is not among them.
     ///
     /// Okta reference: `search` reads an index that lags by about a second.
-    pub async fn accounts_changed_since(&self, since: Instant) -> Result<Vec<Account>, OktaError> {
+    pub async fn accounts_changed_since(
+        &self,
+        since: Timestamp,
+    ) -> Result<Vec<Account>, OktaError> {
         self.search_accounts(&format!("lastUpdated gt {}", quoted(&stamp(since)))).await
     }
 
@@ -192,7 +195,7 @@ impl OktaReader {
     /// Okta writes it.
     pub async fn groups_changed_since(
         &self,
-        since: Instant,
+        since: Timestamp,
     ) -> Result<Vec<(GroupId, String)>, OktaError> {
         const OPERATION: &str = "list the groups whose members changed";
         let filter = format!("lastMembershipUpdated gt {}", quoted(&stamp(since)));
@@ -454,6 +457,6 @@ fn same_text(one: &str, other: &str) -> bool {
 }
 
 /// A moment as Okta writes it.
-pub(super) fn stamp(at: Instant) -> String {
+pub(super) fn stamp(at: Timestamp) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }

@@ -3,7 +3,7 @@
 use chrono::{Days, NaiveDate, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
-use crate::model::Instant;
+use crate::model::Timestamp;
 
 /// Which end of a whole day is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Edge {
 /// Reads a date or a date-time as ServiceNow stores them. Empty is `None`.
 ///
 /// Fails with the text that cannot be read.
-pub fn read(text: &str, zone: Tz, edge: Edge) -> Result<Option<Instant>, String> {
+pub fn read(text: &str, zone: Tz, edge: Edge) -> Result<Option<Timestamp>, String> {
     let text = text.trim();
     if text.is_empty() {
         return Ok(None);
@@ -40,7 +40,7 @@ pub fn read(text: &str, zone: Tz, edge: Edge) -> Result<Option<Instant>, String>
 
 /// The first moment of a day. Some zones skip midnight when summer time begins: the day then
 /// starts at the first moment that exists; where midnight comes twice, at the first.
-fn midnight(day: NaiveDate, zone: Tz) -> Option<Instant> {
+fn midnight(day: NaiveDate, zone: Tz) -> Option<Timestamp> {
     let start = day.and_hms_opt(0, 0, 0)?;
     (0..=8)
         .map(|quarter| start + chrono::Duration::minutes(15 * quarter))

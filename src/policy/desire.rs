@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::expression::Scope;
-use super::lifecycle::{Folded, Wish, fold};
-use super::withdraw::{as_if_they_stood, withdraw};
+use super::timeline::{DesiredStatus, Timeline, replay};
+use super::withdrawal::{as_if_they_stood, withdraw};
 use super::{Accounts, InactiveRecord, Policy};
 use crate::model::{
-    Cause, FactKey, GroupId, Instant, Mandate, Operation, Origin, Person, Presence, Reason,
+    Cause, FactKey, GroupId, Operation, Origin, Person, Presence, Reason, ResolvedRequest,
+    Timestamp,
 };
 
 /// One statement of how Okta should be, with everything that speaks for it.
@@ -30,9 +31,9 @@ pub struct Fact<T> {
     /// Why this part is only observed: what would be done is said, and not done.
     pub observe: Option<String>,
     /// It comes from a request that was closed before it was first seen.
-    pub history: bool,
+    pub closed_before_first_seen: bool,
     /// It is what remains after its request was withdrawn.
-    pub undone: bool,
+    pub withdrawn: bool,
 }
 
 /// Something about one person or request that cannot be decided, set aside so that the rest can.
@@ -54,15 +55,15 @@ pub struct Anomaly {
 #[derive(Debug, Clone, Default)]
 pub struct Desired {
     /// The account's status.
-    pub status: Option<Fact<Wish>>,
+    pub status: Option<Fact<DesiredStatus>>,
     /// Profile attributes; `None` clears.
     pub profile: BTreeMap<String, Fact<Option<String>>>,
     /// Memberships that are wanted, or that a request took away.
     pub memberships: BTreeMap<GroupId, Fact<bool>>,
     /// Every other managed group: not a member.
-    pub elsewhere: Option<Fact<bool>>,
+    pub other_memberships: Option<Fact<bool>>,
     /// Managed groups about which nothing is said: what is, stands.
-    pub silent: BTreeSet<GroupId>,
+    pub unmanaged_memberships: BTreeSet<GroupId>,
     /// A suspension that is found may be lifted: a request explains it.
     pub may_unsuspend: bool,
     /// The account was brought back without its activation mail, which is to follow.
@@ -70,14 +71,14 @@ pub struct Desired {
     /// What could not be decided.
     pub anomalies: Vec<Anomaly>,
     /// When this changes by itself.
-    pub next: Option<Instant>,
+    pub next: Option<Timestamp>,
 }
 
 impl Desired {
     /// Whether a fact of this origin is what a withdrawn request gave together with the account:
     /// it goes without waiting for what becomes of the account.
     pub fn takes_back(&self, origin: &Origin) -> bool {
-        self.status.as_ref().is_some_and(|status| status.undone && status.origin == *origin)
+        self.status.as_ref().is_some_and(|status| status.withdrawn && status.origin == *origin)
     }
 }
 
@@ -87,7 +88,7 @@ pub struct Subject<'a> {
     /// The record.
     pub person: &'a Person,
     /// Every request that names the person, approved or not.
-    pub mandates: &'a [Mandate],
+    pub requests: &'a [ResolvedRequest],
     /// Whether an account is linked.
     pub linked: bool,
     /// Whether that account is in nobody's use: deactivated, or never activated.
@@ -95,11 +96,11 @@ pub struct Subject<'a> {
     /// Whether that account was deleted in Okta.
     pub deleted: bool,
     /// Whether that account was made or activated for the person, rather than found in use.
-    pub made: bool,
+    pub created_here: bool,
     /// Whether the record alone decided its status when it was last decided.
     pub by_record: bool,
     /// The request whose status the account was last seen to have, if any.
-    pub effected: Option<&'a Origin>,
+    pub took_effect: Option<&'a Origin>,
     /// Groups that the account was in when it, or the group, came under management.
     pub baseline: &'a BTreeSet<GroupId>,
 }
@@ -108,7 +109,7 @@ impl Subject<'_> {
     /// Where comes from what no request asked for: an account that was made here was not there when
     /// it was taken over.
     fn unrequested(&self) -> Origin {
-        if self.linked && !self.made { Origin::Baseline } else { Origin::None }
+        if self.linked && !self.created_here { Origin::Baseline } else { Origin::None }
     }
 }
 
@@ -120,17 +121,17 @@ pub fn desire(
     subject: &Subject<'_>,
     policy: &Policy,
     rule_groups: &RuleGroups,
-    now: Instant,
+    now: Timestamp,
 ) -> Desired {
     let mut desired = derive(subject, policy, rule_groups, now);
     if subject.person.presence == Presence::Outside {
         return desired;
     }
-    if let Some(mandates) = as_if_they_stood(subject.mandates) {
-        let stood = Subject { mandates: &mandates, ..*subject };
+    if let Some(requests) = as_if_they_stood(subject.requests) {
+        let stood = Subject { requests: &requests, ..*subject };
         let before = derive(&stood, policy, rule_groups, now);
         let usable = subject.linked && is_usable(subject.person);
-        withdraw(&mut desired, &before, subject.mandates, usable, subject.made);
+        withdraw(&mut desired, &before, subject.requests, usable, subject.created_here);
     }
     desired
 }
@@ -139,27 +140,33 @@ fn derive(
     subject: &Subject<'_>,
     policy: &Policy,
     rule_groups: &RuleGroups,
-    now: Instant,
+    now: Timestamp,
 ) -> Desired {
-    let folded = fold(subject.mandates, now);
+    let timeline = replay(subject.requests, now);
     let mut desired = Desired {
-        next: folded.next,
-        may_unsuspend: folded.suspension.is_some(),
+        next: timeline.next,
+        may_unsuspend: timeline.suspension.is_some(),
         ..Desired::default()
     };
     if subject.person.presence == Presence::Outside {
-        desired.anomalies.extend(folded.order.iter().filter_map(|mandate| outside(mandate, now)));
+        desired
+            .anomalies
+            .extend(timeline.order.iter().filter_map(|resolved| outside(resolved, now)));
         return desired;
     }
-    desired.status = status(subject, policy, &folded, now, &mut desired);
-    let wish = desired.status.as_ref().map(|status| status.value);
-    if wish.is_none() && !subject.linked && folded.grants.is_empty() && folded.denied.is_empty() {
+    desired.status = status(subject, policy, &timeline, now, &mut desired);
+    let desired_status = desired.status.as_ref().map(|status| status.value);
+    if desired_status.is_none()
+        && !subject.linked
+        && timeline.grants.is_empty()
+        && timeline.denied.is_empty()
+    {
         return desired;
     }
-    if wish != Some(Wish::Deactivated) {
-        profile(subject, policy, &folded, &mut desired);
+    if desired_status != Some(DesiredStatus::Deactivated) {
+        profile(subject, policy, &timeline, &mut desired);
     }
-    memberships(subject, policy, rule_groups, &folded, wish, &mut desired);
+    memberships(subject, policy, rule_groups, &timeline, desired_status, &mut desired);
     desired
 }
 
@@ -182,10 +189,10 @@ pub fn identify(person: &Person, policy: &Policy) -> (Vec<(String, String)>, Opt
 }
 
 /// A record that is among the people no more: what is asked for it waits.
-fn outside(mandate: &Mandate, now: Instant) -> Option<Anomaly> {
-    (mandate.in_force(now) && !mandate.closed).then(|| Anomaly {
+fn outside(resolved: &ResolvedRequest, now: Timestamp) -> Option<Anomaly> {
+    (resolved.in_force(now) && !resolved.closed).then(|| Anomaly {
         key: FactKey::Account,
-        origin: by(mandate),
+        origin: by(resolved),
         kind: "outside",
         text: "the person's record is not among those that are managed here".to_owned(),
         blocked: false,
@@ -196,18 +203,18 @@ fn is_usable(person: &Person) -> bool {
     person.is_active() && person.presence != Presence::Gone
 }
 
-fn by(mandate: &Mandate) -> Origin {
-    Origin::Request(mandate.request.clone())
+fn by(resolved: &ResolvedRequest) -> Origin {
+    Origin::Request(resolved.request.clone())
 }
 
-fn reason(mandate: &Mandate) -> Reason {
-    Reason::Request { request: mandate.request.clone(), until: mandate.terms.ends }
+fn reason(resolved: &ResolvedRequest) -> Reason {
+    Reason::Request { request: resolved.request.clone(), until: resolved.terms.ends }
 }
 
 /// Where what follows from the record comes from: the newest join or move, else take-over.
-fn placed<'a>(folded: &Folded<'a>, subject: &Subject<'_>) -> Source<'a> {
-    match folded.placement {
-        Some(mandate) => Source::request(mandate),
+fn placed<'a>(timeline: &Timeline<'a>, subject: &Subject<'_>) -> Source<'a> {
+    match timeline.placement {
+        Some(resolved) => Source::request(resolved),
         None => Source::record(subject.unrequested()),
     }
 }
@@ -217,24 +224,24 @@ fn placed<'a>(folded: &Folded<'a>, subject: &Subject<'_>) -> Source<'a> {
 struct Source<'a> {
     origin: Origin,
     cause: Cause,
-    mandate: Option<&'a Mandate>,
+    resolved: Option<&'a ResolvedRequest>,
 }
 
 impl<'a> Source<'a> {
-    fn request(mandate: &'a Mandate) -> Self {
-        Self { origin: by(mandate), cause: Cause::Request, mandate: Some(mandate) }
+    fn request(resolved: &'a ResolvedRequest) -> Self {
+        Self { origin: by(resolved), cause: Cause::Request, resolved: Some(resolved) }
     }
 
     fn record(origin: Origin) -> Self {
-        Self { origin, cause: Cause::Record, mandate: None }
+        Self { origin, cause: Cause::Record, resolved: None }
     }
 }
 
 impl<T> Fact<T> {
     /// What a request asks for.
-    fn asked(policy: &Policy, value: T, mandate: &Mandate) -> Self {
-        let reasons = BTreeSet::from([reason(mandate)]);
-        Self { reasons, ..Self::ruled(policy, value, Source::request(mandate), "") }
+    fn asked(policy: &Policy, value: T, resolved: &ResolvedRequest) -> Self {
+        let reasons = BTreeSet::from([reason(resolved)]);
+        Self { reasons, ..Self::ruled(policy, value, Source::request(resolved), "") }
     }
 
     /// What follows from the record by a text of the configuration.
@@ -247,9 +254,11 @@ impl<T> Fact<T> {
             basis: basis.to_owned(),
             hold: None,
             report: None,
-            observe: observed(policy, source.mandate.is_some_and(|mandate| mandate.observe)),
-            history: source.mandate.is_some_and(|mandate| mandate.history),
-            undone: false,
+            observe: observed(policy, source.resolved.is_some_and(|resolved| resolved.observe)),
+            closed_before_first_seen: source
+                .resolved
+                .is_some_and(|resolved| resolved.closed_before_first_seen),
+            withdrawn: false,
         }
     }
 }
@@ -265,51 +274,54 @@ fn observed(policy: &Policy, part: bool) -> Option<String> {
 fn status(
     subject: &Subject<'_>,
     policy: &Policy,
-    folded: &Folded<'_>,
-    now: Instant,
+    timeline: &Timeline<'_>,
+    now: Timestamp,
     desired: &mut Desired,
-) -> Option<Fact<Wish>> {
+) -> Option<Fact<DesiredStatus>> {
     let person = subject.person;
     let usable = is_usable(person);
     // A return lifts what a leave of absence did, which for an account that was never used is a
     // deactivation; only a join makes an account or brings another one back.
-    let was_away = folded.order.iter().any(|mandate| match mandate.terms.operation {
-        Operation::Suspend => mandate.closed || subject.effected == Some(&by(mandate)),
-        Operation::Resume => subject.effected == Some(&by(mandate)),
+    let was_away = timeline.order.iter().any(|resolved| match resolved.terms.operation {
+        Operation::Suspend => resolved.closed || subject.took_effect == Some(&by(resolved)),
+        Operation::Resume => subject.took_effect == Some(&by(resolved)),
         _ => false,
     });
     let there = subject.linked && (!subject.unused || was_away);
-    let lifts = |mandate: &Mandate| match mandate.terms.operation {
+    let lifts = |resolved: &ResolvedRequest| match resolved.terms.operation {
         Operation::Join => true,
-        _ => !subject.deleted && (folded.joined || there),
+        _ => !subject.deleted && (timeline.joined || there),
     };
-    let asked = folded.status.filter(|(wish, mandate)| *wish != Wish::Active || lifts(mandate));
-    let asked = asked.map(|(wish, mandate)| Fact::asked(policy, wish, mandate));
-    if asked.as_ref().is_some_and(|fact| fact.value == Wish::Deactivated) {
+    let asked = timeline.status.filter(|(desired_status, resolved)| {
+        *desired_status != DesiredStatus::Active || lifts(resolved)
+    });
+    let asked =
+        asked.map(|(desired_status, resolved)| Fact::asked(policy, desired_status, resolved));
+    if asked.as_ref().is_some_and(|fact| fact.value == DesiredStatus::Deactivated) {
         return asked;
     }
     if usable {
         return asked
-            .or_else(|| ahead(subject, policy, folded, now, desired))
-            .or_else(|| unasked(subject, policy, folded));
+            .or_else(|| ahead(subject, policy, timeline, now, desired))
+            .or_else(|| unasked(subject, policy, timeline));
     }
 
     // The record is inactive or gone, and no leave says why.
     let stronger = policy.inactive_record == InactiveRecord::Deactivate;
-    if !stronger && asked.as_ref().is_some_and(|fact| fact.value == Wish::Suspended) {
+    if !stronger && asked.as_ref().is_some_and(|fact| fact.value == DesiredStatus::Suspended) {
         return asked;
     }
-    let newest = folded
+    let newest = timeline
         .order
         .iter()
-        .rfind(|mandate| mandate.in_force(now) && mandate.terms.operation.is_lifecycle());
-    let origin = newest.map_or_else(|| subject.unrequested(), |mandate| by(mandate));
-    let took_effect = folded
+        .rfind(|resolved| resolved.in_force(now) && resolved.terms.operation.is_lifecycle());
+    let origin = newest.map_or_else(|| subject.unrequested(), |resolved| by(resolved));
+    let took_effect = timeline
         .status
-        .is_some_and(|(_, mandate)| mandate.closed || subject.effected == Some(&by(mandate)));
+        .is_some_and(|(_, resolved)| resolved.closed || subject.took_effect == Some(&by(resolved)));
     if let Some(mut fact) = asked
         && !took_effect
-        && fact.value == Wish::Active
+        && fact.value == DesiredStatus::Active
     {
         let text = "the person's record in ServiceNow is inactive".to_owned();
         fact.hold = Some(text.clone());
@@ -331,10 +343,10 @@ fn status(
     let what = if person.presence == Presence::Gone { "gone" } else { "inactive" };
     let text = format!("the record is {what} and no leave says why");
     let (value, hold, report) = match policy.inactive_record {
-        InactiveRecord::Suspend => (Wish::Suspended, None, None),
-        InactiveRecord::Deactivate => (Wish::Deactivated, None, None),
-        InactiveRecord::Hold => (Wish::Suspended, Some(text), None),
-        InactiveRecord::Report => (Wish::Suspended, None, Some(text)),
+        InactiveRecord::Suspend => (DesiredStatus::Suspended, None, None),
+        InactiveRecord::Deactivate => (DesiredStatus::Deactivated, None, None),
+        InactiveRecord::Hold => (DesiredStatus::Suspended, Some(text), None),
+        InactiveRecord::Report => (DesiredStatus::Suspended, None, Some(text)),
     };
     let basis = inactive_basis(policy);
     let fact = Fact::ruled(policy, value, Source::record(origin), &basis);
@@ -343,12 +355,16 @@ fn status(
 
 /// What nobody asked for and the configuration or the record gives: an account for everybody, and
 /// an end to what an inactive record did.
-fn unasked(subject: &Subject<'_>, policy: &Policy, folded: &Folded<'_>) -> Option<Fact<Wish>> {
+fn unasked(
+    subject: &Subject<'_>,
+    policy: &Policy,
+    timeline: &Timeline<'_>,
+) -> Option<Fact<DesiredStatus>> {
     let source = Source::record(subject.unrequested());
-    let active = |basis: &str| Fact::ruled(policy, Wish::Active, source, basis);
+    let active = |basis: &str| Fact::ruled(policy, DesiredStatus::Active, source, basis);
     let present = subject.person.presence == Presence::Present;
     // A join that is still ahead says from when on.
-    if policy.accounts == Accounts::Active && present && folded.ahead.is_none() {
+    if policy.accounts == Accounts::Active && present && timeline.ahead.is_none() {
         return Some(active("lifecycle.accounts = active"));
     }
     // What an inactive record did is undone on the account that it was done to: one that somebody
@@ -368,28 +384,28 @@ fn inactive_basis(policy: &Policy) -> String {
 fn ahead(
     subject: &Subject<'_>,
     policy: &Policy,
-    folded: &Folded<'_>,
-    now: Instant,
+    timeline: &Timeline<'_>,
+    now: Timestamp,
     desired: &mut Desired,
-) -> Option<Fact<Wish>> {
-    let mandate = folded.ahead?;
-    let there_before = subject.linked && !subject.made;
+) -> Option<Fact<DesiredStatus>> {
+    let resolved = timeline.ahead?;
+    let there_before = subject.linked && !subject.created_here;
     if policy.create_ahead.is_zero() || there_before {
         return None;
     }
     let lead = chrono::Duration::from_std(policy.create_ahead).unwrap_or(chrono::Duration::MAX);
-    let from = mandate.effective.checked_sub_signed(lead).unwrap_or(now);
+    let from = resolved.effective.checked_sub_signed(lead).unwrap_or(now);
     if from > now {
         desired.next = Some(desired.next.map_or(from, |next| next.min(from)));
         return None;
     }
-    Some(Fact::asked(policy, Wish::Staged, mandate))
+    Some(Fact::asked(policy, DesiredStatus::Staged, resolved))
 }
 
-fn profile(subject: &Subject<'_>, policy: &Policy, folded: &Folded<'_>, desired: &mut Desired) {
-    let mut source = placed(folded, subject);
-    if let (Origin::None, Some(mandate)) = (&source.origin, folded.ahead) {
-        source = Source::request(mandate);
+fn profile(subject: &Subject<'_>, policy: &Policy, timeline: &Timeline<'_>, desired: &mut Desired) {
+    let mut source = placed(timeline, subject);
+    if let (Origin::None, Some(resolved)) = (&source.origin, timeline.ahead) {
+        source = Source::request(resolved);
     }
     let scope = Scope::person(&subject.person.record);
     for (attribute, expression) in &policy.profile {
@@ -476,14 +492,14 @@ fn memberships(
     subject: &Subject<'_>,
     policy: &Policy,
     rule_groups: &RuleGroups,
-    folded: &Folded<'_>,
-    wish: Option<Wish>,
+    timeline: &Timeline<'_>,
+    desired_status: Option<DesiredStatus>,
     desired: &mut Desired,
 ) {
-    let gone = wish == Some(Wish::Deactivated);
-    let source = placed(folded, subject);
+    let gone = desired_status == Some(DesiredStatus::Deactivated);
+    let source = placed(timeline, subject);
     let mut wanted: BTreeMap<GroupId, Fact<bool>> = BTreeMap::new();
-    let mut unruled: BTreeSet<GroupId> = BTreeSet::new();
+    let mut unmanaged: BTreeSet<GroupId> = BTreeSet::new();
     let mut exact: BTreeSet<&GroupId> = BTreeSet::new();
     let scope = Scope::person(&subject.person.record);
 
@@ -512,11 +528,12 @@ fn memberships(
                     blocked: false,
                 });
                 // Neither member nor not: what is, stands.
-                unruled.insert(group.clone());
+                unmanaged.insert(group.clone());
                 continue;
             }
         };
-        let only_observed = rule.observe || source.mandate.is_some_and(|mandate| mandate.observe);
+        let only_observed =
+            rule.observe || source.resolved.is_some_and(|resolved| resolved.observe);
         let fact = Fact {
             observe: observed(policy, only_observed),
             reasons: if belongs {
@@ -531,35 +548,38 @@ fn memberships(
         } else if rule.exact {
             wanted.entry(group.clone()).or_insert(fact);
         } else {
-            unruled.insert(group.clone());
+            unmanaged.insert(group.clone());
         }
     }
 
-    for (group, places) in &folded.grants {
-        let mandates: Vec<&Mandate> = places.iter().map(|place| folded.order[*place]).collect();
-        let Some(newest) = mandates.last().copied() else {
+    for (group, places) in &timeline.grants {
+        let requests: Vec<&ResolvedRequest> =
+            places.iter().map(|place| timeline.order[*place]).collect();
+        let Some(newest) = requests.last().copied() else {
             continue;
         };
         let ruled = wanted.remove(group).filter(|fact| fact.value);
-        let mut reasons: BTreeSet<Reason> = mandates.iter().map(|m| reason(m)).collect();
+        let mut reasons: BTreeSet<Reason> = requests.iter().map(|m| reason(m)).collect();
         reasons.extend(ruled.into_iter().flat_map(|fact| fact.reasons));
-        unruled.remove(group);
+        unmanaged.remove(group);
         wanted.insert(
             group.clone(),
             Fact {
                 reasons,
-                history: mandates.iter().all(|mandate| mandate.history),
+                closed_before_first_seen: requests
+                    .iter()
+                    .all(|resolved| resolved.closed_before_first_seen),
                 ..Fact::asked(policy, true, newest)
             },
         );
     }
 
-    if folded.adoption_stands && subject.linked {
+    if timeline.adoption_stands && subject.linked {
         for group in subject.baseline {
-            if exact.contains(group) || folded.unadopted.contains(group) {
+            if exact.contains(group) || timeline.unadopted.contains(group) {
                 continue;
             }
-            unruled.remove(group);
+            unmanaged.remove(group);
             let fact = wanted.entry(group.clone()).or_insert_with(|| Fact {
                 reasons: BTreeSet::new(),
                 ..Fact::ruled(policy, true, Source::record(Origin::Baseline), "")
@@ -569,9 +589,9 @@ fn memberships(
     }
 
     // What a leave ended is not given by what came after.
-    let had = subject.baseline.iter().filter(|_| subject.linked && !folded.adoption_stands);
-    for group in folded.ended.iter().chain(had).filter(|_| !gone) {
-        if !unruled.contains(group) {
+    let had = subject.baseline.iter().filter(|_| subject.linked && !timeline.adoption_stands);
+    for group in timeline.ended.iter().chain(had).filter(|_| !gone) {
+        if !unmanaged.contains(group) {
             wanted.entry(group.clone()).or_insert_with(|| Fact {
                 reasons: BTreeSet::new(),
                 ..Fact::ruled(policy, false, source.clone(), "")
@@ -579,7 +599,7 @@ fn memberships(
         }
     }
 
-    for (group, mandate) in &folded.revoked {
+    for (group, resolved) in &timeline.revoked {
         let overruled = wanted.get(group).filter(|fact| fact.value).map(|fact| {
             fact.reasons.iter().find_map(|reason| match reason {
                 Reason::Rule(rule) => Some(rule.clone()),
@@ -589,7 +609,7 @@ fn memberships(
         if let Some(Some(rule)) = overruled {
             desired.anomalies.push(Anomaly {
                 key: FactKey::Membership(group.clone()),
-                origin: by(mandate),
+                origin: by(resolved),
                 kind: "birthright",
                 text: format!("the birthright rule of group {rule} still gives this membership"),
                 blocked: true,
@@ -597,39 +617,40 @@ fn memberships(
         }
     }
 
-    for (group, mandate) in &folded.denied {
+    for (group, resolved) in &timeline.denied {
         if wanted.get(group).is_some_and(|fact| fact.value) {
             continue;
         }
-        unruled.remove(group);
-        wanted.insert(group.clone(), taken_away(policy, mandate));
+        unmanaged.remove(group);
+        wanted.insert(group.clone(), taken_away(policy, resolved));
     }
 
-    let leaver = folded.status.filter(|(wish, _)| *wish == Wish::Deactivated);
-    desired.elsewhere = Some(match (leaver, gone) {
-        (Some((_, mandate)), true) => taken_away(policy, mandate),
+    let leaver =
+        timeline.status.filter(|(desired_status, _)| *desired_status == DesiredStatus::Deactivated);
+    desired.other_memberships = Some(match (leaver, gone) {
+        (Some((_, resolved)), true) => taken_away(policy, resolved),
         // Deactivated by the record: no request ended the memberships, so they stay as they are, but
         // for those that a request takes away by itself.
         (None, true) => {
-            desired.elsewhere = None;
+            desired.other_memberships = None;
             wanted.retain(|_, fact| !fact.value);
             desired.memberships = wanted;
             return;
         }
         _ => Fact { reasons: BTreeSet::new(), ..Fact::ruled(policy, false, source, "") },
     });
-    if wish == Some(Wish::Staged) {
+    if desired_status == Some(DesiredStatus::Staged) {
         // Access begins with the start, the account only exists before it.
-        desired.elsewhere = None;
+        desired.other_memberships = None;
         return;
     }
     // An additive rule that does not give the group says nothing about it.
     desired.memberships = wanted;
-    desired.silent = unruled;
+    desired.unmanaged_memberships = unmanaged;
 }
 
-fn taken_away(policy: &Policy, mandate: &Mandate) -> Fact<bool> {
-    Fact { reasons: BTreeSet::new(), ..Fact::asked(policy, false, mandate) }
+fn taken_away(policy: &Policy, resolved: &ResolvedRequest) -> Fact<bool> {
+    Fact { reasons: BTreeSet::new(), ..Fact::asked(policy, false, resolved) }
 }
 
 #[cfg(test)]

@@ -252,7 +252,9 @@ impl Walk<'_> {
             }
             Expr::List(list) => list.elements.iter().try_for_each(|item| self.expression(item)),
             Expr::Map(map) => map.entries.iter().try_for_each(|entry| self.entry(&entry.expr)),
-            Expr::Struct(made) => made.entries.iter().try_for_each(|entry| self.entry(&entry.expr)),
+            Expr::Struct(created_here) => {
+                created_here.entries.iter().try_for_each(|entry| self.entry(&entry.expr))
+            }
             Expr::Comprehension(each) => {
                 self.expression(&each.iter_range)?;
                 self.expression(&each.accu_init)?;

@@ -3,9 +3,9 @@
 pub mod dates;
 pub mod desire;
 pub mod expression;
-pub mod interpret;
-pub mod lifecycle;
-mod withdraw;
+pub mod resolve;
+pub mod timeline;
+mod withdrawal;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -58,7 +58,7 @@ pub struct RequestRule {
     /// What the item asks for.
     pub operation: Operation,
     /// Whose approval decides.
-    pub approval: Approval,
+    pub approval: ApprovalSource,
     /// For whom; `None` means `requested_for` (only grant and revoke).
     pub person: Option<Expression>,
     /// Which groups.
@@ -107,7 +107,7 @@ pub struct GroupRule {
 
 /// Whose approval decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Approval {
+pub enum ApprovalSource {
     /// The item's own.
     Item,
     /// Its order's.

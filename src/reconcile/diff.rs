@@ -9,7 +9,7 @@ use crate::model::{
     Account, AccountStatus, Cause, FactKey, Group, GroupId, Origin, Person, Reason,
 };
 use crate::policy::desire::{Anomaly, Desired, Fact};
-use crate::policy::lifecycle::Wish;
+use crate::policy::timeline::DesiredStatus;
 use crate::policy::{Disposal, Policy, SuspendedElsewhere};
 
 /// How Okta is, for one person.
@@ -31,7 +31,7 @@ pub struct Known {
     /// What it followed from in the configuration.
     pub basis: String,
     /// Okta was seen to agree with it.
-    pub established: bool,
+    pub in_sync_once: bool,
     /// Why Okta refused this value when it was last tried.
     pub refused: Option<String>,
 }
@@ -143,7 +143,7 @@ fn follow_the_account(found: &mut [Drift], desired: &Desired) {
         let follows = match drift.remedy {
             // Nobody leaves by the record alone: what goes then was revoked by itself.
             Some(Remedy::Remove) => {
-                leaving && desired.elsewhere.is_some() && !desired.takes_back(&drift.origin)
+                leaving && desired.other_memberships.is_some() && !desired.takes_back(&drift.origin)
             }
             Some(Remedy::Add | Remedy::Update) => !leaving,
             _ => false,
@@ -166,18 +166,18 @@ fn set_aside(anomaly: &Anomaly) -> Drift {
         disposition: if anomaly.blocked { Disposition::Blocked } else { Disposition::Hold },
         remedy: None,
         reason: anomaly.text.clone(),
-        history: false,
+        closed_before_first_seen: false,
         observed: false,
     }
 }
 
 /// Why the two sides differ: either Okta left what had been established, or what is desired is new.
 fn cause_of<T>(fact: &Fact<T>, value: Option<&str>, key: &FactKey, facts: &Facts) -> Cause {
-    if fact.undone {
+    if fact.withdrawn {
         return Cause::Request;
     }
     // A new statement from a request that took effect before: not the request made it.
-    let old = facts.values().any(|known| known.established && known.origin == fact.origin);
+    let old = facts.values().any(|known| known.in_sync_once && known.origin == fact.origin);
     let Some(known) = facts.get(key) else {
         return match key {
             _ if fact.basis.is_empty() || !old => fact.cause,
@@ -185,11 +185,11 @@ fn cause_of<T>(fact: &Fact<T>, value: Option<&str>, key: &FactKey, facts: &Facts
             FactKey::Account | FactKey::Status | FactKey::Membership(_) => Cause::Record,
         };
     };
-    if known.established && known.value.as_deref() == value {
+    if known.in_sync_once && known.value.as_deref() == value {
         Cause::Drift
     } else if is_ruled_anew(key, &known.basis, &fact.basis, old) {
         Cause::Rule
-    } else if known.established
+    } else if known.in_sync_once
         && known.origin == fact.origin
         && fact.cause == Cause::Request
         && !(known.basis.is_empty() && fact.basis.is_empty())
@@ -229,7 +229,8 @@ fn drift_of<T>(
         (None, None, None) => (Disposition::Apply, because(fact, cause)),
     };
     Drift {
-        history: fact.history && !known.get(&key).is_some_and(|known| known.established),
+        closed_before_first_seen: fact.closed_before_first_seen
+            && !known.get(&key).is_some_and(|known| known.in_sync_once),
         key,
         desired,
         actual,
@@ -255,7 +256,7 @@ fn because<T>(fact: &Fact<T>, cause: Cause) -> String {
         Cause::Drift => format!("changed in Okta away from what {} established", fact.origin),
         Cause::Record => "the record in ServiceNow says so".to_owned(),
         Cause::Rule => "the configuration says so".to_owned(),
-        Cause::Request if fact.undone => format!("{} was withdrawn", fact.origin),
+        Cause::Request if fact.withdrawn => format!("{} was withdrawn", fact.origin),
         Cause::Request => {
             let rule = fact.reasons.iter().find_map(|reason| match reason {
                 Reason::Rule(rule) => Some(rule),
@@ -270,47 +271,47 @@ fn because<T>(fact: &Fact<T>, cause: Cause) -> String {
 }
 
 fn diff_status(
-    fact: &Fact<Wish>,
+    fact: &Fact<DesiredStatus>,
     desired: &Desired,
     actual: &Actual,
     known: &Facts,
 ) -> Option<Drift> {
     use AccountStatus as S;
-    let wish = fact.value;
+    let desired_status = fact.value;
     let Some(account) = &actual.account else {
-        let remedy = match wish {
-            Wish::Active => Remedy::Create { activate: true },
-            Wish::Staged => Remedy::Create { activate: false },
-            Wish::Suspended | Wish::Deactivated => return None,
+        let remedy = match desired_status {
+            DesiredStatus::Active => Remedy::Create { activate: true },
+            DesiredStatus::Staged => Remedy::Create { activate: false },
+            DesiredStatus::Suspended | DesiredStatus::Deactivated => return None,
         };
         let mut drift = drift_of(
             FactKey::Account,
             fact,
-            Some(wish.as_str().to_owned()),
+            Some(desired_status.as_str().to_owned()),
             None,
             known,
             Some(remedy),
         );
         // The account's status was established, so somebody else deleted it.
-        if known.get(&FactKey::Status).is_some_and(|k| k.established && k.origin == fact.origin) {
+        if known.get(&FactKey::Status).is_some_and(|k| k.in_sync_once && k.origin == fact.origin) {
             drift.cause = Cause::Drift;
         }
         return Some(drift);
     };
-    let (remedy, doubt) = match (wish, &account.status) {
+    let (remedy, doubt) = match (desired_status, &account.status) {
         (_, S::Other(_)) => (None, Some("Okta shows a status that is not known")),
-        (Wish::Active, S::Staged) => (Some(Remedy::Activate), None),
-        (Wish::Active, S::Deprovisioned) => (Some(Remedy::Revive), None),
-        (Wish::Active, S::Provisioned) if desired.owes_mail => (Some(Remedy::Mail), None),
-        (Wish::Active, S::Suspended) => (Some(Remedy::Unsuspend), None),
-        (Wish::Suspended, S::Active) => (Some(Remedy::Suspend), None),
-        (Wish::Suspended, S::Recovery | S::PasswordExpired | S::LockedOut) => (
+        (DesiredStatus::Active, S::Staged) => (Some(Remedy::Activate), None),
+        (DesiredStatus::Active, S::Deprovisioned) => (Some(Remedy::Revive), None),
+        (DesiredStatus::Active, S::Provisioned) if desired.owes_mail => (Some(Remedy::Mail), None),
+        (DesiredStatus::Active, S::Suspended) => (Some(Remedy::Unsuspend), None),
+        (DesiredStatus::Suspended, S::Active) => (Some(Remedy::Suspend), None),
+        (DesiredStatus::Suspended, S::Recovery | S::PasswordExpired | S::LockedOut) => (
             Some(Remedy::ClearSessions),
             Some("Okta suspends only active accounts; its sessions are cleared"),
         ),
-        (Wish::Suspended, S::Staged | S::Provisioned)
+        (DesiredStatus::Suspended, S::Staged | S::Provisioned)
         | (
-            Wish::Deactivated,
+            DesiredStatus::Deactivated,
             S::Staged
             | S::Provisioned
             | S::Active
@@ -319,12 +320,18 @@ fn diff_status(
             | S::LockedOut
             | S::Suspended,
         ) => (Some(Remedy::Deactivate), None),
-        (Wish::Active | Wish::Staged | Wish::Suspended | Wish::Deactivated, _) => return None,
+        (
+            DesiredStatus::Active
+            | DesiredStatus::Staged
+            | DesiredStatus::Suspended
+            | DesiredStatus::Deactivated,
+            _,
+        ) => return None,
     };
     let mut drift = drift_of(
         FactKey::Status,
         fact,
-        Some(wish.as_str().to_owned()),
+        Some(desired_status.as_str().to_owned()),
         Some(account.status.as_str().to_lowercase()),
         known,
         remedy,
@@ -409,7 +416,8 @@ fn diff_memberships(
     anew: bool,
 ) -> Vec<Drift> {
     // A deactivated account takes no memberships; those wanted come with its activation.
-    let active = desired.status.as_ref().is_some_and(|status| status.value == Wish::Active);
+    let active =
+        desired.status.as_ref().is_some_and(|status| status.value == DesiredStatus::Active);
     let takes_members = active || !super::plan::is_dormant(actual.account.as_ref());
     let mut found = Vec::new();
     for (group, fact) in &desired.memberships {
@@ -443,15 +451,15 @@ fn diff_memberships(
         found.push(drift);
     }
     // What a deactivated account is still in does no harm; a leave tidies up all the same.
-    let leaver = desired.status.as_ref().is_some_and(|s| s.value == Wish::Deactivated);
+    let leaver = desired.status.as_ref().is_some_and(|s| s.value == DesiredStatus::Deactivated);
     let tidied = takes_members || leaver;
-    if let Some(fact) = desired.elsewhere.as_ref().filter(|_| tidied) {
+    if let Some(fact) = desired.other_memberships.as_ref().filter(|_| tidied) {
         for group in &actual.groups {
             let Some(known_group) = groups.get(group) else {
                 continue;
             };
             if desired.memberships.contains_key(group)
-                || desired.silent.contains(group)
+                || desired.unmanaged_memberships.contains(group)
                 || known_group.blocked().is_some()
             {
                 continue;
@@ -511,7 +519,7 @@ fn in_deleted_group(group: &GroupId, fact: &Fact<bool>, known: &Facts) -> Option
     if !is_asked(fact) {
         return None;
     }
-    let had_it = known.get(&key).is_some_and(|known| known.established);
+    let had_it = known.get(&key).is_some_and(|known| known.in_sync_once);
     let mut drift = drift_of(key, fact, Some(member(true)), Some(member(false)), known, None);
     drift.disposition = if had_it { Disposition::Report } else { Disposition::Blocked };
     "the group does not exist in Okta any more".clone_into(&mut drift.reason);
@@ -558,7 +566,7 @@ fn judge(drift: &mut Drift, person: &Person, actual: &Actual, setting: &Setting<
     // An inactive record is acted on whatever the origin.
     let by_record = drift.cause == Cause::Record
         && matches!(drift.remedy, Some(Remedy::Suspend | Remedy::Deactivate));
-    if drift.history {
+    if drift.closed_before_first_seen {
         hold(drift, "the request was closed before it was first seen, and Okta differs from it");
     } else if drift.origin.is_unattributed() && !by_record {
         match policy.unattributed {

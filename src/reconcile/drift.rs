@@ -102,7 +102,7 @@ pub struct Drift {
     /// Why it is so, for a person to read.
     pub reason: String,
     /// Part of the set of differences that closed requests would explain.
-    pub history: bool,
+    pub closed_before_first_seen: bool,
     /// Its part of the configuration only observes: this would be done, and is not.
     pub observed: bool,
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::diff::{Actual, Disposition, Drift, member};
 use crate::model::{
-    Cause, FactKey, Group, GroupId, Instant, Mandate, Operation, Origin, Person, Reason,
-    RequestRef, Standing,
+    Approval, Cause, FactKey, Group, GroupId, Operation, Origin, Person, Reason, RequestRef,
+    ResolvedRequest, Timestamp,
 };
 use crate::policy::Policy;
 use crate::policy::desire::{Desired, Fact, RuleGroups};
@@ -28,14 +28,14 @@ pub struct Explained {
     /// What made it so, or why the two differ now.
     pub cause: Cause,
     /// What speaks for the desired fact.
-    pub reasons: Vec<Told>,
+    pub reasons: Vec<ReasonText>,
     /// What speaks against it, stands in its way, or does not count, in words.
     pub against: Vec<String>,
 }
 
 /// One reason, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct ReasonText {
     /// `request`, `rule`, `record` or `baseline`.
     pub kind: &'static str,
     /// The request.
@@ -43,7 +43,7 @@ pub struct Told {
     /// The birthright rule, by its group's name.
     pub rule: Option<String>,
     /// When it stops speaking for the fact.
-    pub until: Option<Instant>,
+    pub until: Option<Timestamp>,
     /// The reason for a person to read.
     pub text: String,
 }
@@ -54,7 +54,7 @@ pub struct View<'a> {
     /// The record.
     pub person: &'a Person,
     /// Every request that names the person.
-    pub mandates: &'a [Mandate],
+    pub requests: &'a [ResolvedRequest],
     /// How Okta should be.
     pub desired: &'a Desired,
     /// How it is.
@@ -70,7 +70,7 @@ pub struct View<'a> {
     /// The managed groups.
     pub groups: &'a BTreeMap<GroupId, Group>,
     /// Now.
-    pub now: Instant,
+    pub now: Timestamp,
 }
 
 /// Explains every fact of one person: the status, each mapped attribute, and each group that a
@@ -105,7 +105,7 @@ impl View<'_> {
             })
             .collect();
         let differs = drifts.first();
-        let mut reasons: Vec<Told> = fact
+        let mut reasons: Vec<ReasonText> = fact
             .into_iter()
             .flat_map(|fact| fact.reasons.iter().map(|reason| self.tell(&key, fact, reason)))
             .collect();
@@ -143,10 +143,10 @@ impl View<'_> {
             told.against
                 .push("no request and no rule speaks of the account: it stays as it is".to_owned());
         }
-        for mandate in self.mandates.iter().filter(|m| speaks_of_status(m)) {
-            let counts = told.reasons.iter().any(|r| r.request.as_ref() == Some(&mandate.request));
+        for resolved in self.requests.iter().filter(|m| speaks_of_status(m)) {
+            let counts = told.reasons.iter().any(|r| r.request.as_ref() == Some(&resolved.request));
             if !counts {
-                told.against.push(self.does_not_count(mandate, "a later request counts"));
+                told.against.push(self.does_not_count(resolved, "a later request counts"));
             }
         }
         told
@@ -170,28 +170,29 @@ impl View<'_> {
         let mut groups: BTreeSet<GroupId> = self.desired.memberships.keys().cloned().collect();
         groups.extend(self.actual.groups.iter().cloned());
         groups.extend(self.rule_groups.iter().flatten().cloned());
-        groups.extend(self.mandates.iter().flat_map(|mandate| mandate.terms.groups.clone()));
+        groups.extend(self.requests.iter().flat_map(|resolved| resolved.terms.groups.clone()));
         groups
     }
 
     fn membership(&self, group: &GroupId) -> Explained {
         let is = self.actual.groups.contains(group);
         let fact = self.desired.memberships.get(group);
-        let silent = self.desired.silent.contains(group);
-        let elsewhere = self.desired.elsewhere.as_ref().filter(|_| !silent);
-        let fact = fact.or(elsewhere);
+        let unmanaged_memberships = self.desired.unmanaged_memberships.contains(group);
+        let other_memberships =
+            self.desired.other_memberships.as_ref().filter(|_| !unmanaged_memberships);
+        let fact = fact.or(other_memberships);
         let key = FactKey::Membership(group.clone());
         let desired = fact.map(|fact| member(fact.value));
         let wanted = fact.is_some_and(|fact| fact.value);
         let mut told = self.fact(key, fact, desired, Some(member(is)));
-        if silent {
+        if unmanaged_memberships {
             told.against.push("nothing is said about it, so what is, stands".to_owned());
         }
         told.against.extend(self.rules_against(group, wanted));
-        for mandate in self.mandates.iter().filter(|m| m.terms.groups.contains(group)) {
-            let counts = told.reasons.iter().any(|r| r.request.as_ref() == Some(&mandate.request));
+        for resolved in self.requests.iter().filter(|m| m.terms.groups.contains(group)) {
+            let counts = told.reasons.iter().any(|r| r.request.as_ref() == Some(&resolved.request));
             if !counts {
-                told.against.push(self.does_not_count(mandate, &self.ended_by(mandate)));
+                told.against.push(self.does_not_count(resolved, &self.ended_by(resolved)));
             }
         }
         let adopted = told.reasons.iter().any(|reason| reason.kind == "baseline");
@@ -235,21 +236,21 @@ impl View<'_> {
     }
 
     /// What ended a request that was in force and does not count any more.
-    fn ended_by(&self, mandate: &Mandate) -> String {
-        let after = |other: &&Mandate| {
+    fn ended_by(&self, resolved: &ResolvedRequest) -> String {
+        let after = |other: &&ResolvedRequest| {
             other.in_force(self.now)
                 && (other.effective, other.created_at, &other.request.number)
-                    > (mandate.effective, mandate.created_at, &mandate.request.number)
+                    > (resolved.effective, resolved.created_at, &resolved.request.number)
         };
-        let ends = |other: &&Mandate| match other.terms.operation {
+        let ends = |other: &&ResolvedRequest| match other.terms.operation {
             Operation::Leave => true,
             Operation::Join => other.has_ended(self.now),
             Operation::Revoke => {
-                other.terms.groups.iter().any(|g| mandate.terms.groups.contains(g))
+                other.terms.groups.iter().any(|g| resolved.terms.groups.contains(g))
             }
             _ => false,
         };
-        match self.mandates.iter().filter(after).find(ends) {
+        match self.requests.iter().filter(after).find(ends) {
             Some(other) => {
                 format!("{} {} ended it", other.terms.operation.as_str(), other.request.number)
             }
@@ -257,16 +258,16 @@ impl View<'_> {
         }
     }
 
-    fn does_not_count(&self, mandate: &Mandate, otherwise: &str) -> String {
-        let number = &mandate.request.number;
-        let what = mandate.terms.operation.as_str();
-        let why = match mandate.standing {
-            Standing::Waiting => "it is not approved".to_owned(),
-            Standing::Withdrawn => "it was rejected, cancelled or closed incomplete".to_owned(),
-            Standing::Approved if !mandate.in_force(self.now) => {
-                format!("it begins on {}", stamp(mandate.effective))
+    fn does_not_count(&self, resolved: &ResolvedRequest, otherwise: &str) -> String {
+        let number = &resolved.request.number;
+        let what = resolved.terms.operation.as_str();
+        let why = match resolved.approval {
+            Approval::Waiting => "it is not approved".to_owned(),
+            Approval::Withdrawn => "it was rejected, cancelled or closed incomplete".to_owned(),
+            Approval::Approved if !resolved.in_force(self.now) => {
+                format!("it begins on {}", stamp(resolved.effective))
             }
-            Standing::Approved => match mandate.terms.ends.filter(|ends| *ends <= self.now) {
+            Approval::Approved => match resolved.terms.ends.filter(|ends| *ends <= self.now) {
                 Some(ends) => format!("it ended on {}", stamp(ends)),
                 None => otherwise.to_owned(),
             },
@@ -274,11 +275,11 @@ impl View<'_> {
         format!("{what} {number} does not count: {why}")
     }
 
-    fn tell<T>(&self, key: &FactKey, fact: &Fact<T>, reason: &Reason) -> Told {
-        let told = |kind, text| Told { kind, request: None, rule: None, until: None, text };
+    fn tell<T>(&self, key: &FactKey, fact: &Fact<T>, reason: &Reason) -> ReasonText {
+        let told = |kind, text| ReasonText { kind, request: None, rule: None, until: None, text };
         match reason {
             Reason::Request { request, until } => self.tell_request(request, *until),
-            Reason::Rule(name) => Told {
+            Reason::Rule(name) => ReasonText {
                 rule: Some(name.clone()),
                 ..told("rule", format!("birthright of {name}: {}", fact.basis_or(self, name)))
             },
@@ -296,16 +297,16 @@ impl View<'_> {
         }
     }
 
-    fn tell_request(&self, request: &RequestRef, until: Option<Instant>) -> Told {
-        let mandate = self.mandates.iter().find(|mandate| mandate.request == *request);
-        let what = mandate.map_or("request", |mandate| mandate.terms.operation.as_str());
-        let ended = mandate.is_some_and(|mandate| mandate.has_ended(self.now));
-        let text = match until.or(mandate.and_then(|m| m.terms.ends).filter(|_| ended)) {
+    fn tell_request(&self, request: &RequestRef, until: Option<Timestamp>) -> ReasonText {
+        let resolved = self.requests.iter().find(|resolved| resolved.request == *request);
+        let what = resolved.map_or("request", |resolved| resolved.terms.operation.as_str());
+        let ended = resolved.is_some_and(|resolved| resolved.has_ended(self.now));
+        let text = match until.or(resolved.and_then(|m| m.terms.ends).filter(|_| ended)) {
             Some(ends) if ended => format!("{what} {} ended on {}", request.number, stamp(ends)),
             Some(ends) => format!("{what} {} until {}", request.number, stamp(ends)),
             None => format!("{what} {}", request.number),
         };
-        Told { kind: "request", request: Some(request.clone()), rule: None, until, text }
+        ReasonText { kind: "request", request: Some(request.clone()), rule: None, until, text }
     }
 }
 
@@ -317,9 +318,9 @@ impl<T> Fact<T> {
     }
 }
 
-fn speaks_of_status(mandate: &Mandate) -> bool {
+fn speaks_of_status(resolved: &ResolvedRequest) -> bool {
     use Operation::{Grant, Join, Leave, Move, Resume, Revoke, Suspend};
-    match mandate.terms.operation {
+    match resolved.terms.operation {
         Join | Leave | Suspend | Resume => true,
         Move | Grant | Revoke => false,
     }
@@ -336,6 +337,6 @@ fn stands_in_the_way(drift: &Drift) -> String {
     }
 }
 
-fn stamp(at: Instant) -> String {
+fn stamp(at: Timestamp) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }

@@ -12,9 +12,9 @@ use globset::GlobSet;
 use self::crossings::{crossings, share_of};
 use super::plan::{Gate, Plan, Planned};
 use crate::model::{
-    Account, AccountId, Cause, Done, FactKey, GroupId, Instant, Operation, Person, Step, SysId,
+    Account, AccountId, Cause, Done, FactKey, GroupId, Operation, Person, Step, SysId, Timestamp,
 };
-use crate::policy::interpret::Problem;
+use crate::policy::resolve::Problem;
 
 /// `[guard]`, checked.
 #[derive(Debug, Clone)]
@@ -113,11 +113,11 @@ pub struct Context {
     pub waiting: Vec<Waiting>,
     /// Sets of which something still waits for a word, and since when. What was released out of
     /// such a set counts with the rest of it: a yes to some must not let the others through.
-    pub undecided: BTreeMap<String, Instant>,
+    pub undecided: BTreeMap<String, Timestamp>,
     /// Why the read is complete but implausible, if it is.
     pub implausible: Option<String>,
     /// The first cycle over an empty store while requests are already closed.
-    pub amnesia: bool,
+    pub empty_store: bool,
 }
 
 /// The set of what disables in the first cycle over an empty store. It waits until somebody says
@@ -191,14 +191,14 @@ pub struct Held {
 impl Held {
     /// What waits for a reason of its own, rather than for a limit or for what it follows.
     fn alone(planned: Planned, reason: String, dismissed: Option<String>) -> Self {
-        let set = planned.history.then_some(CLOSED_REQUESTS);
+        let set = planned.closed_before_first_seen.then_some(CLOSED_REQUESTS);
         Self { planned, reason, set, limited: false, dismissed, contested: None, follows: false }
     }
 }
 
 /// What may be done, what waits, and whether the cycle is quarantined.
 #[derive(Debug, Default)]
-pub struct Verdict {
+pub struct PlanApproval {
     /// What may be done.
     pub approved: ApprovedPlan,
     /// What waits.
@@ -212,8 +212,8 @@ pub struct Verdict {
 }
 
 /// Sorts a plan into what may be done and what waits.
-pub fn approve(plan: Plan, limits: &Limits, context: &Context) -> Verdict {
-    let mut verdict = Verdict::default();
+pub fn approve(plan: Plan, limits: &Limits, context: &Context) -> PlanApproval {
+    let mut verdict = PlanApproval::default();
     let mut open: Vec<Planned> = Vec::new();
     let mut released: Vec<Planned> = Vec::new();
     for planned in plan.actions {
@@ -276,7 +276,7 @@ pub fn approve(plan: Plan, limits: &Limits, context: &Context) -> Verdict {
 
 /// Takes out what would come before an action that waits, of the same person.
 fn hold_what_follows(
-    verdict: &Verdict,
+    verdict: &PlanApproval,
     open: &mut Vec<Planned>,
     released: &mut Vec<Planned>,
 ) -> Vec<Held> {

@@ -8,7 +8,7 @@ use super::diff::{Actual, Disposition, Drift, Remedy};
 use crate::model::{Account, Action, Cause, Change, FactKey, Origin, Person, Step};
 use crate::policy::Policy;
 use crate::policy::desire::Desired;
-use crate::policy::lifecycle::Wish;
+use crate::policy::timeline::DesiredStatus;
 
 /// Okta takes no more groups than this when an account is created.
 const MAX_GROUPS_AT_CREATION: usize = 20;
@@ -27,7 +27,7 @@ pub struct Planned {
     /// Whether anything stands in its way before any limit was looked at.
     pub gate: Gate,
     /// Part of the set of differences that closed requests would explain.
-    pub history: bool,
+    pub closed_before_first_seen: bool,
     /// It takes back what a withdrawn request gave, which waits for nothing.
     pub taken_back: bool,
     /// What it would change, as the fact is now. A status that counts as active is `active`: an
@@ -122,10 +122,9 @@ pub fn actions(
     policy: &Policy,
 ) -> Vec<Planned> {
     let mut makers: Vec<Planned> = Vec::new();
-    let leaver = desired
-        .status
-        .as_ref()
-        .is_some_and(|fact| fact.value == Wish::Deactivated && fact.cause == Cause::Request);
+    let leaver = desired.status.as_ref().is_some_and(|fact| {
+        fact.value == DesiredStatus::Deactivated && fact.cause == Cause::Request
+    });
     let account = actual.account.as_ref();
     let make = |drift: &Drift, step: Step| Planned {
         action: Action {
@@ -139,7 +138,7 @@ pub fn actions(
         leaver,
         reason: drift.reason.clone(),
         gate: gate(drift),
-        history: drift.history,
+        closed_before_first_seen: drift.closed_before_first_seen,
         taken_back: desired.takes_back(&drift.origin),
         before: before(drift, account),
     };

@@ -18,7 +18,7 @@ use super::limits::{Budget, Pacer};
 use super::query::Filter;
 use super::{ServiceNowError, Settings, wire};
 use crate::http::{Answer, Call, Http, Patience, Pulse};
-use crate::model::{Instant, Record, SysId};
+use crate::model::{Record, SysId, Timestamp};
 
 /// ServiceNow gives API calls few slots a node and shares them with others.
 const IN_FLIGHT: usize = 2;
@@ -45,7 +45,7 @@ struct Shared {
     worked: AtomicBool,
     slots: Semaphore,
     pacer: Mutex<Pacer>,
-    server_date: Mutex<Option<Instant>>,
+    server_date: Mutex<Option<Timestamp>>,
     items: OnceCell<Vec<Item>>,
 }
 
@@ -96,7 +96,7 @@ impl Connection {
     }
 
     /// The same where an earlier process was at a moment.
-    pub fn go_on_counting(&self, from: &Budget, at: Instant) {
+    pub fn go_on_counting(&self, from: &Budget, at: Timestamp) {
         self.pacer().go_on(from, at.timestamp());
     }
 
@@ -111,7 +111,7 @@ impl Connection {
     }
 
     /// The instance's clock as of its last answer: the better "now" for windows.
-    pub fn server_date(&self) -> Option<Instant> {
+    pub fn server_date(&self) -> Option<Timestamp> {
         *unpoisoned(&self.shared.server_date)
     }
 

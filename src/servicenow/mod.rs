@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use secrecy::SecretString;
 
 use crate::http::Patience;
-use crate::model::Instant;
+use crate::model::Timestamp;
 
 mod catalog;
 mod inspect;
@@ -61,9 +61,9 @@ pub fn take_in(reader: &ServiceNowReader, answer: &crate::http::Answer) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// The first moment inside.
-    pub from: Instant,
+    pub from: Timestamp,
     /// The first moment after it.
-    pub to: Instant,
+    pub to: Timestamp,
 }
 
 impl Window {

@@ -9,7 +9,7 @@ use super::{ServiceNowError, ServiceNowReader};
 impl ServiceNowReader {
     /// The instance's clock, as its last answer said: never ahead of what it stamps from now on.
     /// `None` where its answers carry no date.
-    pub async fn now(&self) -> Result<Option<crate::model::Instant>, ServiceNowError> {
+    pub async fn now(&self) -> Result<Option<crate::model::Timestamp>, ServiceNowError> {
         if self.connection.server_date().is_none() {
             // Any answer would do. The items of the catalog may be known without asking for them.
             let (query, fields) = ("ORDERBYsys_id", paging::names(["sys_id"]));

@@ -301,7 +301,7 @@ impl Condition {
             return Ok(true);
         }
         let raw = get(&self.field)?;
-        let (have, want) = (folded(raw), folded(&self.value));
+        let (have, want) = (timeline(raw), timeline(&self.value));
         let order = |limit: &str| {
             if have.is_empty() { None } else { Some(compare(&have, limit)) }
         };
@@ -325,14 +325,14 @@ impl Condition {
             Op::Between => want.split_once('@').is_some_and(|(from, to)| {
                 order(from).is_some_and(Ordering::is_ge) && order(to).is_some_and(Ordering::is_le)
             }),
-            Op::SameAs => equal(&have, &folded(get(&self.value)?)),
-            Op::NotSameAs => !equal(&have, &folded(get(&self.value)?)),
+            Op::SameAs => equal(&have, &timeline(get(&self.value)?)),
+            Op::NotSameAs => !equal(&have, &timeline(get(&self.value)?)),
         })
     }
 }
 
 /// Databases ignore case and blanks at the end when they compare.
-fn folded(text: &str) -> String {
+fn timeline(text: &str) -> String {
     text.trim_end().to_lowercase()
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::ServiceNowError;
 use super::error::clean;
 use crate::http::Answer;
-use crate::model::{Instant, Record};
+use crate::model::{Record, Timestamp};
 
 /// One believed page.
 #[derive(Debug)]
@@ -193,14 +193,14 @@ fn retry_after(answer: &Answer) -> Option<Duration> {
 }
 
 /// The `Date` header: the clock of the other side.
-pub(super) fn date(answer: &Answer) -> Option<Instant> {
+pub(super) fn date(answer: &Answer) -> Option<Timestamp> {
     DateTime::parse_from_rfc2822(answer.header("date")?).ok().map(|date| date.with_timezone(&Utc))
 }
 
 const TIME_FORMAT: &str = "%Y-%m-%d %H:%M:%S";
 
 /// Reads a stored date-time: `YYYY-MM-DD HH:MM:SS` in UTC and nothing else.
-pub(super) fn moment(text: &str) -> Option<Instant> {
+pub(super) fn moment(text: &str) -> Option<Timestamp> {
     // chrono also takes shorter numbers, which ServiceNow never stores.
     if text.len() != 19 {
         return None;
@@ -209,7 +209,7 @@ pub(super) fn moment(text: &str) -> Option<Instant> {
 }
 
 /// Writes a moment as ServiceNow stores it, cutting off parts of a second.
-pub(super) fn stored(moment: Instant) -> String {
+pub(super) fn stored(moment: Timestamp) -> String {
     moment.format(TIME_FORMAT).to_string()
 }
 

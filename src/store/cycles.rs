@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::{Store, StoreError, moment, stamp};
-use crate::model::Instant;
+use crate::model::Timestamp;
 
 /// How a cycle ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct LastCycle {
     /// Its number.
     pub n: i64,
     /// When it ended.
-    pub finished: Instant,
+    pub finished: Timestamp,
 }
 
 /// A cycle that ended, well or not.
@@ -31,37 +31,41 @@ pub struct EndedCycle {
     /// Its number.
     pub n: i64,
     /// When it began.
-    pub started: Instant,
+    pub started: Timestamp,
     /// When it ended.
-    pub finished: Instant,
+    pub finished: Timestamp,
     /// It read everything.
     pub full: bool,
     /// Its outcome in a word.
     pub outcome: String,
 }
 
-impl Store {
+/// One row a cycle.
+#[derive(Debug)]
+pub struct Cycles<'a>(pub(super) &'a Store);
+
+impl Cycles<'_> {
     /// Begins a cycle and gives its number.
-    pub fn begin_cycle(&self, full: bool, now: Instant) -> Result<i64, StoreError> {
+    pub fn begin(&self, full: bool, now: Timestamp) -> Result<i64, StoreError> {
         let sql = "INSERT INTO cycles (started, full_read) VALUES (?, ?) RETURNING n";
-        Ok(self.conn.query_row(sql, params![stamp(now), full], |row| row.get(0))?)
+        Ok(self.0.conn.query_row(sql, params![stamp(now), full], |row| row.get(0))?)
     }
 
     /// Ends a cycle.
-    pub fn end_cycle(&self, n: i64, row: &CycleRow, now: Instant) -> Result<(), StoreError> {
-        self.conn.execute(
+    pub fn end(&self, n: i64, row: &CycleRow, now: Timestamp) -> Result<(), StoreError> {
+        self.0.conn.execute(
             "UPDATE cycles SET finished = ?, outcome = ?, people = ?, believed = ? WHERE n = ?",
             params![stamp(now), row.outcome, row.people, row.believed, n],
         )?;
         // The log of cycles that did nothing is of no use after a while.
-        self.conn.execute("DELETE FROM cycles WHERE n < ? - 10000 AND believed = 0", [n])?;
+        self.0.conn.execute("DELETE FROM cycles WHERE n < ? - 10000 AND believed = 0", [n])?;
         Ok(())
     }
 
     /// How many people the last believed complete read held.
     pub fn believed_people(&self) -> Result<Option<u32>, StoreError> {
         let sql = "SELECT people FROM cycles WHERE believed = 1 ORDER BY n DESC LIMIT 1";
-        Ok(self.conn.query_row(sql, [], |row| row.get(0)).optional()?)
+        Ok(self.0.conn.query_row(sql, [], |row| row.get(0)).optional()?)
     }
 
     /// The last cycle that ended: number, when, whether it read everything, seconds, outcome.
@@ -72,7 +76,7 @@ impl Store {
             let times: (String, String) = (row.get(1)?, row.get(2)?);
             Ok((row.get(0)?, times, row.get(3)?, row.get(4)?))
         };
-        let found = self.conn.query_row(sql, [], row).optional()?;
+        let found = self.0.conn.query_row(sql, [], row).optional()?;
         found
             .map(|(n, (started, finished), full, outcome)| {
                 let (started, finished) = (moment(&started)?, moment(&finished)?);
@@ -82,10 +86,10 @@ impl Store {
     }
 
     /// When the last cycle ended that did not fail.
-    pub fn last_good(&self) -> Result<Option<Instant>, StoreError> {
+    pub fn last_good(&self) -> Result<Option<Timestamp>, StoreError> {
         let sql = "SELECT finished FROM cycles WHERE finished IS NOT NULL AND outcome <> 'failed'
                    ORDER BY n DESC LIMIT 1";
-        let at: Option<String> = self.conn.query_row(sql, [], |row| row.get(0)).optional()?;
+        let at: Option<String> = self.0.conn.query_row(sql, [], |row| row.get(0)).optional()?;
         at.map(|at| moment(&at)).transpose()
     }
 
@@ -93,7 +97,8 @@ impl Store {
     pub fn last_full(&self) -> Result<Option<LastCycle>, StoreError> {
         let sql = "SELECT n, finished FROM cycles WHERE full_read = 1 AND finished IS NOT NULL
                        AND outcome <> 'failed' ORDER BY n DESC LIMIT 1";
-        self.conn
+        self.0
+            .conn
             .query_row(sql, [], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))
             .optional()?
             .map(|(n, finished)| Ok(LastCycle { n, finished: moment(&finished)? }))

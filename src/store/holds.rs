@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::accounts::group_id;
 use super::people::sys_id;
 use super::{Store, StoreError, from_json, json, moment, stamp};
-use crate::model::{Cause, GroupId, Instant, SysId};
+use crate::model::{Cause, GroupId, SysId, Timestamp};
 
 /// A hold as the guard found it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,36 +42,36 @@ pub struct Hold {
     /// The number to name it by.
     pub id: i64,
     /// Since when it waits.
-    pub since: Instant,
+    pub since: Timestamp,
     /// What waits.
     pub hold: NewHold,
     /// What a person said to it, while that stands.
-    pub said: Option<Said>,
+    pub said: Option<HoldDecision>,
 }
 
 /// What a person said to an action that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct HoldDecision {
     /// Yes, or leave me alone.
-    pub word: Word,
+    pub word: Verdict,
     /// The login user.
     pub by: String,
     /// When.
-    pub at: Instant,
+    pub at: Timestamp,
     /// Why.
     pub because: String,
 }
 
 /// Yes, or leave me alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Word {
+pub enum Verdict {
     /// To be carried out, once.
     Release,
     /// Not to be carried out and not to be said again, while it stays the same.
     Dismiss,
 }
 
-impl Word {
+impl Verdict {
     fn as_str(self) -> &'static str {
         match self {
             Self::Release => "release",
@@ -80,16 +80,16 @@ impl Word {
     }
 }
 
-impl Said {
+impl HoldDecision {
     /// When a release lapses, unless it is used before.
-    pub fn expires(&self) -> Option<Instant> {
-        (self.word == Word::Release).then(|| self.at + RELEASE_LASTS)
+    pub fn expires(&self) -> Option<Timestamp> {
+        (self.word == Verdict::Release).then(|| self.at + RELEASE_LASTS)
     }
 }
 
 /// Which holds are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Which {
+pub enum HoldSelection {
     /// These, by number.
     Ids(Vec<i64>),
     /// Those of one set that nothing was said to.
@@ -104,19 +104,23 @@ const RELEASE_LASTS: chrono::Duration = chrono::Duration::hours(24);
 const COLUMNS: &str = "id, since, fingerprint, person, action, group_id, request, parent, cause, \
     changes, reason, in_set, groups";
 
-impl Store {
+/// Actions that wait for a decision.
+#[derive(Debug)]
+pub struct Holds<'a>(pub(super) &'a Store);
+
+impl Holds<'_> {
     /// Keeps the holds of a cycle. Those of the people looked at that are no longer found are
     /// over, and what was said to them with them, but for what was `released` and is about to be
     /// done. Says which are new or wait for another reason than before.
-    pub fn keep_holds(
+    pub fn replace(
         &self,
         looked_at: &BTreeSet<SysId>,
         holds: &[NewHold],
         released: &BTreeSet<String>,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<Vec<String>, StoreError> {
-        self.atomically(|| {
-            let before = self.holds(now)?;
+        self.0.atomically(|| {
+            let before = self.all(now)?;
             let found: BTreeSet<&str> = holds.iter().map(|hold| hold.fingerprint.as_str()).collect();
             for hold in &before {
                 let NewHold { person, fingerprint, .. } = &hold.hold;
@@ -124,7 +128,7 @@ impl Store {
                     && !found.contains(fingerprint.as_str())
                     && !released.contains(fingerprint)
                 {
-                    self.end_hold(fingerprint)?;
+                    self.end(fingerprint)?;
                 }
             }
             let reasons: BTreeMap<&str, &str> = before
@@ -136,7 +140,7 @@ impl Store {
                 if reasons.get(hold.fingerprint.as_str()) != Some(&hold.reason.as_str()) {
                     news.push(hold.fingerprint.clone());
                 }
-                self.conn
+                self.0.conn
                     .prepare_cached(
                         "INSERT INTO holds (fingerprint, since, person, action, group_id, request, parent,
                              cause, changes, reason, in_set, groups)
@@ -163,25 +167,27 @@ impl Store {
     }
 
     /// A hold is over: the action is done, or it is not the same any more.
-    fn end_hold(&self, fingerprint: &str) -> Result<(), StoreError> {
-        self.conn
+    fn end(&self, fingerprint: &str) -> Result<(), StoreError> {
+        self.0
+            .conn
             .prepare_cached("UPDATE decisions SET over = 1 WHERE fingerprint = ? AND over = 0")?
             .execute([fingerprint])?;
-        self.conn
+        self.0
+            .conn
             .prepare_cached("DELETE FROM holds WHERE fingerprint = ?")?
             .execute([fingerprint])?;
         Ok(())
     }
 
     /// Ends a person's holds whose actions there is no longer any cause for.
-    pub fn end_holds(&self, person: &SysId, left: &BTreeSet<String>) -> Result<(), StoreError> {
-        self.atomically(|| {
+    pub fn end_others(&self, person: &SysId, left: &BTreeSet<String>) -> Result<(), StoreError> {
+        self.0.atomically(|| {
             let mut statement =
-                self.conn.prepare_cached("SELECT fingerprint FROM holds WHERE person = ?")?;
+                self.0.conn.prepare_cached("SELECT fingerprint FROM holds WHERE person = ?")?;
             let rows = statement.query_map([person.as_str()], |row| row.get::<_, String>(0))?;
             for fingerprint in rows.collect::<Result<Vec<_>, _>>()? {
                 if !left.contains(&fingerprint) {
-                    self.end_hold(&fingerprint)?;
+                    self.end(&fingerprint)?;
                 }
             }
             Ok(())
@@ -189,16 +195,21 @@ impl Store {
     }
 
     /// The release of an action, if it stands.
-    pub fn release_of(&self, fingerprint: &str, now: Instant) -> Result<Option<Said>, StoreError> {
-        let said = self.said_where("fingerprint = ?", [fingerprint], now)?.remove(fingerprint);
-        Ok(said.filter(|said| said.word == Word::Release))
+    pub fn release_of(
+        &self,
+        fingerprint: &str,
+        now: Timestamp,
+    ) -> Result<Option<HoldDecision>, StoreError> {
+        let said = self.decisions_where("fingerprint = ?", [fingerprint], now)?.remove(fingerprint);
+        Ok(said.filter(|said| said.word == Verdict::Release))
     }
 
     /// Uses a release up, for the action that is about to be sent. To be called together with the
     /// writing of its intent, so that no crash lets it be used twice. What it was for waits as
     /// before until it is seen to be done.
     pub fn use_release(&self, fingerprint: &str, action: i64) -> Result<(), StoreError> {
-        self.conn
+        self.0
+            .conn
             .prepare_cached(
                 "UPDATE decisions SET over = 1, action_id = ?2 WHERE fingerprint = ?1 AND over = 0",
             )?
@@ -207,13 +218,14 @@ impl Store {
     }
 
     /// Who said yes to an action that was begun, and why.
-    pub fn release_used_by(&self, action: i64) -> Result<Option<Said>, StoreError> {
-        self.conn
+    pub fn release_used_by(&self, action: i64) -> Result<Option<HoldDecision>, StoreError> {
+        self.0
+            .conn
             .prepare_cached("SELECT said_by, at, because FROM decisions WHERE action_id = ?")?
             .query_row([action], |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?)))
             .optional()?
             .map(|(by, at, because)| {
-                Ok(Said { word: Word::Release, by, at: moment(&at)?, because })
+                Ok(HoldDecision { word: Verdict::Release, by, at: moment(&at)?, because })
             })
             .transpose()
     }
@@ -224,9 +236,9 @@ impl Store {
         &self,
         looked_at: &BTreeSet<SysId>,
         known: &BTreeSet<String>,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut statement = self.conn.prepare_cached(
+        let mut statement = self.0.conn.prepare_cached(
             "SELECT id, person, fingerprint, at FROM decisions
              WHERE verdict = 'release' AND over = 0 AND seen = 0",
         )?;
@@ -236,7 +248,8 @@ impl Store {
             let person = sys_id(&row.get::<_, String>(1)?)?;
             let known = known.contains(&row.get::<_, String>(2)?) && looked_at.contains(&person);
             if known || now - moment(&row.get::<_, String>(3)?)? >= RELEASE_LASTS {
-                self.conn
+                self.0
+                    .conn
                     .prepare_cached("UPDATE decisions SET seen = 1 WHERE id = ?")?
                     .execute([id])?;
             }
@@ -245,10 +258,10 @@ impl Store {
     }
 
     /// Everything that waits or was dismissed, in the order in which it was held.
-    pub fn holds(&self, now: Instant) -> Result<Vec<Hold>, StoreError> {
-        let said = self.said(now)?;
+    pub fn all(&self, now: Timestamp) -> Result<Vec<Hold>, StoreError> {
+        let said = self.decisions(now)?;
         let sql = format!("SELECT {COLUMNS} FROM holds ORDER BY id");
-        let mut statement = self.conn.prepare_cached(&sql)?;
+        let mut statement = self.0.conn.prepare_cached(&sql)?;
         let mut rows = statement.query([])?;
         let mut holds = Vec::new();
         while let Some(row) = rows.next()? {
@@ -260,17 +273,17 @@ impl Store {
     }
 
     /// What people said that still stands, by fingerprint.
-    pub fn said(&self, now: Instant) -> Result<BTreeMap<String, Said>, StoreError> {
-        self.said_where("true", [], now)
+    pub fn decisions(&self, now: Timestamp) -> Result<BTreeMap<String, HoldDecision>, StoreError> {
+        self.decisions_where("true", [], now)
     }
 
-    fn said_where(
+    fn decisions_where(
         &self,
         condition: &str,
         params: impl rusqlite::Params,
-        now: Instant,
-    ) -> Result<BTreeMap<String, Said>, StoreError> {
-        let mut statement = self.conn.prepare_cached(&format!(
+        now: Timestamp,
+    ) -> Result<BTreeMap<String, HoldDecision>, StoreError> {
+        let mut statement = self.0.conn.prepare_cached(&format!(
             "SELECT fingerprint, verdict, said_by, at, because FROM decisions
              WHERE over = 0 AND {condition} ORDER BY id"
         ))?;
@@ -278,9 +291,9 @@ impl Store {
         let mut said = BTreeMap::new();
         while let Some(row) = rows.next()? {
             let word: String = row.get(1)?;
-            let word = if word == "dismiss" { Word::Dismiss } else { Word::Release };
+            let word = if word == "dismiss" { Verdict::Dismiss } else { Verdict::Release };
             let at = moment(&row.get::<_, String>(3)?)?;
-            let one = Said { word, by: row.get(2)?, at, because: row.get(4)? };
+            let one = HoldDecision { word, by: row.get(2)?, at, because: row.get(4)? };
             let fingerprint: String = row.get(0)?;
             // The newest word counts, and a yes lapses.
             if one.expires().is_some_and(|expires| expires <= now) {
@@ -294,14 +307,14 @@ impl Store {
 
     /// Records what a person says to actions that wait: to all of them, or, where one of the
     /// numbers is not known, to none. The next cycle looks at whom a release concerns.
-    pub fn say(
+    pub fn decide(
         &self,
-        which: &Which,
-        said: &Said,
+        which: &HoldSelection,
+        said: &HoldDecision,
     ) -> Result<Result<Vec<Hold>, Vec<i64>>, StoreError> {
-        self.atomically(|| {
-            let mut holds = self.holds(said.at)?;
-            if let Which::Ids(ids) = which {
+        self.0.atomically(|| {
+            let mut holds = self.all(said.at)?;
+            if let HoldSelection::Ids(ids) = which {
                 let known = |id: &i64| holds.iter().any(|hold| hold.id == *id);
                 let unknown: Vec<i64> = ids.iter().copied().filter(|id| !known(id)).collect();
                 if !unknown.is_empty() {
@@ -309,17 +322,17 @@ impl Store {
                 }
             }
             holds.retain(|hold| match which {
-                Which::Ids(ids) => ids.contains(&hold.id),
-                Which::Set(set) => hold.hold.set.as_deref() == Some(set) && hold.said.is_none(),
-                Which::All => hold.said.is_none(),
+                HoldSelection::Ids(ids) => ids.contains(&hold.id),
+                HoldSelection::Set(set) => hold.hold.set.as_deref() == Some(set) && hold.said.is_none(),
+                HoldSelection::All => hold.said.is_none(),
             });
             for hold in &mut holds {
                 let NewHold { fingerprint, person, action, group, request, .. } = &hold.hold;
-                self.conn.execute(
+                self.0.conn.execute(
                     "UPDATE decisions SET over = 1 WHERE fingerprint = ? AND over = 0",
                     [fingerprint],
                 )?;
-                self.conn.execute(
+                self.0.conn.execute(
                     "INSERT INTO decisions (at, verdict, said_by, because, fingerprint, request, person,
                          action, group_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     params![

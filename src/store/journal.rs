@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::accounts::group_id;
 use super::{Store, StoreError, json, moment, stamp};
 use crate::model::{
-    Action, Cause, Done, GroupId, Instant, Origin, Outcome, RequestNumber, Step, SysId,
+    Action, Cause, Done, GroupId, Origin, Outcome, RequestNumber, Step, SysId, Timestamp,
 };
 
 /// What an action carries on the wire and in the log.
@@ -66,11 +66,11 @@ pub struct StatusAction {
 
 /// Something that was sent and of which nobody knows what became.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unanswered {
+pub struct InDoubt {
     /// The action's id in the journal.
     pub action_id: i64,
     /// When it was sent.
-    pub at: Instant,
+    pub at: Timestamp,
     /// The contract's name of the action.
     pub action: String,
     /// Which group, where it was about one.
@@ -103,14 +103,18 @@ struct Row<'a> {
     error: Option<&'a str>,
 }
 
-impl Store {
+/// Every write: its intent and its outcome.
+#[derive(Debug)]
+pub struct Journal<'a>(pub(super) &'a Store);
+
+impl Journal<'_> {
     /// Writes an intent, and gives the thread that its call must carry.
     ///
     /// The call may be made only after this returned: then the intent is on the disk.
-    pub fn intend(&self, entry: &Entry<'_>, now: Instant) -> Result<Thread, StoreError> {
-        self.atomically(|| {
+    pub fn intend(&self, entry: &Entry<'_>, now: Timestamp) -> Result<Thread, StoreError> {
+        self.0.atomically(|| {
             let sql = "SELECT coalesce(max(action_id), 0) + 1 FROM journal";
-            let action_id: i64 = self.conn.query_row(sql, [], |row| row.get(0))?;
+            let action_id: i64 = self.0.conn.query_row(sql, [], |row| row.get(0))?;
             self.append(&row_of(entry, action_id, now, None))?;
             Ok(Thread { request: thread_word(&entry.action.origin), action: action_id })
         })
@@ -122,19 +126,20 @@ impl Store {
         entry: &Entry<'_>,
         thread: &Thread,
         outcome: &Outcome,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.atomically(|| self.append(&row_of(entry, thread.action, now, Some(outcome))))
+        self.0.atomically(|| self.append(&row_of(entry, thread.action, now, Some(outcome))))
     }
 
     fn append(&self, row: &Row<'_>) -> Result<(), StoreError> {
         let before: String = self
+            .0
             .conn
             .query_row("SELECT hash FROM journal ORDER BY id DESC LIMIT 1", [], |row| row.get(0))
             .optional()?
             .unwrap_or_default();
         let hash = chain(&before, &canonical(row));
-        self.conn
+        self.0.conn
             .prepare_cached(
                 "INSERT INTO journal (at, entry, action_id, cycle, person, okta_id, action, group_id,
                      request, parent, cause, leaver, released, keys, detail, outcome,
@@ -151,12 +156,8 @@ impl Store {
 
     /// What was sent about a person since a moment, has no answer that says what became of it, and
     /// was not followed by another word about the same thing.
-    pub fn unanswered(
-        &self,
-        person: &SysId,
-        since: Instant,
-    ) -> Result<Vec<Unanswered>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
+    pub fn in_doubt(&self, person: &SysId, since: Timestamp) -> Result<Vec<InDoubt>, StoreError> {
+        let mut statement = self.0.conn.prepare_cached(
             "SELECT action_id, at, action, group_id, request, parent, detail, keys,
                  NOT EXISTS (SELECT 1 FROM journal o WHERE o.action_id = i.action_id
                      AND o.outcome <> 'unknown')
@@ -164,7 +165,7 @@ impl Store {
         )?;
         let mut rows = statement.query([person.as_str(), &stamp(since)])?;
         let mut newer = BTreeSet::new();
-        let mut unanswered = Vec::new();
+        let mut in_doubt = Vec::new();
         while let Some(row) = rows.next()? {
             let (action, group): (String, Option<String>) = (row.get(2)?, row.get(3)?);
             let subject = match action.as_str() {
@@ -177,24 +178,24 @@ impl Store {
             if !newer.insert((subject, group.clone())) || !row.get::<_, bool>(8)? {
                 continue;
             }
-            unanswered.push(Unanswered {
+            in_doubt.push(InDoubt {
                 action_id: row.get(0)?,
                 at: moment(&row.get::<_, String>(1)?)?,
                 action,
                 group: group.as_deref().map(group_id).transpose()?,
-                origin: super::decisions::origin(known_origin(row.get(4)?), row.get(5)?)?,
+                origin: super::facts::origin(known_origin(row.get(4)?), row.get(5)?)?,
                 detail: super::from_json(&row.get::<_, String>(6)?)?,
             });
         }
-        Ok(unanswered)
+        Ok(in_doubt)
     }
 
     /// Writes that something whose answer was lost was seen to have taken effect.
-    pub fn confirm(&self, action_id: i64, now: Instant) -> Result<(), StoreError> {
+    pub fn resolve_in_doubt(&self, action_id: i64, now: Timestamp) -> Result<(), StoreError> {
         let sql = "SELECT cycle, person, okta_id, action, group_id, request, parent, cause, leaver,
                        released, keys FROM journal WHERE action_id = ? AND entry = 'intent'";
-        self.atomically(|| {
-            let mut statement = self.conn.prepare_cached(sql)?;
+        self.0.atomically(|| {
+            let mut statement = self.0.conn.prepare_cached(sql)?;
             let mut rows = statement.query([action_id])?;
             let Some(row) = rows.next()? else { return Ok(()) };
             let text = |place: usize| row.get::<_, String>(place);
@@ -230,9 +231,9 @@ impl Store {
         &self,
         action: &Action,
         action_id: i64,
-        since: Instant,
+        since: Timestamp,
     ) -> Result<(u32, Option<String>), StoreError> {
-        let mut statement = self.conn.prepare_cached(
+        let mut statement = self.0.conn.prepare_cached(
             "SELECT outcome, error FROM journal
              WHERE person = ? AND entry = 'outcome' AND action = ? AND group_id IS ?
                  AND request = ? AND action_id < ? AND at >= ? ORDER BY id DESC",
@@ -260,14 +261,14 @@ impl Store {
     }
 
     /// The hash of the newest row; empty before the first.
-    pub fn journal_head(&self) -> Result<String, StoreError> {
+    pub fn head(&self) -> Result<String, StoreError> {
         let sql = "SELECT hash FROM journal ORDER BY id DESC LIMIT 1";
-        Ok(self.conn.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or_default())
+        Ok(self.0.conn.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or_default())
     }
 
     /// What was done, or may have been done, since a moment.
-    pub fn done_since(&self, since: Instant) -> Result<Vec<Done>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
+    pub fn done_since(&self, since: Timestamp) -> Result<Vec<Done>, StoreError> {
+        let mut statement = self.0.conn.prepare_cached(
             "SELECT i.at, i.person, i.action, i.group_id, i.cause, i.leaver, i.released, i.keys,
                  EXISTS (SELECT 1 FROM journal o WHERE o.action_id = i.action_id
                      AND o.outcome IN ('applied', 'confirmed'))
@@ -298,7 +299,7 @@ impl Store {
 
     /// What was done about the status of a person's account, oldest first.
     pub fn status_actions(&self, person: &SysId) -> Result<Vec<StatusAction>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
+        let mut statement = self.0.conn.prepare_cached(
             "SELECT action, request, cause FROM journal
              WHERE person = ? AND outcome IN ('applied', 'already_so', 'confirmed')
                  AND action IN ('create', 'activate', 'suspend', 'unsuspend', 'deactivate', 'clear_sessions')
@@ -319,7 +320,7 @@ impl Store {
 
     /// What was applied for a request, in order.
     pub fn applied_for(&self, request: &RequestNumber) -> Result<Vec<Applied>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
+        let mut statement = self.0.conn.prepare_cached(
             "SELECT action_id, action, group_id, okta_id, okta_request_id FROM journal
              WHERE request = ? AND outcome IN ('applied', 'already_so', 'confirmed') ORDER BY id",
         )?;
@@ -333,6 +334,37 @@ impl Store {
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// When the last write for a request to one person's account was answered well.
+    pub fn last_applied(
+        &self,
+        number: &str,
+        person: &SysId,
+        since: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT max(at) FROM journal WHERE person = ? AND request = ? AND at >= ?
+                       AND outcome IN ('applied', 'already_so', 'confirmed')
+                       AND action <> 'remove_member'";
+        let at: Option<String> = self
+            .0
+            .conn
+            .prepare_cached(sql)?
+            .query_row(params![person.as_str(), number, stamp(since)], |row| row.get(0))?;
+        at.map(|at| moment(&at)).transpose()
+    }
+
+    /// Whether somebody's account was deactivated for a request, as Okta answered.
+    pub fn was_deactivated(
+        &self,
+        number: &RequestNumber,
+        person: &SysId,
+        since: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM journal WHERE person = ? AND request = ? AND at >= ?
+                       AND action = 'deactivate' AND outcome IN ('applied', 'already_so', 'confirmed'))";
+        let values = params![person.as_str(), number.as_str(), stamp(since)];
+        Ok(self.0.conn.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
 }
 
@@ -349,7 +381,7 @@ pub(super) fn thread_word(origin: &Origin) -> String {
 fn row_of<'a>(
     entry: &Entry<'a>,
     action_id: i64,
-    now: Instant,
+    now: Timestamp,
     outcome: Option<&'a Outcome>,
 ) -> Row<'a> {
     let Action { person, account, step, origin, cause } = entry.action;

@@ -5,23 +5,41 @@
 //! copy, so it cannot leave a trace.
 
 mod accounts;
+mod budgets;
 mod copy;
 mod cycles;
-mod decisions;
+mod deadlines;
+mod facts;
 mod file;
+mod groups;
 mod holds;
 mod journal;
+mod links;
+mod names;
+mod notes;
 mod people;
+mod queue;
 mod requests;
-mod vitals;
+mod sides;
+mod state;
 
+pub use accounts::Accounts;
+pub use budgets::{Budgets, Use};
 pub use copy::Copied;
-pub use cycles::{CycleRow, EndedCycle, LastCycle};
-pub use decisions::{FactRow, Link};
-pub use holds::{Hold, NewHold, Said, Which, Word};
-pub use journal::{Applied, Entry, StatusAction, Thread, Unanswered};
-pub use requests::{KeptRequests, StoredRequest};
-pub use vitals::{Late, SideState, Use};
+pub use cycles::{CycleRow, Cycles, EndedCycle, LastCycle};
+pub use deadlines::{Deadlines, Late};
+pub use facts::{FactRow, Facts};
+pub use groups::Groups;
+pub use holds::{Hold, HoldDecision, HoldSelection, Holds, NewHold, Verdict};
+pub use journal::{Applied, Entry, InDoubt, Journal, StatusAction, Thread};
+pub use links::{Link, Links};
+pub use names::Names;
+pub use notes::Notes;
+pub use people::People;
+pub use queue::Queue;
+pub use requests::{KeptRequests, Requests, StoredRequest};
+pub use sides::{SideState, Sides};
+pub use state::State;
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -31,7 +49,8 @@ use std::sync::LazyLock;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use rusqlite_migration::{M, Migrations};
 
-use crate::model::Instant;
+use self::people::sys_id;
+use crate::model::{SysId, Timestamp};
 
 /// Append only: a released version has run these on somebody's file.
 const STEPS: [&str; 5] = [
@@ -269,14 +288,14 @@ impl Store {
     /// Remembers the two systems. Called once both have answered: a mistyped address must not
     /// claim the store.
     pub fn bind(&self, orgs: &Orgs) -> Result<(), StoreError> {
-        self.set_meta("servicenow", &orgs.servicenow)?;
-        self.set_meta("okta", &orgs.okta)
+        self.state().set("servicenow", &orgs.servicenow)?;
+        self.state().set("okta", &orgs.okta)
     }
 
     /// Refuses a store that was made for others.
     pub fn check_orgs(&self, path: &Path, orgs: &Orgs) -> Result<(), StoreError> {
         for (key, ours) in [("servicenow", &orgs.servicenow), ("okta", &orgs.okta)] {
-            match self.meta(key)? {
+            match self.state().get(key)? {
                 Some(theirs) if theirs != *ours => {
                     return Err(StoreError::Foreign {
                         path: path.to_owned(),
@@ -288,6 +307,97 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// People as ServiceNow last showed them.
+    pub fn people(&self) -> People<'_> {
+        People(self)
+    }
+
+    /// Okta accounts as last seen.
+    pub fn accounts(&self) -> Accounts<'_> {
+        Accounts(self)
+    }
+
+    /// Okta groups, and who is in those under management.
+    pub fn groups(&self) -> Groups<'_> {
+        Groups(self)
+    }
+
+    /// Which account is whose, and what was there at take-over.
+    pub fn links(&self) -> Links<'_> {
+        Links(self)
+    }
+
+    /// Desired facts as last decided.
+    pub fn facts(&self) -> Facts<'_> {
+        Facts(self)
+    }
+
+    /// What the names of the configuration mean.
+    pub fn names(&self) -> Names<'_> {
+        Names(self)
+    }
+
+    /// Who is to be decided about again, and when.
+    pub fn queue(&self) -> Queue<'_> {
+        Queue(self)
+    }
+
+    /// What the store knows of itself: its systems, how far changes were read.
+    pub fn state(&self) -> State<'_> {
+        State(self)
+    }
+
+    /// Actions that wait for a decision.
+    pub fn holds(&self) -> Holds<'_> {
+        Holds(self)
+    }
+
+    /// Every write: its intent and its outcome.
+    pub fn journal(&self) -> Journal<'_> {
+        Journal(self)
+    }
+
+    /// One row a cycle.
+    pub fn cycles(&self) -> Cycles<'_> {
+        Cycles(self)
+    }
+
+    /// Requested items as last seen, and what they were resolved to.
+    pub fn requests(&self) -> Requests<'_> {
+        Requests(self)
+    }
+
+    /// What was written on requests.
+    pub fn notes(&self) -> Notes<'_> {
+        Notes(self)
+    }
+
+    /// How the two systems are.
+    pub fn sides(&self) -> Sides<'_> {
+        Sides(self)
+    }
+
+    /// How much of the rate limits is used.
+    pub fn budgets(&self) -> Budgets<'_> {
+        Budgets(self)
+    }
+
+    /// How long joins and leaves take.
+    pub fn deadlines(&self) -> Deadlines<'_> {
+        Deadlines(self)
+    }
+
+    /// The people whom a query gives, in its order.
+    fn ids(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<SysId>, StoreError> {
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let mut rows = statement.query(params)?;
+        let mut ids = Vec::new();
+        while let Some(row) = rows.next()? {
+            ids.push(sys_id(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
+        }
+        Ok(ids)
     }
 
     /// Runs several changes as one: all of them, or none.
@@ -403,11 +513,11 @@ fn read_holder(file: &mut File) -> String {
 }
 
 /// Times are stored as RFC 3339 in UTC with milliseconds, so that they sort as text.
-fn stamp(at: Instant) -> String {
+fn stamp(at: Timestamp) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
-fn moment(text: &str) -> Result<Instant, StoreError> {
+fn moment(text: &str) -> Result<Timestamp, StoreError> {
     chrono::DateTime::parse_from_rfc3339(text)
         .map(|at| at.with_timezone(&chrono::Utc))
         .map_err(|_| StoreError::Corrupt(format!("{text:?} is not a time")))

@@ -7,26 +7,30 @@ use crate::model::{Person, Presence, SysId};
 
 const COLUMNS: &str = "sys_id, presence, record, updated_on, mod_count";
 
-impl Store {
+/// People as ServiceNow last showed them.
+#[derive(Debug)]
+pub struct People<'a>(pub(super) &'a Store);
+
+impl People<'_> {
     /// Keeps a page of people, and says which of them are new or changed.
-    pub fn keep_people(&self, people: &[Person], cycle: i64) -> Result<Vec<SysId>, StoreError> {
-        self.atomically(|| {
+    pub fn upsert(&self, people: &[Person], cycle: i64) -> Result<Vec<SysId>, StoreError> {
+        self.0.atomically(|| {
             let mut changed = Vec::new();
             for person in people {
-                let before = self.person(&person.sys_id)?;
+                let before = self.get(&person.sys_id)?;
                 if before.as_ref().is_none_or(|before| {
                     before.record != person.record || before.presence != person.presence
                 }) {
                     changed.push(person.sys_id.clone());
                 }
-                self.keep_person(person, cycle)?;
+                self.upsert_one(person, cycle)?;
             }
             Ok(changed)
         })
     }
 
-    fn keep_person(&self, person: &Person, cycle: i64) -> Result<(), StoreError> {
-        self.conn
+    fn upsert_one(&self, person: &Person, cycle: i64) -> Result<(), StoreError> {
+        self.0.conn
             .prepare_cached(
                 "INSERT INTO people (sys_id, presence, record, user_name, email, updated_on, mod_count, seen)
                  VALUES (:sys_id, :presence, :record, :user_name, :email, :updated_on, :mod_count, :seen)
@@ -48,8 +52,9 @@ impl Store {
     }
 
     /// One person.
-    pub fn person(&self, id: &SysId) -> Result<Option<Person>, StoreError> {
-        self.conn
+    pub fn get(&self, id: &SysId) -> Result<Option<Person>, StoreError> {
+        self.0
+            .conn
             .prepare_cached(&format!("SELECT {COLUMNS} FROM people WHERE sys_id = ?"))?
             .query_row([id.as_str()], |row| Ok(read(row)))
             .optional()?
@@ -57,32 +62,32 @@ impl Store {
     }
 
     /// Everybody whom a text fits: a `sys_id`, a user name or an e-mail, without regard to case.
-    pub fn people_called(&self, text: &str) -> Result<Vec<SysId>, StoreError> {
-        let folded = text.trim().to_lowercase();
-        if folded.is_empty() {
+    pub fn called(&self, text: &str) -> Result<Vec<SysId>, StoreError> {
+        let timeline = text.trim().to_lowercase();
+        if timeline.is_empty() {
             return Ok(Vec::new());
         }
-        self.ids(
+        self.0.ids(
             "SELECT sys_id FROM people WHERE sys_id = ?1 OR user_name = ?2 OR email = ?2 ORDER BY sys_id",
-            params![text.trim(), folded],
+            params![text.trim(), timeline],
         )
     }
 
     /// Everybody, by id.
-    pub fn everybody(&self) -> Result<Vec<SysId>, StoreError> {
-        self.ids("SELECT sys_id FROM people ORDER BY sys_id", [])
+    pub fn all(&self) -> Result<Vec<SysId>, StoreError> {
+        self.0.ids("SELECT sys_id FROM people ORDER BY sys_id", [])
     }
 
     /// How many people are among those configured.
-    pub fn people_present(&self) -> Result<u32, StoreError> {
+    pub fn present(&self) -> Result<u32, StoreError> {
         let sql = "SELECT count(*) FROM people WHERE presence = 'present'";
-        Ok(self.conn.query_row(sql, [], |row| row.get(0))?)
+        Ok(self.0.conn.query_row(sql, [], |row| row.get(0))?)
     }
 
     /// People whose records refer to one of these, as a manager for example.
-    pub fn people_referring_to(&self, people: &[SysId]) -> Result<Vec<SysId>, StoreError> {
+    pub fn referring_to(&self, people: &[SysId]) -> Result<Vec<SysId>, StoreError> {
         let ids: Vec<&str> = people.iter().map(SysId::as_str).collect();
-        self.ids(
+        self.0.ids(
             "SELECT DISTINCT p.sys_id FROM people p, json_each(p.record) field
              WHERE field.value IN (SELECT value FROM json_each(?)) ORDER BY p.sys_id",
             [json(&ids)],
@@ -90,32 +95,32 @@ impl Store {
     }
 
     /// People without an account: those for whom a join is approved, or everybody.
-    pub fn people_without_account(&self, everybody: bool) -> Result<Vec<SysId>, StoreError> {
+    pub fn without_account(&self, everybody: bool) -> Result<Vec<SysId>, StoreError> {
         let joiners = "SELECT DISTINCT rp.person FROM request_people rp
              JOIN requests r ON r.sys_id = rp.request
              WHERE r.operation = 'join' AND r.standing = 'approved'
                  AND rp.person NOT IN (SELECT person FROM links)";
         let all = "SELECT sys_id FROM people
              WHERE presence = 'present' AND sys_id NOT IN (SELECT person FROM links)";
-        self.ids(if everybody { all } else { joiners }, [])
+        self.0.ids(if everybody { all } else { joiners }, [])
     }
 
     /// People who were there before a complete read and not in it.
-    pub fn people_unseen(&self, cycle: i64) -> Result<Vec<SysId>, StoreError> {
-        self.ids("SELECT sys_id FROM people WHERE seen < ? ORDER BY sys_id", [cycle])
+    pub fn unseen(&self, cycle: i64) -> Result<Vec<SysId>, StoreError> {
+        self.0.ids("SELECT sys_id FROM people WHERE seen < ? ORDER BY sys_id", [cycle])
     }
 
     /// How many people a complete read held.
-    pub fn people_seen(&self, cycle: i64) -> Result<u32, StoreError> {
+    pub fn seen_count(&self, cycle: i64) -> Result<u32, StoreError> {
         let sql = "SELECT count(*) FROM people WHERE seen = ? AND presence = 'present'";
-        Ok(self.conn.query_row(sql, [cycle], |row| row.get(0))?)
+        Ok(self.0.conn.query_row(sql, [cycle], |row| row.get(0))?)
     }
 
     /// Whether a complete read held somebody.
     pub fn was_seen(&self, id: &SysId, cycle: i64) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM people
                        WHERE sys_id = ? AND seen = ? AND presence = 'present')";
-        Ok(self.conn.query_row(sql, params![id.as_str(), cycle], |row| row.get(0))?)
+        Ok(self.0.conn.query_row(sql, params![id.as_str(), cycle], |row| row.get(0))?)
     }
 
     /// Notes that a person's id answered 404 once more, and says how often it has in a row.
@@ -123,21 +128,7 @@ impl Store {
         let sql = "UPDATE people SET absent = absent + 1,
                        presence = CASE WHEN absent >= 1 THEN 'gone' ELSE 'missing' END
                    WHERE sys_id = ? RETURNING absent";
-        Ok(self.conn.query_row(sql, [id.as_str()], |row| row.get(0))?)
-    }
-
-    pub(super) fn ids(
-        &self,
-        sql: &str,
-        params: impl rusqlite::Params,
-    ) -> Result<Vec<SysId>, StoreError> {
-        let mut statement = self.conn.prepare_cached(sql)?;
-        let mut rows = statement.query(params)?;
-        let mut ids = Vec::new();
-        while let Some(row) = rows.next()? {
-            ids.push(sys_id(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
-        }
-        Ok(ids)
+        Ok(self.0.conn.query_row(sql, [id.as_str()], |row| row.get(0))?)
     }
 }
 

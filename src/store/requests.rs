@@ -8,8 +8,8 @@ use super::accounts::group_id;
 use super::people::sys_id;
 use super::{Store, StoreError, from_json, json, moment, stamp};
 use crate::model::{
-    Instant, Mandate, Operation, Request, RequestNumber, RequestRef, RequestState, Standing, SysId,
-    Terms, Wording,
+    Approval, Operation, Request, RequestNumber, RequestRef, RequestState, RequestText,
+    ResolvedRequest, SysId, Terms, Timestamp,
 };
 
 /// A request with what is remembered of it beside its row.
@@ -18,19 +18,19 @@ pub struct StoredRequest {
     /// The row as last seen.
     pub request: Request,
     /// What it said when its approval was first seen.
-    pub wording: Option<Wording>,
+    pub request_text: Option<RequestText>,
     /// What is wrong with it: a word for the kind, and the reason.
     pub problems: Vec<(String, String)>,
     /// It was closed before it was first seen.
-    pub history: bool,
+    pub closed_before_first_seen: bool,
     /// It was not in the last complete read.
     pub vanished: bool,
     /// Its closing note is written, or a person closed it: nothing is left to write.
     pub finished: bool,
     /// When it was first seen.
-    pub first_seen: Instant,
+    pub first_seen: Timestamp,
     /// Okta was once seen to be as it says, or was changed for it.
-    pub effected: bool,
+    pub took_effect: bool,
 }
 
 /// What became of a page of requests.
@@ -43,36 +43,40 @@ pub struct KeptRequests {
 }
 
 /// The request took effect: its facts were seen, or something was applied for it.
-const EFFECTED: &str = "(effected OR EXISTS (SELECT 1 FROM journal j WHERE j.request = number
+const TOOK_EFFECT: &str = "(effected OR EXISTS (SELECT 1 FROM journal j WHERE j.request = number
     AND j.outcome IN ('applied', 'already_so', 'confirmed')))";
 
 const COLUMNS: &str = "sys_id, number, parent, item, item_name, state, approval, order_approval, \
     requested_for, opened_at, created_at, variables, fields, updated_on, mod_count, \
     wording, problems, history, vanished, finished, first_seen";
 
-impl Store {
+/// Requested items as last seen, and what they were resolved to.
+#[derive(Debug)]
+pub struct Requests<'a>(pub(super) &'a Store);
+
+impl Requests<'_> {
     /// Keeps a page of requests.
     ///
     /// The journal tells requests apart by their numbers, and ServiceNow does not promise that no
     /// two rows have the same one: a row with the number of another is not kept.
-    pub fn keep_requests(
+    pub fn upsert(
         &self,
         requests: &[Request],
         cycle: i64,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<KeptRequests, StoreError> {
-        self.atomically(|| {
+        self.0.atomically(|| {
             let mut kept = KeptRequests::default();
             for request in requests {
                 if self.is_number_of_another(request)? {
                     kept.doubles.push((request.sys_id.clone(), request.reference.number.clone()));
                     continue;
                 }
-                let before = self.request(&request.sys_id)?;
+                let before = self.get(&request.sys_id)?;
                 if before.as_ref().is_none_or(|before| before.request != *request) {
                     kept.changed.push(request.sys_id.clone());
                 }
-                self.keep_request(request, cycle, now)?;
+                self.upsert_one(request, cycle, now)?;
             }
             Ok(kept)
         })
@@ -81,11 +85,11 @@ impl Store {
     fn is_number_of_another(&self, request: &Request) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM requests WHERE number = ? AND sys_id <> ?)";
         let both = [request.reference.number.as_str(), request.sys_id.as_str()];
-        Ok(self.conn.prepare_cached(sql)?.query_row(both, |row| row.get(0))?)
+        Ok(self.0.conn.prepare_cached(sql)?.query_row(both, |row| row.get(0))?)
     }
 
-    fn keep_request(&self, request: &Request, cycle: i64, now: Instant) -> Result<(), StoreError> {
-        self.conn
+    fn upsert_one(&self, request: &Request, cycle: i64, now: Timestamp) -> Result<(), StoreError> {
+        self.0.conn
             .prepare_cached(
                 "INSERT INTO requests (sys_id, number, parent, item, item_name, state, approval,
                      order_approval, requested_for, opened_at, created_at, variables, fields,
@@ -124,18 +128,18 @@ impl Store {
     }
 
     /// One request.
-    pub fn request(&self, id: &SysId) -> Result<Option<StoredRequest>, StoreError> {
-        Ok(self.requests_where("sys_id = ?", [id.as_str()])?.pop())
+    pub fn get(&self, id: &SysId) -> Result<Option<StoredRequest>, StoreError> {
+        Ok(self.select("sys_id = ?", [id.as_str()])?.pop())
     }
 
     /// Every request, by number.
-    pub fn all_requests(&self) -> Result<Vec<SysId>, StoreError> {
-        self.ids("SELECT sys_id FROM requests ORDER BY number", [])
+    pub fn all(&self) -> Result<Vec<SysId>, StoreError> {
+        self.0.ids("SELECT sys_id FROM requests ORDER BY number", [])
     }
 
     /// Requests whose person, group or wording could not be resolved yet.
-    pub fn unresolved_requests(&self) -> Result<Vec<SysId>, StoreError> {
-        self.ids(
+    pub fn unresolved(&self) -> Result<Vec<SysId>, StoreError> {
+        self.0.ids(
             "SELECT sys_id FROM requests WHERE problems <> '[]' AND finished = 0 ORDER BY number",
             [],
         )
@@ -143,40 +147,40 @@ impl Store {
 
     /// Requests on which something may be left to write, and those whose rows came in a cycle or
     /// after it: what is finished may have been called off since.
-    pub fn requests_undecided(&self, since: i64) -> Result<Vec<SysId>, StoreError> {
-        self.ids(
+    pub fn dirty_since(&self, since: i64) -> Result<Vec<SysId>, StoreError> {
+        self.0.ids(
             "SELECT sys_id FROM requests WHERE finished = 0 OR seen >= ? ORDER BY number",
             [since],
         )
     }
 
     /// Requests that are open in ServiceNow, approved, and not finished here.
-    pub fn open_requests(&self) -> Result<Vec<StoredRequest>, StoreError> {
-        self.requests_where(
+    pub fn open(&self) -> Result<Vec<StoredRequest>, StoreError> {
+        self.select(
             "finished = 0 AND state = 'open' AND standing = 'approved' AND vanished = 0",
             [],
         )
     }
 
     /// Requests that were resolved to a person.
-    pub fn requests_naming(&self, person: &SysId) -> Result<Vec<StoredRequest>, StoreError> {
-        self.requests_where(
+    pub fn naming(&self, person: &SysId) -> Result<Vec<StoredRequest>, StoreError> {
+        self.select(
             "sys_id IN (SELECT request FROM request_people WHERE person = ?)",
             [person.as_str()],
         )
     }
 
     /// Requests that nobody approved yet, or that could not be resolved.
-    pub fn requests_unresolved_or_waiting(&self) -> Result<Vec<StoredRequest>, StoreError> {
-        self.requests_where(
+    pub fn unresolved_or_waiting(&self) -> Result<Vec<StoredRequest>, StoreError> {
+        self.select(
             "(problems <> '[]' OR standing IS NULL OR standing = 'waiting') AND state = 'open'",
             [],
         )
     }
 
     /// Finished requests that are open, with this mark among their notes.
-    pub fn requests_open_again(&self, mark: &str) -> Result<Vec<StoredRequest>, StoreError> {
-        self.requests_where(
+    pub fn open_again(&self, mark: &str) -> Result<Vec<StoredRequest>, StoreError> {
+        self.select(
             "finished = 1 AND state = 'open' AND vanished = 0
              AND EXISTS (SELECT 1 FROM notes n WHERE n.request = sys_id AND n.marker = ?)",
             [mark],
@@ -184,8 +188,8 @@ impl Store {
     }
 
     /// Keeps the state that a write was answered with, until the row is read again.
-    pub fn keep_state(&self, id: &SysId, state: &RequestState) -> Result<(), StoreError> {
-        self.conn.execute(
+    pub fn set_state(&self, id: &SysId, state: &RequestState) -> Result<(), StoreError> {
+        self.0.conn.execute(
             "UPDATE requests SET state = ? WHERE sys_id = ?",
             params![state.as_str(), id.as_str()],
         )?;
@@ -196,25 +200,26 @@ impl Store {
     pub fn mark_vanished(&self, cycle: i64) -> Result<Vec<String>, StoreError> {
         let sql = "UPDATE requests SET vanished = 1 WHERE seen < ? AND vanished = 0
              RETURNING number";
-        let mut statement = self.conn.prepare_cached(sql)?;
+        let mut statement = self.0.conn.prepare_cached(sql)?;
         let numbers = statement.query_map([cycle], |row| row.get(0))?;
         Ok(numbers.collect::<Result<_, _>>()?)
     }
 
     /// Whether any request was closed before it was first seen.
-    pub fn knows_history(&self) -> Result<bool, StoreError> {
+    pub fn any_history(&self) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM requests WHERE history = 1)";
-        Ok(self.conn.query_row(sql, [], |row| row.get(0))?)
+        Ok(self.0.conn.query_row(sql, [], |row| row.get(0))?)
     }
 
-    fn requests_where(
+    fn select(
         &self,
         condition: &str,
         params: impl rusqlite::Params,
     ) -> Result<Vec<StoredRequest>, StoreError> {
-        let sql =
-            format!("SELECT {COLUMNS}, {EFFECTED} FROM requests WHERE {condition} ORDER BY number");
-        let mut statement = self.conn.prepare_cached(&sql)?;
+        let sql = format!(
+            "SELECT {COLUMNS}, {TOOK_EFFECT} FROM requests WHERE {condition} ORDER BY number"
+        );
+        let mut statement = self.0.conn.prepare_cached(&sql)?;
         let mut rows = statement.query(params)?;
         let mut requests = Vec::new();
         while let Some(row) = rows.next()? {
@@ -224,8 +229,8 @@ impl Store {
     }
 
     /// Fixes what a request said when its approval was first seen.
-    pub fn fix_wording(&self, id: &SysId, wording: &Wording) -> Result<(), StoreError> {
-        let Wording { operation, person, groups, starts, ends } = wording;
+    pub fn freeze_text(&self, id: &SysId, request_text: &RequestText) -> Result<(), StoreError> {
+        let RequestText { operation, person, groups, starts, ends } = request_text;
         let text = json(&BTreeMap::from([
             ("operation", operation.as_str()),
             ("person", person),
@@ -233,7 +238,7 @@ impl Store {
             ("starts", starts),
             ("ends", ends),
         ]));
-        self.conn.execute(
+        self.0.conn.execute(
             "UPDATE requests SET wording = ? WHERE sys_id = ?",
             params![text, id.as_str()],
         )?;
@@ -241,20 +246,20 @@ impl Store {
     }
 
     /// Keeps what a request was resolved to.
-    pub fn keep_mandate(&self, id: &SysId, mandate: &Mandate) -> Result<(), StoreError> {
-        let Mandate {
+    pub fn set_resolved(&self, id: &SysId, resolved: &ResolvedRequest) -> Result<(), StoreError> {
+        let ResolvedRequest {
             request: _,
             terms,
-            standing,
+            approval,
             effective,
             created_at: _,
-            history: _,
+            closed_before_first_seen: _,
             closed: _,
             observe,
-            effected: _,
-        } = mandate;
-        self.atomically(|| {
-            self.conn
+            took_effect: _,
+        } = resolved;
+        self.0.atomically(|| {
+            self.0.conn
                 .prepare_cached(
                     "UPDATE requests SET operation = ?, starts = ?, ends = ?, standing = ?, effective = ?,
                          observe = ?, problems = '[]' WHERE sys_id = ?",
@@ -263,23 +268,23 @@ impl Store {
                     terms.operation.as_str(),
                     terms.starts.map(stamp),
                     terms.ends.map(stamp),
-                    standing_word(*standing),
+                    approval_word(*approval),
                     stamp(*effective),
                     observe,
                     id.as_str()
                 ])?;
             for table in ["request_people", "request_groups"] {
-                self.conn
+                self.0.conn
                     .prepare_cached(&format!("DELETE FROM {table} WHERE request = ?"))?
                     .execute([id.as_str()])?;
             }
             for person in &terms.people {
-                self.conn
+                self.0.conn
                     .prepare_cached("INSERT INTO request_people (request, person) VALUES (?, ?)")?
                     .execute([id.as_str(), person.as_str()])?;
             }
             for group in &terms.groups {
-                self.conn
+                self.0.conn
                     .prepare_cached("INSERT INTO request_groups (request, group_id) VALUES (?, ?)")?
                     .execute([id.as_str(), group.as_str()])?;
             }
@@ -288,16 +293,18 @@ impl Store {
     }
 
     /// Keeps whether a request counts, where nothing else about it is decided.
-    pub fn set_standing(&self, id: &SysId, standing: Standing) -> Result<(), StoreError> {
-        self.conn
+    pub fn set_approval(&self, id: &SysId, approval: Approval) -> Result<(), StoreError> {
+        self.0
+            .conn
             .prepare_cached("UPDATE requests SET standing = ?, problems = '[]' WHERE sys_id = ?")?
-            .execute([standing_word(standing), id.as_str()])?;
+            .execute([approval_word(approval), id.as_str()])?;
         Ok(())
     }
 
     /// Remembers that a request took effect.
-    pub(super) fn note_effect(&self, number: &RequestNumber) -> Result<(), StoreError> {
-        self.conn
+    pub(super) fn mark_took_effect(&self, number: &RequestNumber) -> Result<(), StoreError> {
+        self.0
+            .conn
             .prepare_cached("UPDATE requests SET effected = 1 WHERE number = ? AND effected = 0")?
             .execute([number.as_str()])?;
         Ok(())
@@ -305,56 +312,56 @@ impl Store {
 
     /// Keeps why a request cannot be carried out as it stands. What it was resolved to before,
     /// if anything, still holds.
-    pub fn keep_problems(
+    pub fn set_problems(
         &self,
         id: &SysId,
-        standing: Standing,
+        approval: Approval,
         problems: &[(String, String)],
     ) -> Result<(), StoreError> {
-        self.conn.execute(
+        self.0.conn.execute(
             "UPDATE requests SET problems = ?, standing = ? WHERE sys_id = ?",
-            params![json(problems), standing_word(standing), id.as_str()],
+            params![json(problems), approval_word(approval), id.as_str()],
         )?;
         Ok(())
     }
 
     /// Every resolved request that names a person.
-    pub fn mandates_of(&self, person: &SysId) -> Result<Vec<Mandate>, StoreError> {
-        self.mandates_where(
+    pub fn resolved_for(&self, person: &SysId) -> Result<Vec<ResolvedRequest>, StoreError> {
+        self.select_resolved(
             "r.sys_id IN (SELECT request FROM request_people WHERE person = ?)",
             [person.as_str()],
         )
     }
 
     /// What one request was resolved to.
-    pub fn mandate(&self, id: &SysId) -> Result<Option<Mandate>, StoreError> {
-        Ok(self.mandates_where("r.sys_id = ?", [id.as_str()])?.pop())
+    pub fn resolved(&self, id: &SysId) -> Result<Option<ResolvedRequest>, StoreError> {
+        Ok(self.select_resolved("r.sys_id = ?", [id.as_str()])?.pop())
     }
 
-    fn mandates_where(
+    fn select_resolved(
         &self,
         condition: &str,
         params: impl rusqlite::Params,
-    ) -> Result<Vec<Mandate>, StoreError> {
+    ) -> Result<Vec<ResolvedRequest>, StoreError> {
         let sql = format!(
             "SELECT r.sys_id, number, parent, operation, starts, ends, standing, effective, created_at,
-                 history, state, observe, {EFFECTED} FROM requests r
+                 history, state, observe, {TOOK_EFFECT} FROM requests r
              WHERE operation IS NOT NULL AND {condition} ORDER BY number"
         );
-        let mut statement = self.conn.prepare_cached(&sql)?;
+        let mut statement = self.0.conn.prepare_cached(&sql)?;
         let mut rows = statement.query(params)?;
-        let mut mandates = Vec::new();
+        let mut requests = Vec::new();
         while let Some(row) = rows.next()? {
-            mandates.push(self.read_mandate(row)?);
+            requests.push(self.read_resolved(row)?);
         }
-        Ok(mandates)
+        Ok(requests)
     }
 
-    fn read_mandate(&self, row: &Row<'_>) -> Result<Mandate, StoreError> {
+    fn read_resolved(&self, row: &Row<'_>) -> Result<ResolvedRequest, StoreError> {
         let id: String = row.get(0)?;
         let operation: String = row.get(3)?;
         let date = |text: Option<String>| text.map(|text| moment(&text)).transpose();
-        Ok(Mandate {
+        Ok(ResolvedRequest {
             request: reference(
                 &row.get::<_, String>(1)?,
                 row.get::<_, Option<String>>(2)?.as_deref(),
@@ -362,24 +369,24 @@ impl Store {
             terms: Terms {
                 operation: Operation::from_word(&operation)
                     .ok_or_else(|| StoreError::Corrupt(format!("operation {operation:?}")))?,
-                people: self.ids("SELECT person FROM request_people WHERE request = ?", [&id])?,
-                groups: self.groups_of_request(&id)?,
+                people: self.0.ids("SELECT person FROM request_people WHERE request = ?", [&id])?,
+                groups: self.groups_of(&id)?,
                 starts: date(row.get(4)?)?,
                 ends: date(row.get(5)?)?,
             },
-            standing: standing(&row.get::<_, String>(6)?),
+            approval: approval(&row.get::<_, String>(6)?),
             effective: moment(&row.get::<_, String>(7)?)?,
             created_at: moment(&row.get::<_, String>(8)?)?,
-            history: row.get(9)?,
+            closed_before_first_seen: row.get(9)?,
             closed: RequestState::from_word(&row.get::<_, String>(10)?).is_closed(),
             observe: row.get(11)?,
-            effected: row.get(12)?,
+            took_effect: row.get(12)?,
         })
     }
 
-    fn groups_of_request(&self, id: &str) -> Result<Vec<crate::model::GroupId>, StoreError> {
+    fn groups_of(&self, id: &str) -> Result<Vec<crate::model::GroupId>, StoreError> {
         let mut statement =
-            self.conn.prepare_cached("SELECT group_id FROM request_groups WHERE request = ?")?;
+            self.0.conn.prepare_cached("SELECT group_id FROM request_groups WHERE request = ?")?;
         let mut rows = statement.query([id])?;
         let mut groups = Vec::new();
         while let Some(row) = rows.next()? {
@@ -389,43 +396,41 @@ impl Store {
     }
 
     /// Everybody whom a resolved request names.
-    pub fn people_with_requests(&self) -> Result<Vec<SysId>, StoreError> {
-        self.ids("SELECT DISTINCT person FROM request_people ORDER BY person", [])
+    pub fn people(&self) -> Result<Vec<SysId>, StoreError> {
+        self.0.ids("SELECT DISTINCT person FROM request_people ORDER BY person", [])
     }
 
     /// Remembers that nothing is left to write on a request.
-    pub fn finish_request(&self, id: &SysId) -> Result<(), StoreError> {
-        self.conn.execute("UPDATE requests SET finished = 1 WHERE sys_id = ?", [id.as_str()])?;
+    pub fn finish(&self, id: &SysId) -> Result<(), StoreError> {
+        self.0.conn.execute("UPDATE requests SET finished = 1 WHERE sys_id = ?", [id.as_str()])?;
         Ok(())
     }
 
-    /// Remembers a note by its marker.
-    pub fn keep_note(&self, id: &SysId, marker: &str, now: Instant) -> Result<(), StoreError> {
-        self.conn.execute(
-            "INSERT OR IGNORE INTO notes (request, marker, at) VALUES (?, ?, ?)",
-            params![id.as_str(), marker, stamp(now)],
+    /// When ServiceNow says that a request was approved, where that was seen.
+    pub fn approved_at(&self, request: &SysId) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT approved_at FROM requests WHERE sys_id = ?";
+        let at: Option<Option<String>> =
+            self.0.conn.query_row(sql, [request.as_str()], |row| row.get(0)).optional()?;
+        at.flatten().map(|at| moment(&at)).transpose()
+    }
+
+    /// Keeps when a request was approved; the first word stands.
+    pub fn set_approved_at(&self, request: &SysId, at: Timestamp) -> Result<(), StoreError> {
+        self.0.conn.execute(
+            "UPDATE requests SET approved_at = coalesce(approved_at, ?) WHERE sys_id = ?",
+            params![stamp(at), request.as_str()],
         )?;
         Ok(())
     }
 
-    /// The newest note that was written on a request.
-    pub fn last_note(&self, id: &SysId) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT marker FROM notes WHERE request = ? AND marker LIKE '[%' ORDER BY at DESC LIMIT 1";
-        Ok(self.conn.query_row(sql, [id.as_str()], |row| row.get(0)).optional()?)
-    }
-
-    /// When a note with this marker was written.
-    pub fn noted_at(&self, id: &SysId, marker: &str) -> Result<Option<Instant>, StoreError> {
-        let sql = "SELECT at FROM notes WHERE request = ? AND marker = ?";
-        let at: Option<String> =
-            self.conn.query_row(sql, [id.as_str(), marker], |row| row.get(0)).optional()?;
-        at.map(|at| moment(&at)).transpose()
-    }
-
-    /// Whether a note with this marker was written.
-    pub fn has_note(&self, id: &SysId, marker: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM notes WHERE request = ? AND marker = ?)";
-        Ok(self.conn.query_row(sql, [id.as_str(), marker], |row| row.get(0))?)
+    /// How many requests are approved, in force, and not done.
+    pub fn pending(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let sql = format!(
+            "SELECT count(*) FROM requests r WHERE {} AND effective <= ?",
+            super::deadlines::WANTED
+        );
+        let count: i64 = self.0.conn.query_row(&sql, [stamp(now)], |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or(0))
     }
 }
 
@@ -438,7 +443,7 @@ fn reference(number: &str, parent: Option<&str>) -> Result<RequestRef, StoreErro
 
 fn read(row: &Row<'_>) -> Result<StoredRequest, StoreError> {
     let mod_count: i64 = row.get(14)?;
-    let wording: Option<String> = row.get(15)?;
+    let request_text: Option<String> = row.get(15)?;
     Ok(StoredRequest {
         request: Request {
             sys_id: sys_id(&row.get::<_, String>(0)?)?,
@@ -459,21 +464,21 @@ fn read(row: &Row<'_>) -> Result<StoredRequest, StoreError> {
             updated_on: row.get(13)?,
             mod_count: u64::try_from(mod_count).unwrap_or(0),
         },
-        wording: wording.as_deref().map(read_wording).transpose()?,
+        request_text: request_text.as_deref().map(read_wording).transpose()?,
         problems: from_json(&row.get::<_, String>(16)?)?,
-        history: row.get(17)?,
+        closed_before_first_seen: row.get(17)?,
         vanished: row.get(18)?,
         finished: row.get(19)?,
         first_seen: moment(&row.get::<_, String>(20)?)?,
-        effected: row.get(21)?,
+        took_effect: row.get(21)?,
     })
 }
 
-fn read_wording(text: &str) -> Result<Wording, StoreError> {
+fn read_wording(text: &str) -> Result<RequestText, StoreError> {
     let mut map: BTreeMap<String, String> = from_json(text)?;
     let mut take = |key: &str| map.remove(key).unwrap_or_default();
     let operation = take("operation");
-    Ok(Wording {
+    Ok(RequestText {
         operation: Operation::from_word(&operation)
             .ok_or_else(|| StoreError::Corrupt(format!("operation {operation:?}")))?,
         person: take("person"),
@@ -483,18 +488,18 @@ fn read_wording(text: &str) -> Result<Wording, StoreError> {
     })
 }
 
-fn standing_word(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Waiting => "waiting",
-        Standing::Approved => "approved",
-        Standing::Withdrawn => "withdrawn",
+fn approval_word(approval: Approval) -> &'static str {
+    match approval {
+        Approval::Waiting => "waiting",
+        Approval::Approved => "approved",
+        Approval::Withdrawn => "withdrawn",
     }
 }
 
-fn standing(word: &str) -> Standing {
+fn approval(word: &str) -> Approval {
     match word {
-        "approved" => Standing::Approved,
-        "withdrawn" => Standing::Withdrawn,
-        _ => Standing::Waiting,
+        "approved" => Approval::Approved,
+        "withdrawn" => Approval::Withdrawn,
+        _ => Approval::Waiting,
     }
 }

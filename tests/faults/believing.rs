@@ -24,7 +24,7 @@ fn recovers(mut day: Day) {
     for scope in [Scope::Changes, Scope::Full] {
         day.sync(&scope).expect("nothing is wrong any more");
     }
-    let left = [day.undone(), day.unrepaired(), day.wrong()].concat();
+    let left = [day.withdrawn(), day.unrepaired(), day.wrong()].concat();
     assert_eq!(left, Vec::<String>::new());
 }
 
@@ -140,7 +140,7 @@ fn a_lost_admin_role_stops_the_cycle_before_any_write() {
         for scope in [Scope::Changes, Scope::Full] {
             day.sync(&scope).expect("nothing is wrong any more");
         }
-        assert_eq!([day.undone(), day.unrepaired()].concat(), Vec::<String>::new());
+        assert_eq!([day.withdrawn(), day.unrepaired()].concat(), Vec::<String>::new());
     }
 }
 

@@ -8,7 +8,7 @@ use goldthread::sim::okta::{PublicKey, ServiceApp, Status};
 use serde_json::json;
 
 use super::bed::Bed;
-use super::day::{Day, Program, Wish};
+use super::day::{Day, DesiredStatus, Program};
 
 impl Day {
     /// Somebody goes on leave and somebody comes back from it, somebody is hired again, moves to
@@ -45,18 +45,22 @@ impl Day {
             let open = [("state", "1"), ("active", "true")];
             day.bed.stage.servicenow.insert("sc_task", &[&task[..], &open[..]].concat());
         }
-        let wish = |who, what, holds| Wish { who, what, holds };
+        let desired_status = |who, what, holds| DesiredStatus { who, what, holds };
         day.more = vec![
-            wish(away, "who is away is not suspended", |it, _| it.status == Status::Suspended),
-            wish(back, "who came home is not active", |it, _| it.status == Status::Active),
-            wish(rehired, "who came back has no account in use", |it, who| {
+            desired_status(away, "who is away is not suspended", |it, _| {
+                it.status == Status::Suspended
+            }),
+            desired_status(back, "who came home is not active", |it, _| {
+                it.status == Status::Active
+            }),
+            desired_status(rehired, "who came back has no account in use", |it, who| {
                 it.status == Status::Provisioned && it.groups == [who.department.as_str()]
             }),
-            wish(moved, "who moved is in the old place", |it, who| {
+            desired_status(moved, "who moved is in the old place", |it, who| {
                 let new = if who.department == "Finance" { "Marketing" } else { "Finance" };
                 it.text("department") == new && it.groups == [new]
             }),
-            wish(revoked, "who lost access has it", |it, who| {
+            desired_status(revoked, "who lost access has it", |it, who| {
                 it.groups == [who.department.as_str()]
             }),
         ];

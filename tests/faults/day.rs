@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use goldthread::config::{self, Environment};
-use goldthread::engine::{CycleReport, Engine, EngineError, Hands, Scope};
+use goldthread::engine::{CycleReport, Engine, EngineError, Scope, Writers};
 use goldthread::http::Patience;
 use goldthread::sim::company::Person;
 use goldthread::sim::faults::Faults;
@@ -53,7 +53,7 @@ pub fn each<T: Sync>(
 }
 
 /// How somebody's account is to be.
-pub struct Wish {
+pub struct DesiredStatus {
     pub who: Person,
     pub what: &'static str,
     pub holds: fn(&Account, &Person) -> bool,
@@ -69,7 +69,7 @@ pub struct Day {
     pub edited: Person,
     pub requests: Vec<Ordered>,
     /// What else is asked for: of whom, and how it is to be.
-    pub more: Vec<Wish>,
+    pub more: Vec<DesiredStatus>,
     /// Requests are closed by their tasks, which carry the notes.
     pub by_task: bool,
     /// Okta or ServiceNow refused something for good: it is said on the request, and tried again
@@ -184,7 +184,7 @@ impl Day {
         match &outcome {
             Ok(report) if report.needs_attention() => {}
             Ok(_) => {
-                let mut left = self.undone();
+                let mut left = self.withdrawn();
                 if everything {
                     left.extend(self.unrepaired());
                 }
@@ -217,14 +217,14 @@ impl Day {
         for scope in [Scope::Changes, Scope::Changes, Scope::Full] {
             if scope == Scope::Full && !self.refused {
                 // Nobody waits for the complete read of the night.
-                let left = self.undone().into_iter();
+                let left = self.withdrawn().into_iter();
                 problems.extend(left.map(|it| format!("only a full cycle makes up for it: {it}")));
             }
             if let Err(error) = self.sync(&scope) {
                 problems.push(format!("a later {scope:?} failed: {error}"));
             }
         }
-        let left = [self.undone(), self.unrepaired(), self.wrong()].concat();
+        let left = [self.withdrawn(), self.unrepaired(), self.wrong()].concat();
         problems.extend(left.into_iter().map(|it| format!("in the end, {it}")));
         problems.extend(self.belied());
         self.bed.forget_calls();
@@ -256,7 +256,10 @@ impl Day {
 
     /// Somebody who left, and is hired again today.
     pub fn who_came_back(&self) -> Option<&Person> {
-        self.more.iter().find(|wish| wish.what.starts_with("who came back")).map(|wish| &wish.who)
+        self.more
+            .iter()
+            .find(|desired_status| desired_status.what.starts_with("who came back"))
+            .map(|desired_status| &desired_status.who)
     }
 
     /// The faults on the way to Okta, or to ServiceNow.
@@ -270,11 +273,11 @@ impl Day {
     }
 
     /// What is not yet as the requests want it.
-    pub fn undone(&self) -> Vec<String> {
-        let mut undone = Vec::new();
+    pub fn withdrawn(&self) -> Vec<String> {
+        let mut withdrawn = Vec::new();
         let mut must = |holds: bool, what: &str| {
             if !holds {
-                undone.push(what.to_owned());
+                withdrawn.push(what.to_owned());
             }
         };
         let groups = |person: &Person| self.bed.account(person).map(|it| it.groups);
@@ -327,10 +330,10 @@ impl Day {
                 must(view.tasks.iter().all(|(_, state)| state == "3"), "a task is open");
             }
         }
-        for Wish { who, what, holds } in &self.more {
+        for DesiredStatus { who, what, holds } in &self.more {
             must(self.bed.account(who).is_some_and(|it| holds(&it, who)), what);
         }
-        undone
+        withdrawn
     }
 
     /// What is left of the change by hand.
@@ -354,24 +357,25 @@ impl Day {
     fn concerns(&self, login: &str) -> bool {
         [&self.granted, &self.leaver, &self.edited]
             .into_iter()
-            .chain(self.more.iter().map(|wish| &wish.who))
+            .chain(self.more.iter().map(|desired_status| &desired_status.who))
             .any(|person| person.email == login)
     }
 
     /// Whether its status may become another one.
     fn may_be_lifted_or_disabled(&self, login: &str) -> bool {
-        self.leaver.email == login || self.more.iter().any(|wish| wish.who.email == login)
+        self.leaver.email == login
+            || self.more.iter().any(|desired_status| desired_status.who.email == login)
     }
 
     /// What was written that nobody asked for. This holds at every moment.
     pub fn wrong(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         let now = self.bed.stage.okta.accounts();
-        let mut made = Vec::new();
+        let mut created_here = Vec::new();
         for account in &now {
             let login = account.text("login");
             match self.morning.get(&account.id) {
-                None => made.push(login.to_owned()),
+                None => created_here.push(login.to_owned()),
                 Some(before) => {
                     if !self.concerns(login) && before != account {
                         wrong.push(format!("{login} was touched: {before:?} → {account:?}"));
@@ -385,14 +389,15 @@ impl Day {
                 }
             }
         }
-        if made.len() > 1 || made.iter().any(|login| *login != self.joiner.email) {
-            wrong.push(format!("accounts were made: {made:?}"));
+        if created_here.len() > 1 || created_here.iter().any(|login| *login != self.joiner.email) {
+            wrong.push(format!("accounts were made: {created_here:?}"));
         }
-        if now.len() != self.morning.len() + made.len() {
+        if now.len() != self.morning.len() + created_here.len() {
             wrong.push("an account is gone".to_owned());
         }
         let mails = self.bed.stage.okta.mails();
-        let returning = self.more.iter().filter(|wish| wish.what.contains("back")).count();
+        let returning =
+            self.more.iter().filter(|desired_status| desired_status.what.contains("back")).count();
         if mails.len() > self.mails + 1 + returning {
             wrong.push(format!("mails were sent: {:?}", &mails[self.mails..]));
         }
@@ -448,7 +453,7 @@ fn people_the_rest(bed: &Bed) {
 pub struct Program {
     runtime: tokio::runtime::Runtime,
     engine: Engine,
-    hands: Hands,
+    writers: Writers,
 }
 
 impl Program {
@@ -464,13 +469,13 @@ impl Program {
         config.servicenow.patience = patience;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let started = Engine::acting(Arc::new(config), "a test", bed.clock(), Arc::new(|_, _| {}));
-        let (engine, hands) = started.unwrap();
-        Self { runtime, engine, hands }
+        let (engine, writers) = started.unwrap();
+        Self { runtime, engine, writers }
     }
 
     /// One cycle.
     pub fn sync(&mut self, bed: &Bed, scope: &Scope) -> Result<CycleReport, EngineError> {
         bed.pass("1s");
-        self.runtime.block_on(self.engine.cycle(&self.hands, scope))
+        self.runtime.block_on(self.engine.cycle(&self.writers, scope))
     }
 }

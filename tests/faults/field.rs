@@ -515,14 +515,14 @@ fn killed(bed: &Bed, happened: impl Fn() -> bool) {
     bed.pass("1s");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let (mut engine, hands) = bed.at_work();
+        let (mut engine, writers) = bed.at_work();
         let happens = async {
             while !happened() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
         tokio::select! {
-            ended = engine.cycle(&hands, &Scope::Changes) => panic!("it lived: {ended:?}"),
+            ended = engine.cycle(&writers, &Scope::Changes) => panic!("it lived: {ended:?}"),
             () = happens => {}
         }
     });

@@ -201,7 +201,7 @@ fn rows_that_change_while_they_are_paged_are_met_by_this_cycle_or_the_next() {
         let outcome = day.sync(&scope);
         assert_eq!(day.wrong(), NOTHING, "{outcome:?}");
         day.sync(&Scope::Changes).unwrap();
-        assert_eq!(day.undone(), NOTHING);
+        assert_eq!(day.withdrawn(), NOTHING);
         assert_eq!(day.bed.account(&day.edited).unwrap().text("lastName"), "Nachname");
         day.sync(&Scope::Full).unwrap();
         assert_eq!(day.wrong(), NOTHING);

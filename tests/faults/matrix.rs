@@ -320,7 +320,7 @@ fn calls(kind: Kind) -> Vec<Call> {
     day.faults(false).listen();
     let report = day.sync(&kind.scope()).expect("an undisturbed cycle");
     assert!(!report.needs_attention(), "{report:?}");
-    assert_eq!(day.undone(), Vec::<String>::new());
+    assert_eq!(day.withdrawn(), Vec::<String>::new());
     assert_eq!(day.wrong(), Vec::<String>::new());
 
     let mut calls = Vec::new();

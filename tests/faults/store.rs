@@ -320,8 +320,8 @@ fn a_damaged_page_is_an_error_or_makes_no_difference() {
     let others = office.bed.stage.okta.accounts();
     let disabled = others.iter().filter(|it| it.status == Status::Deprovisioned);
     assert!(disabled.map(|it| it.text("login")).all(|login| login == leaver.email));
-    let made = others.iter().filter(|it| it.text("login") == office.bed.newcomer(0).email);
-    assert!(made.count() <= 1);
+    let created_here = others.iter().filter(|it| it.text("login") == office.bed.newcomer(0).email);
+    assert!(created_here.count() <= 1);
     assert!(errors > 10, "{errors} pages were missed, {harmless} were not");
 }
 
@@ -339,9 +339,9 @@ fn a_locked_file_is_said_and_waited_for_only_for_a_while() {
 #[test]
 fn a_store_that_is_in_use_names_who_uses_it() {
     let office = Office::new();
-    let (engine, hands) = office.bed.at_work();
+    let (engine, writers) = office.bed.at_work();
     office.refuses("", "sync", 1, &["goldthread.db", "in use by a daemon", "only one process"]);
-    drop((engine, hands));
+    drop((engine, writers));
     office.recovers();
 }
 

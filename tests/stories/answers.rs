@@ -2,7 +2,7 @@
 
 use goldthread::engine::Engine;
 use goldthread::sim::faults::{Fault, Hook, Onward};
-use goldthread::store::{SideState, Which};
+use goldthread::store::{HoldSelection, SideState};
 
 use super::bed::{Bed, applied, logged};
 
@@ -102,7 +102,7 @@ fn a_quarantine_stands_while_nobody_is_looked_at_and_is_an_error_once() {
     });
     assert_eq!(said(&lines, "ERROR", "quarantine: "), 1, "{lines:#?}");
     let ((), lines) = logged(|| {
-        bed.release(&Which::Set("max-disabled".to_owned()));
+        bed.release(&HoldSelection::Set("max-disabled".to_owned()));
         assert!(bed.sync().quarantined.is_none());
     });
     assert_eq!(said(&lines, "INFO", "the quarantine is over"), 1, "{lines:#?}");
@@ -112,12 +112,12 @@ fn a_quarantine_stands_while_nobody_is_looked_at_and_is_an_error_once() {
 fn a_leave_that_okta_keeps_waiting_is_an_error_before_its_target_and_once() {
     let bed = Bed::of(60);
     bed.sync();
-    let (mut engine, hands) = bed.at_work();
+    let (mut engine, writers) = bed.at_work();
     let leave = bed.leave(&bed.employee(0));
     bed.stage.okta.faults().on("*", "/", Fault::Status(400)).always();
     let up = SideState { since: bed.clock.now(), error: None };
     let cycle = |engine: &mut Engine| {
-        let ended = bed.try_cycle_of(engine, &hands);
+        let ended = bed.try_cycle_of(engine, &writers);
         engine.watch_targets().unwrap();
         engine.keep_vitals(&up, &up).unwrap();
         ended.is_ok()
@@ -146,11 +146,11 @@ fn a_leave_that_okta_keeps_waiting_is_an_error_before_its_target_and_once() {
 
 /// What is said of targets in a cycle that Okta ends early, and after it.
 fn cut_short(bed: &Bed) -> Vec<String> {
-    let (mut engine, hands) = bed.at_work();
+    let (mut engine, writers) = bed.at_work();
     bed.stage.okta.faults().on("*", "/", Fault::Status(400)).always();
     let ((), lines) = logged(|| {
         bed.pass("5m");
-        bed.try_cycle_of(&mut engine, &hands).unwrap_err();
+        bed.try_cycle_of(&mut engine, &writers).unwrap_err();
         engine.watch_targets().unwrap();
     });
     lines
@@ -187,7 +187,7 @@ fn a_leave_that_is_done_is_not_late_while_the_same_cycle_works_on_others() {
     bed.sync();
     let leave = bed.leave(&bed.employee(0));
     bed.access("Add", &bed.employee(1), &["app-jira"], "");
-    let (mut engine, hands) = bed.at_work();
+    let (mut engine, writers) = bed.at_work();
     let (watched, watch) = std::sync::mpsc::channel();
     let (clock, watch) = (bed.stage.clock.clone(), std::sync::Mutex::new(watch));
     let slow = Fault::meanwhile(move || {
@@ -198,7 +198,7 @@ fn a_leave_that_is_done_is_not_late_while_the_same_cycle_works_on_others() {
     });
     bed.stage.okta.faults().on("PUT", "/groups/", slow).times(1);
     let (report, lines) = logged(|| {
-        bed.cycle_beside(&mut engine, &hands, |engine| {
+        bed.cycle_beside(&mut engine, &writers, |engine| {
             engine.watch_targets().unwrap();
             let _ = watched.send(());
         })
@@ -272,16 +272,16 @@ fn a_note_that_cannot_be_written_is_not_tried_at_every_look() {
     bed.sync();
     let request = bed.access("Add", &bed.employee(0), &["app-jira"], "");
     bed.stage.servicenow_faults.on("PATCH", "/sc_req_item/", Fault::Status(403)).always();
-    let (mut engine, hands) = bed.at_work();
+    let (mut engine, writers) = bed.at_work();
     let tries = [0; 9].map(|_| {
         let before = bed.stage.servicenow_faults.hits();
-        assert!(bed.cycle_of(&mut engine, &hands).needs_attention());
+        assert!(bed.cycle_of(&mut engine, &writers).needs_attention());
         bed.stage.servicenow_faults.hits() - before
     });
     assert_eq!(tries, [1, 1, 0, 0, 0, 0, 1, 0, 0]);
     bed.stage.servicenow_faults.clear();
     bed.pass("5m");
-    bed.cycle_of(&mut engine, &hands);
+    bed.cycle_of(&mut engine, &writers);
     assert_eq!(bed.state(&request), "3");
 }
 

@@ -17,7 +17,7 @@ use goldthread::sim::company::Person;
 use goldthread::sim::okta::{Account, PublicKey, ServiceApp, Status};
 use goldthread::sim::servicenow::Ordered;
 use goldthread::sim::stage::{OKTA_TOKEN, Stage};
-use goldthread::store::{Said, Which, Word};
+use goldthread::store::{HoldDecision, HoldSelection, Verdict};
 
 /// A company, a store, a configuration.
 pub struct Bed {
@@ -104,48 +104,48 @@ impl Bed {
         // A second passes between two cycles, as it does between two commands.
         self.pass("1s");
         run(async {
-            let (mut engine, hands) =
+            let (mut engine, writers) =
                 Engine::acting(self.load(), "a test", self.clock(), Arc::new(|_, _| {}))?;
-            engine.cycle(&hands, scope).await
+            engine.cycle(&writers, scope).await
         })
     }
 
     /// A cycle that is told to stop before it writes anything.
     pub fn try_stopped(&self, scope: &Scope) -> CycleReport {
         self.pass("1s");
-        let (mut engine, hands) = self.at_work();
+        let (mut engine, writers) = self.at_work();
         engine.stop_when(Arc::new(true.into()));
-        run(engine.cycle(&hands, scope)).unwrap()
+        run(engine.cycle(&writers, scope)).unwrap()
     }
 
     /// The daemon at work: it holds the store.
-    pub fn at_work(&self) -> (Engine, engine::Hands) {
+    pub fn at_work(&self) -> (Engine, engine::Writers) {
         Engine::acting(self.load(), "a daemon", self.clock(), Arc::new(|_, _| {})).unwrap()
     }
 
     /// Its next cycle.
-    pub fn cycle_of(&self, engine: &mut Engine, hands: &engine::Hands) -> CycleReport {
-        self.try_cycle_of(engine, hands).unwrap()
+    pub fn cycle_of(&self, engine: &mut Engine, writers: &engine::Writers) -> CycleReport {
+        self.try_cycle_of(engine, writers).unwrap()
     }
 
     /// The same, with something beside it.
     pub fn cycle_beside(
         &self,
         engine: &mut Engine,
-        hands: &engine::Hands,
+        writers: &engine::Writers,
         beside: impl FnMut(&Engine),
     ) -> CycleReport {
         self.pass("1s");
-        run(engine.cycle_beside(hands, &Scope::Changes, beside)).unwrap()
+        run(engine.cycle_beside(writers, &Scope::Changes, beside)).unwrap()
     }
 
     pub fn try_cycle_of(
         &self,
         engine: &mut Engine,
-        hands: &engine::Hands,
+        writers: &engine::Writers,
     ) -> Result<CycleReport, EngineError> {
         self.pass("1s");
-        run(engine.cycle(hands, &Scope::Changes))
+        run(engine.cycle(writers, &Scope::Changes))
     }
 
     pub fn sync(&self) -> CycleReport {
@@ -229,18 +229,18 @@ impl Bed {
     }
 
     /// Pat says yes.
-    pub fn release(&self, which: &Which) -> Vec<HoldView> {
-        self.say(which, Word::Release).unwrap()
+    pub fn release(&self, which: &HoldSelection) -> Vec<HoldView> {
+        self.say(which, Verdict::Release).unwrap()
     }
 
     /// Pat does not want to hear of it.
     pub fn dismiss(&self, id: i64) -> Vec<HoldView> {
-        self.say(&Which::Ids(vec![id]), Word::Dismiss).unwrap()
+        self.say(&HoldSelection::Ids(vec![id]), Verdict::Dismiss).unwrap()
     }
 
-    pub fn say(&self, which: &Which, word: Word) -> Result<Vec<HoldView>, Vec<i64>> {
+    pub fn say(&self, which: &HoldSelection, word: Verdict) -> Result<Vec<HoldView>, Vec<i64>> {
         let at = self.clock.now();
-        let said = Said { word, by: "pat".to_owned(), at, because: "HR called".to_owned() };
+        let said = HoldDecision { word, by: "pat".to_owned(), at, because: "HR called".to_owned() };
         engine::say(&self.load(), which, &said).unwrap().map(|decided| decided.holds)
     }
 

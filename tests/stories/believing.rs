@@ -311,12 +311,12 @@ fn a_rehire_gets_the_mail_though_the_program_is_stopped_before_it() {
     let bed = Bed::of(40);
     let (_, join) = hired_again(&bed);
     let stop = Arc::new(AtomicBool::new(false));
-    let (mut engine, hands) = bed.at_work();
+    let (mut engine, writers) = bed.at_work();
     engine.stop_when(Arc::clone(&stop));
     let stops = Fault::meanwhile(move || stop.store(true, Ordering::Relaxed));
     bed.stage.okta.faults().on("POST", "/lifecycle/activate", stops);
-    bed.cycle_of(&mut engine, &hands);
-    drop((engine, hands));
+    bed.cycle_of(&mut engine, &writers);
+    drop((engine, writers));
     assert_eq!(bed.stage.okta.mails().len(), 0);
     for _ in 0..2 {
         bed.sync();

@@ -178,7 +178,7 @@ fn over_an_empty_store_nobody_is_disabled_by_the_record_until_somebody_says_yes(
         assert_eq!(bed.account(&gone).unwrap().status.as_str(), "ACTIVE");
     }
     assert_eq!(bed.account(&leaver).unwrap().status.as_str(), "DEPROVISIONED");
-    let released = bed.release(&goldthread::store::Which::Set("empty-store".to_owned()));
+    let released = bed.release(&goldthread::store::HoldSelection::Set("empty-store".to_owned()));
     assert_eq!(released.len(), 1, "{released:#?}");
     assert_eq!(released[0].action, "suspend");
     bed.sync();
@@ -204,7 +204,7 @@ fn a_changed_rule_that_touches_too_many_is_held_as_one_set() {
     assert!(
         held.iter().all(|hold| hold.cause == "rule" && hold.set.as_deref() == Some("max-changed"))
     );
-    everybody.release(&goldthread::store::Which::Set("max-changed".to_owned()));
+    everybody.release(&goldthread::store::HoldSelection::Set("max-changed".to_owned()));
     let report = everybody.sync();
     assert_eq!(report.summary.applied, held.len(), "{:?}", report.summary);
     assert!(!everybody.sync_full().needs_attention());

@@ -2,7 +2,7 @@
 
 use goldthread::engine::Scope;
 use goldthread::sim::okta::Status;
-use goldthread::store::{Which, Word};
+use goldthread::store::{HoldSelection, Verdict};
 
 use super::bed::{Bed, applied};
 
@@ -28,7 +28,7 @@ fn a_released_set_goes_through_once_and_the_next_leaver_is_held_again_by_the_win
     assert!(held.iter().all(|hold| hold.set.as_deref() == Some("max-disabled")));
     assert_eq!(held.iter().filter(|hold| hold.action == "deactivate").count(), 6);
 
-    let released = bed.release(&Which::Set("max-disabled".to_owned()));
+    let released = bed.release(&HoldSelection::Set("max-disabled".to_owned()));
     assert_eq!(released.len(), held.len());
     let waiting = bed.waiting();
     let said = waiting[0].released.as_ref().unwrap();
@@ -53,7 +53,7 @@ fn one_leaver_of_a_set_is_let_go_by_number_and_the_others_stay() {
         hold.person.user_name.as_deref() == Some(leaver.user_name.as_str())
     };
     let ids: Vec<i64> = bed.waiting().iter().filter(mine).map(|hold| hold.id).collect();
-    bed.release(&Which::Ids(ids));
+    bed.release(&HoldSelection::Ids(ids));
     let report = bed.sync();
     assert!(report.summary.applied >= 2, "{:#?}", report.actions);
     for place in 0..6 {
@@ -88,7 +88,7 @@ fn membership_removals_of_a_leaver_wait_for_the_account_even_if_they_are_release
         .map(|hold| hold.id)
         .collect();
     assert!(!removals.is_empty());
-    bed.release(&Which::Ids(removals));
+    bed.release(&HoldSelection::Ids(removals));
     bed.sync();
     assert_eq!(bed.account(&leaver).unwrap().groups, before);
     assert_eq!(status(&bed, 0), Status::Active);
@@ -97,7 +97,7 @@ fn membership_removals_of_a_leaver_wait_for_the_account_even_if_they_are_release
 #[test]
 fn a_release_lapses_after_a_day() {
     let bed = six_leavers();
-    bed.release(&Which::All);
+    bed.release(&HoldSelection::All);
     bed.pass("24h");
     // The window has slid as well, but nothing counts in it: six are still more than five.
     assert!(bed.sync().quarantined.is_some());
@@ -116,14 +116,14 @@ fn a_release_is_for_the_values_that_were_shown() {
     bed.sync_full();
     let [hold] = bed.waiting().try_into().unwrap();
     assert_eq!(hold.action, "update");
-    bed.release(&Which::Ids(vec![hold.id]));
+    bed.release(&HoldSelection::Ids(vec![hold.id]));
     // Before it is used, the attribute changes once more: that is another action.
     pat.set_profile(&account.id, &serde_json::json!({"department": "Somewhere"}));
     bed.sync_full();
     assert_eq!(bed.account(&employee).unwrap().text("department"), "Somewhere");
     let [hold] = bed.waiting().try_into().unwrap();
     assert!(hold.released.is_none());
-    bed.release(&Which::Ids(vec![hold.id]));
+    bed.release(&HoldSelection::Ids(vec![hold.id]));
     let report = bed.sync();
     assert_eq!(applied(&report), ["BASELINE update"]);
     assert_eq!(bed.account(&employee).unwrap().text("department"), employee.department);
@@ -159,7 +159,7 @@ fn a_dismissed_action_is_silent_until_its_value_changes() {
 fn a_number_that_does_not_exist_releases_nothing_at_all() {
     let bed = six_leavers();
     let real = bed.waiting()[0].id;
-    let unknown = bed.say(&Which::Ids(vec![real, 4711]), Word::Release).unwrap_err();
+    let unknown = bed.say(&HoldSelection::Ids(vec![real, 4711]), Verdict::Release).unwrap_err();
     assert_eq!(unknown, [4711]);
     assert!(bed.waiting().iter().all(|hold| hold.released.is_none()));
 }
@@ -167,9 +167,9 @@ fn a_number_that_does_not_exist_releases_nothing_at_all() {
 #[test]
 fn a_yes_can_be_said_while_the_daemon_holds_the_store() {
     let bed = six_leavers();
-    let (mut engine, hands) = bed.at_work();
-    bed.release(&Which::Set("max-disabled".to_owned()));
-    let report = bed.cycle_of(&mut engine, &hands);
+    let (mut engine, writers) = bed.at_work();
+    bed.release(&HoldSelection::Set("max-disabled".to_owned()));
+    let report = bed.cycle_of(&mut engine, &writers);
     assert!(!report.needs_attention(), "{:#?}", report.actions);
     assert!((0..6).all(|place| status(&bed, place) == Status::Deprovisioned));
 }

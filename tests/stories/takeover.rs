@@ -116,11 +116,11 @@ impl Desk {
             }
             self.ends.pop_first();
             let key = (person, group);
-            let Some(standing) = self.grants.get_mut(&key) else { continue };
-            if !standing.remove(&number) {
+            let Some(approval) = self.grants.get_mut(&key) else { continue };
+            if !approval.remove(&number) {
                 continue;
             }
-            let newest = standing.last().cloned();
+            let newest = approval.last().cloned();
             let (person, group) = key;
             if let Some(newest) = newest {
                 self.note(&person, (MEMBERSHIP, &group), (&newest, Operation::Grant));
@@ -367,7 +367,7 @@ fn holds(bed: &Bed) -> Vec<Hold> {
         okta: bed.stage.okta_url().to_owned(),
     };
     let path = bed.folder.path().join("goldthread.db");
-    Store::scratch(&path, &orgs).unwrap().holds(bed.stage.clock.now()).unwrap()
+    Store::scratch(&path, &orgs).unwrap().holds().all(bed.stage.clock.now()).unwrap()
 }
 
 fn lines(bed: &Bed) -> BTreeSet<Line> {

@@ -4,7 +4,7 @@ use goldthread::engine::{CycleReport, Scope};
 use goldthread::sim::company::Person;
 use goldthread::sim::faults::Fault;
 use goldthread::sim::okta::Status;
-use goldthread::store::{Which, Word};
+use goldthread::store::{HoldSelection, Verdict};
 
 use super::bed::{Bed, applied};
 
@@ -38,10 +38,10 @@ fn status(bed: &Bed, person: &Person) -> Status {
 }
 
 /// What waits for one person, by action; all of it where no action is named.
-fn of(bed: &Bed, person: &Person, actions: &[&str]) -> Which {
+fn of(bed: &Bed, person: &Person, actions: &[&str]) -> HoldSelection {
     let holds = bed.waiting();
     let mine = holds.iter().filter(|hold| hold.person.sys_id.as_deref() == Some(&person.sys_id));
-    Which::Ids(
+    HoldSelection::Ids(
         mine.filter(|hold| actions.is_empty() || actions.contains(&hold.action.as_str()))
             .map(|hold| hold.id)
             .collect(),
@@ -85,7 +85,7 @@ fn limits_that_are_crept_up_to_are_not_lifted_by_releases() {
         bed.leave(&bed.employee(place));
         assert!(bed.sync().quarantined.is_some());
         assert_eq!(status(&bed, &bed.employee(place)), Status::Active);
-        bed.release(&Which::All);
+        bed.release(&HoldSelection::All);
         bed.sync();
         assert_eq!(status(&bed, &bed.employee(place)), Status::Deprovisioned);
     }
@@ -124,7 +124,7 @@ fn a_yes_to_the_account_alone_brings_the_groups_with_it() {
 #[test]
 fn a_release_survives_until_its_action_is_begun() {
     let (bed, _) = put_by_hand();
-    bed.release(&Which::All);
+    bed.release(&HoldSelection::All);
     // Told to stop before the first write, a cycle has decided and not begun.
     bed.try_stopped(&Scope::Changes);
     bed.try_stopped(&Scope::Full);
@@ -135,7 +135,7 @@ fn a_release_survives_until_its_action_is_begun() {
 fn a_release_is_used_once_also_where_okta_refuses() {
     let (bed, person) = put_by_hand();
     let id = bed.waiting()[0].id;
-    bed.release(&Which::All);
+    bed.release(&HoldSelection::All);
     bed.stage.okta.faults().on("DELETE", "/api/v1/groups", Fault::Status(503)).always();
     let report = bed.sync();
     assert_eq!((report.summary.applied, report.summary.failed), (0, 1), "{:#?}", report.actions);
@@ -152,11 +152,11 @@ fn a_release_is_used_once_also_where_okta_refuses() {
 #[test]
 fn a_yes_may_be_taken_back_and_a_no_may_become_a_yes() {
     let (bed, _) = put_by_hand();
-    bed.release(&Which::All);
+    bed.release(&HoldSelection::All);
     let [hold] = bed.waiting().try_into().unwrap();
     bed.dismiss(hold.id);
     assert_eq!(applied(&bed.sync_full()), Vec::<String>::new());
-    bed.release(&Which::Ids(vec![hold.id]));
+    bed.release(&HoldSelection::Ids(vec![hold.id]));
     assert_eq!(names(&bed.sync()), ["remove_member"]);
 }
 
@@ -171,7 +171,7 @@ fn a_number_never_comes_to_mean_another_action() {
     okta.set_profile(&account.id, &serde_json::json!({ "department": "Elsewhere" }));
     bed.sync_full();
     assert_ne!(bed.waiting()[0].id, seen);
-    assert_eq!(bed.say(&Which::Ids(vec![seen]), Word::Release).unwrap_err(), [seen]);
+    assert_eq!(bed.say(&HoldSelection::Ids(vec![seen]), Verdict::Release).unwrap_err(), [seen]);
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_dismissal_survives_expired_passwords_and_ends_with_another_request() {
     let employee = bed.employee(0);
     bed.leave(&employee);
     assert_eq!(bed.sync().summary.held, 3);
-    bed.say(&of(&bed, &employee, &["deactivate"]), Word::Dismiss).unwrap();
+    bed.say(&of(&bed, &employee, &["deactivate"]), Verdict::Dismiss).unwrap();
     let report = bed.sync_full();
     assert!(!report.needs_attention(), "what follows is as silent: {:#?}", report.actions);
     assert_eq!(bed.waiting(), []);
@@ -211,7 +211,7 @@ fn a_request_is_told_once_that_it_waits_and_not_again_when_that_is_dismissed() {
     let said = bed.comments(&request);
     assert!(said.last().unwrap().contains("changed in Okta away"), "{said:?}");
     let ids = bed.waiting().iter().map(|hold| hold.id).collect();
-    bed.say(&Which::Ids(ids), Word::Dismiss).unwrap();
+    bed.say(&HoldSelection::Ids(ids), Verdict::Dismiss).unwrap();
     for _ in 0..2 {
         let report = bed.sync_full();
         assert!(!report.needs_attention(), "{:#?}", report.actions);

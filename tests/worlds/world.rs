@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use goldthread::config::{self, Environment};
-use goldthread::engine::{CycleReport, DriftReport, Engine, Hands, Scope};
+use goldthread::engine::{CycleReport, DriftReport, Engine, Scope, Writers};
 use goldthread::http::Patience;
 use goldthread::sim::clock::Clock;
 use goldthread::sim::faults::{Fault, Hook, Onward};
@@ -136,7 +136,7 @@ pub struct World {
     hits_seen: usize,
     text: String,
     runtime: tokio::runtime::Runtime,
-    program: Option<(Engine, Hands)>,
+    program: Option<(Engine, Writers)>,
 }
 
 impl World {
@@ -501,7 +501,7 @@ fn load(text: &str, folder: &tempfile::TempDir) -> config::Config {
     config
 }
 
-fn start(text: &str, folder: &tempfile::TempDir, stage: &Stage) -> (Engine, Hands) {
+fn start(text: &str, folder: &tempfile::TempDir, stage: &Stage) -> (Engine, Writers) {
     // A world may last for months, and a token lives for thirty days without use.
     let owner = stage.okta.find("goldthread@example.com").unwrap();
     stage.okta.register_token(OKTA_TOKEN, &owner.id);

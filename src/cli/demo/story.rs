@@ -36,7 +36,7 @@ pub struct Story {
 }
 
 /// Somebody whom a request was carried out for.
-struct Told {
+struct ReasonText {
     person: Person,
     request: String,
 }
@@ -82,7 +82,7 @@ impl Story {
         ))
     }
 
-    async fn joiner(&self) -> Result<Told, Failure> {
+    async fn joiner(&self) -> Result<ReasonText, Failure> {
         self.voice.chapter("Somebody joins")?;
         let person = self.newcomer()?;
         let ordered = self.order(
@@ -132,10 +132,10 @@ impl Story {
         let request = self.expect_closed(number)?;
         self.voice.line(number, "closed in ServiceNow, with this work note:")?;
         self.voice.quote(request.work_notes.last().map_or("", String::as_str))?;
-        Ok(Told { person, request: ordered.number })
+        Ok(ReasonText { person, request: ordered.number })
     }
 
-    async fn mover(&self) -> Result<Told, Failure> {
+    async fn mover(&self) -> Result<ReasonText, Failure> {
         self.voice.chapter("Somebody moves")?;
         let mut person = self.employee(0)?;
         let from = person.department.clone();
@@ -159,10 +159,10 @@ impl Story {
         self.expect_closed(number)?;
         self.voice.line(number, "closed in ServiceNow")?;
         to.clone_into(&mut person.department);
-        Ok(Told { person, request: ordered.number })
+        Ok(ReasonText { person, request: ordered.number })
     }
 
-    async fn access(&self) -> Result<Told, Failure> {
+    async fn access(&self) -> Result<ReasonText, Failure> {
         self.voice.chapter("Somebody asks for access")?;
         let person = self.employee(1)?;
         let ordered = self.order(
@@ -182,7 +182,7 @@ impl Story {
         expect(account.groups.iter().any(|it| it == GRANTED), "access was granted")?;
         self.expect_closed(number)?;
         self.voice.line(number, "closed in ServiceNow")?;
-        Ok(Told { person, request: ordered.number })
+        Ok(ReasonText { person, request: ordered.number })
     }
 
     async fn leaver(&self) -> Result<(), Failure> {
@@ -220,10 +220,15 @@ impl Story {
         self.voice.line(number, "closed in ServiceNow; the account is kept, never deleted")
     }
 
-    async fn by_hand(&self, joiner: &Told, mover: &Told, guest: &Told) -> Result<(), Failure> {
+    async fn by_hand(
+        &self,
+        joiner: &ReasonText,
+        mover: &ReasonText,
+        guest: &ReasonText,
+    ) -> Result<(), Failure> {
         self.voice.chapter("Somebody changes Okta by hand")?;
         let okta = &self.stage.okta;
-        let id = |told: &Told| self.expect_account(&told.person).map(|account| account.id);
+        let id = |told: &ReasonText| self.expect_account(&told.person).map(|account| account.id);
         let [of_joiner, of_mover, of_guest] = [id(joiner)?, id(mover)?, id(guest)?];
         let wrong = self.another_department(&joiner.person)?;
         let extra = self.another_department(&mover.person)?;
@@ -339,9 +344,9 @@ impl Story {
     /// One cycle, as `goldthread sync` runs it.
     async fn cycle(&self, scope: &Scope) -> Result<CycleReport, Failure> {
         self.stage.clock.advance(MOMENT);
-        let (mut engine, hands) =
+        let (mut engine, writers) =
             Engine::acting(Arc::clone(&self.config), "goldthread demo", self.clock(), silence())?;
-        Ok(engine.cycle(&hands, scope).await?)
+        Ok(engine.cycle(&writers, scope).await?)
     }
 
     /// A live report, as `goldthread drift` makes it.

@@ -119,7 +119,7 @@ async fn the_roles_of_what_is_not_there_are_unknown() {
 const THREAD: Thread<'_> = Thread { request: "RITM0010001", action: 4711 };
 
 /// Before everything that happens in these tests.
-fn earlier() -> crate::model::Instant {
+fn earlier() -> crate::model::Timestamp {
     chrono::Utc::now() - chrono::TimeDelta::hours(1)
 }
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::*;
-use crate::model::{Operation, Record, RequestNumber, RequestRef, Standing, SysId, Terms};
+use crate::model::{Approval, Operation, Record, RequestNumber, RequestRef, SysId, Terms};
 use crate::policy::expression::Expression;
 use crate::policy::{Disposal, GroupRule, SuspendedElsewhere};
 
-fn at(text: &str) -> Instant {
+fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
@@ -65,8 +65,8 @@ fn jane() -> Person {
     }
 }
 
-fn request(number: &str, operation: Operation, day: &str) -> Mandate {
-    Mandate {
+fn request(number: &str, operation: Operation, day: &str) -> ResolvedRequest {
+    ResolvedRequest {
         request: RequestRef { number: RequestNumber::parse(number).unwrap(), parent: None },
         terms: Terms {
             operation,
@@ -75,32 +75,32 @@ fn request(number: &str, operation: Operation, day: &str) -> Mandate {
             starts: Some(at(&format!("{day}T08:00:00Z"))),
             ends: None,
         },
-        standing: Standing::Approved,
+        approval: Approval::Approved,
         effective: at(&format!("{day}T08:00:00Z")),
         created_at: at(&format!("{day}T08:00:00Z")),
-        history: false,
+        closed_before_first_seen: false,
         closed: false,
         observe: false,
-        effected: false,
+        took_effect: false,
     }
 }
 
-fn with_groups(mut mandate: Mandate, groups: &[&str]) -> Mandate {
-    mandate.terms.groups = groups.iter().map(|id| group(id)).collect();
-    mandate
+fn with_groups(mut resolved: ResolvedRequest, groups: &[&str]) -> ResolvedRequest {
+    resolved.terms.groups = groups.iter().map(|id| group(id)).collect();
+    resolved
 }
 
-fn until(mut mandate: Mandate, day: &str) -> Mandate {
-    mandate.terms.ends = Some(at(&format!("{day}T00:00:00Z")));
-    mandate
+fn until(mut resolved: ResolvedRequest, day: &str) -> ResolvedRequest {
+    resolved.terms.ends = Some(at(&format!("{day}T00:00:00Z")));
+    resolved
 }
 
 struct Case {
     person: Person,
     policy: Policy,
     linked: bool,
-    made: bool,
-    effected: Option<Origin>,
+    created_here: bool,
+    took_effect: Option<Origin>,
     baseline: BTreeSet<GroupId>,
 }
 
@@ -109,30 +109,30 @@ fn case() -> Case {
         person: jane(),
         policy: policy(),
         linked: true,
-        made: true,
-        effected: None,
+        created_here: true,
+        took_effect: None,
         baseline: BTreeSet::new(),
     }
 }
 
 impl Case {
-    fn on(&self, day: &str, mandates: &[Mandate]) -> Desired {
+    fn on(&self, day: &str, requests: &[ResolvedRequest]) -> Desired {
         let subject = Subject {
             person: &self.person,
-            mandates,
+            requests,
             linked: self.linked,
             unused: false,
             deleted: false,
-            made: self.made,
+            created_here: self.created_here,
             by_record: false,
-            effected: self.effected.as_ref(),
+            took_effect: self.took_effect.as_ref(),
             baseline: &self.baseline,
         };
         desire(&subject, &self.policy, &[Some(group("gs"))], at(&format!("{day}T12:00:00Z")))
     }
 }
 
-fn status(desired: &Desired) -> Option<(Wish, String)> {
+fn status(desired: &Desired) -> Option<(DesiredStatus, String)> {
     desired.status.as_ref().map(|fact| (fact.value, fact.origin.to_string()))
 }
 
@@ -144,7 +144,7 @@ fn is_member(desired: &Desired, id: &str) -> Option<(bool, String)> {
 fn a_joiner_gets_an_active_account_with_profile_birthright_and_requested_groups() {
     let join = with_groups(request("R1", Operation::Join, "2026-01-05"), &["g1"]);
     let desired = case().on("2026-01-06", &[join]);
-    assert_eq!(status(&desired), Some((Wish::Active, "R1".to_owned())));
+    assert_eq!(status(&desired), Some((DesiredStatus::Active, "R1".to_owned())));
     assert_eq!(desired.profile["department"].value.as_deref(), Some("Sales"));
     assert_eq!(is_member(&desired, "gs"), Some((true, "R1".to_owned())));
     assert_eq!(is_member(&desired, "g1"), Some((true, "R1".to_owned())));
@@ -152,9 +152,9 @@ fn a_joiner_gets_an_active_account_with_profile_birthright_and_requested_groups(
 
 #[test]
 fn an_unapproved_or_withdrawn_request_says_nothing() {
-    for standing in [Standing::Waiting, Standing::Withdrawn] {
+    for approval in [Approval::Waiting, Approval::Withdrawn] {
         let mut join = request("R1", Operation::Join, "2026-01-05");
-        join.standing = standing;
+        join.approval = approval;
         let desired = Case { linked: false, ..case() }.on("2026-01-06", &[join]);
         assert_eq!(status(&desired), None);
         assert!(desired.profile.is_empty() && desired.memberships.is_empty());
@@ -175,7 +175,7 @@ fn a_join_ahead_of_its_start_makes_nothing_until_the_configured_lead() {
         Some(at("2026-02-07T08:00:00Z"))
     );
     let desired = case.on("2026-02-08", &[join]);
-    assert_eq!(status(&desired), Some((Wish::Staged, "R1".to_owned())));
+    assert_eq!(status(&desired), Some((DesiredStatus::Staged, "R1".to_owned())));
     assert_eq!(is_member(&desired, "gs"), None);
 }
 
@@ -185,12 +185,15 @@ fn a_leave_deactivates_and_takes_every_membership_and_a_new_join_starts_afresh()
     let leave = request("R2", Operation::Leave, "2026-03-01");
     let again = request("R3", Operation::Join, "2026-05-01");
     let left = case().on("2026-03-02", &[join.clone(), leave.clone()]);
-    assert_eq!(status(&left), Some((Wish::Deactivated, "R2".to_owned())));
+    assert_eq!(status(&left), Some((DesiredStatus::Deactivated, "R2".to_owned())));
     assert!(left.memberships.is_empty() && left.profile.is_empty());
-    assert_eq!(left.elsewhere.as_ref().map(|f| f.origin.to_string()), Some("R2".to_owned()));
+    assert_eq!(
+        left.other_memberships.as_ref().map(|f| f.origin.to_string()),
+        Some("R2".to_owned())
+    );
 
     let back = case().on("2026-05-02", &[again, leave, join]);
-    assert_eq!(status(&back), Some((Wish::Active, "R3".to_owned())));
+    assert_eq!(status(&back), Some((DesiredStatus::Active, "R3".to_owned())));
     assert_eq!(is_member(&back, "g1"), Some((false, "R3".to_owned())));
     assert_eq!(is_member(&back, "gs"), Some((true, "R3".to_owned())));
 }
@@ -201,11 +204,11 @@ fn a_join_whose_end_has_passed_acts_like_a_leave_and_a_newer_join_lifts_it() {
     let renewed = request("R2", Operation::Join, "2026-01-20");
     assert_eq!(
         status(&case().on("2026-02-02", std::slice::from_ref(&join))),
-        Some((Wish::Deactivated, "R1".to_owned()))
+        Some((DesiredStatus::Deactivated, "R1".to_owned()))
     );
     assert_eq!(
         status(&case().on("2026-02-02", &[join, renewed])),
-        Some((Wish::Active, "R2".to_owned()))
+        Some((DesiredStatus::Active, "R2".to_owned()))
     );
 }
 
@@ -215,18 +218,21 @@ fn a_leave_of_absence_suspends_and_the_return_lifts_it() {
     let away = request("R2", Operation::Suspend, "2026-02-01");
     let back = request("R3", Operation::Resume, "2026-03-01");
     let all = [join, away, back];
-    assert_eq!(status(&case().on("2026-02-02", &all)), Some((Wish::Suspended, "R2".to_owned())));
+    assert_eq!(
+        status(&case().on("2026-02-02", &all)),
+        Some((DesiredStatus::Suspended, "R2".to_owned()))
+    );
     let returned = case().on("2026-03-02", &all);
-    assert_eq!(status(&returned), Some((Wish::Active, "R3".to_owned())));
+    assert_eq!(status(&returned), Some((DesiredStatus::Active, "R3".to_owned())));
     assert!(returned.may_unsuspend);
 }
 
 #[test]
 fn what_nobody_asked_for_was_there_at_take_over_unless_the_account_was_made_here() {
     let mut join = request("R1", Operation::Join, "2026-01-05");
-    join.standing = Standing::Withdrawn;
-    for (made, origin) in [(false, Origin::Baseline), (true, Origin::None)] {
-        let mut case = Case { made, ..case() };
+    join.approval = Approval::Withdrawn;
+    for (created_here, origin) in [(false, Origin::Baseline), (true, Origin::None)] {
+        let mut case = Case { created_here, ..case() };
         let desired = case.on("2026-01-06", std::slice::from_ref(&join));
         assert_eq!(desired.profile["department"].origin, origin);
         assert_eq!(desired.memberships[&group("gs")].origin, origin);
@@ -246,7 +252,7 @@ fn a_mover_follows_the_record_and_the_move_is_the_origin() {
     assert_eq!(desired.profile["department"].value.as_deref(), Some("Finance"));
     assert_eq!(desired.profile["department"].origin.to_string(), "R2");
     assert_eq!(is_member(&desired, "gs"), Some((false, "R2".to_owned())));
-    assert_eq!(status(&desired), Some((Wish::Active, "R1".to_owned())));
+    assert_eq!(status(&desired), Some((DesiredStatus::Active, "R1".to_owned())));
 }
 
 #[test]
@@ -287,11 +293,11 @@ fn a_revoke_ends_earlier_grants_and_what_was_there_at_take_over() {
 fn a_revoke_stands_where_the_record_alone_puts_the_account_out_of_use() {
     let join = with_groups(request("R1", Operation::Join, "2026-01-05"), &["g1", "g2"]);
     let revoke = with_groups(request("R2", Operation::Revoke, "2026-01-20"), &["g1"]);
-    let mut case = Case { effected: Some(by(&join)), ..case() };
+    let mut case = Case { took_effect: Some(by(&join)), ..case() };
     case.policy.inactive_record = InactiveRecord::Deactivate;
     case.person.record.insert("active".to_owned(), "false".to_owned());
     let desired = case.on("2026-01-21", &[join, revoke]);
-    assert_eq!(status(&desired), Some((Wish::Deactivated, "R1".to_owned())));
+    assert_eq!(status(&desired), Some((DesiredStatus::Deactivated, "R1".to_owned())));
     assert_eq!(is_member(&desired, "g1"), Some((false, "R2".to_owned())));
     assert_eq!(is_member(&desired, "g2"), None, "nothing ended it");
 }
@@ -316,9 +322,9 @@ fn an_inactive_record_holds_a_join_that_never_took_effect_and_suspends_one_that_
     assert!(fresh.status.as_ref().is_some_and(|fact| fact.hold.is_some()));
 
     case.linked = true;
-    case.effected = Some(by(&join));
+    case.took_effect = Some(by(&join));
     let known = case.on("2026-01-06", &[join]);
-    assert_eq!(status(&known), Some((Wish::Suspended, "R1".to_owned())));
+    assert_eq!(status(&known), Some((DesiredStatus::Suspended, "R1".to_owned())));
     assert_eq!(known.status.unwrap().cause, Cause::Record);
 }
 
@@ -328,7 +334,7 @@ fn somebody_outside_the_configured_people_is_left_alone_whatever_was_asked_for()
     case.person.presence = Presence::Outside;
     let leave = request("R1", Operation::Leave, "2026-01-05");
     let desired = case.on("2026-01-06", &[leave]);
-    assert!(desired.status.is_none() && desired.elsewhere.is_none());
+    assert!(desired.status.is_none() && desired.other_memberships.is_none());
 }
 
 #[test]

@@ -60,8 +60,8 @@ pub(super) fn crossings(
     }
     let remembered: BTreeSet<String> =
         waiting(EMPTY_STORE).map(|waiting| waiting.fingerprint.clone()).collect();
-    if context.amnesia || !remembered.is_empty() {
-        let amnesia = context.amnesia;
+    if context.empty_store || !remembered.is_empty() {
+        let empty_store = context.empty_store;
         found.push(Crossing {
             set: EMPTY_STORE,
             slides: false,
@@ -69,8 +69,9 @@ pub(super) fn crossings(
                      waits unless an open request asks for it"
                 .to_owned(),
             concerns: Box::new(move |planned| {
-                let unasked = planned.history || planned.action.cause != Cause::Request;
-                let first = amnesia && is_disabling(planned) && unasked;
+                let unasked =
+                    planned.closed_before_first_seen || planned.action.cause != Cause::Request;
+                let first = empty_store && is_disabling(planned) && unasked;
                 first || remembered.contains(&planned.fingerprint())
             }),
         });

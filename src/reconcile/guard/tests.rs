@@ -33,7 +33,7 @@ fn planned(person: &str, step: Step) -> Planned {
         leaver: true,
         reason: "asked for".to_owned(),
         gate: Gate::Open,
-        history: false,
+        closed_before_first_seen: false,
         taken_back: false,
     }
 }
@@ -50,11 +50,11 @@ fn leave(person: &str) -> Vec<Planned> {
     [Step::ClearSessions, Step::Deactivate, removal()].map(|step| planned(person, step)).to_vec()
 }
 
-fn decide(actions: Vec<Planned>, context: &Context) -> Verdict {
+fn decide(actions: Vec<Planned>, context: &Context) -> PlanApproval {
     approve(super::super::plan::plan(actions), &limits(), context)
 }
 
-fn done(verdict: &Verdict) -> Vec<String> {
+fn done(verdict: &PlanApproval) -> Vec<String> {
     let actions = verdict.approved.actions().iter().map(|approved| &approved.planned.action);
     actions.map(|action| format!("{} {}", action.step.name(), action.person)).collect()
 }
@@ -104,7 +104,7 @@ fn a_yes_is_for_what_it_names_and_does_not_count() {
     assert!(verdict.held.iter().all(|held| held.set == Some("max-disabled") && held.limited));
 
     let mut context = yes_to(&actions[..3].iter().collect::<Vec<_>>());
-    context.undecided.insert("max-disabled".to_owned(), Instant::default());
+    context.undecided.insert("max-disabled".to_owned(), Timestamp::default());
     let verdict = decide(actions, &context);
     assert_eq!(done(&verdict), ["clear_sessions p1", "deactivate p1", "remove_member p1"]);
     assert_eq!(verdict.held.len(), 6, "two would be allowed, and are not let through by it");
@@ -179,7 +179,7 @@ fn a_no_silences_what_only_follows_and_does_not_count() {
 #[test]
 fn what_is_tried_again_without_an_answer_counts_once() {
     let attempt = |person: &str, seen: bool| Done {
-        at: Instant::default(),
+        at: Timestamp::default(),
         person: person.to_owned(),
         action: "deactivate".to_owned(),
         group: None,
@@ -208,7 +208,7 @@ fn a_correction_that_was_never_answered_is_nobodys_contest() {
     planned.action.cause = Cause::Drift;
     let corrected = |seen: bool| {
         let attempt = Done {
-            at: Instant::default(),
+            at: Timestamp::default(),
             person: "p1".to_owned(),
             action: "unsuspend".to_owned(),
             group: None,

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::{Responder, failure, html, json, person, rows};
-use crate::model::{Instant, Person, Presence, SysId};
+use crate::model::{Person, Presence, SysId, Timestamp};
 use crate::servicenow::{CompleteRead, Lookup, ServiceNowError, ServiceNowReader, Window};
 
 async fn read(reader: &ServiceNowReader) -> (Result<CompleteRead, String>, Vec<Person>) {
@@ -62,7 +62,7 @@ async fn a_full_last_page_is_followed_by_an_empty_one() {
 async fn a_window_is_part_of_the_query_and_of_the_check() {
     let outside = person("a", "").replace("10:00:00", "12:00:00");
     let side = Responder::with(vec![rows(1, &[outside])]).await;
-    let at = |text: &str| text.parse::<Instant>().unwrap();
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
     let window = Window { from: at("2026-11-23T09:00:00Z"), to: at("2026-11-23T11:00:00Z") };
     let error = side.reader().people(Some(&window), |_| Ok(())).await.unwrap_err();
     assert!(error.to_string().contains("sys_updated_on<2026-11-23 11:00:00"), "{error}");

@@ -1,5 +1,5 @@
 use super::{ITEM, Reply, Responder, failure, json, rows};
-use crate::model::{Instant, Request, RequestState, SysId};
+use crate::model::{Request, RequestState, SysId, Timestamp};
 use crate::servicenow::{CompleteRead, ServiceNowError, ServiceNowReader, Window};
 
 fn request(id: &str, number: &str, change: &[(&str, &str)]) -> String {
@@ -46,7 +46,7 @@ async fn a_request_is_read_with_its_order_and_its_variables() {
     assert_eq!(request.approval, "approved");
     assert_eq!(request.order_approval, "approved");
     assert_eq!(request.requested_for, "p1", "the order's, since the item has none");
-    assert_eq!(request.opened_at, "2026-11-20T08:00:00Z".parse::<Instant>().unwrap());
+    assert_eq!(request.opened_at, "2026-11-20T08:00:00Z".parse::<Timestamp>().unwrap());
     let variables: Vec<_> = request.variables.iter().collect();
     assert_eq!(variables, [(&"employee".into(), &"p2".into()), (&"end".into(), &String::new())]);
     let call = &side.calls()[1];
@@ -124,7 +124,7 @@ async fn a_window_also_holds_the_requests_whose_order_changed_each_of_them_once(
     ])
     .await;
     let reader = ServiceNowReader::new(side.connection(|settings| settings.order_approval = true));
-    let at = |text: &str| text.parse::<Instant>().unwrap();
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
     let window = Window { from: at("2026-11-23T09:00:00Z"), to: at("2026-11-23T11:00:00Z") };
     let mut numbers = Vec::new();
     let read = reader.requests(Some(&window), |page| {

@@ -2,7 +2,7 @@ use super::super::{Entry, Orgs, StoreError};
 use super::*;
 use crate::model::{Action, Cause, GroupId, Origin, Step};
 
-fn now() -> Instant {
+fn now() -> Timestamp {
     "2026-06-01T12:00:00Z".parse().unwrap()
 }
 
@@ -45,29 +45,33 @@ fn texts(names: &[&str]) -> BTreeSet<String> {
 }
 
 fn keep(store: &Store, looked_at: &[&str], holds: &[NewHold]) {
-    store.keep_holds(&people(looked_at), holds, &BTreeSet::new(), now()).unwrap();
+    store.holds().replace(&people(looked_at), holds, &BTreeSet::new(), now()).unwrap();
 }
 
-fn say(store: &Store, word: Word) {
+fn say(store: &Store, word: Verdict) {
     let (by, because) = ("alice".to_owned(), "agreed".to_owned());
-    store.say(&Which::All, &Said { word, by, at: now(), because }).unwrap().unwrap();
+    store
+        .holds()
+        .decide(&HoldSelection::All, &HoldDecision { word, by, at: now(), because })
+        .unwrap()
+        .unwrap();
 }
 
-fn released(store: &Store, at: Instant) -> BTreeSet<String> {
-    store.said(at).unwrap().into_keys().collect()
+fn released(store: &Store, at: Timestamp) -> BTreeSet<String> {
+    store.holds().decisions(at).unwrap().into_keys().collect()
 }
 
 fn due(store: &Store) -> usize {
-    store.due(now()).unwrap().len()
+    store.queue().due(now()).unwrap().len()
 }
 
 #[test]
 fn an_id_is_never_given_twice() {
     let (_folder, store) = store();
     keep(&store, &["p1"], &[hold("a", "p1", None)]);
-    let first = store.holds(now()).unwrap()[0].id;
+    let first = store.holds().all(now()).unwrap()[0].id;
     keep(&store, &["p1"], &[hold("b", "p1", None)]);
-    let [second] = store.holds(now()).unwrap().try_into().unwrap();
+    let [second] = store.holds().all(now()).unwrap().try_into().unwrap();
     assert_eq!(second.hold.fingerprint, "b");
     assert!(second.id > first);
 }
@@ -76,7 +80,7 @@ fn an_id_is_never_given_twice() {
 fn a_release_stands_for_a_day_and_goes_with_its_hold() {
     let (_folder, store) = store();
     keep(&store, &["p1", "p2"], &[hold("a", "p1", None), hold("b", "p2", None)]);
-    say(&store, Word::Release);
+    say(&store, Verdict::Release);
     let later = |hours| now() + chrono::Duration::hours(hours);
     assert_eq!(released(&store, later(23)), texts(&["a", "b"]));
     assert_eq!(released(&store, later(24)), BTreeSet::new());
@@ -94,13 +98,13 @@ fn whoever_is_released_is_due_until_a_cycle_has_seen_it() {
     let (_folder, store) = store();
     keep(&store, &["p1"], &[hold("a", "p1", None)]);
     assert_eq!(due(&store), 0);
-    say(&store, Word::Release);
+    say(&store, Verdict::Release);
     assert_eq!(due(&store), 1);
     // A cycle that had begun before does not know of it.
-    store.looked_at(&id("p1"), None).unwrap();
-    store.releases_seen(&people(&["p1"]), &BTreeSet::new(), now()).unwrap();
+    store.queue().complete(&id("p1"), None).unwrap();
+    store.holds().releases_seen(&people(&["p1"]), &BTreeSet::new(), now()).unwrap();
     assert_eq!(due(&store), 1);
-    store.releases_seen(&people(&["p1"]), &texts(&["a"]), now()).unwrap();
+    store.holds().releases_seen(&people(&["p1"]), &texts(&["a"]), now()).unwrap();
     assert_eq!(due(&store), 0);
 }
 
@@ -108,7 +112,7 @@ fn whoever_is_released_is_due_until_a_cycle_has_seen_it() {
 fn a_release_is_used_up_together_with_the_intent_and_remembered_with_its_action() {
     let (folder, store) = store();
     keep(&store, &["p1"], &[hold("a", "p1", None)]);
-    say(&store, Word::Release);
+    say(&store, Verdict::Release);
     let action = Action {
         person: id("p1"),
         account: None,
@@ -120,21 +124,21 @@ fn a_release_is_used_up_together_with_the_intent_and_remembered_with_its_action(
         Entry { action: &action, cycle: 1, keys: Vec::new(), leaver: false, released: true };
     let begin = |fail: bool| {
         store.atomically(|| {
-            let thread = store.intend(&entry, now())?;
-            store.use_release("a", thread.action)?;
+            let thread = store.journal().intend(&entry, now())?;
+            store.holds().use_release("a", thread.action)?;
             if fail { Err(StoreError::Corrupt("a crash".to_owned())) } else { Ok(thread.action) }
         })
     };
     begin(true).unwrap_err();
-    assert!(store.release_of("a", now()).unwrap().is_some(), "neither is written");
+    assert!(store.holds().release_of("a", now()).unwrap().is_some(), "neither is written");
     let action = begin(false).unwrap();
     drop(store);
     let store = Store::open(&folder.path().join("store.db"), &orgs(), "another").unwrap();
-    assert_eq!(store.release_of("a", now()).unwrap(), None);
-    let used = store.release_used_by(action).unwrap().unwrap();
+    assert_eq!(store.holds().release_of("a", now()).unwrap(), None);
+    let used = store.holds().release_used_by(action).unwrap().unwrap();
     assert_eq!((used.by.as_str(), used.because.as_str()), ("alice", "agreed"));
     // It failed, and waits again.
-    assert_eq!(store.holds(now()).unwrap().len(), 1);
+    assert_eq!(store.holds().all(now()).unwrap().len(), 1);
 }
 
 #[test]
@@ -142,12 +146,12 @@ fn a_no_stands_for_good_and_a_whole_set_is_what_nothing_was_said_to() {
     let (_folder, store) = store();
     let set = Some("max-disabled");
     keep(&store, &["p1"], &[hold("a", "p1", set)]);
-    say(&store, Word::Dismiss);
+    say(&store, Verdict::Dismiss);
     keep(&store, &["p2"], &[hold("b", "p2", set)]);
-    say(&store, Word::Release);
-    let said = store.said(now() + chrono::Duration::days(100)).unwrap();
+    say(&store, Verdict::Release);
+    let said = store.holds().decisions(now() + chrono::Duration::days(100)).unwrap();
     assert_eq!(said.len(), 1);
-    assert_eq!(said["a"].word, Word::Dismiss);
+    assert_eq!(said["a"].word, Verdict::Dismiss);
 }
 
 #[test]
@@ -160,8 +164,8 @@ fn beside_a_writer_nothing_is_made_and_nothing_migrated() {
     let writer = Store::open(&path, &orgs(), "a daemon").unwrap();
     keep(&writer, &["p1"], &[hold("a", "p1", None)]);
     let beside = Store::beside(&path, &orgs()).unwrap();
-    say(&beside, Word::Release);
-    assert!(writer.release_of("a", now()).unwrap().is_some());
+    say(&beside, Verdict::Release);
+    assert!(writer.holds().release_of("a", now()).unwrap().is_some());
 
     for (version, expected) in [(1, "older version"), (99, "newer version")] {
         beside.conn.pragma_update(None, "user_version", version).unwrap();
@@ -188,7 +192,7 @@ fn whoever_waited_in_an_older_store_is_looked_at_again() {
     drop(old);
     assert!(matches!(Store::beside(&path, &orgs()), Err(StoreError::Older { .. })));
     let store = Store::open(&path, &orgs(), "a test").unwrap();
-    assert_eq!(store.holds(now()).unwrap(), []);
+    assert_eq!(store.holds().all(now()).unwrap(), []);
     assert_eq!(due(&store), 1);
     assert!(path.with_extension("db.v2").exists(), "a copy is kept of what was");
 }
@@ -203,7 +207,7 @@ fn two_writers_wait_for_each_other() {
         scope.spawn(|| {
             let beside = Store::beside(&path, &orgs()).unwrap();
             for _ in 0..50 {
-                say(&beside, Word::Release);
+                say(&beside, Verdict::Release);
             }
         });
         for at in 0..50 {
@@ -211,5 +215,5 @@ fn two_writers_wait_for_each_other() {
             keep(&writer, &[&person], &[hold(&person, &person, None)]);
         }
     });
-    assert_eq!(writer.holds(now()).unwrap().len(), 51);
+    assert_eq!(writer.holds().all(now()).unwrap().len(), 51);
 }

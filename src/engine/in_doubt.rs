@@ -6,7 +6,7 @@ use super::decide::MAIL_OWED;
 use super::{Engine, EngineError};
 use crate::model::{Account, AccountId, AccountStatus, GroupId, RequestNumber, SysId};
 use crate::okta::log::{Changed, LogEvent};
-use crate::store::{StoreError, Unanswered};
+use crate::store::{InDoubt, StoreError};
 
 /// How far before a call its event is looked for: clocks differ.
 const LOG_OVERLAP: chrono::Duration = chrono::Duration::hours(3);
@@ -17,15 +17,15 @@ const TOLD: chrono::Duration = chrono::Duration::days(1);
 
 impl Engine {
     /// Writes down which calls about somebody took effect, though nobody was told.
-    pub(super) fn confirm_unanswered(&self, person: &SysId) -> Result<(), StoreError> {
-        let unanswered = self.store.unanswered(person, self.now() - TOLD)?;
-        if unanswered.is_empty() {
+    pub(super) fn resolve_in_doubt(&self, person: &SysId) -> Result<(), StoreError> {
+        let in_doubt = self.store.journal().in_doubt(person, self.now() - TOLD)?;
+        if in_doubt.is_empty() {
             return Ok(());
         }
-        let Some(id) = self.store.link(person)? else { return Ok(()) };
-        let Some(account) = self.store.account(&id)? else { return Ok(()) };
-        let groups = self.store.groups_of(&id)?;
-        for sent in unanswered.iter().filter(|sent| took_effect(sent, &account, &groups)) {
+        let Some(id) = self.store.links().account_of(person)? else { return Ok(()) };
+        let Some(account) = self.store.accounts().get(&id)? else { return Ok(()) };
+        let groups = self.store.groups().of_account(&id)?;
+        for sent in in_doubt.iter().filter(|sent| took_effect(sent, &account, &groups)) {
             self.confirm(sent, person, &id)?;
         }
         Ok(())
@@ -36,13 +36,13 @@ impl Engine {
         &self,
         person: &SysId,
         account: &AccountId,
-    ) -> Result<Option<Unanswered>, StoreError> {
-        let Some(found) = self.store.account(account)? else { return Ok(None) };
-        let made = |sent: &Unanswered| {
+    ) -> Result<Option<InDoubt>, StoreError> {
+        let Some(found) = self.store.accounts().get(account)? else { return Ok(None) };
+        let created_here = |sent: &InDoubt| {
             let login = sent.detail.pointer("/profile/login").and_then(|login| login.as_str());
             sent.action == "create" && login == Some(found.login())
         };
-        Ok(self.store.unanswered(person, self.now() - TOLD)?.into_iter().find(made))
+        Ok(self.store.journal().in_doubt(person, self.now() - TOLD)?.into_iter().find(created_here))
     }
 
     /// The mail of somebody who is hired again may have been sent though its answer was lost, which
@@ -52,12 +52,13 @@ impl Engine {
         person: &SysId,
         account: &AccountId,
     ) -> Result<(), EngineError> {
-        if self.store.pin(MAIL_OWED, account.as_str())?.is_none() {
+        if self.store.names().get(MAIL_OWED, account.as_str())?.is_none() {
             return Ok(());
         }
         let sent = self
             .store
-            .unanswered(person, self.now() - TOLD)?
+            .journal()
+            .in_doubt(person, self.now() - TOLD)?
             .into_iter()
             .find(|it| it.action == "reactivate");
         let Some(sent) = sent else { return Ok(()) };
@@ -77,7 +78,7 @@ impl Engine {
                 && event.user_agent.as_ref().is_some_and(|agent| agent.ends_with(&thread))
         };
         if events.iter().any(is_it) {
-            self.store.drop_pin(MAIL_OWED, account.as_str())?;
+            self.store.names().delete(MAIL_OWED, account.as_str())?;
             self.confirm(&sent, person, account)?;
         }
         Ok(())
@@ -85,11 +86,11 @@ impl Engine {
 
     pub(super) fn confirm(
         &self,
-        sent: &Unanswered,
+        sent: &InDoubt,
         person: &SysId,
         account: &AccountId,
     ) -> Result<(), StoreError> {
-        self.store.confirm(sent.action_id, self.now())?;
+        self.store.journal().resolve_in_doubt(sent.action_id, self.now())?;
         let number = sent.origin.request().map(|request| &request.number);
         let parent = sent.origin.request().and_then(|request| request.parent.as_ref());
         let group = sent.group.as_ref().map(|group| self.group_name(group)).transpose()?;
@@ -113,7 +114,7 @@ impl Engine {
 
 /// Whether an account is as something that was sent would have made it. What leaves no trace in
 /// the account cannot be told.
-fn took_effect(sent: &Unanswered, account: &Account, groups: &BTreeSet<GroupId>) -> bool {
+fn took_effect(sent: &InDoubt, account: &Account, groups: &BTreeSet<GroupId>) -> bool {
     let is_member = sent.group.as_ref().is_some_and(|group| groups.contains(group));
     match sent.action.as_str() {
         "update" => {
@@ -143,8 +144,8 @@ mod tests {
     use super::*;
     use crate::model::Origin;
 
-    fn sent(action: &str, group: Option<&str>, detail: serde_json::Value) -> Unanswered {
-        Unanswered {
+    fn sent(action: &str, group: Option<&str>, detail: serde_json::Value) -> InDoubt {
+        InDoubt {
             action_id: 1,
             at: "2026-11-23T12:00:00Z".parse().unwrap(),
             action: action.to_owned(),

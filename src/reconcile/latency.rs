@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::Instant;
+use crate::model::Timestamp;
 
 /// The part of a target after which it is said that it will be missed.
 const COMING: f64 = 0.8;
@@ -13,19 +13,19 @@ pub enum Lateness {
     /// There is time.
     InTime,
     /// Most of the time is gone.
-    Coming,
+    AtRisk,
     /// The target is missed.
     Breached,
 }
 
 /// How late something is that is in force since `in_force` and was done at `until`, or is not done
 /// at that time.
-pub fn lateness(in_force: Instant, until: Instant, target: Duration) -> Lateness {
+pub fn lateness(in_force: Timestamp, until: Timestamp, target: Duration) -> Lateness {
     let waited = (until - in_force).to_std().unwrap_or_default();
     if waited > target {
         Lateness::Breached
     } else if waited >= target.mul_f64(COMING) {
-        Lateness::Coming
+        Lateness::AtRisk
     } else {
         Lateness::InTime
     }
@@ -33,7 +33,7 @@ pub fn lateness(in_force: Instant, until: Instant, target: Duration) -> Lateness
 
 /// How long joins or leaves took, in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Pace {
+pub struct Latency {
     /// Half of them took no longer.
     pub p50: Option<f64>,
     /// 95 of 100 took no longer.
@@ -45,8 +45,12 @@ pub struct Pace {
 }
 
 /// Sums up what was measured: when each came into force, and when it was done, if it is.
-pub fn pace(measured: &[(Instant, Option<Instant>)], target: Duration, now: Instant) -> Pace {
-    let late = |(in_force, done): &&(Instant, Option<Instant>)| {
+pub fn latency(
+    measured: &[(Timestamp, Option<Timestamp>)],
+    target: Duration,
+    now: Timestamp,
+) -> Latency {
+    let late = |(in_force, done): &&(Timestamp, Option<Timestamp>)| {
         lateness(*in_force, done.unwrap_or(now), target) == Lateness::Breached
     };
     let mut took: Vec<f64> = measured
@@ -57,7 +61,7 @@ pub fn pace(measured: &[(Instant, Option<Instant>)], target: Duration, now: Inst
     took.sort_by(f64::total_cmp);
     // The smallest that so many per cent do not exceed.
     let rank = |percent: usize| took.get((took.len() * percent).div_ceil(100).saturating_sub(1));
-    Pace {
+    Latency {
         p50: rank(50).copied(),
         p95: rank(95).copied(),
         max: took.last().copied(),
@@ -71,11 +75,11 @@ mod tests {
 
     const TARGET: Duration = Duration::from_mins(2);
 
-    fn noon() -> Instant {
+    fn noon() -> Timestamp {
         "2026-11-23T12:00:00Z".parse().unwrap()
     }
 
-    fn after(seconds: i64) -> Instant {
+    fn after(seconds: i64) -> Timestamp {
         noon() + chrono::Duration::seconds(seconds)
     }
 
@@ -83,14 +87,14 @@ mod tests {
     fn a_target_is_coming_after_four_fifths_and_breached_when_it_is_over() {
         assert_eq!(lateness(noon(), after(-5), TARGET), Lateness::InTime, "clocks differ");
         assert_eq!(lateness(noon(), after(95), TARGET), Lateness::InTime);
-        assert_eq!(lateness(noon(), after(96), TARGET), Lateness::Coming);
-        assert_eq!(lateness(noon(), after(120), TARGET), Lateness::Coming);
+        assert_eq!(lateness(noon(), after(96), TARGET), Lateness::AtRisk);
+        assert_eq!(lateness(noon(), after(120), TARGET), Lateness::AtRisk);
         assert_eq!(lateness(noon(), after(121), TARGET), Lateness::Breached);
     }
 
     #[test]
     fn of_nothing_there_is_no_pace() {
-        assert_eq!(pace(&[], TARGET, noon()), Pace::default());
+        assert_eq!(latency(&[], TARGET, noon()), Latency::default());
     }
 
     #[test]
@@ -98,8 +102,8 @@ mod tests {
         let mut measured: Vec<_> = (1..=19).map(|took| (noon(), Some(after(took)))).collect();
         measured.push((noon(), Some(after(200))));
         measured.push((noon(), None));
-        let expected = Pace { p50: Some(10.0), p95: Some(19.0), max: Some(200.0), breaches: 1 };
-        assert_eq!(pace(&measured, TARGET, after(60)), expected);
-        assert_eq!(pace(&measured, TARGET, after(600)), Pace { breaches: 2, ..expected });
+        let expected = Latency { p50: Some(10.0), p95: Some(19.0), max: Some(200.0), breaches: 1 };
+        assert_eq!(latency(&measured, TARGET, after(60)), expected);
+        assert_eq!(latency(&measured, TARGET, after(600)), Latency { breaches: 2, ..expected });
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{GroupId, Instant, Mandate, Operation};
+use crate::model::{GroupId, Operation, ResolvedRequest, Timestamp};
 
 /// Where the account should stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Wish {
+pub enum DesiredStatus {
     /// Made, but not usable before the start.
     Staged,
     /// Usable.
@@ -17,7 +17,7 @@ pub enum Wish {
     Deactivated,
 }
 
-impl Wish {
+impl DesiredStatus {
     /// The word that reports use.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -31,23 +31,23 @@ impl Wish {
 
 /// Where a person's requests leave them at a moment.
 #[derive(Debug, Clone, Default)]
-pub struct Folded<'a> {
+pub struct Timeline<'a> {
     /// The status that they ask for, and the request that says so last.
-    pub status: Option<(Wish, &'a Mandate)>,
+    pub status: Option<(DesiredStatus, &'a ResolvedRequest)>,
     /// The newest join or move in force: profile and birthright come from it.
-    pub placement: Option<&'a Mandate>,
+    pub placement: Option<&'a ResolvedRequest>,
     /// A join that is approved and not in force yet.
-    pub ahead: Option<&'a Mandate>,
+    pub ahead: Option<&'a ResolvedRequest>,
     /// A join in force that no leave has ended.
     pub joined: bool,
     /// The newest request that explains a suspension, or asks to lift it.
-    pub suspension: Option<&'a Mandate>,
+    pub suspension: Option<&'a ResolvedRequest>,
     /// Requests that speak for a membership.
     pub grants: BTreeMap<GroupId, BTreeSet<usize>>,
     /// The newest request that took a membership away.
-    pub denied: BTreeMap<GroupId, &'a Mandate>,
+    pub denied: BTreeMap<GroupId, &'a ResolvedRequest>,
     /// Groups whose revoke still stands, for the message that a birthright overrules it.
-    pub revoked: BTreeMap<GroupId, &'a Mandate>,
+    pub revoked: BTreeMap<GroupId, &'a ResolvedRequest>,
     /// Groups in which a revoke ended what was there at take-over.
     pub unadopted: BTreeSet<GroupId>,
     /// Groups that an earlier request gave and a leave ended.
@@ -55,17 +55,17 @@ pub struct Folded<'a> {
     /// What was there at take-over still counts, because no leave has ended it.
     pub adoption_stands: bool,
     /// The mandates, in the order in which they were folded; `grants` points into it.
-    pub order: Vec<&'a Mandate>,
+    pub order: Vec<&'a ResolvedRequest>,
     /// The next moment at which this changes by itself.
-    pub next: Option<Instant>,
+    pub next: Option<Timestamp>,
 }
 
 /// Folds requests in the order of their effective time, then creation, then number.
-pub fn fold(mandates: &[Mandate], now: Instant) -> Folded<'_> {
-    let mut folded = Folded { adoption_stands: true, ..Folded::default() };
-    let mut order: Vec<&Mandate> = mandates
+pub fn replay(requests: &[ResolvedRequest], now: Timestamp) -> Timeline<'_> {
+    let mut timeline = Timeline { adoption_stands: true, ..Timeline::default() };
+    let mut order: Vec<&ResolvedRequest> = requests
         .iter()
-        .filter(|mandate| mandate.standing == crate::model::Standing::Approved)
+        .filter(|resolved| resolved.approval == crate::model::Approval::Approved)
         .collect();
     order.sort_by(|a, b| {
         (a.effective, a.created_at, &a.request.number).cmp(&(
@@ -74,65 +74,66 @@ pub fn fold(mandates: &[Mandate], now: Instant) -> Folded<'_> {
             &b.request.number,
         ))
     });
-    folded.next = order
+    timeline.next = order
         .iter()
-        .flat_map(|mandate| [Some(mandate.effective), mandate.terms.ends])
+        .flat_map(|resolved| [Some(resolved.effective), resolved.terms.ends])
         .flatten()
         .filter(|moment| *moment > now)
         .min();
-    for (place, mandate) in order.iter().copied().enumerate() {
-        if mandate.in_force(now) {
-            folded.take(place, mandate, now);
-        } else if mandate.terms.operation == Operation::Join && folded.ahead.is_none() {
-            folded.ahead = Some(mandate);
+    for (place, resolved) in order.iter().copied().enumerate() {
+        if resolved.in_force(now) {
+            timeline.take(place, resolved, now);
+        } else if resolved.terms.operation == Operation::Join && timeline.ahead.is_none() {
+            timeline.ahead = Some(resolved);
         }
     }
-    folded.order = order;
-    folded
+    timeline.order = order;
+    timeline
 }
 
-impl<'a> Folded<'a> {
-    fn take(&mut self, place: usize, mandate: &'a Mandate, now: Instant) {
-        let ended = mandate.has_ended(now);
-        match mandate.terms.operation {
-            Operation::Join if ended => self.leave(mandate),
+impl<'a> Timeline<'a> {
+    fn take(&mut self, place: usize, resolved: &'a ResolvedRequest, now: Timestamp) {
+        let ended = resolved.has_ended(now);
+        match resolved.terms.operation {
+            Operation::Join if ended => self.leave(resolved),
             Operation::Join => {
-                self.status = Some((Wish::Active, mandate));
+                self.status = Some((DesiredStatus::Active, resolved));
                 self.joined = true;
-                self.placement = Some(mandate);
-                self.grant(place, mandate);
+                self.placement = Some(resolved);
+                self.grant(place, resolved);
             }
             Operation::Move => {
-                self.placement = Some(mandate);
+                self.placement = Some(resolved);
                 if !ended {
-                    self.grant(place, mandate);
+                    self.grant(place, resolved);
                 }
             }
-            Operation::Leave => self.leave(mandate),
+            Operation::Leave => self.leave(resolved),
             Operation::Suspend => {
                 if !self.is_gone() {
-                    let wish = if ended { Wish::Active } else { Wish::Suspended };
-                    self.status = Some((wish, mandate));
-                    self.suspension = Some(mandate);
+                    let desired_status =
+                        if ended { DesiredStatus::Active } else { DesiredStatus::Suspended };
+                    self.status = Some((desired_status, resolved));
+                    self.suspension = Some(resolved);
                 }
             }
             Operation::Resume => {
                 if !self.is_gone() {
-                    self.status = Some((Wish::Active, mandate));
-                    self.suspension = Some(mandate);
+                    self.status = Some((DesiredStatus::Active, resolved));
+                    self.suspension = Some(resolved);
                 }
             }
             Operation::Grant if ended => {
-                for group in &mandate.terms.groups {
-                    self.denied.insert(group.clone(), mandate);
+                for group in &resolved.terms.groups {
+                    self.denied.insert(group.clone(), resolved);
                 }
             }
-            Operation::Grant => self.grant(place, mandate),
+            Operation::Grant => self.grant(place, resolved),
             Operation::Revoke => {
-                for group in &mandate.terms.groups {
+                for group in &resolved.terms.groups {
                     self.grants.remove(group);
-                    self.denied.insert(group.clone(), mandate);
-                    self.revoked.insert(group.clone(), mandate);
+                    self.denied.insert(group.clone(), resolved);
+                    self.revoked.insert(group.clone(), resolved);
                     self.unadopted.insert(group.clone());
                 }
             }
@@ -140,11 +141,11 @@ impl<'a> Folded<'a> {
     }
 
     fn is_gone(&self) -> bool {
-        matches!(self.status, Some((Wish::Deactivated, _)))
+        matches!(self.status, Some((DesiredStatus::Deactivated, _)))
     }
 
-    fn leave(&mut self, mandate: &'a Mandate) {
-        self.status = Some((Wish::Deactivated, mandate));
+    fn leave(&mut self, resolved: &'a ResolvedRequest) {
+        self.status = Some((DesiredStatus::Deactivated, resolved));
         self.joined = false;
         self.placement = None;
         self.ended.extend(std::mem::take(&mut self.grants).into_keys());
@@ -153,8 +154,8 @@ impl<'a> Folded<'a> {
         self.adoption_stands = false;
     }
 
-    fn grant(&mut self, place: usize, mandate: &'a Mandate) {
-        for group in &mandate.terms.groups {
+    fn grant(&mut self, place: usize, resolved: &'a ResolvedRequest) {
+        for group in &resolved.terms.groups {
             self.grants.entry(group.clone()).or_default().insert(place);
             self.revoked.remove(group);
         }

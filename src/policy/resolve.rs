@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::dates::{self, Edge};
 use super::expression::{Expression, Scope};
-use super::{Approval, Policy, RequestRule};
+use super::{ApprovalSource, Policy, RequestRule};
 use crate::model::{
-    GroupId, Instant, Mandate, Operation, Request, Standing, SysId, Terms, Wording,
+    Approval, GroupId, Operation, Request, RequestText, ResolvedRequest, SysId, Terms, Timestamp,
 };
 
 /// Why a request cannot be carried out as it stands. Held, and said on the request.
@@ -151,7 +151,7 @@ fn scope(request: &Request) -> Scope {
 }
 
 /// What the request says now, as texts.
-pub fn word(rule: &RequestRule, request: &Request) -> Result<Wording, Problem> {
+pub fn word(rule: &RequestRule, request: &Request) -> Result<RequestText, Problem> {
     let scope = scope(request);
     let text = |key: &'static str, expression: Option<&Expression>| match expression {
         None => Ok(String::new()),
@@ -164,7 +164,7 @@ pub fn word(rule: &RequestRule, request: &Request) -> Result<Wording, Problem> {
         Some(person) => text("person", Some(person))?,
         None => request.requested_for.clone(),
     };
-    Ok(Wording {
+    Ok(RequestText {
         operation: rule.operation,
         person,
         groups: text("groups", rule.groups.as_ref())?,
@@ -177,29 +177,29 @@ pub fn word(rule: &RequestRule, request: &Request) -> Result<Wording, Problem> {
 }
 
 /// Whether the request counts, by its block's `approval` key.
-pub fn standing(rule: &RequestRule, request: &Request) -> Standing {
+pub fn approval(rule: &RequestRule, request: &Request) -> Approval {
     let approval = match rule.approval {
-        Approval::Item => request.approval.as_str(),
-        Approval::Order => request.order_approval.as_str(),
-        Approval::None => "approved",
+        ApprovalSource::Item => request.approval.as_str(),
+        ApprovalSource::Order => request.order_approval.as_str(),
+        ApprovalSource::None => "approved",
     };
     let rejected = [&request.approval, &request.order_approval]
         .into_iter()
         .any(|approval| matches!(approval.as_str(), "rejected" | "cancelled"));
     if rejected || request.state.is_withdrawn() {
-        Standing::Withdrawn
+        Approval::Withdrawn
     } else if approval == "approved" {
-        Standing::Approved
+        Approval::Approved
     } else {
-        Standing::Waiting
+        Approval::Waiting
     }
 }
 
-/// [`standing`] of a request that may have taken effect already.
-pub fn stands(rule: &RequestRule, request: &Request, effected: bool) -> Standing {
-    match standing(rule, request) {
-        Standing::Waiting if effected => Standing::Approved,
-        standing => standing,
+/// [`approval`] of a request that may have taken effect already.
+pub fn approval_with_effect(rule: &RequestRule, request: &Request, took_effect: bool) -> Approval {
+    match approval(rule, request) {
+        Approval::Waiting if took_effect => Approval::Approved,
+        approval => approval,
     }
 }
 
@@ -212,14 +212,14 @@ pub fn names(text: &str) -> impl Iterator<Item = &str> {
 ///
 /// Fails with everything that is wrong with it at once.
 pub fn resolve(
-    wording: &Wording,
+    request_text: &RequestText,
     rule: &RequestRule,
     policy: &Policy,
     directory: &Directory,
 ) -> Result<Terms, Vec<Problem>> {
     let mut problems = Vec::new();
-    let people = people(wording, directory, &mut problems);
-    let groups = groups(wording, rule, directory, &mut problems);
+    let people = people(request_text, directory, &mut problems);
+    let groups = groups(request_text, rule, directory, &mut problems);
 
     let mut date = |key, text: &str, edge| {
         dates::read(text, policy.timezone, edge).unwrap_or_else(|text| {
@@ -227,10 +227,13 @@ pub fn resolve(
             None
         })
     };
-    let (starts, ends) = if wording.operation == Operation::Leave {
-        (date("last_day", &wording.ends, Edge::End), None)
+    let (starts, ends) = if request_text.operation == Operation::Leave {
+        (date("last_day", &request_text.ends, Edge::End), None)
     } else {
-        (date("starts", &wording.starts, Edge::Start), date("ends", &wording.ends, Edge::End))
+        (
+            date("starts", &request_text.starts, Edge::Start),
+            date("ends", &request_text.ends, Edge::End),
+        )
     };
     if let (Some(starts), Some(ends)) = (starts, ends)
         // A whole day ends where the next one begins.
@@ -240,7 +243,7 @@ pub fn resolve(
     }
 
     if problems.is_empty() {
-        Ok(Terms { operation: wording.operation, people, groups, starts, ends })
+        Ok(Terms { operation: request_text.operation, people, groups, starts, ends })
     } else {
         problems.sort();
         problems.dedup();
@@ -248,9 +251,13 @@ pub fn resolve(
     }
 }
 
-fn people(wording: &Wording, directory: &Directory, problems: &mut Vec<Problem>) -> Vec<SysId> {
+fn people(
+    request_text: &RequestText,
+    directory: &Directory,
+    problems: &mut Vec<Problem>,
+) -> Vec<SysId> {
     let mut people = Vec::new();
-    for text in names(&wording.person) {
+    for text in names(&request_text.person) {
         let found = directory.people.get(text);
         match found.map(|found| (found.len(), found.first())) {
             Some((1, Some(person))) if !people.contains(person) => people.push(person.clone()),
@@ -259,20 +266,20 @@ fn people(wording: &Wording, directory: &Directory, problems: &mut Vec<Problem>)
             _ => problems.push(Problem::PersonUnknown(text.to_owned())),
         }
     }
-    if names(&wording.person).next().is_none() {
+    if names(&request_text.person).next().is_none() {
         problems.push(Problem::PersonEmpty);
     }
     people
 }
 
 fn groups(
-    wording: &Wording,
+    request_text: &RequestText,
     rule: &RequestRule,
     directory: &Directory,
     problems: &mut Vec<Problem>,
 ) -> Vec<GroupId> {
     let mut groups = Vec::new();
-    for text in names(&wording.groups) {
+    for text in names(&request_text.groups) {
         let name = match &rule.lookup {
             None => text,
             Some(lookup) => {
@@ -292,8 +299,8 @@ fn groups(
             _ => problems.push(Problem::GroupUnknown(name.to_owned())),
         }
     }
-    let needed = matches!(wording.operation, Operation::Grant | Operation::Revoke);
-    if needed && names(&wording.groups).next().is_none() {
+    let needed = matches!(request_text.operation, Operation::Grant | Operation::Revoke);
+    if needed && names(&request_text.groups).next().is_none() {
         problems.push(Problem::GroupEmpty);
     }
     groups
@@ -302,23 +309,23 @@ fn groups(
 /// Puts a request's standing and terms together into what policy decides from.
 ///
 /// An approval that goes back to `requested` changes nothing that took effect.
-pub fn mandate(
+pub fn resolved(
     request: &Request,
     rule: &RequestRule,
     terms: Terms,
-    history: bool,
-    effected: bool,
-) -> Mandate {
-    let effective: Instant = terms.starts.map_or(request.opened_at, |s| s.max(request.opened_at));
-    Mandate {
+    closed_before_first_seen: bool,
+    took_effect: bool,
+) -> ResolvedRequest {
+    let effective: Timestamp = terms.starts.map_or(request.opened_at, |s| s.max(request.opened_at));
+    ResolvedRequest {
         request: request.reference.clone(),
         terms,
-        standing: stands(rule, request, effected),
+        approval: approval_with_effect(rule, request, took_effect),
         effective,
         created_at: request.created_at,
-        history,
+        closed_before_first_seen,
         closed: request.state.is_closed(),
         observe: rule.observe,
-        effected,
+        took_effect,
     }
 }

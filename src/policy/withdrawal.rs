@@ -8,17 +8,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::desire::{Desired, Fact};
-use super::lifecycle::Wish;
-use crate::model::{Cause, Mandate, Operation, Origin, Reason, RequestRef, Standing};
+use super::timeline::DesiredStatus;
+use crate::model::{Approval, Cause, Operation, Origin, Reason, RequestRef, ResolvedRequest};
 
 /// A person's requests as if none had been withdrawn after it took effect, where one was.
-pub(super) fn as_if_they_stood(mandates: &[Mandate]) -> Option<Vec<Mandate>> {
-    mandates.iter().any(Mandate::was_undone).then(|| {
-        let stand = |mandate: &Mandate| {
-            let standing = if mandate.was_undone() { Standing::Approved } else { mandate.standing };
-            Mandate { standing, ..mandate.clone() }
+pub(super) fn as_if_they_stood(requests: &[ResolvedRequest]) -> Option<Vec<ResolvedRequest>> {
+    requests.iter().any(ResolvedRequest::was_withdrawn).then(|| {
+        let stand = |resolved: &ResolvedRequest| {
+            let approval =
+                if resolved.was_withdrawn() { Approval::Approved } else { resolved.approval };
+            ResolvedRequest { approval, ..resolved.clone() }
         };
-        mandates.iter().map(stand).collect()
+        requests.iter().map(stand).collect()
     })
 }
 
@@ -28,40 +29,40 @@ pub(super) fn as_if_they_stood(mandates: &[Mandate]) -> Option<Vec<Mandate>> {
 pub(super) fn withdraw(
     desired: &mut Desired,
     before: &Desired,
-    mandates: &[Mandate],
+    requests: &[ResolvedRequest],
     usable: bool,
-    made: bool,
+    created_here: bool,
 ) {
-    let undone: BTreeMap<&RequestRef, Operation> = mandates
+    let withdrawn: BTreeMap<&RequestRef, Operation> = requests
         .iter()
-        .filter(|mandate| mandate.was_undone())
-        .map(|mandate| (&mandate.request, mandate.terms.operation))
+        .filter(|resolved| resolved.was_withdrawn())
+        .map(|resolved| (&resolved.request, resolved.terms.operation))
         .collect();
-    let operation = |origin: &Origin| undone.get(origin.request()?).copied();
+    let operation = |origin: &Origin| withdrawn.get(origin.request()?).copied();
     let is_undone = |origin: &Origin| operation(origin).is_some();
 
     if let Some(was) = before.status.as_ref().filter(|was| is_undone(&was.origin)) {
         match (&mut desired.status, was.value) {
             (Some(now), then) if now.value != then => tie(now, was, true),
             // Nothing else speaks of the account: it would be as it was before the request.
-            (None, Wish::Suspended | Wish::Deactivated) if usable => {
-                desired.status = Some(alone(was, Wish::Active, true));
+            (None, DesiredStatus::Suspended | DesiredStatus::Deactivated) if usable => {
+                desired.status = Some(alone(was, DesiredStatus::Active, true));
             }
-            (None, _) if made && operation(&was.origin) == Some(Operation::Join) => {
-                desired.status = Some(alone(was, Wish::Deactivated, true));
+            (None, _) if created_here && operation(&was.origin) == Some(Operation::Join) => {
+                desired.status = Some(alone(was, DesiredStatus::Deactivated, true));
             }
             (Some(_) | None, _) => {}
         }
     }
 
     for (group, now) in &mut desired.memberships {
-        let was = before.memberships.get(group).or(before.elsewhere.as_ref());
+        let was = before.memberships.get(group).or(before.other_memberships.as_ref());
         if let Some(was) = was.filter(|was| was.value != now.value && is_undone(&was.origin)) {
             let gives_back = now.value;
             tie(now, was, gives_back);
         }
     }
-    if desired.elsewhere.is_none() {
+    if desired.other_memberships.is_none() {
         return;
     }
     // A birthright goes with the account that it is for.
@@ -69,7 +70,7 @@ pub(super) fn withdraw(
     for (group, was) in &before.memberships {
         if was.value && is_undone(&was.origin) && !desired.memberships.contains_key(group) {
             let asked = was.reasons.iter().any(|r| matches!(r, Reason::Request { .. }));
-            desired.silent.remove(group);
+            desired.unmanaged_memberships.remove(group);
             desired.memberships.insert(group.clone(), alone(was, false, waits && !asked));
         }
     }
@@ -78,7 +79,7 @@ pub(super) fn withdraw(
 fn tie<T>(now: &mut Fact<T>, was: &Fact<T>, hold: bool) {
     now.origin = was.origin.clone();
     now.cause = Cause::Request;
-    now.undone = true;
+    now.withdrawn = true;
     if hold {
         now.hold = Some(why(&was.origin));
     }
@@ -89,7 +90,7 @@ fn alone<T: Clone>(was: &Fact<T>, value: T, hold: bool) -> Fact<T> {
     Fact {
         value,
         reasons: BTreeSet::<Reason>::new(),
-        undone: true,
+        withdrawn: true,
         hold: hold.then(|| why(&was.origin)),
         ..was.clone()
     }
