@@ -10,7 +10,9 @@ use super::report::{
 };
 use super::writeback::Stand;
 use super::{Engine, EngineError};
-use crate::model::{Action, FactKey, GroupId, Origin, Presence, RequestNumber, Step, SysId};
+use crate::model::{
+    Action, FactKey, GroupId, Origin, Presence, RequestNumber, Step, StepKind, SysId,
+};
 use crate::reconcile::diff::{Disposition, Drift};
 use crate::reconcile::guard::{self, Held, PlanApproval};
 use crate::reconcile::plan::{Planned, plan};
@@ -372,7 +374,7 @@ impl Engine {
             report.push(ActionReport {
                 request: (hold.request != Origin::None.to_string()).then_some(hold.request),
                 parent: hold.parent,
-                action: Step::NAMES.into_iter().find(|name| *name == hold.action),
+                action: StepKind::from_word(&hold.action).map(StepKind::as_str),
                 group: hold.group.as_ref().map(|id| self.group_name(id)).transpose()?,
                 changes: serde_json::from_str(&hold.changes).unwrap_or_default(),
                 ..self.waiting(hold.cause.as_str(), view, hold.reason)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{AccountId, GroupId};
+use super::{AccountId, GroupId, GroupOwner};
 
 /// An Okta user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,13 +127,8 @@ pub enum GroupKind {
 }
 
 impl Group {
-    /// Why its membership is never written, if that is so.
-    pub fn blocked(&self) -> Option<&'static str> {
-        match (self.kind, self.rule_fed) {
-            (GroupKind::App, _) => Some("the group is fed by an application (APP_GROUP)"),
-            (GroupKind::BuiltIn, _) => Some("the group is built in and kept by Okta itself"),
-            (GroupKind::Okta, true) => Some("an Okta group rule decides who is in it"),
-            (GroupKind::Okta, false) => None,
-        }
+    /// Who decides about its members, where we never do.
+    pub fn owner(&self) -> Option<GroupOwner> {
+        GroupOwner::of(self.kind, self.rule_fed)
     }
 }

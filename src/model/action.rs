@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{AccountId, Cause, GroupId, Origin, SysId, Timestamp};
 
 /// One write to Okta, with its thread.
@@ -67,34 +69,25 @@ pub enum Step {
 }
 
 impl Step {
-    /// Every name that [`Step::name`] gives.
-    pub const NAMES: [&'static str; 10] = [
-        "create",
-        "update",
-        "activate",
-        "reactivate",
-        "suspend",
-        "unsuspend",
-        "deactivate",
-        "clear_sessions",
-        "add_member",
-        "remove_member",
-    ];
+    /// Which call it is, without what is sent.
+    pub fn kind(&self) -> StepKind {
+        match self {
+            Self::Create { .. } => StepKind::Create,
+            Self::Update { .. } => StepKind::Update,
+            Self::Activate { .. } => StepKind::Activate,
+            Self::Reactivate { .. } => StepKind::Reactivate,
+            Self::Suspend => StepKind::Suspend,
+            Self::Unsuspend => StepKind::Unsuspend,
+            Self::Deactivate => StepKind::Deactivate,
+            Self::ClearSessions => StepKind::ClearSessions,
+            Self::AddMember { .. } => StepKind::AddMember,
+            Self::RemoveMember { .. } => StepKind::RemoveMember,
+        }
+    }
 
     /// The contract's name for this kind of action.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Create { .. } => "create",
-            Self::Update { .. } => "update",
-            Self::Activate { .. } => "activate",
-            Self::Reactivate { .. } => "reactivate",
-            Self::Suspend => "suspend",
-            Self::Unsuspend => "unsuspend",
-            Self::Deactivate => "deactivate",
-            Self::ClearSessions => "clear_sessions",
-            Self::AddMember { .. } => "add_member",
-            Self::RemoveMember { .. } => "remove_member",
-        }
+        self.kind().as_str()
     }
 
     /// Whether it makes an account unusable.
@@ -116,8 +109,71 @@ impl Step {
     }
 }
 
+/// The kinds of [`Step`]: what an action is called in the configuration's documentation, in
+/// reports, in the journal and in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum StepKind {
+    /// Create the account.
+    Create,
+    /// Write attributes.
+    Update,
+    /// Make a staged or deactivated account usable.
+    Activate,
+    /// Send the activation mail again.
+    Reactivate,
+    /// Suspend.
+    Suspend,
+    /// Lift a suspension.
+    Unsuspend,
+    /// Deactivate.
+    Deactivate,
+    /// End sessions.
+    ClearSessions,
+    /// Add to a group.
+    AddMember,
+    /// Remove from a group.
+    RemoveMember,
+}
+
+impl StepKind {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Create,
+        Self::Update,
+        Self::Activate,
+        Self::Reactivate,
+        Self::Suspend,
+        Self::Unsuspend,
+        Self::Deactivate,
+        Self::ClearSessions,
+        Self::AddMember,
+        Self::RemoveMember,
+    ];
+
+    /// The contract's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Activate => "activate",
+            Self::Reactivate => "reactivate",
+            Self::Suspend => "suspend",
+            Self::Unsuspend => "unsuspend",
+            Self::Deactivate => "deactivate",
+            Self::ClearSessions => "clear_sessions",
+            Self::AddMember => "add_member",
+            Self::RemoveMember => "remove_member",
+        }
+    }
+
+    /// Reads the name back.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
 /// One attribute's change; `None` is null.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// What Okta holds.
     pub from: Option<String>,

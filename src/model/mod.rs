@@ -1,19 +1,26 @@
-//! The words of the program: plain values, without serde and without input or output.
+//! The words of the program: plain values, without input or output.
 //!
 //! A [`Person`] is a row of ServiceNow's `sys_user`, an [`Account`] and a [`Group`] are Okta's, a
 //! [`Request`] is a requested item (`sc_req_item`). "User" is avoided: it could be either side's.
 
 pub mod account;
 pub mod action;
+pub mod disposition;
 pub mod fact;
 pub mod id;
+pub mod open_item;
 pub mod person;
 pub mod request;
 
 pub use account::{Account, AccountStatus, Group, GroupKind};
-pub use action::{Action, Change, Done, Outcome, Step};
+pub use action::{Action, Change, Done, Outcome, Step, StepKind};
+pub use disposition::{
+    AccountConflict, AttributeRefusal, BlockedReason, Disposition, GroupOwner, HoldReason, HoldSet,
+    Limit, LimitCrossed, Observed, ProtectedReason, ReportReason, Undecidable, Why,
+};
 pub use fact::{Cause, FactKey, Origin, Reason};
 pub use id::{AccountId, GroupId, InvalidId, RequestNumber, RequestRef, SysId};
+pub use open_item::{OpenAction, OpenItem};
 pub use person::{Person, Presence, Record};
 pub use request::{
     Approval, Operation, Request, RequestState, RequestText, ResolvedRequest, Terms,

@@ -460,7 +460,7 @@ fn diff_memberships(
             };
             if desired.memberships.contains_key(group)
                 || desired.unmanaged_memberships.contains(group)
-                || known_group.blocked().is_some()
+                || known_group.owner().is_some()
             {
                 continue;
             }
@@ -547,7 +547,7 @@ fn judge(drift: &mut Drift, person: &Person, actual: &Actual, setting: &Setting<
             "the group is protected".clone_into(&mut drift.reason);
             return;
         }
-        if let Some(why) = group.blocked() {
+        if let Some(why) = group.owner().map(|owner| owner.to_string()) {
             drift.disposition = Disposition::Blocked;
             why.clone_into(&mut drift.reason);
             return;

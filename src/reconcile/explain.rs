@@ -201,7 +201,7 @@ impl View<'_> {
                 "it was so at take-over, which a leave, a revoke or an exact rule ends".to_owned(),
             );
         }
-        match self.groups.get(group).map(Group::blocked) {
+        match self.groups.get(group).map(Group::owner) {
             None => told.against.push("the group does not exist in Okta any more".to_owned()),
             Some(Some(why)) => told.against.push(format!("never written: {why}")),
             Some(None) => {}

@@ -434,7 +434,7 @@ fn group_problems(config: &Config, groups: &[Group]) -> Vec<Problem> {
                 "correct `name` under [[group]] (case counts), or make the group",
             )),
             [group] => {
-                if let Some(why) = group.blocked() {
+                if let Some(why) = group.owner() {
                     problems.push(Problem::failing(
                         format!("{:?} cannot be kept: {why}", rule.name),
                         "take it out of [[group]], or make a group of Okta's own for it",
@@ -476,7 +476,7 @@ async fn grantable(
     }
     let mut used = BTreeSet::new();
     let mut fitting = Vec::new();
-    for group in groups.iter().filter(|group| group.blocked().is_none()) {
+    for group in groups.iter().filter(|group| group.owner().is_none()) {
         let fits = globs.matches(&group.name);
         if !fits.is_empty() {
             fitting.push(group);
