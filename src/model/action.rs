@@ -1,10 +1,10 @@
 //! Writes to Okta, as values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Cause, GroupId, Origin, SysId, Timestamp};
+use super::{Account, AccountId, AccountStatus, Cause, FactKey, GroupId, Origin, SysId, Timestamp};
 
 /// One write to Okta, with its thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +98,42 @@ impl Step {
     /// Whether it takes anything away from anybody.
     pub fn takes_away(&self) -> bool {
         self.disables() || matches!(self, Self::RemoveMember { .. })
+    }
+
+    /// Whether an account and the groups that it is in are as this would make them, or on their
+    /// way there. What leaves no trace in them (a creation, the end of sessions in use, a mail)
+    /// is never so.
+    ///
+    /// Activation and deactivation go on for a while after Okta's answer, and show as
+    /// `transitioningToStatus` meanwhile:
+    /// <https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/getUser>
+    pub fn is_reached(&self, account: &Account, groups: &BTreeSet<GroupId>) -> bool {
+        let status = account.transitioning.as_ref().unwrap_or(&account.status);
+        match self {
+            Self::Update { changes } => changes
+                .iter()
+                .all(|(name, change)| account.attribute(name) == change.to.as_deref().unwrap_or("")),
+            Self::Activate { .. } | Self::Unsuspend => status.counts_as_active(),
+            // In use already: there is nothing left to send an activation for.
+            Self::Reactivate { .. } => {
+                status.counts_as_active() && *status != AccountStatus::Provisioned
+            }
+            Self::Suspend => *status == AccountStatus::Suspended,
+            // A deactivated account has no sessions either.
+            Self::Deactivate | Self::ClearSessions => *status == AccountStatus::Deprovisioned,
+            Self::AddMember { group } => groups.contains(group),
+            Self::RemoveMember { group } => !groups.contains(group),
+            Self::Create { .. } => false,
+        }
+    }
+
+    /// The groups whose members it changes.
+    pub fn groups(&self) -> &[GroupId] {
+        match self {
+            Self::Create { groups, .. } => groups,
+            Self::AddMember { group } | Self::RemoveMember { group } => std::slice::from_ref(group),
+            _ => &[],
+        }
     }
 
     /// The group it is about.
@@ -216,19 +252,19 @@ pub struct Done {
     /// When.
     pub at: Timestamp,
     /// For whom.
-    pub person: String,
-    /// The contract's name of the action.
-    pub action: String,
+    pub person: SysId,
+    /// What was done.
+    pub step: StepKind,
     /// Which group, where it was about one.
-    pub group: Option<String>,
+    pub group: Option<GroupId>,
     /// Why.
     pub cause: Cause,
     /// It belonged to a leave.
     pub leaver: bool,
-    /// A person had said yes to it, so it does not count.
+    /// A person released it, so it does not count.
     pub released: bool,
-    /// The facts that it brought about, as texts.
-    pub keys: Vec<String>,
+    /// The facts that it brought about.
+    pub keys: Vec<FactKey>,
     /// It was answered well, or seen to have taken effect. Otherwise it may have.
     pub seen: bool,
 }

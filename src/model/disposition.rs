@@ -317,6 +317,16 @@ pub enum AccountConflict {
         /// By which attribute it matches.
         by: String,
     },
+    /// The account that carries the person's anchor is linked to another person.
+    AnchorTaken {
+        /// The anchor attribute.
+        anchor: String,
+    },
+    /// Several accounts carry the person's anchor.
+    SeveralAnchored {
+        /// The anchor attribute.
+        anchor: String,
+    },
     /// The account that matches carries another value of the anchor.
     AnotherAnchor {
         /// By which attribute it matches.
@@ -365,6 +375,12 @@ impl fmt::Display for AccountConflict {
         match self {
             Self::LinkedToAnother { by } => {
                 write!(f, "the account that matches by {by} is linked to another person")
+            }
+            Self::AnchorTaken { anchor } => {
+                write!(f, "the account with this {anchor} is linked to another person")
+            }
+            Self::SeveralAnchored { anchor } => {
+                write!(f, "several accounts carry the same {anchor}")
             }
             Self::AnotherAnchor { by, anchor } => {
                 write!(f, "the account that matches by {by} carries another {anchor}")

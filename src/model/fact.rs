@@ -19,7 +19,29 @@ pub enum FactKey {
     Membership(GroupId),
 }
 
+impl fmt::Display for FactKey {
+    /// As the store and the journal spell it: `status`, `profile:department`, `membership:00g1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account | Self::Status => f.write_str(self.kind()),
+            Self::Profile(attribute) => write!(f, "profile:{attribute}"),
+            Self::Membership(group) => write!(f, "membership:{group}"),
+        }
+    }
+}
+
 impl FactKey {
+    /// Reads back what [`Display`](fmt::Display) writes; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once(':') {
+            None if text == "account" => Some(Self::Account),
+            None if text == "status" => Some(Self::Status),
+            Some(("profile", attribute)) => Some(Self::Profile(attribute.to_owned())),
+            Some(("membership", group)) => GroupId::parse(group).ok().map(Self::Membership),
+            _ => None,
+        }
+    }
+
     /// The word that reports use for this kind of fact.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -7,10 +7,13 @@ pub mod account;
 pub mod action;
 pub mod disposition;
 pub mod fact;
+pub mod history;
 pub mod id;
+pub mod link;
 pub mod open_item;
 pub mod person;
 pub mod request;
+pub mod state;
 
 pub use account::{Account, AccountStatus, Group, GroupKind};
 pub use action::{Action, Change, Done, Outcome, Step, StepKind};
@@ -19,12 +22,18 @@ pub use disposition::{
     Limit, LimitCrossed, Observed, ProtectedReason, ReportReason, Undecidable, Why,
 };
 pub use fact::{Cause, FactKey, Origin, Reason};
+pub use history::{AccountHistory, StatusChange};
 pub use id::{AccountId, GroupId, InvalidId, RequestNumber, RequestRef, SysId};
+pub use link::Link;
 pub use open_item::{OpenAction, OpenItem};
 pub use person::{Person, Presence, Record};
 pub use request::{
     Approval, Operation, Request, RequestState, RequestText, ResolvedRequest, Terms,
 };
+pub use state::{Actual, Candidate, Facts, KnownFact, PersonState};
 
 /// A moment in UTC. Never read from a clock inside the pure core: it is always an argument.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;
+
+#[cfg(test)]
+pub(crate) mod testing;

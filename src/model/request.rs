@@ -1,6 +1,6 @@
 //! What was asked for, and whether it counts.
 
-use super::{GroupId, Record, RequestRef, SysId, Timestamp};
+use super::{GroupId, RequestNumber, Record, RequestRef, SysId, Timestamp};
 
 /// A `sc_req_item` row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,8 +182,8 @@ pub enum Approval {
 /// A request that [`Terms`] could be made of: the unit that policy decides from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedRequest {
-    /// The thread.
-    pub request: RequestRef,
+    /// Its number and its order's: the thread that every action for it carries.
+    pub reference: RequestRef,
     /// What it asks for.
     pub terms: Terms,
     /// Whether it counts.
@@ -194,7 +194,7 @@ pub struct ResolvedRequest {
     pub created_at: Timestamp,
     /// It was closed before it was first seen: it explains what is, and changes nothing.
     pub closed_before_first_seen: bool,
-    /// It is closed complete.
+    /// Nobody works on it any more in ServiceNow, whatever it was closed as.
     pub closed: bool,
     /// Its part only compares and reports (`mode = "observe"`).
     pub observe: bool,
@@ -216,6 +216,11 @@ impl ResolvedRequest {
     pub fn in_force(&self, now: Timestamp) -> bool {
         let has_started = self.terms.starts.is_none_or(|starts| starts <= now);
         self.approval == Approval::Approved && has_started
+    }
+
+    /// Its place in the order in which requests are replayed.
+    pub fn place(&self) -> (Timestamp, Timestamp, &RequestNumber) {
+        (self.effective, self.created_at, &self.reference.number)
     }
 
     /// Whether its `ends` has passed.

@@ -1,10 +1,15 @@
 //! What should be: requests, records, rules and the time become desired facts.
 
 pub mod dates;
-pub mod desire;
+pub mod derive;
+pub mod dot_walk;
 pub mod expression;
 pub mod resolve;
 pub mod timeline;
+pub mod fact;
+mod membership;
+mod profile;
+pub mod status;
 mod withdrawal;
 
 use std::collections::BTreeMap;
@@ -157,3 +162,6 @@ pub enum Disposal {
     /// Only say so.
     Report,
 }
+
+#[cfg(test)]
+pub(crate) mod testing;

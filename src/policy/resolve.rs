@@ -1,4 +1,4 @@
-//! From a requested item to a mandate: which block it matches, what it says, for whom.
+//! From a requested item to what it asks for: which block it matches, what it says, for whom.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -306,7 +306,7 @@ fn groups(
     groups
 }
 
-/// Puts a request's standing and terms together into what policy decides from.
+/// Puts a request's approval and terms together into what policy decides from.
 ///
 /// An approval that goes back to `requested` changes nothing that took effect.
 pub fn resolved(
@@ -318,7 +318,7 @@ pub fn resolved(
 ) -> ResolvedRequest {
     let effective: Timestamp = terms.starts.map_or(request.opened_at, |s| s.max(request.opened_at));
     ResolvedRequest {
-        request: request.reference.clone(),
+        reference: request.reference.clone(),
         terms,
         approval: approval_with_effect(rule, request, took_effect),
         effective,

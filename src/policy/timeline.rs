@@ -1,4 +1,4 @@
-//! Joiner, mover, leaver: a person's requests, folded in order into where that leaves them.
+//! Joiner, mover, leaver: a person's requests, replayed in order into where that leaves them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,13 +54,13 @@ pub struct Timeline<'a> {
     pub ended: BTreeSet<GroupId>,
     /// What was there at take-over still counts, because no leave has ended it.
     pub adoption_stands: bool,
-    /// The mandates, in the order in which they were folded; `grants` points into it.
+    /// The requests, in the order in which they were replayed; `grants` points into it.
     pub order: Vec<&'a ResolvedRequest>,
     /// The next moment at which this changes by itself.
     pub next: Option<Timestamp>,
 }
 
-/// Folds requests in the order of their effective time, then creation, then number.
+/// Replays requests in the order of their effective time, then creation, then number.
 pub fn replay(requests: &[ResolvedRequest], now: Timestamp) -> Timeline<'_> {
     let mut timeline = Timeline { adoption_stands: true, ..Timeline::default() };
     let mut order: Vec<&ResolvedRequest> = requests
@@ -68,10 +68,10 @@ pub fn replay(requests: &[ResolvedRequest], now: Timestamp) -> Timeline<'_> {
         .filter(|resolved| resolved.approval == crate::model::Approval::Approved)
         .collect();
     order.sort_by(|a, b| {
-        (a.effective, a.created_at, &a.request.number).cmp(&(
+        (a.effective, a.created_at, &a.reference.number).cmp(&(
             b.effective,
             b.created_at,
-            &b.request.number,
+            &b.reference.number,
         ))
     });
     timeline.next = order
@@ -82,7 +82,7 @@ pub fn replay(requests: &[ResolvedRequest], now: Timestamp) -> Timeline<'_> {
         .min();
     for (place, resolved) in order.iter().copied().enumerate() {
         if resolved.in_force(now) {
-            timeline.take(place, resolved, now);
+            timeline.apply(place, resolved, now);
         } else if resolved.terms.operation == Operation::Join && timeline.ahead.is_none() {
             timeline.ahead = Some(resolved);
         }
@@ -92,7 +92,7 @@ pub fn replay(requests: &[ResolvedRequest], now: Timestamp) -> Timeline<'_> {
 }
 
 impl<'a> Timeline<'a> {
-    fn take(&mut self, place: usize, resolved: &'a ResolvedRequest, now: Timestamp) {
+    fn apply(&mut self, place: usize, resolved: &'a ResolvedRequest, now: Timestamp) {
         let ended = resolved.has_ended(now);
         match resolved.terms.operation {
             Operation::Join if ended => self.leave(resolved),

@@ -1,19 +1,18 @@
 //! Which account is whose. "Not clear" is an answer, and never a guess.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Account, AccountId};
+use super::difference::Difference;
+use super::org::OrgState;
+use crate::model::{
+    AccountConflict, AccountId, Candidate, PersonState, Presence, StepKind, SysId, Timestamp,
+};
+use crate::policy::Policy;
+use crate::policy::derive::{Identity, identify};
+use crate::policy::fact::Desired;
+use crate::policy::timeline::DesiredStatus;
 
-/// An account and the person whom it is linked to, if any.
-#[derive(Debug, Clone, Copy)]
-pub struct Candidate<'a> {
-    /// The account.
-    pub account: &'a Account,
-    /// It is linked to another person than the one in question.
-    pub taken: bool,
-}
-
-/// The account of a person without a link.
+/// The account of a person without one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Match {
     /// There is none: one may be created.
@@ -21,111 +20,75 @@ pub enum Match {
     /// This one.
     Account(AccountId),
     /// There is one, or there are several, and it cannot be told whose.
-    Unclear {
-        /// A word for the kind of doubt.
-        kind: &'static str,
-        /// What is unclear, for a person to read.
-        text: String,
-    },
+    Unclear(AccountConflict),
 }
 
 /// Finds the account of a person by the attributes that identify people, in order.
 ///
-/// `keys` are the person's values of `identity.match`, in its order; `anchor` is the name of the
-/// attribute that keeps the link and the person's `sys_id`. `login` is the name that a new account
-/// would get, which nobody else may hold.
-///
 /// An empty value matches nothing. A later attribute does not match an account whose earlier one
 /// is set and differs, nor one linked to another person: whoever recycles a login or an e-mail
 /// does not inherit an account.
-pub fn correlate(
-    anchor: Option<(&str, &str)>,
-    keys: &[(&str, &str)],
-    login: Option<&str>,
-    candidates: &[Candidate<'_>],
-) -> Match {
-    if let Some((attribute, id)) = anchor {
+pub fn correlate(identity: &Identity, candidates: &[Candidate]) -> Match {
+    if let Some((anchor, id)) = &identity.anchor {
         let anchored: Vec<_> =
-            candidates.iter().filter(|c| c.account.attribute(attribute) == id).collect();
+            candidates.iter().filter(|it| it.account.attribute(anchor) == id).collect();
         match anchored.as_slice() {
             [] => {}
             [one] if one.taken => {
-                return unclear(
-                    "account-of-another",
-                    format!("the account with this {attribute} is linked to another person"),
-                );
+                return Match::Unclear(AccountConflict::AnchorTaken { anchor: anchor.clone() });
             }
             [one] => return Match::Account(one.account.id.clone()),
             _ => {
-                return unclear(
-                    "several-accounts",
-                    format!("several accounts carry the same {attribute}"),
-                );
+                let anchor = anchor.clone();
+                return Match::Unclear(AccountConflict::SeveralAnchored { anchor });
             }
         }
     }
-    for (place, (attribute, value)) in keys.iter().enumerate() {
-        if value.is_empty() {
-            continue;
-        }
-        let found: Vec<_> =
-            candidates.iter().filter(|c| same(c.account.attribute(attribute), value)).collect();
+    for (place, (attribute, value)) in identity.keys.iter().enumerate() {
+        let found: Vec<&Candidate> =
+            candidates.iter().filter(|it| same(it.account.attribute(attribute), value)).collect();
         if found.is_empty() {
             continue;
         }
-        if let Some(other) = found.iter().find_map(|c| belongs_elsewhere(c, anchor, &keys[..place]))
-        {
-            return unclear(
-                "account-of-another",
-                format!("the account that matches by {attribute} {other}"),
-            );
-        }
-        let ids: BTreeSet<&AccountId> = found.iter().map(|c| &c.account.id).collect();
-        return match ids.first() {
-            Some(id) if ids.len() == 1 => Match::Account((*id).clone()),
-            _ => {
-                unclear("several-accounts", format!("{} accounts match by {attribute}", ids.len()))
-            }
+        let by = attribute.clone();
+        let conflict = found.iter().find_map(|it| conflict(it, identity, place));
+        let ids: BTreeSet<&AccountId> = found.iter().map(|it| &it.account.id).collect();
+        return match (conflict, ids.first()) {
+            (Some(conflict), _) => Match::Unclear(conflict),
+            (None, Some(id)) if ids.len() == 1 => Match::Account((*id).clone()),
+            (None, _) => Match::Unclear(AccountConflict::Several { by, count: ids.len() }),
         };
     }
     // No key matches, and yet the login that a new account would need is in use.
-    if let Some(login) = login
-        && candidates.iter().any(|c| same(c.account.login(), login))
-    {
-        return unclear(
-            "login-taken",
-            "the login is taken by an account that does not match".to_owned(),
-        );
+    let login = identity.login.as_deref().unwrap_or_default();
+    if candidates.iter().any(|it| same(it.account.login(), login)) {
+        return Match::Unclear(AccountConflict::LoginTaken);
     }
     Match::None
 }
 
-fn unclear(kind: &'static str, text: String) -> Match {
-    Match::Unclear { kind, text }
-}
-
 /// Why an account that matches by one key is nevertheless not this person's.
-fn belongs_elsewhere(
-    candidate: &Candidate<'_>,
-    anchor: Option<(&str, &str)>,
-    earlier: &[(&str, &str)],
-) -> Option<String> {
+fn conflict(
+    candidate: &Candidate,
+    identity: &Identity,
+    place: usize,
+) -> Option<AccountConflict> {
+    let by = identity.keys[place].0.clone();
     if candidate.taken {
-        return Some("is linked to another person".to_owned());
+        return Some(AccountConflict::LinkedToAnother { by });
     }
-    if let Some((attribute, id)) = anchor {
-        let held = candidate.account.attribute(attribute);
+    if let Some((anchor, id)) = &identity.anchor {
+        let held = candidate.account.attribute(anchor);
         if !held.is_empty() && held != id {
-            return Some(format!("carries another {attribute}"));
+            return Some(AccountConflict::AnotherAnchor { by, anchor: anchor.clone() });
         }
     }
-    earlier
-        .iter()
-        .find(|(attribute, value)| {
-            let held = candidate.account.attribute(attribute);
-            !held.is_empty() && !same(held, value)
-        })
-        .map(|(attribute, _)| format!("has another {attribute}"))
+    let differs = |(attribute, value): &&(String, String)| {
+        let held = candidate.account.attribute(attribute);
+        !held.is_empty() && !same(held, value)
+    };
+    let earlier = identity.keys[..place].iter().find(differs);
+    earlier.map(|(attribute, _)| AccountConflict::AnotherValue { by, attribute: attribute.clone() })
 }
 
 fn same(a: &str, b: &str) -> bool {
@@ -133,12 +96,89 @@ fn same(a: &str, b: &str) -> bool {
     !a.is_empty() && (a == b || a.to_lowercase() == b.to_lowercase())
 }
 
+/// The account that somebody without one matches, as far as the record can be read.
+pub fn match_account(state: &PersonState, policy: &Policy) -> Option<AccountId> {
+    if state.actual.account.is_some() || state.person.presence != Presence::Present {
+        return None;
+    }
+    match correlate(&identify(&state.person, policy), &state.candidates) {
+        Match::Account(account) => Some(account),
+        Match::None | Match::Unclear(_) => None,
+    }
+}
+
+/// Whom to link to which account: whoever matches one that nobody else matches. An account that
+/// two people would match is linked to neither.
+pub fn assign(
+    matches: impl IntoIterator<Item = (SysId, AccountId)>,
+) -> impl Iterator<Item = (SysId, AccountId)> {
+    let mut claims: BTreeMap<AccountId, BTreeSet<SysId>> = BTreeMap::new();
+    for (person, account) in matches {
+        claims.entry(account).or_default().insert(person);
+    }
+    claims.into_iter().filter_map(|(account, mut people)| match people.len() {
+        1 => people.pop_first().map(|person| (person, account)),
+        _ => None,
+    })
+}
+
+/// Why it cannot be told which account is the person's, if one is wanted and none is linked.
+pub(super) fn correlation_conflict(
+    state: &PersonState,
+    desired: &Desired,
+    policy: &Policy,
+    now: Timestamp,
+) -> Option<AccountConflict> {
+    let wanted = matches!(
+        desired.status_value(),
+        Some(DesiredStatus::Active | DesiredStatus::Staged)
+    );
+    let named = state.requests.iter().any(|request| request.in_force(now));
+    if !wanted && !named {
+        return None;
+    }
+    match correlate(&identify(&state.person, policy), &state.candidates) {
+        Match::None => None,
+        Match::Unclear(conflict) => (wanted || !conflict.is_login_taken()).then_some(conflict),
+        // It matches, and yet it was not linked.
+        Match::Account(_) if state.person.presence == Presence::Present => {
+            Some(AccountConflict::MatchesSeveralPeople)
+        }
+        Match::Account(_) => Some(AccountConflict::RecordUnreadable),
+    }
+}
+
+/// Somebody else would get an account that identifies the same person: neither is made.
+pub(super) fn duplicate_identity(
+    state: &PersonState,
+    found: &[Difference],
+    org: &OrgState,
+    policy: &Policy,
+) -> Option<AccountConflict> {
+    if !found.iter().any(|it| it.action() == Some(StepKind::Create)) {
+        return None;
+    }
+    identify(&state.person, policy).claims().into_iter().find_map(|claim| {
+        let claimants = org.identities.get(&claim)?.iter();
+        let others = claimants.filter(|id| **id != state.person.sys_id).count();
+        let (attribute, _) = claim;
+        (others > 0).then_some(AccountConflict::DuplicateIdentity { people: others + 1, attribute })
+    })
+}
+
+/// Whether a login is another account's: a rename to it would be refused, or worse.
+pub(super) fn is_login_taken(state: &PersonState, login: &str) -> bool {
+    let own = state.account_id();
+    state
+        .candidates
+        .iter()
+        .any(|it| Some(&it.account.id) != own && same(it.account.login(), login))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::model::AccountStatus;
+    use crate::model::{Account, AccountStatus};
 
     fn account(id: &str, number: &str, login: &str) -> Account {
         Account {
@@ -155,10 +195,14 @@ mod tests {
     }
 
     fn find(accounts: &[(Account, bool)], number: &str, login: &str) -> Match {
-        let candidates: Vec<_> =
-            accounts.iter().map(|(account, taken)| Candidate { account, taken: *taken }).collect();
+        let candidates: Vec<Candidate> = accounts
+            .iter()
+            .map(|(account, taken)| Candidate { account: account.clone(), taken: *taken })
+            .collect();
         let keys = [("employeeNumber", number), ("login", login)];
-        correlate(None, &keys, Some(login), &candidates)
+        let keys = keys.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let login = Some(login.to_owned());
+        correlate(&Identity { keys, login, anchor: None }, &candidates)
     }
 
     #[test]
@@ -178,14 +222,14 @@ mod tests {
         let there = [(account("u1", "0001", "jane@example.com"), false)];
         assert!(matches!(
             find(&there, "0002", "jane@example.com"),
-            Match::Unclear { kind: "account-of-another", .. }
+            Match::Unclear(AccountConflict::AnotherValue { .. })
         ));
     }
 
     #[test]
     fn an_account_of_another_person_is_never_matched() {
         let there = [(account("u1", "0042", "ada@example.com"), true)];
-        assert!(matches!(find(&there, "0042", "ada@example.com"), Match::Unclear { .. }));
+        assert!(matches!(find(&there, "0042", "ada@example.com"), Match::Unclear(AccountConflict::LinkedToAnother { .. })));
     }
 
     #[test]
@@ -196,7 +240,7 @@ mod tests {
         ];
         assert!(matches!(
             find(&there, "7", "a@example.com"),
-            Match::Unclear { kind: "several-accounts", .. }
+            Match::Unclear(AccountConflict::Several { count: 2, .. })
         ));
     }
 }

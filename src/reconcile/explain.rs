@@ -1,15 +1,17 @@
 //! Why a fact is as it is: everything that speaks for it, and everything that might be thought to
 //! and does not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::diff::{Actual, Disposition, Drift, member};
+use super::difference::{Difference, member};
+use super::org::OrgState;
+use super::person::PersonPlan;
 use crate::model::{
-    Approval, Cause, FactKey, Group, GroupId, Operation, Origin, Person, Reason, RequestRef,
-    ResolvedRequest, Timestamp,
+    Actual, Approval, Cause, Disposition, FactKey, Group, GroupId, Operation, Origin, PersonState,
+    Reason, RequestRef, ResolvedRequest, Timestamp,
 };
 use crate::policy::Policy;
-use crate::policy::desire::{Desired, Fact, RuleGroups};
+use crate::policy::fact::{Desired, Fact};
 use crate::policy::expression::Scope;
 
 /// One fact with everything that can be said about it.
@@ -48,43 +50,38 @@ pub struct ReasonText {
     pub text: String,
 }
 
-/// What is known of one person, as one cycle sees it.
-#[derive(Debug, Clone, Copy)]
-pub struct View<'a> {
-    /// The record.
-    pub person: &'a Person,
-    /// Every request that names the person.
-    pub requests: &'a [ResolvedRequest],
-    /// How Okta should be.
-    pub desired: &'a Desired,
-    /// How it is.
-    pub actual: &'a Actual,
-    /// What differs.
-    pub drifts: &'a [Drift],
-    /// Groups that the account was in at take-over.
-    pub baseline: &'a BTreeSet<GroupId>,
-    /// The policy in force.
-    pub policy: &'a Policy,
-    /// Per `[[group]]` block, the group's id.
-    pub rule_groups: &'a RuleGroups,
-    /// The managed groups.
-    pub groups: &'a BTreeMap<GroupId, Group>,
-    /// Now.
-    pub now: Timestamp,
+/// What a decision about one person was made from, and what it was.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    state: &'a PersonState,
+    desired: &'a Desired,
+    actual: &'a Actual,
+    differences: &'a [Difference],
+    org: &'a OrgState,
+    policy: &'a Policy,
+    now: Timestamp,
 }
 
 /// Explains every fact of one person: the status, each mapped attribute, and each group that a
 /// rule, a request or the account's own membership makes a matter of this person.
-pub fn explain(view: &View<'_>) -> Vec<Explained> {
+pub fn explain(
+    state: &PersonState,
+    plan: &PersonPlan,
+    org: &OrgState,
+    policy: &Policy,
+    now: Timestamp,
+) -> Vec<Explained> {
+    let PersonPlan { desired, differences, .. } = plan;
+    let view = View { state, desired, actual: &state.actual, differences, org, policy, now };
     let mut facts = vec![view.status()];
     facts.extend(view.desired.profile.iter().map(|(name, fact)| view.attribute(name, fact)));
     facts.extend(view.groups_at_issue().iter().map(|group| view.membership(group)));
     let told: BTreeSet<FactKey> = facts.iter().map(|fact| fact.key.clone()).collect();
     let rest = view
-        .drifts
+        .differences
         .iter()
-        .filter(|drift| !told.contains(&drift.key) && drift.key != FactKey::Account);
-    facts.extend(rest.map(|drift| view.only_differs(drift)));
+        .filter(|difference| !told.contains(&difference.key) && difference.key != FactKey::Account);
+    facts.extend(rest.map(|difference| view.only_differs(difference)));
     facts.sort_by(|a, b| a.key.cmp(&b.key));
     facts
 }
@@ -97,14 +94,14 @@ impl View<'_> {
         desired: Option<String>,
         actual: Option<String>,
     ) -> Explained {
-        let drifts: Vec<&Drift> = self
-            .drifts
+        let differences: Vec<&Difference> = self
+            .differences
             .iter()
-            .filter(|drift| {
-                drift.key == key || key == FactKey::Status && drift.key == FactKey::Account
+            .filter(|difference| {
+                difference.key == key || key == FactKey::Status && difference.key == FactKey::Account
             })
             .collect();
-        let differs = drifts.first();
+        let differs = differences.first();
         let mut reasons: Vec<ReasonText> = fact
             .into_iter()
             .flat_map(|fact| fact.reasons.iter().map(|reason| self.tell(&key, fact, reason)))
@@ -117,19 +114,19 @@ impl View<'_> {
             reasons.push(self.tell_request(request, None));
         }
         Explained {
-            in_sync: drifts.is_empty(),
+            in_sync: differences.is_empty(),
             origin: fact.map_or_else(
-                || differs.map_or(Origin::None, |drift| drift.origin.clone()),
+                || differs.map_or(Origin::None, |difference| difference.origin.clone()),
                 |fact| fact.origin.clone(),
             ),
             cause: differs
-                .map(|drift| drift.cause)
+                .map(|difference| difference.cause)
                 .or(fact.map(|fact| fact.cause))
                 .unwrap_or(Cause::Record),
             desired,
             actual,
             reasons,
-            against: drifts.iter().map(|drift| stands_in_the_way(drift)).collect(),
+            against: differences.iter().map(|difference| obstacle(difference)).collect(),
             key,
         }
     }
@@ -143,8 +140,8 @@ impl View<'_> {
             told.against
                 .push("no request and no rule speaks of the account: it stays as it is".to_owned());
         }
-        for resolved in self.requests.iter().filter(|m| speaks_of_status(m)) {
-            let counts = told.reasons.iter().any(|r| r.request.as_ref() == Some(&resolved.request));
+        for resolved in self.state.requests.iter().filter(|m| speaks_of_status(m)) {
+            let counts = told.reasons.iter().any(|r| r.request.as_ref() == Some(&resolved.reference));
             if !counts {
                 told.against.push(self.does_not_count(resolved, "a later request counts"));
             }
@@ -159,9 +156,9 @@ impl View<'_> {
         self.fact(key, Some(fact), fact.value.clone(), actual.filter(|value| !value.is_empty()))
     }
 
-    fn only_differs(&self, drift: &Drift) -> Explained {
+    fn only_differs(&self, difference: &Difference) -> Explained {
         let mut told =
-            self.fact::<()>(drift.key.clone(), None, drift.desired.clone(), drift.actual.clone());
+            self.fact::<()>(difference.key.clone(), None, difference.desired.clone(), difference.actual.clone());
         told.against.dedup();
         told
     }
@@ -169,8 +166,8 @@ impl View<'_> {
     fn groups_at_issue(&self) -> BTreeSet<GroupId> {
         let mut groups: BTreeSet<GroupId> = self.desired.memberships.keys().cloned().collect();
         groups.extend(self.actual.groups.iter().cloned());
-        groups.extend(self.rule_groups.iter().flatten().cloned());
-        groups.extend(self.requests.iter().flat_map(|resolved| resolved.terms.groups.clone()));
+        groups.extend(self.org.rule_groups.iter().flatten().cloned());
+        groups.extend(self.state.requests.iter().flat_map(|resolved| resolved.terms.groups.clone()));
         groups
     }
 
@@ -189,19 +186,19 @@ impl View<'_> {
             told.against.push("nothing is said about it, so what is, stands".to_owned());
         }
         told.against.extend(self.rules_against(group, wanted));
-        for resolved in self.requests.iter().filter(|m| m.terms.groups.contains(group)) {
-            let counts = told.reasons.iter().any(|r| r.request.as_ref() == Some(&resolved.request));
+        for resolved in self.state.requests.iter().filter(|m| m.terms.groups.contains(group)) {
+            let counts = told.reasons.iter().any(|r| r.request.as_ref() == Some(&resolved.reference));
             if !counts {
                 told.against.push(self.does_not_count(resolved, &self.ended_by(resolved)));
             }
         }
         let adopted = told.reasons.iter().any(|reason| reason.kind == "baseline");
-        if self.baseline.contains(group) && !adopted {
+        if self.state.baseline.contains(group) && !adopted {
             told.against.push(
                 "it was so at take-over, which a leave, a revoke or an exact rule ends".to_owned(),
             );
         }
-        match self.groups.get(group).map(Group::owner) {
+        match self.org.groups.get(group).map(Group::owner) {
             None => told.against.push("the group does not exist in Okta any more".to_owned()),
             Some(Some(why)) => told.against.push(format!("never written: {why}")),
             Some(None) => {}
@@ -213,8 +210,8 @@ impl View<'_> {
 
     /// Birthright rules of a group that do not give it.
     fn rules_against(&self, group: &GroupId, wanted: bool) -> Vec<String> {
-        let scope = Scope::person(&self.person.record);
-        let rules = self.policy.groups.iter().zip(self.rule_groups);
+        let scope = Scope::person(&self.state.person.record);
+        let rules = self.policy.groups.iter().zip(&self.org.rule_groups);
         rules
             .filter(|(_, id)| id.as_ref() == Some(group))
             .filter_map(|(rule, _)| match rule.when.truth(&scope) {
@@ -239,8 +236,8 @@ impl View<'_> {
     fn ended_by(&self, resolved: &ResolvedRequest) -> String {
         let after = |other: &&ResolvedRequest| {
             other.in_force(self.now)
-                && (other.effective, other.created_at, &other.request.number)
-                    > (resolved.effective, resolved.created_at, &resolved.request.number)
+                && (other.effective, other.created_at, &other.reference.number)
+                    > (resolved.effective, resolved.created_at, &resolved.reference.number)
         };
         let ends = |other: &&ResolvedRequest| match other.terms.operation {
             Operation::Leave => true,
@@ -250,16 +247,16 @@ impl View<'_> {
             }
             _ => false,
         };
-        match self.requests.iter().filter(after).find(ends) {
+        match self.state.requests.iter().filter(after).find(ends) {
             Some(other) => {
-                format!("{} {} ended it", other.terms.operation.as_str(), other.request.number)
+                format!("{} {} ended it", other.terms.operation.as_str(), other.reference.number)
             }
             None => "another request or rule says otherwise".to_owned(),
         }
     }
 
     fn does_not_count(&self, resolved: &ResolvedRequest, otherwise: &str) -> String {
-        let number = &resolved.request.number;
+        let number = &resolved.reference.number;
         let what = resolved.terms.operation.as_str();
         let why = match resolved.approval {
             Approval::Waiting => "it is not approved".to_owned(),
@@ -298,7 +295,7 @@ impl View<'_> {
     }
 
     fn tell_request(&self, request: &RequestRef, until: Option<Timestamp>) -> ReasonText {
-        let resolved = self.requests.iter().find(|resolved| resolved.request == *request);
+        let resolved = self.state.requests.iter().find(|resolved| resolved.reference == *request);
         let what = resolved.map_or("request", |resolved| resolved.terms.operation.as_str());
         let ended = resolved.is_some_and(|resolved| resolved.has_ended(self.now));
         let text = match until.or(resolved.and_then(|m| m.terms.ends).filter(|_| ended)) {
@@ -326,14 +323,15 @@ fn speaks_of_status(resolved: &ResolvedRequest) -> bool {
     }
 }
 
-fn stands_in_the_way(drift: &Drift) -> String {
-    match drift.disposition {
-        Disposition::Apply => format!("differs, and will be repaired: {}", drift.reason),
-        Disposition::Hold => format!("held: {}", drift.reason),
-        Disposition::Report => format!("only reported: {}", drift.reason),
-        Disposition::Protected => format!("protected: {}", drift.reason),
-        Disposition::Unmanaged => format!("unmanaged: {}", drift.reason),
-        Disposition::Blocked => format!("blocked: {}", drift.reason),
+/// What a difference says against its fact.
+fn obstacle(difference: &Difference) -> String {
+    let reason = difference.reason();
+    match difference.disposition {
+        Disposition::Apply => format!("differs, and will be repaired: {reason}"),
+        Disposition::Hold(_) => format!("held: {reason}"),
+        Disposition::Report(_) => format!("only reported: {reason}"),
+        Disposition::Protected(_) => format!("protected: {reason}"),
+        Disposition::Blocked(_) => format!("blocked: {reason}"),
     }
 }
 

@@ -1,174 +1,196 @@
-//! Whether a request is done, for one person.
+//! Whether a request is done: for one of the people whom it names, and as a whole.
 
 use std::collections::BTreeMap;
 
-use super::diff::{Disposition, Drift};
-use crate::model::{FactKey, GroupId, Operation, Reason, ResolvedRequest, Timestamp};
-use crate::policy::desire::{Desired, Fact};
+use super::difference::Difference;
+use super::person::PersonPlan;
+use crate::model::{
+    Approval, Disposition, FactKey, GroupId, Operation, Reason, ResolvedRequest, Timestamp,
+};
+use crate::policy::fact::{Desired, Fact};
 use crate::policy::timeline::DesiredStatus;
 
-/// Where a request stands for one of the people whom it names.
+/// How long somebody who is not found may still turn up before the request says so.
+const PATIENCE: chrono::Duration = chrono::Duration::hours(1);
+
+/// Where a request stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RequestProgress {
+pub enum RequestStatus {
     /// Everything that it asks for is seen in Okta.
     Done,
     /// Something is still to do, and nothing stands in its way.
     Underway,
-    /// It waits, with a word for the kind of obstacle and the reason for its requester.
+    /// It waits.
     Waits {
-        /// A second note is written only when this changes.
+        /// A word for the kind of obstacle: a second note is written only when it changes.
         kind: String,
-        /// What stands in the way.
+        /// What stands in the way, for its requester.
         reason: String,
     },
     /// A later request says otherwise.
     Overtaken,
 }
 
-/// Compares what a request asks for with what still differs.
-pub fn request_progress(
-    resolved: &ResolvedRequest,
-    desired: &Desired,
-    drifts: &[Drift],
+/// Where a request stands that cannot be carried out as it is. `problems`: a word for the kind of
+/// each, and its reason; `searched`: for how long whom it names has been looked for.
+pub fn status_of_problems(
+    problems: &[(String, String)],
+    searched: chrono::Duration,
+) -> RequestStatus {
+    let unknown = problems.iter().all(|(kind, _)| kind == "person-unknown");
+    if unknown && searched < PATIENCE {
+        return RequestStatus::Underway;
+    }
+    // How many people or groups it is about is no other kind of reason.
+    let mut kinds: Vec<&str> = problems.iter().map(|(kind, _)| kind.as_str()).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let texts: Vec<&str> = problems.iter().map(|(_, text)| text.as_str()).collect();
+    RequestStatus::Waits { kind: kinds.join("+"), reason: texts.join("; ") }
+}
+
+/// Where a whole request stands, from where it stands for each of its people.
+pub fn request_status(
+    request: &ResolvedRequest,
+    people: impl IntoIterator<Item = RequestStatus>,
+) -> RequestStatus {
+    if request.observe || request.approval != Approval::Approved {
+        return RequestStatus::Underway;
+    }
+    let mut whole = RequestStatus::Done;
+    for one in people {
+        match one {
+            RequestStatus::Done => {}
+            RequestStatus::Waits { .. } => return one,
+            RequestStatus::Underway => whole = one,
+            // For whom it was overtaken it was never done, so it is not for us to close.
+            RequestStatus::Overtaken if whole == RequestStatus::Done => whole = one,
+            RequestStatus::Overtaken => {}
+        }
+    }
+    whole
+}
+
+/// Where a request stands for one of its people.
+pub fn status_for_person(
+    request: &ResolvedRequest,
+    plan: &PersonPlan,
     now: Timestamp,
-) -> RequestProgress {
-    if !resolved.in_force(now) {
-        return RequestProgress::Underway;
+) -> RequestStatus {
+    if !request.in_force(now) {
+        return RequestStatus::Underway;
     }
+    let PersonPlan { desired, differences, .. } = plan;
     // It is not known whose account is meant, or nothing may be done for the person at all.
-    let doubt = |drift: &&Drift| {
-        drift.key == FactKey::Account
-            && drift.is_stuck()
-            && drift.origin.request() == Some(&resolved.request)
-    };
-    if let Some(drift) = drifts.iter().find(doubt) {
-        return waits_for(drift);
+    let unclear = differences.iter().find(|it| {
+        it.key == FactKey::Account
+            && it.is_stuck()
+            && it.origin.request() == Some(&request.reference)
+    });
+    if let Some(difference) = unclear {
+        return waits_for(difference);
     }
-    let status_is_mine = desired.status.as_ref().is_some_and(|fact| is_mine(fact, resolved));
-    let mut overtaken_in_part = false;
-    let asks: Vec<&Drift> = match resolved.terms.operation {
-        Operation::Join | Operation::Leave | Operation::Suspend | Operation::Resume
-            if !status_is_mine =>
-        {
-            return RequestProgress::Overtaken;
+    let overtaken = overtaken_groups(request, desired, differences, now);
+    if is_overtaken(request, desired, overtaken) {
+        return RequestStatus::Overtaken;
+    }
+    let asks: Vec<&Difference> =
+        differences.iter().filter(|it| asks_for(request, desired, it)).collect();
+    match asks.iter().find(|it| !it.disposition.is_apply()) {
+        Some(obstacle) => waits_for(obstacle),
+        None if !asks.is_empty() => RequestStatus::Underway,
+        None if overtaken > 0 => RequestStatus::Overtaken,
+        None => RequestStatus::Done,
+    }
+}
+
+fn waits_for(difference: &Difference) -> RequestStatus {
+    RequestStatus::Waits {
+        kind: format!("{}-{}", difference.disposition.as_str(), difference.key.kind()),
+        reason: difference.reason(),
+    }
+}
+
+fn is_overtaken(request: &ResolvedRequest, desired: &Desired, groups: usize) -> bool {
+    match request.terms.operation {
+        Operation::Join | Operation::Leave | Operation::Suspend | Operation::Resume => {
+            !desired.status.as_ref().is_some_and(|fact| comes_from(fact, request))
         }
-        Operation::Join
-            if desired.status.as_ref().is_some_and(|s| s.value == DesiredStatus::Active) =>
-        {
-            drifts
-                .iter()
-                .filter(|drift| match &drift.key {
-                    FactKey::Account | FactKey::Status | FactKey::Profile(_) => true,
-                    FactKey::Membership(group) => {
-                        gives(desired.memberships.get(group), resolved, true)
-                    }
-                })
-                .collect()
-        }
-        Operation::Join | Operation::Leave => {
-            // Who has left needs no account, whatever else is asked for them.
-            let concerns =
-                |drift: &&Drift| !matches!(drift.key, FactKey::Profile(_)) && !lacks_account(drift);
-            drifts.iter().filter(concerns).collect()
-        }
-        Operation::Suspend | Operation::Resume => drifts
-            .iter()
-            .filter(|drift| matches!(drift.key, FactKey::Account | FactKey::Status))
-            .collect(),
-        Operation::Move
-            if desired.status.as_ref().is_some_and(|s| s.value == DesiredStatus::Deactivated) =>
-        {
-            return RequestProgress::Overtaken;
-        }
-        Operation::Move => drifts
-            .iter()
-            .filter(|drift| match &drift.key {
-                FactKey::Status => false,
-                FactKey::Account | FactKey::Profile(_) => true,
-                FactKey::Membership(group) => {
-                    gives(desired.memberships.get(group), resolved, true)
-                        || desired
-                            .memberships
-                            .get(group)
-                            .is_some_and(|f| !f.value && is_mine(f, resolved))
-                }
-            })
-            .collect(),
+        Operation::Move => desired.status_value() == Some(DesiredStatus::Deactivated),
         Operation::Grant | Operation::Revoke => {
-            let groups = &resolved.terms.groups;
-            let overtaken = overtaken(resolved, &desired.memberships, drifts, now);
-            if !groups.is_empty() && overtaken == groups.len() {
-                return RequestProgress::Overtaken;
-            }
-            overtaken_in_part = overtaken > 0;
-            drifts
-                .iter()
-                .filter(|drift| match &drift.key {
-                    FactKey::Membership(group) => groups.contains(group),
-                    FactKey::Account => true,
-                    FactKey::Status | FactKey::Profile(_) => false,
-                })
-                .collect()
+            groups > 0 && groups == request.terms.groups.len()
         }
+    }
+}
+
+/// Whether a difference is one of what the request asks for.
+fn asks_for(request: &ResolvedRequest, desired: &Desired, difference: &Difference) -> bool {
+    let membership = |group: &GroupId| desired.memberships.get(group);
+    let join = desired.status_value() == Some(DesiredStatus::Active);
+    match (request.terms.operation, &difference.key) {
+        (Operation::Join, FactKey::Membership(group)) if join => {
+            gives(membership(group), request, true)
+        }
+        (Operation::Join, _) if join => true,
+        // Who has left needs no account, whatever else is asked for them.
+        (Operation::Join | Operation::Leave, FactKey::Account) => {
+            !(difference.is_stuck() && difference.desired.is_some())
+        }
+        (Operation::Join | Operation::Leave, key) => !matches!(key, FactKey::Profile(_)),
+        (Operation::Suspend | Operation::Resume, key) => {
+            matches!(key, FactKey::Account | FactKey::Status)
+        }
+        (Operation::Move, FactKey::Membership(group)) => {
+            let takes = |fact: &Fact<bool>| !fact.value && comes_from(fact, request);
+            gives(membership(group), request, true) || membership(group).is_some_and(takes)
+        }
+        (Operation::Move, key) => *key != FactKey::Status,
+        (Operation::Grant | Operation::Revoke, FactKey::Membership(group)) => {
+            request.terms.groups.contains(group)
+        }
+        (Operation::Grant | Operation::Revoke, key) => *key == FactKey::Account,
+    }
+}
+
+fn comes_from<T>(fact: &Fact<T>, request: &ResolvedRequest) -> bool {
+    fact.origin.request() == Some(&request.reference)
+}
+
+fn gives(fact: Option<&Fact<bool>>, request: &ResolvedRequest, birthright: bool) -> bool {
+    let speaks = |reason: &Reason| match reason {
+        Reason::Request { request: it, .. } => *it == request.reference,
+        Reason::Rule(_) => birthright,
+        Reason::Record | Reason::Baseline => false,
     };
-    let obstacle = asks.iter().find(|drift| !matches!(drift.disposition, Disposition::Apply));
-    match obstacle {
-        Some(drift) => waits_for(drift),
-        None if asks.is_empty() && overtaken_in_part => RequestProgress::Overtaken,
-        None if asks.is_empty() => RequestProgress::Done,
-        None => RequestProgress::Underway,
-    }
-}
-
-fn waits_for(drift: &Drift) -> RequestProgress {
-    RequestProgress::Waits {
-        kind: format!("{}-{}", drift.disposition.as_str(), drift.key.kind()),
-        reason: drift.reason.clone(),
-    }
-}
-
-/// Its request needs an account in use, and there is none.
-fn lacks_account(drift: &Drift) -> bool {
-    drift.key == FactKey::Account && drift.is_stuck() && drift.desired.is_some()
-}
-
-fn is_mine<T>(fact: &Fact<T>, resolved: &ResolvedRequest) -> bool {
-    fact.origin.request() == Some(&resolved.request)
-}
-
-fn gives(fact: Option<&Fact<bool>>, resolved: &ResolvedRequest, birthright: bool) -> bool {
-    fact.is_some_and(|fact| {
-        fact.value
-            && fact.reasons.iter().any(|reason| match reason {
-                Reason::Request { request, .. } => *request == resolved.request,
-                Reason::Rule(_) => birthright,
-                Reason::Record | Reason::Baseline => false,
-            })
-    })
+    fact.is_some_and(|fact| fact.value && fact.reasons.iter().any(speaks))
 }
 
 /// Of how many groups a later request says otherwise: those that a grant gives no more, or that
 /// were granted again after a revoke.
-fn overtaken(
-    resolved: &ResolvedRequest,
-    memberships: &BTreeMap<GroupId, Fact<bool>>,
-    drifts: &[Drift],
+fn overtaken_groups(
+    request: &ResolvedRequest,
+    desired: &Desired,
+    differences: &[Difference],
     now: Timestamp,
 ) -> usize {
-    let said_otherwise = |drift: &&Drift| {
-        drift.origin.request() == Some(&resolved.request)
-            && drift.disposition == Disposition::Blocked
-    };
-    if drifts.iter().any(|drift| said_otherwise(&drift)) {
+    if !matches!(request.terms.operation, Operation::Grant | Operation::Revoke) {
         return 0;
     }
+    // A birthright that stands against it is an obstacle, not a later request.
+    let is_blocked = |it: &Difference| {
+        it.origin.request() == Some(&request.reference)
+            && matches!(it.disposition, Disposition::Blocked(_))
+    };
+    if differences.iter().any(is_blocked) {
+        return 0;
+    }
+    let memberships: &BTreeMap<GroupId, Fact<bool>> = &desired.memberships;
     let otherwise = |group: &&GroupId| {
         let fact = memberships.get(*group);
-        match resolved.terms.operation {
-            Operation::Grant if resolved.has_ended(now) => fact.is_some_and(|fact| fact.value),
-            Operation::Grant => !gives(fact, resolved, false),
+        match request.terms.operation {
+            Operation::Grant if !request.has_ended(now) => !gives(fact, request, false),
             _ => fact.is_some_and(|fact| fact.value),
         }
     };
-    resolved.terms.groups.iter().filter(otherwise).count()
+    request.terms.groups.iter().filter(otherwise).count()
 }

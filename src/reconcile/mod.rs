@@ -3,13 +3,29 @@
 //!
 //! Pure: the same values give the same plan. Nothing here reads a clock, a network or a database.
 
+pub mod org;
+
 pub mod correlate;
-pub mod diff;
-mod drift;
+mod diff;
+pub mod difference;
+pub mod schema;
+
+mod rules;
+
+pub mod actions;
+pub mod order;
+pub mod person;
+
+pub mod approve;
+pub mod limits;
+
+pub mod narrow;
+pub mod requeue;
+pub mod retry;
+
 pub mod explain;
 pub mod fulfillment;
-pub mod guard;
 pub mod latency;
-pub mod plan;
-pub mod retry;
-pub mod schema;
+
+#[cfg(test)]
+mod properties;

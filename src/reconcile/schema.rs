@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::{Account, AttributeRefusal};
+
 /// What the user schema says of one attribute.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Slot {
@@ -27,36 +29,55 @@ pub struct Schema(pub Option<BTreeMap<String, Slot>>);
 
 impl Schema {
     /// Why there can be no account without a value of an attribute, if that is so.
-    pub fn requires(&self, attribute: &str) -> Option<String> {
+    pub fn requires(&self, attribute: &str) -> Option<AttributeRefusal> {
         let required = self.0.as_ref()?.get(attribute).is_some_and(|slot| slot.required);
-        required.then(|| format!("Okta requires {attribute}, and the record has none"))
+        required.then(|| AttributeRefusal::Required(attribute.to_owned()))
     }
 
-    /// Why an attribute cannot be given a value (`None` clears it), if that is so.
+    /// Why an attribute of an account, or of one that is about to be made, cannot be given a value
+    /// (`None` clears it), if that is so.
+    ///
+    /// What a directory owns is changed there: Okta refuses it, or the next import takes it back
+    /// (<https://developer.okta.com/docs/reference/api/users/#profile-object>).
     pub fn refuses(
         &self,
         attribute: &str,
         value: Option<&str>,
         actual: Option<&str>,
-    ) -> Option<String> {
+        account: Option<&Account>,
+    ) -> Option<AttributeRefusal> {
+        self.slot_refuses(attribute, value, actual).or_else(|| {
+            let provider = account?.provider.as_str();
+            matches!(provider, "ACTIVE_DIRECTORY" | "LDAP")
+                .then(|| AttributeRefusal::Mastered { provider: provider.to_owned() })
+        })
+    }
+
+    fn slot_refuses(
+        &self,
+        attribute: &str,
+        value: Option<&str>,
+        actual: Option<&str>,
+    ) -> Option<AttributeRefusal> {
+        let name = || attribute.to_owned();
         let Some(slot) = self.0.as_ref()?.get(attribute) else {
-            return Some(format!("Okta's profile has no attribute {attribute:?}"));
+            return Some(AttributeRefusal::Unknown(name()));
         };
         let length = value.map_or(0, |value| value.chars().count());
         if slot.read_only {
-            Some(format!("{attribute} is read-only in Okta"))
+            Some(AttributeRefusal::ReadOnly(name()))
         } else if slot.mastered_elsewhere {
-            Some(format!("{attribute} is owned by another system in Okta"))
+            Some(AttributeRefusal::OwnedElsewhere(name()))
         } else if slot.immutable && actual.is_some() {
-            Some(format!("{attribute} cannot be changed in Okta once it is set"))
-        } else if let (None, Some(why)) = (value, self.requires(attribute)) {
-            Some(why)
+            Some(AttributeRefusal::Immutable(name()))
+        } else if let (None, Some(required)) = (value, self.requires(attribute)) {
+            Some(required)
         } else if let Some(kind) = &slot.other_type {
-            Some(format!("{attribute} holds a {kind} in Okta, and the mapping gives text"))
+            Some(AttributeRefusal::Type { attribute: name(), kind: kind.clone() })
         } else {
-            slot.max_length.filter(|max| length > *max as usize).map(|max| {
-                format!("{attribute} would be {length} characters long, and Okta takes {max}")
-            })
+            slot.max_length
+                .filter(|max| length > *max as usize)
+                .map(|max| AttributeRefusal::TooLong { attribute: name(), length, max })
         }
     }
 }
@@ -78,7 +99,9 @@ mod tests {
 
     #[test]
     fn only_what_okta_takes_is_sent() {
-        let refuses = |attribute, value, actual| schema().refuses(attribute, value, actual);
+        let refuses = |attribute, value, actual| {
+            schema().refuses(attribute, value, actual, None).map(|refusal| refusal.to_string())
+        };
         assert_eq!(refuses("department", Some("Sales"), None), None);
         assert_eq!(refuses("department", None, Some("Sales")), None);
         assert_eq!(refuses("badge", Some("7"), None), None);
@@ -94,11 +117,11 @@ mod tests {
 
     #[test]
     fn a_length_is_counted_in_characters_and_not_in_octets() {
-        assert_eq!(schema().refuses("department", Some("Zürcherößé"), None), None);
+        assert_eq!(schema().refuses("department", Some("Zürcherößé"), None, None), None);
     }
 
     #[test]
     fn without_a_schema_okta_itself_is_asked() {
-        assert_eq!(Schema(None).refuses("anything", Some("x"), None), None);
+        assert_eq!(Schema(None).refuses("anything", Some("x"), None, None), None);
     }
 }

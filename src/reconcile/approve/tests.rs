@@ -1,5 +1,9 @@
+use std::time::Duration;
+
+use globset::GlobSet;
+
 use super::*;
-use crate::model::{Action, Change, Origin};
+use crate::model::{AccountId, Action, Change, Limit, Origin, Why};
 
 fn limits() -> Limits {
     Limits {
@@ -19,8 +23,8 @@ fn limits() -> Limits {
     }
 }
 
-fn planned(person: &str, step: Step) -> Planned {
-    Planned {
+fn planned(person: &str, step: Step) -> PlannedAction {
+    PlannedAction {
         action: Action {
             person: SysId::parse(person).unwrap(),
             account: Some(AccountId::parse(&format!("00u{person}")).unwrap()),
@@ -31,8 +35,9 @@ fn planned(person: &str, step: Step) -> Planned {
         keys: vec![FactKey::Status],
         before: Some("active".to_owned()),
         leaver: true,
-        reason: "asked for".to_owned(),
-        gate: Gate::Open,
+        why: Why::AskedFor(Origin::Baseline),
+        disposition: Disposition::Apply,
+        rehires: false,
         closed_before_first_seen: false,
         taken_back: false,
     }
@@ -46,22 +51,22 @@ fn add() -> Step {
     Step::AddMember { group: GroupId::parse("g1").unwrap() }
 }
 
-fn leave(person: &str) -> Vec<Planned> {
+fn leave(person: &str) -> Vec<PlannedAction> {
     [Step::ClearSessions, Step::Deactivate, removal()].map(|step| planned(person, step)).to_vec()
 }
 
-fn decide(actions: Vec<Planned>, context: &Context) -> PlanApproval {
-    approve(super::super::plan::plan(actions), &limits(), context)
+fn decide(actions: Vec<PlannedAction>, past: &Past) -> PlanApproval {
+    approve(actions, &limits(), past)
 }
 
-fn done(verdict: &PlanApproval) -> Vec<String> {
-    let actions = verdict.approved.actions().iter().map(|approved| &approved.planned.action);
+fn done(approval: &PlanApproval) -> Vec<String> {
+    let actions = approval.approved.actions().iter().map(|approved| &approved.planned.action);
     actions.map(|action| format!("{} {}", action.step.name(), action.person)).collect()
 }
 
-fn yes_to(actions: &[&Planned]) -> Context {
+fn yes_to(actions: &[&PlannedAction]) -> Past {
     let released = actions.iter().map(|planned| planned.fingerprint()).collect();
-    Context { released, ..Context::default() }
+    Past { released, ..Past::default() }
 }
 
 #[test]
@@ -75,7 +80,7 @@ fn the_same_action_is_the_same_in_person_account_values_and_origin() {
     // Why it waits, and why it came up, make no difference.
     let mut same = base.clone();
     same.action.cause = Cause::Drift;
-    same.gate = Gate::Held("for another reason".to_owned());
+    same.disposition = Disposition::Hold(HoldReason::Unattributed);
     assert_eq!(base.fingerprint(), same.fingerprint());
 
     let mut others = vec![change("x", "b"), change("a", "x")];
@@ -98,17 +103,17 @@ fn the_same_action_is_the_same_in_person_account_values_and_origin() {
 
 #[test]
 fn a_yes_is_for_what_it_names_and_does_not_count() {
-    let actions: Vec<Planned> = ["p1", "p2", "p3"].into_iter().flat_map(leave).collect();
-    let verdict = decide(actions.clone(), &Context::default());
-    assert_eq!((done(&verdict).len(), verdict.held.len()), (0, 9));
-    assert!(verdict.held.iter().all(|held| held.set == Some("max-disabled") && held.limited));
+    let actions: Vec<PlannedAction> = ["p1", "p2", "p3"].into_iter().flat_map(leave).collect();
+    let approval = decide(actions.clone(), &Past::default());
+    assert_eq!((done(&approval).len(), approval.held.len()), (0, 9));
+    assert!(approval.held.iter().all(|held| held.set() == Some(HoldSet::MaxDisabled) && held.reason.slides()));
 
-    let mut context = yes_to(&actions[..3].iter().collect::<Vec<_>>());
-    context.undecided.insert("max-disabled".to_owned(), Timestamp::default());
-    let verdict = decide(actions, &context);
-    assert_eq!(done(&verdict), ["clear_sessions p1", "deactivate p1", "remove_member p1"]);
-    assert_eq!(verdict.held.len(), 6, "two would be allowed, and are not let through by it");
-    assert!(verdict.approved.actions().iter().all(|approved| approved.released));
+    let mut past = yes_to(&actions[..3].iter().collect::<Vec<_>>());
+    past.undecided.insert(HoldSet::MaxDisabled, Timestamp::default());
+    let approval = decide(actions, &past);
+    assert_eq!(done(&approval), ["clear_sessions p1", "deactivate p1", "remove_member p1"]);
+    assert_eq!(approval.held.len(), 6, "two would be allowed, and are not let through by it");
+    assert!(approval.approved.actions().iter().all(|approved| approved.released));
 }
 
 #[test]
@@ -116,32 +121,32 @@ fn what_waits_elsewhere_is_planned_all_the_same() {
     let waits = |person: &str| Waiting {
         reason: "too many at once".to_owned(),
         fingerprint: person.to_owned(),
-        set: "max-disabled".to_owned(),
+        set: HoldSet::MaxDisabled,
         person: SysId::parse(person).unwrap(),
-        action: "deactivate".to_owned(),
+        step: StepKind::Deactivate,
         group: None,
     };
     let waiting = vec![waits("p2"), waits("p3")];
-    let context = Context { waiting, ..Context::default() };
-    assert_eq!(done(&decide(leave("p1"), &context)), Vec::<String>::new());
-    assert_eq!(done(&decide(leave("p1"), &Context::default())).len(), 3);
+    let past = Past { waiting, ..Past::default() };
+    assert_eq!(done(&decide(leave("p1"), &past)), Vec::<String>::new());
+    assert_eq!(done(&decide(leave("p1"), &Past::default())).len(), 3);
 }
 
 #[test]
 fn nothing_overtakes_what_it_follows() {
-    let held = |mut planned: Planned| {
-        planned.gate = Gate::Held("no request accounts for it".to_owned());
+    let held = |mut planned: PlannedAction| {
+        planned.disposition = Disposition::Hold(HoldReason::Unattributed);
         planned
     };
-    let waits = |first: Planned, then: Planned| {
-        let context = yes_to(&[&then]);
-        let verdict = decide(vec![first.clone(), then.clone()], &context);
+    let waits = |first: PlannedAction, then: PlannedAction| {
+        let past = yes_to(&[&then]);
+        let approval = decide(vec![first.clone(), then.clone()], &past);
         let both = decide(vec![first.clone(), then.clone()], &yes_to(&[&first, &then]));
         assert_eq!(done(&both).len(), 2);
-        let alone = decide(vec![then], &context);
+        let alone = decide(vec![then], &past);
         assert_eq!(done(&alone).len(), 1, "it is done already");
-        let reason = verdict.held.iter().find(|held| held.follows).map(|held| held.reason.clone());
-        done(&verdict).is_empty() && reason.is_some_and(|text| text.contains("waits for"))
+        let reason = approval.held.iter().find(|held| held.comes_after()).map(|held| held.reason.to_string());
+        done(&approval).is_empty() && reason.is_some_and(|text| text.contains("waits for"))
     };
     let create = Step::Create { profile: BTreeMap::new(), groups: Vec::new(), activate: true };
     let mut revival = planned("p1", Step::Activate { mail: false });
@@ -162,44 +167,44 @@ fn nothing_overtakes_what_it_follows() {
 
 #[test]
 fn a_no_silences_what_only_follows_and_does_not_count() {
-    let mut actions: Vec<Planned> = leave("p1");
+    let mut actions: Vec<PlannedAction> = leave("p1");
     let text = "dismissed by alice: wrong person".to_owned();
-    let context = Context {
+    let past = Past {
         dismissed: [(actions[1].fingerprint(), text.clone())].into(),
-        ..Context::default()
+        ..Past::default()
     };
     actions.extend(["p2", "p3"].into_iter().flat_map(leave));
-    let verdict = decide(actions, &context);
-    assert_eq!(verdict.held.len(), 3);
-    assert!(verdict.held.iter().all(|held| held.dismissed.as_ref() == Some(&text)));
-    assert_eq!(verdict.quarantined, None);
-    assert_eq!(done(&verdict).len(), 6);
+    let approval = decide(actions, &past);
+    assert_eq!(approval.held.len(), 3);
+    assert!(approval.held.iter().all(|held| held.dismissed.as_ref() == Some(&text)));
+    assert_eq!(approval.quarantined, None);
+    assert_eq!(done(&approval).len(), 6);
 }
 
 #[test]
 fn what_is_tried_again_without_an_answer_counts_once() {
     let attempt = |person: &str, seen: bool| Done {
         at: Timestamp::default(),
-        person: person.to_owned(),
-        action: "deactivate".to_owned(),
+        person: SysId::parse(person).unwrap(),
+        step: StepKind::Deactivate,
         group: None,
         cause: Cause::Request,
         leaver: true,
         released: false,
-        keys: vec!["status".to_owned()],
+        keys: vec![FactKey::Status],
         seen,
     };
     let tried = |people: &[&str]| {
         let done = people.iter().map(|person| attempt(person, false)).collect();
-        decide(leave("p1"), &Context { done, ..Context::default() })
+        decide(leave("p1"), &Past { done, ..Past::default() })
     };
     assert_eq!(done(&tried(&["p1", "p1", "p1", "p2"])).len(), 3, "two accounts in all");
     // It may have been done for every one of them.
     assert!(done(&tried(&["p2", "p3"])).is_empty());
     // What was really done before, and undone by others, was done twice.
     let done_before = vec![attempt("p1", true), attempt("p1", true)];
-    let context = Context { done: done_before, ..Context::default() };
-    assert!(done(&decide(leave("p1"), &context)).is_empty());
+    let past = Past { done: done_before, ..Past::default() };
+    assert!(done(&decide(leave("p1"), &past)).is_empty());
 }
 
 #[test]
@@ -209,17 +214,17 @@ fn a_correction_that_was_never_answered_is_nobodys_contest() {
     let corrected = |seen: bool| {
         let attempt = Done {
             at: Timestamp::default(),
-            person: "p1".to_owned(),
-            action: "unsuspend".to_owned(),
+            person: SysId::parse("p1").unwrap(),
+            step: StepKind::Unsuspend,
             group: None,
             cause: Cause::Drift,
             leaver: false,
             released: false,
-            keys: vec!["status".to_owned()],
+            keys: vec![FactKey::Status],
             seen,
         };
-        let context = Context { done: vec![attempt; 3], ..Context::default() };
-        done(&decide(vec![planned.clone()], &context)).is_empty()
+        let past = Past { done: vec![attempt; 3], ..Past::default() };
+        done(&decide(vec![planned.clone()], &past)).is_empty()
     };
     assert!(corrected(true), "contested");
     assert!(!corrected(false));
@@ -229,15 +234,15 @@ fn a_correction_that_was_never_answered_is_nobodys_contest() {
 fn what_waits_is_quarantined_still_when_nobody_is_looked_at() {
     let waiting = vec![Waiting {
         fingerprint: "f1".to_owned(),
-        set: "max-disabled".to_owned(),
+        set: HoldSet::MaxDisabled,
         person: SysId::parse("p1").unwrap(),
-        action: "deactivate".to_owned(),
+        step: StepKind::Deactivate,
         group: None,
         reason: "too many at once".to_owned(),
     }];
-    let mut context = Context { waiting, ..Context::default() };
-    assert_eq!(decide(Vec::new(), &context).quarantined.as_deref(), Some("too many at once"));
+    let mut past = Past { waiting, ..Past::default() };
+    assert_eq!(decide(Vec::new(), &past).quarantined.as_deref(), Some("too many at once"));
     // What only closed requests ask for waits as well, and is no quarantine.
-    context.waiting[0].set = CLOSED_REQUESTS.to_owned();
-    assert_eq!(decide(Vec::new(), &context).quarantined, None);
+    past.waiting[0].set = HoldSet::ClosedRequests;
+    assert_eq!(decide(Vec::new(), &past).quarantined, None);
 }

@@ -3,132 +3,51 @@
 use std::time::Duration;
 
 use super::*;
-use crate::model::{Approval, Operation, Record, RequestNumber, RequestRef, SysId, Terms};
+use crate::model::testing::{at, employee, group, newcomer, noon, request, until, with_groups};
+use crate::model::{Approval, Cause, Disposition, KnownFact, Link, Origin};
+use crate::policy::dot_walk::beside_walk;
 use crate::policy::expression::Expression;
-use crate::policy::{Disposal, GroupRule, SuspendedElsewhere};
+use crate::policy::testing::policy;
+use crate::policy::{Accounts, InactiveRecord};
 
-fn at(text: &str) -> Timestamp {
-    text.parse().unwrap()
-}
-
-fn group(id: &str) -> GroupId {
-    GroupId::parse(id).unwrap()
-}
-
-fn policy() -> Policy {
-    let user = |source: &str| Expression::compile(source, &["user"]).unwrap();
-    Policy {
-        profile: BTreeMap::from([
-            ("login".to_owned(), user("user.email")),
-            ("email".to_owned(), user("user.email")),
-            ("department".to_owned(), user("user.department.name")),
-        ]),
-        requests: Vec::new(),
-        groups: vec![GroupRule {
-            name: "Sales".to_owned(),
-            when: user("user.department.name == 'Sales'"),
-            exact: true,
-            observe: false,
-        }],
-        match_on: vec!["login".to_owned()],
-        anchor: None,
-        accounts: Accounts::Requested,
-        inactive_record: InactiveRecord::Suspend,
-        suspended_elsewhere: SuspendedElsewhere::Report,
-        create_ahead: Duration::ZERO,
-        activation_mail: true,
-        unattributed: Disposal::Hold,
-        drift: Disposal::Apply,
-        timezone: chrono_tz::UTC,
-        observe: false,
-    }
-}
-
-fn jane() -> Person {
-    let record: Record = [
-        ("user_name", "jane"),
-        ("email", "jane@example.com"),
-        ("name", "Jane Doe"),
-        ("active", "true"),
-        ("department", "d1"),
-        ("department.name", "Sales"),
-    ]
-    .into_iter()
-    .map(|(field, value)| (field.to_owned(), value.to_owned()))
-    .collect();
-    Person {
-        sys_id: SysId::parse("p1").unwrap(),
-        presence: Presence::Present,
-        record,
-        updated_on: String::new(),
-        mod_count: 1,
-    }
-}
-
-fn request(number: &str, operation: Operation, day: &str) -> ResolvedRequest {
-    ResolvedRequest {
-        request: RequestRef { number: RequestNumber::parse(number).unwrap(), parent: None },
-        terms: Terms {
-            operation,
-            people: vec![SysId::parse("p1").unwrap()],
-            groups: Vec::new(),
-            starts: Some(at(&format!("{day}T08:00:00Z"))),
-            ends: None,
-        },
-        approval: Approval::Approved,
-        effective: at(&format!("{day}T08:00:00Z")),
-        created_at: at(&format!("{day}T08:00:00Z")),
-        closed_before_first_seen: false,
-        closed: false,
-        observe: false,
-        took_effect: false,
-    }
-}
-
-fn with_groups(mut resolved: ResolvedRequest, groups: &[&str]) -> ResolvedRequest {
-    resolved.terms.groups = groups.iter().map(|id| group(id)).collect();
-    resolved
-}
-
-fn until(mut resolved: ResolvedRequest, day: &str) -> ResolvedRequest {
-    resolved.terms.ends = Some(at(&format!("{day}T00:00:00Z")));
-    resolved
-}
-
+/// One person, and the policy that decides about her.
 struct Case {
-    person: Person,
+    state: PersonState,
     policy: Policy,
-    linked: bool,
-    created_here: bool,
-    took_effect: Option<Origin>,
-    baseline: BTreeSet<GroupId>,
 }
 
+/// Jane with an account that was made for her.
 fn case() -> Case {
-    Case {
-        person: jane(),
-        policy: policy(),
-        linked: true,
-        created_here: true,
-        took_effect: None,
-        baseline: BTreeSet::new(),
-    }
+    Case { state: employee(AccountStatus::Active, &[], &[]), policy: policy() }
+}
+
+/// Jane before she has one.
+fn new() -> Case {
+    Case { state: newcomer(&[]), policy: policy() }
 }
 
 impl Case {
     fn on(&self, day: &str, requests: &[ResolvedRequest]) -> Desired {
-        let subject = Subject {
-            person: &self.person,
-            requests,
-            linked: self.linked,
-            unused: false,
-            deleted: false,
-            created_here: self.created_here,
-            by_record: false,
-            took_effect: self.took_effect.as_ref(),
-            baseline: &self.baseline,
+        let state = PersonState { requests: requests.to_vec(), ..self.state.clone() };
+        derive(&state, &self.policy, &[Some(group("gs"))], noon(day))
+    }
+
+    fn field(mut self, name: &str, value: &str) -> Self {
+        self.state.person.record.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The account was seen to have the status that a request asks for.
+    fn seen(mut self, request: &ResolvedRequest) -> Self {
+        let known = KnownFact {
+            value: None,
+            origin: origin_of(request),
+            basis: String::new(),
+            in_sync_once: true,
+            refused: None,
         };
-        desire(&subject, &self.policy, &[Some(group("gs"))], at(&format!("{day}T12:00:00Z")))
+        self.state.known.insert(FactKey::Status, known);
+        self
     }
 }
 
@@ -155,7 +74,7 @@ fn an_unapproved_or_withdrawn_request_says_nothing() {
     for approval in [Approval::Waiting, Approval::Withdrawn] {
         let mut join = request("R1", Operation::Join, "2026-01-05");
         join.approval = approval;
-        let desired = Case { linked: false, ..case() }.on("2026-01-06", &[join]);
+        let desired = new().on("2026-01-06", &[join]);
         assert_eq!(status(&desired), None);
         assert!(desired.profile.is_empty() && desired.memberships.is_empty());
     }
@@ -164,7 +83,7 @@ fn an_unapproved_or_withdrawn_request_says_nothing() {
 #[test]
 fn a_join_ahead_of_its_start_makes_nothing_until_the_configured_lead() {
     let join = request("R1", Operation::Join, "2026-02-10");
-    let mut case = Case { linked: false, ..case() };
+    let mut case = new();
     let desired = case.on("2026-02-01", std::slice::from_ref(&join));
     assert_eq!(status(&desired), None);
     assert_eq!(desired.next, Some(at("2026-02-10T08:00:00Z")));
@@ -232,11 +151,13 @@ fn what_nobody_asked_for_was_there_at_take_over_unless_the_account_was_made_here
     let mut join = request("R1", Operation::Join, "2026-01-05");
     join.approval = Approval::Withdrawn;
     for (created_here, origin) in [(false, Origin::Baseline), (true, Origin::None)] {
-        let mut case = Case { created_here, ..case() };
+        let mut case = case();
+        let link = case.state.link.take().expect("an account");
+        case.state.link = Some(Link { created_here, ..link });
         let desired = case.on("2026-01-06", std::slice::from_ref(&join));
         assert_eq!(desired.profile["department"].origin, origin);
         assert_eq!(desired.memberships[&group("gs")].origin, origin);
-        case.person.record.insert("active".to_owned(), "false".to_owned());
+        let case = case.field("active", "false");
         let inactive = case.on("2026-01-06", std::slice::from_ref(&join));
         assert_eq!(inactive.status.map(|fact| fact.origin), Some(origin));
     }
@@ -246,8 +167,7 @@ fn what_nobody_asked_for_was_there_at_take_over_unless_the_account_was_made_here
 fn a_mover_follows_the_record_and_the_move_is_the_origin() {
     let join = request("R1", Operation::Join, "2026-01-05");
     let moved = request("R2", Operation::Move, "2026-02-01");
-    let mut case = case();
-    case.person.record.insert("department.name".to_owned(), "Finance".to_owned());
+    let case = case().field("department.name", "Finance");
     let desired = case.on("2026-02-02", &[join, moved]);
     assert_eq!(desired.profile["department"].value.as_deref(), Some("Finance"));
     assert_eq!(desired.profile["department"].origin.to_string(), "R2");
@@ -281,7 +201,8 @@ fn a_revoke_ends_earlier_grants_and_what_was_there_at_take_over() {
     let join = request("R1", Operation::Join, "2026-01-05");
     let grant = with_groups(request("R2", Operation::Grant, "2026-01-10"), &["g1"]);
     let revoke = with_groups(request("R3", Operation::Revoke, "2026-01-20"), &["g1", "g2"]);
-    let case = Case { baseline: BTreeSet::from([group("g2")]), ..case() };
+    let mut case = case();
+    case.state.baseline = BTreeSet::from([group("g2")]);
     let all = [join, grant, revoke];
     assert_eq!(is_member(&case.on("2026-01-15", &all), "g2"), Some((true, "BASELINE".to_owned())));
     let after = case.on("2026-01-21", &all);
@@ -293,9 +214,8 @@ fn a_revoke_ends_earlier_grants_and_what_was_there_at_take_over() {
 fn a_revoke_stands_where_the_record_alone_puts_the_account_out_of_use() {
     let join = with_groups(request("R1", Operation::Join, "2026-01-05"), &["g1", "g2"]);
     let revoke = with_groups(request("R2", Operation::Revoke, "2026-01-20"), &["g1"]);
-    let mut case = Case { took_effect: Some(by(&join)), ..case() };
+    let mut case = case().seen(&join).field("active", "false");
     case.policy.inactive_record = InactiveRecord::Deactivate;
-    case.person.record.insert("active".to_owned(), "false".to_owned());
     let desired = case.on("2026-01-21", &[join, revoke]);
     assert_eq!(status(&desired), Some((DesiredStatus::Deactivated, "R1".to_owned())));
     assert_eq!(is_member(&desired, "g1"), Some((false, "R2".to_owned())));
@@ -309,21 +229,19 @@ fn a_revoke_against_a_birthright_is_blocked_with_the_rule_named() {
     let desired = case().on("2026-01-21", &[join, revoke]);
     assert_eq!(is_member(&desired, "gs"), Some((true, "R1".to_owned())));
     let [anomaly] = desired.anomalies.as_slice() else { panic!("{:?}", desired.anomalies) };
-    assert!(anomaly.blocked && anomaly.text.contains("Sales"));
+    assert!(matches!(anomaly.disposition, Disposition::Blocked(_)));
+    assert!(anomaly.disposition.reason().unwrap().contains("Sales"));
     assert_eq!(anomaly.origin.to_string(), "R2");
 }
 
 #[test]
 fn an_inactive_record_holds_a_join_that_never_took_effect_and_suspends_one_that_did() {
     let join = request("R1", Operation::Join, "2026-01-05");
-    let mut case = Case { linked: false, ..case() };
-    case.person.record.insert("active".to_owned(), "false".to_owned());
-    let fresh = case.on("2026-01-06", std::slice::from_ref(&join));
-    assert!(fresh.status.as_ref().is_some_and(|fact| fact.hold.is_some()));
+    let fresh = new().field("active", "false").on("2026-01-06", std::slice::from_ref(&join));
+    assert!(fresh.status.as_ref().is_some_and(|fact| fact.disposition.is_hold()));
 
-    case.linked = true;
-    case.took_effect = Some(by(&join));
-    let known = case.on("2026-01-06", &[join]);
+    let known = case().seen(&join).field("active", "false");
+    let known = known.on("2026-01-06", &[join]);
     assert_eq!(status(&known), Some((DesiredStatus::Suspended, "R1".to_owned())));
     assert_eq!(known.status.unwrap().cause, Cause::Record);
 }
@@ -331,7 +249,7 @@ fn an_inactive_record_holds_a_join_that_never_took_effect_and_suspends_one_that_
 #[test]
 fn somebody_outside_the_configured_people_is_left_alone_whatever_was_asked_for() {
     let mut case = case();
-    case.person.presence = Presence::Outside;
+    case.state.person.presence = Presence::Outside;
     let leave = request("R1", Operation::Leave, "2026-01-05");
     let desired = case.on("2026-01-06", &[leave]);
     assert!(desired.status.is_none() && desired.other_memberships.is_none());
@@ -339,13 +257,13 @@ fn somebody_outside_the_configured_people_is_left_alone_whatever_was_asked_for()
 
 #[test]
 fn a_field_hidden_behind_a_filled_reference_is_an_anomaly_and_clears_nothing() {
-    let mut case = case();
-    case.person.record.insert("department.name".to_owned(), String::new());
+    let case = case().field("department.name", "");
     let desired = case.on("2026-01-06", &[request("R1", Operation::Join, "2026-01-05")]);
     assert!(!desired.profile.contains_key("department"));
-    assert_eq!(desired.anomalies[0].kind, "field-hidden");
+    let reason = desired.anomalies[0].disposition.reason();
+    assert!(reason.unwrap().starts_with("`department.name` is empty"));
 
-    case.person.record.insert("department".to_owned(), String::new());
+    let case = case.field("department", "");
     let desired = case.on("2026-01-06", &[request("R1", Operation::Join, "2026-01-05")]);
     assert_eq!(desired.profile["department"].value, None);
 }
@@ -370,9 +288,9 @@ fn a_field_two_steps_away_is_told_from_a_hidden_one_by_what_lies_on_the_way() {
         case.policy.profile.insert("boss".to_owned(), boss);
         let way = ["manager", "manager.sys_id", "manager.manager", field];
         let read = way.into_iter().zip(read).map(|(name, text)| (name.to_owned(), text.to_owned()));
-        case.person.record.extend(read);
+        case.state.person.record.extend(read);
         let desired = case.on("2026-01-06", &[request("R1", Operation::Join, "2026-01-05")]);
-        assert_eq!(desired.anomalies.len(), anomalies, "{:?}", case.person.record);
+        assert_eq!(desired.anomalies.len(), anomalies, "{:?}", case.state.person.record);
         let boss = desired.profile.get("boss").map(|fact| fact.value.as_deref());
         assert_eq!(boss, (anomalies == 0).then_some(value));
     }

@@ -1,0 +1,16 @@
+//! Which account is whose.
+
+use super::{AccountId, Origin, Timestamp};
+
+/// The account that is a person's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The account.
+    pub account: AccountId,
+    /// The request that it was linked by, or `BASELINE`.
+    pub origin: Origin,
+    /// Since when.
+    pub since: Timestamp,
+    /// It was made here, rather than found.
+    pub created_here: bool,
+}

@@ -1,0 +1,160 @@
+//! What should be, for one person: requests, the record, the rules and the time become desired
+//! facts. The composition; each kind of fact has a file of its own.
+
+use std::collections::BTreeSet;
+
+use super::Policy;
+use super::expression::Scope;
+use super::fact::{Anomaly, Desired, origin_of};
+use super::timeline::{DesiredStatus, Timeline, replay};
+use super::withdrawal::{as_if_they_stood, withdraw};
+use super::{membership, profile, status};
+use crate::model::{
+    AccountStatus, FactKey, GroupId, Operation, Person, PersonState, Presence, ResolvedRequest,
+    Timestamp, Undecidable,
+};
+
+/// The groups that birthright rules speak of, resolved to ids, in the order of `Policy::groups`.
+/// `None` where a rule's group is not known.
+pub type RuleGroups = [Option<GroupId>];
+
+/// What every kind of fact is derived from.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) state: &'a PersonState,
+    /// Memberships that still count as there at take-over.
+    pub(super) baseline: &'a BTreeSet<GroupId>,
+    pub(super) policy: &'a Policy,
+    pub(super) rule_groups: &'a RuleGroups,
+    pub(super) timeline: &'a Timeline<'a>,
+    pub(super) now: Timestamp,
+}
+
+/// Derives how Okta should be for one person.
+pub fn derive(
+    state: &PersonState,
+    policy: &Policy,
+    rule_groups: &RuleGroups,
+    now: Timestamp,
+) -> Desired {
+    // Whoever is hired again gets what is asked for now, not what they once had.
+    let nothing = BTreeSet::new();
+    let baseline = if is_rehire(state, now) { &nothing } else { &state.baseline };
+    let from = |requests: &[ResolvedRequest]| {
+        let timeline = replay(requests, now);
+        derive_from(Context { state, baseline, policy, rule_groups, timeline: &timeline, now })
+    };
+    let mut desired = from(&state.requests);
+    if state.person.presence != Presence::Outside
+        && let Some(requests) = as_if_they_stood(&state.requests)
+    {
+        withdraw(&mut desired, &from(&requests), state);
+    }
+    desired.may_unsuspend |= state.is_suspended_here();
+    desired.owes_mail = policy.activation_mail && owes_mail(state);
+    desired
+}
+
+/// Whether a join that has not taken effect yet finds a deactivated account.
+pub fn is_rehire(state: &PersonState, now: Timestamp) -> bool {
+    state.actual.is_deactivated()
+        && replay(&state.requests, now).status.is_some_and(|(desired, request)| {
+            desired == DesiredStatus::Active
+                && request.terms.operation == Operation::Join
+                && !request.took_effect
+        })
+}
+
+/// Whether the account was brought back here and never got its mail: the process was killed before
+/// it, or the call had no answer.
+fn owes_mail(state: &PersonState) -> bool {
+    let provisioned = state
+        .actual
+        .account
+        .as_ref()
+        .is_some_and(|account| account.status == AccountStatus::Provisioned);
+    provisioned && state.history.mail_owed
+}
+
+fn derive_from(context: Context<'_>) -> Desired {
+    let Context { state, timeline, now, .. } = context;
+    let mut desired = Desired {
+        next: timeline.next,
+        may_unsuspend: timeline.suspension.is_some(),
+        ..Desired::default()
+    };
+    if state.person.presence == Presence::Outside {
+        desired.anomalies.extend(timeline.order.iter().filter_map(|it| outside(it, now)));
+        return desired;
+    }
+    desired.status = status::derive(context, &mut desired);
+    let status = desired.status_value();
+    let silent = timeline.grants.is_empty() && timeline.denied.is_empty();
+    if status.is_none() && !state.is_linked() && silent {
+        return desired;
+    }
+    if status != Some(DesiredStatus::Deactivated) {
+        profile::derive(context, &mut desired);
+    }
+    membership::derive(context, status, &mut desired);
+    desired
+}
+
+/// A record that is among the people no more: what is asked for it waits.
+fn outside(request: &ResolvedRequest, now: Timestamp) -> Option<Anomaly> {
+    (request.in_force(now) && !request.closed)
+        .then(|| Anomaly::held(FactKey::Account, origin_of(request), Undecidable::Outside))
+}
+
+/// What identifies a person's account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The person's values of the attributes of `identity.match`, in its order. What cannot be
+    /// evaluated is empty, and an empty value matches nothing.
+    pub keys: Vec<(String, String)>,
+    /// The login that a new account would get.
+    pub login: Option<String>,
+    /// The attribute that keeps the link, and the person's `sys_id`.
+    pub anchor: Option<(String, String)>,
+}
+
+impl Identity {
+    /// Every attribute and value that an account of the person's may have, without empty ones.
+    pub fn values(&self) -> impl Iterator<Item = (&str, &str)> {
+        let keys = self.keys.iter().chain(&self.anchor);
+        let keys = keys.map(|(attribute, value)| (attribute.as_str(), value.as_str()));
+        let login = self.login.as_deref().map(|login| ("login", login));
+        keys.chain(login).filter(|(_, value)| !value.is_empty())
+    }
+
+    /// By what two people who have no account yet would get accounts that cannot be told apart:
+    /// attribute and value, in lower case.
+    pub fn claims(&self) -> BTreeSet<(String, String)> {
+        let login = self.login.iter().map(|login| ("login", login.as_str()));
+        let keys = self.keys.iter().map(|(attribute, value)| (attribute.as_str(), value.as_str()));
+        keys.chain(login)
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(attribute, value)| (attribute.to_owned(), value.to_lowercase()))
+            .collect()
+    }
+}
+
+/// What identifies a person's account, by the record.
+pub fn identify(person: &Person, policy: &Policy) -> Identity {
+    let scope = Scope::person(&person.record);
+    let value = |attribute: &str| {
+        let expression = policy.profile.get(attribute)?;
+        let text = expression.text(&scope).ok()?.trim().to_owned();
+        (!text.is_empty()).then_some(text)
+    };
+    let keys = policy
+        .match_on
+        .iter()
+        .map(|attribute| (attribute.clone(), value(attribute).unwrap_or_default()))
+        .collect();
+    let anchor = policy.anchor.clone().map(|anchor| (anchor, person.sys_id.as_str().to_owned()));
+    Identity { keys, login: value("login"), anchor }
+}
+
+#[cfg(test)]
+mod tests;

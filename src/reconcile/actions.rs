@@ -1,0 +1,265 @@
+//! From differences to actions: which calls remove one person's differences.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use super::difference::Difference;
+use super::order::{self, Place};
+use crate::model::{
+    Action, Cause, Change, Disposition, FactKey, Origin, PersonState, Step, StepKind, Timestamp,
+    Why,
+};
+use crate::policy::Policy;
+use crate::policy::derive::is_rehire;
+use crate::policy::fact::Desired;
+
+/// Okta takes no more groups than this when an account is created:
+/// <https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/createUser>
+const MAX_GROUPS_AT_CREATION: usize = 20;
+
+/// An action with the facts that it repairs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedAction {
+    /// What to do.
+    pub action: Action,
+    /// The facts that it brings about.
+    pub keys: Vec<FactKey>,
+    /// It belongs to a leave: such removals do not count against the limit on removals.
+    pub leaver: bool,
+    /// Why it would be done.
+    pub why: Why,
+    /// What was decided about it by itself, before any limit was looked at.
+    pub disposition: Disposition,
+    /// Part of the set of differences that closed requests would explain.
+    pub closed_before_first_seen: bool,
+    /// It takes back what a withdrawn request gave, which waits for nothing.
+    pub taken_back: bool,
+    /// It brings somebody back who is hired again: what was there at take-over ends with it.
+    pub rehires: bool,
+    /// What it would change, as the fact is now. A status that counts as active is `active`: an
+    /// expired password makes no other action of it.
+    pub before: Option<String>,
+}
+
+impl PlannedAction {
+    /// What makes this action the same as one that was shown before: person, account, call, values
+    /// before and after, origin. Sixteen hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        let Action { person, account, step, origin, cause: _ } = &self.action;
+        let (account, before) = (account.as_ref(), self.before.as_deref());
+        let text = format!("{person}\n{account:?}\n{origin}\n{step:?}\n{before:?}");
+        let hash = digest(&SHA256, text.as_bytes());
+        hash.as_ref()[..8].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    }
+
+    /// Why it is as it is, for a person to read.
+    pub fn reason(&self) -> String {
+        self.disposition.reason().unwrap_or_else(|| self.why.to_string())
+    }
+
+    /// Nothing stands in its way before any limit is looked at.
+    pub fn is_open(&self) -> bool {
+        self.disposition.is_apply()
+    }
+
+    pub(super) fn place(&self) -> Place<'_> {
+        Place {
+            step: self.action.step.kind(),
+            revives: self.before.as_deref() == Some("deprovisioned"),
+            leaver: self.leaver,
+            taken_back: self.taken_back,
+            origin: &self.action.origin,
+        }
+    }
+}
+
+/// The actions that remove one person's differences, in order, those included that wait for a
+/// decision or are only observed.
+pub(super) fn actions(
+    state: &PersonState,
+    desired: &Desired,
+    differences: &[Difference],
+    policy: &Policy,
+    now: Timestamp,
+) -> Vec<PlannedAction> {
+    let maker = Maker { state, desired, policy, now };
+    let todo: Vec<&Difference> =
+        differences.iter().filter(|it| it.is_actionable() || it.has_no_way()).collect();
+    let mut found = Vec::new();
+    let (mut created, mut activation) = (None, None);
+    for difference in &todo {
+        match difference.step {
+            Some(StepKind::Create) => {
+                let (create, then) = maker.creation(difference, differences);
+                (created, activation) = (Some(create), then);
+            }
+            Some(step) => found.extend(maker.about_the_account(step, difference)),
+            None => {}
+        }
+    }
+    if state.actual.account.is_none() && created.is_none() {
+        return Vec::new();
+    }
+    for difference in &todo {
+        found.extend(maker.membership(difference, &mut created));
+    }
+    found.extend(maker.updates(&todo));
+    found.extend(created);
+    found.extend(activation);
+    found.sort_by_key(|planned| order::rank(&planned.action.step));
+    found
+}
+
+struct Maker<'a> {
+    state: &'a PersonState,
+    desired: &'a Desired,
+    policy: &'a Policy,
+    now: Timestamp,
+}
+
+impl Maker<'_> {
+    fn make(&self, difference: &Difference, step: Step) -> PlannedAction {
+        // Where Okta has no way to the status, its sessions are ended all the same.
+        let disposition = if difference.has_no_way() {
+            Disposition::Apply
+        } else {
+            difference.disposition.clone()
+        };
+        let rehires = matches!(step, Step::Activate { .. })
+            && difference.cause == Cause::Request
+            && self.state.join_of(&difference.origin).is_some()
+            && is_rehire(self.state, self.now);
+        PlannedAction {
+            action: Action {
+                person: self.state.person.sys_id.clone(),
+                account: self.state.account_id().cloned(),
+                step,
+                origin: difference.origin.clone(),
+                cause: difference.cause,
+            },
+            keys: vec![difference.key.clone()],
+            leaver: self.desired.is_leaver(),
+            why: difference.why.clone(),
+            disposition,
+            closed_before_first_seen: difference.closed_before_first_seen,
+            taken_back: self.desired.takes_back(&difference.origin),
+            rehires,
+            before: self.before(difference),
+        }
+    }
+
+    fn before(&self, difference: &Difference) -> Option<String> {
+        match (&difference.key, &self.state.actual.account) {
+            (FactKey::Status, Some(account)) if account.status.counts_as_active() => {
+                Some("active".to_owned())
+            }
+            _ => difference.actual.clone(),
+        }
+    }
+
+    /// The creation of an account, and its activation where that is a call of its own: creating an
+    /// account activated always sends the mail.
+    fn creation(
+        &self,
+        difference: &Difference,
+        all: &[Difference],
+    ) -> (PlannedAction, Option<PlannedAction>) {
+        let left_out = |attribute: &str| {
+            all.iter().any(|it| matches!(&it.key, FactKey::Profile(name) if name == attribute))
+        };
+        let profile: BTreeMap<String, String> = self
+            .desired
+            .profile
+            .iter()
+            .filter(|(attribute, _)| !left_out(attribute))
+            .filter_map(|(attribute, fact)| Some((attribute.clone(), fact.value.clone()?)))
+            .collect();
+        let active = difference.desired.as_deref() == Some("active");
+        let activate = active && self.policy.activation_mail;
+        let step = Step::Create { profile, groups: Vec::new(), activate };
+        let mut create = self.make(difference, step);
+        create.keys.push(FactKey::Status);
+        create.keys.extend(self.desired.profile.keys().cloned().map(FactKey::Profile));
+        let activation = (active && !activate)
+            .then(|| self.make(difference, Step::Activate { mail: false }));
+        (create, activation)
+    }
+
+    /// The calls that one step about the account itself takes.
+    fn about_the_account(&self, step: StepKind, difference: &Difference) -> Vec<PlannedAction> {
+        let mail = self.policy.activation_mail;
+        let steps = match step {
+            // The mail names the address, so the profile comes before it.
+            StepKind::Activate if self.state.actual.is_deactivated() => {
+                let mut steps = vec![Step::Activate { mail: false }];
+                steps.extend(mail.then_some(Step::Reactivate { mail: true }));
+                steps
+            }
+            StepKind::Activate => vec![Step::Activate { mail }],
+            StepKind::Reactivate => vec![Step::Reactivate { mail: true }],
+            StepKind::Unsuspend => vec![Step::Unsuspend],
+            StepKind::Suspend => vec![Step::Suspend],
+            StepKind::Deactivate => vec![Step::ClearSessions, Step::Deactivate],
+            StepKind::ClearSessions => vec![Step::ClearSessions],
+            StepKind::Create | StepKind::Update | StepKind::AddMember | StepKind::RemoveMember => {
+                Vec::new()
+            }
+        };
+        steps.into_iter().map(|step| self.make(difference, step)).collect()
+    }
+
+    /// A change of a membership, unless it comes with the creation of the account.
+    fn membership(
+        &self,
+        difference: &Difference,
+        created: &mut Option<PlannedAction>,
+    ) -> Option<PlannedAction> {
+        let FactKey::Membership(group) = &difference.key else { return None };
+        match difference.step? {
+            StepKind::RemoveMember => {
+                Some(self.make(difference, Step::RemoveMember { group: group.clone() }))
+            }
+            StepKind::AddMember => {
+                if let Some(create) = created
+                    && same_kind(&create.disposition, &difference.disposition)
+                    && let Step::Create { groups, .. } = &mut create.action.step
+                    && groups.len() < MAX_GROUPS_AT_CREATION
+                {
+                    groups.push(group.clone());
+                    create.keys.push(difference.key.clone());
+                    return None;
+                }
+                Some(self.make(difference, Step::AddMember { group: group.clone() }))
+            }
+            _ => None,
+        }
+    }
+
+    /// One call for all attributes of the same origin, cause and disposition.
+    fn updates(&self, todo: &[&Difference]) -> Vec<PlannedAction> {
+        type Call<'a> = (Vec<&'a Difference>, BTreeMap<String, Change>);
+        let mut calls: BTreeMap<(&Origin, Cause, &'static str), Call<'_>> = BTreeMap::new();
+        for difference in todo {
+            if let (FactKey::Profile(attribute), Some(StepKind::Update)) =
+                (&difference.key, difference.step)
+            {
+                let kind = difference.disposition.as_str();
+                let (differences, changes) =
+                    calls.entry((&difference.origin, difference.cause, kind)).or_default();
+                differences.push(difference);
+                changes.insert(attribute.clone(), difference.change());
+            }
+        }
+        let call = |(differences, changes): Call<'_>| {
+            let mut planned = self.make(differences.first()?, Step::Update { changes });
+            planned.keys = differences.iter().map(|it| it.key.clone()).collect();
+            Some(planned)
+        };
+        calls.into_values().filter_map(call).collect()
+    }
+}
+
+fn same_kind(one: &Disposition, other: &Disposition) -> bool {
+    std::mem::discriminant(one) == std::mem::discriminant(other)
+}

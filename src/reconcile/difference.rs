@@ -1,0 +1,88 @@
+//! One difference between how Okta should be and how it is: what comparing, planning and reporting
+//! share.
+
+use crate::model::{
+    BlockedReason, Cause, Change, Disposition, FactKey, Observed, Origin, ReportReason, StepKind,
+    Why,
+};
+
+/// One difference between a desired and an actual fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Which fact.
+    pub key: FactKey,
+    /// How it should be; `None` is null.
+    pub desired: Option<String>,
+    /// How it is; `None` is null.
+    pub actual: Option<String>,
+    /// Where the desired fact comes from.
+    pub origin: Origin,
+    /// Why the two differ now.
+    pub cause: Cause,
+    /// The same in words, for where nothing stands in the way.
+    pub why: Why,
+    /// What is to be done, and if nothing is, why.
+    pub disposition: Disposition,
+    /// The step that removes it, the telling one of several; `None` where none would.
+    pub step: Option<StepKind>,
+    /// Its part of the configuration only observes. Once the rules have spoken, the disposition
+    /// says what that comes to.
+    pub only_observed: bool,
+    /// Part of the set of differences that closed requests would explain.
+    pub closed_before_first_seen: bool,
+}
+
+impl Difference {
+    /// Why it is as it is, for a person to read.
+    pub fn reason(&self) -> String {
+        self.disposition.reason().unwrap_or_else(|| self.why.to_string())
+    }
+
+    /// Whether it waits for something other than a person's decision about an action.
+    pub fn is_stuck(&self) -> bool {
+        self.disposition.is_stuck()
+    }
+
+    /// Whether it is a status that Okta has no way to, from where the account is.
+    pub fn has_no_way(&self) -> bool {
+        self.disposition == Disposition::Blocked(BlockedReason::OnlyActiveIsSuspended)
+            && self.step == Some(StepKind::ClearSessions)
+    }
+
+    /// The step that would remove it, where a decision or nothing at all stands in its way.
+    pub fn action(&self) -> Option<StepKind> {
+        self.step.filter(|_| !self.is_stuck())
+    }
+
+    /// Whether it is to be repaired, or would be after a decision or if its part enforced.
+    pub fn is_actionable(&self) -> bool {
+        let disposition = match &self.disposition {
+            Disposition::Report(ReportReason::Observed(observed)) => &observed.would,
+            disposition => disposition,
+        };
+        disposition.is_apply() || disposition.is_hold() && !disposition.is_stuck()
+    }
+
+    /// The profile change that removes it, where it is one.
+    pub fn change(&self) -> Change {
+        Change { from: self.actual.clone(), to: self.desired.clone() }
+    }
+
+    /// What it comes down to where its part of the configuration only observes: what would be
+    /// done, or would wait for a decision, is said and not done.
+    pub(super) fn observe(&mut self) {
+        if matches!(self.disposition, Disposition::Apply | Disposition::Hold(_)) {
+            let would = std::mem::replace(&mut self.disposition, Disposition::Apply);
+            let observed = Observed { would, why: self.why.clone() };
+            self.disposition = Disposition::Report(ReportReason::Observed(Box::new(observed)));
+        } else if self.has_no_way() {
+            // Not even the sessions are touched.
+            self.step = None;
+        }
+    }
+}
+
+/// The word for a membership in reports.
+pub fn member(is: bool) -> String {
+    if is { "member" } else { "not a member" }.to_owned()
+}

@@ -1,0 +1,283 @@
+//! The limits that a plan would exceed, with what was done in the window and what waits already.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use globset::GlobSet;
+
+use super::actions::PlannedAction;
+use super::approve::Past;
+use crate::model::{
+    Cause, Done, GroupId, HoldReason, HoldSet, Limit, LimitCrossed, Step, StepKind, SysId,
+};
+
+/// `[guard]`, checked.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Logins, e-mails, names or ids never written to.
+    pub protected_users: Vec<String>,
+    /// Group names or ids never changed.
+    pub protected_groups: Vec<String>,
+    /// What a request may grant, by group name.
+    pub grantable_groups: GlobSet,
+    /// People that a complete read must contain.
+    pub sentinels: Vec<String>,
+    /// The sliding window that the limits count in.
+    pub window: Duration,
+    /// Suspensions and deactivations.
+    pub max_disabled: u32,
+    /// The same as a share of the managed accounts, 0 to 1; the larger counts.
+    pub max_disabled_share: f64,
+    /// Membership removals, those of a leave not counted.
+    pub max_removed: u32,
+    /// Share of one group of ten or more members, 0 to 1.
+    pub max_group_share: f64,
+    /// People changed for another cause than a request.
+    pub max_changed: u32,
+    /// The same as a share of the managed accounts, 0 to 1; the larger counts.
+    pub max_changed_share: f64,
+    /// How much smaller than the last believed full read a read of people may be, 0 to 1.
+    pub max_people_drop: f64,
+    /// Corrections of one fact in the window, after which it is contested.
+    pub max_repeats: u32,
+}
+
+/// A smaller group has no share that could be exceeded.
+const SMALLEST_GROUP: u32 = 10;
+
+/// A limit that would be exceeded, and what it holds.
+pub(super) struct Crossing {
+    pub(super) reason: HoldReason,
+    /// Which actions it holds.
+    pub(super) concerns: Box<dyn Fn(&PlannedAction) -> bool>,
+}
+
+/// The limits that the plan, with what was done in the window, would exceed, in the order in which
+/// they take actions out of it. `released` are actions that a person released.
+pub(super) fn crossings(
+    open: &[PlannedAction],
+    released: &[PlannedAction],
+    limits: &Limits,
+    past: &Past,
+) -> Vec<Crossing> {
+    let count = Count { open, released, limits, past };
+    let mut found = Vec::new();
+    found.extend(implausible_read(past));
+    found.extend(empty_store(past));
+    found.extend(count.disabled());
+    found.extend(count.removed());
+    found.extend(count.leaving_groups());
+    found.extend(count.changed());
+    found
+}
+
+fn implausible_read(past: &Past) -> Option<Crossing> {
+    let reason = HoldReason::ImplausibleRead(past.implausible.clone()?);
+    Some(Crossing { reason, concerns: Box::new(|planned| planned.action.step.takes_away()) })
+}
+
+/// What disables in the first cycle over an empty store, and what of it waits since.
+fn empty_store(past: &Past) -> Option<Crossing> {
+    let remembered: BTreeSet<String> = past
+        .waiting
+        .iter()
+        .filter(|waiting| waiting.set == HoldSet::EmptyStore)
+        .map(|waiting| waiting.fingerprint.clone())
+        .collect();
+    let first = past.empty_store;
+    if !first && remembered.is_empty() {
+        return None;
+    }
+    let concerns = move |planned: &PlannedAction| {
+        let unasked = planned.closed_before_first_seen || is_unasked(planned);
+        first && is_disabling(planned) && unasked || remembered.contains(&planned.fingerprint())
+    };
+    Some(Crossing { reason: HoldReason::EmptyStore, concerns: Box::new(concerns) })
+}
+
+/// What disables an account, and what a leave takes away with it.
+fn is_disabling(planned: &PlannedAction) -> bool {
+    planned.action.step.disables() || planned.leaver
+}
+
+fn is_removal(planned: &PlannedAction) -> bool {
+    matches!(planned.action.step, Step::RemoveMember { .. }) && !planned.leaver
+}
+
+fn is_unasked(planned: &PlannedAction) -> bool {
+    planned.action.cause != Cause::Request
+}
+
+/// What there is to count for one plan.
+struct Count<'a> {
+    open: &'a [PlannedAction],
+    released: &'a [PlannedAction],
+    limits: &'a Limits,
+    past: &'a Past,
+}
+
+impl<'a> Count<'a> {
+    /// What is planned and counts for a set. What was released out of a set of which something
+    /// still waits counts with the rest of it.
+    fn planned(&self, set: HoldSet) -> impl Iterator<Item = &'a PlannedAction> {
+        let released = if self.past.undecided.contains_key(&set) { self.released } else { &[] };
+        self.open.iter().chain(released)
+    }
+
+    /// What was done in the window and counts for a set.
+    fn done(&self, set: HoldSet) -> impl Iterator<Item = &'a Done> + use<'a> {
+        let since = self.past.undecided.get(&set).copied();
+        let counts = move |done: &&Done| !done.released || since.is_some_and(|at| done.at >= at);
+        self.past.done.iter().filter(counts)
+    }
+
+    /// What waits in a set and is not decided now.
+    fn waiting(&self, set: HoldSet) -> impl Iterator<Item = &'a super::approve::Waiting> + use<'a> {
+        self.past.waiting.iter().filter(move |waiting| waiting.set == set)
+    }
+
+    fn disabled(&self) -> Option<Crossing> {
+        let set = HoldSet::MaxDisabled;
+        let disables = |kind: StepKind| matches!(kind, StepKind::Suspend | StepKind::Deactivate);
+        let now: BTreeSet<(&SysId, StepKind)> = self
+            .planned(set)
+            .map(|planned| (&planned.action.person, planned.action.step.kind()))
+            .chain(self.waiting(set).map(|waiting| (&waiting.person, waiting.step)))
+            .filter(|(_, kind)| disables(*kind))
+            .collect();
+        let past = self.done(set).filter(|done| disables(done.step));
+        let before = times(past.map(|done| ((&done.person, done.step), done.seen)), &now);
+        let Limits { max_disabled, max_disabled_share, .. } = self.limits;
+        let allowed = larger(*max_disabled, *max_disabled_share, self.past.managed);
+        let crossed = exceeds(Limit::MaxDisabled, count(now.iter()), before, allowed)?;
+        Some(Crossing {
+            reason: HoldReason::Limit(crossed),
+            concerns: Box::new(|planned| planned.action.step.disables()),
+        })
+    }
+
+    fn removed(&self) -> Option<Crossing> {
+        let set = HoldSet::MaxRemoved;
+        let now: BTreeSet<(&SysId, Option<&GroupId>)> = self
+            .planned(set)
+            .filter(|planned| is_removal(planned))
+            .map(|planned| (&planned.action.person, planned.action.step.group()))
+            .chain(self.waiting(set).map(|waiting| (&waiting.person, waiting.group.as_ref())))
+            .collect();
+        let past =
+            self.done(set).filter(|done| done.step == StepKind::RemoveMember && !done.leaver);
+        let past = past.map(|done| ((&done.person, done.group.as_ref()), done.seen));
+        let before = times(past, &now);
+        let allowed = self.limits.max_removed;
+        let crossed = exceeds(Limit::MaxRemoved, count(now.iter()), before, allowed)?;
+        Some(Crossing {
+            reason: HoldReason::Limit(crossed),
+            concerns: Box::new(is_removal),
+        })
+    }
+
+    /// Groups that too large a share of their members would leave without a request.
+    fn leaving_groups(&self) -> Vec<Crossing> {
+        let set = HoldSet::MaxGroupShare;
+        let mut leaving: BTreeMap<&GroupId, BTreeSet<&SysId>> = BTreeMap::new();
+        for planned in self.planned(set).filter(|it| is_removal(it) && is_unasked(it)) {
+            if let Some(group) = planned.action.step.group() {
+                leaving.entry(group).or_default().insert(&planned.action.person);
+            }
+        }
+        leaving.into_iter().filter_map(|(group, now)| self.leaving(group, now)).collect()
+    }
+
+    fn leaving(&self, group: &GroupId, mut now: BTreeSet<&'a SysId>) -> Option<Crossing> {
+        let set = HoldSet::MaxGroupShare;
+        let of_group = |waiting: &&super::approve::Waiting| waiting.group.as_ref() == Some(group);
+        now.extend(self.waiting(set).filter(of_group).map(|waiting| &waiting.person));
+        let past = self.done(set).filter(|done| {
+            done.step == StepKind::RemoveMember
+                && done.cause != Cause::Request
+                && done.group.as_ref() == Some(group)
+        });
+        let before = times(past.map(|done| (&done.person, done.seen)), &now);
+        let size = self.past.group_sizes.get(group).copied().unwrap_or(0) + before;
+        if size < SMALLEST_GROUP {
+            return None;
+        }
+        let allowed = share_of(self.limits.max_group_share, size);
+        let crossed = exceeds(Limit::MaxGroupShare, count(now.iter()), before, allowed)?;
+        let id = group.clone();
+        let concerns = move |planned: &PlannedAction| {
+            is_removal(planned) && is_unasked(planned) && planned.action.step.group() == Some(&id)
+        };
+        Some(Crossing { reason: HoldReason::Limit(crossed), concerns: Box::new(concerns) })
+    }
+
+    fn changed(&self) -> Option<Crossing> {
+        let set = HoldSet::MaxChanged;
+        let now: BTreeSet<&SysId> = self
+            .planned(set)
+            .filter(|planned| is_unasked(planned))
+            .map(|planned| &planned.action.person)
+            .chain(self.waiting(set).map(|waiting| &waiting.person))
+            .collect();
+        if now.is_empty() {
+            return None;
+        }
+        let before: BTreeSet<&SysId> = self
+            .done(set)
+            .filter(|done| done.cause != Cause::Request)
+            .map(|done| &done.person)
+            .collect();
+        let Limits { max_changed, max_changed_share, .. } = self.limits;
+        let allowed = larger(*max_changed, *max_changed_share, self.past.managed);
+        let earlier = count(before.difference(&now));
+        let crossed = exceeds(Limit::MaxChanged, count(now.iter()), earlier, allowed)?;
+        Some(Crossing { reason: HoldReason::Limit(crossed), concerns: Box::new(is_unasked) })
+    }
+}
+
+fn exceeds(limit: Limit, planned: u32, before: u32, allowed: u32) -> Option<LimitCrossed> {
+    (planned + before > allowed).then_some(LimitCrossed { limit, planned, before, allowed })
+}
+
+/// How many of these were done in the window. What has no answer may have been done; tried again
+/// for that, or planned again, it is still one.
+fn times<K: Ord>(past: impl Iterator<Item = (K, bool)>, now: &BTreeSet<K>) -> u32 {
+    let (seen, unseen): (Vec<_>, Vec<_>) = past.partition(|(_, seen)| *seen);
+    let known: BTreeSet<&K> = seen.iter().map(|(it, _)| it).chain(now).collect();
+    let unseen: BTreeSet<&K> = unseen.iter().map(|(it, _)| it).collect();
+    count(seen.iter()) + count(unseen.difference(&known))
+}
+
+fn count<T>(items: impl Iterator<Item = T>) -> u32 {
+    u32::try_from(items.count()).unwrap_or(u32::MAX)
+}
+
+/// A share of a number, rounded down: half an account is none.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 <= share <= 1")]
+pub(super) fn share_of(share: f64, of: u32) -> u32 {
+    (share * f64::from(of)).floor() as u32
+}
+
+fn larger(number: u32, share: f64, of: u32) -> u32 {
+    number.max(share_of(share, of))
+}
+
+/// Why a complete read of people is implausible: too few of them, or somebody missing who must be
+/// there. `before` is how many the last believed complete read held.
+pub fn implausible_people(
+    before: Option<u32>,
+    now: u32,
+    missing_sentinels: &[String],
+    limits: &Limits,
+) -> Option<String> {
+    if let Some(sentinel) = missing_sentinels.first() {
+        let more = missing_sentinels.len() - 1;
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        return Some(format!("the sentinel {sentinel}{more} is not among the people read"));
+    }
+    let before = before?;
+    let lost = before.saturating_sub(now);
+    (lost > 5 && lost > share_of(limits.max_people_drop, before)).then(|| {
+        format!("{now} people were read where there were {before}, more than guard.max_people_drop allows")
+    })
+}

@@ -1,0 +1,107 @@
+//! After somebody was acted on: what is refused and not sent again for now, and when the person is
+//! decided about again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::actions::PlannedAction;
+use super::person::PersonPlan;
+use super::retry::pause_after;
+use crate::model::{Disposition, FactKey, Step, Timestamp};
+
+/// Limits slide with time, so whoever waits for one is decided about again after this.
+pub const LIMIT_PAUSE: chrono::Duration = chrono::Duration::minutes(15);
+
+/// What became of one person's actions in this cycle.
+#[derive(Debug, Clone, Default)]
+pub struct Attempted {
+    /// Facts that Okta said were brought about.
+    pub done: BTreeSet<FactKey>,
+    /// Facts that Okta refused for good, and what it said.
+    pub refused: BTreeMap<FactKey, String>,
+    /// Fingerprints of the actions that were held though nothing stood in their own way, with
+    /// whether time alone may end that.
+    pub held: BTreeMap<String, bool>,
+}
+
+/// When somebody is decided about again whose differences are not all gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requeue {
+    /// When; `None` where only a change brings it about.
+    pub at: Option<Timestamp>,
+    /// How many actions are left although nothing stands in their way.
+    pub left: usize,
+}
+
+/// The facts that are not sent again until something changes: what Okta refused, and what it took
+/// and does not show. Sent again, it would end the same way.
+pub fn refused_facts(plan: &PersonPlan, attempted: &Attempted) -> BTreeMap<FactKey, String> {
+    let mut refused: BTreeMap<&FactKey, &str> = BTreeMap::new();
+    for difference in plan.differences.iter().filter(|it| it.disposition == Disposition::Apply) {
+        if matches!(difference.key, FactKey::Profile(_))
+            && attempted.done.contains(&difference.key)
+        {
+            refused.insert(&difference.key, "Okta took the value and shows another one");
+        }
+    }
+    refused.extend(attempted.refused.iter().map(|(key, why)| (key, why.as_str())));
+    refused
+        .into_iter()
+        .map(|(key, why)| {
+            // Making an account is what its status asks for.
+            let key = if *key == FactKey::Account { &FactKey::Status } else { key };
+            (key.clone(), format!("Okta refused it: {why}"))
+        })
+        .collect()
+}
+
+/// When somebody who was acted on is decided about again. `failures` says how often in a row an
+/// action has failed lately.
+pub fn requeue(
+    plan: &PersonPlan,
+    attempted: &Attempted,
+    now: Timestamp,
+    mut failures: impl FnMut(&PlannedAction) -> u32,
+) -> Requeue {
+    let is_refused =
+        |planned: &PlannedAction| planned.keys.iter().any(|it| attempted.refused.contains_key(it));
+    let is_held = |planned: &PlannedAction| attempted.held.get(&planned.fingerprint()).copied();
+    let left: Vec<&PlannedAction> = plan
+        .actions
+        .iter()
+        // Sessions are cleared once: doing it over and over would not suspend anybody.
+        .filter(|planned| planned.is_open() && planned.action.step != Step::ClearSessions)
+        .filter(|planned| is_held(planned).is_none() && !is_refused(planned))
+        .collect();
+    let is_done = |planned: &&&PlannedAction| {
+        planned.keys.iter().any(|key| attempted.done.contains(key))
+    };
+    let at = if left.is_empty() {
+        let slides = plan.actions.iter().any(|planned| is_held(planned) == Some(true));
+        slides.then(|| now + LIMIT_PAUSE)
+    } else if left.iter().all(|planned| is_done(&planned)) {
+        // It was done and does not show: now would be too soon to do it again.
+        Some(now + LIMIT_PAUSE)
+    } else {
+        let pauses = left.iter().filter_map(|planned| {
+            let times = failures(planned);
+            // What only waits for another step has not failed.
+            (times > 0).then(|| pause_after(times, planned.action.step.disables()))
+        });
+        Some(now + pauses.min().unwrap_or_default())
+    };
+    Requeue { at, left: left.len() }
+}
+
+/// When somebody who was not acted on is decided about again. `limited`: a limit holds one of the
+/// actions; `unbegun`: it was approved, and its turn did not come.
+pub fn requeue_untouched(
+    plan: &PersonPlan,
+    limited: bool,
+    unbegun: bool,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    // Limits slide, and what somebody waits for elsewhere may be gone.
+    let waits = limited || plan.differences.iter().any(super::difference::Difference::is_stuck);
+    let again = if unbegun { Some(now) } else { waits.then(|| now + LIMIT_PAUSE) };
+    [plan.next, again].into_iter().flatten().min()
+}
