@@ -27,7 +27,9 @@ pub mod servicenow;
 
 pub mod store;
 
-pub mod engine;
+pub mod check;
+pub mod report;
+pub mod sync;
 
 pub mod config;
 pub mod daemon;

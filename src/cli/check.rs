@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::render;
 use super::session::{Failure, Place, clock, exit};
-use crate::engine::{self, Check, CheckReport, Found};
+use crate::check::{self, Check, CheckReport, Found};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -18,13 +18,13 @@ pub async fn check(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let config = place.load()?;
     let report = match args.format {
         render::Format::Json => {
-            let report = engine::check(config, clock(), &mut |_| {}).await;
+            let report = check::check(config, &*clock(), &mut |_| {}).await;
             render::json(&report)?;
             report
         }
         render::Format::Text => {
             let mut printed = Ok(());
-            let report = engine::check(config, clock(), &mut |check| {
+            let report = check::check(config, &*clock(), &mut |check| {
                 if printed.is_ok() {
                     printed = render::out(&line(check));
                 }

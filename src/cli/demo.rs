@@ -1,6 +1,6 @@
 //! `demo`: one company's day in the terminal.
 //!
-//! Both systems are simulators on a loopback address; between them works the same engine as in
+//! Both systems are simulators on a loopback address; between them works the same program as in
 //! `sync` and `drift`. What is told was looked up on both sides first: where something did not
 //! come true, the story ends with exit status 1.
 

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use super::render;
 use super::session::{Failure, Place, clock, exit, progress};
-use crate::engine::Engine;
+use crate::report;
+use crate::sync::{Deps, Scope, plan, plan_from_store};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -36,8 +37,10 @@ enum Format {
 
 pub async fn drift(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let config = if args.cached { place.load_offline()? } else { place.load()? };
-    let mut engine = Engine::looking(config, clock(), progress())?;
-    let report = engine.drift(args.cached, args.person.as_deref(), args.group.as_deref()).await?;
+    let deps = Deps::reading(config, clock(), progress())?;
+    let plan =
+        if args.cached { plan_from_store(&deps).await? } else { plan(&deps, &Scope::Full).await? };
+    let report = report::drift(&deps, &plan, args.person.as_deref(), args.group.as_deref())?;
     let text = match args.format {
         Format::Table => render::drift(&report),
         Format::Json => render::json_text(&report)?,

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use super::render;
 use super::session::{Failure, Place, clock, exit, progress};
-use crate::engine::Engine;
+use crate::report;
+use crate::sync::{Deps, plan_person};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -18,8 +19,9 @@ pub struct Args {
 
 pub async fn explain(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let config = place.load()?;
-    let mut engine = Engine::looking(config, clock(), progress())?;
-    let explanation = engine.explain(&args.person).await?;
+    let deps = Deps::reading(config, clock(), progress())?;
+    let plan = plan_person(&deps, &args.person).await?;
+    let explanation = report::explain(&deps, &plan, &args.person)?;
     match args.format {
         render::Format::Text => render::out(&render::explanation(&explanation))?,
         render::Format::Json => render::json(&explanation)?,

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use super::render;
 use super::session::{Failure, Place, clock, exit};
-use crate::engine::{self, Decided, HoldView};
+use crate::report::{self, Decided, HoldView};
 use crate::store::{HoldDecision, HoldSelection, Verdict};
 
 #[derive(Debug, clap::Subcommand)]
@@ -95,7 +95,7 @@ pub fn hold(place: &Place, command: Command) -> Result<ExitCode, Failure> {
 
 fn list(place: &Place, args: &List) -> Result<ExitCode, Failure> {
     let config = place.load_offline()?;
-    let report = engine::waiting(&config, clock()())?;
+    let report = report::holds(&config, clock()())?;
     match args.format {
         render::Format::Text => render::out(&text::list(&report, &place.command()))?,
         render::Format::Json => render::json(&report)?,
@@ -114,7 +114,7 @@ fn say(
     let decided = match (which, config.store.path.exists()) {
         (HoldSelection::Ids(ids), false) => Err(ids.clone()),
         (_, false) => Ok(Decided::default()),
-        (_, true) => engine::say(&config, which, &said)?,
+        (_, true) => report::record_decision(&config, which, &said)?,
     };
     let done = if word == Verdict::Release { "released" } else { "dismissed" };
     let nothing = format!("nothing was {done}; see `goldthread hold list`");

@@ -8,9 +8,8 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 
 use super::session::Failure;
-use crate::engine::{
-    ActionReport, ChangeView, CycleReport, DriftReport, Explanation, FactView, HoldView,
-};
+use crate::model::Change;
+use crate::report::{ActionReport, CycleReport, DriftReport, Explanation, FactView, HoldView};
 
 /// How a result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -106,7 +105,7 @@ fn what(action: &ActionReport) -> String {
     changed(&action.changes)
 }
 
-fn changed(changes: &BTreeMap<String, ChangeView>) -> String {
+fn changed(changes: &BTreeMap<String, Change>) -> String {
     let changes: Vec<String> = changes
         .iter()
         .map(|(attribute, change)| {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::session::{Failure, Place, clock, exit, progress};
 use crate::daemon::{self, DaemonError};
-use crate::engine::{DAEMON, Engine, Progress};
 use crate::http::Pulse;
+use crate::report::DAEMON;
+use crate::sync::{Deps, Progress};
 
 pub async fn run(place: Place) -> Result<ExitCode, Failure> {
     let config = place.load()?;
@@ -16,11 +17,11 @@ pub async fn run(place: Place) -> Result<ExitCode, Failure> {
         beating.beat();
         shown(what, count);
     });
-    let (engine, writers) = Engine::acting(config, DAEMON, clock(), progress)?;
+    let (deps, writers) = Deps::writing(config, DAEMON, clock(), progress)?;
     let load = Box::new(move || place.load().map_err(|failure| failure.to_string()));
-    match daemon::run(engine, writers, load, clock(), pulse).await {
+    match daemon::run(deps, writers, load, clock(), pulse).await {
         Ok(()) => Ok(exit::done()),
-        Err(DaemonError::Engine(error)) => Err(error.into()),
+        Err(DaemonError::Sync(error)) => Err(error.into()),
         Err(error) => Err(Failure::Failed(error.to_string())),
     }
 }

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::config::{self, Config, ConfigError, Environment};
-use crate::engine::{Clock, EngineError, Progress};
 use crate::store::StoreError;
+use crate::sync::{Clock, Progress, SyncError};
 
 /// Exit statuses of the contract.
 pub mod exit {
@@ -80,10 +80,10 @@ impl From<ConfigError> for Failure {
     }
 }
 
-impl From<EngineError> for Failure {
-    fn from(error: EngineError) -> Self {
+impl From<SyncError> for Failure {
+    fn from(error: SyncError) -> Self {
         match error {
-            EngineError::Store(error) => error.into(),
+            SyncError::Store(error) => error.into(),
             other => Self::Failed(other.to_string()),
         }
     }

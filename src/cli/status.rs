@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::render;
 use super::session::{Failure, Place, clock, exit};
-use crate::engine::{self, CycleView, LatencyView, SideView, StatusReport};
+use crate::report::{self, CycleView, LatencyView, SideView, StatusReport};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -17,7 +17,7 @@ pub struct Args {
 
 pub fn status(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let config = place.load_offline()?;
-    let report = engine::status(&config, clock()())?;
+    let report = report::status(&config, clock()())?;
     match args.format {
         render::Format::Text => render::out(text(&report).trim_end())?,
         render::Format::Json => render::json(&report)?,

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use super::render;
 use super::session::{Failure, Place, clock, exit, progress};
-use crate::engine::{CycleReport, Engine, Scope};
+use crate::report::{self, CycleReport};
+use crate::sync::{self, Deps, Scope};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -31,16 +32,16 @@ impl Args {
 
 pub async fn sync(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let config = place.load()?;
-    let (mut engine, writers) = Engine::acting(config, "goldthread sync", clock(), progress())?;
-    let report = engine.cycle(&writers, &args.scope()).await?;
-    print(args, &report)
+    let (deps, writers) = Deps::writing(config, "goldthread sync", clock(), progress())?;
+    let outcome = sync::run(&deps, &writers, &args.scope()).await?;
+    print(args, &outcome.into())
 }
 
 pub async fn plan(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let config = place.load()?;
-    let mut engine = Engine::looking(config, clock(), progress())?;
-    let report = engine.plan(&args.scope()).await?;
-    print(args, &report)
+    let deps = Deps::reading(config, clock(), progress())?;
+    let plan = sync::plan(&deps, &args.scope()).await?;
+    print(args, &report::planned(&deps, &plan)?)
 }
 
 fn print(args: &Args, report: &CycleReport) -> Result<ExitCode, Failure> {

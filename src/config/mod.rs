@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::policy::Policy;
 use crate::reconcile::guard::Limits;
+use crate::store::Orgs;
 use crate::{okta, servicenow};
 
 /// A configuration that can be used.
@@ -43,6 +44,14 @@ pub struct Config {
     pub targets: Targets,
     /// Where the OpenMetrics endpoint listens.
     pub metrics: Option<SocketAddr>,
+}
+
+impl Config {
+    /// The two systems that a store belongs to.
+    pub(crate) fn orgs(&self) -> Orgs {
+        let base = |url: &url::Url| url.as_str().trim_end_matches('/').to_owned();
+        Orgs { servicenow: base(&self.servicenow.url), okta: base(&self.okta.url) }
+    }
 }
 
 /// `[store]`.

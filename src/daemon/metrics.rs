@@ -12,7 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::engine::{CycleReport, SideView, StatusReport};
+use crate::report::{CycleReport, SideView, StatusReport};
 
 type Labels = Vec<(&'static str, String)>;
 type Number = Gauge<f64, std::sync::atomic::AtomicU64>;

@@ -9,17 +9,20 @@ mod sides;
 mod signals;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 use crate::config::Config;
-use crate::engine::{Clock, CycleReport, Engine, EngineError, Scope, Side, Writers};
 use crate::http::{PRODUCT, Pulse};
 use crate::model::Timestamp;
+use crate::report::{CycleReport, running_status};
 use crate::store::SideState;
+use crate::sync::upstream::try_side;
+use crate::sync::{
+    Clock, Deps, Scope, Side, SyncError, Writers, record_health, run_beside, watch_deadlines,
+};
 use endpoint::{Endpoint, Shown};
 use notify::{Heart, Status, feed_watchdog};
 use sides::{Kind, Level, Notice, Sides};
@@ -70,24 +73,24 @@ pub enum DaemonError {
     },
     /// The store failed: nothing is done without a record.
     #[error(transparent)]
-    Engine(#[from] EngineError),
+    Sync(#[from] SyncError),
 }
 
 /// Runs cycles until `SIGTERM` or `SIGINT`. A write that is under way is finished and recorded.
 ///
-/// `pulse` beats with the engine's progress. A side that is down is no failure of ours: it is said
+/// `pulse` beats with the progress of reads. A side that is down is no failure of ours: it is said
 /// once and tried again.
 pub async fn run(
-    engine: Engine,
+    deps: Deps,
     writers: Writers,
     load: Load,
     clock: Clock,
     pulse: Pulse,
 ) -> Result<(), DaemonError> {
     let signals = Signals::listen().map_err(DaemonError::Signals)?;
-    let heart = Arc::new(Mutex::new(Heart::new(&engine, &pulse)));
+    let heart = Arc::new(Mutex::new(Heart::new(&deps, &pulse)));
     let shown = Arc::new(Shown::new(Arc::clone(&heart)));
-    let _endpoint = match engine.config().metrics {
+    let _endpoint = match deps.config.metrics {
         None => None,
         Some(listen) => {
             let opened = Endpoint::open(listen, Arc::clone(&shown)).await;
@@ -107,14 +110,14 @@ pub async fn run(
         full_tried: None,
         full_wished: false,
         last: None,
-        engine,
+        deps,
         writers,
         load,
         clock,
         pulse,
         signals,
     };
-    daemon.engine.stop_when(daemon.signals.stop());
+    daemon.deps.stop_when(daemon.signals.stop());
     let watchdog = tokio::spawn(feed_watchdog(heart));
     let ended = daemon.live().await;
     watchdog.abort();
@@ -126,7 +129,7 @@ pub async fn run(
 }
 
 struct Daemon {
-    engine: Engine,
+    deps: Deps,
     writers: Writers,
     load: Load,
     clock: Clock,
@@ -171,7 +174,7 @@ struct Last {
 
 impl Daemon {
     async fn live(&mut self) -> Result<(), DaemonError> {
-        let config = Arc::clone(self.engine.config());
+        let config = Arc::clone(&self.deps.config);
         tracing::info!(
             "{PRODUCT} starts: {}, {} and {}, store {}, polling every {}",
             if config.policy.observe { "only observing" } else { "enforcing" },
@@ -193,7 +196,7 @@ impl Daemon {
             };
             self.turn(&scope).await?;
             self.say_status();
-            self.keep_vitals()?;
+            self.record_health()?;
             self.rest(self.wait, Wakes::ByAnySignal).await?;
             if self.signals.take_reload() {
                 self.reload().await;
@@ -211,7 +214,7 @@ impl Daemon {
             notify::still_starting(SIGN_IN_AGAIN * 2);
             self.status.say("signing in");
             let refused = self.try_sides(&[Side::ServiceNow, Side::Okta]).await;
-            self.keep_vitals()?;
+            self.record_health()?;
             let Some(reason) = refused else { return Ok(()) };
             let since = *refused_since.get_or_insert_with(tokio::time::Instant::now);
             if since.elapsed() >= REFUSED_AT_START {
@@ -234,7 +237,7 @@ impl Daemon {
         let mut refused = None;
         for side in sides {
             let answer = tokio::select! {
-                answer = self.engine.try_side(*side) => answer,
+                answer = try_side(&self.deps, *side) => answer,
                 () = self.signals.stopped() => break,
             };
             match answer {
@@ -252,8 +255,8 @@ impl Daemon {
 
     /// The scope of the next cycle, where nobody wishes for another.
     fn next_scope(&self) -> Result<Scope, DaemonError> {
-        let schedule = &self.engine.config().schedule;
-        let last = self.engine.last_full()?.filter(|_| !self.full_wished);
+        let schedule = &self.deps.config.schedule;
+        let last = self.deps.last_full()?.filter(|_| !self.full_wished);
         Ok(schedule::scope(schedule, last, self.full_tried, (self.clock)()))
     }
 
@@ -282,13 +285,13 @@ impl Daemon {
                 self.shown.metrics.cycle(&report);
                 self.wait = schedule::rest(self.poll(), begun.elapsed());
             }
-            Err(EngineError::Clock(text)) => {
+            Err(SyncError::Clock(text)) => {
                 self.good(Side::ServiceNow);
                 self.good(Side::Okta);
                 self.shown.metrics.failed_cycle(*scope == Scope::Full);
                 // Only whoever looks after this machine can put it right.
                 if !std::mem::replace(&mut self.wrong_clock, true) {
-                    tracing::error!("{}", EngineError::Clock(text));
+                    tracing::error!("{}", SyncError::Clock(text));
                 }
                 self.wait = self.back_off(None);
             }
@@ -310,22 +313,21 @@ impl Daemon {
 
     /// Runs a cycle. Told to stop, it is left as soon as no write is under way: what was only read
     /// is read again by the next process.
-    async fn cycle(&mut self, scope: &Scope) -> Option<Result<CycleReport, EngineError>> {
-        let writing = self.engine.writing();
-        let Self { engine, writers, sides, clock, signals, .. } = self;
-        let signals = &*signals;
-        let beside = |engine: &Engine| {
+    async fn cycle(&mut self, scope: &Scope) -> Option<Result<CycleReport, SyncError>> {
+        let Self { deps, writers, sides, clock, signals, .. } = self;
+        let (deps, signals) = (&*deps, &*signals);
+        let beside = || {
             sides.tick(clock()).iter().for_each(say);
             if signals.is_to_reload() {
                 notify::reload_waits();
             }
             // Where the store fails, the cycle says so.
-            let _ = engine.watch_targets();
+            let _ = watch_deadlines(deps);
         };
         tokio::select! {
-            ended = engine.cycle_beside(writers, scope, beside) => Some(ended),
-            () = last_write(signals, &writing) => {
-                if writing.load(Ordering::Relaxed) > 0 {
+            ended = run_beside(deps, writers, scope, beside) => Some(ended.map(CycleReport::from)),
+            () = last_write(signals, deps) => {
+                if deps.writes_under_way() > 0 {
                     tracing::warn!("a write has no answer yet; the next start looks what became of it");
                 }
                 None
@@ -335,8 +337,8 @@ impl Daemon {
 
     /// From one look to the next. Says so where ServiceNow's rule makes it longer.
     fn poll(&mut self) -> Duration {
-        let configured = self.engine.config().schedule.poll;
-        let budget = self.engine.servicenow_budget();
+        let configured = self.deps.config.schedule.poll;
+        let budget = self.deps.servicenow.connection().budget();
         // Now and then one looks a name up; it is the rule that counts.
         let calls = self.idle_calls.iter().min().copied().unwrap_or_default();
         let poll = budget.poll(configured, calls);
@@ -363,7 +365,7 @@ impl Daemon {
 
     /// The wait after a cycle that failed.
     fn back_off(&mut self, announced: Option<Duration>) -> Duration {
-        let poll = self.engine.config().schedule.poll;
+        let poll = self.deps.config.schedule.poll;
         let backoff = self.backoff.get_or_insert_with(|| {
             ExponentialBuilder::default()
                 .with_min_delay(poll.min(LONGEST_BACKOFF / 4))
@@ -398,25 +400,25 @@ impl Daemon {
             };
             self.pulse.beat();
             self.sides.tick((self.clock)()).iter().for_each(say);
-            self.engine.watch_targets()?;
+            watch_deadlines(&self.deps)?;
             if over {
                 return Ok(());
             }
         }
     }
 
-    /// Keeps for `status` how it goes, and shows it to whoever collects metrics.
-    fn keep_vitals(&self) -> Result<(), DaemonError> {
+    /// Records for `status` how it goes, and shows it to whoever collects metrics.
+    fn record_health(&self) -> Result<(), DaemonError> {
         let state = |side| {
             let (since, error) = self.sides.condition(side);
             SideState { since, error: error.map(str::to_owned) }
         };
-        self.engine.watch_targets()?;
-        self.engine.keep_vitals(&state(Side::ServiceNow), &state(Side::Okta))?;
+        watch_deadlines(&self.deps)?;
+        record_health(&self.deps, &state(Side::ServiceNow), &state(Side::Okta))?;
         self.shown.set_unready(self.sides.degraded());
-        if self.engine.config().metrics.is_some() {
-            self.shown.metrics.calls(self.engine.calls_by_bucket());
-            self.shown.metrics.status(&self.engine.status()?);
+        if self.deps.config.metrics.is_some() {
+            self.shown.metrics.calls(self.deps.calls_by_bucket());
+            self.shown.metrics.status(&running_status(&self.deps)?);
         }
         Ok(())
     }
@@ -428,7 +430,7 @@ impl Daemon {
         }
     }
 
-    fn bad(&mut self, side: Side, error: &EngineError) {
+    fn bad(&mut self, side: Side, error: &SyncError) {
         self.pulse.beat();
         let kind = match error {
             error if error.is_refused_sign_in() => Kind::Refused,
@@ -442,7 +444,7 @@ impl Daemon {
 
     /// One line for `systemctl status`.
     fn say_status(&mut self) {
-        let mode = if self.engine.config().policy.observe { "observing only; " } else { "" };
+        let mode = if self.deps.config.policy.observe { "observing only; " } else { "" };
         let last = self.last.as_ref().map_or_else(String::new, |Last { at, cycle, outcome }| {
             format!("cycle {cycle} at {} UTC: {outcome}", at.format("%Y-%m-%d %H:%M:%S"))
         });
@@ -460,11 +462,11 @@ impl Daemon {
 }
 
 /// Waits until told to stop, and then until no write is under way.
-async fn last_write(signals: &Signals, writing: &AtomicUsize) {
+async fn last_write(signals: &Signals, deps: &Deps) {
     signals.stopped().await;
     tokio::time::sleep(GRACE).await;
     let mut waited = GRACE;
-    while writing.load(Ordering::Relaxed) > 0 && waited < LAST_WRITE {
+    while deps.writes_under_way() > 0 && waited < LAST_WRITE {
         tokio::time::sleep(TICK / 20).await;
         waited += TICK / 20;
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use crate::engine::Engine;
 use crate::http::Pulse;
+use crate::sync::Deps;
 
 /// In microseconds: said every second for as long as it lasts.
 const WAITING: u32 = 60_000_000;
@@ -71,9 +71,9 @@ fn tell(states: &[NotifyState<'_>]) {
 pub struct Heart(Vec<Pulse>);
 
 impl Heart {
-    /// Of an engine and of what drives it.
-    pub fn new(engine: &Engine, own: &Pulse) -> Self {
-        Self(engine.pulses().into_iter().chain([own.clone()]).collect())
+    /// Of the connections and of what drives them.
+    pub fn new(deps: &Deps, own: &Pulse) -> Self {
+        Self(deps.pulses().into_iter().chain([own.clone()]).collect())
     }
 
     /// How often each of its parts has beaten.

@@ -1,7 +1,8 @@
 //! `SIGHUP`: the configuration and its credentials are read again, between two cycles.
 
 use super::{Daemon, Heart, notify};
-use crate::engine::Side;
+use crate::sync::Side;
+use crate::sync::upstream::{prepare, take_over};
 
 impl Daemon {
     /// Goes on by the configuration as it is in the file now, or says why not and keeps the old.
@@ -23,12 +24,12 @@ impl Daemon {
 
     async fn take_new(&mut self) -> Result<String, String> {
         let config = (self.load)()?;
-        let old = self.engine.config();
+        let old = &self.deps.config;
         let same = config.fingerprint == old.fingerprint;
         if config.metrics != old.metrics {
             return Err("another metrics.listen needs a restart".to_owned());
         }
-        let renewed = self.engine.prepare(config).map_err(|error| error.to_string())?;
+        let renewed = prepare(&self.deps, config).map_err(|error| error.to_string())?;
         for side in [Side::ServiceNow, Side::Okta] {
             let answer = tokio::select! {
                 answer = renewed.try_side(side) => answer,
@@ -43,8 +44,8 @@ impl Daemon {
                 return Err(error.to_string());
             }
         }
-        self.writers = self.engine.take_over(renewed);
-        *self.heart() = Heart::new(&self.engine, &self.pulse);
+        self.writers = take_over(&mut self.deps, renewed);
+        *self.heart() = Heart::new(&self.deps, &self.pulse);
         self.backoff = None;
         Ok(if same {
             "it is as it was, its credentials were read again".to_owned()

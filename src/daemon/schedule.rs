@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::config::Schedule;
-use crate::engine::Scope;
 use crate::model::Timestamp;
+use crate::sync::Scope;
 
 /// A complete read that failed is tried again after this. Changes are read meanwhile.
 const FULL_AGAIN: chrono::Duration = chrono::Duration::minutes(5);

@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::engine::Side;
 use crate::model::Timestamp;
 use crate::reconcile::retry::gist;
+use crate::sync::Side;
 
 /// A side that is down this long wakes somebody.
 const LONG: chrono::Duration = chrono::Duration::minutes(15);

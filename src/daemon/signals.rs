@@ -7,7 +7,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals as Arriving;
 use tokio::sync::Notify;
 
-use crate::engine::Scope;
+use crate::sync::Scope;
 
 /// What was asked for by a signal and has not been done yet. The same wish twice is one wish.
 #[derive(Debug, Clone)]

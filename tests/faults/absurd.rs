@@ -3,10 +3,10 @@
 
 use std::io::Write;
 
-use goldthread::engine::Scope;
 use goldthread::sim::faults::Fault;
 use goldthread::sim::http::Response;
 use goldthread::sim::okta::Status;
+use goldthread::sync::Scope;
 use serde_json::json;
 
 use super::bed::Bed;

@@ -1,18 +1,18 @@
 //! Answers that came well and whole, and are not to be believed.
 
-use goldthread::engine::{EngineError, Scope};
 use goldthread::okta::OktaError;
 use goldthread::servicenow::ServiceNowError;
 use goldthread::sim::faults::Fault;
 use goldthread::sim::http::Response;
 use goldthread::sim::okta::NoRole;
 use goldthread::sim::servicenow::{CutList, InvalidQuery};
+use goldthread::sync::{Scope, SyncError};
 use serde_json::json;
 
 use super::day::Day;
 
 /// The cycle ends before any write, for this reason; once it is over, the next ones do the work.
-fn stops(mut day: Day, scope: &Scope, right_reason: impl Fn(&EngineError) -> bool) -> Day {
+fn stops(mut day: Day, scope: &Scope, right_reason: impl Fn(&SyncError) -> bool) -> Day {
     let stopped = day.sync(scope).expect_err("the cycle should not believe this");
     assert!(right_reason(&stopped), "stopped for another reason: {stopped}");
     assert_eq!(day.bed.writes(), Vec::<String>::new(), "{stopped}");
@@ -28,12 +28,12 @@ fn recovers(mut day: Day) {
     assert_eq!(left, Vec::<String>::new());
 }
 
-fn servicenow_unbelievable(error: &EngineError) -> bool {
-    matches!(error, EngineError::ServiceNow(ServiceNowError::Unbelievable { .. }))
+fn servicenow_unbelievable(error: &SyncError) -> bool {
+    matches!(error, SyncError::ServiceNow(ServiceNowError::Unbelievable { .. }))
 }
 
-fn okta_unbelievable(error: &EngineError) -> bool {
-    matches!(error, EngineError::Okta(OktaError::Unbelievable { .. }))
+fn okta_unbelievable(error: &SyncError) -> bool {
+    matches!(error, SyncError::Okta(OktaError::Unbelievable { .. }))
 }
 
 #[test]
@@ -72,9 +72,9 @@ fn a_whole_table_hidden_by_access_rules_stops_the_cycle_before_any_write() {
             it.hidden_tables.insert(table.to_owned());
         });
         // Without a row of its own, the account looks like a guest.
-        let signed_out = |error: &EngineError| {
+        let signed_out = |error: &SyncError| {
             servicenow_unbelievable(error)
-                || matches!(error, EngineError::ServiceNow(ServiceNowError::SignIn { .. }))
+                || matches!(error, SyncError::ServiceNow(ServiceNowError::SignIn { .. }))
         };
         let day = stops(day, &scope, signed_out);
         day.bed.stage.servicenow.set(|it| it.hidden_tables.clear());
@@ -102,7 +102,7 @@ fn a_dropped_query_term_stops_the_cycle_before_any_write() {
     for answer in [InvalidQuery::DropTerm, InvalidQuery::NoRows, InvalidQuery::Forbidden403] {
         let day = Day::new().configured(query, typo);
         day.bed.stage.servicenow.set(|it| it.invalid_query = answer);
-        let any = |error: &EngineError| matches!(error, EngineError::ServiceNow(_));
+        let any = |error: &SyncError| matches!(error, SyncError::ServiceNow(_));
         let day = stops(day, &Scope::Full, any);
         recovers(day.configured(typo, query));
     }
@@ -116,8 +116,8 @@ fn a_field_that_may_not_be_queried_stops_the_cycle_before_any_write() {
         day.bed.stage.servicenow.set(|it| {
             it.unqueryable_fields.insert(field.to_owned());
         });
-        let forbidden = |error: &EngineError| {
-            matches!(error, EngineError::ServiceNow(ServiceNowError::Forbidden { .. }))
+        let forbidden = |error: &SyncError| {
+            matches!(error, SyncError::ServiceNow(ServiceNowError::Forbidden { .. }))
         };
         let day = stops(day, &Scope::Full, forbidden);
         day.bed.stage.servicenow.set(|it| it.unqueryable_fields.clear());
@@ -134,7 +134,7 @@ fn a_lost_admin_role_stops_the_cycle_before_any_write() {
         let service = okta.find("goldthread@example.com").expect("the token's owner").id;
         okta.set_roles(&service, &[]);
         let stopped = day.sync(&Scope::Full).expect_err("nothing can be seen");
-        assert!(matches!(stopped, EngineError::Okta(_)), "{stopped}");
+        assert!(matches!(stopped, SyncError::Okta(_)), "{stopped}");
         assert_eq!(day.bed.writes(), Vec::<String>::new());
         okta.set_roles(&service, &["SUPER_ADMIN"]);
         for scope in [Scope::Changes, Scope::Full] {
@@ -186,7 +186,7 @@ fn a_system_that_takes_calls_and_does_nothing_stops_the_cycle_before_any_write()
     let mut day = Day::new();
     day.bed.stage.servicenow.set(|it| it.accepted_only = 1000);
     let stopped = day.sync(&Scope::Full).expect_err("202 is no answer");
-    assert!(matches!(stopped, EngineError::ServiceNow(_)), "{stopped}");
+    assert!(matches!(stopped, SyncError::ServiceNow(_)), "{stopped}");
     assert_eq!(day.bed.writes(), Vec::<String>::new());
     day.bed.stage.servicenow.set(|it| it.accepted_only = 0);
     recovers(day);

@@ -19,7 +19,7 @@ impl Day {
         bed.away(&back, "2026-03-01", "");
         bed.leave(&rehired);
         bed.access("Add", &revoked, &["app-figma"], "");
-        Program::start(&bed).sync(&bed, &goldthread::engine::Scope::Full).expect("a good morning");
+        Program::start(&bed).sync(&bed, &goldthread::sync::Scope::Full).expect("a good morning");
         let mut day = Self::of(bed.add_config("\n[writeback]\nclose = \"task\"\n"));
         day.stop();
 

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use goldthread::config::{self, Environment};
-use goldthread::engine::{CycleReport, Engine, EngineError, Scope, Writers};
 use goldthread::http::Patience;
+use goldthread::report::CycleReport;
 use goldthread::sim::company::Person;
 use goldthread::sim::faults::Faults;
 use goldthread::sim::okta::{Account, Status};
 use goldthread::sim::servicenow::Ordered;
+use goldthread::sync::{self, Deps, Scope, SyncError, Writers};
 
 use super::bed::Bed;
 use super::journal::belied;
@@ -171,7 +172,7 @@ impl Day {
     }
 
     /// One cycle.
-    pub fn sync(&mut self, scope: &Scope) -> Result<CycleReport, EngineError> {
+    pub fn sync(&mut self, scope: &Scope) -> Result<CycleReport, SyncError> {
         self.program.as_mut().expect("the program runs").sync(&self.bed, scope)
     }
 
@@ -452,7 +453,7 @@ fn people_the_rest(bed: &Bed) {
 /// The program, just started, as one that does not wait long.
 pub struct Program {
     runtime: tokio::runtime::Runtime,
-    engine: Engine,
+    deps: Deps,
     writers: Writers,
 }
 
@@ -468,14 +469,15 @@ impl Program {
         config.okta.patience = patience;
         config.servicenow.patience = patience;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let started = Engine::acting(Arc::new(config), "a test", bed.clock(), Arc::new(|_, _| {}));
-        let (engine, writers) = started.unwrap();
-        Self { runtime, engine, writers }
+        let started = Deps::writing(Arc::new(config), "a test", bed.clock(), Arc::new(|_, _| {}));
+        let (deps, writers) = started.unwrap();
+        Self { runtime, deps, writers }
     }
 
     /// One cycle.
-    pub fn sync(&mut self, bed: &Bed, scope: &Scope) -> Result<CycleReport, EngineError> {
+    pub fn sync(&mut self, bed: &Bed, scope: &Scope) -> Result<CycleReport, SyncError> {
         bed.pass("1s");
-        self.runtime.block_on(self.engine.cycle(&self.writers, scope))
+        let outcome = self.runtime.block_on(sync::run(&self.deps, &self.writers, scope))?;
+        Ok(outcome.into())
     }
 }

@@ -4,11 +4,11 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use goldthread::engine::Scope;
 use goldthread::sim::company::Person;
 use goldthread::sim::faults::Fault;
 use goldthread::sim::http::Response;
 use goldthread::sim::okta::Status;
+use goldthread::sync::{self, Scope};
 use serde_json::{Value, json};
 
 use super::bed::{Bed, applied, logged};
@@ -515,14 +515,14 @@ fn killed(bed: &Bed, happened: impl Fn() -> bool) {
     bed.pass("1s");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let (mut engine, writers) = bed.at_work();
+        let (deps, writers) = bed.at_work();
         let happens = async {
             while !happened() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
         tokio::select! {
-            ended = engine.cycle(&writers, &Scope::Changes) => panic!("it lived: {ended:?}"),
+            ended = sync::run(&deps, &writers, &Scope::Changes) => panic!("it lived: {ended:?}"),
             () = happens => {}
         }
     });

@@ -4,10 +4,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use goldthread::engine::Scope;
 use goldthread::sim::faults::Fault;
 use goldthread::sim::http::Response;
 use goldthread::sim::okta::Status;
+use goldthread::sync::Scope;
 use serde_json::{Value, json};
 
 use super::bed::Bed;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, OnceLock};
 
-use goldthread::engine::Scope;
 use goldthread::sim::faults::Fault;
 use goldthread::sim::http::Response;
+use goldthread::sync::Scope;
 use serde_json::{Value, json};
 
 use super::day::{Day, each};

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
-use goldthread::engine::{EngineError, Scope};
 use goldthread::sim::faults::Fault;
 use goldthread::sim::okta::Status;
 use goldthread::sim::servicenow::Ordered;
 use goldthread::store::StoreError;
+use goldthread::sync::{Scope, SyncError};
 
 use super::bed::Bed;
 use super::journal;
@@ -165,7 +165,7 @@ fn a_full_disk_is_the_stores_fault_and_not_servicenows() {
         )
         .unwrap();
     let error = bed.try_sync(&Scope::Full).unwrap_err();
-    assert!(matches!(error, EngineError::Store(_)), "{error}");
+    assert!(matches!(error, SyncError::Store(_)), "{error}");
     assert!(error.to_string().contains("goldthread.db"), "{error}");
 }
 
@@ -301,7 +301,7 @@ fn a_damaged_page_is_an_error_or_makes_no_difference() {
         office.bed.forget_calls();
         match office.bed.try_sync(&Scope::Changes) {
             Ok(_) => harmless += 1,
-            Err(EngineError::Store(error)) => {
+            Err(SyncError::Store(error)) => {
                 let told = error.to_string();
                 assert!(told.contains("goldthread.db"), "page {page}: {told}");
                 assert!(told.contains("goldthread backup"), "page {page}: {told}");
@@ -339,9 +339,9 @@ fn a_locked_file_is_said_and_waited_for_only_for_a_while() {
 #[test]
 fn a_store_that_is_in_use_names_who_uses_it() {
     let office = Office::new();
-    let (engine, writers) = office.bed.at_work();
+    let (deps, writers) = office.bed.at_work();
     office.refuses("", "sync", 1, &["goldthread.db", "in use by a daemon", "only one process"]);
-    drop((engine, writers));
+    drop((deps, writers));
     office.recovers();
 }
 
@@ -418,7 +418,7 @@ fn sync(office: &Office) {
     for _ in 0..50 {
         match office.bed.try_sync(&Scope::Changes) {
             Ok(_) => return,
-            Err(EngineError::Store(StoreError::Locked { .. })) => std::thread::yield_now(),
+            Err(SyncError::Store(StoreError::Locked { .. })) => std::thread::yield_now(),
             Err(error) => panic!("{error}"),
         }
     }

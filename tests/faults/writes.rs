@@ -1,11 +1,11 @@
 //! Every write of both systems whose connection is lost: before it was carried out, and after.
 
-use goldthread::engine::Scope;
 use goldthread::model::StepKind;
 use goldthread::sim::company::Person;
 use goldthread::sim::faults::Fault;
 use goldthread::sim::okta::Account;
 use goldthread::sim::servicenow::Ordered;
+use goldthread::sync::Scope;
 
 use super::bed::Bed;
 use super::day::{Program, each};

@@ -1,8 +1,8 @@
 //! What becomes of calls that Okta does not answer, or not well, and who is told how often.
 
-use goldthread::engine::Engine;
 use goldthread::sim::faults::{Fault, Hook, Onward};
 use goldthread::store::{HoldSelection, SideState};
+use goldthread::sync::{Deps, record_health, watch_deadlines};
 
 use super::bed::{Bed, applied, logged};
 
@@ -112,14 +112,14 @@ fn a_quarantine_stands_while_nobody_is_looked_at_and_is_an_error_once() {
 fn a_leave_that_okta_keeps_waiting_is_an_error_before_its_target_and_once() {
     let bed = Bed::of(60);
     bed.sync();
-    let (mut engine, writers) = bed.at_work();
+    let (deps, writers) = bed.at_work();
     let leave = bed.leave(&bed.employee(0));
     bed.stage.okta.faults().on("*", "/", Fault::Status(400)).always();
     let up = SideState { since: bed.clock.now(), error: None };
-    let cycle = |engine: &mut Engine| {
-        let ended = bed.try_cycle_of(engine, &writers);
-        engine.watch_targets().unwrap();
-        engine.keep_vitals(&up, &up).unwrap();
+    let cycle = |deps: &Deps| {
+        let ended = bed.try_cycle_of(deps, &writers);
+        watch_deadlines(deps).unwrap();
+        record_health(deps, &up, &up).unwrap();
         ended.is_ok()
     };
     let errors = |lines: &[String]| said(lines, "ERROR", &leave.number);
@@ -134,24 +134,24 @@ fn a_leave_that_okta_keeps_waiting_is_an_error_before_its_target_and_once() {
             "a month" => bed.at("2026-04-15T09:00:00Z"),
             time => bed.pass(time),
         }
-        let ((), lines) = logged(|| assert!(!cycle(&mut engine), "Okta does not answer"));
+        let ((), lines) = logged(|| assert!(!cycle(&deps), "Okta does not answer"));
         assert_eq!(errors(&lines), count, "after {time}: {lines:#?}");
         assert_eq!(said(&lines, "ERROR", text), count, "{lines:#?}");
     }
     // It goes on where it was once Okta answers.
     bed.stage.okta.faults().clear();
-    assert!(cycle(&mut engine));
+    assert!(cycle(&deps));
     assert_eq!(bed.state(&leave), "3");
 }
 
 /// What is said of targets in a cycle that Okta ends early, and after it.
 fn cut_short(bed: &Bed) -> Vec<String> {
-    let (mut engine, writers) = bed.at_work();
+    let (deps, writers) = bed.at_work();
     bed.stage.okta.faults().on("*", "/", Fault::Status(400)).always();
     let ((), lines) = logged(|| {
         bed.pass("5m");
-        bed.try_cycle_of(&mut engine, &writers).unwrap_err();
-        engine.watch_targets().unwrap();
+        bed.try_cycle_of(&deps, &writers).unwrap_err();
+        watch_deadlines(&deps).unwrap();
     });
     lines
 }
@@ -187,7 +187,7 @@ fn a_leave_that_is_done_is_not_late_while_the_same_cycle_works_on_others() {
     bed.sync();
     let leave = bed.leave(&bed.employee(0));
     bed.access("Add", &bed.employee(1), &["app-jira"], "");
-    let (mut engine, writers) = bed.at_work();
+    let (deps, writers) = bed.at_work();
     let (watched, watch) = std::sync::mpsc::channel();
     let (clock, watch) = (bed.stage.clock.clone(), std::sync::Mutex::new(watch));
     let slow = Fault::meanwhile(move || {
@@ -198,8 +198,8 @@ fn a_leave_that_is_done_is_not_late_while_the_same_cycle_works_on_others() {
     });
     bed.stage.okta.faults().on("PUT", "/groups/", slow).times(1);
     let (report, lines) = logged(|| {
-        bed.cycle_beside(&mut engine, &writers, |engine| {
-            engine.watch_targets().unwrap();
+        bed.cycle_beside(&deps, &writers, || {
+            watch_deadlines(&deps).unwrap();
             let _ = watched.send(());
         })
     });
@@ -272,16 +272,16 @@ fn a_note_that_cannot_be_written_is_not_tried_at_every_look() {
     bed.sync();
     let request = bed.access("Add", &bed.employee(0), &["app-jira"], "");
     bed.stage.servicenow_faults.on("PATCH", "/sc_req_item/", Fault::Status(403)).always();
-    let (mut engine, writers) = bed.at_work();
+    let (deps, writers) = bed.at_work();
     let tries = [0; 9].map(|_| {
         let before = bed.stage.servicenow_faults.hits();
-        assert!(bed.cycle_of(&mut engine, &writers).needs_attention());
+        assert!(bed.cycle_of(&deps, &writers).needs_attention());
         bed.stage.servicenow_faults.hits() - before
     });
     assert_eq!(tries, [1, 1, 0, 0, 0, 0, 1, 0, 0]);
     bed.stage.servicenow_faults.clear();
     bed.pass("5m");
-    bed.cycle_of(&mut engine, &writers);
+    bed.cycle_of(&deps, &writers);
     assert_eq!(bed.state(&request), "3");
 }
 

@@ -7,10 +7,10 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Once};
 
+use goldthread::check::{self, CheckReport};
 use goldthread::config::{self, Config, Environment};
-use goldthread::engine::{
-    self, CycleReport, DriftItem, DriftReport, Engine, EngineError, Explanation, FactView,
-    HoldView, Scope,
+use goldthread::report::{
+    self, CycleReport, DriftItem, DriftReport, Explanation, FactView, HoldView,
 };
 use goldthread::sim::clock::Clock;
 use goldthread::sim::company::Person;
@@ -18,6 +18,7 @@ use goldthread::sim::okta::{Account, PublicKey, ServiceApp, Status};
 use goldthread::sim::servicenow::Ordered;
 use goldthread::sim::stage::{OKTA_TOKEN, Stage};
 use goldthread::store::{HoldDecision, HoldSelection, Verdict};
+use goldthread::sync::{self, Deps, Scope, SyncError, Writers};
 
 /// A company, a store, a configuration.
 pub struct Bed {
@@ -94,58 +95,59 @@ impl Bed {
         Arc::new(config::load(&path, None, &Environment::default()).unwrap())
     }
 
-    pub fn clock(&self) -> goldthread::engine::Clock {
+    pub fn clock(&self) -> goldthread::sync::Clock {
         let clock = self.clock.clone();
         Arc::new(move || clock.now())
     }
 
     /// One cycle, as `goldthread sync` runs it.
-    pub fn try_sync(&self, scope: &Scope) -> Result<CycleReport, EngineError> {
+    pub fn try_sync(&self, scope: &Scope) -> Result<CycleReport, SyncError> {
         // A second passes between two cycles, as it does between two commands.
         self.pass("1s");
         run(async {
-            let (mut engine, writers) =
-                Engine::acting(self.load(), "a test", self.clock(), Arc::new(|_, _| {}))?;
-            engine.cycle(&writers, scope).await
+            let (deps, writers) =
+                Deps::writing(self.load(), "a test", self.clock(), Arc::new(|_, _| {}))?;
+            Ok(sync::run(&deps, &writers, scope).await?.into())
         })
     }
 
     /// A cycle that is told to stop before it writes anything.
     pub fn try_stopped(&self, scope: &Scope) -> CycleReport {
         self.pass("1s");
-        let (mut engine, writers) = self.at_work();
-        engine.stop_when(Arc::new(true.into()));
-        run(engine.cycle(&writers, scope)).unwrap()
+        let (mut deps, writers) = self.at_work();
+        deps.stop_when(Arc::new(true.into()));
+        run(sync::run(&deps, &writers, scope)).unwrap().into()
     }
 
     /// The daemon at work: it holds the store.
-    pub fn at_work(&self) -> (Engine, engine::Writers) {
-        Engine::acting(self.load(), "a daemon", self.clock(), Arc::new(|_, _| {})).unwrap()
+    pub fn at_work(&self) -> (Deps, Writers) {
+        Deps::writing(self.load(), "a daemon", self.clock(), Arc::new(|_, _| {})).unwrap()
     }
 
     /// Its next cycle.
-    pub fn cycle_of(&self, engine: &mut Engine, writers: &engine::Writers) -> CycleReport {
-        self.try_cycle_of(engine, writers).unwrap()
+    pub fn cycle_of(&self, deps: &Deps, writers: &Writers) -> CycleReport {
+        self.try_cycle_of(deps, writers).unwrap()
     }
 
     /// The same, with something beside it.
     pub fn cycle_beside(
         &self,
-        engine: &mut Engine,
-        writers: &engine::Writers,
-        beside: impl FnMut(&Engine),
+        deps: &Deps,
+        writers: &Writers,
+        beside: impl FnMut(),
     ) -> CycleReport {
         self.pass("1s");
-        run(engine.cycle_beside(writers, &Scope::Changes, beside)).unwrap()
+        run(sync::run_beside(deps, writers, &Scope::Changes, beside)).unwrap().into()
     }
 
-    pub fn try_cycle_of(
-        &self,
-        engine: &mut Engine,
-        writers: &engine::Writers,
-    ) -> Result<CycleReport, EngineError> {
+    pub fn try_cycle_of(&self, deps: &Deps, writers: &Writers) -> Result<CycleReport, SyncError> {
         self.pass("1s");
-        run(engine.cycle(writers, &Scope::Changes))
+        run(sync::run(deps, writers, &Scope::Changes)).map(CycleReport::from)
+    }
+
+    /// Somebody who only reads.
+    fn reading(&self) -> Deps {
+        Deps::reading(self.load(), self.clock(), Arc::new(|_, _| {})).unwrap()
     }
 
     pub fn sync(&self) -> CycleReport {
@@ -158,28 +160,28 @@ impl Bed {
 
     pub fn plan(&self) -> CycleReport {
         run(async {
-            let mut engine =
-                Engine::looking(self.load(), self.clock(), Arc::new(|_, _| {})).unwrap();
-            engine.plan(&Scope::Full).await.unwrap()
+            let deps = self.reading();
+            let plan = sync::plan(&deps, &Scope::Full).await.unwrap();
+            report::planned(&deps, &plan).unwrap()
         })
     }
 
     pub fn drift(&self) -> DriftReport {
         run(async {
-            let mut engine =
-                Engine::looking(self.load(), self.clock(), Arc::new(|_, _| {})).unwrap();
-            engine.drift(false, None, None).await.unwrap()
+            let deps = self.reading();
+            let plan = sync::plan(&deps, &Scope::Full).await.unwrap();
+            report::drift(&deps, &plan, None, None).unwrap()
         })
     }
 
     /// What `goldthread check` finds.
-    pub fn check(&self) -> engine::CheckReport {
-        run(engine::check(self.load(), self.clock(), &mut |_| {}))
+    pub fn check(&self) -> CheckReport {
+        run(check::check(self.load(), &*self.clock(), &mut |_| {}))
     }
 
     /// The same on a machine whose clock says this.
-    pub fn check_at(&self, now: chrono::DateTime<chrono::Utc>) -> engine::CheckReport {
-        run(engine::check(self.load(), Arc::new(move || now), &mut |_| {}))
+    pub fn check_at(&self, now: chrono::DateTime<chrono::Utc>) -> CheckReport {
+        run(check::check(self.load(), &move || now, &mut |_| {}))
     }
 
     /// Signs in to Okta as a service app with these scopes and admin roles from now on.
@@ -210,9 +212,9 @@ impl Bed {
     /// Why somebody's account is as it is.
     pub fn explain(&self, person: &Person) -> Explanation {
         run(async {
-            let mut engine =
-                Engine::looking(self.load(), self.clock(), Arc::new(|_, _| {})).unwrap();
-            engine.explain(&person.user_name).await.unwrap()
+            let deps = self.reading();
+            let plan = sync::plan_person(&deps, &person.user_name).await.unwrap();
+            report::explain(&deps, &plan, &person.user_name).unwrap()
         })
     }
 
@@ -225,7 +227,7 @@ impl Bed {
 
     /// What waits for a person's yes.
     pub fn waiting(&self) -> Vec<HoldView> {
-        engine::waiting(&self.load(), self.clock.now()).unwrap().holds
+        report::holds(&self.load(), self.clock.now()).unwrap().holds
     }
 
     /// Pat says yes.
@@ -241,7 +243,7 @@ impl Bed {
     pub fn say(&self, which: &HoldSelection, word: Verdict) -> Result<Vec<HoldView>, Vec<i64>> {
         let at = self.clock.now();
         let said = HoldDecision { word, by: "pat".to_owned(), at, because: "HR called".to_owned() };
-        engine::say(&self.load(), which, &said).unwrap().map(|decided| decided.holds)
+        report::record_decision(&self.load(), which, &said).unwrap().map(|decided| decided.holds)
     }
 
     /// The differences that are somebody's business.

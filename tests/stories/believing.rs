@@ -4,10 +4,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use goldthread::engine::Scope;
 use goldthread::sim::faults::Fault;
 use goldthread::sim::http::Response;
 use goldthread::sim::okta::Status;
+use goldthread::sync::Scope;
 use serde_json::{Value, json};
 
 use super::bed::{Bed, applied, told};
@@ -311,12 +311,12 @@ fn a_rehire_gets_the_mail_though_the_program_is_stopped_before_it() {
     let bed = Bed::of(40);
     let (_, join) = hired_again(&bed);
     let stop = Arc::new(AtomicBool::new(false));
-    let (mut engine, writers) = bed.at_work();
-    engine.stop_when(Arc::clone(&stop));
+    let (mut deps, writers) = bed.at_work();
+    deps.stop_when(Arc::clone(&stop));
     let stops = Fault::meanwhile(move || stop.store(true, Ordering::Relaxed));
     bed.stage.okta.faults().on("POST", "/lifecycle/activate", stops);
-    bed.cycle_of(&mut engine, &writers);
-    drop((engine, writers));
+    bed.cycle_of(&deps, &writers);
+    drop((deps, writers));
     assert_eq!(bed.stage.okta.mails().len(), 0);
     for _ in 0..2 {
         bed.sync();

@@ -1,6 +1,6 @@
 //! What `goldthread check` tells an administrator before anything is written.
 
-use goldthread::engine::{CheckReport, Found};
+use goldthread::check::{CheckReport, Found};
 use goldthread::sim::faults::Fault;
 use goldthread::sim::okta::{Attribute, NoRole};
 use goldthread::sim::servicenow::InvalidQuery;
@@ -82,7 +82,7 @@ fn a_company_at_work_is_checked_beside_the_daemon() {
     let bed = well_kept();
     bed.join(&bed.newcomer(0), &["app-jira"]);
     bed.sync();
-    let (_engine, _hands) = bed.at_work();
+    let _at_work = bed.at_work();
     assert_eq!(findings(&bed.check()), Vec::<String>::new());
 }
 

@@ -1,6 +1,6 @@
 //! "Why is this person in this group?", and "why not?".
 
-use goldthread::engine::FactView;
+use goldthread::report::FactView;
 
 use super::bed::Bed;
 

@@ -1,8 +1,8 @@
 //! Limits, and what is done about changes that nobody asked for.
 
-use goldthread::engine::Scope;
 use goldthread::sim::faults::Fault;
 use goldthread::sim::http::Response;
+use goldthread::sync::Scope;
 use serde_json::json;
 
 use super::bed::{Bed, applied};

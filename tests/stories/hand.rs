@@ -1,6 +1,6 @@
 //! Somebody changes Okta by hand, or the two sides cannot be believed.
 
-use goldthread::engine::Scope;
+use goldthread::sync::Scope;
 
 use super::bed::{Bed, applied};
 

@@ -1,8 +1,8 @@
 //! Actions that wait for a person's yes, and what the person says.
 
-use goldthread::engine::Scope;
 use goldthread::sim::okta::Status;
 use goldthread::store::{HoldSelection, Verdict};
+use goldthread::sync::Scope;
 
 use super::bed::{Bed, applied};
 
@@ -49,7 +49,7 @@ fn a_released_set_goes_through_once_and_the_next_leaver_is_held_again_by_the_win
 fn one_leaver_of_a_set_is_let_go_by_number_and_the_others_stay() {
     let bed = six_leavers();
     let leaver = bed.employee(2);
-    let mine = |hold: &&goldthread::engine::HoldView| {
+    let mine = |hold: &&goldthread::report::HoldView| {
         hold.person.user_name.as_deref() == Some(leaver.user_name.as_str())
     };
     let ids: Vec<i64> = bed.waiting().iter().filter(mine).map(|hold| hold.id).collect();
@@ -167,9 +167,9 @@ fn a_number_that_does_not_exist_releases_nothing_at_all() {
 #[test]
 fn a_yes_can_be_said_while_the_daemon_holds_the_store() {
     let bed = six_leavers();
-    let (mut engine, writers) = bed.at_work();
+    let (deps, writers) = bed.at_work();
     bed.release(&HoldSelection::Set("max-disabled".to_owned()));
-    let report = bed.cycle_of(&mut engine, &writers);
+    let report = bed.cycle_of(&deps, &writers);
     assert!(!report.needs_attention(), "{:#?}", report.actions);
     assert!((0..6).all(|place| status(&bed, place) == Status::Deprovisioned));
 }

@@ -191,14 +191,14 @@ fn leavers_come_before_joiners() {
 fn a_leave_that_was_rejected_while_nothing_could_be_read_for_days_disables_nobody() {
     let bed = Bed::of(40);
     let employee = bed.employee(3);
-    let (mut engine, writers) = bed.at_work();
-    bed.cycle_of(&mut engine, &writers);
+    let (deps, writers) = bed.at_work();
+    bed.cycle_of(&deps, &writers);
     let leave = bed.leave_on(&employee, "2026-03-03");
-    bed.cycle_of(&mut engine, &writers);
+    bed.cycle_of(&deps, &writers);
     // The machine sleeps over the weekend; its last answer from ServiceNow is from before that.
     bed.pass("3days");
     assert!(bed.stage.servicenow.reject(&leave.number));
-    let report = bed.cycle_of(&mut engine, &writers);
+    let report = bed.cycle_of(&deps, &writers);
     assert_eq!(report.actions, [], "the leave is in force by now, and rejected");
     assert_eq!(bed.status(&employee), "ACTIVE");
 }

@@ -740,7 +740,7 @@ fn a_request_that_is_hidden_from_the_account_stops_the_cycle_and_undoes_nothing(
         switches.hidden_rows.insert(request.sys_id.clone());
     });
     bed.forget_calls();
-    assert!(bed.try_sync(&goldthread::engine::Scope::Full).is_err());
+    assert!(bed.try_sync(&goldthread::sync::Scope::Full).is_err());
     assert_eq!(bed.writes(), Vec::<String>::new());
     assert!(bed.is_in(&employee, "app-jira"));
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Days, TimeDelta, Utc};
-use goldthread::engine::CycleReport;
+use goldthread::report::CycleReport;
 use goldthread::sim::company::{Operation, Order, Person};
 use goldthread::sim::okta::Status;
 use goldthread::store::{Hold, Orgs, Store};

@@ -1,10 +1,11 @@
 //! What a yes or a no lets happen, and what it does not.
 
-use goldthread::engine::{CycleReport, Scope};
+use goldthread::report::CycleReport;
 use goldthread::sim::company::Person;
 use goldthread::sim::faults::Fault;
 use goldthread::sim::okta::Status;
 use goldthread::store::{HoldSelection, Verdict};
+use goldthread::sync::Scope;
 
 use super::bed::{Bed, applied};
 

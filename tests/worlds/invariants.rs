@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use goldthread::engine::Scope;
 use goldthread::sim::company::Operation;
 use goldthread::sim::okta::{Status, Write};
+use goldthread::sync::Scope;
 use serde_json::Value;
 
 use super::journal::{self, Entry, thread};

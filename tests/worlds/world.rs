@@ -10,13 +10,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use goldthread::config::{self, Environment};
-use goldthread::engine::{CycleReport, DriftReport, Engine, Scope, Writers};
 use goldthread::http::Patience;
+use goldthread::report::{self, CycleReport, DriftReport};
 use goldthread::sim::clock::Clock;
 use goldthread::sim::faults::{Fault, Hook, Onward};
 use goldthread::sim::http::Response;
 use goldthread::sim::okta::Status;
 use goldthread::sim::stage::{OKTA_TOKEN, Stage};
+use goldthread::sync::{self, Deps, Scope, SyncError, Writers};
 use serde_json::json;
 
 use super::choices::Choices;
@@ -136,7 +137,7 @@ pub struct World {
     hits_seen: usize,
     text: String,
     runtime: tokio::runtime::Runtime,
-    program: Option<(Engine, Writers)>,
+    program: Option<(Deps, Writers)>,
 }
 
 impl World {
@@ -377,9 +378,9 @@ impl World {
     }
 
     fn run(&mut self, scope: &Scope, strikes: &Strikes) -> Ended {
-        let (engine, hands) = self.program.as_mut().expect("it was started");
+        let (deps, writers) = self.program.as_ref().expect("it was started");
         let ended = self.runtime.block_on(async {
-            let mut cycle = pin!(engine.cycle(hands, scope));
+            let mut cycle = pin!(sync::run(deps, writers, scope));
             let until_killed = poll_fn(|context| {
                 if strikes.killed.load(Ordering::SeqCst) {
                     return Poll::Ready(None);
@@ -389,7 +390,7 @@ impl World {
             tokio::time::timeout(PATIENCE, until_killed).await
         });
         match ended {
-            Ok(Some(Ok(report))) => Ended::Well(report),
+            Ok(Some(Ok(outcome))) => Ended::Well(outcome.into()),
             Ok(Some(Err(error))) => Ended::Failed(error.to_string()),
             Ok(None) => Ended::Killed,
             Err(_) => {
@@ -470,12 +471,13 @@ impl World {
     pub fn drift(&self) -> Result<DriftReport, String> {
         let config = load(&self.text, &self.folder);
         let clock = self.stage.clock.clone();
-        self.runtime.block_on(async {
-            let clock: goldthread::engine::Clock = Arc::new(move || clock.now());
-            let engine = Engine::looking(Arc::new(config), clock, Arc::new(|_, _| {}));
-            let mut engine = engine.map_err(|error| error.to_string())?;
-            engine.drift(false, None, None).await.map_err(|error| error.to_string())
-        })
+        let drift = self.runtime.block_on(async {
+            let clock: goldthread::sync::Clock = Arc::new(move || clock.now());
+            let deps = Deps::reading(Arc::new(config), clock, Arc::new(|_, _| {}))?;
+            let plan = sync::plan(&deps, &Scope::Full).await?;
+            report::drift(&deps, &plan, None, None)
+        });
+        drift.map_err(|error: SyncError| error.to_string())
     }
 }
 
@@ -501,12 +503,12 @@ fn load(text: &str, folder: &tempfile::TempDir) -> config::Config {
     config
 }
 
-fn start(text: &str, folder: &tempfile::TempDir, stage: &Stage) -> (Engine, Writers) {
+fn start(text: &str, folder: &tempfile::TempDir, stage: &Stage) -> (Deps, Writers) {
     // A world may last for months, and a token lives for thirty days without use.
     let owner = stage.okta.find("goldthread@example.com").unwrap();
     stage.okta.register_token(OKTA_TOKEN, &owner.id);
     let clock = stage.clock.clone();
-    let clock: goldthread::engine::Clock = Arc::new(move || clock.now());
+    let clock: goldthread::sync::Clock = Arc::new(move || clock.now());
     let config = Arc::new(load(text, folder));
-    Engine::acting(config, "a world", clock, Arc::new(|_, _| {})).unwrap()
+    Deps::writing(config, "a world", clock, Arc::new(|_, _| {})).unwrap()
 }

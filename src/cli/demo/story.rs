@@ -10,11 +10,12 @@ use super::voice::Voice;
 use crate::cli::folder::Folder;
 use crate::cli::session::Failure;
 use crate::config::{self, Config, Environment};
-use crate::engine::{ActionReport, Clock, CycleReport, DriftItem, DriftReport, Engine, Scope};
+use crate::report::{self, ActionReport, CycleReport, DriftItem, DriftReport};
 use crate::sim::company::Person;
 use crate::sim::okta::{Account, Status};
 use crate::sim::servicenow::{Ordered, RequestView};
 use crate::sim::stage::Stage;
+use crate::sync::{self, Clock, Deps, Scope};
 
 /// Between two events of the story, on its own clock: nobody waits for it.
 const MOMENT: Duration = Duration::from_secs(5);
@@ -344,16 +345,17 @@ impl Story {
     /// One cycle, as `goldthread sync` runs it.
     async fn cycle(&self, scope: &Scope) -> Result<CycleReport, Failure> {
         self.stage.clock.advance(MOMENT);
-        let (mut engine, writers) =
-            Engine::acting(Arc::clone(&self.config), "goldthread demo", self.clock(), silence())?;
-        Ok(engine.cycle(&writers, scope).await?)
+        let (deps, writers) =
+            Deps::writing(Arc::clone(&self.config), "goldthread demo", self.clock(), silence())?;
+        Ok(sync::run(&deps, &writers, scope).await?.into())
     }
 
     /// A live report, as `goldthread drift` makes it.
     async fn drift(&self) -> Result<DriftReport, Failure> {
         self.stage.clock.advance(MOMENT);
-        let mut engine = Engine::looking(Arc::clone(&self.config), self.clock(), silence())?;
-        Ok(engine.drift(false, None, None).await?)
+        let deps = Deps::reading(Arc::clone(&self.config), self.clock(), silence())?;
+        let plan = sync::plan(&deps, &Scope::Full).await?;
+        Ok(report::drift(&deps, &plan, None, None)?)
     }
 
     /// The program lives in the simulators' time.
@@ -442,7 +444,7 @@ impl Story {
     }
 }
 
-fn silence() -> crate::engine::Progress {
+fn silence() -> crate::sync::Progress {
     Arc::new(|_, _| {})
 }
 

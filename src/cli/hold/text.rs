@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::cli::render::{count, shown, table};
-use crate::engine::{Decided, HoldReport, HoldView};
+use crate::report::{Decided, HoldReport, HoldView};
 
 /// Everything that waits.
 pub fn list(report: &HoldReport, command: &str) -> String {

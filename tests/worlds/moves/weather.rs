@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use goldthread::engine::{CycleReport, Scope};
+use goldthread::report::CycleReport;
+use goldthread::sync::Scope;
 
 use super::{admin, hr};
 use crate::world::{Ended, Meanwhile, Weather, World};
@@ -59,7 +60,7 @@ pub fn describe(ended: &Ended) -> String {
 }
 
 fn actions(report: &CycleReport) -> String {
-    let line = |action: &goldthread::engine::ActionReport| {
+    let line = |action: &goldthread::report::ActionReport| {
         let (request, group) = (action.request.as_deref(), action.group.as_deref());
         format!(
             "\n      {} {} of {} {} for {} by {} {}",

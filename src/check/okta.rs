@@ -1,0 +1,520 @@
+//! What the configuration needs of Okta.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Findings, PATIENCE, listed, not_tried, skew};
+use crate::config::Config;
+use crate::model::{AccountId, Group, GroupId, Operation, Timestamp};
+use crate::okta::{Attribute, Connection, Identity, OktaError, OktaReader, Settings};
+use crate::policy::{Accounts, Policy};
+use crate::servicenow::ServiceNowReader;
+
+const SIGN_IN: &str = "okta sign-in";
+const SCOPES: &str = "okta scopes";
+const RIGHTS: &str = "okta rights";
+const PROFILE: &str = "okta profile";
+const GROUPS: &str = "okta groups";
+
+/// What a service app can do without, and what that costs.
+const BESIDES: [(&str, &str); 3] = [
+    ("okta.logs.read", "changes made in Okta are found by a slower way, and not who made them"),
+    ("okta.schemas.read", "what the profile can hold is only learned from Okta's refusals"),
+    (
+        "okta.roles.read",
+        "administrators are not recognised: name them all under guard.protected_users",
+    ),
+];
+
+/// Scopes that are never asked for, and whose grant would let a stolen key do more.
+const TOO_MUCH: [&str; 6] = [
+    "okta.roles.manage",
+    "okta.apps.manage",
+    "okta.policies.manage",
+    "okta.idps.manage",
+    "okta.clients.manage",
+    "okta.apiTokens.manage",
+];
+
+/// Administrator roles that may do more than keep people and groups.
+const LARGE_ROLES: [&str; 4] =
+    ["SUPER_ADMIN", "ORG_ADMIN", "API_ACCESS_MANAGEMENT_ADMIN", "APP_ADMIN"];
+
+/// A group can be granted only if this many that fit are looked at one by one.
+const LOOKED_AT: usize = 20;
+
+/// Tries everything. ServiceNow, where it lets us in, knows some of the protected people.
+pub(super) async fn check(
+    found: &mut Findings<'_>,
+    config: &Config,
+    clock: &dyn Fn() -> Timestamp,
+    servicenow: Option<&ServiceNowReader>,
+) {
+    let Some((reader, own)) = sign_in(found, config).await else {
+        return not_tried(found, "okta, the rest");
+    };
+    skew(found, "okta clock", reader.connection().org_time(), clock);
+    rights(found, &reader, &own).await;
+    accounts(found, &reader).await;
+    profile(found, config, &reader).await;
+    protected_users(found, config, &reader, servicenow).await;
+    match groups(&reader).await {
+        Ok((groups, rules_known)) => {
+            judge_groups(found, config, &reader, &groups, rules_known).await;
+        }
+        Err(error) => found.fail(GROUPS, error.to_string(), advice(&error)),
+    }
+}
+
+/// All groups, those that a rule feeds marked, and whether the rules could be read.
+async fn groups(reader: &OktaReader) -> Result<(Vec<Group>, bool), OktaError> {
+    let rules = reader.group_rules().await?;
+    let mut groups = reader.groups().await?;
+    for group in &mut groups {
+        group.rule_fed = rules.as_ref().is_some_and(|rules| rules.fed.contains(&group.id));
+    }
+    Ok((groups, rules.is_some()))
+}
+
+/// What to do about an error.
+fn advice(error: &OktaError) -> &'static str {
+    match error {
+        OktaError::Unreachable { .. } | OktaError::NoAnswer { .. } => {
+            "see whether okta.url is right and reachable from this machine"
+        }
+        OktaError::RateLimited { .. } => "check again in a minute",
+        OktaError::SignIn { .. } | OktaError::Setup(_) => {
+            "see whether the app or the token is active and this is its credential; then put \
+             [okta] auth right"
+        }
+        OktaError::Forbidden(refusal) if refusal.missing_scope.is_some() => {
+            "grant the scope to the app in Okta, under Okta API Scopes"
+        }
+        _ => {
+            "give the app or the token's owner an admin role whose resource set holds all people \
+             and groups, to view and manage users, to view groups and manage their membership"
+        }
+    }
+}
+
+async fn sign_in(found: &mut Findings<'_>, config: &Config) -> Option<(OktaReader, Identity)> {
+    let fail = |found: &mut Findings<'_>, error: &OktaError| {
+        found.fail(SIGN_IN, error.to_string(), advice(error));
+    };
+    let attempt = |connection: Result<Connection, OktaError>| async {
+        let reader = OktaReader::new(connection?);
+        reader.try_sign_in().await?;
+        let own = reader.identity().await?;
+        Ok::<_, OktaError>((reader, own))
+    };
+    let settings = Settings { patience: PATIENCE, ..config.okta.clone() };
+    let writing = attempt(Connection::new(settings.clone())).await;
+    let (reader, own, may_write) = match writing {
+        Ok((reader, own)) => (reader, own, true),
+        Err(error @ OktaError::SignIn { .. }) => {
+            // Perhaps it may look and not write.
+            let reading = attempt(Connection::read_only(settings)).await;
+            let Ok((reader, own @ Identity::App(_))) = reading else {
+                fail(found, &error);
+                return None;
+            };
+            (reader, own, false)
+        }
+        Err(error) => {
+            fail(found, &error);
+            return None;
+        }
+    };
+    match &own {
+        Identity::Account(_) => found.fine(SIGN_IN, "by an API token"),
+        Identity::App(client_id) => found.fine(SIGN_IN, format!("as the app {client_id}")),
+    }
+    scopes(found, config, &reader, may_write).await;
+    Some((reader, own))
+}
+
+async fn scopes(found: &mut Findings<'_>, config: &Config, reader: &OktaReader, may_write: bool) {
+    let Some(granted) = reader.connection().granted_scopes().await else {
+        // A token has no scopes: its owner's role decides.
+        return;
+    };
+    if !may_write {
+        let detail = "okta.users.manage and okta.groups.manage are not both granted";
+        let fix = "grant both to the app in Okta, under Okta API Scopes";
+        if config.policy.observe {
+            found.warn(SCOPES, format!("{detail}: enough to observe, not to enforce"), fix);
+        } else {
+            found.fail(SCOPES, format!("{detail}: nothing can be written"), fix);
+        }
+    }
+    let mut all = may_write;
+    for (scope, cost) in BESIDES {
+        let wider = scope.replace(".read", ".manage");
+        if !granted.iter().any(|have| have == scope || *have == wider) {
+            all = false;
+            found.warn(
+                SCOPES,
+                format!("{scope} is not granted: {cost}"),
+                "grant it to the app in Okta, under Okta API Scopes",
+            );
+        }
+    }
+    if all {
+        found.fine(SCOPES, "all that are of use are granted");
+    }
+}
+
+/// Whether the credentials can do more than they need.
+async fn rights(found: &mut Findings<'_>, reader: &OktaReader, own: &Identity) {
+    let mut fine = true;
+    let mut extra = Vec::new();
+    for scope in TOO_MUCH {
+        if let Ok(Some(true)) = reader.connection().would_get_scope(scope).await {
+            extra.push(scope);
+        }
+    }
+    if !extra.is_empty() {
+        fine = false;
+        found.warn(
+            RIGHTS,
+            format!("more than is needed is granted: {}", listed(extra)),
+            "revoke these scopes in Okta, under Okta API Scopes",
+        );
+    }
+    let Ok(Some(roles)) = reader.own_roles(own).await else {
+        return found.warn(
+            RIGHTS,
+            "our own admin roles cannot be read, so nobody can tell whether they are too many",
+            "grant okta.roles.read, or compare the roles by hand: no more is needed than to view \
+             and manage users, and to view groups and manage their membership",
+        );
+    };
+    let large: Vec<&str> =
+        LARGE_ROLES.into_iter().filter(|role| roles.iter().any(|have| have == role)).collect();
+    if !large.is_empty() {
+        let whose = match own {
+            Identity::Account(_) => "the token's owner",
+            Identity::App(_) => "the app",
+        };
+        found.warn(
+            RIGHTS,
+            format!("more than is needed: {whose} is {}", listed(large)),
+            "use an app or owner with a custom role: view and manage users, view groups and manage \
+             their membership, over the people and groups that are managed",
+        );
+    } else if roles.is_empty() && matches!(own, Identity::App(_)) {
+        found.warn(
+            RIGHTS,
+            "the app has no admin role; if it sees people all the same, every app of this org is a \
+             super administrator",
+            "switch \"Public client app admins\" off in Okta, and give the app a custom role",
+        );
+    } else if fine {
+        found.fine(RIGHTS, "no more than is needed");
+    }
+}
+
+async fn accounts(found: &mut Findings<'_>, reader: &OktaReader) {
+    const NAME: &str = "okta accounts";
+    match reader.sees_accounts().await {
+        Ok(true) => found.fine(NAME, "visible"),
+        Ok(false) => found.fail(
+            NAME,
+            "none can be seen: the credentials have no admin role, or one over nobody",
+            "give the app or the token's owner an admin role whose resource set holds all people",
+        ),
+        Err(error) => found.fail(NAME, error.to_string(), advice(&error)),
+    }
+}
+
+async fn profile(found: &mut Findings<'_>, config: &Config, reader: &OktaReader) {
+    let attributes = match reader.schema().await {
+        Ok(attributes) => attributes,
+        Err(error @ (OktaError::Forbidden(_) | OktaError::NotFound(_))) => {
+            return found.warn(
+                PROFILE,
+                format!("what it can hold cannot be read ({error})"),
+                "grant okta.schemas.read to the app, or compare the attributes by hand",
+            );
+        }
+        Err(error) => return found.fail(PROFILE, error.to_string(), advice(&error)),
+    };
+    let problems = judge_profile(&config.policy, &attributes);
+    if problems.is_empty() {
+        let count = config.policy.profile.len();
+        return found.fine(PROFILE, format!("all {count} attributes can be written"));
+    }
+    for Problem { fails, detail, fix } in problems {
+        if fails {
+            found.fail(PROFILE, detail, fix);
+        } else {
+            found.warn(PROFILE, detail, fix);
+        }
+    }
+}
+
+struct Problem {
+    fails: bool,
+    detail: String,
+    fix: &'static str,
+}
+
+impl Problem {
+    fn failing(detail: String, fix: &'static str) -> Self {
+        Self { fails: true, detail, fix }
+    }
+
+    fn warning(detail: String, fix: &'static str) -> Self {
+        Self { fails: false, detail, fix }
+    }
+}
+
+/// What stands between the mapping and Okta's profile.
+fn judge_profile(policy: &Policy, attributes: &[Attribute]) -> Vec<Problem> {
+    let known: BTreeMap<&str, &Attribute> =
+        attributes.iter().map(|attribute| (attribute.name.as_str(), attribute)).collect();
+    let mut problems = Vec::new();
+    let written = policy.profile.keys().chain(&policy.anchor);
+    for name in written {
+        let Some(attribute) = known.get(name.as_str()) else {
+            problems.push(Problem::failing(
+                format!("there is no attribute {name:?}"),
+                "correct the name (case counts), or add the attribute in Okta's Profile Editor",
+            ));
+            continue;
+        };
+        if attribute.mutability == "READ_ONLY" || attribute.master == "OVERRIDE" {
+            problems.push(Problem::failing(
+                format!("{name} is read-only, or another system owns its value"),
+                "take it out of [profile], or let Okta own it in the Profile Editor",
+            ));
+        } else if !attribute.kind.is_empty() && attribute.kind != "string" {
+            problems.push(Problem::failing(
+                format!("{name} holds a {}, and the mapping gives text", attribute.kind),
+                "take it out of [profile], or make a text attribute for it",
+            ));
+        } else if attribute.mutability == "IMMUTABLE" {
+            problems.push(Problem::warning(
+                format!("{name} can be set once and never changed"),
+                "let it be changed in Okta's Profile Editor",
+            ));
+        }
+    }
+    if let Some(attribute) = policy.anchor.as_ref().and_then(|name| known.get(name.as_str()))
+        && !attribute.unique
+    {
+        problems.push(Problem::warning(
+            format!("the anchor {} is not unique", attribute.name),
+            "make it unique in Okta's Profile Editor, so that no two accounts share a person",
+        ));
+    }
+    let creates = policy.accounts == Accounts::Active
+        || policy.requests.iter().any(|rule| rule.operation == Operation::Join);
+    let unmapped: Vec<&str> = attributes
+        .iter()
+        .filter(|attribute| attribute.required && !policy.profile.contains_key(&attribute.name))
+        .map(|attribute| attribute.name.as_str())
+        .collect();
+    if creates && !unmapped.is_empty() {
+        problems.push(Problem::failing(
+            format!("Okta demands of every new account: {}", listed(unmapped)),
+            "map them under [profile], or make them optional in Okta's Profile Editor",
+        ));
+    }
+    problems
+}
+
+async fn protected_users(
+    found: &mut Findings<'_>,
+    config: &Config,
+    reader: &OktaReader,
+    servicenow: Option<&ServiceNowReader>,
+) {
+    const NAME: &str = "protected users";
+    let names = &config.limits.protected_users;
+    if names.is_empty() {
+        return found.warn(
+            NAME,
+            "none: also the account for emergencies can be disabled by a request",
+            "name those under guard.protected_users that must always work",
+        );
+    }
+    let mut absent = Vec::new();
+    for name in names {
+        match is_somebody(name.trim(), reader, servicenow).await {
+            Ok(true) => {}
+            Ok(false) => absent.push(name),
+            Err(why) => {
+                return found.fail(NAME, why, "see above, then check again");
+            }
+        }
+    }
+    if absent.is_empty() {
+        found.fine(NAME, format!("all {} are there", names.len()));
+    } else {
+        found.warn(
+            NAME,
+            format!("nobody has this login, e-mail or id: {}", listed(absent)),
+            "correct the name: a misspelt one protects nobody",
+        );
+    }
+}
+
+async fn is_somebody(
+    name: &str,
+    okta: &OktaReader,
+    servicenow: Option<&ServiceNowReader>,
+) -> Result<bool, String> {
+    let said = |error: OktaError| error.to_string();
+    if let Ok(id) = AccountId::parse(name)
+        && okta.account(&id).await.map_err(said)?.is_some()
+    {
+        return Ok(true);
+    }
+    if okta.account_by_login(name).await.map_err(said)?.is_some()
+        || !okta.accounts_where("email", name).await.map_err(said)?.is_empty()
+    {
+        return Ok(true);
+    }
+    match servicenow {
+        Some(servicenow) => {
+            let people = servicenow.people_by(name).await.map_err(|error| error.to_string())?;
+            Ok(!people.is_empty())
+        }
+        None => Ok(false),
+    }
+}
+
+async fn judge_groups(
+    found: &mut Findings<'_>,
+    config: &Config,
+    reader: &OktaReader,
+    groups: &[Group],
+    rules_known: bool,
+) {
+    if !rules_known {
+        found.warn(
+            GROUPS,
+            "Okta's group rules cannot be read, so a group that one of them fills is not recognised",
+            "let the admin role view group rules, or look through them by hand",
+        );
+    }
+    let problems = group_problems(config, groups);
+    let mut named: BTreeSet<&GroupId> = BTreeSet::new();
+    for rule in &config.policy.groups {
+        named.extend(called(groups, &rule.name).into_iter().map(|group| &group.id));
+    }
+    if problems.is_empty() {
+        let (rules, all) = (config.policy.groups.len(), groups.len());
+        found.fine(GROUPS, format!("all {rules} of [[group]] are among the {all} of Okta"));
+    }
+    for Problem { fails, detail, fix } in problems {
+        if fails {
+            found.fail(GROUPS, detail, fix);
+        } else {
+            found.warn(GROUPS, detail, fix);
+        }
+    }
+    grantable(found, config, reader, groups, &named).await;
+}
+
+/// The groups that a name or an id stands for.
+fn called<'a>(groups: &'a [Group], name: &str) -> Vec<&'a Group> {
+    groups.iter().filter(|group| group.name == name || group.id.as_str() == name).collect()
+}
+
+/// What is wrong with the groups that the configuration names.
+fn group_problems(config: &Config, groups: &[Group]) -> Vec<Problem> {
+    const RENAME: &str = "name it by its id";
+    let mut problems = Vec::new();
+    for rule in &config.policy.groups {
+        match called(groups, &rule.name).as_slice() {
+            [] => problems.push(Problem::failing(
+                format!("no group in Okta is called {:?}", rule.name),
+                "correct `name` under [[group]] (case counts), or make the group",
+            )),
+            [group] => {
+                if let Some(why) = group.owner() {
+                    problems.push(Problem::failing(
+                        format!("{:?} cannot be kept: {why}", rule.name),
+                        "take it out of [[group]], or make a group of Okta's own for it",
+                    ));
+                }
+            }
+            several => {
+                let ids = several.iter().map(|group| group.id.as_str());
+                problems.push(Problem::failing(
+                    format!("several groups are called {:?}: {}", rule.name, listed(ids)),
+                    RENAME,
+                ));
+            }
+        }
+    }
+    for name in &config.limits.protected_groups {
+        if called(groups, name).is_empty() {
+            problems.push(Problem::warning(
+                format!("no group in Okta is called {name:?}, so nothing is protected by it"),
+                "correct the name under guard.protected_groups (case counts)",
+            ));
+        }
+    }
+    problems
+}
+
+/// Whether a request could grant what it should not.
+async fn grantable(
+    found: &mut Findings<'_>,
+    config: &Config,
+    reader: &OktaReader,
+    groups: &[Group],
+    named: &BTreeSet<&GroupId>,
+) {
+    const NAME: &str = "grantable groups";
+    let globs = &config.limits.grantable_groups;
+    if globs.is_empty() {
+        return;
+    }
+    let mut used = BTreeSet::new();
+    let mut fitting = Vec::new();
+    for group in groups.iter().filter(|group| group.owner().is_none()) {
+        let fits = globs.matches(&group.name);
+        if !fits.is_empty() {
+            fitting.push(group);
+        }
+        used.extend(fits);
+    }
+    let idle: Vec<String> = (0..globs.len())
+        .filter(|at| !used.contains(at))
+        .map(|at| format!("number {}", at + 1))
+        .collect();
+    let mut fine = idle.is_empty();
+    if !idle.is_empty() {
+        found.warn(
+            NAME,
+            format!("patterns of guard.grantable_groups that fit no group: {}", listed(idle)),
+            "correct the pattern (case counts), or make the groups",
+        );
+    }
+    let mut admins = Vec::new();
+    let looked_at = groups
+        .iter()
+        .filter(|group| named.contains(&group.id))
+        .chain(fitting.iter().copied().take(LOOKED_AT));
+    for group in looked_at {
+        if let Ok(Some(true)) = reader.group_has_admin_role(&group.id).await {
+            admins.push(group.name.as_str());
+        }
+    }
+    admins.sort_unstable();
+    admins.dedup();
+    if !admins.is_empty() {
+        fine = false;
+        found.warn(
+            NAME,
+            format!("their members are administrators: {}", listed(admins)),
+            "keep such groups out of [[group]] and grantable_groups; they are never written to",
+        );
+    }
+    if fine {
+        found.fine(NAME, format!("{} groups can be granted by request", fitting.len()));
+    }
+}

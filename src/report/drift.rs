@@ -1,0 +1,259 @@
+//! `drift`: is Okta right, and where not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::model::{Account, AccountId, FactKey, Presence, SysId};
+use crate::reconcile::diff::{Disposition, Drift, Remedy};
+use crate::reconcile::guard::{Held, PlanApproval};
+use crate::reconcile::plan::Planned;
+use crate::report::stamp;
+use crate::store::StoreError;
+use crate::sync::decide::Judged;
+use crate::sync::deps::Deps;
+use crate::sync::error::SyncError;
+use crate::sync::names::{PersonNames, group_name, names_of, people_called, the_one};
+use crate::sync::outcome::{parent_word, request_word};
+use crate::sync::plan::CyclePlan;
+
+/// One difference, or one account that is nobody's business here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DriftItem {
+    /// Whose.
+    pub person: PersonNames,
+    /// `status`, `profile`, `membership` or `account`.
+    pub fact: &'static str,
+    /// The attribute or the group's name.
+    pub name: Option<String>,
+    /// How it should be.
+    pub desired: Option<String>,
+    /// How it is.
+    pub actual: Option<String>,
+    /// The request that it comes from, or `BASELINE`.
+    pub request: Option<String>,
+    /// The order.
+    pub parent: Option<String>,
+    /// Why the two differ.
+    pub cause: &'static str,
+    /// What is to be done.
+    pub disposition: &'static str,
+    /// The action that would remove it.
+    pub action: Option<&'static str>,
+    /// Why, for a person to read.
+    pub reason: String,
+}
+
+/// Totals of a drift report.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct DriftSummary {
+    /// People with a managed account, or for whom one is wanted.
+    pub people: usize,
+    /// Of these, those in agreement.
+    pub in_sync: usize,
+    /// Of these, those who are not.
+    pub drifted: usize,
+    /// Actions that the next cycle would take.
+    pub actions: usize,
+    /// Actions that wait.
+    pub held: usize,
+    /// Accounts without a person.
+    pub unmanaged: usize,
+    /// Whole kinds of action are held.
+    pub quarantined: bool,
+}
+
+/// Whether Okta is right, and where not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DriftReport {
+    /// When, RFC 3339.
+    pub generated_at: String,
+    /// Read from both sides just now, rather than from the last observed state.
+    pub live: bool,
+    /// Totals.
+    pub summary: DriftSummary,
+    /// Every difference.
+    pub items: Vec<DriftItem>,
+}
+
+impl DriftReport {
+    /// Whether anything differs that is somebody's business.
+    pub fn differs(&self) -> bool {
+        self.summary.quarantined
+            || self.items.iter().any(|item| !matches!(item.disposition, "unmanaged" | "protected"))
+    }
+}
+
+/// What the two sides differ in; where asked for, of one person only, or memberships of one group
+/// only.
+pub fn drift(
+    deps: &Deps,
+    plan: &CyclePlan,
+    person: Option<&str>,
+    group: Option<&str>,
+) -> Result<DriftReport, SyncError> {
+    let (decision, verdict) = (&plan.decision, &plan.verdict);
+    let only = match person {
+        None => None,
+        Some(text) => Some(the_one(text, &people_called(&deps.store, text)?)?),
+    };
+    if let Some(group) = group
+        && deps.store.groups().called(group)?.is_empty()
+    {
+        return Err(SyncError::Unknown(format!(
+            "no group in Okta is called {group:?}: give its name or its id"
+        )));
+    }
+    let held = held_facts(verdict);
+    let mut items = Vec::new();
+    let mut drifted = 0;
+    let wanted = |id: &SysId| only.as_ref().is_none_or(|only| only == id);
+    for (id, judged) in decision.differing.iter().filter(|(id, _)| wanted(id)) {
+        let mut real = false;
+        for drift in &judged.drifts {
+            let mut item = drift_item(deps, judged, drift)?;
+            let at = (id.clone(), drift.key.clone());
+            if let Some(waits) = held.get(&at)
+                && matches!(item.disposition, "apply" | "hold")
+            {
+                if item.disposition == "apply" {
+                    waits.reason.clone_into(&mut item.reason);
+                }
+                if let Some(dismissed) = &waits.dismissed {
+                    item.reason = format!("{}; {dismissed}", item.reason);
+                }
+                item.disposition = Disposition::Hold.as_str();
+            }
+            real |= item.disposition != "protected";
+            if group.is_none_or(|group| {
+                drift.key.kind() == "membership" && item.name.as_deref() == Some(group)
+                    || matches!(&drift.key, FactKey::Membership(id) if id.as_str() == group)
+            }) {
+                items.push(item);
+            }
+        }
+        drifted += usize::from(real);
+    }
+    let mut people = deps.store.links().people()?.into_iter().collect::<BTreeSet<_>>();
+    people.extend(decision.differing.keys().cloned());
+    people.retain(|id| wanted(id));
+    let unlinked = deps.store.accounts().unlinked()?;
+    let unmanaged = unlinked.len();
+    if only.is_none() && group.is_none() {
+        for id in unlinked {
+            items.extend(unmanaged_item(deps, &id)?);
+        }
+    }
+    for id in people.iter().filter(|_| group.is_none()) {
+        items.extend(outside_item(deps, id)?);
+    }
+    let of_wanted = |planned: &Planned| wanted(&planned.action.person);
+    Ok(DriftReport {
+        generated_at: stamp(deps.now()),
+        live: plan.live,
+        summary: DriftSummary {
+            people: people.len(),
+            in_sync: people.len() - drifted,
+            drifted,
+            actions: verdict.approved.actions().iter().filter(|a| of_wanted(&a.planned)).count(),
+            held: verdict
+                .held
+                .iter()
+                .filter(|held| of_wanted(&held.planned) && held.dismissed.is_none())
+                .count(),
+            unmanaged,
+            quarantined: verdict.quarantined.is_some(),
+        },
+        items,
+    })
+}
+
+/// What waits, by the facts that it would change.
+fn held_facts(verdict: &PlanApproval) -> BTreeMap<(SysId, FactKey), &Held> {
+    let mut held: BTreeMap<(SysId, FactKey), &Held> = BTreeMap::new();
+    for waits in &verdict.held {
+        for key in &waits.planned.keys {
+            // Of several actions for one fact, one that was not dismissed says more.
+            held.entry((waits.planned.action.person.clone(), key.clone()))
+                .and_modify(|known| {
+                    if known.dismissed.is_some() {
+                        *known = waits;
+                    }
+                })
+                .or_insert(waits);
+        }
+    }
+    held
+}
+
+/// An account that is nobody's.
+fn unmanaged_item(deps: &Deps, id: &AccountId) -> Result<Option<DriftItem>, StoreError> {
+    let Some(account) = deps.store.accounts().get(id)? else { return Ok(None) };
+    let person = PersonNames {
+        login: Some(account.login().to_owned()),
+        okta_id: Some(id.as_str().to_owned()),
+        ..PersonNames::default()
+    };
+    let reason = "no person in ServiceNow matches this account";
+    Ok(Some(unmanaged(person, &account, reason)))
+}
+
+/// Somebody with an account whose record is no longer among those that are managed.
+fn outside_item(deps: &Deps, id: &SysId) -> Result<Option<DriftItem>, StoreError> {
+    let person = deps.store.people().get(id)?;
+    let outside = person.is_some_and(|person| person.presence == Presence::Outside);
+    let link = deps.store.links().account_of(id)?.filter(|_| outside);
+    let account = link.map(|link| deps.store.accounts().get(&link)).transpose()?.flatten();
+    let Some(account) = account else { return Ok(None) };
+    let reason = "the person's record is outside `servicenow.users`";
+    Ok(Some(unmanaged(names_of(&deps.store, id)?, &account, reason)))
+}
+
+fn unmanaged(person: PersonNames, account: &Account, reason: &str) -> DriftItem {
+    DriftItem {
+        person,
+        fact: "account",
+        name: None,
+        desired: None,
+        actual: Some(account.status.as_str().to_lowercase()),
+        request: None,
+        parent: None,
+        cause: "record",
+        disposition: Disposition::Unmanaged.as_str(),
+        action: None,
+        reason: reason.to_owned(),
+    }
+}
+
+fn drift_item(deps: &Deps, judged: &Judged, drift: &Drift) -> Result<DriftItem, StoreError> {
+    let name = match &drift.key {
+        FactKey::Account | FactKey::Status => None,
+        FactKey::Profile(attribute) => Some(attribute.clone()),
+        FactKey::Membership(group) => Some(group_name(&deps.store, group)?),
+    };
+    Ok(DriftItem {
+        person: view(judged),
+        fact: drift.key.kind(),
+        name,
+        desired: drift.desired.clone(),
+        actual: drift.actual.clone(),
+        request: request_word(&drift.origin),
+        parent: parent_word(&drift.origin),
+        cause: drift.cause.as_str(),
+        disposition: drift.disposition.as_str(),
+        action: drift.remedy.map(Remedy::name),
+        reason: drift.reason.clone(),
+    })
+}
+
+fn view(judged: &Judged) -> PersonNames {
+    let account = judged.actual.account.as_ref();
+    PersonNames {
+        sys_id: Some(judged.person.sys_id.as_str().to_owned()),
+        user_name: Some(judged.person.user_name().to_owned()),
+        login: account
+            .map(|account| account.login().to_owned())
+            .or_else(|| judged.desired.profile.get("login").and_then(|fact| fact.value.clone())),
+        okta_id: account.map(|account| account.id.as_str().to_owned()),
+    }
+}

@@ -1,0 +1,213 @@
+//! `explain`: why one person's account is as it is.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::model::{FactKey, Origin, Presence, SysId, Timestamp};
+use crate::reconcile::explain::{self, Explained, ReasonText, View};
+use crate::reconcile::guard::key_text;
+use crate::report::holds::{HoldView, holds_in};
+use crate::report::person::{RequestView, requests_of};
+use crate::report::stamp;
+use crate::store::StoreError;
+use crate::sync::decide::{Judged, judge};
+use crate::sync::deps::Deps;
+use crate::sync::error::SyncError;
+use crate::sync::names::{PersonNames, group_name, names_of, people_called, the_one};
+use crate::sync::plan::CyclePlan;
+
+/// Everything about one person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// Who.
+    pub person: PersonNames,
+    /// Where the person stands: `active`, `staged`, `suspended` or `deactivated` as desired,
+    /// `baseline` where nothing speaks of the account, `none` without one, `unmanaged` outside the
+    /// configured people.
+    pub status: String,
+    /// The Okta account.
+    pub account: Option<AccountView>,
+    /// Each fact.
+    pub facts: Vec<FactView>,
+    /// Each request that names the person, oldest first.
+    pub requests: Vec<RequestView>,
+    /// Actions that wait.
+    pub holds: Vec<HoldView>,
+    /// Read from both sides just now, rather than from the last observed state.
+    pub live: bool,
+}
+
+/// An Okta account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AccountView {
+    /// Okta's id.
+    pub okta_id: String,
+    /// The login.
+    pub login: String,
+    /// The status, in lower case.
+    pub status: String,
+    /// The request that it was linked by, or `BASELINE`.
+    pub origin: String,
+    /// Since when it is linked, RFC 3339.
+    pub since: String,
+    /// It was made by Goldthread, rather than found.
+    pub created: bool,
+}
+
+/// One fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FactView {
+    /// `account`, `status`, `profile` or `membership`.
+    pub fact: &'static str,
+    /// The attribute or the group's name.
+    pub name: Option<String>,
+    /// How it should be.
+    pub desired: Option<String>,
+    /// How it is.
+    pub actual: Option<String>,
+    /// The two agree.
+    pub in_sync: bool,
+    /// The request that it comes from, or `BASELINE`.
+    pub origin: Option<String>,
+    /// What made it so, or why the two differ now.
+    pub cause: &'static str,
+    /// Since when it is desired as it is, RFC 3339.
+    pub since: Option<String>,
+    /// What speaks for it.
+    pub reasons: Vec<ReasonView>,
+    /// What speaks against it or stands in its way.
+    pub against: Vec<String>,
+}
+
+/// One reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReasonView {
+    /// `request`, `rule`, `record` or `baseline`.
+    pub kind: &'static str,
+    /// The request.
+    pub request: Option<String>,
+    /// The birthright rule, by its group's name.
+    pub rule: Option<String>,
+    /// When it ends, RFC 3339.
+    pub until: Option<String>,
+    /// The reason in words.
+    pub text: String,
+}
+
+/// Everything about one person, by a plan that decided about the person.
+pub fn explain(deps: &Deps, plan: &CyclePlan, text: &str) -> Result<Explanation, SyncError> {
+    let id = &the_one(text, &people_called(&deps.store, text)?)?;
+    let CyclePlan { surroundings, verdict, .. } = plan;
+    let Some(judged) = judge(deps, id, surroundings)? else {
+        return Err(SyncError::Unknown(format!("nothing is known of {id}")));
+    };
+    let requests = deps.store.requests().resolved_for(id)?;
+    let baseline = deps.store.links().baseline_of(id)?;
+    let facts = explain::explain(&View {
+        person: &judged.person,
+        requests: &requests,
+        desired: &judged.desired,
+        actual: &judged.actual,
+        drifts: &judged.drifts,
+        baseline: &baseline,
+        policy: &deps.config.policy,
+        rule_groups: &surroundings.rule_groups,
+        groups: &surroundings.groups,
+        now: deps.now(),
+    });
+    let held: BTreeMap<&FactKey, &str> = verdict
+        .held
+        .iter()
+        .filter(|held| held.planned.action.person == *id)
+        .flat_map(|held| held.planned.keys.iter().map(|key| (key, held.reason.as_str())))
+        .collect();
+    let since = deps.store.facts().since(id)?;
+    let facts: Result<Vec<FactView>, StoreError> =
+        facts.into_iter().map(|fact| fact_view(deps, fact, &since, &held)).collect();
+    Ok(Explanation {
+        person: names_of(&deps.store, id)?,
+        status: status_word(&judged),
+        account: account_view(deps, id, &judged)?,
+        facts: facts?,
+        requests: requests_of(deps, id)?,
+        holds: holds_in(&deps.store, Some(id), deps.now())?,
+        live: plan.live,
+    })
+}
+
+fn account_view(
+    deps: &Deps,
+    id: &SysId,
+    judged: &Judged,
+) -> Result<Option<AccountView>, StoreError> {
+    let (Some(account), Some(link)) = (&judged.actual.account, deps.store.links().get(id)?) else {
+        return Ok(None);
+    };
+    Ok(Some(AccountView {
+        okta_id: account.id.as_str().to_owned(),
+        login: account.login().to_owned(),
+        status: account.status.as_str().to_lowercase(),
+        origin: link.origin.to_string(),
+        since: stamp(link.since),
+        created: link.created_here,
+    }))
+}
+
+fn fact_view(
+    deps: &Deps,
+    fact: Explained,
+    since: &BTreeMap<String, Timestamp>,
+    held: &BTreeMap<&FactKey, &str>,
+) -> Result<FactView, StoreError> {
+    let mut against = fact.against;
+    if let Some(reason) = held.get(&fact.key) {
+        against.retain(|text| !text.starts_with("differs, and will be repaired"));
+        let text = format!("held: {reason}");
+        if !against.contains(&text) {
+            against.insert(0, text);
+        }
+    }
+    let name = match &fact.key {
+        FactKey::Account | FactKey::Status => None,
+        FactKey::Profile(attribute) => Some(attribute.clone()),
+        FactKey::Membership(group) => Some(group_name(&deps.store, group)?),
+    };
+    Ok(FactView {
+        fact: fact.key.kind(),
+        name,
+        desired: fact.desired,
+        actual: fact.actual,
+        in_sync: fact.in_sync,
+        origin: match fact.origin {
+            Origin::None => None,
+            origin => Some(origin.to_string()),
+        },
+        cause: fact.cause.as_str(),
+        since: since.get(&key_text(&fact.key)).copied().map(stamp),
+        reasons: fact.reasons.into_iter().map(reason_view).collect(),
+        against,
+    })
+}
+
+fn status_word(judged: &Judged) -> String {
+    if judged.person.presence == Presence::Outside {
+        return "unmanaged".to_owned();
+    }
+    match (&judged.desired.status, &judged.actual.account) {
+        (Some(status), _) => status.value.as_str(),
+        (None, Some(_)) => "baseline",
+        (None, None) => "none",
+    }
+    .to_owned()
+}
+
+fn reason_view(told: ReasonText) -> ReasonView {
+    ReasonView {
+        kind: told.kind,
+        request: told.request.map(|request| request.number.as_str().to_owned()),
+        rule: told.rule,
+        until: told.until.map(stamp),
+        text: told.text,
+    }
+}

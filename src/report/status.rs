@@ -1,0 +1,258 @@
+//! `status`: how it goes, from the store alone.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::model::{Operation, Timestamp};
+use crate::reconcile::latency::{Latency, latency};
+use crate::report::stamp;
+use crate::store::{SideState, Store, StoreError, Use};
+use crate::sync::deadlines::MEASURED;
+use crate::sync::deps::{Deps, OKTA, SERVICENOW};
+use crate::sync::error::{Side, SyncError};
+
+/// Without a good cycle for longer than this, somebody is needed.
+const STALE: chrono::Duration = chrono::Duration::minutes(15);
+
+/// How it goes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StatusReport {
+    /// `observe` or `enforce`.
+    pub mode: &'static str,
+    /// The daemon runs.
+    pub running: bool,
+    /// The unit that runs it, as the file of the configuration tells. For people: the JSON has no
+    /// key for it.
+    #[serde(skip)]
+    pub unit: String,
+    /// The last cycle that ended; `None` before the first.
+    pub last_cycle: Option<CycleView>,
+    /// Since the last cycle that ended well.
+    pub lag_seconds: Option<i64>,
+    /// Requests that are in force and not done; `None` before the first cycle.
+    pub pending: Option<u64>,
+    /// Actions that wait for a person's yes.
+    pub held: Option<u64>,
+    /// Why whole kinds of action are held.
+    pub quarantined: Option<String>,
+    /// The two systems.
+    pub sides: SidesView,
+    /// The use of each rate limit.
+    pub budget: Vec<BudgetView>,
+    /// How fast joins and leaves were done.
+    pub targets: TargetsView,
+}
+
+/// A cycle that ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CycleView {
+    /// Its number.
+    pub n: i64,
+    /// When it ended, RFC 3339.
+    pub at: String,
+    /// It read everything.
+    pub full: bool,
+    /// How long it took.
+    pub seconds: f64,
+    /// How it ended: `converged`, `attention`, `quarantined` or `failed`.
+    pub outcome: String,
+}
+
+/// The two systems.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SidesView {
+    /// ServiceNow.
+    pub servicenow: SideView,
+    /// Okta.
+    pub okta: SideView,
+}
+
+/// One of the two systems, as it was last known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SideView {
+    /// It answers; `None` before it was asked.
+    pub ok: Option<bool>,
+    /// Since when, RFC 3339.
+    pub since: Option<String>,
+    /// What is wrong.
+    pub error: Option<String>,
+}
+
+/// The use of one rate limit in its current window.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BudgetView {
+    /// What it is for.
+    pub bucket: String,
+    /// Calls in a window (ServiceNow: an hour, Okta: a minute); `None` where none is announced.
+    pub limit: Option<u64>,
+    /// The part of it that may be used, 0 to 1.
+    pub share: f64,
+    /// Calls made.
+    pub used: u64,
+    /// `servicenow` or `okta`.
+    pub side: String,
+}
+
+/// How fast joins and leaves of the last 30 days were done.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TargetsView {
+    /// Joins.
+    pub join: LatencyView,
+    /// Leaves.
+    pub leave: LatencyView,
+}
+
+/// Seconds from *in force* to *done*.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct LatencyView {
+    /// Half of them took no longer.
+    pub p50: Option<f64>,
+    /// 95 of 100 took no longer.
+    pub p95: Option<f64>,
+    /// The slowest.
+    pub max: Option<f64>,
+    /// How many missed the target.
+    pub breaches: u64,
+}
+
+impl From<Latency> for LatencyView {
+    fn from(latency: Latency) -> Self {
+        let Latency { p50, p95, max, breaches } = latency;
+        Self { p50, p95, max, breaches }
+    }
+}
+
+impl StatusReport {
+    /// What somebody is needed for, most urgent first; empty where all is well.
+    pub fn needs(&self) -> Vec<String> {
+        let mut needs = Vec::new();
+        if let Some(reason) = &self.quarantined {
+            needs.push(format!("quarantined: {reason}; see `goldthread hold list`"));
+        }
+        if !self.running {
+            needs.push(format!("the daemon does not run: systemctl start {}", self.unit));
+        }
+        for (side, view) in
+            [(Side::ServiceNow, &self.sides.servicenow), (Side::Okta, &self.sides.okta)]
+        {
+            if view.ok == Some(false) {
+                let error = view.error.as_deref().unwrap_or("no answer");
+                let since = view.since.as_deref().unwrap_or("?");
+                needs.push(format!("{side} has not worked since {since}: {error}"));
+            }
+        }
+        match self.lag_seconds {
+            None => needs.push("no cycle has ended well yet".to_owned()),
+            Some(lag) if lag > STALE.num_seconds() => {
+                needs.push(format!("no cycle has ended well for {lag} s; see the log"));
+            }
+            Some(_) => {}
+        }
+        needs
+    }
+}
+
+/// How it goes, also beside a running daemon and where there is no store yet.
+pub fn status(config: &Config, now: Timestamp) -> Result<StatusReport, StoreError> {
+    let path = &config.store.path;
+    let running = Store::holder(path).is_some_and(|holder| holder.starts_with(DAEMON));
+    let store = path.exists().then(|| Store::reading(path, &config.orgs())).transpose()?;
+    report(config, store.as_ref(), running, now)
+}
+
+/// The same as [`status`], from the open store of the daemon.
+pub fn running_status(deps: &Deps) -> Result<StatusReport, SyncError> {
+    Ok(report(&deps.config, Some(&deps.store), true, deps.now())?)
+}
+
+/// How the daemon names itself to whoever wants the store too.
+pub const DAEMON: &str = "goldthread run";
+
+fn report(
+    config: &Config,
+    store: Option<&Store>,
+    running: bool,
+    now: Timestamp,
+) -> Result<StatusReport, StoreError> {
+    let mode = if config.policy.observe { "observe" } else { "enforce" };
+    let nothing = StatusReport {
+        mode,
+        running,
+        unit: unit(&config.file),
+        last_cycle: None,
+        lag_seconds: None,
+        pending: None,
+        held: None,
+        quarantined: None,
+        sides: SidesView { servicenow: SideView::default(), okta: SideView::default() },
+        budget: Vec::new(),
+        targets: TargetsView { join: LatencyView::default(), leave: LatencyView::default() },
+    };
+    let Some(store) = store else { return Ok(nothing) };
+    let last = store.cycles().last_ended()?.map(|cycle| CycleView {
+        n: cycle.n,
+        at: stamp(cycle.finished),
+        full: cycle.full,
+        seconds: (cycle.finished - cycle.started).as_seconds_f64(),
+        outcome: cycle.outcome,
+    });
+    let side = |name: &str| -> Result<SideView, StoreError> {
+        Ok(store.sides().get(name)?.map_or_else(SideView::default, |SideState { since, error }| {
+            SideView { ok: Some(error.is_none()), since: Some(stamp(since)), error }
+        }))
+    };
+    let paced = |operation, target| -> Result<LatencyView, StoreError> {
+        Ok(latency(&store.deadlines().measured(operation, now - MEASURED)?, target, now).into())
+    };
+    let held = store.holds().all(now)?.iter().filter(|hold| hold.said.is_none()).count();
+    Ok(StatusReport {
+        pending: last.is_some().then(|| store.requests().pending(now)).transpose()?,
+        held: Some(held as u64),
+        last_cycle: last,
+        lag_seconds: store.cycles().last_good()?.map(|at| (now - at).num_seconds().max(0)),
+        quarantined: store.state().get("quarantined")?.filter(|reason| !reason.is_empty()),
+        sides: SidesView { servicenow: side(SERVICENOW)?, okta: side(OKTA)? },
+        budget: store.budgets().all()?.into_iter().map(|used| budget(used, now)).collect(),
+        targets: TargetsView {
+            join: paced(Operation::Join, config.targets.join)?,
+            leave: paced(Operation::Leave, config.targets.leave)?,
+        },
+        ..nothing
+    })
+}
+
+/// The unit whose configuration a file is: each instance has one of its name.
+fn unit(file: &Path) -> String {
+    match file.file_stem().and_then(|stem| stem.to_str()) {
+        Some(name) if file.parent() == Some(Path::new("/etc/goldthread")) && name != "config" => {
+            format!("goldthread@{name}")
+        }
+        _ => "goldthread".to_owned(),
+    }
+}
+
+/// A window that is over has nothing used of it: ServiceNow's are the hours of the clock, Okta's a
+/// minute.
+fn budget(kept: Use, now: Timestamp) -> BudgetView {
+    let Use { side, bucket, limit, share, used, at } = kept;
+    let over = if side == SERVICENOW {
+        at.timestamp().div_euclid(3600) != now.timestamp().div_euclid(3600)
+    } else {
+        now - at >= chrono::Duration::minutes(1)
+    };
+    BudgetView { bucket, limit, share, used: if over { 0 } else { used }, side }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_has_a_unit_of_its_own() {
+        assert_eq!(unit(Path::new("/etc/goldthread/config.toml")), "goldthread");
+        assert_eq!(unit(Path::new("/etc/goldthread/emea.toml")), "goldthread@emea");
+        assert_eq!(unit(Path::new("/home/pat/try.toml")), "goldthread");
+    }
+}

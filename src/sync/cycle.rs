@@ -1,0 +1,103 @@
+//! One cycle, top to bottom: plan, act on what was approved, write back.
+
+use std::time::Duration;
+
+use crate::store::CycleRow;
+use crate::sync::apply::apply;
+use crate::sync::deps::{Deps, Writers};
+use crate::sync::error::SyncError;
+use crate::sync::held::replace_holds;
+use crate::sync::outcome::{CycleOutcome, Summary};
+use crate::sync::plan::{CyclePlan, plan};
+use crate::sync::scope::Scope;
+use crate::sync::settle::settle;
+use crate::sync::writeback::write_back;
+
+/// How often a cycle is looked up from.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Runs one cycle.
+///
+/// A failure to read ends the cycle before anything is compared. A failure to write to Okta ends
+/// one action and is part of the outcome. A failure to write the journal ends the cycle.
+pub async fn run(deps: &Deps, writers: &Writers, scope: &Scope) -> Result<CycleOutcome, SyncError> {
+    run_beside(deps, writers, scope, || ()).await
+}
+
+/// Runs one cycle, and every second of it what has to be seen to however long it takes.
+pub async fn run_beside(
+    deps: &Deps,
+    writers: &Writers,
+    scope: &Scope,
+    mut beside: impl FnMut(),
+) -> Result<CycleOutcome, SyncError> {
+    let mut seconds = tokio::time::interval(SECOND);
+    let mut cycle = std::pin::pin!(run_cycle(deps, writers, scope));
+    let outcome = loop {
+        tokio::select! {
+            biased;
+            outcome = &mut cycle => break outcome,
+            _ = seconds.tick() => beside(),
+        }
+    };
+    outcome.map_err(|error| error.located(&deps.config.store.path))
+}
+
+async fn run_cycle(
+    deps: &Deps,
+    writers: &Writers,
+    scope: &Scope,
+) -> Result<CycleOutcome, SyncError> {
+    let head = deps.store.journal().head()?;
+    let plan = plan(deps, scope).await?;
+    let mut outcome = CycleOutcome::of(&plan);
+    let acted = act(deps, writers, &plan, &mut outcome).await;
+
+    let word = if acted.is_ok() { outcome.word() } else { "failed" };
+    let believed = plan.cycle.is_full() && plan.implausible.is_none() && acted.is_ok();
+    let row = CycleRow { outcome: word.to_owned(), people: plan.people, believed };
+    let now = deps.now();
+    deps.store.cycles().end(plan.cycle.id, &row, now)?;
+    acted?;
+    outcome.finish(deps.calls().since(&plan.cycle.calls_before), now - plan.cycle.started);
+    log_ended(deps, &outcome, plan.people, &head)?;
+    Ok(outcome)
+}
+
+async fn act(
+    deps: &Deps,
+    writers: &Writers,
+    plan: &CyclePlan,
+    outcome: &mut CycleOutcome,
+) -> Result<(), SyncError> {
+    replace_holds(deps, plan)?;
+    plan.cycle.trust_links();
+    let touched = apply(deps, writers, plan, outcome).await?;
+    settle(deps, plan, &touched, outcome).await?;
+    write_back(deps, writers, plan, outcome).await
+}
+
+/// The head of the journal is told to another keeper, so that cutting off its newest rows shows.
+fn log_ended(
+    deps: &Deps,
+    outcome: &CycleOutcome,
+    people: Option<u32>,
+    head_before: &str,
+) -> Result<(), SyncError> {
+    let head = deps.store.journal().head()?;
+    let Summary { applied, failed, held, .. } = outcome.summary;
+    let (cycle, seconds) = (outcome.cycle, outcome.seconds);
+    let done = format!("{}; {applied} applied, {failed} failed, {held} held", outcome.word());
+    if let Some(people) = people {
+        tracing::info!(
+            cycle,
+            journal_head = head,
+            "cycle {cycle} read everything, {people} people, in {seconds:.1} s: {done}"
+        );
+    } else if head != head_before {
+        tracing::info!(cycle, journal_head = head, "cycle {cycle}: {done}");
+    } else {
+        tracing::debug!(cycle, journal_head = head, "cycle {cycle}: {done}");
+    }
+    Ok(())
+}

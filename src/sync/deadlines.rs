@@ -1,0 +1,179 @@
+//! `[targets]`: how long joins and leaves take from *in force* to *done*, and a word when one is
+//! late.
+
+use std::time::Duration;
+
+use crate::model::{
+    AccountStatus, Approval, Operation, Request, RequestNumber, ResolvedRequest, SysId, Timestamp,
+};
+use crate::policy::ApprovalSource;
+use crate::reconcile::latency::{Lateness, lateness};
+use crate::store::{Late, StoredRequest};
+use crate::sync::deps::Deps;
+use crate::sync::error::SyncError;
+use crate::sync::names::names_of;
+use crate::sync::request_status::RequestStatus;
+
+/// What was measured is kept and summed up this long.
+pub(crate) const MEASURED: chrono::Duration = chrono::Duration::days(30);
+
+/// When a request was approved that was just seen to be. The row tells it, where it is the
+/// row's own approval: nothing else changed it since, or it would have been seen before.
+pub(crate) fn record_approval(
+    deps: &Deps,
+    request: &Request,
+    approval: ApprovalSource,
+) -> Result<(), SyncError> {
+    let now = deps.now();
+    let changed = chrono::NaiveDateTime::parse_from_str(&request.updated_on, "%Y-%m-%d %H:%M:%S")
+        .map(|at| at.and_utc());
+    let at = match (approval, changed) {
+        (ApprovalSource::Item, Ok(at)) => at.min(now),
+        _ => now,
+    };
+    Ok(deps.store.requests().set_approved_at(&request.sys_id, at)?)
+}
+
+/// Begins to measure a join or leave, from the moment on when it is known: what takes long
+/// because a side is down is late all the same.
+pub(crate) fn start_timer(
+    deps: &Deps,
+    id: &SysId,
+    resolved: &ResolvedRequest,
+) -> Result<(), SyncError> {
+    let operation = resolved.terms.operation;
+    if resolved.observe || deps.config.policy.observe {
+        return Ok(deps.store.deadlines().cancel(id)?);
+    }
+    if !matches!(operation, Operation::Join | Operation::Leave)
+        || resolved.approval != Approval::Approved
+        || resolved.closed_before_first_seen
+    {
+        return Ok(());
+    }
+    let Some(approved) = deps.store.requests().approved_at(id)? else { return Ok(()) };
+    let in_force = approved.max(resolved.terms.starts.unwrap_or(approved));
+    for person in &resolved.terms.people {
+        deps.store.deadlines().start(id, person, operation, in_force)?;
+    }
+    Ok(())
+}
+
+/// Looks how far an open join or leave is for each of its people.
+pub(crate) fn update_deadlines(
+    deps: &Deps,
+    stored: &StoredRequest,
+    stand: &RequestStatus,
+) -> Result<(), SyncError> {
+    let id = &stored.request.sys_id;
+    if matches!(stand, RequestStatus::Overtaken) {
+        return Ok(deps.store.deadlines().cancel(id)?);
+    }
+    let now = deps.now();
+    for late in deps.store.deadlines().of(id)?.into_iter().filter(|late| late.in_force <= now) {
+        let number = stored.request.reference.number.as_str();
+        let done = match late.operation {
+            Operation::Leave => is_disabled(deps, &late.person)?,
+            _ => {
+                matches!(stand, RequestStatus::Done)
+                    || deps.store.facts().were_in_sync(number, &late.person)?
+            }
+        };
+        if done {
+            let at = deps.store.journal().last_applied(number, &late.person, late.in_force)?;
+            deps.store.deadlines().stop(id, &late.person, at.unwrap_or(now))?;
+        }
+    }
+    Ok(())
+}
+
+fn is_disabled(deps: &Deps, person: &SysId) -> Result<bool, SyncError> {
+    let Some(link) = deps.store.links().account_of(person)? else { return Ok(true) };
+    let account = deps.store.accounts().get(&link)?;
+    Ok(account.is_none_or(|account| account.status == AccountStatus::Deprovisioned))
+}
+
+/// Says of each join and leave that is not done when its target is about to be missed, and
+/// when it is: an ERROR for a leave, a WARN for a join, once each. Costs nothing where nothing
+/// is open.
+pub fn watch_deadlines(deps: &Deps) -> Result<(), SyncError> {
+    let now = deps.now();
+    for late in deps.store.deadlines().open()? {
+        let target = target_of(deps, late.operation);
+        let said = match lateness(late.in_force, now, target) {
+            Lateness::InTime => 0,
+            Lateness::AtRisk => 1,
+            Lateness::Breached => 2,
+        };
+        if said > late.said && !is_through(deps, &late)? {
+            log_late(deps, &late, said == 2, target, now)?;
+            deps.store.deadlines().set_warned(&late, said)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether somebody's account was disabled already by a cycle that still works on others.
+fn is_through(deps: &Deps, late: &Late) -> Result<bool, SyncError> {
+    let Some(stored) = deps.store.requests().get(&late.request)? else { return Ok(true) };
+    let number = &stored.request.reference.number;
+    Ok(late.operation == Operation::Leave
+        && deps.store.journal().was_deactivated(number, &late.person, late.in_force)?)
+}
+
+pub(crate) fn target_of(deps: &Deps, operation: Operation) -> Duration {
+    let targets = &deps.config.targets;
+    if operation == Operation::Leave { targets.leave } else { targets.join }
+}
+
+fn log_late(
+    deps: &Deps,
+    late: &Late,
+    breached: bool,
+    target: Duration,
+    now: Timestamp,
+) -> Result<(), SyncError> {
+    let Some(stored) = deps.store.requests().get(&late.request)? else { return Ok(()) };
+    let reference = &stored.request.reference;
+    let number = &reference.number;
+    let person = names_of(&deps.store, &late.person)?;
+    let waits = deps
+        .store
+        .holds()
+        .all(now)?
+        .into_iter()
+        .find(|hold| hold.hold.person == late.person && hold.hold.request == number.as_str());
+    let why = match (waits, stored.problems.first()) {
+        (Some(hold), _) => format!("held: {}", hold.hold.reason),
+        (None, Some((_, problem))) => format!("held: {problem}"),
+        (None, None) => "not done yet".to_owned(),
+    };
+    let whole = |span: Duration| humantime::format_duration(Duration::from_secs(span.as_secs()));
+    let waited = whole((now - late.in_force).to_std().unwrap_or_default());
+    let text = format!(
+        "{number}: the {} of {} {} its target of {}: in force for {waited}, {why}",
+        late.operation.as_str(),
+        person.name(),
+        if breached { "has missed" } else { "is about to miss" },
+        whole(target)
+    );
+    macro_rules! event {
+        ($level:ident) => {
+            tracing::$level!(
+                request = %number,
+                parent = reference.parent.as_ref().map(RequestNumber::as_str),
+                outcome = if breached { "breached" } else { "late" },
+                login = person.login.as_deref(),
+                sys_id = %late.person,
+                okta_user = person.okta_id.as_deref(),
+                "{text}"
+            )
+        };
+    }
+    if late.operation == Operation::Leave {
+        event!(error);
+    } else {
+        event!(warn);
+    }
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! Why a cycle ended, and whose fault that was.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::okta::OktaError;
+use crate::servicenow::ServiceNowError;
+use crate::store::StoreError;
+
+/// Why a cycle ended before it compared anything.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// ServiceNow did not answer, or could not be believed.
+    #[error(transparent)]
+    ServiceNow(ServiceNowError),
+    /// Okta did not answer, or could not be believed.
+    #[error(transparent)]
+    Okta(#[from] OktaError),
+    /// The store failed: nothing is done without a record.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Our own clock is wrong, and what begins or ends by it would be wrong with it.
+    #[error(
+        "this machine's clock is {0} of both ServiceNow's and Okta's, so nothing is done that \
+         begins or ends by it; set it by the network: timedatectl set-ntp true"
+    )]
+    Clock(String),
+    /// Somebody asked for is not known.
+    #[error("{0}")]
+    Unknown(String),
+}
+
+impl From<ServiceNowError> for SyncError {
+    fn from(error: ServiceNowError) -> Self {
+        match error {
+            // A page that came well and could not be kept is no fault of ServiceNow's.
+            ServiceNowError::Taker(inner) => match inner.downcast::<StoreError>() {
+                Ok(error) => Self::Store(*error),
+                Err(inner) => Self::ServiceNow(ServiceNowError::Taker(inner)),
+            },
+            other => Self::ServiceNow(other),
+        }
+    }
+}
+
+/// One of the two systems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// ServiceNow.
+    ServiceNow,
+    /// Okta.
+    Okta,
+}
+
+impl std::fmt::Display for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ServiceNow => "ServiceNow",
+            Self::Okta => "Okta",
+        })
+    }
+}
+
+impl SyncError {
+    /// Says which file it is that the store is in.
+    pub(crate) fn located(self, store: &Path) -> Self {
+        match self {
+            Self::Store(error) => error.located(store).into(),
+            other => other,
+        }
+    }
+
+    /// Whose fault it is, where it is one of the two systems'.
+    pub fn side(&self) -> Option<Side> {
+        match self {
+            Self::ServiceNow(_) => Some(Side::ServiceNow),
+            Self::Okta(_) => Some(Side::Okta),
+            Self::Store(_) | Self::Clock(_) | Self::Unknown(_) => None,
+        }
+    }
+
+    /// Whether the side does not answer, or not as itself. Otherwise it is well, and what was asked
+    /// of it cannot be done: a name that it does not know, a right that is missing, a rate limit.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::ServiceNow(error) => match error {
+                ServiceNowError::Unreachable { .. }
+                | ServiceNowError::NoAnswer { .. }
+                | ServiceNowError::SignIn { .. }
+                | ServiceNowError::Unbelievable { .. } => true,
+                ServiceNowError::Refused { status, .. } => *status >= 500,
+                _ => false,
+            },
+            Self::Okta(error) => match error {
+                OktaError::Unreachable { .. }
+                | OktaError::NoAnswer { .. }
+                | OktaError::SignIn { .. }
+                | OktaError::Unbelievable { .. } => true,
+                OktaError::Refused(refusal) => refusal.status >= 500,
+                _ => false,
+            },
+            Self::Store(_) | Self::Clock(_) | Self::Unknown(_) => false,
+        }
+    }
+
+    /// Whether the credentials were refused.
+    pub fn is_refused_sign_in(&self) -> bool {
+        matches!(
+            self,
+            Self::ServiceNow(ServiceNowError::SignIn { .. }) | Self::Okta(OktaError::SignIn { .. })
+        )
+    }
+
+    /// How long the other side asks us to wait, where it says so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::ServiceNow(ServiceNowError::RateLimited { retry_after }) => *retry_after,
+            Self::Okta(OktaError::RateLimited { retry_after, .. }) => Some(*retry_after),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Activation mail that is still to be sent: an account was brought back without it.
+
+use crate::model::{AccountId, AccountStatus, Action, Outcome, Step, SysId};
+use crate::okta::log::{Changed, LogEvent};
+use crate::reconcile::diff::Actual;
+use crate::store::StoreError;
+use crate::sync::deps::Deps;
+use crate::sync::error::SyncError;
+use crate::sync::in_doubt::{TOLD, record_took_effect};
+
+/// Accounts that were brought back without their mail, among what is pinned.
+pub(crate) const MAIL_OWED: &str = "mail owed";
+
+/// How far before a call its event is looked for: clocks differ.
+const LOG_OVERLAP: chrono::Duration = chrono::Duration::hours(3);
+
+/// Whether the account was brought back here and never got its mail: the process was killed
+/// before it, or the call had no answer.
+pub(crate) fn owes_mail(deps: &Deps, actual: &Actual) -> Result<bool, StoreError> {
+    let Some(account) = &actual.account else { return Ok(false) };
+    Ok(deps.config.policy.activation_mail
+        && account.status == AccountStatus::Provisioned
+        && deps.store.names().get(MAIL_OWED, account.id.as_str())?.is_some())
+}
+
+/// Remembers, together with an intent, that a mail is to follow.
+pub(crate) fn record_mail_owed(deps: &Deps, action: &Action) -> Result<(), StoreError> {
+    match (&action.step, &action.account) {
+        (Step::Activate { mail: false }, Some(account)) if deps.config.policy.activation_mail => {
+            deps.store.names().insert(MAIL_OWED, account.as_str(), action.person.as_str())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Forgets it, together with an outcome: the mail was sent, or there is nothing to send it for.
+pub(crate) fn settle_mail_owed(
+    deps: &Deps,
+    action: &Action,
+    outcome: &Outcome,
+) -> Result<(), StoreError> {
+    let over = matches!(
+        (&action.step, outcome),
+        (
+            Step::Reactivate { .. } | Step::Deactivate,
+            Outcome::Applied { .. } | Outcome::AlreadySo { .. },
+        ) | (Step::Activate { .. }, Outcome::Failed { transient: false, .. })
+    );
+    match &action.account {
+        Some(account) if over => deps.store.names().delete(MAIL_OWED, account.as_str()),
+        _ => Ok(()),
+    }
+}
+
+/// The mail of somebody who is hired again may have been sent though its answer was lost, which
+/// nothing in the account shows. Okta's log does, where it can be read.
+pub(crate) async fn resolve_mail_in_doubt(
+    deps: &Deps,
+    person: &SysId,
+    account: &AccountId,
+) -> Result<(), SyncError> {
+    if deps.store.names().get(MAIL_OWED, account.as_str())?.is_none() {
+        return Ok(());
+    }
+    let sent = deps
+        .store
+        .journal()
+        .in_doubt(person, deps.now() - TOLD)?
+        .into_iter()
+        .find(|it| it.action == "reactivate");
+    let Some(sent) = sent else { return Ok(()) };
+    let events = match deps.okta.changes_of(account, sent.at - LOG_OVERLAP).await {
+        Ok(events) => events.unwrap_or_default(),
+        // A second mail does less harm than none.
+        Err(error) => {
+            tracing::debug!("the System Log could not be read: {error}");
+            return Ok(());
+        }
+    };
+    let thread = format!("; action {})", sent.action_id);
+    let is_it = |event: &LogEvent| {
+        event.event_type == "user.lifecycle.reactivate"
+            && event.changes(Changed::Status)
+            && event.is_ours()
+            && event.user_agent.as_ref().is_some_and(|agent| agent.ends_with(&thread))
+    };
+    if events.iter().any(is_it) {
+        deps.store.names().delete(MAIL_OWED, account.as_str())?;
+        record_took_effect(deps, &sent, person, account)?;
+    }
+    Ok(())
+}

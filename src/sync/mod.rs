@@ -1,0 +1,51 @@
+//! The shell: reads both sides into the store, lets the pure core decide, carries out what was
+//! approved, and writes back. Free functions over [`Deps`]; what woke a cycle is a label, and what
+//! it does follows from what is.
+//!
+//! In reading order: [`cycle`] is the whole on one screen.
+
+pub(crate) mod cycle;
+pub(crate) mod plan;
+
+pub(crate) mod observe;
+pub(crate) mod resolve;
+
+pub(crate) mod admins;
+pub(crate) mod decide;
+pub(crate) mod link;
+pub(crate) mod pins;
+pub(crate) mod rivals;
+pub(crate) mod schema;
+pub(crate) mod surroundings;
+
+pub(crate) mod apply;
+pub(crate) mod held;
+pub(crate) mod in_doubt;
+pub(crate) mod mail;
+pub(crate) mod narrow;
+pub(crate) mod outcome;
+pub(crate) mod settle;
+pub(crate) mod waiting;
+
+pub(crate) mod deadlines;
+pub(crate) mod notes;
+pub(crate) mod request_status;
+pub(crate) mod writeback;
+
+pub(crate) mod clock;
+pub(crate) mod deps;
+pub(crate) mod error;
+pub(crate) mod memory;
+pub(crate) mod names;
+pub(crate) mod scope;
+pub(crate) mod upstream;
+
+pub use cycle::{run, run_beside};
+pub use deadlines::watch_deadlines;
+pub use deps::{Calls, Clock, Deps, Progress, Writers};
+pub use error::{Side, SyncError};
+pub use names::PersonNames;
+pub use outcome::{CycleOutcome, Summary};
+pub use plan::{CyclePlan, plan, plan_from_store, plan_person};
+pub use scope::Scope;
+pub use upstream::record_health;

@@ -1,0 +1,77 @@
+//! Names: whom a text means, and what somebody or a group is called in the log and in reports.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::model::{AccountId, GroupId, SysId};
+use crate::store::{Store, StoreError};
+use crate::sync::error::SyncError;
+
+/// Who is meant, in every report.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PersonNames {
+    /// The row of `sys_user`; `None` for an account without a person.
+    pub sys_id: Option<String>,
+    /// The ServiceNow login.
+    pub user_name: Option<String>,
+    /// The Okta login.
+    pub login: Option<String>,
+    /// The Okta id.
+    pub okta_id: Option<String>,
+}
+
+impl PersonNames {
+    /// The name to call the person by: the Okta login, else the best there is.
+    pub fn name(&self) -> &str {
+        [&self.login, &self.user_name, &self.sys_id, &self.okta_id]
+            .into_iter()
+            .find_map(|name| name.as_deref().filter(|name| !name.is_empty()))
+            .unwrap_or("somebody")
+    }
+}
+
+/// Who is meant, by the state that the store holds now.
+pub(crate) fn names_of(store: &Store, person: &SysId) -> Result<PersonNames, StoreError> {
+    let row = store.people().get(person)?;
+    let link = store.links().account_of(person)?;
+    let account = link.as_ref().map(|id| store.accounts().get(id)).transpose()?.flatten();
+    Ok(PersonNames {
+        sys_id: Some(person.as_str().to_owned()),
+        user_name: row.map(|row| row.user_name().to_owned()),
+        login: account.map(|account| account.login().to_owned()),
+        okta_id: link.map(|id| id.as_str().to_owned()),
+    })
+}
+
+/// A group's name now, or its id where it is gone.
+pub(crate) fn group_name(store: &Store, id: &GroupId) -> Result<String, StoreError> {
+    Ok(store.groups().get(id)?.map_or_else(|| id.as_str().to_owned(), |group| group.name))
+}
+
+/// Everybody known whom a text fits: a login, e-mail, user name, `sys_id` or Okta id.
+pub(crate) fn people_called(store: &Store, text: &str) -> Result<BTreeSet<SysId>, StoreError> {
+    let mut found: BTreeSet<SysId> = store.people().called(text)?.into_iter().collect();
+    for attribute in ["login", "email"] {
+        for account in store.accounts().having(attribute, text)? {
+            found.extend(store.links().person_of(&account.id)?);
+        }
+    }
+    if let Ok(id) = AccountId::parse(text) {
+        found.extend(store.links().person_of(&id)?);
+    }
+    Ok(found)
+}
+
+/// The only one whom a text fits.
+pub(crate) fn the_one(text: &str, found: &BTreeSet<SysId>) -> Result<SysId, SyncError> {
+    match (found.first(), found.len()) {
+        (Some(one), 1) => Ok(one.clone()),
+        (None, _) => Err(SyncError::Unknown(format!(
+            "nobody is called {text:?}: give a login, e-mail, user name, sys_id or Okta id"
+        ))),
+        (Some(_), several) => Err(SyncError::Unknown(format!(
+            "{text:?} fits {several} people: give a sys_id instead"
+        ))),
+    }
+}

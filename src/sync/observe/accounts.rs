@@ -1,0 +1,39 @@
+//! All accounts, and what they are found by.
+
+use std::collections::BTreeSet;
+
+use crate::sync::deps::Deps;
+use crate::sync::error::SyncError;
+use crate::sync::scope::Cycle;
+
+pub(crate) async fn read_accounts(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
+    let keys = account_keys(deps);
+    let store = &deps.store;
+    let progress = &deps.on_progress;
+    let mut count = 0;
+    deps.okta
+        .accounts(&mut |page| -> Result<(), SyncError> {
+            store.accounts().upsert(&page, &keys, cycle.id)?;
+            count += page.len();
+            progress("accounts", count);
+            Ok(())
+        })
+        .await?;
+    // An account can change its list between two pages, so only a read by id proves it gone.
+    for id in deps.store.accounts().unseen(cycle.id)? {
+        match deps.okta.account(&id).await? {
+            Some(account) => deps.store.accounts().upsert(&[account], &keys, cycle.id)?,
+            None => deps.store.accounts().delete(&id)?,
+        }
+    }
+    Ok(())
+}
+
+/// Attributes that accounts are found by.
+pub(crate) fn account_keys(deps: &Deps) -> BTreeSet<String> {
+    let policy = &deps.config.policy;
+    let mut keys: BTreeSet<String> = policy.match_on.iter().cloned().collect();
+    keys.extend(policy.anchor.clone());
+    keys.extend(["login".to_owned(), "email".to_owned()]);
+    keys
+}

@@ -1,0 +1,99 @@
+//! One person's account and memberships, read by id: what a list says may be older.
+
+use std::collections::BTreeSet;
+
+use crate::model::{AccountId, AccountStatus, GroupId, GroupKind, SysId};
+use crate::okta::OktaError;
+use crate::policy::desire::identify;
+use crate::store::StoreError;
+use crate::sync::deps::Deps;
+use crate::sync::error::SyncError;
+use crate::sync::link::{candidates, has_account, link_still_matches};
+use crate::sync::mail::resolve_mail_in_doubt;
+use crate::sync::observe::accounts::account_keys;
+use crate::sync::observe::groups::read_groups;
+use crate::sync::scope::Cycle;
+
+pub(crate) async fn refresh_all(
+    deps: &Deps,
+    people: &[SysId],
+    cycle: &Cycle,
+) -> Result<(), SyncError> {
+    if !people.is_empty() && !deps.store.groups().any()? {
+        read_groups(deps, cycle).await?;
+    }
+    for person in people {
+        refresh(deps, person, cycle).await?;
+    }
+    Ok(())
+}
+
+/// Reads one person's account and memberships by id, or looks for an account to link.
+pub(crate) async fn refresh(deps: &Deps, id: &SysId, cycle: &Cycle) -> Result<(), SyncError> {
+    cycle.set_read_by_id(id, false);
+    read_by_id(deps, id, cycle).await?;
+    cycle.set_read_by_id(id, true);
+    Ok(())
+}
+
+async fn read_by_id(deps: &Deps, id: &SysId, cycle: &Cycle) -> Result<(), SyncError> {
+    let keys = account_keys(deps);
+    if let Some(link) = deps.store.links().account_of(id)? {
+        refresh_account(deps, &link, &keys, cycle).await?;
+        if has_account(deps, id)? && link_still_matches(deps, cycle, id, &link)? {
+            return resolve_mail_in_doubt(deps, id, &link).await;
+        }
+    }
+    let Some(person) = deps.store.people().get(id)? else { return Ok(()) };
+    let (wanted, login) = identify(&person, &deps.config.policy);
+    let mut found = Vec::new();
+    for (attribute, value) in &wanted {
+        if attribute != "login" {
+            found.extend(deps.okta.accounts_where(attribute, value).await?);
+        }
+    }
+    if let Some(anchor) = &deps.config.policy.anchor {
+        found.extend(deps.okta.accounts_where(anchor, id.as_str()).await?);
+    }
+    // The search index lags behind writes; a read by login does not.
+    if let Some(login) = login {
+        found.extend(deps.okta.account_by_login(&login).await?);
+    }
+    let mut found: BTreeSet<AccountId> = found.into_iter().map(|account| account.id).collect();
+    // What matches in the store may be another's by now, or deleted.
+    found.extend(candidates(deps, &person)?.into_keys());
+    for account in &found {
+        refresh_account(deps, account, &keys, cycle).await?;
+    }
+    Ok(())
+}
+
+async fn refresh_account(
+    deps: &Deps,
+    id: &AccountId,
+    keys: &BTreeSet<String>,
+    cycle: &Cycle,
+) -> Result<(), SyncError> {
+    let Some(account) = deps.okta.account(id).await? else {
+        deps.store.accounts().delete(id)?;
+        return Ok(());
+    };
+    deps.store.accounts().upsert(std::slice::from_ref(&account), keys, cycle.id)?;
+    let groups: Vec<GroupId> =
+        deps.okta.groups_of(id).await?.into_iter().map(|group| group.id).collect();
+    if groups.is_empty() && account.status != AccountStatus::Deprovisioned && sees_everyone(deps)? {
+        return Err(OktaError::Unbelievable {
+            operation: "list the groups of an account",
+            why: format!("{id} is in no group, not even in Everyone: the credentials have probably lost an admin role"),
+        }.into());
+    }
+    deps.store.groups().replace_groups_of(id, &groups)?;
+    Ok(())
+}
+
+/// Whether the group that every account belongs to is among those that we may see. Okta
+/// reference: a role that is scoped to some groups may hide it.
+fn sees_everyone(deps: &Deps) -> Result<bool, StoreError> {
+    let named = deps.store.groups().called("Everyone")?;
+    Ok(named.iter().any(|group| group.kind == GroupKind::BuiltIn))
+}

@@ -1,0 +1,167 @@
+//! Groups: which there are, who is in them, and which of them Okta's own rules keep.
+
+use std::collections::BTreeSet;
+
+use crate::model::{AccountId, Group, GroupId};
+use crate::okta::OktaError;
+use crate::store::StoreError;
+use crate::sync::deps::Deps;
+use crate::sync::error::SyncError;
+use crate::sync::scope::Cycle;
+
+/// How the group rules were read last, in the store: empty where they came.
+const RULES: &str = "group rules";
+/// The credentials may not read them any more.
+const HIDDEN: &str = "hidden";
+
+/// A complete read showed none, and the one before it some.
+const NONE_ONCE: &str = "none once";
+
+/// Which groups a rule feeds, as far as that can be told.
+enum Fed {
+    These(BTreeSet<GroupId>),
+    /// As was last known. Of a group that is new it cannot be told where `in_doubt`.
+    AsBefore {
+        in_doubt: bool,
+    },
+}
+
+/// Reads all groups, and which of them a rule feeds.
+pub(crate) async fn read_groups(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
+    let fed = read_rules(deps, true).await?;
+    let groups = deps.okta.groups().await?;
+    upsert_groups(deps, &groups, &fed, cycle)?;
+    (deps.on_progress)("groups", groups.len());
+    // Okta announces no count: with a page that was skipped, what is known of its groups would
+    // go, and who was given one for a time would later be found in it as if from the start.
+    for id in deps.store.groups().managed_unseen(cycle.id)? {
+        if let Some(group) = deps.okta.group(&id).await? {
+            deps.store.groups().upsert_one(&group, false, cycle.id)?;
+        }
+    }
+    Ok(deps.store.groups().delete_unseen(cycle.id)?)
+}
+
+/// Groups that were not known, found by a name or an id.
+pub(crate) async fn upsert_found_groups(
+    deps: &Deps,
+    groups: &[Group],
+    cycle: &Cycle,
+) -> Result<(), SyncError> {
+    if groups.is_empty() {
+        return Ok(());
+    }
+    let fed = read_rules(deps, false).await?;
+    Ok(upsert_groups(deps, groups, &fed, cycle)?)
+}
+
+fn upsert_groups(
+    deps: &Deps,
+    groups: &[Group],
+    fed: &Fed,
+    cycle: &Cycle,
+) -> Result<(), StoreError> {
+    // A membership that a rule may decide is left alone until that can be told.
+    let in_doubt = matches!(fed, Fed::AsBefore { in_doubt: true });
+    deps.store.atomically(|| {
+        deps.store.groups().upsert(groups, in_doubt, cycle.id)?;
+        match fed {
+            Fed::These(fed) => deps.store.groups().replace_rule_fed(fed),
+            Fed::AsBefore { .. } => Ok(()),
+        }
+    })
+}
+
+/// Reads the group rules. A read that is refused says nothing, and one that shows none where
+/// there were some is believed only when a second complete one in a row says the same.
+async fn read_rules(deps: &Deps, complete: bool) -> Result<Fed, SyncError> {
+    let before = deps.store.state().get(RULES)?;
+    let Some(rules) = deps.okta.group_rules().await? else {
+        // Credentials that never could are for `check` to complain about.
+        let in_doubt = before.is_some() || deps.store.groups().any_rule_fed()?;
+        if in_doubt {
+            log_rules_in_doubt(deps, HIDDEN, "may not be read any more")?;
+        }
+        return Ok(Fed::AsBefore { in_doubt });
+    };
+    if rules.count == 0 && deps.store.groups().any_rule_fed()? {
+        if !complete {
+            let again = deps.okta.group_rules().await?;
+            let in_doubt = again.is_none_or(|rules| rules.count > 0);
+            return Ok(Fed::AsBefore { in_doubt });
+        }
+        if before.as_deref() != Some(NONE_ONCE) {
+            log_rules_in_doubt(deps, NONE_ONCE, "are none at all now")?;
+            return Ok(Fed::AsBefore { in_doubt: true });
+        }
+    }
+    deps.store.state().set(RULES, "")?;
+    Ok(Fed::These(rules.fed))
+}
+
+/// Says so once, when it begins.
+fn log_rules_in_doubt(deps: &Deps, word: &str, what: &str) -> Result<(), StoreError> {
+    if deps.store.state().get(RULES)?.as_deref() != Some(word) {
+        tracing::warn!(
+            "Okta's group rules {what}: the groups that they fed are left alone as before"
+        );
+        deps.store.state().set(RULES, word)?;
+    }
+    Ok(())
+}
+
+/// Reads who is in a managed group.
+pub(crate) async fn replace_group_members(deps: &Deps, group: &GroupId) -> Result<(), SyncError> {
+    let members = read_group_members(deps, group).await?;
+    (deps.on_progress)("group members", members.len());
+    Ok(deps.store.groups().replace_members(group, &members)?)
+}
+
+pub(crate) async fn read_group_members(
+    deps: &Deps,
+    group: &GroupId,
+) -> Result<Vec<AccountId>, SyncError> {
+    let mut members: Vec<AccountId> = Vec::new();
+    let read = deps
+        .okta
+        .members(group, &mut |page| -> Result<(), SyncError> {
+            members.extend(page.into_iter().map(|member| member.id));
+            Ok(())
+        })
+        .await;
+    match read {
+        Ok(()) => Ok(members),
+        Err(SyncError::Okta(OktaError::NotFound(_))) => {
+            if deps.okta.group(group).await?.is_some() {
+                return Err(OktaError::Unbelievable {
+                    operation: "list the members of a group",
+                    why: format!("{group} is there, and its members are said not to be"),
+                }
+                .into());
+            }
+            // Deleted between the list and this read: the next list will not hold it.
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Puts a group under management. Its present members are what was there at take-over.
+pub(crate) async fn manage(deps: &Deps, group: &GroupId) -> Result<(), SyncError> {
+    if deps.store.groups().managed()?.contains_key(group) {
+        return Ok(());
+    }
+    // Read first: what was there at take-over is only known once. And twice: with a page that
+    // was skipped somebody would later be in the group for no reason, and lose it.
+    let mut members: BTreeSet<AccountId> =
+        read_group_members(deps, group).await?.into_iter().collect();
+    members.extend(read_group_members(deps, group).await?);
+    let members: Vec<AccountId> = members.into_iter().collect();
+    (deps.on_progress)("group members", members.len());
+    deps.store.atomically(|| {
+        deps.store.groups().manage(group)?;
+        deps.store.groups().replace_members(group, &members)?;
+        deps.store.links().insert_group_baseline(group)
+    })?;
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! Reading both sides into the store: everything, or what changed.
+//!
+//! A read that is not complete is an error, and the cycle ends before anything is compared.
+
+pub(crate) mod accounts;
+pub(crate) mod by_id;
+pub(crate) mod groups;
+pub(crate) mod okta;
+pub(crate) mod servicenow;
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use crate::model::{SysId, Timestamp};
+use crate::reconcile::guard::implausible_read;
+use crate::servicenow::ServiceNowError;
+use crate::store::StoreError;
+use crate::sync::admins::release_admins;
+use crate::sync::deps::Deps;
+use crate::sync::error::SyncError;
+use crate::sync::observe::accounts::read_accounts;
+use crate::sync::observe::by_id::{refresh, refresh_all};
+use crate::sync::observe::groups::{read_groups, replace_group_members};
+use crate::sync::observe::okta::{observe_okta_changes, okta_clock};
+use crate::sync::observe::servicenow::{
+    confirm_absence, find_person, log_vanished, read_changes, read_people, read_requests,
+    servicenow_clock,
+};
+use crate::sync::pins::{check_items, pin_groups, resolve_items};
+use crate::sync::resolve::resolve_requests;
+use crate::sync::schema::read_schema;
+use crate::sync::scope::{Cycle, Scope};
+
+/// What was observed, and whom it concerns.
+#[derive(Debug, Default)]
+pub(crate) struct Observed {
+    /// People to decide about.
+    pub(crate) people: Vec<SysId>,
+    /// Their accounts were just read by id.
+    pub(crate) fresh: bool,
+    /// People in a complete read.
+    pub(crate) count: Option<u32>,
+    /// Why the complete read is implausible.
+    pub(crate) implausible: Option<String>,
+}
+
+/// Set while rows may be kept that no decision has followed yet, to the cycle since which: one that
+/// ends here, or a process that is killed, leaves it to the next one.
+pub(crate) const DIRTY_SINCE_CYCLE: &str = "undecided";
+
+/// How often names that were not found are looked up again.
+const RETRY: chrono::Duration = chrono::Duration::minutes(5);
+/// When that was done last, in the store.
+const TRIED_AT: &str = "names tried at";
+
+pub(crate) async fn observe(deps: &Deps, cycle: &Cycle) -> Result<Observed, SyncError> {
+    resolve_items(deps).await?;
+    match &cycle.scope {
+        Scope::Full => observe_everything(deps, cycle).await,
+        Scope::Changes => {
+            observe_changes(deps, cycle).await?;
+            let people = deps.store.queue().due(deps.now())?;
+            refresh_all(deps, &people, cycle).await?;
+            Ok(Observed { people, fresh: true, ..Observed::default() })
+        }
+        Scope::Person(text) => {
+            observe_changes(deps, cycle).await?;
+            let person = find_person(deps, text, cycle).await?;
+            deps.store.facts().forget_refusals(Some(&person))?;
+            refresh_all(deps, std::slice::from_ref(&person), cycle).await?;
+            Ok(Observed { people: vec![person], fresh: true, ..Observed::default() })
+        }
+    }
+}
+
+/// Requests and people whose rows changed since the watermark.
+async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
+    let now = deps.now();
+    let until = servicenow_clock(deps).await?;
+    let undecided = mark_dirty(deps, cycle)?;
+    let from = deps.store.state().watermark()?.unwrap_or(until);
+    let (changed, mut requests) = read_changes(deps, from, until, cycle).await?;
+    if let Some(since) = undecided {
+        requests.extend(deps.store.requests().dirty_since(since)?);
+    } else if !changed.is_empty() || !requests.is_empty() || is_time_to_retry_names(deps, now)? {
+        requests.extend(deps.store.requests().unresolved()?);
+    }
+    requests.sort();
+    requests.dedup();
+    for person in resolve_requests(deps, &requests, cycle, true).await? {
+        deps.store.queue().enqueue(&person, now)?;
+    }
+    observe_okta_changes(deps, cycle).await?;
+    deps.store.state().set_watermark(until.min(now))?;
+    Ok(())
+}
+
+async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observed, SyncError> {
+    let until = servicenow_clock(deps).await?;
+    let began = deps.now();
+    deps.servicenow.probe_filter().await?;
+    mark_dirty(deps, cycle)?;
+    // What Okta refused is tried once more, now and then.
+    deps.store.facts().forget_refusals(None)?;
+    release_admins(deps).await?;
+    check_items(deps).await?;
+    read_groups(deps, cycle).await?;
+    let okta_until = okta_clock(deps, began);
+    pin_groups(deps)?;
+    read_schema(deps).await?;
+
+    read_people(deps, None, cycle).await?;
+    let count = deps.store.people().seen_count(cycle.id)?;
+    if count == 0 && deps.store.cycles().believed_people()?.is_some_and(|before| before > 0) {
+        return Err(ServiceNowError::Unbelievable {
+            operation: "reading people".to_owned(),
+            why: "nobody at all came, and there were people before: is `servicenow.users` \
+                  right, and may the account still read them?"
+                .to_owned(),
+        }
+        .into());
+    }
+    let implausible = implausible(deps, count, cycle)?;
+    // It stands until a complete read is believed again.
+    deps.store.state().set("implausible", implausible.as_deref().unwrap_or(""))?;
+    for person in deps.store.people().unseen(cycle.id)? {
+        confirm_absence(deps, &person, cycle).await?;
+    }
+
+    read_requests(deps, None, cycle).await?;
+    log_vanished(&deps.store.requests().mark_vanished(cycle.id)?);
+
+    read_accounts(deps, cycle).await?;
+    // Those that come under management by what is read now are read with it.
+    let managed = deps.store.groups().managed()?;
+    let all = deps.store.requests().all()?;
+    resolve_requests(deps, &all, cycle, true).await?;
+    for group in managed.into_keys() {
+        replace_group_members(deps, &group).await?;
+    }
+    deps.store.state().set_watermark(until.min(began))?;
+    deps.store.state().set_okta_watermark(okta_until)?;
+    Ok(Observed {
+        people: deps.store.people().all()?,
+        fresh: false,
+        count: Some(count),
+        implausible,
+    })
+}
+
+/// Reads what changed in ServiceNow while Okta was read, and whom that concerns: what was called
+/// off meanwhile is not begun any more. The watermark stays where it is.
+pub(crate) async fn catch_up(deps: &Deps, cycle: &Cycle) -> Result<BTreeSet<SysId>, SyncError> {
+    let now = deps.now();
+    let until = servicenow_clock(deps).await?;
+    let since = deps.store.state().watermark()?.unwrap_or(until);
+    let (people, requests) = read_changes(deps, since, until, cycle).await?;
+    let mut concerned = resolve_requests(deps, &requests, cycle, true).await?;
+    concerned.extend(people);
+    for person in &concerned {
+        deps.store.queue().enqueue(person, now)?;
+        if !cycle.was_read_by_id(person) {
+            refresh(deps, person, cycle).await?;
+        }
+    }
+    Ok(concerned)
+}
+
+/// Rows may be kept from now on that no decision has followed yet. Says since which cycle that
+/// has been so, where one ended before it decided.
+fn mark_dirty(deps: &Deps, cycle: &Cycle) -> Result<Option<i64>, StoreError> {
+    let since = deps.store.state().get(DIRTY_SINCE_CYCLE)?.filter(|word| !word.is_empty());
+    if since.is_none() {
+        deps.store.state().set(DIRTY_SINCE_CYCLE, &cycle.id.to_string())?;
+    }
+    // An older version did not say since when.
+    Ok(since.map(|word| word.parse().unwrap_or(0)))
+}
+
+/// Whether names that were not found are looked up again: a group that is made in Okta changes
+/// nothing in ServiceNow.
+fn is_time_to_retry_names(deps: &Deps, now: Timestamp) -> Result<bool, StoreError> {
+    let last = deps.store.state().get(TRIED_AT)?;
+    let last = last.and_then(|text| Timestamp::from_str(&text).ok());
+    let due = last.is_none_or(|last| (now - last).abs() >= RETRY);
+    if due {
+        deps.store.state().set(TRIED_AT, &now.to_rfc3339())?;
+    }
+    Ok(due)
+}
+
+fn implausible(deps: &Deps, count: u32, cycle: &Cycle) -> Result<Option<String>, SyncError> {
+    let mut missing = Vec::new();
+    for sentinel in &deps.config.limits.sentinels {
+        let mut present = false;
+        for id in deps.store.people().called(sentinel)? {
+            present |= deps.store.people().was_seen(&id, cycle.id)?;
+        }
+        if !present {
+            missing.push(sentinel.clone());
+        }
+    }
+    let before = deps.store.cycles().believed_people()?;
+    Ok(implausible_read(before, count, &missing, &deps.config.limits))
+}

@@ -1,0 +1,188 @@
+//! ServiceNow's side: people and requests, all of them or those that changed.
+
+use crate::model::{SysId, Timestamp};
+use crate::servicenow::{Lookup, SetAside, Window};
+use crate::sync::deps::Deps;
+use crate::sync::error::SyncError;
+use crate::sync::names::{people_called, the_one};
+use crate::sync::scope::Cycle;
+
+/// How far before the watermark a window starts: transactions commit late, and clocks differ.
+const OVERLAP: chrono::Duration = chrono::Duration::minutes(2);
+/// How far two clocks may be apart that say nothing of each other.
+const SKEW: chrono::Duration = chrono::Duration::minutes(10);
+
+/// A window has no real end: what is changed while it is read comes again with the next one.
+const AHEAD: chrono::Duration = chrono::Duration::days(1);
+/// More records than this that show something of others are left to the complete read.
+const MOST_REFERRING: usize = 100;
+
+/// More requests than this that vanish together are counted, not named.
+const FEW_VANISHED: usize = 20;
+
+/// Up to when a window that is read now is complete: by the instance's clock, or by ours with
+/// room for a difference where it does not say.
+pub(crate) async fn servicenow_clock(deps: &Deps) -> Result<Timestamp, SyncError> {
+    Ok(deps.servicenow.now().await?.unwrap_or_else(|| deps.now() - SKEW))
+}
+
+/// Reads the people and the requests that changed since a moment, up to now.
+pub(crate) async fn read_changes(
+    deps: &Deps,
+    since: Timestamp,
+    until: Timestamp,
+    cycle: &Cycle,
+) -> Result<(Vec<SysId>, Vec<SysId>), SyncError> {
+    // The instance may have been out of reach for days: its last answer is from before them.
+    let window = Window { from: since - OVERLAP, to: until.max(deps.now()) + AHEAD };
+    let mut people = read_people(deps, Some(&window), cycle).await?;
+    people.extend(read_referring(deps, &people, cycle).await?);
+    let requests = read_requests(deps, Some(&window), cycle).await?;
+    Ok((people, requests))
+}
+
+pub(crate) async fn read_people(
+    deps: &Deps,
+    window: Option<&Window>,
+    cycle: &Cycle,
+) -> Result<Vec<SysId>, SyncError> {
+    let mut changed = Vec::new();
+    let mut count = 0;
+    let now = deps.now();
+    let store = &deps.store;
+    let progress = &deps.on_progress;
+    let read = deps
+        .servicenow
+        .people(window, |page| {
+            // Whoever changed is on the agenda as soon as the change is kept.
+            changed.extend(store.atomically(|| {
+                let changed = store.people().upsert(&page, cycle.id)?;
+                changed.iter().try_for_each(|person| store.queue().enqueue(person, now))?;
+                Ok(changed)
+            })?);
+            count += page.len();
+            progress("people", count);
+            Ok(())
+        })
+        .await?;
+    for SetAside { sys_id, why } in &read.set_aside {
+        log_set_aside(deps, "sys_user", sys_id, why);
+    }
+    Ok(changed)
+}
+
+/// Reads those again whose records show something of somebody who changed, such as the
+/// address of their manager: their own rows did not change.
+pub(crate) async fn read_referring(
+    deps: &Deps,
+    changed: &[SysId],
+    cycle: &Cycle,
+) -> Result<Vec<SysId>, SyncError> {
+    if changed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let referring = deps.store.people().referring_to(changed)?;
+    if referring.len() > MOST_REFERRING {
+        tracing::debug!("{} referring records are left to the complete read", referring.len());
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for id in referring {
+        if let Lookup::Found(person) = deps.servicenow.person(&id).await? {
+            found.push(person);
+        }
+    }
+    let now = deps.now();
+    let store = &deps.store;
+    Ok(store.atomically(|| {
+        let changed = store.people().upsert(&found, cycle.id)?;
+        changed.iter().try_for_each(|person| store.queue().enqueue(person, now))?;
+        Ok(changed)
+    })?)
+}
+
+pub(crate) async fn read_requests(
+    deps: &Deps,
+    window: Option<&Window>,
+    cycle: &Cycle,
+) -> Result<Vec<SysId>, SyncError> {
+    let (mut changed, mut doubles) = (Vec::new(), Vec::new());
+    let mut count = 0;
+    let now = deps.now();
+    let store = &deps.store;
+    let progress = &deps.on_progress;
+    let read = deps
+        .servicenow
+        .requests(window, |page| {
+            let kept = store.requests().upsert(&page, cycle.id, now)?;
+            changed.extend(kept.changed);
+            doubles.extend(kept.doubles);
+            count += page.len();
+            progress("requests", count);
+            Ok(())
+        })
+        .await?;
+    for SetAside { sys_id, why } in &read.set_aside {
+        log_set_aside(deps, "sc_req_item", sys_id, why);
+    }
+    for (id, number) in doubles {
+        let why = format!("another request has its number, {number}, and keeps it");
+        log_set_aside(deps, "sc_req_item", id.as_str(), &why);
+    }
+    Ok(changed)
+}
+
+/// A row that makes no sense holds nobody up, and is named once.
+fn log_set_aside(deps: &Deps, table: &str, id: &str, why: &str) {
+    if deps.memory.set_aside(id, why) {
+        tracing::warn!(sys_id = id, "the row {id} of {table} was set aside: {why}");
+    }
+}
+
+/// Somebody who was not in a complete read: outside the filter, or really gone?
+pub(crate) async fn confirm_absence(
+    deps: &Deps,
+    id: &SysId,
+    cycle: &Cycle,
+) -> Result<(), SyncError> {
+    match deps.servicenow.person(id).await? {
+        Lookup::Found(found) | Lookup::Outside(found) => {
+            deps.store.people().upsert(&[found], cycle.id)?;
+        }
+        // It was set aside, and named, when the list was read: what it said last stands.
+        Lookup::Unusable(_) => {}
+        Lookup::Absent => {
+            deps.store.people().note_absence(id)?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) async fn find_person(
+    deps: &Deps,
+    text: &str,
+    cycle: &Cycle,
+) -> Result<SysId, SyncError> {
+    let mut found = people_called(&deps.store, text)?;
+    if found.is_empty() {
+        let people = deps.servicenow.people_by(text).await?;
+        deps.store.people().upsert(&people, cycle.id)?;
+        found.extend(people.into_iter().map(|person| person.sys_id));
+    }
+    the_one(text, &found)
+}
+
+/// Says which requests were not in a complete read any more; many of them at once are one thing.
+pub(crate) fn log_vanished(numbers: &[String]) {
+    if numbers.len() > FEW_VANISHED {
+        let count = numbers.len();
+        tracing::warn!("{count} requests are no longer readable; what they asked for stands");
+        return;
+    }
+    for number in numbers {
+        tracing::warn!(
+            request = number,
+            "{number}: the request is no longer readable; what it asked for stands"
+        );
+    }
+}

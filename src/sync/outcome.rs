@@ -1,0 +1,215 @@
+//! What a cycle did, and what is left: the lines that reports are made of.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::model::{Cause, Change, Origin, Step, StepKind};
+use crate::reconcile::plan::Planned;
+use crate::store::{Store, StoreError};
+use crate::sync::deps::Calls;
+use crate::sync::names::{PersonNames, group_name, names_of};
+use crate::sync::plan::CyclePlan;
+
+/// One cycle.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CycleOutcome {
+    pub(crate) cycle: i64,
+    /// It read everything.
+    pub(crate) full: bool,
+    /// Why whole kinds of action are held.
+    pub(crate) quarantined: Option<String>,
+    /// The actions, in order.
+    pub(crate) actions: Vec<ActionOutcome>,
+    pub(crate) summary: Summary,
+    pub(crate) calls: Calls,
+    pub(crate) seconds: f64,
+}
+
+/// One action, done or not; or a request, or a fact, that waits without one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ActionOutcome {
+    /// Its id in the journal, once it was begun.
+    pub(crate) id: Option<i64>,
+    /// The request, `BASELINE`, or `None`.
+    pub(crate) request: Option<String>,
+    /// The order.
+    pub(crate) parent: Option<String>,
+    pub(crate) cause: Cause,
+    /// `None` for what cannot be carried out.
+    pub(crate) step: Option<StepKind>,
+    pub(crate) person: PersonNames,
+    /// By name.
+    pub(crate) group: Option<String>,
+    /// Groups that an account gets at its creation, by name.
+    pub(crate) groups: Vec<String>,
+    pub(crate) changes: BTreeMap<String, Change>,
+    pub(crate) result: ActionResult,
+    pub(crate) okta_request_id: Option<String>,
+    /// What went wrong, or why it waits.
+    pub(crate) error: Option<String>,
+    /// It failed, and the same call may succeed later.
+    pub(crate) transient: bool,
+}
+
+/// What became of an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ActionResult {
+    /// It would be done.
+    Planned,
+    Applied,
+    /// Okta refused it, or gave no answer.
+    Failed,
+    /// It needs a decision.
+    Held,
+    /// Left by `observe`, or because something before it failed.
+    Skipped,
+}
+
+impl ActionResult {
+    /// The word of the contract.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Applied => "applied",
+            Self::Failed => "failed",
+            Self::Held => "held",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// How many actions ended how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Would be done.
+    pub planned: usize,
+    /// Done.
+    pub applied: usize,
+    /// Refused by Okta, or without an answer.
+    pub failed: usize,
+    /// Waiting for a person.
+    pub held: usize,
+    /// Left by `observe`, or because something before them failed.
+    pub skipped: usize,
+}
+
+impl Summary {
+    /// Whether somebody is needed, or something is left to do.
+    pub(crate) fn needs_attention(&self) -> bool {
+        let Self { planned, applied: _, failed, held, skipped } = self;
+        planned + failed + held + skipped > 0
+    }
+
+    /// How a cycle ended, in a word.
+    pub(crate) fn word(&self, quarantined: bool) -> &'static str {
+        if quarantined {
+            "quarantined"
+        } else if self.needs_attention() {
+            "attention"
+        } else {
+            "converged"
+        }
+    }
+}
+
+impl CycleOutcome {
+    pub(crate) fn of(plan: &CyclePlan) -> Self {
+        Self {
+            cycle: plan.cycle.id,
+            full: plan.cycle.is_full(),
+            quarantined: plan.verdict.quarantined.clone(),
+            actions: Vec::new(),
+            summary: Summary::default(),
+            calls: Calls::default(),
+            seconds: 0.0,
+        }
+    }
+
+    pub(crate) fn push(&mut self, action: ActionOutcome) {
+        let count = match action.result {
+            ActionResult::Planned => &mut self.summary.planned,
+            ActionResult::Applied => &mut self.summary.applied,
+            ActionResult::Failed => &mut self.summary.failed,
+            ActionResult::Held => &mut self.summary.held,
+            ActionResult::Skipped => &mut self.summary.skipped,
+        };
+        *count += 1;
+        self.actions.push(action);
+    }
+
+    /// Whether it says already that something of a request waits or failed.
+    pub(crate) fn mentions(&self, request: &str) -> bool {
+        use ActionResult::{Failed, Held, Planned};
+        self.actions.iter().any(|action| {
+            matches!(action.result, Held | Failed | Planned)
+                && action.request.as_deref() == Some(request)
+        })
+    }
+
+    pub(crate) fn finish(&mut self, calls: Calls, took: chrono::Duration) {
+        self.calls = calls;
+        self.seconds = took.as_seconds_f64();
+    }
+
+    /// How it ended, in a word.
+    pub(crate) fn word(&self) -> &'static str {
+        self.summary.word(self.quarantined.is_some())
+    }
+}
+
+/// An action with its names, by the state that the store holds now.
+pub(crate) fn describe_action(
+    store: &Store,
+    planned: &Planned,
+    result: ActionResult,
+    error: Option<String>,
+) -> Result<ActionOutcome, StoreError> {
+    let action = &planned.action;
+    let mut person = names_of(store, &action.person)?;
+    let mut changes = BTreeMap::new();
+    let mut groups = Vec::new();
+    match &action.step {
+        Step::Create { profile, groups: ids, activate: _ } => {
+            person.login = person.login.or_else(|| profile.get("login").cloned());
+            for (attribute, to) in profile {
+                let change = Change { from: None, to: Some(to.clone()) };
+                changes.insert(attribute.clone(), change);
+            }
+            for id in ids {
+                groups.push(group_name(store, id)?);
+            }
+        }
+        Step::Update { changes: updates } => changes.clone_from(updates),
+        _ => {}
+    }
+    Ok(ActionOutcome {
+        id: None,
+        request: request_word(&action.origin),
+        parent: parent_word(&action.origin),
+        cause: action.cause,
+        step: Some(action.step.kind()),
+        person,
+        group: action.step.group().map(|group| group_name(store, group)).transpose()?,
+        groups,
+        changes,
+        result,
+        okta_request_id: None,
+        error,
+        transient: false,
+    })
+}
+
+/// The request, or `BASELINE`; `None` where nobody asked.
+pub(crate) fn request_word(origin: &Origin) -> Option<String> {
+    match origin {
+        Origin::None => None,
+        Origin::Baseline | Origin::Request(_) => Some(origin.to_string()),
+    }
+}
+
+/// The order.
+pub(crate) fn parent_word(origin: &Origin) -> Option<String> {
+    let parent = origin.request()?.parent.as_ref();
+    parent.map(|parent| parent.as_str().to_owned())
+}

@@ -1,0 +1,212 @@
+//! What a cycle would do, before it does it: both sides are read, everybody who is due is decided
+//! about, and whoever would be acted on is read once more, by id.
+
+use std::collections::BTreeSet;
+
+use crate::model::SysId;
+use crate::reconcile::guard::{self, Context, PlanApproval};
+use crate::reconcile::plan::plan as in_order;
+use crate::store::{CycleRow, StoreError};
+use crate::sync::admins::find_admins;
+use crate::sync::clock::{check_clock, check_clock_first};
+use crate::sync::decide::{Decision, decide, guard_context};
+use crate::sync::deps::Deps;
+use crate::sync::error::SyncError;
+use crate::sync::names::{people_called, the_one};
+use crate::sync::observe::by_id::refresh;
+use crate::sync::observe::{DIRTY_SINCE_CYCLE, Observed, catch_up, observe};
+use crate::sync::pins::pin_items;
+use crate::sync::rivals::name_rivals;
+use crate::sync::scope::{CONFIGURATION, Cycle, Scope};
+use crate::sync::surroundings::{Surroundings, load_surroundings};
+
+/// More people than this who were linked to an account at once are not all read again by id.
+const MOST_LINKED: usize = 200;
+/// What ServiceNow said is not acted on any more when it is older than this.
+const STALE: chrono::Duration = chrono::Duration::seconds(10);
+
+/// What a cycle would do, before it does it.
+#[derive(Debug)]
+pub struct CyclePlan {
+    pub(crate) cycle: Cycle,
+    /// Read from both sides just now, rather than from the last observed state.
+    pub(crate) live: bool,
+    pub(crate) surroundings: Surroundings,
+    /// Everybody who was decided about, and whose facts differ.
+    pub(crate) decision: Decision,
+    /// What the guard knew beside the plan.
+    pub(crate) context: Context,
+    /// What may be done, and what waits.
+    pub(crate) verdict: PlanApproval,
+    /// People read, in a complete read.
+    pub(crate) people: Option<u32>,
+    /// The complete read was implausible, so it is no baseline for the next.
+    pub(crate) implausible: Option<String>,
+}
+
+/// Reads both sides and decides, changing neither.
+pub async fn plan(deps: &Deps, scope: &Scope) -> Result<CyclePlan, SyncError> {
+    let plan = read_and_plan(deps, scope).await;
+    plan.map_err(|error| error.located(&deps.config.store.path))
+}
+
+/// Decides about everybody by what was last observed, without asking either side.
+pub async fn plan_from_store(deps: &Deps) -> Result<CyclePlan, SyncError> {
+    if deps.last_full()?.is_none() {
+        return Err(SyncError::Unknown(
+            "nothing has been observed yet: run `goldthread sync`, or leave out --cached"
+                .to_owned(),
+        ));
+    }
+    decide_from_store(deps, &deps.store.people().all()?).await
+}
+
+/// Decides about one person, by what both sides say now, or by what was last observed where one of
+/// them cannot be read.
+pub async fn plan_person(deps: &Deps, text: &str) -> Result<CyclePlan, SyncError> {
+    let observed_before = deps.last_full()?.is_some();
+    match plan(deps, &Scope::Person(text.to_owned())).await {
+        Err(error @ (SyncError::ServiceNow(_) | SyncError::Okta(_))) if observed_before => {
+            tracing::warn!(
+                "this is the last observed state, because it cannot be read now: {error}"
+            );
+            let person = the_one(text, &people_called(&deps.store, text)?)?;
+            decide_from_store(deps, std::slice::from_ref(&person)).await
+        }
+        planned => planned,
+    }
+}
+
+async fn read_and_plan(deps: &Deps, scope: &Scope) -> Result<CyclePlan, SyncError> {
+    let cycle = Cycle::begin(deps, scope)?;
+    let (id, full) = (cycle.id, cycle.is_full());
+    match observe_and_decide(deps, cycle).await {
+        Ok(plan) => {
+            deps.store.bind(&deps.config.orgs())?;
+            pin_items(deps).await?;
+            deps.store.state().set(DIRTY_SINCE_CYCLE, "")?;
+            if full {
+                deps.store.state().set(CONFIGURATION, &deps.config.fingerprint)?;
+            }
+            Ok(plan)
+        }
+        Err(error) => {
+            let row = CycleRow { outcome: "failed".to_owned(), people: None, believed: false };
+            deps.store.cycles().end(id, &row, deps.now())?;
+            Err(error)
+        }
+    }
+}
+
+async fn observe_and_decide(deps: &Deps, cycle: Cycle) -> Result<CyclePlan, SyncError> {
+    let started = cycle.started;
+    check_clock_first(deps).await?;
+    let observed = observe(deps, &cycle).await?;
+    if let Err(error) = check_clock(deps) {
+        // Whoever is due has been put down for a wrong day.
+        deps.store.state().set(CONFIGURATION, "")?;
+        return Err(error);
+    }
+    let surroundings = load_surroundings(deps, true).await?;
+    let mut plan = CyclePlan::of(deps, cycle, &observed.people, surroundings)?;
+    let Observed { people, fresh, count, implausible } = observed;
+    (plan.people, plan.implausible) = (count, implausible);
+
+    if !fresh {
+        // Whose account it is counts as well: not at take-over, when that is everybody.
+        let linked = plan.cycle.linked_by_lists();
+        let few = linked.len() <= MOST_LINKED && deps.last_full()?.is_some();
+        read_again(deps, &mut plan, if few { linked } else { BTreeSet::new() }).await?;
+    }
+    // Reading Okta takes its time, and somebody may have called something off meanwhile.
+    let late = !fresh || deps.now() - started > STALE;
+    if late && !plan.verdict.approved.actions().is_empty() {
+        let mut again: Vec<SysId> = catch_up(deps, &plan.cycle).await?.into_iter().collect();
+        if plan.cycle.is_of_one_person() {
+            again.retain(|person| people.contains(person));
+        }
+        if !again.is_empty() {
+            plan.surroundings = load_surroundings(deps, true).await?;
+            plan.decide_again(deps, &again)?;
+            plan.context = guard_context(deps, plan.cycle.empty_store, &plan.decision)?;
+            plan.approve(deps);
+        }
+        // With what was called off, a limit may let through somebody who was not read by id.
+        read_again(deps, &mut plan, BTreeSet::new()).await?;
+    }
+    // Looked for among those only whom something would be done to: it costs a call each.
+    let admins = find_admins(deps, &plan.verdict, &mut plan.surroundings.protected).await?;
+    if !admins.is_empty() {
+        let again: Vec<SysId> = admins.into_iter().collect();
+        plan.decide_again(deps, &again)?;
+        plan.approve(deps);
+    }
+    name_rivals(deps, &mut plan.verdict).await?;
+    Ok(plan)
+}
+
+async fn decide_from_store(deps: &Deps, people: &[SysId]) -> Result<CyclePlan, SyncError> {
+    let surroundings = load_surroundings(deps, false).await?;
+    let plan = CyclePlan::of(deps, Cycle::without_reading(deps), people, surroundings)?;
+    Ok(CyclePlan { live: false, ..plan })
+}
+
+/// A page of a list may be older than what it leads to: whoever would be acted on is read once
+/// more, by id, and decided again, and so are these others.
+async fn read_again(
+    deps: &Deps,
+    plan: &mut CyclePlan,
+    others: BTreeSet<SysId>,
+) -> Result<(), SyncError> {
+    let mut unread = others;
+    // What is read may make room under a limit for somebody else, and for few after that.
+    for _ in 0..3 {
+        let approved = plan.verdict.approved.actions().iter();
+        unread.extend(approved.map(|approved| approved.planned.action.person.clone()));
+        unread.retain(|person| !plan.cycle.was_read_by_id(person));
+        if unread.is_empty() {
+            break;
+        }
+        let again: Vec<SysId> = std::mem::take(&mut unread).into_iter().collect();
+        for person in &again {
+            refresh(deps, person, &plan.cycle).await?;
+        }
+        plan.decide_again(deps, &again)?;
+        plan.context.group_sizes = deps.store.groups().sizes()?;
+        plan.approve(deps);
+    }
+    Ok(())
+}
+
+impl CyclePlan {
+    fn of(
+        deps: &Deps,
+        cycle: Cycle,
+        people: &[SysId],
+        surroundings: Surroundings,
+    ) -> Result<Self, StoreError> {
+        let decision = decide(deps, &cycle, people, &surroundings)?;
+        let context = guard_context(deps, cycle.empty_store, &decision)?;
+        let verdict = guard::approve(in_order(decision.actions()), &deps.config.limits, &context);
+        Ok(Self {
+            cycle,
+            live: true,
+            surroundings,
+            decision,
+            context,
+            verdict,
+            people: None,
+            implausible: None,
+        })
+    }
+
+    fn decide_again(&mut self, deps: &Deps, people: &[SysId]) -> Result<(), StoreError> {
+        self.decision.replace(decide(deps, &self.cycle, people, &self.surroundings)?);
+        Ok(())
+    }
+
+    fn approve(&mut self, deps: &Deps) {
+        let actions = in_order(self.decision.actions());
+        self.verdict = guard::approve(actions, &deps.config.limits, &self.context);
+    }
+}

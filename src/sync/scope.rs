@@ -1,0 +1,120 @@
+//! One cycle: how much it reads, and what it knows of people beside what is stored.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{SysId, Timestamp};
+use crate::store::{Link, StoreError};
+use crate::sync::deps::{Calls, Deps};
+
+/// By which configuration everybody was last decided about, in the store.
+pub(crate) const CONFIGURATION: &str = "configuration";
+
+/// How much of the two sides a cycle reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// What changed since the last cycle.
+    Changes,
+    /// Everything.
+    Full,
+    /// One person: by login, e-mail, user name, `sys_id` or Okta id.
+    Person(String),
+}
+
+/// Lives as long as one cycle.
+#[derive(Debug)]
+pub(crate) struct Cycle {
+    /// Its number in the store; 0 for a comparison that reads neither side.
+    pub(crate) id: i64,
+    pub(crate) scope: Scope,
+    pub(crate) started: Timestamp,
+    /// It reads everything, and nothing was ever read before.
+    pub(crate) empty_store: bool,
+    /// Calls made before it began.
+    pub(crate) calls_before: Calls,
+    /// Whose accounts were read by id, and not written to since by anybody here.
+    by_id: RefCell<BTreeSet<SysId>>,
+    /// Who was linked to an account, each with the link before it, if there was one.
+    linked: RefCell<BTreeMap<SysId, Option<Link>>>,
+}
+
+impl Cycle {
+    /// Begins one. It reads everything where nothing was read before, or where the configuration is
+    /// another one: whoever was decided about by the old one is decided about again.
+    pub(crate) fn begin(deps: &Deps, scope: &Scope) -> Result<Self, StoreError> {
+        let mut cycle = Self::without_reading(deps);
+        let never_read = deps.store.cycles().last_full()?.is_none();
+        let everything = match scope {
+            Scope::Full => true,
+            Scope::Changes => never_read || is_reconfigured(deps)?,
+            Scope::Person(_) => never_read,
+        };
+        cycle.scope = if everything { Scope::Full } else { scope.clone() };
+        cycle.empty_store = everything && never_read;
+        cycle.id = deps.store.cycles().begin(everything, cycle.started)?;
+        Ok(cycle)
+    }
+
+    /// For a comparison of what was last observed.
+    pub(crate) fn without_reading(deps: &Deps) -> Self {
+        Self {
+            id: 0,
+            scope: Scope::Changes,
+            started: deps.now(),
+            empty_store: false,
+            calls_before: deps.calls(),
+            by_id: RefCell::default(),
+            linked: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.scope == Scope::Full
+    }
+
+    pub(crate) fn is_of_one_person(&self) -> bool {
+        matches!(self.scope, Scope::Person(_))
+    }
+
+    pub(crate) fn was_read_by_id(&self, person: &SysId) -> bool {
+        self.by_id.borrow().contains(person)
+    }
+
+    pub(crate) fn set_read_by_id(&self, person: &SysId, read: bool) {
+        let mut by_id = self.by_id.borrow_mut();
+        if read {
+            by_id.insert(person.clone());
+        } else {
+            by_id.remove(person);
+        }
+    }
+
+    /// Somebody was linked to an account, with this link before.
+    pub(crate) fn note_link(&self, person: &SysId, before: Option<Link>) {
+        self.linked.borrow_mut().insert(person.clone(), before);
+    }
+
+    pub(crate) fn was_linked(&self, person: &SysId) -> bool {
+        self.linked.borrow().contains_key(person)
+    }
+
+    /// Forgets that somebody was linked in this cycle, and gives the link before it.
+    pub(crate) fn forget_link(&self, person: &SysId) -> Option<Link> {
+        self.linked.borrow_mut().remove(person).flatten()
+    }
+
+    /// What is written from now on is no reason to doubt whose account it is.
+    pub(crate) fn trust_links(&self) {
+        self.linked.borrow_mut().clear();
+    }
+
+    /// Who was linked in this cycle by what the lists said alone.
+    pub(crate) fn linked_by_lists(&self) -> BTreeSet<SysId> {
+        let linked = self.linked.borrow();
+        linked.keys().filter(|person| !self.was_read_by_id(person)).cloned().collect()
+    }
+}
+
+fn is_reconfigured(deps: &Deps) -> Result<bool, StoreError> {
+    Ok(deps.store.state().get(CONFIGURATION)?.as_ref() != Some(&deps.config.fingerprint))
+}

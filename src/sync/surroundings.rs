@@ -1,0 +1,160 @@
+//! What decisions about any person need beside that person: what is protected, what the names of
+//! the configuration mean, what Okta's profile can hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{AccountId, Group, GroupId, Person, SysId};
+use crate::okta::Identity;
+use crate::policy::desire::identify;
+use crate::policy::{Accounts, Policy};
+use crate::reconcile::guard::Protected;
+use crate::reconcile::schema::Schema;
+use crate::store::StoreError;
+use crate::sync::admins::{ADMIN, ADMIN_GROUP, ADMIN_TEXT};
+use crate::sync::deps::Deps;
+use crate::sync::error::SyncError;
+use crate::sync::observe::groups::manage;
+use crate::sync::pins::pin_group;
+use crate::sync::schema::known_schema;
+
+/// The account that we sign in as, among what is remembered.
+const OWN: &str = "own-account";
+
+/// An identifying attribute and its value, folded, to the people who would get it.
+pub(crate) type Claims = BTreeMap<(String, String), BTreeSet<SysId>>;
+
+/// What decisions about any person need beside that person.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) protected: Protected,
+    pub(crate) groups: BTreeMap<GroupId, Group>,
+    /// Per `[[group]]` block, the group's id; `None` where Okta has no such group.
+    pub(crate) rule_groups: Vec<Option<GroupId>>,
+    pub(crate) schema: Schema,
+    /// By what people without an account would be identified.
+    pub(crate) claims: Claims,
+}
+
+/// `ask` allows to ask the two systems for what is not known yet.
+pub(crate) async fn load_surroundings(deps: &Deps, ask: bool) -> Result<Surroundings, SyncError> {
+    let rule_groups = rule_groups(deps, ask).await?;
+    let protected = protected(deps, ask).await?;
+    let groups = deps.store.groups().managed()?;
+    let (schema, claims) = (known_schema(deps)?, load_claims(deps)?);
+    Ok(Surroundings { protected, groups, rule_groups, schema, claims })
+}
+
+async fn rule_groups(deps: &Deps, ask: bool) -> Result<Vec<Option<GroupId>>, SyncError> {
+    let mut rule_groups = Vec::new();
+    let mut unusable = Vec::new();
+    for rule in &deps.config.policy.groups {
+        let group = pin_group(deps, &rule.name)?;
+        match &group {
+            Some(id) if deps.store.groups().get(id)?.is_some() => {
+                if ask {
+                    manage(deps, id).await?;
+                }
+            }
+            Some(id) => unusable.push(format!(
+                "the group {:?} ({id}) was deleted in Okta; another one of that name has to \
+                 be named by its id",
+                rule.name
+            )),
+            None => unusable.push(format!(
+                "no group in Okta is called {:?}, or several are; name it by its id",
+                rule.name
+            )),
+        }
+        rule_groups.push(group);
+    }
+    // Once when it begins and once when it changes, not in every cycle.
+    let said = unusable.join("; ");
+    if deps.store.state().get("unusable-rules")?.unwrap_or_default() != said {
+        for text in &unusable {
+            tracing::warn!("{text}; its rule is left out");
+        }
+        deps.store.state().set("unusable-rules", &said)?;
+    }
+    Ok(rule_groups)
+}
+
+async fn protected(deps: &Deps, ask: bool) -> Result<Protected, SyncError> {
+    let limits = &deps.config.limits;
+    let mut protected = Protected {
+        users: limits.protected_users.iter().map(|text| text.trim().to_lowercase()).collect(),
+        ..Protected::default()
+    };
+    for name in &limits.protected_groups {
+        protected.groups.extend(pin_group(deps, name)?);
+        protected.groups.extend(deps.store.groups().called(name)?.into_iter().map(|g| g.id));
+    }
+    for name in &limits.protected_users {
+        let kind = format!("user {name}");
+        let mut pinned: BTreeSet<String> = deps.store.names().all(&kind)?.into_keys().collect();
+        if pinned.is_empty() {
+            pinned = ids_of(deps, name)?;
+            pinned.iter().try_for_each(|id| deps.store.names().insert(&kind, id, id))?;
+        }
+        protected.users.extend(pinned.iter().map(|id| id.to_lowercase()));
+    }
+    for id in deps.store.names().all(ADMIN)?.into_keys() {
+        if let Ok(id) = AccountId::parse(&id) {
+            protected.accounts.entry(id).or_insert_with(|| ADMIN_TEXT.to_owned());
+        }
+    }
+    for id in deps.store.names().all(ADMIN_GROUP)?.into_keys() {
+        protected.groups.extend(GroupId::parse(&id).ok());
+    }
+    if ask {
+        let own = deps.memory.own_account.get_or_try_init(|| read_own_account(deps)).await?;
+        deps.store.state().set(OWN, own.as_ref().map_or("", AccountId::as_str))?;
+    }
+    if let Ok(id) = AccountId::parse(&deps.store.state().get(OWN)?.unwrap_or_default()) {
+        protected.accounts.insert(id, "Goldthread signs in as this account".to_owned());
+    }
+    Ok(protected)
+}
+
+/// The ids of the accounts and people that a name stands for now.
+fn ids_of(deps: &Deps, name: &str) -> Result<BTreeSet<String>, StoreError> {
+    let people = deps.store.people().called(name)?;
+    let mut ids: BTreeSet<String> = people.iter().map(|id| id.as_str().to_owned()).collect();
+    for attribute in ["login", "email"] {
+        let accounts = deps.store.accounts().having(attribute, name)?;
+        ids.extend(accounts.iter().map(|account| account.id.as_str().to_owned()));
+    }
+    Ok(ids)
+}
+
+async fn read_own_account(deps: &Deps) -> Result<Option<AccountId>, SyncError> {
+    Ok(match deps.okta.identity().await? {
+        Identity::Account(account) => Some(account.id),
+        Identity::App(_) => None,
+    })
+}
+
+/// By what everybody who may get an account would be identified.
+fn load_claims(deps: &Deps) -> Result<Claims, StoreError> {
+    let everybody = deps.config.policy.accounts == Accounts::Active;
+    let mut claims = Claims::new();
+    for id in deps.store.people().without_account(everybody)? {
+        let Some(person) = deps.store.people().get(&id)?.filter(Person::is_active) else {
+            continue;
+        };
+        for claim in claims_of(&person, &deps.config.policy) {
+            claims.entry(claim).or_default().insert(id.clone());
+        }
+    }
+    Ok(claims)
+}
+
+/// By what one person would be identified.
+pub(crate) fn claims_of(person: &Person, policy: &Policy) -> BTreeSet<(String, String)> {
+    let (keys, login) = identify(person, policy);
+    let login = login.map(|login| ("login".to_owned(), login));
+    keys.into_iter()
+        .chain(login)
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(attribute, value)| (attribute, value.to_lowercase()))
+        .collect()
+}

@@ -1,0 +1,185 @@
+//! What is not as it should be after a cycle, beside what was tried: it waits, or cannot be done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Cause, Origin, StepKind, SysId};
+use crate::reconcile::diff::Drift;
+use crate::store::{StoreError, StoredRequest, Verdict};
+use crate::sync::deps::Deps;
+use crate::sync::error::SyncError;
+use crate::sync::names::{PersonNames, group_name, names_of};
+use crate::sync::outcome::{
+    ActionOutcome, ActionResult, CycleOutcome, describe_action, parent_word, request_word,
+};
+use crate::sync::plan::CyclePlan;
+use crate::sync::request_status::{RequestStatus, request_status};
+
+/// Adds what waits, what is only observed, and requests that cannot be carried out.
+pub(crate) fn describe_waiting(
+    deps: &Deps,
+    plan: &CyclePlan,
+    outcome: &mut CycleOutcome,
+) -> Result<(), SyncError> {
+    for held in plan.verdict.held.iter().filter(|held| held.dismissed.is_none()) {
+        outcome.push(describe_action(
+            &deps.store,
+            &held.planned,
+            ActionResult::Held,
+            Some(held.reason.clone()),
+        )?);
+    }
+    for planned in &plan.verdict.skipped {
+        let reason = Some(planned.reason.clone());
+        outcome.push(describe_action(&deps.store, planned, ActionResult::Skipped, reason)?);
+    }
+    let silent = dismissed_reasons(deps)?;
+    let held: BTreeSet<(&SysId, &str)> = plan
+        .verdict
+        .held
+        .iter()
+        .map(|held| (&held.planned.action.person, held.reason.as_str()))
+        .collect();
+    for judged in plan.decision.differing.values() {
+        let id = &judged.person.sys_id;
+        // What an action waits for is said with the action, and silent with it.
+        let said = |drift: &Drift| {
+            held.contains(&(id, drift.reason.as_str()))
+                || silent.contains(&(id.clone(), drift.reason.clone()))
+        };
+        for drift in judged
+            .drifts
+            .iter()
+            .filter(|drift| drift.is_stuck() && !said(drift) || drift.has_no_way())
+        {
+            outcome.push(held_without_action(drift, names_of(&deps.store, &judged.person.sys_id)?));
+        }
+    }
+    if !plan.cycle.is_of_one_person() {
+        describe_earlier(deps, plan, outcome)?;
+    }
+    for stored in deps.store.requests().open()? {
+        let reference = &stored.request.reference;
+        let why =
+            match (stored.problems.first(), request_status(deps, &stored, &plan.surroundings)?) {
+                (Some((_, text)), _) => text.clone(),
+                (None, RequestStatus::Waits(_, reason))
+                    if !outcome.mentions(reference.number.as_str())
+                        && !is_dismissed(deps, &stored.request.sys_id, &reason, &silent)? =>
+                {
+                    reason
+                }
+                _ => continue,
+            };
+        outcome.push(ActionOutcome {
+            request: Some(reference.number.as_str().to_owned()),
+            parent: reference.parent.as_ref().map(|parent| parent.as_str().to_owned()),
+            ..waiting_line(Cause::Request, PersonNames::default(), why)
+        });
+    }
+    Ok(())
+}
+
+/// Adds what waits since earlier cycles for people whom this one did not look at.
+fn describe_earlier(
+    deps: &Deps,
+    plan: &CyclePlan,
+    outcome: &mut CycleOutcome,
+) -> Result<(), SyncError> {
+    let looked_at = &plan.decision.looked_at;
+    for hold in deps.store.holds().all(deps.now())? {
+        let dismissed = hold.said.is_some_and(|said| said.word == Verdict::Dismiss);
+        if dismissed || looked_at.contains(&hold.hold.person) {
+            continue;
+        }
+        let hold = hold.hold;
+        let view = names_of(&deps.store, &hold.person)?;
+        outcome.push(ActionOutcome {
+            request: (hold.request != Origin::None.to_string()).then_some(hold.request),
+            parent: hold.parent,
+            step: StepKind::from_word(&hold.action),
+            group: hold.group.as_ref().map(|id| group_name(&deps.store, id)).transpose()?,
+            changes: serde_json::from_str(&hold.changes).unwrap_or_default(),
+            ..waiting_line(hold.cause, view, hold.reason)
+        });
+    }
+    for (person, origin, why) in deps.store.facts().refused()? {
+        if !looked_at.contains(&person) {
+            outcome.push(ActionOutcome {
+                request: request_word(&origin),
+                parent: parent_word(&origin),
+                result: ActionResult::Failed,
+                ..waiting_line(Cause::Request, names_of(&deps.store, &person)?, why)
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What people said no to: for whom, and what it would have waited for.
+pub(crate) fn dismissed_reasons(deps: &Deps) -> Result<BTreeSet<(SysId, String)>, StoreError> {
+    let holds = deps.store.holds().all(deps.now())?.into_iter();
+    Ok(holds
+        .filter(|hold| hold.said.as_ref().is_some_and(|said| said.word == Verdict::Dismiss))
+        .map(|hold| (hold.hold.person, hold.hold.reason))
+        .collect())
+}
+
+/// Whether what a request waits for was dismissed for one of those whom it names.
+pub(crate) fn is_dismissed(
+    deps: &Deps,
+    request: &SysId,
+    reason: &str,
+    silent: &BTreeSet<(SysId, String)>,
+) -> Result<bool, StoreError> {
+    if silent.is_empty() {
+        return Ok(false);
+    }
+    let people = deps.store.requests().resolved(request)?.map(|resolved| resolved.terms.people);
+    Ok(people.into_iter().flatten().any(|person| silent.contains(&(person, reason.to_owned()))))
+}
+
+/// Adds a request that waits, where nothing says so yet.
+pub(crate) fn add_waiting_request(
+    stored: &StoredRequest,
+    reason: &str,
+    outcome: &mut CycleOutcome,
+) {
+    let reference = &stored.request.reference;
+    let number = reference.number.as_str();
+    let said = |action: &ActionOutcome| {
+        action.request.as_deref() == Some(number) && action.result == ActionResult::Held
+    };
+    if !outcome.actions.iter().any(said) {
+        outcome.push(ActionOutcome {
+            request: Some(number.to_owned()),
+            parent: reference.parent.as_ref().map(|parent| parent.as_str().to_owned()),
+            ..waiting_line(Cause::Request, PersonNames::default(), reason.to_owned())
+        });
+    }
+}
+
+fn held_without_action(drift: &Drift, person: PersonNames) -> ActionOutcome {
+    ActionOutcome {
+        request: request_word(&drift.origin),
+        parent: parent_word(&drift.origin),
+        ..waiting_line(drift.cause, person, drift.reason.clone())
+    }
+}
+
+fn waiting_line(cause: Cause, person: PersonNames, error: String) -> ActionOutcome {
+    ActionOutcome {
+        id: None,
+        request: None,
+        parent: None,
+        cause,
+        step: None,
+        person,
+        group: None,
+        groups: Vec::new(),
+        changes: BTreeMap::new(),
+        result: ActionResult::Held,
+        okta_request_id: None,
+        error: Some(error),
+        transient: false,
+    }
+}

@@ -1,0 +1,209 @@
+//! Telling ServiceNow: a request whose facts all hold gets its one PATCH.
+//!
+//! Decided from what is, like everything else: the request is read again right before it is
+//! written to, so a crash after the PATCH cannot write a second note.
+
+use std::collections::BTreeSet;
+
+use crate::config::Close;
+use crate::model::{RequestState, SysId};
+use crate::servicenow::{Closing, Task};
+use crate::store::StoredRequest;
+use crate::sync::deadlines::update_deadlines;
+use crate::sync::deps::{Deps, InFlight, Writers};
+use crate::sync::error::SyncError;
+use crate::sync::notes::{closing_note, field, log_unkept, marker, may_write, post_held_note};
+use crate::sync::observe::by_id::refresh;
+use crate::sync::outcome::CycleOutcome;
+use crate::sync::plan::CyclePlan;
+use crate::sync::request_status::{PATIENCE, RequestStatus, request_status};
+use crate::sync::waiting::{add_waiting_request, dismissed_reasons, is_dismissed};
+
+/// Kept like notes: the state was written, and it did not stick.
+const STATE_WRITTEN: &str = "state written";
+const STATE_UNKEPT: &str = "state not kept";
+
+/// Writes on every open request what is to be said of it, and closes those that are done.
+pub(crate) async fn write_back(
+    deps: &Deps,
+    writers: &Writers,
+    plan: &CyclePlan,
+    outcome: &mut CycleOutcome,
+) -> Result<(), SyncError> {
+    if deps.config.policy.observe {
+        return Ok(());
+    }
+    // Where ServiceNow does not answer, the next cycle looks again.
+    if let Err(SyncError::Store(error)) = check_closed_states(deps).await {
+        return Err(error.into());
+    }
+    let silent = dismissed_reasons(deps)?;
+    for stored in deps.store.requests().open()? {
+        if deps.is_stopping() {
+            break;
+        }
+        let id = &stored.request.sys_id;
+        let status = request_status(deps, &stored, &plan.surroundings)?;
+        if deps.memory.backs_off(id, deps.now()) {
+            update_deadlines(deps, &stored, &status)?;
+            outcome.summary.failed += 1;
+            continue;
+        }
+        match write_on(deps, writers, &stored, status, plan, &silent, outcome).await {
+            Ok(()) => deps.memory.note_written(id),
+            // The store is ours: without it nothing more is written.
+            Err(SyncError::Store(error)) => return Err(error.into()),
+            Err(error) => {
+                log_unwritten(deps, &stored, &error)?;
+                deps.memory.note_unwritten(id, deps.now());
+                outcome.summary.failed += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes on one request how it is.
+async fn write_on(
+    deps: &Deps,
+    writers: &Writers,
+    stored: &StoredRequest,
+    mut status: RequestStatus,
+    plan: &CyclePlan,
+    silent: &BTreeSet<(SysId, String)>,
+    outcome: &mut CycleOutcome,
+) -> Result<(), SyncError> {
+    let enabled = deps.config.writeback.enabled;
+    if matches!(status, RequestStatus::Done) && enabled {
+        let verified = verify_request(deps, plan, stored).await?;
+        status = verified.unwrap_or(status);
+    }
+    update_deadlines(deps, stored, &status)?;
+    if let RequestStatus::Waits(_, reason) = &status
+        && !is_dismissed(deps, &stored.request.sys_id, reason, silent)?
+    {
+        // It waits in every cycle, also where nobody had to be looked at.
+        add_waiting_request(stored, reason, outcome);
+    }
+    match status {
+        _ if !enabled => Ok(()),
+        RequestStatus::Underway => Ok(()),
+        RequestStatus::Done => close_request(deps, writers, stored).await,
+        RequestStatus::Overtaken => {
+            let text = "a later request says otherwise, so this one is left as it is";
+            post_held_note(deps, writers, stored, "overtaken", text).await
+        }
+        RequestStatus::Waits(kind, reason) => {
+            post_held_note(deps, writers, stored, &kind, &reason).await
+        }
+    }
+}
+
+/// A list may be older than what it shows: before a request is called done, whom it names is
+/// read by id. Gives how it is then; `None` where everybody had been read so already.
+async fn verify_request(
+    deps: &Deps,
+    plan: &CyclePlan,
+    stored: &StoredRequest,
+) -> Result<Option<RequestStatus>, SyncError> {
+    let Some(resolved) = deps.store.requests().resolved(&stored.request.sys_id)? else {
+        return Ok(None);
+    };
+    let mut people = resolved.terms.people;
+    people.retain(|person| !plan.cycle.was_read_by_id(person));
+    if people.is_empty() {
+        return Ok(None);
+    }
+    for person in &people {
+        refresh(deps, person, &plan.cycle).await?;
+    }
+    let status = request_status(deps, stored, &plan.surroundings)?;
+    if !matches!(status, RequestStatus::Done) {
+        // What differs after all is for the next cycle to decide.
+        people.iter().try_for_each(|person| deps.store.queue().enqueue(person, deps.now()))?;
+    }
+    Ok(Some(status))
+}
+
+/// Says that a request could not be written on, once for each reason.
+fn log_unwritten(deps: &Deps, stored: &StoredRequest, error: &SyncError) -> Result<(), SyncError> {
+    let number = &stored.request.reference.number;
+    let said = format!("unwritten: {error}");
+    if !deps.store.notes().contains(&stored.request.sys_id, &said)? {
+        deps.store.notes().insert(&stored.request.sys_id, &said, deps.now())?;
+        tracing::warn!(request = %number, "{number}: could not be written back: {error}");
+    }
+    Ok(())
+}
+
+/// Writes the closing note and the state, in one PATCH, once.
+async fn close_request(
+    deps: &Deps,
+    writers: &Writers,
+    stored: &StoredRequest,
+) -> Result<(), SyncError> {
+    let id = &stored.request.sys_id;
+    let number = &stored.request.reference.number;
+    let settings = &deps.config.writeback;
+    let marker = marker(stored, "done");
+    let tasks = match settings.close {
+        Close::None => Vec::new(),
+        Close::Item | Close::Task => deps.servicenow.tasks(id).await?,
+    };
+    if !may_write(deps, stored, &marker, &tasks).await? {
+        return Ok(());
+    }
+    let open: Vec<&Task> = tasks.iter().filter(|task| task.open).collect();
+    let note = format!("{}\n{marker}", closing_note(deps, stored)?);
+    let state = Some(settings.state_done.as_str());
+    let only_note = Closing { note_field: field(settings.note), note: &note, state: None };
+    let closing = Closing { state, ..only_note };
+    let _in_flight = InFlight::begin(deps);
+    let state_written = settings.close == Close::Item && open.is_empty();
+    let written = match (settings.close, open.as_slice()) {
+        (Close::Task, [task]) => writers.servicenow.close_task(&task.sys_id, &closing).await,
+        (Close::Item, []) => writers.servicenow.close(id, &closing).await,
+        // Its flow closes an item with open tasks; closing it here would run past the flow.
+        _ => writers.servicenow.close(id, &only_note).await,
+    };
+    // Without an answer it may have been written: the next cycle reads before it writes.
+    let echo = written?;
+    deps.store.notes().insert(id, &marker, deps.now())?;
+    deps.store.requests().finish(id)?;
+    if state_written && echo.state_taken {
+        deps.store.requests().set_state(id, &RequestState::Complete)?;
+        deps.store.notes().insert(id, STATE_WRITTEN, deps.now())?;
+    }
+    let parent = stored.request.reference.parent.as_ref().map_or("", |parent| parent.as_str());
+    if echo.state_taken {
+        tracing::info!(
+            request = %number,
+            parent,
+            outcome = "written_back",
+            "{number}: done, and said so in ServiceNow"
+        );
+    } else {
+        log_unkept(deps, stored);
+    }
+    Ok(())
+}
+
+/// A flow may set the state again a moment after it was written. Who opens a request again
+/// later knows why.
+async fn check_closed_states(deps: &Deps) -> Result<(), SyncError> {
+    let now = deps.now();
+    for stored in deps.store.requests().open_again(STATE_WRITTEN)? {
+        let id = &stored.request.sys_id;
+        let written = deps.store.notes().at(id, STATE_WRITTEN)?;
+        let soon = written.is_some_and(|at| now - at < PATIENCE);
+        if !soon || deps.store.notes().contains(id, STATE_UNKEPT)? {
+            continue;
+        }
+        let fresh = deps.servicenow.request(id).await?;
+        if fresh.is_some_and(|fresh| !fresh.request.state.is_closed()) {
+            deps.store.notes().insert(id, STATE_UNKEPT, now)?;
+            log_unkept(deps, &stored);
+        }
+    }
+    Ok(())
+}
