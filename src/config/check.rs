@@ -21,7 +21,7 @@ use crate::policy::{
     Accounts, ApprovalSource, Disposal, GroupRule, InactiveRecord, Lookup, Policy, RequestRule,
     SuspendedElsewhere,
 };
-use crate::reconcile::guard::Limits;
+use crate::reconcile::limits::Limits;
 
 /// The text of the file, for messages that name a line.
 #[derive(Debug, Clone, Copy)]

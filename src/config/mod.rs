@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::policy::Policy;
-use crate::reconcile::guard::Limits;
+use crate::reconcile::limits::Limits;
 use crate::store::Orgs;
 use crate::{okta, servicenow};
 

@@ -12,7 +12,7 @@ use super::credential;
 use super::file::{self, Auth, Text};
 use crate::http::Patience;
 use crate::model::Person;
-use crate::policy::desire::beside_walk;
+use crate::policy::dot_walk::beside_walk;
 use crate::policy::{ApprovalSource, Policy};
 use crate::servicenow::query::Filter;
 use crate::{okta, servicenow};

@@ -110,9 +110,9 @@ impl Step {
     pub fn is_reached(&self, account: &Account, groups: &BTreeSet<GroupId>) -> bool {
         let status = account.transitioning.as_ref().unwrap_or(&account.status);
         match self {
-            Self::Update { changes } => changes
-                .iter()
-                .all(|(name, change)| account.attribute(name) == change.to.as_deref().unwrap_or("")),
+            Self::Update { changes } => changes.iter().all(|(name, change)| {
+                account.attribute(name) == change.to.as_deref().unwrap_or("")
+            }),
             Self::Activate { .. } | Self::Unsuspend => status.counts_as_active(),
             // In use already: there is nothing left to send an activation for.
             Self::Reactivate { .. } => {

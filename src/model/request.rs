@@ -1,6 +1,6 @@
 //! What was asked for, and whether it counts.
 
-use super::{GroupId, RequestNumber, Record, RequestRef, SysId, Timestamp};
+use super::{GroupId, Record, RequestNumber, RequestRef, SysId, Timestamp};
 
 /// A `sc_req_item` row.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -98,11 +98,8 @@ pub(crate) fn done(mut request: ResolvedRequest) -> ResolvedRequest {
 }
 
 pub(crate) fn account(id: &str, status: AccountStatus) -> Account {
-    let profile = [
-        ("login", "jane@example.com"),
-        ("email", "jane@example.com"),
-        ("department", "Sales"),
-    ];
+    let profile =
+        [("login", "jane@example.com"), ("email", "jane@example.com"), ("department", "Sales")];
     Account {
         id: account_id(id),
         status,
@@ -159,8 +156,5 @@ pub(crate) fn last(step: StepKind, request: &str, cause: super::Cause) -> Accoun
 /// An account that may be Jane's.
 pub(crate) fn candidate(id: &str, attributes: &[(&str, &str)], taken: bool) -> Candidate {
     let profile: BTreeMap<String, String> = record(attributes);
-    Candidate {
-        account: Account { profile, ..account(id, AccountStatus::Active) },
-        taken,
-    }
+    Candidate { account: Account { profile, ..account(id, AccountStatus::Active) }, taken }
 }

@@ -1,6 +1,6 @@
 //! Every write to Okta, one call a step. Nothing else in the program can write there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use super::error::{OktaError, request_id};
 use super::reader::OktaReader;
 use super::wire;
 use crate::http::Answer;
-use crate::model::{Account, AccountId, AccountStatus, GroupId, Outcome, Step};
+use crate::model::{Account, AccountId, GroupId, Outcome, Step};
 
 /// Okta reference: at most 20 `groupIds`, and only when an account is created.
 pub const MOST_GROUPS_AT_CREATION: usize = 20;
@@ -217,29 +217,12 @@ impl OktaWriter {
             };
         }
         match self.reader.account(id).await {
-            Ok(Some(account)) if reached(step, &account) => already_so(&error, Some(account)),
+            Ok(Some(account)) if step.is_reached(&account, &BTreeSet::new()) => {
+                already_so(&error, Some(account))
+            }
             Ok(account) => failed(error, account),
             Err(_) => failed(error, None),
         }
-    }
-}
-
-/// Whether an account is as the step would make it.
-fn reached(step: &Step, account: &Account) -> bool {
-    let heading_for = account.transitioning.as_ref().unwrap_or(&account.status);
-    match step {
-        Step::Update { changes } => changes
-            .iter()
-            .all(|(name, change)| account.attribute(name) == change.to.as_deref().unwrap_or("")),
-        Step::Activate { .. } | Step::Unsuspend => heading_for.counts_as_active(),
-        // In use already: there is nothing left to send an activation for.
-        Step::Reactivate { .. } => {
-            heading_for.counts_as_active() && *heading_for != AccountStatus::Provisioned
-        }
-        Step::Suspend => *heading_for == AccountStatus::Suspended,
-        // A deactivated account has no sessions either.
-        Step::Deactivate | Step::ClearSessions => *heading_for == AccountStatus::Deprovisioned,
-        Step::Create { .. } | Step::AddMember { .. } | Step::RemoveMember { .. } => false,
     }
 }
 

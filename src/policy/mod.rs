@@ -4,12 +4,12 @@ pub mod dates;
 pub mod derive;
 pub mod dot_walk;
 pub mod expression;
-pub mod resolve;
-pub mod timeline;
 pub mod fact;
 mod membership;
 mod profile;
+pub mod resolve;
 pub mod status;
+pub mod timeline;
 mod withdrawal;
 
 use std::collections::BTreeMap;

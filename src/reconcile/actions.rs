@@ -181,8 +181,8 @@ impl Maker<'_> {
         let mut create = self.make(difference, step);
         create.keys.push(FactKey::Status);
         create.keys.extend(self.desired.profile.keys().cloned().map(FactKey::Profile));
-        let activation = (active && !activate)
-            .then(|| self.make(difference, Step::Activate { mail: false }));
+        let activation =
+            (active && !activate).then(|| self.make(difference, Step::Activate { mail: false }));
         (create, activation)
     }
 

@@ -148,8 +148,7 @@ pub fn approve(mut actions: Vec<PlannedAction>, limits: &Limits, past: &Past) ->
     }
     hold_what_crosses(&mut approval, &mut open, &released, limits, past);
     hold_what_comes_after(&mut approval, &mut open, &mut released);
-    let by_decision: BTreeSet<String> =
-        released.iter().map(PlannedAction::fingerprint).collect();
+    let by_decision: BTreeSet<String> = released.iter().map(PlannedAction::fingerprint).collect();
     open.extend(released);
     order::sort(&mut open);
     approval.approved.actions = open

@@ -68,11 +68,7 @@ pub fn correlate(identity: &Identity, candidates: &[Candidate]) -> Match {
 }
 
 /// Why an account that matches by one key is nevertheless not this person's.
-fn conflict(
-    candidate: &Candidate,
-    identity: &Identity,
-    place: usize,
-) -> Option<AccountConflict> {
+fn conflict(candidate: &Candidate, identity: &Identity, place: usize) -> Option<AccountConflict> {
     let by = identity.keys[place].0.clone();
     if candidate.taken {
         return Some(AccountConflict::LinkedToAnother { by });
@@ -129,10 +125,8 @@ pub(super) fn correlation_conflict(
     policy: &Policy,
     now: Timestamp,
 ) -> Option<AccountConflict> {
-    let wanted = matches!(
-        desired.status_value(),
-        Some(DesiredStatus::Active | DesiredStatus::Staged)
-    );
+    let wanted =
+        matches!(desired.status_value(), Some(DesiredStatus::Active | DesiredStatus::Staged));
     let named = state.requests.iter().any(|request| request.in_force(now));
     if !wanted && !named {
         return None;
@@ -169,10 +163,7 @@ pub(super) fn duplicate_identity(
 /// Whether a login is another account's: a rename to it would be refused, or worse.
 pub(super) fn is_login_taken(state: &PersonState, login: &str) -> bool {
     let own = state.account_id();
-    state
-        .candidates
-        .iter()
-        .any(|it| Some(&it.account.id) != own && same(it.account.login(), login))
+    state.candidates.iter().any(|it| Some(&it.account.id) != own && same(it.account.login(), login))
 }
 
 #[cfg(test)]
@@ -229,7 +220,10 @@ mod tests {
     #[test]
     fn an_account_of_another_person_is_never_matched() {
         let there = [(account("u1", "0042", "ada@example.com"), true)];
-        assert!(matches!(find(&there, "0042", "ada@example.com"), Match::Unclear(AccountConflict::LinkedToAnother { .. })));
+        assert!(matches!(
+            find(&there, "0042", "ada@example.com"),
+            Match::Unclear(AccountConflict::LinkedToAnother { .. })
+        ));
     }
 
     #[test]

@@ -163,8 +163,7 @@ fn status(
         let made = matches!(fact.value, DesiredStatus::Active | DesiredStatus::Staged);
         return made.then(|| {
             let step = Some(StepKind::Create);
-            let mut missing =
-                differs(FactKey::Account, fact, (wanted, None), &state.known, step);
+            let mut missing = differs(FactKey::Account, fact, (wanted, None), &state.known, step);
             // The account's status had been agreed, so somebody else deleted it.
             if state.effective_status_origin() == Some(&fact.origin) {
                 missing.cause = Cause::Drift;

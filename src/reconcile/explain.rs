@@ -11,8 +11,8 @@ use crate::model::{
     Reason, RequestRef, ResolvedRequest, Timestamp,
 };
 use crate::policy::Policy;
-use crate::policy::fact::{Desired, Fact};
 use crate::policy::expression::Scope;
+use crate::policy::fact::{Desired, Fact};
 
 /// One fact with everything that can be said about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +98,8 @@ impl View<'_> {
             .differences
             .iter()
             .filter(|difference| {
-                difference.key == key || key == FactKey::Status && difference.key == FactKey::Account
+                difference.key == key
+                    || key == FactKey::Status && difference.key == FactKey::Account
             })
             .collect();
         let differs = differences.first();
@@ -141,7 +142,8 @@ impl View<'_> {
                 .push("no request and no rule speaks of the account: it stays as it is".to_owned());
         }
         for resolved in self.state.requests.iter().filter(|m| speaks_of_status(m)) {
-            let counts = told.reasons.iter().any(|r| r.request.as_ref() == Some(&resolved.reference));
+            let counts =
+                told.reasons.iter().any(|r| r.request.as_ref() == Some(&resolved.reference));
             if !counts {
                 told.against.push(self.does_not_count(resolved, "a later request counts"));
             }
@@ -157,8 +159,12 @@ impl View<'_> {
     }
 
     fn only_differs(&self, difference: &Difference) -> Explained {
-        let mut told =
-            self.fact::<()>(difference.key.clone(), None, difference.desired.clone(), difference.actual.clone());
+        let mut told = self.fact::<()>(
+            difference.key.clone(),
+            None,
+            difference.desired.clone(),
+            difference.actual.clone(),
+        );
         told.against.dedup();
         told
     }
@@ -167,7 +173,8 @@ impl View<'_> {
         let mut groups: BTreeSet<GroupId> = self.desired.memberships.keys().cloned().collect();
         groups.extend(self.actual.groups.iter().cloned());
         groups.extend(self.org.rule_groups.iter().flatten().cloned());
-        groups.extend(self.state.requests.iter().flat_map(|resolved| resolved.terms.groups.clone()));
+        groups
+            .extend(self.state.requests.iter().flat_map(|resolved| resolved.terms.groups.clone()));
         groups
     }
 
@@ -187,7 +194,8 @@ impl View<'_> {
         }
         told.against.extend(self.rules_against(group, wanted));
         for resolved in self.state.requests.iter().filter(|m| m.terms.groups.contains(group)) {
-            let counts = told.reasons.iter().any(|r| r.request.as_ref() == Some(&resolved.reference));
+            let counts =
+                told.reasons.iter().any(|r| r.request.as_ref() == Some(&resolved.reference));
             if !counts {
                 told.against.push(self.does_not_count(resolved, &self.ended_by(resolved)));
             }

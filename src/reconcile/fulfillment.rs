@@ -117,9 +117,7 @@ fn is_overtaken(request: &ResolvedRequest, desired: &Desired, groups: usize) -> 
             !desired.status.as_ref().is_some_and(|fact| comes_from(fact, request))
         }
         Operation::Move => desired.status_value() == Some(DesiredStatus::Deactivated),
-        Operation::Grant | Operation::Revoke => {
-            groups > 0 && groups == request.terms.groups.len()
-        }
+        Operation::Grant | Operation::Revoke => groups > 0 && groups == request.terms.groups.len(),
     }
 }
 

@@ -170,10 +170,7 @@ impl<'a> Count<'a> {
         let before = times(past, &now);
         let allowed = self.limits.max_removed;
         let crossed = exceeds(Limit::MaxRemoved, count(now.iter()), before, allowed)?;
-        Some(Crossing {
-            reason: HoldReason::Limit(crossed),
-            concerns: Box::new(is_removal),
-        })
+        Some(Crossing { reason: HoldReason::Limit(crossed), concerns: Box::new(is_removal) })
     }
 
     /// Groups that too large a share of their members would leave without a request.

@@ -10,9 +10,9 @@ use super::difference::{Difference, member};
 use super::org::OrgState;
 use super::rules;
 use crate::model::{
-    Cause, Change, Disposition, FactKey, Facts, HoldReason, KnownFact, OpenAction,
-    OpenItem, Operation, Origin, PersonState, Presence, Reason, ResolvedRequest, Step, StepKind,
-    Timestamp, Why,
+    Cause, Change, Disposition, FactKey, Facts, HoldReason, KnownFact, OpenAction, OpenItem,
+    Operation, Origin, PersonState, Presence, Reason, ResolvedRequest, Step, StepKind, Timestamp,
+    Why,
 };
 use crate::policy::Policy;
 use crate::policy::derive::derive;
@@ -142,9 +142,9 @@ fn clear_sessions_once(found: &mut [Difference], state: &PersonState) {
 
 fn hold_taken_login(found: &mut [Difference], state: &PersonState) {
     let is_login = |key: &FactKey| matches!(key, FactKey::Profile(name) if name == "login");
-    let rename = found.iter_mut().find(|it| {
-        is_login(&it.key) && (it.disposition.is_apply() || it.disposition.is_hold())
-    });
+    let rename = found
+        .iter_mut()
+        .find(|it| is_login(&it.key) && (it.disposition.is_apply() || it.disposition.is_hold()));
     if let Some(rename) = rename
         && is_login_taken(state, rename.desired.as_deref().unwrap_or_default())
     {
@@ -201,10 +201,8 @@ fn requests_without_account(
     found: &[Difference],
     now: Timestamp,
 ) -> Vec<Difference> {
-    let comes = matches!(
-        desired.status_value(),
-        Some(DesiredStatus::Active | DesiredStatus::Staged)
-    );
+    let comes =
+        matches!(desired.status_value(), Some(DesiredStatus::Active | DesiredStatus::Staged));
     let said = found.iter().any(|it| it.key == FactKey::Account);
     if comes || said || !state.actual.is_dormant() {
         return Vec::new();

@@ -14,7 +14,7 @@ use super::org::{OrgState, Protected};
 use super::person::{PersonPlan, reconcile_person};
 use crate::model::testing::{account, account_id, newcomer, sys_id};
 use crate::model::{
-    Account, AccountId, AccountStatus, Actual, Approval, Cause, Done, FactKey, Facts, Group,
+    Account, AccountStatus, Actual, Approval, Cause, Done, FactKey, Facts, Group,
     GroupId, GroupKind, HoldSet, KnownFact, Link, Operation, Origin, Person, PersonState, Presence,
     Record, RequestNumber, RequestRef, ResolvedRequest, Step, StepKind, SysId, Terms, Timestamp,
 };
@@ -246,8 +246,7 @@ fn take(actual: &mut Actual, step: &Step) {
     };
     match step {
         Step::Create { profile, groups, activate } => {
-            let status =
-                if *activate { AccountStatus::Provisioned } else { AccountStatus::Staged };
+            let status = if *activate { AccountStatus::Provisioned } else { AccountStatus::Staged };
             actual.account = Some(Account { profile: profile.clone(), ..account("u1", status) });
             actual.groups = groups.iter().cloned().collect();
         }
@@ -595,7 +594,10 @@ fn held_leaver(at: usize) -> Waiting {
 
 fn leave() -> ResolvedRequest {
     ResolvedRequest {
-        reference: RequestRef { number: RequestNumber::parse("RITM0000001").unwrap(), parent: None },
+        reference: RequestRef {
+            number: RequestNumber::parse("RITM0000001").unwrap(),
+            parent: None,
+        },
         terms: Terms {
             operation: Operation::Leave,
             people: Vec::new(),

@@ -37,8 +37,7 @@ pub struct Requeue {
 pub fn refused_facts(plan: &PersonPlan, attempted: &Attempted) -> BTreeMap<FactKey, String> {
     let mut refused: BTreeMap<&FactKey, &str> = BTreeMap::new();
     for difference in plan.differences.iter().filter(|it| it.disposition == Disposition::Apply) {
-        if matches!(difference.key, FactKey::Profile(_))
-            && attempted.done.contains(&difference.key)
+        if matches!(difference.key, FactKey::Profile(_)) && attempted.done.contains(&difference.key)
         {
             refused.insert(&difference.key, "Okta took the value and shows another one");
         }
@@ -72,9 +71,8 @@ pub fn requeue(
         .filter(|planned| planned.is_open() && planned.action.step != Step::ClearSessions)
         .filter(|planned| is_held(planned).is_none() && !is_refused(planned))
         .collect();
-    let is_done = |planned: &&&PlannedAction| {
-        planned.keys.iter().any(|key| attempted.done.contains(key))
-    };
+    let is_done =
+        |planned: &&&PlannedAction| planned.keys.iter().any(|key| attempted.done.contains(key));
     let at = if left.is_empty() {
         let slides = plan.actions.iter().any(|planned| is_held(planned) == Some(true));
         slides.then(|| now + LIMIT_PAUSE)

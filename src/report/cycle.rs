@@ -67,7 +67,7 @@ pub struct ActionReport {
 /// What would be done, what waits, and what is only observed.
 pub fn planned(deps: &Deps, plan: &CyclePlan) -> Result<CycleReport, SyncError> {
     let mut outcome = CycleOutcome::of(plan);
-    for approved in plan.verdict.approved.actions() {
+    for approved in plan.approval.approved.actions() {
         let planned = ActionResult::Planned;
         outcome.push(describe_action(&deps.store, &approved.planned, planned, None)?);
     }

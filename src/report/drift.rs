@@ -4,18 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::model::{Account, AccountId, FactKey, Presence, SysId};
-use crate::reconcile::diff::{Disposition, Drift, Remedy};
-use crate::reconcile::guard::{Held, PlanApproval};
-use crate::reconcile::plan::Planned;
+use crate::model::{Account, AccountId, FactKey, Presence, StepKind, SysId};
+use crate::reconcile::actions::PlannedAction;
+use crate::reconcile::approve::{HeldAction, PlanApproval};
+use crate::reconcile::difference::Difference;
 use crate::report::stamp;
 use crate::store::StoreError;
-use crate::sync::decide::Judged;
+use crate::sync::decide::Decided;
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::names::{PersonNames, group_name, names_of, people_called, the_one};
 use crate::sync::outcome::{parent_word, request_word};
 use crate::sync::plan::CyclePlan;
+
+/// The word for an account that is nobody's business here.
+const UNMANAGED: &str = "unmanaged";
 
 /// One difference, or one account that is nobody's business here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -92,7 +95,7 @@ pub fn drift(
     person: Option<&str>,
     group: Option<&str>,
 ) -> Result<DriftReport, SyncError> {
-    let (decision, verdict) = (&plan.decision, &plan.verdict);
+    let (decision, approval) = (&plan.decision, &plan.approval);
     let only = match person {
         None => None,
         Some(text) => Some(the_one(text, &people_called(&deps.store, text)?)?),
@@ -104,31 +107,17 @@ pub fn drift(
             "no group in Okta is called {group:?}: give its name or its id"
         )));
     }
-    let held = held_facts(verdict);
+    let held = held_facts(approval);
     let mut items = Vec::new();
     let mut drifted = 0;
     let wanted = |id: &SysId| only.as_ref().is_none_or(|only| only == id);
-    for (id, judged) in decision.differing.iter().filter(|(id, _)| wanted(id)) {
+    for (id, decided) in decision.differing.iter().filter(|(id, _)| wanted(id)) {
         let mut real = false;
-        for drift in &judged.drifts {
-            let mut item = drift_item(deps, judged, drift)?;
-            let at = (id.clone(), drift.key.clone());
-            if let Some(waits) = held.get(&at)
-                && matches!(item.disposition, "apply" | "hold")
-            {
-                if item.disposition == "apply" {
-                    waits.reason.clone_into(&mut item.reason);
-                }
-                if let Some(dismissed) = &waits.dismissed {
-                    item.reason = format!("{}; {dismissed}", item.reason);
-                }
-                item.disposition = Disposition::Hold.as_str();
-            }
+        for difference in &decided.plan.differences {
+            let waits = held.get(&(id.clone(), difference.key.clone())).copied();
+            let item = drift_item(deps, decided, difference, waits)?;
             real |= item.disposition != "protected";
-            if group.is_none_or(|group| {
-                drift.key.kind() == "membership" && item.name.as_deref() == Some(group)
-                    || matches!(&drift.key, FactKey::Membership(id) if id.as_str() == group)
-            }) {
+            if group.is_none_or(|group| is_about_group(difference, &item, group)) {
                 items.push(item);
             }
         }
@@ -147,7 +136,7 @@ pub fn drift(
     for id in people.iter().filter(|_| group.is_none()) {
         items.extend(outside_item(deps, id)?);
     }
-    let of_wanted = |planned: &Planned| wanted(&planned.action.person);
+    let of_wanted = |planned: &PlannedAction| wanted(&planned.action.person);
     Ok(DriftReport {
         generated_at: stamp(deps.now()),
         live: plan.live,
@@ -155,23 +144,23 @@ pub fn drift(
             people: people.len(),
             in_sync: people.len() - drifted,
             drifted,
-            actions: verdict.approved.actions().iter().filter(|a| of_wanted(&a.planned)).count(),
-            held: verdict
+            actions: approval.approved.actions().iter().filter(|a| of_wanted(&a.planned)).count(),
+            held: approval
                 .held
                 .iter()
                 .filter(|held| of_wanted(&held.planned) && held.dismissed.is_none())
                 .count(),
             unmanaged,
-            quarantined: verdict.quarantined.is_some(),
+            quarantined: approval.quarantined.is_some(),
         },
         items,
     })
 }
 
 /// What waits, by the facts that it would change.
-fn held_facts(verdict: &PlanApproval) -> BTreeMap<(SysId, FactKey), &Held> {
-    let mut held: BTreeMap<(SysId, FactKey), &Held> = BTreeMap::new();
-    for waits in &verdict.held {
+fn held_facts(approval: &PlanApproval) -> BTreeMap<(SysId, FactKey), &HeldAction> {
+    let mut held: BTreeMap<(SysId, FactKey), &HeldAction> = BTreeMap::new();
+    for waits in &approval.held {
         for key in &waits.planned.keys {
             // Of several actions for one fact, one that was not dismissed says more.
             held.entry((waits.planned.action.person.clone(), key.clone()))
@@ -219,41 +208,67 @@ fn unmanaged(person: PersonNames, account: &Account, reason: &str) -> DriftItem 
         request: None,
         parent: None,
         cause: "record",
-        disposition: Disposition::Unmanaged.as_str(),
+        disposition: UNMANAGED,
         action: None,
         reason: reason.to_owned(),
     }
 }
 
-fn drift_item(deps: &Deps, judged: &Judged, drift: &Drift) -> Result<DriftItem, StoreError> {
-    let name = match &drift.key {
+fn is_about_group(difference: &Difference, item: &DriftItem, group: &str) -> bool {
+    match &difference.key {
+        FactKey::Membership(id) => id.as_str() == group || item.name.as_deref() == Some(group),
+        FactKey::Account | FactKey::Status | FactKey::Profile(_) => false,
+    }
+}
+
+/// One difference; `waits` is the action that would remove it, where that waits.
+fn drift_item(
+    deps: &Deps,
+    decided: &Decided,
+    difference: &Difference,
+    waits: Option<&HeldAction>,
+) -> Result<DriftItem, StoreError> {
+    let name = match &difference.key {
         FactKey::Account | FactKey::Status => None,
         FactKey::Profile(attribute) => Some(attribute.clone()),
         FactKey::Membership(group) => Some(group_name(&deps.store, group)?),
     };
+    let mut reason = difference.reason();
+    let mut disposition = difference.disposition.as_str();
+    let open = difference.disposition.is_apply() || difference.disposition.is_hold();
+    if let Some(waits) = waits.filter(|_| open) {
+        if difference.disposition.is_apply() {
+            reason = waits.reason.to_string();
+        }
+        if let Some(dismissed) = &waits.dismissed {
+            reason = format!("{reason}; {dismissed}");
+        }
+        disposition = "hold";
+    }
     Ok(DriftItem {
-        person: view(judged),
-        fact: drift.key.kind(),
+        person: names(decided),
+        fact: difference.key.kind(),
         name,
-        desired: drift.desired.clone(),
-        actual: drift.actual.clone(),
-        request: request_word(&drift.origin),
-        parent: parent_word(&drift.origin),
-        cause: drift.cause.as_str(),
-        disposition: drift.disposition.as_str(),
-        action: drift.remedy.map(Remedy::name),
-        reason: drift.reason.clone(),
+        desired: difference.desired.clone(),
+        actual: difference.actual.clone(),
+        request: request_word(&difference.origin),
+        parent: parent_word(&difference.origin),
+        cause: difference.cause.as_str(),
+        disposition,
+        action: difference.action().map(StepKind::as_str),
+        reason,
     })
 }
 
-fn view(judged: &Judged) -> PersonNames {
-    let account = judged.actual.account.as_ref();
+/// Who is meant: somebody without an account by the login that a new one would get.
+fn names(decided: &Decided) -> PersonNames {
+    let Decided { state, plan } = decided;
+    let account = state.actual.account.as_ref();
+    let login = plan.desired.profile.get("login").and_then(|fact| fact.value.clone());
     PersonNames {
-        sys_id: Some(judged.person.sys_id.as_str().to_owned()),
-        user_name: Some(judged.person.user_name().to_owned()),
-        login: account
-            .map(|account| account.login().to_owned())
-            .or_else(|| judged.desired.profile.get("login").and_then(|fact| fact.value.clone())),
+        sys_id: Some(state.person.sys_id.as_str().to_owned()),
+        user_name: Some(state.person.user_name().to_owned()),
+        login: account.map(|account| account.login().to_owned()).or(login),
         okta_id: account.map(|account| account.id.as_str().to_owned()),
     }
 }

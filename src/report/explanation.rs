@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::{FactKey, Origin, Presence, SysId, Timestamp};
-use crate::reconcile::explain::{self, Explained, ReasonText, View};
-use crate::reconcile::guard::key_text;
+use crate::reconcile::explain::{self, Explained, ReasonText};
 use crate::report::holds::{HoldView, holds_in};
 use crate::report::person::{RequestView, requests_of};
 use crate::report::stamp;
 use crate::store::StoreError;
-use crate::sync::decide::{Judged, judge};
+use crate::sync::decide::{Decided, decide_person};
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::names::{PersonNames, group_name, names_of, people_called, the_one};
@@ -98,37 +97,25 @@ pub struct ReasonView {
 /// Everything about one person, by a plan that decided about the person.
 pub fn explain(deps: &Deps, plan: &CyclePlan, text: &str) -> Result<Explanation, SyncError> {
     let id = &the_one(text, &people_called(&deps.store, text)?)?;
-    let CyclePlan { surroundings, verdict, .. } = plan;
-    let Some(judged) = judge(deps, id, surroundings)? else {
+    let CyclePlan { org, approval, .. } = plan;
+    let Some(decided) = decide_person(deps, id, org)? else {
         return Err(SyncError::Unknown(format!("nothing is known of {id}")));
     };
-    let requests = deps.store.requests().resolved_for(id)?;
-    let baseline = deps.store.links().baseline_of(id)?;
-    let facts = explain::explain(&View {
-        person: &judged.person,
-        requests: &requests,
-        desired: &judged.desired,
-        actual: &judged.actual,
-        drifts: &judged.drifts,
-        baseline: &baseline,
-        policy: &deps.config.policy,
-        rule_groups: &surroundings.rule_groups,
-        groups: &surroundings.groups,
-        now: deps.now(),
-    });
-    let held: BTreeMap<&FactKey, &str> = verdict
+    let Decided { state, plan: person } = &decided;
+    let facts = explain::explain(state, person, org, &deps.config.policy, deps.now());
+    let held: BTreeMap<&FactKey, String> = approval
         .held
         .iter()
         .filter(|held| held.planned.action.person == *id)
-        .flat_map(|held| held.planned.keys.iter().map(|key| (key, held.reason.as_str())))
+        .flat_map(|held| held.planned.keys.iter().map(|key| (key, held.reason.to_string())))
         .collect();
     let since = deps.store.facts().since(id)?;
     let facts: Result<Vec<FactView>, StoreError> =
         facts.into_iter().map(|fact| fact_view(deps, fact, &since, &held)).collect();
     Ok(Explanation {
         person: names_of(&deps.store, id)?,
-        status: status_word(&judged),
-        account: account_view(deps, id, &judged)?,
+        status: status_word(&decided),
+        account: account_view(deps, id, &decided)?,
         facts: facts?,
         requests: requests_of(deps, id)?,
         holds: holds_in(&deps.store, Some(id), deps.now())?,
@@ -139,9 +126,10 @@ pub fn explain(deps: &Deps, plan: &CyclePlan, text: &str) -> Result<Explanation,
 fn account_view(
     deps: &Deps,
     id: &SysId,
-    judged: &Judged,
+    decided: &Decided,
 ) -> Result<Option<AccountView>, StoreError> {
-    let (Some(account), Some(link)) = (&judged.actual.account, deps.store.links().get(id)?) else {
+    let (Some(account), Some(link)) = (&decided.state.actual.account, deps.store.links().get(id)?)
+    else {
         return Ok(None);
     };
     Ok(Some(AccountView {
@@ -158,7 +146,7 @@ fn fact_view(
     deps: &Deps,
     fact: Explained,
     since: &BTreeMap<String, Timestamp>,
-    held: &BTreeMap<&FactKey, &str>,
+    held: &BTreeMap<&FactKey, String>,
 ) -> Result<FactView, StoreError> {
     let mut against = fact.against;
     if let Some(reason) = held.get(&fact.key) {
@@ -184,17 +172,17 @@ fn fact_view(
             origin => Some(origin.to_string()),
         },
         cause: fact.cause.as_str(),
-        since: since.get(&key_text(&fact.key)).copied().map(stamp),
+        since: since.get(&fact.key.to_string()).copied().map(stamp),
         reasons: fact.reasons.into_iter().map(reason_view).collect(),
         against,
     })
 }
 
-fn status_word(judged: &Judged) -> String {
-    if judged.person.presence == Presence::Outside {
+fn status_word(decided: &Decided) -> String {
+    if decided.state.person.presence == Presence::Outside {
         return "unmanaged".to_owned();
     }
-    match (&judged.desired.status, &judged.actual.account) {
+    match (&decided.plan.desired.status, &decided.state.actual.account) {
         (Some(status), _) => status.value.as_str(),
         (None, Some(_)) => "baseline",
         (None, None) => "none",

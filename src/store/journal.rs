@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 use super::accounts::group_id;
 use super::{Store, StoreError, json, moment, stamp};
 use crate::model::{
-    Action, Cause, Done, GroupId, Origin, Outcome, RequestNumber, Step, SysId, Timestamp,
+    Action, Cause, Done, FactKey, GroupId, Origin, Outcome, RequestNumber, Step, StepKind, SysId,
+    Timestamp,
 };
 
 /// What an action carries on the wire and in the log.
@@ -284,13 +285,16 @@ impl Journal<'_> {
             let keys: String = row.get(7)?;
             done.push(Done {
                 at: moment(&row.get::<_, String>(0)?)?,
-                person: row.get(1)?,
-                action: row.get(2)?,
-                group: row.get(3)?,
+                person: super::people::sys_id(&row.get::<_, String>(1)?)?,
+                step: step_kind(&row.get::<_, String>(2)?)?,
+                group: row.get::<_, Option<String>>(3)?.map(|id| group_id(&id)).transpose()?,
                 cause: Cause::from_word(&row.get::<_, String>(4)?).unwrap_or(Cause::Record),
                 leaver: row.get(5)?,
                 released: row.get(6)?,
-                keys: super::from_json(&keys)?,
+                keys: super::from_json::<Vec<String>>(&keys)?
+                    .iter()
+                    .filter_map(|key| FactKey::parse(key))
+                    .collect(),
                 seen: row.get(8)?,
             });
         }
@@ -366,6 +370,10 @@ impl Journal<'_> {
         let values = params![person.as_str(), number.as_str(), stamp(since)];
         Ok(self.0.conn.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
     }
+}
+
+fn step_kind(word: &str) -> Result<StepKind, StoreError> {
+    StepKind::from_word(word).ok_or_else(|| StoreError::Corrupt(format!("action {word:?}")))
 }
 
 /// The origin that a word in the journal stands for, in the words of the other tables.

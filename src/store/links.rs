@@ -7,20 +7,8 @@ use rusqlite::{OptionalExtension, params};
 use super::accounts::{account_id, group_id};
 use super::facts::origin;
 use super::{Store, StoreError, moment, stamp};
+pub use crate::model::Link;
 use crate::model::{AccountId, GroupId, Origin, SysId, Timestamp};
-
-/// Which account is a person's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
-    /// The account.
-    pub account: AccountId,
-    /// The request that it was linked by, or `BASELINE`.
-    pub origin: Origin,
-    /// Since when.
-    pub since: Timestamp,
-    /// It was made here, rather than found.
-    pub created_here: bool,
-}
 
 /// No approved request gives the person `l` the group `g`.
 const UNEXPLAINED: &str = "NOT EXISTS (

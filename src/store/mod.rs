@@ -21,6 +21,7 @@ mod people;
 mod queue;
 mod requests;
 mod sides;
+pub(crate) mod snapshot;
 mod state;
 
 pub use accounts::Accounts;

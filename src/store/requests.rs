@@ -248,7 +248,7 @@ impl Requests<'_> {
     /// Keeps what a request was resolved to.
     pub fn set_resolved(&self, id: &SysId, resolved: &ResolvedRequest) -> Result<(), StoreError> {
         let ResolvedRequest {
-            request: _,
+            reference: _,
             terms,
             approval,
             effective,
@@ -362,7 +362,7 @@ impl Requests<'_> {
         let operation: String = row.get(3)?;
         let date = |text: Option<String>| text.map(|text| moment(&text)).transpose();
         Ok(ResolvedRequest {
-            request: reference(
+            reference: reference(
                 &row.get::<_, String>(1)?,
                 row.get::<_, Option<String>>(2)?.as_deref(),
             )?,

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{AccountId, GroupId, Step, SysId};
-use crate::reconcile::guard::{PlanApproval, Protected};
+use crate::model::{AccountId, GroupId, ProtectedReason, SysId};
+use crate::reconcile::approve::PlanApproval;
+use crate::reconcile::org::Protected;
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 
@@ -12,27 +13,25 @@ pub(crate) const ADMIN: &str = "admin";
 /// The same of groups.
 pub(crate) const ADMIN_GROUP: &str = "admin-group";
 
-pub(crate) const ADMIN_TEXT: &str = "the account holds an Okta administrator role";
-
 /// Accounts that an action would touch and that hold an administrator role are never written
 /// to from then on. Says whom that concerns.
 pub(crate) async fn find_admins(
     deps: &Deps,
-    verdict: &PlanApproval,
+    approval: &PlanApproval,
     protected: &mut Protected,
 ) -> Result<BTreeSet<SysId>, SyncError> {
     let mut concerned = BTreeSet::new();
-    for approved in verdict.approved.actions() {
+    for approved in approval.approved.actions() {
         let action = &approved.planned.action;
         if let Some(account) = &action.account
             && !protected.accounts.contains_key(account)
             && is_admin(deps, account).await?
         {
             deps.store.names().insert(ADMIN, account.as_str(), account.as_str())?;
-            protected.accounts.insert(account.clone(), ADMIN_TEXT.to_owned());
+            protected.accounts.insert(account.clone(), ProtectedReason::Administrator);
             concerned.insert(action.person.clone());
         }
-        for group in groups_of(&action.step) {
+        for group in action.step.groups() {
             if makes_admins(deps, group).await? {
                 deps.store.names().insert(ADMIN_GROUP, group.as_str(), group.as_str())?;
                 protected.groups.insert(group.clone());
@@ -77,13 +76,4 @@ pub(crate) async fn release_admins(deps: &Deps) -> Result<(), SyncError> {
         }
     }
     Ok(())
-}
-
-/// The groups that a step changes the members of.
-fn groups_of(step: &Step) -> &[GroupId] {
-    match step {
-        Step::Create { groups, .. } => groups,
-        Step::AddMember { group } | Step::RemoveMember { group } => std::slice::from_ref(group),
-        _ => &[],
-    }
 }

@@ -2,19 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::model::{
-    AccountId, AccountStatus, Action, Cause, FactKey, Operation, Outcome, ResolvedRequest, Step,
-    SysId,
-};
-use crate::okta::{self, Performed};
-use crate::reconcile::guard::key_text;
-use crate::reconcile::plan::Planned;
+use crate::model::{AccountId, Action, FactKey, Outcome, Step, SysId};
+use crate::okta::{self, OktaError, Performed, Refusal};
+use crate::reconcile::actions::PlannedAction;
+use crate::reconcile::approve::ApprovedAction;
+use crate::reconcile::narrow::{Objection, narrow};
+use crate::reconcile::order::depends_on;
+use crate::reconcile::requeue::Attempted;
 use crate::reconcile::retry::gist;
 use crate::store::{Entry, HoldDecision, StoreError};
 use crate::sync::deps::{Deps, InFlight, Writers};
 use crate::sync::error::SyncError;
 use crate::sync::mail::{record_mail_owed, settle_mail_owed};
-use crate::sync::narrow::narrow;
 use crate::sync::observe::accounts::account_keys;
 use crate::sync::outcome::{ActionResult, CycleOutcome, describe_action};
 use crate::sync::plan::CyclePlan;
@@ -23,12 +22,13 @@ use crate::sync::scope::Cycle;
 /// A failure that is longer ago than this is another story.
 const FORGOTTEN: chrono::Duration = chrono::Duration::hours(1);
 
-/// Who was acted on, what was done, and what Okta refused for good.
+/// Who was acted on, and what became of it.
 #[derive(Debug, Default)]
 pub(crate) struct Touched {
     pub(crate) people: BTreeSet<SysId>,
-    pub(crate) done: BTreeSet<(SysId, FactKey)>,
-    pub(crate) refused: BTreeMap<SysId, Vec<(FactKey, String)>>,
+    pub(crate) attempts: BTreeMap<SysId, Attempted>,
+    /// Accounts that were made.
+    created: BTreeMap<SysId, AccountId>,
 }
 
 /// Carries out what was approved, in order. One failure ends what depends on it, and no more.
@@ -39,118 +39,128 @@ pub(crate) async fn apply(
     outcome: &mut CycleOutcome,
 ) -> Result<Touched, SyncError> {
     let mut touched = Touched::default();
-    let mut created: BTreeMap<SysId, AccountId> = BTreeMap::new();
-    let mut left_alone: BTreeSet<SysId> = BTreeSet::new();
-    let mut not_disabled: Vec<&Planned> = Vec::new();
-    for approved in plan.verdict.approved.actions() {
+    let mut failed: Vec<&PlannedAction> = Vec::new();
+    for approved in plan.approval.approved.actions() {
         if deps.is_stopping() {
             break;
         }
-        let mut planned = approved.planned.clone();
-        let person = planned.action.person.clone();
-        if planned.action.account.is_none() {
-            planned.action.account = created.get(&person).cloned();
-        }
-        if left_alone.contains(&person) || not_disabled.iter().any(|first| planned.follows(first)) {
+        let planned = &approved.planned;
+        if failed.iter().any(|earlier| depends_on(planned, earlier)) {
             let reason = Some("what it depends on failed".to_owned());
-            outcome.push(describe_action(&deps.store, &planned, ActionResult::Skipped, reason)?);
-            continue;
-        }
-        touched.people.insert(person.clone());
-        let mut open = false;
-        let mut yes = if approved.released {
-            Yes::Needed(approved.planned.fingerprint())
-        } else {
-            Yes::NotNeeded
-        };
-        let mut queue = VecDeque::from([planned]);
-        while let Some(mut planned) = queue.pop_front() {
-            let Some(performed) =
-                carry_out(deps, writers, &plan.cycle, &mut planned, &mut yes, outcome).await?
-            else {
-                let reason = Some("the yes to it was taken back, or has lapsed".to_owned());
-                outcome.push(describe_action(
-                    &deps.store,
-                    &planned,
-                    ActionResult::Skipped,
-                    reason,
-                )?);
-                left_alone.insert(person.clone());
-                break;
-            };
-            match performed.outcome {
-                Outcome::Applied { .. } | Outcome::AlreadySo { .. } => {
-                    open = true;
-                    // Without its sessions an account is as usable as before.
-                    if planned.action.step != Step::ClearSessions {
-                        let keys = planned.keys.iter().map(|key| (person.clone(), key.clone()));
-                        touched.done.extend(keys);
-                    }
-                    if let (Step::Create { .. }, Some(account)) =
-                        (&planned.action.step, &planned.action.account)
-                    {
-                        created.insert(person.clone(), account.clone());
-                    }
-                }
-                Outcome::Failed { transient: false, error, .. } => {
-                    let narrowed = narrow(&planned, performed.error.as_ref());
-                    queue.extend(narrowed.rest);
-                    let refused = narrowed.refused.into_iter().map(|key| (key, error.clone()));
-                    touched.refused.entry(person.clone()).or_default().extend(refused);
-                }
-                // Of two steps to one fact the first may be done, and the fact is not.
-                Outcome::Failed { .. } | Outcome::Unknown { .. } => {
-                    let keys = planned.keys.iter().map(|key| (person.clone(), key.clone()));
-                    touched.done.retain(|it| keys.clone().all(|key| key != *it));
-                }
-            }
-        }
-        let step = &approved.planned.action.step;
-        if !open && opens_the_way(step) {
-            left_alone.insert(person);
-        } else if !open && *step == Step::Deactivate {
-            // A leaver loses nothing before the account is disabled.
-            not_disabled.push(&approved.planned);
+            outcome.push(describe_action(&deps.store, planned, ActionResult::Skipped, reason)?);
+            failed.push(planned);
+        } else if !attempt(deps, writers, &plan.cycle, approved, &mut touched, outcome).await? {
+            failed.push(planned);
         }
     }
     Ok(touched)
 }
 
+/// Carries out one action, in parts where Okta refuses the whole. Says whether any part of it is
+/// done.
+async fn attempt(
+    deps: &Deps,
+    writers: &Writers,
+    cycle: &Cycle,
+    approved: &ApprovedAction,
+    touched: &mut Touched,
+    outcome: &mut CycleOutcome,
+) -> Result<bool, SyncError> {
+    let mut planned = approved.planned.clone();
+    let person = planned.action.person.clone();
+    if planned.action.account.is_none() {
+        planned.action.account = touched.created.get(&person).cloned();
+    }
+    touched.people.insert(person.clone());
+    let mut release = if approved.released {
+        Release::Needed(approved.planned.fingerprint())
+    } else {
+        Release::NotNeeded
+    };
+    let mut any_done = false;
+    let mut parts = VecDeque::from([planned]);
+    while let Some(mut part) = parts.pop_front() {
+        let carried_out = carry_out(deps, writers, cycle, &mut part, &mut release, outcome).await?;
+        let Some(performed) = carried_out else {
+            let reason = Some("the yes to it was taken back, or has lapsed".to_owned());
+            outcome.push(describe_action(&deps.store, &part, ActionResult::Skipped, reason)?);
+            return Ok(false);
+        };
+        let attempted = touched.attempts.entry(person.clone()).or_default();
+        match performed.outcome {
+            Outcome::Applied { .. } | Outcome::AlreadySo { .. } => {
+                any_done = true;
+                // Without its sessions an account is as usable as before.
+                if part.action.step != Step::ClearSessions {
+                    attempted.done.extend(part.keys.iter().cloned());
+                }
+                if let (Step::Create { .. }, Some(account)) =
+                    (&part.action.step, &part.action.account)
+                {
+                    touched.created.insert(person.clone(), account.clone());
+                }
+            }
+            Outcome::Failed { transient: false, error, .. } => {
+                let objection = performed.error.as_ref().map(objection);
+                let narrowed = narrow(&part, objection.as_ref());
+                parts.extend(narrowed.rest);
+                let refused = narrowed.refused.into_iter().map(|key| (key, error.clone()));
+                attempted.refused.extend(refused);
+            }
+            // Of two steps to one fact the first may be done, and the fact is not.
+            Outcome::Failed { .. } | Outcome::Unknown { .. } => {
+                attempted.done.retain(|key| !part.keys.contains(key));
+            }
+        }
+    }
+    Ok(any_done)
+}
+
+fn objection(error: &OktaError) -> Objection {
+    let attributes: BTreeSet<String> = error.attributes().into_iter().map(str::to_owned).collect();
+    Objection {
+        is_about_the_profile: !attributes.is_empty()
+            || error.refusal().is_some_and(Refusal::is_about_the_profile),
+        is_taken: error.taken().is_some(),
+        attributes,
+    }
+}
+
 /// Sends one action, with its intent in the journal before and its outcome after. `None` where
-/// it needs a yes that no longer stands: then nothing was done.
+/// it needs a release that no longer stands: then nothing was done.
 async fn carry_out(
     deps: &Deps,
     writers: &Writers,
     cycle: &Cycle,
-    planned: &mut Planned,
-    yes: &mut Yes,
+    planned: &mut PlannedAction,
+    release: &mut Release,
     outcome: &mut CycleOutcome,
 ) -> Result<Option<Performed>, SyncError> {
     let intent = planned.action.clone();
-    let keys = planned.keys.iter().map(key_text).collect();
-    let released = !matches!(yes, Yes::NotNeeded);
+    let keys = planned.keys.iter().map(FactKey::to_string).collect();
+    let released = !matches!(release, Release::NotNeeded);
     let entry = Entry { action: &intent, cycle: cycle.id, keys, leaver: planned.leaver, released };
     let begun = deps.store.atomically(|| {
         let now = deps.now();
-        if let Yes::Needed(fingerprint) = &*yes
+        if let Release::Needed(fingerprint) = &*release
             && deps.store.holds().release_of(fingerprint, now)?.is_none()
         {
             return Ok(None);
         }
-        if rehires(deps, &intent)? {
+        if planned.rehires {
             deps.store.links().end_adoption(&intent.person)?;
         }
         record_mail_owed(deps, &intent)?;
         let thread = deps.store.journal().intend(&entry, now)?;
         deps.store.facts().mark_unconfirmed(&intent.person, &entry.keys)?;
-        if let Yes::Needed(fingerprint) = &*yes {
+        if let Release::Needed(fingerprint) = &*release {
             deps.store.holds().use_release(fingerprint, thread.action)?;
         }
         Ok(Some(thread))
     })?;
     let Some(thread) = begun else { return Ok(None) };
     if released {
-        *yes = Yes::Used;
+        *release = Release::Used;
     }
     let _in_flight = InFlight::begin(deps);
     let on_wire = okta::Thread { request: &thread.request, action: thread.action };
@@ -183,28 +193,10 @@ async fn carry_out(
     Ok(Some(performed))
 }
 
-/// Whether somebody is hired again by this, rather than back from a leave of absence, or from
-/// a leave that was withdrawn.
-fn rehires(deps: &Deps, action: &Action) -> Result<bool, StoreError> {
-    let (Step::Activate { .. }, Some(account), Cause::Request) =
-        (&action.step, &action.account, action.cause)
-    else {
-        return Ok(false);
-    };
-    let account = deps.store.accounts().get(account)?;
-    let dormant = account.is_some_and(|a| a.status == AccountStatus::Deprovisioned);
-    let join = |resolved: &ResolvedRequest| {
-        action.origin.request() == Some(&resolved.request)
-            && resolved.terms.operation == Operation::Join
-            && !resolved.was_withdrawn()
-    };
-    Ok(dormant && deps.store.requests().resolved_for(&action.person)?.iter().any(join))
-}
-
 /// One event in the log and one line in the report for each action.
 fn log_action(
     deps: &Deps,
-    planned: &Planned,
+    planned: &PlannedAction,
     id: i64,
     cycle: &Cycle,
     result: &Outcome,
@@ -279,19 +271,14 @@ pub(crate) fn failures_before(
     deps.store.journal().failures_before(action, id, deps.now() - FORGOTTEN)
 }
 
-/// Whether an action needs somebody's yes.
+/// Whether an action needs a person's release.
 #[derive(Debug)]
-enum Yes {
+enum Release {
     NotNeeded,
     /// The one for this fingerprint, which its first call uses up.
     Needed(String),
-    /// What is sent now is a part of what was said yes to.
+    /// What is sent now is a part of what was released.
     Used,
-}
-
-/// Whether later steps for the same person make no sense without this one.
-fn opens_the_way(step: &Step) -> bool {
-    matches!(step, Step::Create { .. } | Step::Activate { .. })
 }
 
 /// What an action did, as a sentence that begins with its request.

@@ -7,12 +7,12 @@ use crate::model::{
     AccountStatus, Approval, Operation, Request, RequestNumber, ResolvedRequest, SysId, Timestamp,
 };
 use crate::policy::ApprovalSource;
+use crate::reconcile::fulfillment::RequestStatus;
 use crate::reconcile::latency::{Lateness, lateness};
 use crate::store::{Late, StoredRequest};
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::names::names_of;
-use crate::sync::request_status::RequestStatus;
 
 /// What was measured is kept and summed up this long.
 pub(crate) const MEASURED: chrono::Duration = chrono::Duration::days(30);

@@ -2,55 +2,44 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{
-    Account, AccountStatus, FactKey, GroupId, Operation, Person, Presence, ResolvedRequest, SysId,
-    Timestamp,
-};
-use crate::policy::desire::{Desired, Fact, INACTIVE_RECORD, Subject, desire};
-use crate::policy::timeline::{DesiredStatus, replay};
-use crate::reconcile::diff::{Actual, Drift, Facts, Known, Remedy, Setting, diff, member};
-use crate::reconcile::guard::{Context, EMPTY_STORE, Waiting, key_text};
-use crate::reconcile::plan::{Planned, actions, is_dormant};
-use crate::store::{FactRow, Link, NewHold, StatusAction, StoreError, Verdict};
+use crate::model::{HoldSet, PersonState, StepKind, SysId, Timestamp};
+use crate::reconcile::actions::PlannedAction;
+use crate::reconcile::approve::{Past, Waiting};
+use crate::reconcile::org::OrgState;
+use crate::reconcile::person::{PersonPlan, reconcile_person};
+use crate::store::snapshot::person_state;
+use crate::store::{FactRow, NewHold, StoreError, Verdict};
 use crate::sync::deps::Deps;
 use crate::sync::in_doubt::resolve_in_doubt;
-use crate::sync::link::{
-    correlation_conflict, duplicate_identity, hold_taken_login, hold_without_remedy, link_people,
-    unclear, without_account,
-};
-use crate::sync::mail::owes_mail;
+use crate::sync::link::link_people;
 use crate::sync::scope::Cycle;
-use crate::sync::surroundings::Surroundings;
 
-/// One person's side of the comparison.
+/// What is stored about one person, and what was decided from it.
 #[derive(Debug)]
-pub(crate) struct Judged {
-    pub(crate) person: Person,
-    pub(crate) desired: Desired,
-    pub(crate) actual: Actual,
-    pub(crate) drifts: Vec<Drift>,
-    pub(crate) actions: Vec<Planned>,
+pub(crate) struct Decided {
+    pub(crate) state: PersonState,
+    pub(crate) plan: PersonPlan,
 }
 
-/// Everybody who was looked at. Only those whose facts differ are kept whole.
+/// Everybody who was decided about. Only those whose facts differ are kept whole.
 #[derive(Debug, Default)]
 pub(crate) struct Decision {
-    pub(crate) looked_at: BTreeSet<SysId>,
-    pub(crate) differing: BTreeMap<SysId, Judged>,
+    pub(crate) people: BTreeSet<SysId>,
+    pub(crate) differing: BTreeMap<SysId, Decided>,
 }
 
 impl Decision {
     /// Every action that would remove a difference, held ones included.
-    pub(crate) fn actions(&self) -> Vec<Planned> {
-        self.differing.values().flat_map(|judged| judged.actions.iter().cloned()).collect()
+    pub(crate) fn actions(&self) -> Vec<PlannedAction> {
+        self.differing.values().flat_map(|decided| decided.plan.actions.iter().cloned()).collect()
     }
 
     /// Takes a newer decision about some of the people.
     pub(crate) fn replace(&mut self, newer: Self) {
-        for person in &newer.looked_at {
+        for person in &newer.people {
             self.differing.remove(person);
         }
-        self.looked_at.extend(newer.looked_at);
+        self.people.extend(newer.people);
         self.differing.extend(newer.differing);
     }
 }
@@ -60,22 +49,22 @@ pub(crate) fn decide(
     deps: &Deps,
     cycle: &Cycle,
     people: &[SysId],
-    surroundings: &Surroundings,
+    org: &OrgState,
 ) -> Result<Decision, StoreError> {
     let mut decision = Decision::default();
     deps.store.atomically(|| {
         link_people(deps, cycle, people)?;
         for id in people {
-            decision.looked_at.insert(id.clone());
+            decision.people.insert(id.clone());
             resolve_in_doubt(deps, id)?;
-            let Some(judged) = judge(deps, id, surroundings)? else { continue };
-            if judged.drifts.is_empty() {
-                replace_facts(deps, &judged, surroundings)?;
-                deps.store.queue().complete(id, judged.desired.next)?;
+            let Some(decided) = decide_person(deps, id, org)? else { continue };
+            if decided.plan.is_in_sync() {
+                replace_facts(deps, id, &decided.plan)?;
+                deps.store.queue().complete(id, decided.plan.next)?;
             } else {
-                // Until it is settled what becomes of the difference, somebody must look.
+                // Until it is settled what becomes of the difference, the person stays due.
                 deps.store.queue().enqueue(id, deps.now())?;
-                decision.differing.insert(id.clone(), judged);
+                decision.differing.insert(id.clone(), decided);
             }
         }
         Ok(())
@@ -83,285 +72,91 @@ pub(crate) fn decide(
     Ok(decision)
 }
 
-/// One person's desired and actual facts, and what differs. `None` for somebody unknown.
-pub(crate) fn judge(
+/// Decides about one person by what is stored. `None` for somebody unknown.
+pub(crate) fn decide_person(
     deps: &Deps,
     id: &SysId,
-    surroundings: &Surroundings,
-) -> Result<Option<Judged>, StoreError> {
-    let Some(person) = deps.store.people().get(id)? else { return Ok(None) };
-    let now = deps.now();
-    let requests = deps.store.requests().resolved_for(id)?;
-    let link = deps.store.links().get(id)?;
-    let account =
-        link.as_ref().map(|link| deps.store.accounts().get(&link.account)).transpose()?.flatten();
-    let groups = match &account {
-        Some(account) => deps.store.groups().of_account(&account.id)?,
-        None => BTreeSet::new(),
-    };
-    let actual = Actual { account, groups };
-    let known = known_facts(deps, id)?;
-    // Whoever is hired again gets what is asked for now, not what they once had.
-    let baseline = if is_rehire(&requests, actual.account.as_ref(), now) {
-        BTreeSet::new()
-    } else {
-        deps.store.links().baseline_of(id)?
-    };
-    let took_effect =
-        known.get(&FactKey::Status).filter(|fact| fact.in_sync_once).map(|fact| &fact.origin);
-    let by_record =
-        known.get(&FactKey::Status).is_some_and(|fact| fact.basis.starts_with(INACTIVE_RECORD))
-            || disabled_here(deps, id, &actual)?.is_some_and(|last| last.by_record);
-    let subject = Subject {
-        person: &person,
-        requests: &requests,
-        linked: link.is_some(),
-        unused: actual.account.as_ref().is_some_and(|account| {
-            matches!(account.status, AccountStatus::Staged | AccountStatus::Deprovisioned)
-        }),
-        deleted: link.is_some() && actual.account.is_none(),
-        created_here: was_created_here(deps, id, link.as_ref(), &requests)?,
-        by_record,
-        took_effect,
-        baseline: &baseline,
-    };
-    let mut desired = desire(&subject, &deps.config.policy, &surroundings.rule_groups, now);
-    desired.may_unsuspend |= suspended_here(deps, id, &actual)?;
-    desired.owes_mail = owes_mail(deps, &actual)?;
-    let setting = Setting {
-        policy: &deps.config.policy,
-        protected: &surroundings.protected,
-        groups: &surroundings.groups,
-        schema: &surroundings.schema,
-    };
-    let mut drifts = diff(&person, &desired, &actual, &known, &setting);
-    clear_sessions_once(deps, id, &known, &mut drifts)?;
-    let without = actual.account.is_none();
-    if without
-        && let Some(doubt) = match correlation_conflict(deps, &person, &desired, &requests)? {
-            Some(doubt) => Some(doubt),
-            None => duplicate_identity(deps, &person, &drifts, &surroundings.claims),
-        }
-    {
-        // Whose account it is cannot be told, so nothing is written for this person.
-        drifts.retain(|drift| drift.key == FactKey::Account);
-        match drifts.first_mut() {
-            Some(drift) => hold_without_remedy(drift, &doubt),
-            None => drifts.push(unclear(&requests, doubt)),
-        }
-    } else if without {
-        drifts.extend(without_account(&desired, &requests, &actual, &drifts, now));
-    } else {
-        hold_taken_login(deps, &actual, &mut drifts)?;
-        drifts.extend(without_account(&desired, &requests, &actual, &drifts, now));
-    }
-    let actions = actions(&person, &desired, &actual, &drifts, &deps.config.policy);
-    Ok(Some(Judged { person, desired, actual, drifts, actions }))
-}
-
-/// Whether the account was made here, or a request that is withdrawn may have activated it.
-fn was_created_here(
-    deps: &Deps,
-    id: &SysId,
-    link: Option<&Link>,
-    requests: &[ResolvedRequest],
-) -> Result<bool, StoreError> {
-    Ok(link.is_some_and(|link| link.created_here)
-        || requests.iter().any(ResolvedRequest::was_withdrawn)
-            && deps
-                .store
-                .journal()
-                .status_actions(id)?
-                .iter()
-                .any(|done| done.action == "activate"))
-}
-
-/// Whether the journal explains a suspension: nothing was done about the account since.
-fn suspended_here(deps: &Deps, id: &SysId, actual: &Actual) -> Result<bool, StoreError> {
-    Ok(disabled_here(deps, id, actual)?.is_some_and(|last| last.action == "suspend"))
-}
-
-/// What put somebody's account out of use, if it was done here and nothing was done since.
-fn disabled_here(
-    deps: &Deps,
-    id: &SysId,
-    actual: &Actual,
-) -> Result<Option<StatusAction>, StoreError> {
-    let status = actual.account.as_ref().map(|account| &account.status);
-    let action = match status {
-        Some(AccountStatus::Suspended) => "suspend",
-        Some(AccountStatus::Deprovisioned) => "deactivate",
-        _ => return Ok(None),
-    };
-    Ok(deps.store.journal().status_actions(id)?.pop().filter(|last| last.action == action))
-}
-
-/// Clearing sessions over and over would not suspend anybody.
-fn clear_sessions_once(
-    deps: &Deps,
-    id: &SysId,
-    known: &Facts,
-    drifts: &mut [Drift],
-) -> Result<(), StoreError> {
-    let Some(drift) = drifts.iter_mut().find(|d| d.remedy == Some(Remedy::ClearSessions)) else {
-        return Ok(());
-    };
-    let wanted_before = known
-        .get(&FactKey::Status)
-        .is_some_and(|fact| fact.value == drift.desired && fact.origin == drift.origin);
-    let cleared = |done: &StatusAction| {
-        done.action == "clear_sessions" && done.request == drift.origin.to_string()
-    };
-    if wanted_before && deps.store.journal().status_actions(id)?.last().is_some_and(cleared) {
-        drift.remedy = None;
-    }
-    Ok(())
-}
-
-fn known_facts(deps: &Deps, id: &SysId) -> Result<Facts, StoreError> {
-    let mut facts = Facts::new();
-    for (key, row) in deps.store.facts().of(id)? {
-        let Some(key) = parse_key(&key) else { continue };
-        let FactRow { key: _, value, origin, basis, in_sync_once, refused } = row;
-        facts.insert(key, Known { value, origin, basis, in_sync_once, refused });
-    }
-    Ok(facts)
+    org: &OrgState,
+) -> Result<Option<Decided>, StoreError> {
+    let policy = &deps.config.policy;
+    let Some(state) = person_state(&deps.store, policy, id)? else { return Ok(None) };
+    let plan = reconcile_person(&state, org, policy, deps.now());
+    Ok(Some(Decided { state, plan }))
 }
 
 /// Remembers how one person should be, and which of it Okta was seen to agree with.
-pub(crate) fn replace_facts(
-    deps: &Deps,
-    judged: &Judged,
-    surroundings: &Surroundings,
-) -> Result<(), StoreError> {
-    // Whoever is outside for a while is not somebody new afterwards.
-    if judged.person.presence == Presence::Outside {
-        return Ok(());
-    }
-    let before = deps.store.facts().of(&judged.person.sys_id)?;
-    let differing: BTreeSet<&FactKey> = judged.drifts.iter().map(|drift| &drift.key).collect();
-    let account_missing = judged.actual.account.is_none();
-    let mut rows = Vec::new();
-    let mut keep = |key: FactKey, value: Option<String>, fact: FactRow| {
-        let text = key_text(&key);
-        let stood = before
-            .get(&text)
-            .is_some_and(|row| row.in_sync_once && row.value == value && row.origin == fact.origin);
-        let compared = match &key {
-            FactKey::Profile(_) => !is_dormant(judged.actual.account.as_ref()),
-            FactKey::Membership(group) => {
-                judged.actual.groups.contains(group)
-                    == (value.as_deref() == Some(member(true).as_str()))
-            }
-            FactKey::Account | FactKey::Status => true,
-        };
-        let agrees = compared && !differing.contains(&key) && !account_missing;
-        let refused = before
-            .get(&text)
-            .filter(|row| !agrees && row.value == value && row.origin == fact.origin)
-            .and_then(|row| row.refused.clone());
-        rows.push(FactRow { key: text, value, in_sync_once: agrees || stood, refused, ..fact });
-    };
-    let desired = &judged.desired;
-    if let Some(fact) = &desired.status {
-        keep(FactKey::Status, Some(fact.value.as_str().to_owned()), row(fact));
-    }
-    for (attribute, fact) in &desired.profile {
-        keep(FactKey::Profile(attribute.clone()), fact.value.clone(), row(fact));
-    }
-    for (group, fact) in &desired.memberships {
-        let key = FactKey::Membership(group.clone());
-        // A group that was deleted keeps what is known of it.
-        if surroundings.groups.contains_key(group) || before.contains_key(&key_text(&key)) {
-            keep(key, Some(member(fact.value)), row(fact));
-        }
-    }
-    deps.store.facts().replace(&judged.person.sys_id, &rows, deps.now())
+pub(crate) fn replace_facts(deps: &Deps, id: &SysId, plan: &PersonPlan) -> Result<(), StoreError> {
+    let Some(facts) = &plan.facts else { return Ok(()) };
+    let rows: Vec<FactRow> = facts
+        .iter()
+        .map(|(key, known)| FactRow {
+            key: key.to_string(),
+            value: known.value.clone(),
+            origin: known.origin.clone(),
+            basis: known.basis.clone(),
+            in_sync_once: known.in_sync_once,
+            refused: known.refused.clone(),
+        })
+        .collect();
+    deps.store.facts().replace(id, &rows, deps.now())
 }
 
-/// What the guard needs to know beside the plan.
-///
-/// `looked_at` are the people who are decided about now: what waits for them is found again.
-pub(crate) fn guard_context(
+/// What counts beside the plan. What waits for the people who are decided about now is found
+/// again by that decision.
+pub(crate) fn past(
     deps: &Deps,
     empty_store: bool,
     decision: &Decision,
-) -> Result<Context, StoreError> {
-    let looked_at = &decision.looked_at;
+) -> Result<Past, StoreError> {
     // Counted only where there is something to count against.
     let idle = decision.differing.is_empty();
     let now = deps.now();
     let window =
         chrono::Duration::from_std(deps.config.limits.window).unwrap_or(chrono::Duration::days(1));
-    let mut released = BTreeSet::new();
-    let mut dismissed = BTreeMap::new();
-    let mut waiting = Vec::new();
-    let mut undecided = BTreeMap::new();
-    let planned: BTreeSet<String> = decision.actions().iter().map(Planned::fingerprint).collect();
-    for hold in deps.store.holds().all(now)? {
-        if let (None, Some(set)) = (&hold.said, &hold.hold.set) {
-            let since = undecided.entry(set.clone()).or_insert(hold.since);
-            *since = hold.since.min(*since);
-        }
-        let NewHold { fingerprint, person, action, group, set, reason, .. } = hold.hold;
-        match (hold.said, set) {
-            (Some(said), _) if said.word == Verdict::Release => {
-                released.insert(fingerprint);
-            }
-            (Some(said), _) => {
-                let text = format!("dismissed by {}: {}", said.by, said.because);
-                dismissed.insert(fingerprint, text);
-            }
-            (None, Some(set))
-                if !looked_at.contains(&person)
-                    || set == EMPTY_STORE && planned.contains(&fingerprint) =>
-            {
-                waiting.push(Waiting { fingerprint, set, person, action, group, reason });
-            }
-            (None, _) => {}
-        }
-    }
-    Ok(Context {
+    let mut past = Past {
         managed: deps.store.links().count()?,
         done: if idle { Vec::new() } else { deps.store.journal().done_since(now - window)? },
         group_sizes: if idle { BTreeMap::new() } else { deps.store.groups().sizes()? },
-        released,
-        dismissed,
-        waiting,
-        undecided,
         implausible: deps.store.state().get("implausible")?.filter(|reason| !reason.is_empty()),
         empty_store: empty_store && deps.store.requests().any_history()?,
-    })
+        ..Past::default()
+    };
+    add_decisions(deps, decision, now, &mut past)?;
+    Ok(past)
 }
 
-/// Whether a join that has not taken effect yet finds a deactivated account.
-fn is_rehire(requests: &[ResolvedRequest], account: Option<&Account>, now: Timestamp) -> bool {
-    let dormant = account.is_some_and(|it| it.status == AccountStatus::Deprovisioned);
-    dormant
-        && replay(requests, now).status.is_some_and(|(desired_status, resolved)| {
-            desired_status == DesiredStatus::Active
-                && resolved.terms.operation == Operation::Join
-                && !resolved.took_effect
-        })
-}
-
-fn row<T>(fact: &Fact<T>) -> FactRow {
-    FactRow {
-        key: String::new(),
-        value: None,
-        origin: fact.origin.clone(),
-        basis: fact.basis.clone(),
-        in_sync_once: false,
-        refused: None,
+/// What people decided about actions, and what still waits for a decision.
+fn add_decisions(
+    deps: &Deps,
+    decision: &Decision,
+    now: Timestamp,
+    past: &mut Past,
+) -> Result<(), StoreError> {
+    let planned: BTreeSet<String> =
+        decision.actions().iter().map(PlannedAction::fingerprint).collect();
+    for hold in deps.store.holds().all(now)? {
+        let NewHold { fingerprint, person, action, group, set, reason, .. } = hold.hold;
+        let set = set.as_deref().and_then(HoldSet::from_word);
+        if let (None, Some(set)) = (&hold.said, set) {
+            let since = past.undecided.entry(set).or_insert(hold.since);
+            *since = hold.since.min(*since);
+        }
+        match (hold.said, set, StepKind::from_word(&action)) {
+            (Some(said), ..) if said.word == Verdict::Release => {
+                past.released.insert(fingerprint);
+            }
+            (Some(said), ..) => {
+                let text = format!("dismissed by {}: {}", said.by, said.because);
+                past.dismissed.insert(fingerprint, text);
+            }
+            (None, Some(set), Some(step))
+                if !decision.people.contains(&person)
+                    || set == HoldSet::EmptyStore && planned.contains(&fingerprint) =>
+            {
+                past.waiting.push(Waiting { fingerprint, set, person, step, group, reason });
+            }
+            (None, ..) => {}
+        }
     }
-}
-
-fn parse_key(text: &str) -> Option<FactKey> {
-    match text.split_once(':') {
-        None if text == "account" => Some(FactKey::Account),
-        None if text == "status" => Some(FactKey::Status),
-        Some(("profile", attribute)) => Some(FactKey::Profile(attribute.to_owned())),
-        Some(("membership", group)) => GroupId::parse(group).ok().map(FactKey::Membership),
-        _ => None,
-    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::Action;
-use crate::reconcile::guard::Held;
+use crate::reconcile::approve::HeldAction;
 use crate::store::NewHold;
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
@@ -14,13 +14,13 @@ use crate::sync::plan::CyclePlan;
 pub(crate) fn replace_holds(deps: &Deps, plan: &CyclePlan) -> Result<(), SyncError> {
     let mut holds = Vec::new();
     // What follows a dismissed action was not dismissed itself, and waits for nobody.
-    let silent = |held: &&Held| held.follows && held.dismissed.is_some();
-    for held in plan.verdict.held.iter().filter(|held| !silent(held)) {
+    let silent = |held: &&HeldAction| held.comes_after() && held.dismissed.is_some();
+    for held in plan.approval.held.iter().filter(|held| !silent(held)) {
         let view = describe_action(
             &deps.store,
             &held.planned,
             ActionResult::Held,
-            Some(held.reason.clone()),
+            Some(held.reason.to_string()),
         )?;
         let Action { person, step, origin, cause, .. } = &held.planned.action;
         let hold = NewHold {
@@ -33,20 +33,20 @@ pub(crate) fn replace_holds(deps: &Deps, plan: &CyclePlan) -> Result<(), SyncErr
             parent: view.parent.clone(),
             cause: *cause,
             changes: serde_json::to_string(&view.changes).unwrap_or_default(),
-            reason: held.reason.clone(),
-            set: held.set.map(str::to_owned),
+            reason: held.reason.to_string(),
+            set: held.set().map(|set| set.as_str().to_owned()),
         };
         holds.push((hold, view, held.dismissed.is_some()));
     }
-    let looked_at = &plan.decision.looked_at;
+    let people = &plan.decision.people;
     let rows: Vec<NewHold> = holds.iter().map(|(hold, ..)| hold.clone()).collect();
     // A release goes when its action is begun, not before.
-    let approved = plan.verdict.approved.actions().iter().filter(|action| action.released);
+    let approved = plan.approval.approved.actions().iter().filter(|action| action.released);
     let kept: BTreeSet<String> = approved.map(|approved| approved.planned.fingerprint()).collect();
     let now = deps.now();
     let news: BTreeSet<String> = deps.store.atomically(|| {
-        let news = deps.store.holds().replace(looked_at, &rows, &kept, now)?;
-        deps.store.holds().releases_seen(looked_at, &plan.context.released, now)?;
+        let news = deps.store.holds().replace(people, &rows, &kept, now)?;
+        deps.store.holds().releases_seen(people, &plan.past.released, now)?;
         Ok(news.into_iter().collect())
     })?;
     let is_new = |hold: &NewHold| news.contains(&hold.fingerprint);
@@ -87,15 +87,15 @@ pub(crate) fn replace_holds(deps: &Deps, plan: &CyclePlan) -> Result<(), SyncErr
 /// Keeps whether whole kinds of action are held, and says when that begins, changes and ends.
 fn record_quarantine(deps: &Deps, plan: &CyclePlan) -> Result<(), SyncError> {
     let cycle = plan.cycle.id;
-    let now = plan.verdict.quarantined.as_deref().unwrap_or("");
+    let now = plan.approval.quarantined.as_deref().unwrap_or("");
     let before = deps.store.state().get("quarantined-sets")?.unwrap_or_default();
-    let sets = &plan.verdict.sets;
-    if sets.iter().any(|set| before.split(' ').all(|known| known != set)) {
+    let sets = &plan.approval.sets;
+    if sets.iter().any(|set| before.split(' ').all(|known| known != set.as_str())) {
         tracing::error!(cycle, "quarantine: {now}");
     } else if sets.is_empty() && !before.is_empty() {
         tracing::info!(cycle, "the quarantine is over");
     }
-    let sets: Vec<&str> = sets.iter().map(String::as_str).collect();
+    let sets: Vec<&str> = sets.iter().map(|set| set.as_str()).collect();
     deps.store.state().set("quarantined-sets", &sets.join(" "))?;
     Ok(deps.store.state().set("quarantined", now)?)
 }

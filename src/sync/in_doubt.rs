@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Account, AccountId, AccountStatus, GroupId, RequestNumber, SysId};
+use crate::model::{Account, AccountId, GroupId, RequestNumber, Step, StepKind, SysId};
 use crate::store::{InDoubt, StoreError};
 use crate::sync::deps::Deps;
 use crate::sync::names::{group_name, names_of};
@@ -70,24 +70,27 @@ pub(crate) fn record_took_effect(
 /// Whether an account is as something that was sent would have made it. What leaves no trace in
 /// the account cannot be told.
 fn took_effect(sent: &InDoubt, account: &Account, groups: &BTreeSet<GroupId>) -> bool {
-    let is_member = sent.group.as_ref().is_some_and(|group| groups.contains(group));
-    match sent.action.as_str() {
-        "update" => {
-            let changes = sent.detail.as_object();
-            changes.is_some_and(|changes| {
-                changes.iter().all(|(name, change)| {
-                    change["to"].as_str().unwrap_or_default() == account.attribute(name)
-                })
-            })
+    step_of(sent).is_some_and(|step| step.is_reached(account, groups))
+}
+
+/// The step that was sent, as far as the journal tells. A creation is looked for by its login.
+fn step_of(sent: &InDoubt) -> Option<Step> {
+    let group = sent.group.clone();
+    Some(match StepKind::from_word(&sent.action)? {
+        StepKind::Create => return None,
+        StepKind::Update => {
+            Step::Update { changes: serde_json::from_value(sent.detail.clone()).ok()? }
         }
-        "activate" => account.status.counts_as_active(),
-        "suspend" => account.status == AccountStatus::Suspended,
-        "unsuspend" => account.status == AccountStatus::Active,
-        "deactivate" => account.status == AccountStatus::Deprovisioned,
-        "add_member" => is_member,
-        "remove_member" => sent.group.is_some() && !is_member,
-        _ => false,
-    }
+        // Whether a mail went with it leaves no trace.
+        StepKind::Activate => Step::Activate { mail: false },
+        StepKind::Reactivate => Step::Reactivate { mail: true },
+        StepKind::Suspend => Step::Suspend,
+        StepKind::Unsuspend => Step::Unsuspend,
+        StepKind::Deactivate => Step::Deactivate,
+        StepKind::ClearSessions => Step::ClearSessions,
+        StepKind::AddMember => Step::AddMember { group: group? },
+        StepKind::RemoveMember => Step::RemoveMember { group: group? },
+    })
 }
 
 #[cfg(test)]
@@ -97,7 +100,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::Origin;
+    use crate::model::{AccountStatus, Origin};
 
     fn sent(action: &str, group: Option<&str>, detail: serde_json::Value) -> InDoubt {
         InDoubt {

@@ -1,8 +1,7 @@
 //! Activation mail that is still to be sent: an account was brought back without it.
 
-use crate::model::{AccountId, AccountStatus, Action, Outcome, Step, SysId};
+use crate::model::{AccountId, Action, Outcome, Step, SysId};
 use crate::okta::log::{Changed, LogEvent};
-use crate::reconcile::diff::Actual;
 use crate::store::StoreError;
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
@@ -13,15 +12,6 @@ pub(crate) const MAIL_OWED: &str = "mail owed";
 
 /// How far before a call its event is looked for: clocks differ.
 const LOG_OVERLAP: chrono::Duration = chrono::Duration::hours(3);
-
-/// Whether the account was brought back here and never got its mail: the process was killed
-/// before it, or the call had no answer.
-pub(crate) fn owes_mail(deps: &Deps, actual: &Actual) -> Result<bool, StoreError> {
-    let Some(account) = &actual.account else { return Ok(false) };
-    Ok(deps.config.policy.activation_mail
-        && account.status == AccountStatus::Provisioned
-        && deps.store.names().get(MAIL_OWED, account.id.as_str())?.is_some())
-}
 
 /// Remembers, together with an intent, that a mail is to follow.
 pub(crate) fn record_mail_owed(deps: &Deps, action: &Action) -> Result<(), StoreError> {

@@ -13,16 +13,15 @@ pub(crate) mod resolve;
 pub(crate) mod admins;
 pub(crate) mod decide;
 pub(crate) mod link;
+pub(crate) mod org;
 pub(crate) mod pins;
 pub(crate) mod rivals;
 pub(crate) mod schema;
-pub(crate) mod surroundings;
 
 pub(crate) mod apply;
 pub(crate) mod held;
 pub(crate) mod in_doubt;
 pub(crate) mod mail;
-pub(crate) mod narrow;
 pub(crate) mod outcome;
 pub(crate) mod settle;
 pub(crate) mod waiting;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::{Cause, Change, Origin, Step, StepKind};
-use crate::reconcile::plan::Planned;
+use crate::reconcile::actions::PlannedAction;
 use crate::store::{Store, StoreError};
 use crate::sync::deps::Calls;
 use crate::sync::names::{PersonNames, group_name, names_of};
@@ -118,7 +118,7 @@ impl CycleOutcome {
         Self {
             cycle: plan.cycle.id,
             full: plan.cycle.is_full(),
-            quarantined: plan.verdict.quarantined.clone(),
+            quarantined: plan.approval.quarantined.clone(),
             actions: Vec::new(),
             summary: Summary::default(),
             calls: Calls::default(),
@@ -161,7 +161,7 @@ impl CycleOutcome {
 /// An action with its names, by the state that the store holds now.
 pub(crate) fn describe_action(
     store: &Store,
-    planned: &Planned,
+    planned: &PlannedAction,
     result: ActionResult,
     error: Option<String>,
 ) -> Result<ActionOutcome, StoreError> {

@@ -4,21 +4,21 @@
 use std::collections::BTreeSet;
 
 use crate::model::SysId;
-use crate::reconcile::guard::{self, Context, PlanApproval};
-use crate::reconcile::plan::plan as in_order;
+use crate::reconcile::approve::{Past, PlanApproval, approve};
+use crate::reconcile::org::OrgState;
 use crate::store::{CycleRow, StoreError};
 use crate::sync::admins::find_admins;
 use crate::sync::clock::{check_clock, check_clock_first};
-use crate::sync::decide::{Decision, decide, guard_context};
+use crate::sync::decide::{Decision, decide, past};
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::names::{people_called, the_one};
 use crate::sync::observe::by_id::refresh;
 use crate::sync::observe::{DIRTY_SINCE_CYCLE, Observed, catch_up, observe};
+use crate::sync::org::load_org;
 use crate::sync::pins::pin_items;
 use crate::sync::rivals::name_rivals;
 use crate::sync::scope::{CONFIGURATION, Cycle, Scope};
-use crate::sync::surroundings::{Surroundings, load_surroundings};
 
 /// More people than this who were linked to an account at once are not all read again by id.
 const MOST_LINKED: usize = 200;
@@ -31,13 +31,13 @@ pub struct CyclePlan {
     pub(crate) cycle: Cycle,
     /// Read from both sides just now, rather than from the last observed state.
     pub(crate) live: bool,
-    pub(crate) surroundings: Surroundings,
+    pub(crate) org: OrgState,
     /// Everybody who was decided about, and whose facts differ.
     pub(crate) decision: Decision,
-    /// What the guard knew beside the plan.
-    pub(crate) context: Context,
+    /// What counted beside the plan.
+    pub(crate) past: Past,
     /// What may be done, and what waits.
-    pub(crate) verdict: PlanApproval,
+    pub(crate) approval: PlanApproval,
     /// People read, in a complete read.
     pub(crate) people: Option<u32>,
     /// The complete read was implausible, so it is no baseline for the next.
@@ -107,8 +107,8 @@ async fn observe_and_decide(deps: &Deps, cycle: Cycle) -> Result<CyclePlan, Sync
         deps.store.state().set(CONFIGURATION, "")?;
         return Err(error);
     }
-    let surroundings = load_surroundings(deps, true).await?;
-    let mut plan = CyclePlan::of(deps, cycle, &observed.people, surroundings)?;
+    let org = load_org(deps, true).await?;
+    let mut plan = CyclePlan::of(deps, cycle, &observed.people, org)?;
     let Observed { people, fresh, count, implausible } = observed;
     (plan.people, plan.implausible) = (count, implausible);
 
@@ -120,34 +120,34 @@ async fn observe_and_decide(deps: &Deps, cycle: Cycle) -> Result<CyclePlan, Sync
     }
     // Reading Okta takes its time, and somebody may have called something off meanwhile.
     let late = !fresh || deps.now() - started > STALE;
-    if late && !plan.verdict.approved.actions().is_empty() {
+    if late && !plan.approval.approved.actions().is_empty() {
         let mut again: Vec<SysId> = catch_up(deps, &plan.cycle).await?.into_iter().collect();
         if plan.cycle.is_of_one_person() {
             again.retain(|person| people.contains(person));
         }
         if !again.is_empty() {
-            plan.surroundings = load_surroundings(deps, true).await?;
+            plan.org = load_org(deps, true).await?;
             plan.decide_again(deps, &again)?;
-            plan.context = guard_context(deps, plan.cycle.empty_store, &plan.decision)?;
+            plan.past = past(deps, plan.cycle.empty_store, &plan.decision)?;
             plan.approve(deps);
         }
         // With what was called off, a limit may let through somebody who was not read by id.
         read_again(deps, &mut plan, BTreeSet::new()).await?;
     }
     // Looked for among those only whom something would be done to: it costs a call each.
-    let admins = find_admins(deps, &plan.verdict, &mut plan.surroundings.protected).await?;
+    let admins = find_admins(deps, &plan.approval, &mut plan.org.protected).await?;
     if !admins.is_empty() {
         let again: Vec<SysId> = admins.into_iter().collect();
         plan.decide_again(deps, &again)?;
         plan.approve(deps);
     }
-    name_rivals(deps, &mut plan.verdict).await?;
+    name_rivals(deps, &mut plan.approval).await?;
     Ok(plan)
 }
 
 async fn decide_from_store(deps: &Deps, people: &[SysId]) -> Result<CyclePlan, SyncError> {
-    let surroundings = load_surroundings(deps, false).await?;
-    let plan = CyclePlan::of(deps, Cycle::without_reading(deps), people, surroundings)?;
+    let org = load_org(deps, false).await?;
+    let plan = CyclePlan::of(deps, Cycle::without_reading(deps), people, org)?;
     Ok(CyclePlan { live: false, ..plan })
 }
 
@@ -161,7 +161,7 @@ async fn read_again(
     let mut unread = others;
     // What is read may make room under a limit for somebody else, and for few after that.
     for _ in 0..3 {
-        let approved = plan.verdict.approved.actions().iter();
+        let approved = plan.approval.approved.actions().iter();
         unread.extend(approved.map(|approved| approved.planned.action.person.clone()));
         unread.retain(|person| !plan.cycle.was_read_by_id(person));
         if unread.is_empty() {
@@ -172,41 +172,35 @@ async fn read_again(
             refresh(deps, person, &plan.cycle).await?;
         }
         plan.decide_again(deps, &again)?;
-        plan.context.group_sizes = deps.store.groups().sizes()?;
+        plan.past.group_sizes = deps.store.groups().sizes()?;
         plan.approve(deps);
     }
     Ok(())
 }
 
 impl CyclePlan {
-    fn of(
-        deps: &Deps,
-        cycle: Cycle,
-        people: &[SysId],
-        surroundings: Surroundings,
-    ) -> Result<Self, StoreError> {
-        let decision = decide(deps, &cycle, people, &surroundings)?;
-        let context = guard_context(deps, cycle.empty_store, &decision)?;
-        let verdict = guard::approve(in_order(decision.actions()), &deps.config.limits, &context);
+    fn of(deps: &Deps, cycle: Cycle, people: &[SysId], org: OrgState) -> Result<Self, StoreError> {
+        let decision = decide(deps, &cycle, people, &org)?;
+        let past = past(deps, cycle.empty_store, &decision)?;
+        let approval = approve(decision.actions(), &deps.config.limits, &past);
         Ok(Self {
             cycle,
             live: true,
-            surroundings,
+            org,
             decision,
-            context,
-            verdict,
+            past,
+            approval,
             people: None,
             implausible: None,
         })
     }
 
     fn decide_again(&mut self, deps: &Deps, people: &[SysId]) -> Result<(), StoreError> {
-        self.decision.replace(decide(deps, &self.cycle, people, &self.surroundings)?);
+        self.decision.replace(decide(deps, &self.cycle, people, &self.org)?);
         Ok(())
     }
 
     fn approve(&mut self, deps: &Deps) {
-        let actions = in_order(self.decision.actions());
-        self.verdict = guard::approve(actions, &deps.config.limits, &self.context);
+        self.approval = approve(self.decision.actions(), &deps.config.limits, &self.past);
     }
 }

@@ -11,7 +11,8 @@ use crate::policy::RequestRule;
 use crate::policy::resolve::{
     Directory, Problem, approval, approval_with_effect, names, resolve, resolved, rule_for, word,
 };
-use crate::reconcile::guard::{Protected, check_groups};
+use crate::reconcile::approve::check_groups;
+use crate::reconcile::org::Protected;
 use crate::store::StoredRequest;
 use crate::sync::deadlines::{record_approval, start_timer};
 use crate::sync::deps::Deps;
@@ -129,7 +130,7 @@ async fn resolve_request(
 
 /// The thread of a request begins here.
 fn log_approved(deps: &Deps, resolved: &ResolvedRequest) -> Result<(), SyncError> {
-    let RequestRef { number, parent } = &resolved.request;
+    let RequestRef { number, parent } = &resolved.reference;
     let mut names = Vec::new();
     for person in &resolved.terms.people {
         names.push(names_of(&deps.store, person)?.name().to_owned());

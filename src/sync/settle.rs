@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::model::{FactKey, Step, SysId, Timestamp};
-use crate::reconcile::diff::{Disposition, Drift};
-use crate::reconcile::guard::{Held, key_text};
-use crate::reconcile::plan::{Gate, Planned};
-use crate::reconcile::retry::pause_after;
+use crate::model::SysId;
+use crate::reconcile::actions::PlannedAction;
+use crate::reconcile::difference::Difference;
+use crate::reconcile::requeue::{Attempted, Requeue, refused_facts, requeue, requeue_untouched};
 use crate::store::StoreError;
 use crate::sync::apply::{Touched, failures_before};
-use crate::sync::decide::{Judged, judge, replace_facts};
+use crate::sync::decide::{Decided, decide_person, replace_facts};
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::in_doubt::resolve_in_doubt;
@@ -23,8 +22,6 @@ use crate::sync::waiting::describe_waiting;
 
 /// How long an activation or deactivation may take before it is left to the next cycle.
 const TRANSITION: Duration = Duration::from_secs(15);
-/// Limits slide with time, so whoever waits for one is looked at again after this.
-const LIMIT_PAUSE: chrono::Duration = chrono::Duration::minutes(15);
 
 /// Looks again at whoever was acted on, remembers what is now, and plans the next look.
 pub(crate) async fn settle(
@@ -47,10 +44,9 @@ pub(crate) async fn settle(
             Err(error) => return Err(error),
         }
     }
-    let surroundings = &plan.surroundings;
     // We were told to stop before their turn came.
     let unbegun: BTreeSet<&SysId> = plan
-        .verdict
+        .approval
         .approved
         .actions()
         .iter()
@@ -58,51 +54,30 @@ pub(crate) async fn settle(
         .filter(|person| !touched.people.contains(*person))
         .collect();
     let limited: BTreeSet<&SysId> = plan
-        .verdict
+        .approval
         .held
         .iter()
-        .filter(|held| held.limited)
+        .filter(|held| held.reason.slides())
         .map(|held| &held.planned.action.person)
         .collect();
     // One commit for everybody: each would wait for the disk.
     deps.store.atomically(|| {
         // An account whose creation had no answer is there now, and somebody's.
-        let looked_at: Vec<SysId> =
+        let seen: Vec<SysId> =
             touched.people.iter().filter(|id| !unseen.contains(id)).cloned().collect();
-        link_people(deps, &plan.cycle, &looked_at)?;
+        link_people(deps, &plan.cycle, &seen)?;
         for (id, before) in &plan.decision.differing {
             if unseen.contains(id) {
                 continue;
             }
-            if !touched.people.contains(id) {
-                // Limits slide, and what stands in the way elsewhere may be gone.
-                let waits = limited.contains(id) || before.drifts.iter().any(Drift::is_stuck);
-                let again =
-                    if unbegun.contains(id) { Some(now) } else { waits.then(|| now + LIMIT_PAUSE) };
-                let next = [before.desired.next, again].into_iter().flatten().min();
+            if touched.people.contains(id) {
+                settle_person(deps, plan, touched, id, outcome)?;
+            } else {
+                let (limited, unbegun) = (limited.contains(id), unbegun.contains(id));
+                let next = requeue_untouched(&before.plan, limited, unbegun, now);
                 deps.store.queue().complete(id, next)?;
-                replace_facts(deps, before, surroundings)?;
-                continue;
+                replace_facts(deps, id, &before.plan)?;
             }
-            resolve_in_doubt(deps, id)?;
-            let Some(judged) = judge(deps, id, surroundings)? else { continue };
-            replace_facts(deps, &judged, surroundings)?;
-            let left = judged.actions.iter().map(Planned::fingerprint).collect();
-            deps.store.holds().end_others(id, &left)?;
-            for drift in judged.drifts.iter().filter(|drift| drift.has_no_way()) {
-                tracing::error!(
-                    request = %drift.origin,
-                    sys_id = %id,
-                    "{}: {} cannot be carried out: {}",
-                    drift.origin,
-                    drift.desired.as_deref().unwrap_or("this"),
-                    drift.reason
-                );
-            }
-            record_refusals(deps, &judged, touched)?;
-            let again = requeue_at(deps, &judged, plan, touched, outcome)?;
-            let next = [judged.desired.next, again].into_iter().flatten().min();
-            deps.store.queue().complete(id, next)?;
         }
         Ok(())
     })?;
@@ -110,86 +85,64 @@ pub(crate) async fn settle(
     Ok(())
 }
 
-/// Remembers what Okta refused, and what it took and does not show: sent again, it would end
-/// the same way.
-fn record_refusals(deps: &Deps, judged: &Judged, touched: &Touched) -> Result<(), StoreError> {
-    let id = &judged.person.sys_id;
-    let mut reasons: BTreeMap<&FactKey, &str> = BTreeMap::new();
-    for drift in judged.drifts.iter().filter(|d| d.disposition == Disposition::Apply) {
-        if matches!(drift.key, FactKey::Profile(_))
-            && touched.done.contains(&(id.clone(), drift.key.clone()))
-        {
-            reasons.insert(&drift.key, "Okta took the value and shows another one");
-        }
-    }
-    for (key, why) in touched.refused.get(id).into_iter().flatten() {
-        reasons.insert(key, why);
-    }
-    for (key, why) in reasons {
-        // Making an account is what its status asks for.
-        let key = if *key == FactKey::Account { &FactKey::Status } else { key };
-        deps.store.facts().refuse(id, &key_text(key), &format!("Okta refused it: {why}"))?;
-    }
-    Ok(())
-}
-
-/// When somebody has to be looked at again whose differences are not all gone, though nothing
-/// stands in the way.
-fn requeue_at(
+/// Decides again about somebody who was acted on, and remembers what came of it.
+fn settle_person(
     deps: &Deps,
-    judged: &Judged,
     plan: &CyclePlan,
     touched: &Touched,
+    id: &SysId,
     outcome: &mut CycleOutcome,
-) -> Result<Option<Timestamp>, StoreError> {
-    let id = &judged.person.sys_id;
-    let refused = touched.refused.get(id);
-    // The guard held it, and would again. What its own gate held may be open by now.
-    let held: BTreeMap<String, &Held> = plan
-        .verdict
+) -> Result<(), StoreError> {
+    resolve_in_doubt(deps, id)?;
+    let Some(Decided { plan: after, .. }) = decide_person(deps, id, &plan.org)? else {
+        return Ok(());
+    };
+    replace_facts(deps, id, &after)?;
+    let left = after.actions.iter().map(PlannedAction::fingerprint).collect();
+    deps.store.holds().end_others(id, &left)?;
+    after.differences.iter().filter(|it| it.has_no_way()).for_each(|it| log_no_way(id, it));
+    let attempted = attempted(plan, touched, id);
+    for (key, why) in refused_facts(&after, &attempted) {
+        deps.store.facts().refuse(id, &key.to_string(), &why)?;
+    }
+    let mut failures = BTreeMap::new();
+    for planned in &after.actions {
+        let (times, _) = failures_before(deps, &planned.action, i64::MAX)?;
+        failures.insert(planned.fingerprint(), times);
+    }
+    let times = |planned: &PlannedAction| failures.get(&planned.fingerprint()).copied();
+    let Requeue { at, left } =
+        requeue(&after, &attempted, deps.now(), |planned| times(planned).unwrap_or_default());
+    // Okta said yes, and yet it is not so: that is not agreement.
+    outcome.summary.planned += left;
+    deps.store.queue().complete(id, [after.next, at].into_iter().flatten().min())
+}
+
+/// What became of one person's actions in this cycle.
+fn attempted(plan: &CyclePlan, touched: &Touched, id: &SysId) -> Attempted {
+    // What stood in an action's own way may be gone by now; what the guard held, it would hold
+    // again.
+    let held = plan
+        .approval
         .held
         .iter()
-        .filter(|held| held.planned.action.person == *id && held.planned.gate == Gate::Open)
-        .map(|held| (held.planned.fingerprint(), held))
-        .collect();
-    let waits: Vec<&Held> = judged
-        .actions
-        .iter()
-        .filter_map(|planned| held.get(&planned.fingerprint()).copied())
-        .collect();
-    // Sessions are cleared once: doing it over and over would not suspend anybody.
-    let left: Vec<&Planned> = judged
-        .actions
-        .iter()
-        .filter(|planned| planned.gate == Gate::Open && planned.action.step != Step::ClearSessions)
-        .filter(|planned| !held.contains_key(&planned.fingerprint()))
-        .filter(|planned| {
-            !planned
-                .keys
-                .iter()
-                .any(|key| refused.is_some_and(|refused| refused.iter().any(|(it, _)| it == key)))
-        })
-        .collect();
-    // Okta said yes, and yet it is not so: that is not agreement.
-    outcome.summary.planned += left.len();
-    let is_done = |key: &FactKey| touched.done.contains(&(id.clone(), key.clone()));
-    let pause = left.iter().all(|planned| planned.keys.iter().any(is_done));
-    Ok(match left.as_slice() {
-        [] => waits.iter().any(|held| held.limited).then(|| deps.now() + LIMIT_PAUSE),
-        // It was done and does not show: now would be too soon to do it again.
-        _ if pause => Some(deps.now() + LIMIT_PAUSE),
-        _ => {
-            let mut pauses = Vec::new();
-            for planned in left {
-                let (times, _) = failures_before(deps, &planned.action, i64::MAX)?;
-                // What only waits for another step has not failed.
-                if times > 0 {
-                    pauses.push(pause_after(times, planned.action.step.disables()));
-                }
-            }
-            Some(deps.now() + pauses.into_iter().min().unwrap_or_default())
-        }
-    })
+        .filter(|held| held.planned.action.person == *id && held.planned.is_open());
+    let of_person = touched.attempts.get(id).cloned().unwrap_or_default();
+    Attempted {
+        held: held.map(|held| (held.planned.fingerprint(), held.reason.slides())).collect(),
+        ..of_person
+    }
+}
+
+fn log_no_way(id: &SysId, difference: &Difference) {
+    tracing::error!(
+        request = %difference.origin,
+        sys_id = %id,
+        "{}: {} cannot be carried out: {}",
+        difference.origin,
+        difference.desired.as_deref().unwrap_or("this"),
+        difference.reason()
+    );
 }
 
 /// Reads until no change is on its way any more, for a bounded time.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Cause, Origin, StepKind, SysId};
-use crate::reconcile::diff::Drift;
+use crate::reconcile::difference::Difference;
+use crate::reconcile::fulfillment::RequestStatus;
 use crate::store::{StoreError, StoredRequest, Verdict};
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
@@ -12,7 +13,7 @@ use crate::sync::outcome::{
     ActionOutcome, ActionResult, CycleOutcome, describe_action, parent_word, request_word,
 };
 use crate::sync::plan::CyclePlan;
-use crate::sync::request_status::{RequestStatus, request_status};
+use crate::sync::request_status::request_status;
 
 /// Adds what waits, what is only observed, and requests that cannot be carried out.
 pub(crate) fn describe_waiting(
@@ -20,38 +21,33 @@ pub(crate) fn describe_waiting(
     plan: &CyclePlan,
     outcome: &mut CycleOutcome,
 ) -> Result<(), SyncError> {
-    for held in plan.verdict.held.iter().filter(|held| held.dismissed.is_none()) {
+    for held in plan.approval.held.iter().filter(|held| held.dismissed.is_none()) {
         outcome.push(describe_action(
             &deps.store,
             &held.planned,
             ActionResult::Held,
-            Some(held.reason.clone()),
+            Some(held.reason.to_string()),
         )?);
     }
-    for planned in &plan.verdict.skipped {
-        let reason = Some(planned.reason.clone());
+    for planned in &plan.approval.observed {
+        let reason = Some(planned.reason());
         outcome.push(describe_action(&deps.store, planned, ActionResult::Skipped, reason)?);
     }
     let silent = dismissed_reasons(deps)?;
-    let held: BTreeSet<(&SysId, &str)> = plan
-        .verdict
+    let held: BTreeSet<(&SysId, String)> = plan
+        .approval
         .held
         .iter()
-        .map(|held| (&held.planned.action.person, held.reason.as_str()))
+        .map(|held| (&held.planned.action.person, held.reason.to_string()))
         .collect();
-    for judged in plan.decision.differing.values() {
-        let id = &judged.person.sys_id;
+    for (id, decided) in &plan.decision.differing {
         // What an action waits for is said with the action, and silent with it.
-        let said = |drift: &Drift| {
-            held.contains(&(id, drift.reason.as_str()))
-                || silent.contains(&(id.clone(), drift.reason.clone()))
+        let said = |it: &Difference| {
+            held.contains(&(id, it.reason())) || silent.contains(&(id.clone(), it.reason()))
         };
-        for drift in judged
-            .drifts
-            .iter()
-            .filter(|drift| drift.is_stuck() && !said(drift) || drift.has_no_way())
-        {
-            outcome.push(held_without_action(drift, names_of(&deps.store, &judged.person.sys_id)?));
+        let left = |it: &&Difference| it.is_stuck() && !said(it) || it.has_no_way();
+        for difference in decided.plan.differences.iter().filter(left) {
+            outcome.push(held_without_action(difference, names_of(&deps.store, id)?));
         }
     }
     if !plan.cycle.is_of_one_person() {
@@ -59,17 +55,16 @@ pub(crate) fn describe_waiting(
     }
     for stored in deps.store.requests().open()? {
         let reference = &stored.request.reference;
-        let why =
-            match (stored.problems.first(), request_status(deps, &stored, &plan.surroundings)?) {
-                (Some((_, text)), _) => text.clone(),
-                (None, RequestStatus::Waits(_, reason))
-                    if !outcome.mentions(reference.number.as_str())
-                        && !is_dismissed(deps, &stored.request.sys_id, &reason, &silent)? =>
-                {
-                    reason
-                }
-                _ => continue,
-            };
+        let why = match (stored.problems.first(), request_status(deps, &stored, &plan.org)?) {
+            (Some((_, text)), _) => text.clone(),
+            (None, RequestStatus::Waits { reason, .. })
+                if !outcome.mentions(reference.number.as_str())
+                    && !is_dismissed(deps, &stored.request.sys_id, &reason, &silent)? =>
+            {
+                reason
+            }
+            _ => continue,
+        };
         outcome.push(ActionOutcome {
             request: Some(reference.number.as_str().to_owned()),
             parent: reference.parent.as_ref().map(|parent| parent.as_str().to_owned()),
@@ -85,10 +80,10 @@ fn describe_earlier(
     plan: &CyclePlan,
     outcome: &mut CycleOutcome,
 ) -> Result<(), SyncError> {
-    let looked_at = &plan.decision.looked_at;
+    let people = &plan.decision.people;
     for hold in deps.store.holds().all(deps.now())? {
         let dismissed = hold.said.is_some_and(|said| said.word == Verdict::Dismiss);
-        if dismissed || looked_at.contains(&hold.hold.person) {
+        if dismissed || people.contains(&hold.hold.person) {
             continue;
         }
         let hold = hold.hold;
@@ -103,7 +98,7 @@ fn describe_earlier(
         });
     }
     for (person, origin, why) in deps.store.facts().refused()? {
-        if !looked_at.contains(&person) {
+        if !people.contains(&person) {
             outcome.push(ActionOutcome {
                 request: request_word(&origin),
                 parent: parent_word(&origin),
@@ -158,11 +153,11 @@ pub(crate) fn add_waiting_request(
     }
 }
 
-fn held_without_action(drift: &Drift, person: PersonNames) -> ActionOutcome {
+fn held_without_action(difference: &Difference, person: PersonNames) -> ActionOutcome {
     ActionOutcome {
-        request: request_word(&drift.origin),
-        parent: parent_word(&drift.origin),
-        ..waiting_line(drift.cause, person, drift.reason.clone())
+        request: request_word(&difference.origin),
+        parent: parent_word(&difference.origin),
+        ..waiting_line(difference.cause, person, difference.reason())
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::config::Close;
 use crate::model::{RequestState, SysId};
+use crate::reconcile::fulfillment::RequestStatus;
 use crate::servicenow::{Closing, Task};
 use crate::store::StoredRequest;
 use crate::sync::deadlines::update_deadlines;
@@ -16,8 +17,11 @@ use crate::sync::notes::{closing_note, field, log_unkept, marker, may_write, pos
 use crate::sync::observe::by_id::refresh;
 use crate::sync::outcome::CycleOutcome;
 use crate::sync::plan::CyclePlan;
-use crate::sync::request_status::{PATIENCE, RequestStatus, request_status};
+use crate::sync::request_status::request_status;
 use crate::sync::waiting::{add_waiting_request, dismissed_reasons, is_dismissed};
+
+/// A state that does not stick is noticed this long after it was written.
+const STATE_WATCHED: chrono::Duration = chrono::Duration::hours(1);
 
 /// Kept like notes: the state was written, and it did not stick.
 const STATE_WRITTEN: &str = "state written";
@@ -43,7 +47,7 @@ pub(crate) async fn write_back(
             break;
         }
         let id = &stored.request.sys_id;
-        let status = request_status(deps, &stored, &plan.surroundings)?;
+        let status = request_status(deps, &stored, &plan.org)?;
         if deps.memory.backs_off(id, deps.now()) {
             update_deadlines(deps, &stored, &status)?;
             outcome.summary.failed += 1;
@@ -79,7 +83,7 @@ async fn write_on(
         status = verified.unwrap_or(status);
     }
     update_deadlines(deps, stored, &status)?;
-    if let RequestStatus::Waits(_, reason) = &status
+    if let RequestStatus::Waits { reason, .. } = &status
         && !is_dismissed(deps, &stored.request.sys_id, reason, silent)?
     {
         // It waits in every cycle, also where nobody had to be looked at.
@@ -93,7 +97,7 @@ async fn write_on(
             let text = "a later request says otherwise, so this one is left as it is";
             post_held_note(deps, writers, stored, "overtaken", text).await
         }
-        RequestStatus::Waits(kind, reason) => {
+        RequestStatus::Waits { kind, reason } => {
             post_held_note(deps, writers, stored, &kind, &reason).await
         }
     }
@@ -117,7 +121,7 @@ async fn verify_request(
     for person in &people {
         refresh(deps, person, &plan.cycle).await?;
     }
-    let status = request_status(deps, stored, &plan.surroundings)?;
+    let status = request_status(deps, stored, &plan.org)?;
     if !matches!(status, RequestStatus::Done) {
         // What differs after all is for the next cycle to decide.
         people.iter().try_for_each(|person| deps.store.queue().enqueue(person, deps.now()))?;
@@ -195,7 +199,7 @@ async fn check_closed_states(deps: &Deps) -> Result<(), SyncError> {
     for stored in deps.store.requests().open_again(STATE_WRITTEN)? {
         let id = &stored.request.sys_id;
         let written = deps.store.notes().at(id, STATE_WRITTEN)?;
-        let soon = written.is_some_and(|at| now - at < PATIENCE);
+        let soon = written.is_some_and(|at| now - at < STATE_WATCHED);
         if !soon || deps.store.notes().contains(id, STATE_UNKEPT)? {
             continue;
         }

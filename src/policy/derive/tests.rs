@@ -8,7 +8,7 @@ use crate::model::{Approval, Cause, Disposition, KnownFact, Link, Origin};
 use crate::policy::dot_walk::beside_walk;
 use crate::policy::expression::Expression;
 use crate::policy::testing::policy;
-use crate::policy::{Accounts, InactiveRecord};
+use crate::policy::InactiveRecord;
 
 /// One person, and the policy that decides about her.
 struct Case {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use globset::GlobSet;
 
 use super::*;
-use crate::model::{AccountId, Action, Change, Limit, Origin, Why};
+use crate::model::{AccountId, Action, Change, Origin, Why};
 
 fn limits() -> Limits {
     Limits {
@@ -106,7 +106,12 @@ fn a_yes_is_for_what_it_names_and_does_not_count() {
     let actions: Vec<PlannedAction> = ["p1", "p2", "p3"].into_iter().flat_map(leave).collect();
     let approval = decide(actions.clone(), &Past::default());
     assert_eq!((done(&approval).len(), approval.held.len()), (0, 9));
-    assert!(approval.held.iter().all(|held| held.set() == Some(HoldSet::MaxDisabled) && held.reason.slides()));
+    assert!(
+        approval
+            .held
+            .iter()
+            .all(|held| held.set() == Some(HoldSet::MaxDisabled) && held.reason.slides())
+    );
 
     let mut past = yes_to(&actions[..3].iter().collect::<Vec<_>>());
     past.undecided.insert(HoldSet::MaxDisabled, Timestamp::default());
@@ -145,7 +150,11 @@ fn nothing_overtakes_what_it_follows() {
         assert_eq!(done(&both).len(), 2);
         let alone = decide(vec![then], &past);
         assert_eq!(done(&alone).len(), 1, "it is done already");
-        let reason = approval.held.iter().find(|held| held.comes_after()).map(|held| held.reason.to_string());
+        let reason = approval
+            .held
+            .iter()
+            .find(|held| held.comes_after())
+            .map(|held| held.reason.to_string());
         done(&approval).is_empty() && reason.is_some_and(|text| text.contains("waits for"))
     };
     let create = Step::Create { profile: BTreeMap::new(), groups: Vec::new(), activate: true };
@@ -169,10 +178,8 @@ fn nothing_overtakes_what_it_follows() {
 fn a_no_silences_what_only_follows_and_does_not_count() {
     let mut actions: Vec<PlannedAction> = leave("p1");
     let text = "dismissed by alice: wrong person".to_owned();
-    let past = Past {
-        dismissed: [(actions[1].fingerprint(), text.clone())].into(),
-        ..Past::default()
-    };
+    let past =
+        Past { dismissed: [(actions[1].fingerprint(), text.clone())].into(), ..Past::default() };
     actions.extend(["p2", "p3"].into_iter().flat_map(leave));
     let approval = decide(actions, &past);
     assert_eq!(approval.held.len(), 3);

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::model::{AccountId, AccountStatus, GroupId, GroupKind, SysId};
 use crate::okta::OktaError;
-use crate::policy::desire::identify;
+use crate::policy::derive::identify;
 use crate::store::StoreError;
+use crate::store::snapshot::all_candidates;
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
-use crate::sync::link::{candidates, has_account, link_still_matches};
+use crate::sync::link::{has_account, link_still_matches};
 use crate::sync::mail::resolve_mail_in_doubt;
 use crate::sync::observe::accounts::account_keys;
 use crate::sync::observe::groups::read_groups;
@@ -45,23 +46,21 @@ async fn read_by_id(deps: &Deps, id: &SysId, cycle: &Cycle) -> Result<(), SyncEr
         }
     }
     let Some(person) = deps.store.people().get(id)? else { return Ok(()) };
-    let (wanted, login) = identify(&person, &deps.config.policy);
+    let identity = identify(&person, &deps.config.policy);
     let mut found = Vec::new();
-    for (attribute, value) in &wanted {
+    for (attribute, value) in identity.keys.iter().chain(&identity.anchor) {
         if attribute != "login" {
             found.extend(deps.okta.accounts_where(attribute, value).await?);
         }
     }
-    if let Some(anchor) = &deps.config.policy.anchor {
-        found.extend(deps.okta.accounts_where(anchor, id.as_str()).await?);
-    }
     // The search index lags behind writes; a read by login does not.
-    if let Some(login) = login {
-        found.extend(deps.okta.account_by_login(&login).await?);
+    if let Some(login) = &identity.login {
+        found.extend(deps.okta.account_by_login(login).await?);
     }
     let mut found: BTreeSet<AccountId> = found.into_iter().map(|account| account.id).collect();
     // What matches in the store may be another's by now, or deleted.
-    found.extend(candidates(deps, &person)?.into_keys());
+    let known = all_candidates(&deps.store, &deps.config.policy, &person)?;
+    found.extend(known.into_iter().map(|candidate| candidate.account.id));
     for account in &found {
         refresh_account(deps, account, &keys, cycle).await?;
     }

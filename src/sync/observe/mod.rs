@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use crate::model::{SysId, Timestamp};
-use crate::reconcile::guard::implausible_read;
+use crate::reconcile::limits::implausible_people;
 use crate::servicenow::ServiceNowError;
 use crate::store::StoreError;
 use crate::sync::admins::release_admins;
@@ -201,5 +201,5 @@ fn implausible(deps: &Deps, count: u32, cycle: &Cycle) -> Result<Option<String>,
         }
     }
     let before = deps.store.cycles().believed_people()?;
-    Ok(implausible_read(before, count, &missing, &deps.config.limits))
+    Ok(implausible_people(before, count, &missing, &deps.config.limits))
 }

@@ -1,16 +1,15 @@
-//! What decisions about any person need beside that person: what is protected, what the names of
-//! the configuration mean, what Okta's profile can hold.
+//! What decisions about any person share: what is protected, what the names of the configuration
+//! mean, what Okta's profile can hold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::model::{AccountId, Group, GroupId, Person, SysId};
+use crate::model::{AccountId, GroupId, Person, ProtectedReason};
 use crate::okta::Identity;
-use crate::policy::desire::identify;
-use crate::policy::{Accounts, Policy};
-use crate::reconcile::guard::Protected;
-use crate::reconcile::schema::Schema;
+use crate::policy::Accounts;
+use crate::policy::derive::identify;
+use crate::reconcile::org::{Identities, OrgState, Protected};
 use crate::store::StoreError;
-use crate::sync::admins::{ADMIN, ADMIN_GROUP, ADMIN_TEXT};
+use crate::sync::admins::{ADMIN, ADMIN_GROUP};
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::observe::groups::manage;
@@ -20,28 +19,13 @@ use crate::sync::schema::known_schema;
 /// The account that we sign in as, among what is remembered.
 const OWN: &str = "own-account";
 
-/// An identifying attribute and its value, folded, to the people who would get it.
-pub(crate) type Claims = BTreeMap<(String, String), BTreeSet<SysId>>;
-
-/// What decisions about any person need beside that person.
-#[derive(Debug)]
-pub(crate) struct Surroundings {
-    pub(crate) protected: Protected,
-    pub(crate) groups: BTreeMap<GroupId, Group>,
-    /// Per `[[group]]` block, the group's id; `None` where Okta has no such group.
-    pub(crate) rule_groups: Vec<Option<GroupId>>,
-    pub(crate) schema: Schema,
-    /// By what people without an account would be identified.
-    pub(crate) claims: Claims,
-}
-
 /// `ask` allows to ask the two systems for what is not known yet.
-pub(crate) async fn load_surroundings(deps: &Deps, ask: bool) -> Result<Surroundings, SyncError> {
+pub(crate) async fn load_org(deps: &Deps, ask: bool) -> Result<OrgState, SyncError> {
     let rule_groups = rule_groups(deps, ask).await?;
     let protected = protected(deps, ask).await?;
     let groups = deps.store.groups().managed()?;
-    let (schema, claims) = (known_schema(deps)?, load_claims(deps)?);
-    Ok(Surroundings { protected, groups, rule_groups, schema, claims })
+    let (schema, identities) = (known_schema(deps)?, load_identities(deps)?);
+    Ok(OrgState { groups, rule_groups, protected, schema, identities })
 }
 
 async fn rule_groups(deps: &Deps, ask: bool) -> Result<Vec<Option<GroupId>>, SyncError> {
@@ -99,7 +83,7 @@ async fn protected(deps: &Deps, ask: bool) -> Result<Protected, SyncError> {
     }
     for id in deps.store.names().all(ADMIN)?.into_keys() {
         if let Ok(id) = AccountId::parse(&id) {
-            protected.accounts.entry(id).or_insert_with(|| ADMIN_TEXT.to_owned());
+            protected.accounts.entry(id).or_insert(ProtectedReason::Administrator);
         }
     }
     for id in deps.store.names().all(ADMIN_GROUP)?.into_keys() {
@@ -110,7 +94,7 @@ async fn protected(deps: &Deps, ask: bool) -> Result<Protected, SyncError> {
         deps.store.state().set(OWN, own.as_ref().map_or("", AccountId::as_str))?;
     }
     if let Ok(id) = AccountId::parse(&deps.store.state().get(OWN)?.unwrap_or_default()) {
-        protected.accounts.insert(id, "Goldthread signs in as this account".to_owned());
+        protected.accounts.insert(id, ProtectedReason::OwnIdentity);
     }
     Ok(protected)
 }
@@ -134,27 +118,16 @@ async fn read_own_account(deps: &Deps) -> Result<Option<AccountId>, SyncError> {
 }
 
 /// By what everybody who may get an account would be identified.
-fn load_claims(deps: &Deps) -> Result<Claims, StoreError> {
+fn load_identities(deps: &Deps) -> Result<Identities, StoreError> {
     let everybody = deps.config.policy.accounts == Accounts::Active;
-    let mut claims = Claims::new();
+    let mut identities = Identities::new();
     for id in deps.store.people().without_account(everybody)? {
         let Some(person) = deps.store.people().get(&id)?.filter(Person::is_active) else {
             continue;
         };
-        for claim in claims_of(&person, &deps.config.policy) {
-            claims.entry(claim).or_default().insert(id.clone());
+        for claim in identify(&person, &deps.config.policy).claims() {
+            identities.entry(claim).or_default().insert(id.clone());
         }
     }
-    Ok(claims)
-}
-
-/// By what one person would be identified.
-pub(crate) fn claims_of(person: &Person, policy: &Policy) -> BTreeSet<(String, String)> {
-    let (keys, login) = identify(person, policy);
-    let login = login.map(|login| ("login".to_owned(), login));
-    keys.into_iter()
-        .chain(login)
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(attribute, value)| (attribute, value.to_lowercase()))
-        .collect()
+    Ok(identities)
 }

@@ -1,0 +1,117 @@
+//! Everything stored about one person, loaded in one go: what a decision is made from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Store, StoreError};
+use crate::model::{
+    AccountHistory, Actual, Candidate, FactKey, Facts, KnownFact, Person, PersonState,
+    StatusChange, StepKind, SysId, Timestamp,
+};
+use crate::policy::Policy;
+use crate::policy::derive::identify;
+
+/// Loads everything stored about one person; `None` for somebody unknown.
+pub(crate) fn person_state(
+    store: &Store,
+    policy: &Policy,
+    id: &SysId,
+) -> Result<Option<PersonState>, StoreError> {
+    let Some(person) = store.people().get(id)? else { return Ok(None) };
+    let link = store.links().get(id)?;
+    let account =
+        link.as_ref().map(|link| store.accounts().get(&link.account)).transpose()?.flatten();
+    let groups = match &account {
+        Some(account) => store.groups().of_account(&account.id)?,
+        None => BTreeSet::new(),
+    };
+    let actual = Actual { account, groups };
+    Ok(Some(PersonState {
+        candidates: candidates(store, policy, &person, &actual)?,
+        requests: store.requests().resolved_for(id)?,
+        baseline: store.links().baseline_of(id)?,
+        known: known_facts(store, id)?,
+        history: history(store, id, &actual)?,
+        person,
+        link,
+        actual,
+    }))
+}
+
+/// Accounts that have anything of what identifies the person. Of somebody with an account only
+/// those matter that have the login which the record gives.
+fn candidates(
+    store: &Store,
+    policy: &Policy,
+    person: &Person,
+    actual: &Actual,
+) -> Result<Vec<Candidate>, StoreError> {
+    let identity = identify(person, policy);
+    let mut found = BTreeMap::new();
+    if let Some(account) = &actual.account {
+        let login = identity.login.as_deref().unwrap_or_default();
+        if !login.is_empty() && account.login().to_lowercase() != login.to_lowercase() {
+            let others = store.accounts().having("login", login)?;
+            found.extend(others.into_iter().map(|it| (it.id.clone(), it)));
+        }
+    } else {
+        for (attribute, value) in identity.values() {
+            let having = store.accounts().having(attribute, value)?;
+            found.extend(having.into_iter().map(|it| (it.id.clone(), it)));
+        }
+    }
+    let candidate = |account: crate::model::Account| {
+        let owner = store.links().person_of(&account.id)?;
+        let taken = owner.is_some_and(|owner| owner != person.sys_id);
+        Ok(Candidate { account, taken })
+    };
+    found.into_values().map(candidate).collect()
+}
+
+/// Every account in the store that has anything of what identifies a person, linked or not.
+pub(crate) fn all_candidates(
+    store: &Store,
+    policy: &Policy,
+    person: &Person,
+) -> Result<Vec<Candidate>, StoreError> {
+    candidates(store, policy, person, &Actual::default())
+}
+
+fn known_facts(store: &Store, id: &SysId) -> Result<Facts, StoreError> {
+    let rows = store.facts().of(id)?.into_iter();
+    Ok(rows
+        .filter_map(|(key, row)| {
+            let known = KnownFact {
+                value: row.value,
+                origin: row.origin,
+                basis: row.basis,
+                in_sync_once: row.in_sync_once,
+                refused: row.refused,
+            };
+            Some((FactKey::parse(&key)?, known))
+        })
+        .collect())
+}
+
+fn history(store: &Store, id: &SysId, actual: &Actual) -> Result<AccountHistory, StoreError> {
+    let done = store.journal().status_actions(id)?;
+    let mail_owed = match &actual.account {
+        Some(account) => store.names().get("mail owed", account.id.as_str())?.is_some(),
+        None => false,
+    };
+    Ok(AccountHistory {
+        activated_here: done.iter().any(|it| it.action == "activate"),
+        last: done.last().and_then(|it| {
+            Some(StatusChange {
+                step: StepKind::from_word(&it.action)?,
+                request: it.request.clone(),
+                cause: if it.by_record {
+                    crate::model::Cause::Record
+                } else {
+                    crate::model::Cause::Request
+                },
+                at: Timestamp::default(),
+            })
+        }),
+        mail_owed,
+    })
+}
