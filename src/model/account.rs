@@ -1,8 +1,11 @@
 //! What Okta holds.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use super::{AccountId, GroupId, GroupOwner};
+use serde::{Deserialize, Serialize};
+
+use super::{AccountId, GroupId};
 
 /// An Okta user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,5 +133,38 @@ impl Group {
     /// Who decides about its members, where we never do.
     pub fn owner(&self) -> Option<GroupOwner> {
         GroupOwner::of(self.kind, self.rule_fed)
+    }
+}
+
+/// Who decides about the members of a group that is never written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GroupOwner {
+    /// `APP_GROUP`.
+    Application,
+    /// `BUILT_IN`.
+    Okta,
+    /// An active group rule assigns to it.
+    GroupRule,
+}
+
+impl GroupOwner {
+    /// Who decides about a group of this kind, if it is not us.
+    pub fn of(kind: GroupKind, rule_fed: bool) -> Option<Self> {
+        match (kind, rule_fed) {
+            (GroupKind::App, _) => Some(Self::Application),
+            (GroupKind::BuiltIn, _) => Some(Self::Okta),
+            (GroupKind::Okta, true) => Some(Self::GroupRule),
+            (GroupKind::Okta, false) => None,
+        }
+    }
+}
+
+impl fmt::Display for GroupOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Application => "the group is fed by an application (APP_GROUP)",
+            Self::Okta => "the group is built in and kept by Okta itself",
+            Self::GroupRule => "an Okta group rule decides who is in it",
+        })
     }
 }

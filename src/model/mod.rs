@@ -5,9 +5,12 @@
 
 pub mod account;
 pub mod action;
+pub mod attribute;
+pub mod conflict;
 pub mod disposition;
 pub mod fact;
 pub mod history;
+pub mod hold_set;
 pub mod id;
 pub mod link;
 pub mod open_item;
@@ -15,14 +18,17 @@ pub mod person;
 pub mod request;
 pub mod state;
 
-pub use account::{Account, AccountStatus, Group, GroupKind};
+pub use account::{Account, AccountStatus, Group, GroupKind, GroupOwner};
 pub use action::{Action, Change, Done, Outcome, Step, StepKind};
+pub use attribute::AttributeRefusal;
+pub use conflict::AccountConflict;
 pub use disposition::{
-    AccountConflict, AttributeRefusal, BlockedReason, Disposition, GroupOwner, HoldReason, HoldSet,
-    Limit, LimitCrossed, Observed, ProtectedReason, ReportReason, Undecidable, Why,
+    BlockedReason, Disposition, HoldReason, Observed, ProtectedReason, ReportReason, Undecidable,
+    Why,
 };
 pub use fact::{Cause, FactKey, Origin, Reason};
 pub use history::{AccountHistory, StatusChange};
+pub use hold_set::{HoldSet, Limit, LimitCrossed};
 pub use id::{AccountId, GroupId, InvalidId, RequestNumber, RequestRef, SysId};
 pub use link::Link;
 pub use open_item::{OpenAction, OpenItem};

@@ -293,4 +293,4 @@ pub fn check_groups(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -14,9 +14,9 @@ use super::org::{OrgState, Protected};
 use super::person::{PersonPlan, reconcile_person};
 use crate::model::testing::{account, account_id, newcomer, sys_id};
 use crate::model::{
-    Account, AccountStatus, Actual, Approval, Cause, Done, FactKey, Facts, Group,
-    GroupId, GroupKind, HoldSet, KnownFact, Link, Operation, Origin, Person, PersonState, Presence,
-    Record, RequestNumber, RequestRef, ResolvedRequest, Step, StepKind, SysId, Terms, Timestamp,
+    Account, AccountStatus, Actual, Approval, Cause, Done, FactKey, Facts, Group, GroupId,
+    GroupKind, HoldSet, KnownFact, Link, Operation, Origin, Person, PersonState, Presence, Record,
+    RequestNumber, RequestRef, ResolvedRequest, Step, StepKind, SysId, Terms, Timestamp,
 };
 use crate::policy::derive::derive;
 use crate::policy::fact::Desired;
@@ -333,7 +333,7 @@ proptest! {
         if again.is_in_sync() {
             for known in [Facts::new(), in_sync_once(&again.desired)] {
                 let plan = world.remembering(known).plan();
-                prop_assert!(plan.is_in_sync() && plan.actions.is_empty(), "{plan:#?}");
+                prop_assert!(plan.is_in_sync() && plan.actions.is_empty(), "{:?} {:?}", plan.differences, plan.desired.status);
             }
         } else {
             // What is left waits for a person, or cannot be done at all.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::*;
 use crate::model::testing::{at, employee, group, newcomer, noon, request, until, with_groups};
 use crate::model::{Approval, Cause, Disposition, KnownFact, Link, Origin};
+use crate::policy::InactiveRecord;
 use crate::policy::dot_walk::beside_walk;
 use crate::policy::expression::Expression;
 use crate::policy::testing::policy;
-use crate::policy::InactiveRecord;
 
 /// One person, and the policy that decides about her.
 struct Case {

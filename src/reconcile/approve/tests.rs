@@ -5,7 +5,7 @@ use globset::GlobSet;
 use super::*;
 use crate::model::{AccountId, Action, Change, Origin, Why};
 
-fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     Limits {
         protected_users: Vec::new(),
         protected_groups: Vec::new(),
