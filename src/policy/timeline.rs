@@ -161,3 +161,6 @@ impl<'a> Timeline<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

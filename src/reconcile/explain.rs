@@ -346,3 +346,6 @@ fn obstacle(difference: &Difference) -> String {
 fn stamp(at: Timestamp) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
+
+#[cfg(test)]
+mod tests;

@@ -192,3 +192,6 @@ fn overtaken_groups(
     };
     request.terms.groups.iter().filter(otherwise).count()
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,3 +109,6 @@ fn only(planned: &PlannedAction, step: Step) -> PlannedAction {
     rest.action.step = step;
     rest
 }
+
+#[cfg(test)]
+mod tests;

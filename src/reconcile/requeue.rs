@@ -103,3 +103,6 @@ pub fn requeue_untouched(
     let again = if unbegun { Some(now) } else { waits.then(|| now + LIMIT_PAUSE) };
     [plan.next, again].into_iter().flatten().min()
 }
+
+#[cfg(test)]
+mod tests;
