@@ -58,15 +58,15 @@ pub(crate) async fn apply(
         }
         touched.people.insert(person.clone());
         let mut open = false;
-        let mut yes = if approved.released {
-            Yes::Needed(approved.planned.fingerprint())
+        let mut release = if approved.released {
+            Release::Needed(approved.planned.fingerprint())
         } else {
-            Yes::NotNeeded
+            Release::NotNeeded
         };
         let mut queue = VecDeque::from([planned]);
         while let Some(mut planned) = queue.pop_front() {
             let Some(performed) =
-                carry_out(deps, writers, &plan.cycle, &mut planned, &mut yes, outcome).await?
+                carry_out(deps, writers, &plan.cycle, &mut planned, &mut release, outcome).await?
             else {
                 let reason = Some("the yes to it was taken back, or has lapsed".to_owned());
                 outcome.push(describe_action(
@@ -117,22 +117,22 @@ pub(crate) async fn apply(
 }
 
 /// Sends one action, with its intent in the journal before and its outcome after. `None` where
-/// it needs a yes that no longer stands: then nothing was done.
+/// it needs a release that is no longer in force: then nothing was done.
 async fn carry_out(
     deps: &Deps,
     writers: &Writers,
     cycle: &Cycle,
     planned: &mut Planned,
-    yes: &mut Yes,
+    release: &mut Release,
     outcome: &mut CycleOutcome,
 ) -> Result<Option<Performed>, SyncError> {
     let intent = planned.action.clone();
     let keys = planned.keys.iter().map(key_text).collect();
-    let released = !matches!(yes, Yes::NotNeeded);
+    let released = !matches!(release, Release::NotNeeded);
     let entry = Entry { action: &intent, cycle: cycle.id, keys, leaver: planned.leaver, released };
     let begun = deps.store.atomically(|| {
         let now = deps.now();
-        if let Yes::Needed(fingerprint) = &*yes
+        if let Release::Needed(fingerprint) = &*release
             && deps.store.holds().release_of(fingerprint, now)?.is_none()
         {
             return Ok(None);
@@ -143,14 +143,14 @@ async fn carry_out(
         record_mail_owed(deps, &intent)?;
         let thread = deps.store.journal().intend(&entry, now)?;
         deps.store.facts().mark_unconfirmed(&intent.person, &entry.keys)?;
-        if let Yes::Needed(fingerprint) = &*yes {
+        if let Release::Needed(fingerprint) = &*release {
             deps.store.holds().use_release(fingerprint, thread.action)?;
         }
         Ok(Some(thread))
     })?;
     let Some(thread) = begun else { return Ok(None) };
     if released {
-        *yes = Yes::Used;
+        *release = Release::Used;
     }
     let _in_flight = InFlight::begin(deps);
     let on_wire = okta::Thread { request: &thread.request, action: thread.action };
@@ -279,13 +279,13 @@ pub(crate) fn failures_before(
     deps.store.journal().failures_before(action, id, deps.now() - FORGOTTEN)
 }
 
-/// Whether an action needs somebody's yes.
+/// Whether an action needs a release.
 #[derive(Debug)]
-enum Yes {
+enum Release {
     NotNeeded,
     /// The one for this fingerprint, which its first call uses up.
     Needed(String),
-    /// What is sent now is a part of what was said yes to.
+    /// What is sent now is a part of what was released.
     Used,
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct Judged {
     pub(crate) actions: Vec<Planned>,
 }
 
-/// Everybody who was looked at. Only those whose facts differ are kept whole.
+/// Everybody who was decided about. Only those whose facts differ are kept whole.
 #[derive(Debug, Default)]
 pub(crate) struct Decision {
     pub(crate) looked_at: BTreeSet<SysId>,

@@ -1,4 +1,4 @@
-//! Where a whole request is, over everybody whom it names.
+//! How far a whole request is, over everybody whom it names.
 
 use crate::model::{Approval, SysId, Timestamp};
 use crate::policy::resolve::rule_for;
@@ -15,12 +15,14 @@ pub(crate) const PATIENCE: chrono::Duration = chrono::Duration::hours(1);
 /// Kept like a note, for when the search began.
 const SEARCHED: &str = "looked for somebody";
 
-/// Where a whole request stands, over everybody whom it names.
+/// How far a whole request is, over everybody whom it names.
 pub(crate) enum RequestStatus {
+    /// Each of its facts holds.
     Done,
     Underway,
     /// A word for the kind of obstacle, and the reason.
     Waits(String, String),
+    /// A later request says otherwise, before it was done for everybody.
     Overtaken,
 }
 

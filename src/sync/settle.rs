@@ -1,4 +1,5 @@
-//! After acting: whoever was touched is read again, what is now is remembered, and the next look planned.
+//! After acting: whoever was touched is read again, the facts as they are now are stored, and it is
+//! decided when each of them is due next.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,7 +27,8 @@ const TRANSITION: Duration = Duration::from_secs(15);
 /// Limits slide with time, so whoever waits for one is looked at again after this.
 const LIMIT_PAUSE: chrono::Duration = chrono::Duration::minutes(15);
 
-/// Looks again at whoever was acted on, remembers what is now, and plans the next look.
+/// Reads whoever was acted on again, stores the facts as they are now, and puts down when everybody
+/// who differs is due next.
 pub(crate) async fn settle(
     deps: &Deps,
     plan: &CyclePlan,
@@ -36,7 +38,7 @@ pub(crate) async fn settle(
     let now = deps.now();
     let mut unseen = BTreeSet::new();
     for person in &touched.people {
-        match refresh_settled(deps, person, &plan.cycle).await {
+        match refresh_settled(deps, &plan.cycle, person).await {
             Ok(()) => {}
             // What was done is done: it stays in the outcome, and the next cycle looks again.
             Err(SyncError::Okta(error)) => {
@@ -193,11 +195,11 @@ fn requeue_at(
 }
 
 /// Reads until no change is on its way any more, for a bounded time.
-async fn refresh_settled(deps: &Deps, person: &SysId, cycle: &Cycle) -> Result<(), SyncError> {
+async fn refresh_settled(deps: &Deps, cycle: &Cycle, person: &SysId) -> Result<(), SyncError> {
     let deadline = tokio::time::Instant::now() + TRANSITION;
     let mut pause = Duration::from_millis(200);
     loop {
-        refresh(deps, person, cycle).await?;
+        refresh(deps, cycle, person).await?;
         let link = deps.store.links().account_of(person)?;
         let account = link.as_ref().map(|id| deps.store.accounts().get(id)).transpose()?.flatten();
         let moving = account.is_some_and(|account| account.transitioning.is_some());

@@ -32,7 +32,7 @@ pub(crate) fn describe_waiting(
         let reason = Some(planned.reason.clone());
         outcome.push(describe_action(&deps.store, planned, ActionResult::Skipped, reason)?);
     }
-    let silent = dismissed_reasons(deps)?;
+    let dismissed = dismissed_reasons(deps)?;
     let held: BTreeSet<(&SysId, &str)> = plan
         .verdict
         .held
@@ -42,14 +42,14 @@ pub(crate) fn describe_waiting(
     for judged in plan.decision.differing.values() {
         let id = &judged.person.sys_id;
         // What an action waits for is said with the action, and silent with it.
-        let said = |drift: &Drift| {
+        let is_said = |drift: &Drift| {
             held.contains(&(id, drift.reason.as_str()))
-                || silent.contains(&(id.clone(), drift.reason.clone()))
+                || dismissed.contains(&(id.clone(), drift.reason.clone()))
         };
         for drift in judged
             .drifts
             .iter()
-            .filter(|drift| drift.is_stuck() && !said(drift) || drift.has_no_way())
+            .filter(|drift| drift.is_stuck() && !is_said(drift) || drift.has_no_way())
         {
             outcome.push(held_without_action(drift, names_of(&deps.store, &judged.person.sys_id)?));
         }
@@ -64,7 +64,7 @@ pub(crate) fn describe_waiting(
                 (Some((_, text)), _) => text.clone(),
                 (None, RequestStatus::Waits(_, reason))
                     if !outcome.mentions(reference.number.as_str())
-                        && !is_dismissed(deps, &stored.request.sys_id, &reason, &silent)? =>
+                        && !is_dismissed(deps, &stored.request.sys_id, &reason, &dismissed)? =>
                 {
                     reason
                 }
@@ -129,13 +129,13 @@ pub(crate) fn is_dismissed(
     deps: &Deps,
     request: &SysId,
     reason: &str,
-    silent: &BTreeSet<(SysId, String)>,
+    dismissed: &BTreeSet<(SysId, String)>,
 ) -> Result<bool, StoreError> {
-    if silent.is_empty() {
+    if dismissed.is_empty() {
         return Ok(false);
     }
     let people = deps.store.requests().resolved(request)?.map(|resolved| resolved.terms.people);
-    Ok(people.into_iter().flatten().any(|person| silent.contains(&(person, reason.to_owned()))))
+    Ok(people.into_iter().flatten().any(|person| dismissed.contains(&(person, reason.to_owned()))))
 }
 
 /// Adds a request that waits, where nothing says so yet.
@@ -146,10 +146,10 @@ pub(crate) fn add_waiting_request(
 ) {
     let reference = &stored.request.reference;
     let number = reference.number.as_str();
-    let said = |action: &ActionOutcome| {
+    let is_said = |action: &ActionOutcome| {
         action.request.as_deref() == Some(number) && action.result == ActionResult::Held
     };
-    if !outcome.actions.iter().any(said) {
+    if !outcome.actions.iter().any(is_said) {
         outcome.push(ActionOutcome {
             request: Some(number.to_owned()),
             parent: reference.parent.as_ref().map(|parent| parent.as_str().to_owned()),

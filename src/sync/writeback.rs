@@ -37,7 +37,7 @@ pub(crate) async fn write_back(
     if let Err(SyncError::Store(error)) = check_closed_states(deps).await {
         return Err(error.into());
     }
-    let silent = dismissed_reasons(deps)?;
+    let dismissed = dismissed_reasons(deps)?;
     for stored in deps.store.requests().open()? {
         if deps.is_stopping() {
             break;
@@ -49,7 +49,7 @@ pub(crate) async fn write_back(
             outcome.summary.failed += 1;
             continue;
         }
-        match write_on(deps, writers, &stored, status, plan, &silent, outcome).await {
+        match write_on(deps, writers, &stored, status, plan, &dismissed, outcome).await {
             Ok(()) => deps.memory.note_written(id),
             // The store is ours: without it nothing more is written.
             Err(SyncError::Store(error)) => return Err(error.into()),
@@ -70,7 +70,7 @@ async fn write_on(
     stored: &StoredRequest,
     mut status: RequestStatus,
     plan: &CyclePlan,
-    silent: &BTreeSet<(SysId, String)>,
+    dismissed: &BTreeSet<(SysId, String)>,
     outcome: &mut CycleOutcome,
 ) -> Result<(), SyncError> {
     let enabled = deps.config.writeback.enabled;
@@ -80,7 +80,7 @@ async fn write_on(
     }
     update_deadlines(deps, stored, &status)?;
     if let RequestStatus::Waits(_, reason) = &status
-        && !is_dismissed(deps, &stored.request.sys_id, reason, silent)?
+        && !is_dismissed(deps, &stored.request.sys_id, reason, dismissed)?
     {
         // It waits in every cycle, also where nobody had to be looked at.
         add_waiting_request(stored, reason, outcome);
@@ -115,7 +115,7 @@ async fn verify_request(
         return Ok(None);
     }
     for person in &people {
-        refresh(deps, person, &plan.cycle).await?;
+        refresh(deps, &plan.cycle, person).await?;
     }
     let status = request_status(deps, stored, &plan.surroundings)?;
     if !matches!(status, RequestStatus::Done) {

@@ -29,22 +29,22 @@ pub(crate) async fn servicenow_clock(deps: &Deps) -> Result<Timestamp, SyncError
 /// Reads the people and the requests that changed since a moment, up to now.
 pub(crate) async fn read_changes(
     deps: &Deps,
+    cycle: &Cycle,
     since: Timestamp,
     until: Timestamp,
-    cycle: &Cycle,
 ) -> Result<(Vec<SysId>, Vec<SysId>), SyncError> {
     // The instance may have been out of reach for days: its last answer is from before them.
     let window = Window { from: since - OVERLAP, to: until.max(deps.now()) + AHEAD };
-    let mut people = read_people(deps, Some(&window), cycle).await?;
-    people.extend(read_referring(deps, &people, cycle).await?);
-    let requests = read_requests(deps, Some(&window), cycle).await?;
+    let mut people = read_people(deps, cycle, Some(&window)).await?;
+    people.extend(read_referring(deps, cycle, &people).await?);
+    let requests = read_requests(deps, cycle, Some(&window)).await?;
     Ok((people, requests))
 }
 
 pub(crate) async fn read_people(
     deps: &Deps,
-    window: Option<&Window>,
     cycle: &Cycle,
+    window: Option<&Window>,
 ) -> Result<Vec<SysId>, SyncError> {
     let mut changed = Vec::new();
     let mut count = 0;
@@ -75,8 +75,8 @@ pub(crate) async fn read_people(
 /// address of their manager: their own rows did not change.
 pub(crate) async fn read_referring(
     deps: &Deps,
-    changed: &[SysId],
     cycle: &Cycle,
+    changed: &[SysId],
 ) -> Result<Vec<SysId>, SyncError> {
     if changed.is_empty() {
         return Ok(Vec::new());
@@ -103,8 +103,8 @@ pub(crate) async fn read_referring(
 
 pub(crate) async fn read_requests(
     deps: &Deps,
-    window: Option<&Window>,
     cycle: &Cycle,
+    window: Option<&Window>,
 ) -> Result<Vec<SysId>, SyncError> {
     let (mut changed, mut doubles) = (Vec::new(), Vec::new());
     let mut count = 0;
@@ -142,8 +142,8 @@ fn log_set_aside(deps: &Deps, table: &str, id: &str, why: &str) {
 /// Somebody who was not in a complete read: outside the filter, or really gone?
 pub(crate) async fn confirm_absence(
     deps: &Deps,
-    id: &SysId,
     cycle: &Cycle,
+    id: &SysId,
 ) -> Result<(), SyncError> {
     match deps.servicenow.person(id).await? {
         Lookup::Found(found) | Lookup::Outside(found) => {
@@ -160,8 +160,8 @@ pub(crate) async fn confirm_absence(
 
 pub(crate) async fn find_person(
     deps: &Deps,
-    text: &str,
     cycle: &Cycle,
+    text: &str,
 ) -> Result<SysId, SyncError> {
     let mut found = people_called(&deps.store, text)?;
     if found.is_empty() {
