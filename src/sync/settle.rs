@@ -24,7 +24,7 @@ use crate::sync::waiting::describe_waiting;
 
 /// How long an activation or deactivation may take before it is left to the next cycle.
 const TRANSITION: Duration = Duration::from_secs(15);
-/// Limits slide with time, so whoever waits for one is looked at again after this.
+/// Limits slide with time, so whoever waits for one is due again after this.
 const LIMIT_PAUSE: chrono::Duration = chrono::Duration::minutes(15);
 
 /// Reads whoever was acted on again, stores the facts as they are now, and puts down when everybody
@@ -36,80 +36,110 @@ pub(crate) async fn settle(
     outcome: &mut CycleOutcome,
 ) -> Result<(), SyncError> {
     let now = deps.now();
+    let unseen = read_back(deps, plan, touched, outcome).await?;
+    let seen: Vec<SysId> = touched.people.difference(&unseen).cloned().collect();
+    // One commit for everybody: each would wait for the disk.
+    deps.store.atomically(|| {
+        // An account whose creation had no answer is there now, and somebody's.
+        link_people(deps, &plan.cycle, &seen)?;
+        let waiting = Waiting::of(plan, touched);
+        for (id, before) in &plan.decision.differing {
+            if !touched.people.contains(id) {
+                let next = [before.desired.next, waiting.again(before, now)];
+                deps.store.queue().complete(id, next.into_iter().flatten().min())?;
+                replace_facts(deps, before, &plan.surroundings)?;
+            } else if !unseen.contains(id) {
+                settle_person(deps, plan, touched, id, outcome)?;
+            }
+        }
+        Ok(())
+    })?;
+    describe_waiting(deps, plan, outcome)
+}
+
+/// Reads whoever was acted on again, and gives those who could not be read.
+async fn read_back(
+    deps: &Deps,
+    plan: &CyclePlan,
+    touched: &Touched,
+    outcome: &mut CycleOutcome,
+) -> Result<BTreeSet<SysId>, SyncError> {
     let mut unseen = BTreeSet::new();
     for person in &touched.people {
         match refresh_settled(deps, &plan.cycle, person).await {
             Ok(()) => {}
-            // What was done is done: it stays in the outcome, and the next cycle looks again.
+            // What was done is done: it stays in the outcome, and the person stays in the queue.
             Err(SyncError::Okta(error)) => {
                 tracing::warn!(sys_id = %person, "what was done could not be looked at: {error}");
                 outcome.summary.failed += 1;
-                unseen.insert(person);
+                unseen.insert(person.clone());
             }
             Err(error) => return Err(error),
         }
     }
-    let surroundings = &plan.surroundings;
-    // We were told to stop before their turn came.
-    let unbegun: BTreeSet<&SysId> = plan
-        .verdict
-        .approved
-        .actions()
-        .iter()
-        .map(|approved| &approved.planned.action.person)
-        .filter(|person| !touched.people.contains(*person))
-        .collect();
-    let limited: BTreeSet<&SysId> = plan
-        .verdict
-        .held
-        .iter()
-        .filter(|held| held.limited)
-        .map(|held| &held.planned.action.person)
-        .collect();
-    // One commit for everybody: each would wait for the disk.
-    deps.store.atomically(|| {
-        // An account whose creation had no answer is there now, and somebody's.
-        let looked_at: Vec<SysId> =
-            touched.people.iter().filter(|id| !unseen.contains(id)).cloned().collect();
-        link_people(deps, &plan.cycle, &looked_at)?;
-        for (id, before) in &plan.decision.differing {
-            if unseen.contains(id) {
-                continue;
-            }
-            if !touched.people.contains(id) {
-                // Limits slide, and what stands in the way elsewhere may be gone.
-                let waits = limited.contains(id) || before.drifts.iter().any(Drift::is_stuck);
-                let again =
-                    if unbegun.contains(id) { Some(now) } else { waits.then(|| now + LIMIT_PAUSE) };
-                let next = [before.desired.next, again].into_iter().flatten().min();
-                deps.store.queue().complete(id, next)?;
-                replace_facts(deps, before, surroundings)?;
-                continue;
-            }
-            resolve_in_doubt(deps, id)?;
-            let Some(judged) = judge(deps, id, surroundings)? else { continue };
-            replace_facts(deps, &judged, surroundings)?;
-            let left = judged.actions.iter().map(Planned::fingerprint).collect();
-            deps.store.holds().end_others(id, &left)?;
-            for drift in judged.drifts.iter().filter(|drift| drift.has_no_way()) {
-                tracing::error!(
-                    request = %drift.origin,
-                    sys_id = %id,
-                    "{}: {} cannot be carried out: {}",
-                    drift.origin,
-                    drift.desired.as_deref().unwrap_or("this"),
-                    drift.reason
-                );
-            }
-            record_refusals(deps, &judged, touched)?;
-            let again = requeue_at(deps, &judged, plan, touched, outcome)?;
-            let next = [judged.desired.next, again].into_iter().flatten().min();
-            deps.store.queue().complete(id, next)?;
+    Ok(unseen)
+}
+
+/// Who was not acted on, though something of them was to be done.
+struct Waiting<'a> {
+    /// We were told to stop before their turn came.
+    unbegun: BTreeSet<&'a SysId>,
+    /// A limit holds something of theirs.
+    limited: BTreeSet<&'a SysId>,
+}
+
+impl<'a> Waiting<'a> {
+    fn of(plan: &'a CyclePlan, touched: &Touched) -> Self {
+        let approved = plan.verdict.approved.actions().iter();
+        let limited = plan.verdict.held.iter().filter(|held| held.limited);
+        Self {
+            unbegun: approved
+                .map(|approved| &approved.planned.action.person)
+                .filter(|person| !touched.people.contains(*person))
+                .collect(),
+            limited: limited.map(|held| &held.planned.action.person).collect(),
         }
-        Ok(())
-    })?;
-    describe_waiting(deps, plan, outcome)?;
-    Ok(())
+    }
+
+    /// When somebody who was not acted on is due again.
+    fn again(&self, judged: &Judged, now: Timestamp) -> Option<Timestamp> {
+        let id = &judged.person.sys_id;
+        if self.unbegun.contains(id) {
+            return Some(now);
+        }
+        // Limits slide, and what stands in the way elsewhere may be gone.
+        let waits = self.limited.contains(id) || judged.drifts.iter().any(Drift::is_stuck);
+        waits.then(|| now + LIMIT_PAUSE)
+    }
+}
+
+/// Decides anew about somebody who was acted on, now that they were read again.
+fn settle_person(
+    deps: &Deps,
+    plan: &CyclePlan,
+    touched: &Touched,
+    id: &SysId,
+    outcome: &mut CycleOutcome,
+) -> Result<(), StoreError> {
+    resolve_in_doubt(deps, id)?;
+    let Some(judged) = judge(deps, id, &plan.surroundings)? else { return Ok(()) };
+    replace_facts(deps, &judged, &plan.surroundings)?;
+    let left = judged.actions.iter().map(Planned::fingerprint).collect();
+    deps.store.holds().end_others(id, &left)?;
+    for drift in judged.drifts.iter().filter(|drift| drift.has_no_way()) {
+        tracing::error!(
+            request = %drift.origin,
+            sys_id = %id,
+            "{}: {} cannot be carried out: {}",
+            drift.origin,
+            drift.desired.as_deref().unwrap_or("this"),
+            drift.reason
+        );
+    }
+    record_refusals(deps, &judged, touched)?;
+    let again = requeue_at(deps, &judged, plan, touched, outcome)?;
+    let next = [judged.desired.next, again].into_iter().flatten().min();
+    deps.store.queue().complete(id, next)
 }
 
 /// Remembers what Okta refused, and what it took and does not show: sent again, it would end
@@ -135,7 +165,7 @@ fn record_refusals(deps: &Deps, judged: &Judged, touched: &Touched) -> Result<()
     Ok(())
 }
 
-/// When somebody has to be looked at again whose differences are not all gone, though nothing
+/// When somebody is due again whose differences are not all gone, though nothing
 /// stands in the way.
 fn requeue_at(
     deps: &Deps,

@@ -79,7 +79,7 @@ pub(crate) fn describe_waiting(
     Ok(())
 }
 
-/// Adds what waits since earlier cycles for people whom this one did not look at.
+/// Adds what waits since earlier cycles for people about whom this one did not decide.
 fn describe_earlier(
     deps: &Deps,
     plan: &CyclePlan,

@@ -33,7 +33,7 @@ pub(crate) async fn write_back(
     if deps.config.policy.observe {
         return Ok(());
     }
-    // Where ServiceNow does not answer, the next cycle looks again.
+    // Where ServiceNow does not answer, the next cycle asks again.
     if let Err(SyncError::Store(error)) = check_closed_states(deps).await {
         return Err(error.into());
     }
@@ -82,7 +82,7 @@ async fn write_on(
     if let RequestStatus::Waits(_, reason) = &status
         && !is_dismissed(deps, &stored.request.sys_id, reason, dismissed)?
     {
-        // It waits in every cycle, also where nobody had to be looked at.
+        // It waits in every cycle, also where nobody is due.
         add_waiting_request(stored, reason, outcome);
     }
     match status {
