@@ -11,7 +11,6 @@ use crate::sync::error::SyncError;
 pub(crate) const ADMIN: &str = "admin";
 /// The same of groups.
 pub(crate) const ADMIN_GROUP: &str = "admin-group";
-
 pub(crate) const ADMIN_TEXT: &str = "the account holds an Okta administrator role";
 
 /// Accounts that an action would touch and that hold an administrator role are never written

@@ -58,6 +58,8 @@ pub(crate) async fn resolve_requests(
     Ok(people)
 }
 
+/// Resolves one request as far as it is approved: its text is frozen at approval, and whom and what it
+/// names is looked up once.
 async fn resolve_request(
     deps: &Deps,
     cycle: &Cycle,

@@ -13,7 +13,6 @@ use crate::sync::scope::Cycle;
 const RULES: &str = "group rules";
 /// The credentials may not read them any more.
 const HIDDEN: &str = "hidden";
-
 /// A complete read showed none, and the one before it some.
 const NONE_ONCE: &str = "none once";
 

@@ -47,7 +47,6 @@ pub(crate) struct Observed {
 /// Set while rows may be stored that no decision has followed yet, to the cycle since which: one that
 /// ends here, or a process that is killed, leaves it to the next one.
 pub(crate) const DIRTY_SINCE_CYCLE: &str = "undecided";
-
 /// How often names that were not found are looked up again.
 const RETRY: chrono::Duration = chrono::Duration::minutes(5);
 /// When that was done last, in the store.

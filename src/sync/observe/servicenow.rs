@@ -11,12 +11,10 @@ use crate::sync::scope::Cycle;
 const OVERLAP: chrono::Duration = chrono::Duration::minutes(2);
 /// How far two clocks may be apart that say nothing of each other.
 const SKEW: chrono::Duration = chrono::Duration::minutes(10);
-
 /// A window has no real end: what is changed while it is read comes again with the next one.
 const AHEAD: chrono::Duration = chrono::Duration::days(1);
 /// More records than this that show something of others are left to the complete read.
 const MOST_REFERRING: usize = 100;
-
 /// More requests than this that vanish together are counted, not named.
 const FEW_VANISHED: usize = 20;
 
@@ -41,6 +39,7 @@ pub(crate) async fn read_changes(
     Ok((people, requests))
 }
 
+/// Reads people, all of them or those of a window, and gives those whose rows changed.
 pub(crate) async fn read_people(
     deps: &Deps,
     cycle: &Cycle,
@@ -54,7 +53,7 @@ pub(crate) async fn read_people(
     let read = deps
         .servicenow
         .people(window, |page| {
-            // Whoever changed is on the agenda as soon as the change is kept.
+            // Whoever changed is in the queue as soon as the change is stored.
             changed.extend(store.atomically(|| {
                 let changed = store.people().upsert(&page, cycle.id)?;
                 changed.iter().try_for_each(|person| store.queue().enqueue(person, now))?;
@@ -101,6 +100,7 @@ pub(crate) async fn read_referring(
     })?)
 }
 
+/// Reads requests, all of them or those of a window, and gives those whose rows changed.
 pub(crate) async fn read_requests(
     deps: &Deps,
     cycle: &Cycle,
