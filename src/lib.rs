@@ -4,16 +4,17 @@
 //! ```text
 //!              config.toml
 //!                  |
-//!   ServiceNow --> observe --> desired --\
-//!                     |                   diff --> plan --> guard --> apply --> Okta
-//!         Okta -------+-----> actual ----/                    |          |
-//!                                                           held      journal --> write back --> ServiceNow
-//!    |---- async, IO ----|------------ pure, sync ------------|------- async, IO -------|
+//!   ServiceNow --\ v
+//!                 observe --> store --> decide --> approve --> apply, read back --> Okta
+//!         Okta --/                         |          |
+//!                                          |          write back --> ServiceNow
+//!                                     report: what people read
+//!   |--- async, IO ---|       |------- pure --------|  |--- async, IO ---|
 //! ```
 //!
-//! The modules, in reading order. `model` imports nothing; `policy` and `reconcile` import `model`
-//! and are pure; the clients import `model` and `http`; `store` imports `model`; `engine` is the
-//! only place where all of these meet; `daemon` and `cli` call `engine`.
+//! The modules, in reading order. Imports run down only: `cli` and `daemon` use `report`, `sync` and
+//! `check`; these use `config`, the `store` and the clients; these use `reconcile`, `policy` and
+//! `model`, which are pure and read no clock. The tests in `layout` hold that.
 
 pub mod model;
 
@@ -27,14 +28,20 @@ pub mod servicenow;
 
 pub mod store;
 
-pub mod check;
-pub mod report;
+pub mod config;
+
 pub mod sync;
 
-pub mod config;
+pub mod report;
+
+pub mod check;
+
 pub mod daemon;
 
 pub mod cli;
 
 #[cfg(feature = "sim")]
 pub mod sim;
+
+#[cfg(test)]
+mod layout;

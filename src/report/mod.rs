@@ -17,9 +17,10 @@ pub use drift::{DriftItem, DriftReport, DriftSummary, drift};
 pub use explanation::{AccountView, Explanation, FactView, ReasonView, explain};
 pub use holds::{Decided, HoldReport, HoldView, Released, holds, record_decision};
 pub use person::RequestView;
+pub(crate) use status::running_status;
 pub use status::{
     BudgetView, CycleView, DAEMON, LatencyView, SideView, SidesView, StatusReport, TargetsView,
-    running_status, status,
+    status,
 };
 
 /// A moment in JSON: RFC 3339, in seconds.

@@ -126,7 +126,7 @@ impl From<Latency> for LatencyView {
 
 impl StatusReport {
     /// What somebody is needed for, most urgent first; empty where all is well.
-    pub fn needs(&self) -> Vec<String> {
+    pub(crate) fn needs(&self) -> Vec<String> {
         let mut needs = Vec::new();
         if let Some(reason) = &self.quarantined {
             needs.push(format!("quarantined: {reason}; see `goldthread hold list`"));
@@ -163,7 +163,7 @@ pub fn status(config: &Config, now: Timestamp) -> Result<StatusReport, StoreErro
 }
 
 /// The same as [`status`], from the open store of the daemon.
-pub fn running_status(deps: &Deps) -> Result<StatusReport, SyncError> {
+pub(crate) fn running_status(deps: &Deps) -> Result<StatusReport, SyncError> {
     Ok(report(&deps.config, Some(&deps.store), true, deps.now())?)
 }
 

@@ -59,14 +59,14 @@ pub(crate) fn start_timer(
     Ok(())
 }
 
-/// Looks how far an open join or leave is for each of its people.
+/// Stops the measurement of an open join or leave for each of its people who is done.
 pub(crate) fn update_deadlines(
     deps: &Deps,
     stored: &StoredRequest,
-    stand: &RequestStatus,
+    status: &RequestStatus,
 ) -> Result<(), SyncError> {
     let id = &stored.request.sys_id;
-    if matches!(stand, RequestStatus::Overtaken) {
+    if matches!(status, RequestStatus::Overtaken) {
         return Ok(deps.store.deadlines().cancel(id)?);
     }
     let now = deps.now();
@@ -75,7 +75,7 @@ pub(crate) fn update_deadlines(
         let done = match late.operation {
             Operation::Leave => is_disabled(deps, &late.person)?,
             _ => {
-                matches!(stand, RequestStatus::Done)
+                matches!(status, RequestStatus::Done)
                     || deps.store.facts().were_in_sync(number, &late.person)?
             }
         };
@@ -93,21 +93,21 @@ fn is_disabled(deps: &Deps, person: &SysId) -> Result<bool, SyncError> {
     Ok(account.is_none_or(|account| account.status == AccountStatus::Deprovisioned))
 }
 
-/// Says of each join and leave that is not done when its target is about to be missed, and
+/// Logs of each join and leave that is not done when its target is about to be missed, and
 /// when it is: an ERROR for a leave, a WARN for a join, once each. Costs nothing where nothing
 /// is open.
 pub fn watch_deadlines(deps: &Deps) -> Result<(), SyncError> {
     let now = deps.now();
     for late in deps.store.deadlines().open()? {
         let target = target_of(deps, late.operation);
-        let said = match lateness(late.in_force, now, target) {
+        let level = match lateness(late.in_force, now, target) {
             Lateness::InTime => 0,
             Lateness::AtRisk => 1,
             Lateness::Breached => 2,
         };
-        if said > late.said && !is_through(deps, &late)? {
-            log_late(deps, &late, said == 2, target, now)?;
-            deps.store.deadlines().set_warned(&late, said)?;
+        if level > late.said && !is_through(deps, &late)? {
+            log_late(deps, &late, level == 2, target, now)?;
+            deps.store.deadlines().set_warned(&late, level)?;
         }
     }
     Ok(())

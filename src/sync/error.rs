@@ -71,7 +71,7 @@ impl SyncError {
     }
 
     /// Whose fault it is, where it is one of the two systems'.
-    pub fn side(&self) -> Option<Side> {
+    pub(crate) fn side(&self) -> Option<Side> {
         match self {
             Self::ServiceNow(_) => Some(Side::ServiceNow),
             Self::Okta(_) => Some(Side::Okta),
@@ -81,7 +81,7 @@ impl SyncError {
 
     /// Whether the side does not answer, or not as itself. Otherwise it is well, and what was asked
     /// of it cannot be done: a name that it does not know, a right that is missing, a rate limit.
-    pub fn is_outage(&self) -> bool {
+    pub(crate) fn is_outage(&self) -> bool {
         match self {
             Self::ServiceNow(error) => match error {
                 ServiceNowError::Unreachable { .. }
@@ -104,7 +104,7 @@ impl SyncError {
     }
 
     /// Whether the credentials were refused.
-    pub fn is_refused_sign_in(&self) -> bool {
+    pub(crate) fn is_refused_sign_in(&self) -> bool {
         matches!(
             self,
             Self::ServiceNow(ServiceNowError::SignIn { .. }) | Self::Okta(OktaError::SignIn { .. })
@@ -112,7 +112,7 @@ impl SyncError {
     }
 
     /// How long the other side asks us to wait, where it says so.
-    pub fn retry_after(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::ServiceNow(ServiceNowError::RateLimited { retry_after }) => *retry_after,
             Self::Okta(OktaError::RateLimited { retry_after, .. }) => Some(*retry_after),

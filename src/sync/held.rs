@@ -10,12 +10,12 @@ use crate::sync::error::SyncError;
 use crate::sync::outcome::{ActionResult, describe_action};
 use crate::sync::plan::CyclePlan;
 
-/// Keeps what waits, and warns of what is new among it.
+/// Replaces what was held by what is held now, and warns of what is new among it.
 pub(crate) fn replace_holds(deps: &Deps, plan: &CyclePlan) -> Result<(), SyncError> {
     let mut holds = Vec::new();
     // What follows a dismissed action was not dismissed itself, and waits for nobody.
-    let silent = |held: &&HeldAction| held.comes_after() && held.dismissed.is_some();
-    for held in plan.approval.held.iter().filter(|held| !silent(held)) {
+    let follows_dismissed = |held: &&HeldAction| held.comes_after() && held.dismissed.is_some();
+    for held in plan.approval.held.iter().filter(|held| !follows_dismissed(held)) {
         let view = describe_action(
             &deps.store,
             &held.planned,
@@ -84,7 +84,7 @@ pub(crate) fn replace_holds(deps: &Deps, plan: &CyclePlan) -> Result<(), SyncErr
     record_quarantine(deps, plan)
 }
 
-/// Keeps whether whole kinds of action are held, and says when that begins, changes and ends.
+/// Records whether whole kinds of action are held, and logs when that begins, changes and ends.
 fn record_quarantine(deps: &Deps, plan: &CyclePlan) -> Result<(), SyncError> {
     let cycle = plan.cycle.id;
     let now = plan.approval.quarantined.as_deref().unwrap_or("");

@@ -9,7 +9,6 @@ use crate::sync::in_doubt::{TOLD, record_took_effect};
 
 /// Accounts that were brought back without their mail, among what is pinned.
 pub(crate) const MAIL_OWED: &str = "mail owed";
-
 /// How far before a call its event is looked for: clocks differ.
 const LOG_OVERLAP: chrono::Duration = chrono::Duration::hours(3);
 

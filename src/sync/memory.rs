@@ -11,6 +11,7 @@ use crate::reconcile::retry::pause_after;
 /// How long an answer about somebody's administrator roles is believed.
 const ROLES_LAST: chrono::Duration = chrono::Duration::minutes(10);
 
+/// What only this process knows.
 #[derive(Default)]
 pub(crate) struct Memory {
     /// The Okta account that we sign in as, if it is one: asked once for each connection.

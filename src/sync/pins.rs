@@ -19,6 +19,7 @@ pub(crate) fn pin_groups(deps: &Deps) -> Result<(), SyncError> {
     Ok(())
 }
 
+/// The group that a name means; `None` where no group has the name yet, or several have.
 pub(crate) fn pin_group(deps: &Deps, name: &str) -> Result<Option<GroupId>, StoreError> {
     if let Some(id) = deps.store.names().get("group", name)? {
         return Ok(GroupId::parse(&id).ok());
@@ -50,7 +51,7 @@ pub(crate) async fn pin_items(deps: &Deps) -> Result<(), SyncError> {
     Ok(())
 }
 
-/// Says so where a configured name of an item has come to mean another one.
+/// Warns where a configured name of an item has come to mean another one.
 pub(crate) async fn check_items(deps: &Deps) -> Result<(), SyncError> {
     for (name, id) in deps.store.names().all("item")? {
         let doubt = match deps.servicenow.item_called(&name).await {

@@ -169,7 +169,7 @@ async fn read_again(
         }
         let again: Vec<SysId> = std::mem::take(&mut unread).into_iter().collect();
         for person in &again {
-            refresh(deps, person, &plan.cycle).await?;
+            refresh(deps, &plan.cycle, person).await?;
         }
         plan.decide_again(deps, &again)?;
         plan.past.group_sizes = deps.store.groups().sizes()?;

@@ -28,18 +28,18 @@ const CHANGED: Problem = Problem::ChangedAfterApproval;
 
 /// What became of one request.
 enum Reading {
-    /// Not ours: no block of the configuration speaks of it.
+    /// No `[[request]]` block of the configuration speaks of it.
     Foreign,
     /// Its terms, or what is wrong with it.
     Ours { problems: Vec<Problem>, people: Vec<SysId> },
 }
 
-/// Resolves requests, and says whom they name. `ask` allows look-ups over the network.
+/// Resolves requests, and gives whom they name. Names that the store does not know are looked up on
+/// both sides.
 pub(crate) async fn resolve_requests(
     deps: &Deps,
-    requests: &[SysId],
     cycle: &Cycle,
-    ask: bool,
+    requests: &[SysId],
 ) -> Result<BTreeSet<SysId>, SyncError> {
     let mut people = BTreeSet::new();
     let rows = lookup_rows(deps, requests).await?;
@@ -48,7 +48,7 @@ pub(crate) async fn resolve_requests(
         if let Some(resolved) = deps.store.requests().resolved(id)? {
             people.extend(resolved.terms.people);
         }
-        match resolve_request(deps, &stored, &rows, cycle, ask).await? {
+        match resolve_request(deps, cycle, &stored, &rows).await? {
             Reading::Foreign => {}
             Reading::Ours { problems, people: named } => {
                 people.extend(named);
@@ -59,12 +59,13 @@ pub(crate) async fn resolve_requests(
     Ok(people)
 }
 
+/// Resolves one request as far as it is approved: its text is frozen at approval, and whom and what it
+/// names is looked up once.
 async fn resolve_request(
     deps: &Deps,
+    cycle: &Cycle,
     stored: &StoredRequest,
     rows: &LookupRows,
-    cycle: &Cycle,
-    ask: bool,
 ) -> Result<Reading, SyncError> {
     let policy = &deps.config.policy;
     let request = &stored.request;
@@ -102,7 +103,7 @@ async fn resolve_request(
     }
     let terms = match terms_before(deps, stored)? {
         Some(terms) => terms,
-        None => match resolve_terms(deps, &request_text, rule, rows, cycle, ask).await? {
+        None => match resolve_terms(deps, cycle, &request_text, rule, rows).await? {
             Ok(terms) => terms,
             Err(problems) => return record_problems(deps, stored, approval, problems),
         },
@@ -167,13 +168,12 @@ fn terms_before(deps: &Deps, stored: &StoredRequest) -> Result<Option<Terms>, Sy
 
 async fn resolve_terms(
     deps: &Deps,
+    cycle: &Cycle,
     request_text: &RequestText,
     rule: &RequestRule,
     rows: &LookupRows,
-    cycle: &Cycle,
-    ask: bool,
 ) -> Result<Result<Terms, Vec<Problem>>, SyncError> {
-    let directory = load_directory(deps, request_text, rule, rows, cycle, ask).await?;
+    let directory = load_directory(deps, cycle, request_text, rule, rows).await?;
     let terms = match resolve(request_text, rule, &deps.config.policy, &directory) {
         Ok(terms) => terms,
         Err(problems) => return Ok(Err(problems)),
@@ -252,19 +252,18 @@ fn record_problems(
     Ok(Reading::Ours { problems, people: Vec::new() })
 }
 
-/// Looks up the texts of a wording.
+/// What the texts of a request may mean: people and groups, by each text that names them.
 async fn load_directory(
     deps: &Deps,
+    cycle: &Cycle,
     request_text: &RequestText,
     rule: &RequestRule,
     rows: &LookupRows,
-    cycle: &Cycle,
-    ask: bool,
 ) -> Result<Directory, SyncError> {
     let mut directory = Directory::default();
     for text in names(&request_text.person) {
         let mut found = deps.store.people().called(text)?;
-        if found.is_empty() && ask {
+        if found.is_empty() {
             let people = deps.servicenow.people_by(text).await?;
             deps.store.people().upsert(&people, cycle.id)?;
             found.extend(people.into_iter().map(|person| person.sys_id));
@@ -281,7 +280,7 @@ async fn load_directory(
         groups = directory.lookups.values().cloned().collect();
     }
     for text in groups {
-        let found = groups_called(deps, &text, cycle, ask).await?;
+        let found = groups_called(deps, cycle, &text).await?;
         directory
             .groups
             .insert(text, found.into_iter().map(|group| (group.id, group.name)).collect());
@@ -289,14 +288,9 @@ async fn load_directory(
     Ok(directory)
 }
 
-async fn groups_called(
-    deps: &Deps,
-    text: &str,
-    cycle: &Cycle,
-    ask: bool,
-) -> Result<Vec<Group>, SyncError> {
+async fn groups_called(deps: &Deps, cycle: &Cycle, text: &str) -> Result<Vec<Group>, SyncError> {
     let found = deps.store.groups().called(text)?;
-    if !found.is_empty() || !ask || text.is_empty() {
+    if !found.is_empty() || text.is_empty() {
         return Ok(found);
     }
     let mut found = deps.okta.groups_named(text).await?;
@@ -305,7 +299,7 @@ async fn groups_called(
     {
         found.extend(deps.okta.group(&id).await?);
     }
-    upsert_found_groups(deps, &found, cycle).await?;
+    upsert_found_groups(deps, cycle, &found).await?;
     Ok(found)
 }
 

@@ -18,6 +18,7 @@ pub(crate) async fn read_schema(deps: &Deps) -> Result<(), SyncError> {
     Ok(deps.store.state().set("schema", &schema)?)
 }
 
+/// The schema as it was read last; nothing is known of it where it could not be read.
 pub(crate) fn known_schema(deps: &Deps) -> Result<Schema, StoreError> {
     let Some(text) = deps.store.state().get("schema")?.filter(|text| !text.is_empty()) else {
         return Ok(Schema(None));

@@ -21,7 +21,7 @@ pub enum Scope {
     Person(String),
 }
 
-/// Lives as long as one cycle.
+/// One cycle, for as long as it lasts.
 #[derive(Debug)]
 pub(crate) struct Cycle {
     /// Its number in the store; 0 for a comparison that reads neither side.

@@ -1,4 +1,5 @@
-//! After acting: whoever was touched is read again, what is now is remembered, and the next look planned.
+//! After acting: whoever was touched is read again, the facts as they are now are stored, and it is
+//! decided when each of them is due next.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -23,7 +24,8 @@ use crate::sync::waiting::describe_waiting;
 /// How long an activation or deactivation may take before it is left to the next cycle.
 const TRANSITION: Duration = Duration::from_secs(15);
 
-/// Looks again at whoever was acted on, remembers what is now, and plans the next look.
+/// Reads whoever was acted on again, stores the facts as they are now, and puts down when everybody
+/// who differs is due next.
 pub(crate) async fn settle(
     deps: &Deps,
     plan: &CyclePlan,
@@ -31,58 +33,66 @@ pub(crate) async fn settle(
     outcome: &mut CycleOutcome,
 ) -> Result<(), SyncError> {
     let now = deps.now();
-    let mut unseen = BTreeSet::new();
-    for person in &touched.people {
-        match refresh_settled(deps, person, &plan.cycle).await {
-            Ok(()) => {}
-            // What was done is done: it stays in the outcome, and the next cycle looks again.
-            Err(SyncError::Okta(error)) => {
-                tracing::warn!(sys_id = %person, "what was done could not be looked at: {error}");
-                outcome.summary.failed += 1;
-                unseen.insert(person);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    // We were told to stop before their turn came.
-    let unbegun: BTreeSet<&SysId> = plan
-        .approval
-        .approved
-        .actions()
-        .iter()
-        .map(|approved| &approved.planned.action.person)
-        .filter(|person| !touched.people.contains(*person))
-        .collect();
-    let limited: BTreeSet<&SysId> = plan
-        .approval
-        .held
-        .iter()
-        .filter(|held| held.reason.slides())
-        .map(|held| &held.planned.action.person)
-        .collect();
+    let unseen = read_back(deps, plan, touched, outcome).await?;
+    let seen: Vec<SysId> = touched.people.difference(&unseen).cloned().collect();
+    let (unbegun, limited) = not_reached(plan, touched);
     // One commit for everybody: each would wait for the disk.
     deps.store.atomically(|| {
         // An account whose creation had no answer is there now, and somebody's.
-        let seen: Vec<SysId> =
-            touched.people.iter().filter(|id| !unseen.contains(id)).cloned().collect();
         link_people(deps, &plan.cycle, &seen)?;
         for (id, before) in &plan.decision.differing {
-            if unseen.contains(id) {
-                continue;
-            }
-            if touched.people.contains(id) {
-                settle_person(deps, plan, touched, id, outcome)?;
-            } else {
+            if !touched.people.contains(id) {
                 let (limited, unbegun) = (limited.contains(id), unbegun.contains(id));
                 let next = requeue_untouched(&before.plan, limited, unbegun, now);
                 deps.store.queue().complete(id, next)?;
                 replace_facts(deps, id, &before.plan)?;
+            } else if !unseen.contains(id) {
+                settle_person(deps, plan, touched, id, outcome)?;
             }
         }
         Ok(())
     })?;
-    describe_waiting(deps, plan, outcome)?;
-    Ok(())
+    describe_waiting(deps, plan, outcome)
+}
+
+/// Reads whoever was acted on again, and gives those who could not be read.
+async fn read_back(
+    deps: &Deps,
+    plan: &CyclePlan,
+    touched: &Touched,
+    outcome: &mut CycleOutcome,
+) -> Result<BTreeSet<SysId>, SyncError> {
+    let mut unseen = BTreeSet::new();
+    for person in &touched.people {
+        match refresh_settled(deps, &plan.cycle, person).await {
+            Ok(()) => {}
+            // What was done is done: it stays in the outcome, and the person stays in the queue.
+            Err(SyncError::Okta(error)) => {
+                tracing::warn!(sys_id = %person, "what was done could not be looked at: {error}");
+                outcome.summary.failed += 1;
+                unseen.insert(person.clone());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(unseen)
+}
+
+/// Who was approved and not acted on, because we were told to stop before their turn came; and of
+/// whom a limit holds something.
+fn not_reached<'a>(
+    plan: &'a CyclePlan,
+    touched: &Touched,
+) -> (BTreeSet<&'a SysId>, BTreeSet<&'a SysId>) {
+    let approved = plan.approval.approved.actions().iter();
+    let limited = plan.approval.held.iter().filter(|held| held.reason.slides());
+    (
+        approved
+            .map(|approved| &approved.planned.action.person)
+            .filter(|person| !touched.people.contains(*person))
+            .collect(),
+        limited.map(|held| &held.planned.action.person).collect(),
+    )
 }
 
 /// Decides again about somebody who was acted on, and remembers what came of it.
@@ -146,11 +156,11 @@ fn log_no_way(id: &SysId, difference: &Difference) {
 }
 
 /// Reads until no change is on its way any more, for a bounded time.
-async fn refresh_settled(deps: &Deps, person: &SysId, cycle: &Cycle) -> Result<(), SyncError> {
+async fn refresh_settled(deps: &Deps, cycle: &Cycle, person: &SysId) -> Result<(), SyncError> {
     let deadline = tokio::time::Instant::now() + TRANSITION;
     let mut pause = Duration::from_millis(200);
     loop {
-        refresh(deps, person, cycle).await?;
+        refresh(deps, cycle, person).await?;
         let link = deps.store.links().account_of(person)?;
         let account = link.as_ref().map(|id| deps.store.accounts().get(id)).transpose()?.flatten();
         let moving = account.is_some_and(|account| account.transitioning.is_some());

@@ -1,4 +1,4 @@
-//! The two systems as things that can be down, and connections that are made anew.
+//! The two systems as things that can be down: how they are, and connections that are made anew.
 
 use std::sync::Arc;
 use std::time::Duration;

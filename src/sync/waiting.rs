@@ -33,7 +33,7 @@ pub(crate) fn describe_waiting(
         let reason = Some(planned.reason());
         outcome.push(describe_action(&deps.store, planned, ActionResult::Skipped, reason)?);
     }
-    let silent = dismissed_reasons(deps)?;
+    let dismissed = dismissed_reasons(deps)?;
     let held: BTreeSet<(&SysId, String)> = plan
         .approval
         .held
@@ -41,11 +41,11 @@ pub(crate) fn describe_waiting(
         .map(|held| (&held.planned.action.person, held.reason.to_string()))
         .collect();
     for (id, decided) in &plan.decision.differing {
-        // What an action waits for is said with the action, and silent with it.
-        let said = |it: &Difference| {
-            held.contains(&(id, it.reason())) || silent.contains(&(id.clone(), it.reason()))
+        // What an action waits for is said with the action, and dismissed with it.
+        let is_said = |it: &Difference| {
+            held.contains(&(id, it.reason())) || dismissed.contains(&(id.clone(), it.reason()))
         };
-        let left = |it: &&Difference| it.is_stuck() && !said(it) || it.has_no_way();
+        let left = |it: &&Difference| it.is_stuck() && !is_said(it) || it.has_no_way();
         for difference in decided.plan.differences.iter().filter(left) {
             outcome.push(held_without_action(difference, names_of(&deps.store, id)?));
         }
@@ -59,7 +59,7 @@ pub(crate) fn describe_waiting(
             (Some((_, text)), _) => text.clone(),
             (None, RequestStatus::Waits { reason, .. })
                 if !outcome.mentions(reference.number.as_str())
-                    && !is_dismissed(deps, &stored.request.sys_id, &reason, &silent)? =>
+                    && !is_dismissed(deps, &stored.request.sys_id, &reason, &dismissed)? =>
             {
                 reason
             }
@@ -74,7 +74,7 @@ pub(crate) fn describe_waiting(
     Ok(())
 }
 
-/// Adds what waits since earlier cycles for people whom this one did not look at.
+/// Adds what waits since earlier cycles for people about whom this one did not decide.
 fn describe_earlier(
     deps: &Deps,
     plan: &CyclePlan,
@@ -124,13 +124,13 @@ pub(crate) fn is_dismissed(
     deps: &Deps,
     request: &SysId,
     reason: &str,
-    silent: &BTreeSet<(SysId, String)>,
+    dismissed: &BTreeSet<(SysId, String)>,
 ) -> Result<bool, StoreError> {
-    if silent.is_empty() {
+    if dismissed.is_empty() {
         return Ok(false);
     }
     let people = deps.store.requests().resolved(request)?.map(|resolved| resolved.terms.people);
-    Ok(people.into_iter().flatten().any(|person| silent.contains(&(person, reason.to_owned()))))
+    Ok(people.into_iter().flatten().any(|person| dismissed.contains(&(person, reason.to_owned()))))
 }
 
 /// Adds a request that waits, where nothing says so yet.
@@ -141,10 +141,10 @@ pub(crate) fn add_waiting_request(
 ) {
     let reference = &stored.request.reference;
     let number = reference.number.as_str();
-    let said = |action: &ActionOutcome| {
+    let is_said = |action: &ActionOutcome| {
         action.request.as_deref() == Some(number) && action.result == ActionResult::Held
     };
-    if !outcome.actions.iter().any(said) {
+    if !outcome.actions.iter().any(is_said) {
         outcome.push(ActionOutcome {
             request: Some(number.to_owned()),
             parent: reference.parent.as_ref().map(|parent| parent.as_str().to_owned()),

@@ -37,11 +37,11 @@ pub(crate) async fn write_back(
     if deps.config.policy.observe {
         return Ok(());
     }
-    // Where ServiceNow does not answer, the next cycle looks again.
+    // Where ServiceNow does not answer, the next cycle asks again.
     if let Err(SyncError::Store(error)) = check_closed_states(deps).await {
         return Err(error.into());
     }
-    let silent = dismissed_reasons(deps)?;
+    let dismissed = dismissed_reasons(deps)?;
     for stored in deps.store.requests().open()? {
         if deps.is_stopping() {
             break;
@@ -53,7 +53,7 @@ pub(crate) async fn write_back(
             outcome.summary.failed += 1;
             continue;
         }
-        match write_on(deps, writers, &stored, status, plan, &silent, outcome).await {
+        match write_on(deps, writers, &stored, status, plan, &dismissed, outcome).await {
             Ok(()) => deps.memory.note_written(id),
             // The store is ours: without it nothing more is written.
             Err(SyncError::Store(error)) => return Err(error.into()),
@@ -74,7 +74,7 @@ async fn write_on(
     stored: &StoredRequest,
     mut status: RequestStatus,
     plan: &CyclePlan,
-    silent: &BTreeSet<(SysId, String)>,
+    dismissed: &BTreeSet<(SysId, String)>,
     outcome: &mut CycleOutcome,
 ) -> Result<(), SyncError> {
     let enabled = deps.config.writeback.enabled;
@@ -84,9 +84,9 @@ async fn write_on(
     }
     update_deadlines(deps, stored, &status)?;
     if let RequestStatus::Waits { reason, .. } = &status
-        && !is_dismissed(deps, &stored.request.sys_id, reason, silent)?
+        && !is_dismissed(deps, &stored.request.sys_id, reason, dismissed)?
     {
-        // It waits in every cycle, also where nobody had to be looked at.
+        // It waits in every cycle, also where nobody is due.
         add_waiting_request(stored, reason, outcome);
     }
     match status {
@@ -119,7 +119,7 @@ async fn verify_request(
         return Ok(None);
     }
     for person in &people {
-        refresh(deps, person, &plan.cycle).await?;
+        refresh(deps, &plan.cycle, person).await?;
     }
     let status = request_status(deps, stored, &plan.org)?;
     if !matches!(status, RequestStatus::Done) {

@@ -6,6 +6,7 @@ use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::scope::Cycle;
 
+/// Reads all accounts. One that was in no page is looked up by id before it counts as deleted.
 pub(crate) async fn read_accounts(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
     let keys = account_keys(deps);
     let store = &deps.store;

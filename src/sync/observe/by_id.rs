@@ -15,32 +15,33 @@ use crate::sync::observe::accounts::account_keys;
 use crate::sync::observe::groups::read_groups;
 use crate::sync::scope::Cycle;
 
+/// Reads several people by id, one after another. Groups are read first where none is known yet.
 pub(crate) async fn refresh_all(
     deps: &Deps,
-    people: &[SysId],
     cycle: &Cycle,
+    people: &[SysId],
 ) -> Result<(), SyncError> {
     if !people.is_empty() && !deps.store.groups().any()? {
         read_groups(deps, cycle).await?;
     }
     for person in people {
-        refresh(deps, person, cycle).await?;
+        refresh(deps, cycle, person).await?;
     }
     Ok(())
 }
 
 /// Reads one person's account and memberships by id, or looks for an account to link.
-pub(crate) async fn refresh(deps: &Deps, id: &SysId, cycle: &Cycle) -> Result<(), SyncError> {
+pub(crate) async fn refresh(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<(), SyncError> {
     cycle.set_read_by_id(id, false);
-    read_by_id(deps, id, cycle).await?;
+    read_by_id(deps, cycle, id).await?;
     cycle.set_read_by_id(id, true);
     Ok(())
 }
 
-async fn read_by_id(deps: &Deps, id: &SysId, cycle: &Cycle) -> Result<(), SyncError> {
+async fn read_by_id(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<(), SyncError> {
     let keys = account_keys(deps);
     if let Some(link) = deps.store.links().account_of(id)? {
-        refresh_account(deps, &link, &keys, cycle).await?;
+        refresh_account(deps, cycle, &link, &keys).await?;
         if has_account(deps, id)? && link_still_matches(deps, cycle, id, &link)? {
             return resolve_mail_in_doubt(deps, id, &link).await;
         }
@@ -62,16 +63,16 @@ async fn read_by_id(deps: &Deps, id: &SysId, cycle: &Cycle) -> Result<(), SyncEr
     let known = all_candidates(&deps.store, &deps.config.policy, &person)?;
     found.extend(known.into_iter().map(|candidate| candidate.account.id));
     for account in &found {
-        refresh_account(deps, account, &keys, cycle).await?;
+        refresh_account(deps, cycle, account, &keys).await?;
     }
     Ok(())
 }
 
 async fn refresh_account(
     deps: &Deps,
+    cycle: &Cycle,
     id: &AccountId,
     keys: &BTreeSet<String>,
-    cycle: &Cycle,
 ) -> Result<(), SyncError> {
     let Some(account) = deps.okta.account(id).await? else {
         deps.store.accounts().delete(id)?;

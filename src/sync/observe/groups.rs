@@ -13,7 +13,6 @@ use crate::sync::scope::Cycle;
 const RULES: &str = "group rules";
 /// The credentials may not read them any more.
 const HIDDEN: &str = "hidden";
-
 /// A complete read showed none, and the one before it some.
 const NONE_ONCE: &str = "none once";
 
@@ -30,7 +29,7 @@ enum Fed {
 pub(crate) async fn read_groups(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
     let fed = read_rules(deps, true).await?;
     let groups = deps.okta.groups().await?;
-    upsert_groups(deps, &groups, &fed, cycle)?;
+    upsert_groups(deps, cycle, &groups, &fed)?;
     (deps.on_progress)("groups", groups.len());
     // Okta announces no count: with a page that was skipped, what is known of its groups would
     // go, and who was given one for a time would later be found in it as if from the start.
@@ -45,21 +44,21 @@ pub(crate) async fn read_groups(deps: &Deps, cycle: &Cycle) -> Result<(), SyncEr
 /// Groups that were not known, found by a name or an id.
 pub(crate) async fn upsert_found_groups(
     deps: &Deps,
-    groups: &[Group],
     cycle: &Cycle,
+    groups: &[Group],
 ) -> Result<(), SyncError> {
     if groups.is_empty() {
         return Ok(());
     }
     let fed = read_rules(deps, false).await?;
-    Ok(upsert_groups(deps, groups, &fed, cycle)?)
+    Ok(upsert_groups(deps, cycle, groups, &fed)?)
 }
 
 fn upsert_groups(
     deps: &Deps,
+    cycle: &Cycle,
     groups: &[Group],
     fed: &Fed,
-    cycle: &Cycle,
 ) -> Result<(), StoreError> {
     // A membership that a rule may decide is left alone until that can be told.
     let in_doubt = matches!(fed, Fed::AsBefore { in_doubt: true });

@@ -44,15 +44,15 @@ pub(crate) struct Observed {
     pub(crate) implausible: Option<String>,
 }
 
-/// Set while rows may be kept that no decision has followed yet, to the cycle since which: one that
+/// Set while rows may be stored that no decision has followed yet, to the cycle since which: one that
 /// ends here, or a process that is killed, leaves it to the next one.
 pub(crate) const DIRTY_SINCE_CYCLE: &str = "undecided";
-
 /// How often names that were not found are looked up again.
 const RETRY: chrono::Duration = chrono::Duration::minutes(5);
 /// When that was done last, in the store.
 const TRIED_AT: &str = "names tried at";
 
+/// Reads what the scope of the cycle asks for, and gives who is due.
 pub(crate) async fn observe(deps: &Deps, cycle: &Cycle) -> Result<Observed, SyncError> {
     resolve_items(deps).await?;
     match &cycle.scope {
@@ -60,14 +60,14 @@ pub(crate) async fn observe(deps: &Deps, cycle: &Cycle) -> Result<Observed, Sync
         Scope::Changes => {
             observe_changes(deps, cycle).await?;
             let people = deps.store.queue().due(deps.now())?;
-            refresh_all(deps, &people, cycle).await?;
+            refresh_all(deps, cycle, &people).await?;
             Ok(Observed { people, fresh: true, ..Observed::default() })
         }
         Scope::Person(text) => {
             observe_changes(deps, cycle).await?;
-            let person = find_person(deps, text, cycle).await?;
+            let person = find_person(deps, cycle, text).await?;
             deps.store.facts().forget_refusals(Some(&person))?;
-            refresh_all(deps, std::slice::from_ref(&person), cycle).await?;
+            refresh_all(deps, cycle, std::slice::from_ref(&person)).await?;
             Ok(Observed { people: vec![person], fresh: true, ..Observed::default() })
         }
     }
@@ -77,17 +77,17 @@ pub(crate) async fn observe(deps: &Deps, cycle: &Cycle) -> Result<Observed, Sync
 async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
     let now = deps.now();
     let until = servicenow_clock(deps).await?;
-    let undecided = mark_dirty(deps, cycle)?;
+    let dirty_since = mark_dirty(deps, cycle)?;
     let from = deps.store.state().watermark()?.unwrap_or(until);
-    let (changed, mut requests) = read_changes(deps, from, until, cycle).await?;
-    if let Some(since) = undecided {
+    let (changed, mut requests) = read_changes(deps, cycle, from, until).await?;
+    if let Some(since) = dirty_since {
         requests.extend(deps.store.requests().dirty_since(since)?);
     } else if !changed.is_empty() || !requests.is_empty() || is_time_to_retry_names(deps, now)? {
         requests.extend(deps.store.requests().unresolved()?);
     }
     requests.sort();
     requests.dedup();
-    for person in resolve_requests(deps, &requests, cycle, true).await? {
+    for person in resolve_requests(deps, cycle, &requests).await? {
         deps.store.queue().enqueue(&person, now)?;
     }
     observe_okta_changes(deps, cycle).await?;
@@ -109,7 +109,7 @@ async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observed, Sync
     pin_groups(deps)?;
     read_schema(deps).await?;
 
-    read_people(deps, None, cycle).await?;
+    read_people(deps, cycle, None).await?;
     let count = deps.store.people().seen_count(cycle.id)?;
     if count == 0 && deps.store.cycles().believed_people()?.is_some_and(|before| before > 0) {
         return Err(ServiceNowError::Unbelievable {
@@ -120,21 +120,21 @@ async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observed, Sync
         }
         .into());
     }
-    let implausible = implausible(deps, count, cycle)?;
+    let implausible = implausible(deps, cycle, count)?;
     // It stands until a complete read is believed again.
     deps.store.state().set("implausible", implausible.as_deref().unwrap_or(""))?;
     for person in deps.store.people().unseen(cycle.id)? {
-        confirm_absence(deps, &person, cycle).await?;
+        confirm_absence(deps, cycle, &person).await?;
     }
 
-    read_requests(deps, None, cycle).await?;
+    read_requests(deps, cycle, None).await?;
     log_vanished(&deps.store.requests().mark_vanished(cycle.id)?);
 
     read_accounts(deps, cycle).await?;
     // Those that come under management by what is read now are read with it.
     let managed = deps.store.groups().managed()?;
     let all = deps.store.requests().all()?;
-    resolve_requests(deps, &all, cycle, true).await?;
+    resolve_requests(deps, cycle, &all).await?;
     for group in managed.into_keys() {
         replace_group_members(deps, &group).await?;
     }
@@ -154,19 +154,19 @@ pub(crate) async fn catch_up(deps: &Deps, cycle: &Cycle) -> Result<BTreeSet<SysI
     let now = deps.now();
     let until = servicenow_clock(deps).await?;
     let since = deps.store.state().watermark()?.unwrap_or(until);
-    let (people, requests) = read_changes(deps, since, until, cycle).await?;
-    let mut concerned = resolve_requests(deps, &requests, cycle, true).await?;
+    let (people, requests) = read_changes(deps, cycle, since, until).await?;
+    let mut concerned = resolve_requests(deps, cycle, &requests).await?;
     concerned.extend(people);
     for person in &concerned {
         deps.store.queue().enqueue(person, now)?;
         if !cycle.was_read_by_id(person) {
-            refresh(deps, person, cycle).await?;
+            refresh(deps, cycle, person).await?;
         }
     }
     Ok(concerned)
 }
 
-/// Rows may be kept from now on that no decision has followed yet. Says since which cycle that
+/// Rows may be stored from now on that no decision has followed yet. Says since which cycle that
 /// has been so, where one ended before it decided.
 fn mark_dirty(deps: &Deps, cycle: &Cycle) -> Result<Option<i64>, StoreError> {
     let since = deps.store.state().get(DIRTY_SINCE_CYCLE)?.filter(|word| !word.is_empty());
@@ -189,7 +189,7 @@ fn is_time_to_retry_names(deps: &Deps, now: Timestamp) -> Result<bool, StoreErro
     Ok(due)
 }
 
-fn implausible(deps: &Deps, count: u32, cycle: &Cycle) -> Result<Option<String>, SyncError> {
+fn implausible(deps: &Deps, cycle: &Cycle, count: u32) -> Result<Option<String>, SyncError> {
     let mut missing = Vec::new();
     for sentinel in &deps.config.limits.sentinels {
         let mut present = false;

@@ -1,4 +1,5 @@
-//! Okta's side: which accounts and memberships were changed since the last look, whoever changed them.
+//! Okta's side: accounts and memberships that were changed since they were read last, whoever changed
+//! them.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +21,7 @@ pub(crate) fn okta_clock(deps: &Deps, asked: Timestamp) -> Timestamp {
 }
 
 /// Accounts and memberships that were changed in Okta, whoever changed them. Whose they are is
-/// looked at again; a deleted account is left to the complete read.
+/// due again; a deleted account is left to the complete read.
 pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
     let now = deps.now();
     let since = deps.store.state().okta_watermark()?.unwrap_or(now) - OKTA_OVERLAP;
@@ -35,7 +36,7 @@ pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<(
         }
     }
     let managed = deps.store.groups().managed()?;
-    let mut looked = Vec::new();
+    let mut read = Vec::new();
     for (group, at) in deps.okta.groups_changed_since(since).await? {
         let seen = format!("members of {group}");
         let known = !at.is_empty() && deps.store.state().get(&seen)?.as_deref() == Some(&at);
@@ -46,14 +47,14 @@ pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<(
         let after: BTreeSet<AccountId> =
             read_group_members(deps, &group).await?.into_iter().collect();
         changed.extend(before.symmetric_difference(&after).cloned());
-        looked.push((seen, at));
+        read.push((seen, at));
     }
     for account in changed {
         if let Some(person) = deps.store.links().person_of(&account)? {
             deps.store.queue().enqueue(&person, now)?;
         }
     }
-    for (seen, at) in looked {
+    for (seen, at) in read {
         deps.store.state().set(&seen, &at)?;
     }
     deps.store.state().set_okta_watermark(until)?;

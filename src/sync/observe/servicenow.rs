@@ -11,12 +11,10 @@ use crate::sync::scope::Cycle;
 const OVERLAP: chrono::Duration = chrono::Duration::minutes(2);
 /// How far two clocks may be apart that say nothing of each other.
 const SKEW: chrono::Duration = chrono::Duration::minutes(10);
-
 /// A window has no real end: what is changed while it is read comes again with the next one.
 const AHEAD: chrono::Duration = chrono::Duration::days(1);
 /// More records than this that show something of others are left to the complete read.
 const MOST_REFERRING: usize = 100;
-
 /// More requests than this that vanish together are counted, not named.
 const FEW_VANISHED: usize = 20;
 
@@ -29,22 +27,23 @@ pub(crate) async fn servicenow_clock(deps: &Deps) -> Result<Timestamp, SyncError
 /// Reads the people and the requests that changed since a moment, up to now.
 pub(crate) async fn read_changes(
     deps: &Deps,
+    cycle: &Cycle,
     since: Timestamp,
     until: Timestamp,
-    cycle: &Cycle,
 ) -> Result<(Vec<SysId>, Vec<SysId>), SyncError> {
     // The instance may have been out of reach for days: its last answer is from before them.
     let window = Window { from: since - OVERLAP, to: until.max(deps.now()) + AHEAD };
-    let mut people = read_people(deps, Some(&window), cycle).await?;
-    people.extend(read_referring(deps, &people, cycle).await?);
-    let requests = read_requests(deps, Some(&window), cycle).await?;
+    let mut people = read_people(deps, cycle, Some(&window)).await?;
+    people.extend(read_referring(deps, cycle, &people).await?);
+    let requests = read_requests(deps, cycle, Some(&window)).await?;
     Ok((people, requests))
 }
 
+/// Reads people, all of them or those of a window, and gives those whose rows changed.
 pub(crate) async fn read_people(
     deps: &Deps,
-    window: Option<&Window>,
     cycle: &Cycle,
+    window: Option<&Window>,
 ) -> Result<Vec<SysId>, SyncError> {
     let mut changed = Vec::new();
     let mut count = 0;
@@ -54,7 +53,7 @@ pub(crate) async fn read_people(
     let read = deps
         .servicenow
         .people(window, |page| {
-            // Whoever changed is on the agenda as soon as the change is kept.
+            // Whoever changed is in the queue as soon as the change is stored.
             changed.extend(store.atomically(|| {
                 let changed = store.people().upsert(&page, cycle.id)?;
                 changed.iter().try_for_each(|person| store.queue().enqueue(person, now))?;
@@ -75,8 +74,8 @@ pub(crate) async fn read_people(
 /// address of their manager: their own rows did not change.
 pub(crate) async fn read_referring(
     deps: &Deps,
-    changed: &[SysId],
     cycle: &Cycle,
+    changed: &[SysId],
 ) -> Result<Vec<SysId>, SyncError> {
     if changed.is_empty() {
         return Ok(Vec::new());
@@ -101,10 +100,11 @@ pub(crate) async fn read_referring(
     })?)
 }
 
+/// Reads requests, all of them or those of a window, and gives those whose rows changed.
 pub(crate) async fn read_requests(
     deps: &Deps,
-    window: Option<&Window>,
     cycle: &Cycle,
+    window: Option<&Window>,
 ) -> Result<Vec<SysId>, SyncError> {
     let (mut changed, mut doubles) = (Vec::new(), Vec::new());
     let mut count = 0;
@@ -142,8 +142,8 @@ fn log_set_aside(deps: &Deps, table: &str, id: &str, why: &str) {
 /// Somebody who was not in a complete read: outside the filter, or really gone?
 pub(crate) async fn confirm_absence(
     deps: &Deps,
-    id: &SysId,
     cycle: &Cycle,
+    id: &SysId,
 ) -> Result<(), SyncError> {
     match deps.servicenow.person(id).await? {
         Lookup::Found(found) | Lookup::Outside(found) => {
@@ -160,8 +160,8 @@ pub(crate) async fn confirm_absence(
 
 pub(crate) async fn find_person(
     deps: &Deps,
-    text: &str,
     cycle: &Cycle,
+    text: &str,
 ) -> Result<SysId, SyncError> {
     let mut found = people_called(&deps.store, text)?;
     if found.is_empty() {
