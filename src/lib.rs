@@ -5,11 +5,10 @@
 //!              config.toml
 //!                  |
 //!   ServiceNow --\ v
-//!                 observe --> store --> decide --> approve --> apply, read back --> Okta
-//!         Okta --/                         |          |
-//!                                          |          write back --> ServiceNow
-//!                                     report: what people read
-//!   |--- async, IO ---|       |------- pure --------|  |--- async, IO ---|
+//!                 observe --> store --> snapshot --> reconcile_person --> approve --> apply --> Okta
+//!         Okta --/                                        |                             |
+//!                                                    open items                         write back --> ServiceNow
+//!   |--- async, IO ---|         |------------ pure ------------|       |------ async, IO ------|
 //! ```
 //!
 //! The modules, in reading order. Imports run down only: `cli` and `daemon` use `report`, `sync` and

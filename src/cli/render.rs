@@ -65,9 +65,6 @@ pub fn cycle(report: &CycleReport) -> String {
         }
         let _ = writeln!(text, "{table}\n");
     }
-    if report.actions.iter().any(|action| action.outcome == "held" && action.action.is_some()) {
-        let _ = writeln!(text, "What is held waits for a yes: see `goldthread hold list`.\n");
-    }
     let summary = &report.summary;
     let mut counts: Vec<String> = Vec::new();
     for (count, word) in [
@@ -269,4 +266,45 @@ pub fn table() -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::{Calls, PersonNames, Summary};
+
+    fn held(action: Option<&'static str>) -> CycleReport {
+        let action = ActionReport {
+            id: None,
+            request: Some("RITM0010001".to_owned()),
+            parent: None,
+            cause: "request",
+            action,
+            person: PersonNames::default(),
+            group: None,
+            groups: Vec::new(),
+            changes: BTreeMap::new(),
+            outcome: "held",
+            okta_request_id: None,
+            error: Some("no request accounts for it".to_owned()),
+            transient: false,
+        };
+        CycleReport {
+            cycle: 7,
+            full: false,
+            quarantined: None,
+            actions: vec![action],
+            summary: Summary { held: 1, ..Summary::default() },
+            calls: Calls::default(),
+            seconds: 0.1,
+        }
+    }
+
+    #[test]
+    fn where_to_decide_about_what_is_held_is_said_once() {
+        let hint = "goldthread hold list";
+        assert_eq!(cycle(&held(Some("deactivate"))).matches(hint).count(), 1);
+        // What no decision can end has no number to decide about.
+        assert_eq!(cycle(&held(None)).matches(hint).count(), 0);
+    }
 }
