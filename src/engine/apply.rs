@@ -18,7 +18,7 @@ use crate::reconcile::diff::{Disposition, Drift};
 use crate::reconcile::guard::{Held, key_text};
 use crate::reconcile::plan::{Gate, Planned};
 use crate::reconcile::retry::{gist, pause_after};
-use crate::store::{Entry, HoldDecision, StoreError};
+use crate::store::{Entry, HoldDecision, Observed, StoreError};
 
 /// How long an activation or deactivation may take before it is left to the next cycle.
 const TRANSITION: Duration = Duration::from_secs(15);
@@ -137,7 +137,7 @@ impl Engine {
         let begun = self.store.atomically(|| {
             let now = self.now();
             if let Yes::Needed(fingerprint) = &*yes
-                && self.store.holds().release_of(fingerprint, now)?.is_none()
+                && self.store.decisions().release_of(fingerprint, now)?.is_none()
             {
                 return Ok(None);
             }
@@ -148,7 +148,7 @@ impl Engine {
             let thread = self.store.journal().intend(&entry, now)?;
             self.store.facts().mark_unconfirmed(&intent.person, &entry.keys)?;
             if let Yes::Needed(fingerprint) = &*yes {
-                self.store.holds().use_release(fingerprint, thread.action)?;
+                self.store.decisions().use_release(fingerprint, thread.action)?;
             }
             Ok(Some(thread))
         })?;
@@ -164,6 +164,7 @@ impl Engine {
             self.store.accounts().upsert(
                 std::slice::from_ref(account),
                 &self.account_keys(),
+                Observed::ById { at: self.now() },
                 cycle,
             )?;
             if matches!(intent.step, Step::Create { .. }) {
@@ -181,10 +182,26 @@ impl Engine {
         let entry = Entry { action: &done, ..entry };
         self.store.atomically(|| {
             self.note_mailed(&done, &performed.outcome)?;
+            self.note_membership(&done, &performed.outcome)?;
             self.store.journal().conclude(&entry, &thread, &performed.outcome, self.now())
         })?;
         self.say(planned, thread.action, cycle, &performed.outcome, report)?;
         Ok(Some(performed))
+    }
+
+    /// A list of members that was asked for before this was answered says less than the answer.
+    fn note_membership(&self, action: &Action, outcome: &Outcome) -> Result<(), StoreError> {
+        let (Some(account), Outcome::Applied { .. } | Outcome::AlreadySo { .. }) =
+            (&action.account, outcome)
+        else {
+            return Ok(());
+        };
+        let groups = self.store.groups();
+        match &action.step {
+            Step::AddMember { group } => groups.set_member(group, account, true, self.now()),
+            Step::RemoveMember { group } => groups.set_member(group, account, false, self.now()),
+            _ => Ok(()),
+        }
     }
 
     /// Whether somebody is hired again by this, rather than back from a leave of absence, or from
@@ -229,7 +246,9 @@ impl Engine {
         action.transient =
             matches!(outcome, Outcome::Failed { transient: true, .. } | Outcome::Unknown { .. });
         let mut text = sentence(&planned.action, action.person.name(), action.group.as_deref());
-        if let Some(HoldDecision { by, because, .. }) = self.store.holds().release_used_by(id)? {
+        if let Some(HoldDecision { by, because, .. }) =
+            self.store.decisions().release_used_by(id)?
+        {
             text = format!("{text}, released by {by}: {because}");
         }
         let text = match &error {
@@ -339,7 +358,7 @@ impl Engine {
                 let Some(judged) = self.judge(id, surroundings)? else { continue };
                 self.remember(&judged, surroundings)?;
                 let left = judged.actions.iter().map(Planned::fingerprint).collect();
-                self.store.holds().end_others(id, &left)?;
+                self.store.open_items().end_other_actions(id, &left)?;
                 for drift in judged.drifts.iter().filter(|drift| drift.has_no_way()) {
                     tracing::error!(
                         request = %drift.origin,

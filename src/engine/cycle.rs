@@ -45,19 +45,12 @@ pub struct Preview {
     pub(super) implausible: Option<String>,
 }
 
-/// Set while rows may be kept that no decision has followed yet, to the cycle since which: one that
-/// ends here, or a process that is killed, leaves it to the next one.
-pub(super) const UNDECIDED: &str = "undecided";
-
 /// More people than this who were linked to an account at once are not all read again by id.
 const MOST_LINKED: usize = 200;
 /// What ServiceNow said is not acted on any more when it is older than this.
 const STALE: chrono::Duration = chrono::Duration::seconds(10);
 /// How often a cycle is looked up from.
 const SECOND: Duration = Duration::from_secs(1);
-
-/// By which configuration everybody was last decided about, in the store.
-const CONFIGURATION: &str = "configuration";
 
 /// What a decision goes by beside the people.
 #[derive(Clone, Copy)]
@@ -68,7 +61,7 @@ struct Stage<'a> {
 
 impl Engine {
     fn is_reconfigured(&self) -> Result<bool, EngineError> {
-        Ok(self.store.state().get(CONFIGURATION)?.as_ref() != Some(&self.config.fingerprint))
+        Ok(self.store.state().configuration()?.as_ref() != Some(&self.config.fingerprint))
     }
 
     /// Reads both sides and decides, changing neither. `plan` and `drift` are this and no more.
@@ -95,9 +88,9 @@ impl Engine {
             Ok(preview) => {
                 self.store.bind(&super::orgs(&self.config))?;
                 self.pin_items().await?;
-                self.store.state().set(UNDECIDED, "")?;
+                self.store.state().set_dirty_since_cycle(None)?;
                 if full {
-                    self.store.state().set(CONFIGURATION, &self.config.fingerprint)?;
+                    self.store.state().set_configuration(Some(&self.config.fingerprint))?;
                 }
                 Ok(preview)
             }
@@ -121,7 +114,7 @@ impl Engine {
         let observed = self.observe(scope, cycle).await?;
         if let Err(error) = self.check_clock() {
             // Whoever is to be looked at has been put down for a wrong day.
-            self.store.state().set(CONFIGURATION, "")?;
+            self.store.state().set_configuration(None)?;
             return Err(error);
         }
         let mut surroundings = self.surroundings(true).await?;

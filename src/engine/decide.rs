@@ -6,18 +6,15 @@ use super::link::{hold_without_remedy, unclear, without_account};
 use super::surroundings::Surroundings;
 use super::{Engine, EngineError};
 use crate::model::{
-    Account, AccountStatus, Action, FactKey, GroupId, Operation, Outcome, Person, Presence,
-    ResolvedRequest, Step, SysId, Timestamp,
+    Account, AccountStatus, Action, Cause, FactKey, GroupId, HoldSet, Operation, Outcome, Person,
+    Presence, ResolvedRequest, StatusChange, Step, StepKind, SysId, Timestamp,
 };
 use crate::policy::desire::{Desired, Fact, INACTIVE_RECORD, Subject, desire};
 use crate::policy::timeline::{DesiredStatus, replay};
 use crate::reconcile::diff::{Actual, Drift, Facts, Known, Remedy, Setting, diff, member};
 use crate::reconcile::guard::{Context, EMPTY_STORE, Waiting, key_text};
 use crate::reconcile::plan::{Planned, actions, is_dormant};
-use crate::store::{FactRow, Link, NewHold, StatusAction, StoreError, Verdict};
-
-/// Accounts that were brought back without their mail, among what is pinned.
-pub(super) const MAIL_OWED: &str = "mail owed";
+use crate::store::{FactRow, HeldAction, Link, StoreError, Verdict};
 
 /// One person's side of the comparison.
 #[derive(Debug)]
@@ -111,7 +108,7 @@ impl Engine {
             known.get(&FactKey::Status).filter(|fact| fact.in_sync_once).map(|fact| &fact.origin);
         let by_record =
             known.get(&FactKey::Status).is_some_and(|fact| fact.basis.starts_with(INACTIVE_RECORD))
-                || self.disabled_here(id, &actual)?.is_some_and(|last| last.by_record);
+                || self.disabled_here(id, &actual)?.is_some_and(|last| last.cause == Cause::Record);
         let subject = Subject {
             person: &person,
             requests: &requests,
@@ -168,17 +165,12 @@ impl Engine {
     ) -> Result<bool, StoreError> {
         Ok(link.is_some_and(|link| link.created_here)
             || requests.iter().any(ResolvedRequest::was_withdrawn)
-                && self
-                    .store
-                    .journal()
-                    .status_actions(id)?
-                    .iter()
-                    .any(|done| done.action == "activate"))
+                && self.store.history().of(id)?.activated_here)
     }
 
-    /// Whether the journal explains a suspension: nothing was done about the account since.
+    /// Whether the history explains a suspension: nothing was done about the account since.
     fn suspended_here(&self, id: &SysId, actual: &Actual) -> Result<bool, StoreError> {
-        Ok(self.disabled_here(id, actual)?.is_some_and(|last| last.action == "suspend"))
+        Ok(self.disabled_here(id, actual)?.is_some_and(|last| last.step == StepKind::Suspend))
     }
 
     /// What put somebody's account out of use, if it was done here and nothing was done since.
@@ -186,14 +178,14 @@ impl Engine {
         &self,
         id: &SysId,
         actual: &Actual,
-    ) -> Result<Option<StatusAction>, StoreError> {
+    ) -> Result<Option<StatusChange>, StoreError> {
         let status = actual.account.as_ref().map(|account| &account.status);
-        let action = match status {
-            Some(AccountStatus::Suspended) => "suspend",
-            Some(AccountStatus::Deprovisioned) => "deactivate",
+        let step = match status {
+            Some(AccountStatus::Suspended) => StepKind::Suspend,
+            Some(AccountStatus::Deprovisioned) => StepKind::Deactivate,
             _ => return Ok(None),
         };
-        Ok(self.store.journal().status_actions(id)?.pop().filter(|last| last.action == action))
+        Ok(self.store.history().of(id)?.last.filter(|last| last.step == step))
     }
 
     /// Whether the account was brought back here and never got its mail: the process was killed
@@ -202,7 +194,7 @@ impl Engine {
         let Some(account) = &actual.account else { return Ok(false) };
         Ok(self.config.policy.activation_mail
             && account.status == AccountStatus::Provisioned
-            && self.store.names().get(MAIL_OWED, account.id.as_str())?.is_some())
+            && self.store.history().is_mail_owed(&account.id)?)
     }
 
     /// Clearing sessions over and over would not suspend anybody.
@@ -219,10 +211,10 @@ impl Engine {
         let wanted_before = known
             .get(&FactKey::Status)
             .is_some_and(|fact| fact.value == drift.desired && fact.origin == drift.origin);
-        let cleared = |done: &StatusAction| {
-            done.action == "clear_sessions" && done.request == drift.origin.to_string()
+        let cleared = |done: StatusChange| {
+            done.step == StepKind::ClearSessions && done.request == drift.origin.to_string()
         };
-        if wanted_before && self.store.journal().status_actions(id)?.last().is_some_and(cleared) {
+        if wanted_before && self.store.history().of(id)?.last.is_some_and(cleared) {
             drift.remedy = None;
         }
         Ok(())
@@ -234,7 +226,7 @@ impl Engine {
             (Step::Activate { mail: false }, Some(account))
                 if self.config.policy.activation_mail =>
             {
-                self.store.names().insert(MAIL_OWED, account.as_str(), action.person.as_str())
+                self.store.history().owe_mail(account, &action.person)
             }
             _ => Ok(()),
         }
@@ -250,7 +242,7 @@ impl Engine {
             ) | (Step::Activate { .. }, Outcome::Failed { transient: false, .. })
         );
         match &action.account {
-            Some(account) if over => self.store.names().delete(MAIL_OWED, account.as_str()),
+            Some(account) if over => self.store.history().settle_mail(account),
             _ => Ok(()),
         }
     }
@@ -336,12 +328,15 @@ impl Engine {
         let mut undecided = BTreeMap::new();
         let planned: BTreeSet<String> =
             decision.actions().iter().map(Planned::fingerprint).collect();
-        for hold in self.store.holds().all(now)? {
-            if let (None, Some(set)) = (&hold.said, &hold.hold.set) {
+        for hold in self.store.open_items().actions(now)? {
+            let set = hold.action.set.map(|set: HoldSet| set.as_str().to_owned());
+            if let (None, Some(set)) = (&hold.said, &set) {
                 let since = undecided.entry(set.clone()).or_insert(hold.since);
                 *since = hold.since.min(*since);
             }
-            let NewHold { fingerprint, person, action, group, set, reason, .. } = hold.hold;
+            let HeldAction { person, reason, action, .. } = hold;
+            let (fingerprint, group) = (action.fingerprint, action.group);
+            let (action, reason) = (action.step.as_str().to_owned(), reason.to_string());
             match (hold.said, set) {
                 (Some(said), _) if said.word == Verdict::Release => {
                     released.insert(fingerprint);
@@ -367,7 +362,7 @@ impl Engine {
             dismissed,
             waiting,
             undecided,
-            implausible: self.store.state().get("implausible")?.filter(|reason| !reason.is_empty()),
+            implausible: self.store.state().implausible()?,
             empty_store: empty_store && self.store.requests().any_history()?,
         })
     }

@@ -10,9 +10,7 @@ use super::report::{
 };
 use super::writeback::Stand;
 use super::{Engine, EngineError};
-use crate::model::{
-    Action, FactKey, GroupId, Origin, Presence, RequestNumber, Step, StepKind, SysId,
-};
+use crate::model::{Action, FactKey, GroupId, Origin, Presence, RequestNumber, Step, SysId};
 use crate::reconcile::diff::{Disposition, Drift};
 use crate::reconcile::guard::{self, Held, PlanApproval};
 use crate::reconcile::plan::{Planned, plan};
@@ -336,10 +334,10 @@ impl Engine {
 
     /// What people said no to: for whom, and what it would have waited for.
     pub(super) fn dismissed_reasons(&self) -> Result<BTreeSet<(SysId, String)>, StoreError> {
-        let holds = self.store.holds().all(self.now())?.into_iter();
+        let holds = self.store.open_items().actions(self.now())?.into_iter();
         Ok(holds
             .filter(|hold| hold.said.as_ref().is_some_and(|said| said.word == Verdict::Dismiss))
-            .map(|hold| (hold.hold.person, hold.hold.reason))
+            .map(|hold| (hold.person, hold.reason.to_string()))
             .collect())
     }
 
@@ -364,20 +362,20 @@ impl Engine {
         report: &mut CycleReport,
     ) -> Result<(), EngineError> {
         let looked_at = &preview.decision.looked_at;
-        for hold in self.store.holds().all(self.now())? {
-            let dismissed = hold.said.is_some_and(|said| said.word == Verdict::Dismiss);
-            if dismissed || looked_at.contains(&hold.hold.person) {
+        for hold in self.store.open_items().actions(self.now())? {
+            let dismissed = hold.said.as_ref().is_some_and(|said| said.word == Verdict::Dismiss);
+            if dismissed || looked_at.contains(&hold.person) {
                 continue;
             }
-            let hold = hold.hold;
             let view = self.view_of(&hold.person)?;
+            let group = hold.action.group.as_ref();
             report.push(ActionReport {
-                request: (hold.request != Origin::None.to_string()).then_some(hold.request),
-                parent: hold.parent,
-                action: StepKind::from_word(&hold.action).map(StepKind::as_str),
-                group: hold.group.as_ref().map(|id| self.group_name(id)).transpose()?,
-                changes: serde_json::from_str(&hold.changes).unwrap_or_default(),
-                ..self.waiting(hold.cause.as_str(), view, hold.reason)
+                request: request_word(&hold.origin),
+                parent: parent_word(&hold.origin),
+                action: Some(hold.action.step.as_str()),
+                group: group.map(|id| self.group_name(id)).transpose()?,
+                changes: super::holds::change_views(hold.action.changes),
+                ..self.waiting(hold.cause.as_str(), view, hold.reason.to_string())
             });
         }
         for (person, origin, why) in self.store.facts().refused()? {
@@ -472,14 +470,14 @@ fn view(judged: &Judged) -> PersonView {
     }
 }
 
-fn request_word(origin: &Origin) -> Option<String> {
+pub(super) fn request_word(origin: &Origin) -> Option<String> {
     match origin {
         Origin::None => None,
         Origin::Baseline | Origin::Request(_) => Some(origin.to_string()),
     }
 }
 
-fn parent_word(origin: &Origin) -> Option<String> {
+pub(super) fn parent_word(origin: &Origin) -> Option<String> {
     let parent: Option<&RequestNumber> = origin.request()?.parent.as_ref();
     parent.map(|parent| parent.as_str().to_owned())
 }

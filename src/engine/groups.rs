@@ -5,14 +5,7 @@ use std::collections::BTreeSet;
 use super::{Engine, EngineError};
 use crate::model::{AccountId, Group, GroupId};
 use crate::okta::OktaError;
-use crate::store::StoreError;
-
-/// How the group rules were read last, in the store: empty where they came.
-const RULES: &str = "group rules";
-/// The credentials may not read them any more.
-const HIDDEN: &str = "hidden";
-/// A complete read showed none, and the one before it some.
-const NONE_ONCE: &str = "none once";
+use crate::store::{GroupRules, StoreError};
 
 /// Which groups a rule feeds, as far as that can be told.
 enum Fed {
@@ -68,12 +61,12 @@ impl Engine {
     /// Reads the group rules. A read that is refused says nothing, and one that shows none where
     /// there were some is believed only when a second complete one in a row says the same.
     async fn read_rules(&self, complete: bool) -> Result<Fed, EngineError> {
-        let before = self.store.state().get(RULES)?;
+        let before = self.store.state().group_rules()?;
         let Some(rules) = self.okta.group_rules().await? else {
             // Credentials that never could are for `check` to complain about.
             let in_doubt = before.is_some() || self.store.groups().any_rule_fed()?;
             if in_doubt {
-                self.doubt_rules(HIDDEN, "may not be read any more")?;
+                self.doubt_rules(GroupRules::Hidden, "may not be read any more")?;
             }
             return Ok(Fed::AsBefore { in_doubt });
         };
@@ -83,31 +76,32 @@ impl Engine {
                 let in_doubt = again.is_none_or(|rules| rules.count > 0);
                 return Ok(Fed::AsBefore { in_doubt });
             }
-            if before.as_deref() != Some(NONE_ONCE) {
-                self.doubt_rules(NONE_ONCE, "are none at all now")?;
+            if before != Some(GroupRules::NoneOnce) {
+                self.doubt_rules(GroupRules::NoneOnce, "are none at all now")?;
                 return Ok(Fed::AsBefore { in_doubt: true });
             }
         }
-        self.store.state().set(RULES, "")?;
+        self.store.state().set_group_rules(GroupRules::Read)?;
         Ok(Fed::These(rules.fed))
     }
 
     /// Says so once, when it begins.
-    fn doubt_rules(&self, word: &str, what: &str) -> Result<(), StoreError> {
-        if self.store.state().get(RULES)?.as_deref() != Some(word) {
+    fn doubt_rules(&self, rules: GroupRules, what: &str) -> Result<(), StoreError> {
+        if self.store.state().group_rules()? != Some(rules) {
             tracing::warn!(
                 "Okta's group rules {what}: the groups that they fed are left alone as before"
             );
-            self.store.state().set(RULES, word)?;
+            self.store.state().set_group_rules(rules)?;
         }
         Ok(())
     }
 
     /// Reads who is in a managed group.
     pub(super) async fn read_members(&self, group: &GroupId) -> Result<(), EngineError> {
+        let asked_at = self.now();
         let members = self.members(group).await?;
         (self.progress)("group members", members.len());
-        Ok(self.store.groups().replace_members(group, &members)?)
+        Ok(self.store.groups().replace_members(group, &members, asked_at)?)
     }
 
     pub(super) async fn members(&self, group: &GroupId) -> Result<Vec<AccountId>, EngineError> {
@@ -148,8 +142,7 @@ impl Engine {
         let members: Vec<AccountId> = members.into_iter().collect();
         (self.progress)("group members", members.len());
         self.store.atomically(|| {
-            self.store.groups().manage(group)?;
-            self.store.groups().replace_members(group, &members)?;
+            self.store.groups().take_over(group, &members)?;
             self.store.links().insert_group_baseline(group)
         })?;
         Ok(())

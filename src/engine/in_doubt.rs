@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::decide::MAIL_OWED;
 use super::{Engine, EngineError};
 use crate::model::{Account, AccountId, AccountStatus, GroupId, RequestNumber, SysId};
 use crate::okta::log::{Changed, LogEvent};
@@ -52,7 +51,7 @@ impl Engine {
         person: &SysId,
         account: &AccountId,
     ) -> Result<(), EngineError> {
-        if self.store.names().get(MAIL_OWED, account.as_str())?.is_none() {
+        if !self.store.history().is_mail_owed(account)? {
             return Ok(());
         }
         let sent = self
@@ -78,7 +77,7 @@ impl Engine {
                 && event.user_agent.as_ref().is_some_and(|agent| agent.ends_with(&thread))
         };
         if events.iter().any(is_it) {
-            self.store.names().delete(MAIL_OWED, account.as_str())?;
+            self.store.history().settle_mail(account)?;
             self.confirm(&sent, person, account)?;
         }
         Ok(())

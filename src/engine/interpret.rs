@@ -227,8 +227,8 @@ impl Engine {
     ) -> Result<Vec<Problem>, EngineError> {
         let mut protected = Protected::default();
         for name in &self.config.limits.protected_groups {
-            if let Some(id) = self.store.names().get("group", name)? {
-                protected.groups.extend(GroupId::parse(&id).ok());
+            if let Some(id) = self.store.names().group(name)? {
+                protected.groups.insert(id);
             }
             protected.groups.extend(self.store.groups().called(name)?.into_iter().map(|g| g.id));
         }

@@ -50,7 +50,7 @@ use crate::config::Config;
 use crate::model::{AccountId, SysId, Timestamp};
 use crate::okta::{self, OktaError, OktaReader, OktaWriter};
 use crate::servicenow::{self, ServiceNowError, ServiceNowReader, ServiceNowWriter};
-use crate::store::{Link, Orgs, Store, StoreError};
+use crate::store::{Link, Mode, Orgs, Store, StoreError};
 
 /// Where the time comes from: the only clock of a cycle.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -107,8 +107,6 @@ pub struct Engine {
     writing: Arc<AtomicUsize>,
     /// The Okta account that we sign in as, if it is one: asked once.
     own_account: OnceCell<Option<AccountId>>,
-    /// Whether accounts and groups hold an administrator role, by id, and when that was asked.
-    roles: Mutex<BTreeMap<String, (Timestamp, bool)>>,
     /// The rows that were set aside, by id, and what was said of each: it is said once.
     set_aside: Mutex<BTreeMap<String, String>>,
     /// Requests that could not be written on: how often in a row, and when that was tried last.
@@ -148,7 +146,7 @@ impl Engine {
         clock: Clock,
         progress: Progress,
     ) -> Result<Self, EngineError> {
-        let store = Store::scratch(&config.store.path, &orgs(&config))?;
+        let store = Store::open(&config.store.path, &orgs(&config), Mode::Scratch)?;
         let okta = okta::Connection::read_only(config.okta.clone())?;
         let servicenow = servicenow::Connection::new(config.servicenow.clone())?;
         Ok(Self::over(config, store, servicenow, okta, clock, progress))
@@ -161,7 +159,7 @@ impl Engine {
         clock: Clock,
         progress: Progress,
     ) -> Result<(Self, Writers), EngineError> {
-        let store = Store::open(&config.store.path, &orgs(&config), holder)?;
+        let store = Store::open(&config.store.path, &orgs(&config), Mode::Write { holder })?;
         let okta = okta::Connection::new(config.okta.clone())?;
         let servicenow = servicenow::Connection::new(config.servicenow.clone())?;
         if let Some((budget, at)) =
@@ -191,7 +189,6 @@ impl Engine {
             stop: Arc::default(),
             writing: Arc::default(),
             own_account: OnceCell::new(),
-            roles: Mutex::default(),
             unwritten: Mutex::default(),
             this_cycle: Mutex::default(),
             set_aside: Mutex::default(),

@@ -3,10 +3,9 @@
 //! A read that is not complete is an error, and the cycle ends before anything is compared.
 
 use std::collections::BTreeSet;
-use std::str::FromStr;
 use std::sync::PoisonError;
 
-use super::cycle::{Scope, UNDECIDED};
+use super::cycle::Scope;
 use super::report::Calls;
 use super::{Engine, EngineError};
 use crate::model::{AccountId, AccountStatus, GroupId, GroupKind, SysId, Timestamp};
@@ -14,7 +13,7 @@ use crate::okta::OktaError;
 use crate::policy::desire::identify;
 use crate::reconcile::guard::implausible_read;
 use crate::servicenow::{Lookup, ServiceNowError, SetAside, Window};
-use crate::store::StoreError;
+use crate::store::{self, StoreError};
 
 /// How far before the watermark a window starts: transactions commit late, and clocks differ.
 const OVERLAP: chrono::Duration = chrono::Duration::minutes(2);
@@ -31,8 +30,6 @@ const MOST_REFERRING: usize = 100;
 const FEW_VANISHED: usize = 20;
 /// How often names that were not found are looked up again.
 const RETRY: chrono::Duration = chrono::Duration::minutes(5);
-/// When that was done last, in the store.
-const TRIED_AT: &str = "names tried at";
 
 /// What was observed, and whom it concerns.
 #[derive(Debug, Default)]
@@ -87,12 +84,11 @@ impl Engine {
     /// Rows may be kept from now on that no decision has followed yet. Says since which cycle that
     /// has been so, where one ended before it decided.
     fn begin_undecided(&self, cycle: i64) -> Result<Option<i64>, StoreError> {
-        let since = self.store.state().get(UNDECIDED)?.filter(|word| !word.is_empty());
+        let since = self.store.state().dirty_since_cycle()?;
         if since.is_none() {
-            self.store.state().set(UNDECIDED, &cycle.to_string())?;
+            self.store.state().set_dirty_since_cycle(Some(cycle))?;
         }
-        // An older version did not say since when.
-        Ok(since.map(|word| word.parse().unwrap_or(0)))
+        Ok(since)
     }
 
     /// Requests and people whose rows changed since the watermark.
@@ -160,11 +156,10 @@ impl Engine {
     /// Whether names that were not found are looked up again: a group that is made in Okta changes
     /// nothing in ServiceNow.
     fn tries_again(&self, now: Timestamp) -> Result<bool, StoreError> {
-        let last = self.store.state().get(TRIED_AT)?;
-        let last = last.and_then(|text| Timestamp::from_str(&text).ok());
+        let last = self.store.state().names_tried_at()?;
         let due = last.is_none_or(|last| (now - last).abs() >= RETRY);
         if due {
-            self.store.state().set(TRIED_AT, &now.to_rfc3339())?;
+            self.store.state().set_names_tried_at(now)?;
         }
         Ok(due)
     }
@@ -178,32 +173,28 @@ impl Engine {
         let mut changed = BTreeSet::new();
         let accounts = self.okta.accounts_changed_since(since).await?;
         let until = self.okta_clock(now);
-        for account in accounts {
-            if self.store.accounts().get(&account.id)?.as_ref() != Some(&account) {
-                changed.insert(account.id.clone());
-                self.store.accounts().upsert(&[account], &keys, cycle)?;
-            }
-        }
+        let listed = store::Observed::List { asked_at: now };
+        changed.extend(self.store.accounts().upsert(&accounts, &keys, listed, cycle)?);
         let managed = self.store.groups().managed()?;
         let mut looked = Vec::new();
         for (group, at) in self.okta.groups_changed_since(since).await? {
-            let seen = format!("members of {group}");
-            let known = !at.is_empty() && self.store.state().get(&seen)?.as_deref() == Some(&at);
+            let seen = self.store.groups().members_updated(&group)?;
+            let known = !at.is_empty() && seen.as_deref() == Some(&at);
             if known || !managed.contains_key(&group) {
                 continue;
             }
             let before = self.store.groups().members_of(&group)?;
             let after: BTreeSet<AccountId> = self.members(&group).await?.into_iter().collect();
             changed.extend(before.symmetric_difference(&after).cloned());
-            looked.push((seen, at));
+            looked.push((group, at));
         }
         for account in changed {
             if let Some(person) = self.store.links().person_of(&account)? {
                 self.store.queue().enqueue(&person, now)?;
             }
         }
-        for (seen, at) in looked {
-            self.store.state().set(&seen, &at)?;
+        for (group, at) in looked {
+            self.store.groups().set_members_updated(&group, &at)?;
         }
         self.store.state().set_okta_watermark(until)?;
         Ok(())
@@ -236,7 +227,7 @@ impl Engine {
         }
         let implausible = self.implausible(count, cycle)?;
         // It stands until a complete read is believed again.
-        self.store.state().set("implausible", implausible.as_deref().unwrap_or(""))?;
+        self.store.state().set_implausible(implausible.as_deref())?;
         for person in self.store.people().unseen(cycle)? {
             self.confirm_absence(&person, cycle).await?;
         }
@@ -396,9 +387,10 @@ impl Engine {
         let store = &self.store;
         let progress = &self.progress;
         let mut count = 0;
+        let listed = store::Observed::List { asked_at: self.now() };
         self.okta
             .accounts(&mut |page| -> Result<(), EngineError> {
-                store.accounts().upsert(&page, &keys, cycle)?;
+                store.accounts().upsert(&page, &keys, listed, cycle)?;
                 count += page.len();
                 progress("accounts", count);
                 Ok(())
@@ -406,8 +398,11 @@ impl Engine {
             .await?;
         // An account can change its list between two pages, so only a read by id proves it gone.
         for id in self.store.accounts().unseen(cycle)? {
+            let by_id = store::Observed::ById { at: self.now() };
             match self.okta.account(&id).await? {
-                Some(account) => self.store.accounts().upsert(&[account], &keys, cycle)?,
+                Some(account) => {
+                    self.store.accounts().upsert(&[account], &keys, by_id, cycle)?;
+                }
                 None => self.store.accounts().delete(&id)?,
             }
         }
@@ -469,11 +464,13 @@ impl Engine {
         keys: &BTreeSet<String>,
         cycle: i64,
     ) -> Result<(), EngineError> {
+        let asked_at = self.now();
         let Some(account) = self.okta.account(id).await? else {
             self.store.accounts().delete(id)?;
             return Ok(());
         };
-        self.store.accounts().upsert(std::slice::from_ref(&account), keys, cycle)?;
+        let by_id = store::Observed::ById { at: asked_at };
+        self.store.accounts().upsert(std::slice::from_ref(&account), keys, by_id, cycle)?;
         let groups: Vec<GroupId> =
             self.okta.groups_of(id).await?.into_iter().map(|group| group.id).collect();
         if groups.is_empty()
@@ -485,7 +482,7 @@ impl Engine {
                 why: format!("{id} is in no group, not even in Everyone: the credentials have probably lost an admin role"),
             }.into());
         }
-        self.store.groups().replace_groups_of(id, &groups)?;
+        self.store.groups().replace_groups_of(id, &groups, asked_at)?;
         Ok(())
     }
 

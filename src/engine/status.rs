@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::model::{Operation, Timestamp};
 use crate::reconcile::latency::{Latency, latency};
 use crate::servicenow;
-use crate::store::{Copied, SideState, Store, StoreError, Use};
+use crate::store::{Copied, Mode, SideState, Store, StoreError, Use};
 
 /// Without a good cycle for longer than this, somebody is needed.
 const STALE: chrono::Duration = chrono::Duration::minutes(15);
@@ -157,13 +157,14 @@ impl StatusReport {
 pub fn status(config: &Config, now: Timestamp) -> Result<StatusReport, StoreError> {
     let path = &config.store.path;
     let running = Store::holder(path).is_some_and(|holder| holder.starts_with(DAEMON));
-    let store = path.exists().then(|| Store::reading(path, &super::orgs(config))).transpose()?;
+    let store =
+        path.exists().then(|| Store::open(path, &super::orgs(config), Mode::Read)).transpose()?;
     report(config, store.as_ref(), running, now)
 }
 
 /// Copies the store as it is at one moment, also beside a running daemon.
 pub fn backup(config: &Config, to: &Path) -> Result<Copied, StoreError> {
-    Store::copy(&config.store.path, &super::orgs(config), to)
+    Store::open(&config.store.path, &super::orgs(config), Mode::Read)?.copy_to(to)
 }
 
 /// How the daemon names itself to whoever wants the store too.
@@ -244,13 +245,13 @@ fn report(
     let paced = |operation, target| -> Result<LatencyView, StoreError> {
         Ok(latency(&store.deadlines().measured(operation, now - MEASURED)?, target, now).into())
     };
-    let held = store.holds().all(now)?.iter().filter(|hold| hold.said.is_none()).count();
+    let held = store.open_items().actions(now)?.iter().filter(|hold| hold.said.is_none()).count();
     Ok(StatusReport {
         pending: last.is_some().then(|| store.requests().pending(now)).transpose()?,
         held: Some(held as u64),
         last_cycle: last,
         lag_seconds: store.cycles().last_good()?.map(|at| (now - at).num_seconds().max(0)),
-        quarantined: store.state().get("quarantined")?.filter(|reason| !reason.is_empty()),
+        quarantined: store.state().quarantine()?.reason,
         sides: SidesView { servicenow: side(SERVICENOW)?, okta: side(OKTA)? },
         budget: store.budgets().all()?.into_iter().map(|used| budget(used, now)).collect(),
         targets: TargetsView {

@@ -2,7 +2,6 @@
 //! the configuration mean, what Okta's profile can hold.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::PoisonError;
 
 use super::{Engine, EngineError};
 use crate::model::{AccountId, Group, GroupId, Person, Step, SysId};
@@ -12,14 +11,8 @@ use crate::policy::{Accounts, Policy};
 use crate::reconcile::guard::{PlanApproval, Protected};
 use crate::reconcile::schema::{Schema, Slot};
 use crate::servicenow::ServiceNowError;
-use crate::store::StoreError;
+use crate::store::{AttributeRow, RoleHolder, StoreError};
 
-/// Accounts that were seen to hold an administrator role, among what is pinned.
-const ADMIN: &str = "admin";
-/// The same of groups.
-const ADMIN_GROUP: &str = "admin-group";
-/// The account that we sign in as, among what is remembered.
-const OWN: &str = "own-account";
 const ADMIN_TEXT: &str = "the account holds an Okta administrator role";
 /// How long an answer about an account's roles is believed.
 const ROLES_LAST: chrono::Duration = chrono::Duration::minutes(10);
@@ -52,13 +45,13 @@ impl Engine {
     }
 
     fn pin_group(&self, name: &str) -> Result<Option<GroupId>, StoreError> {
-        if let Some(id) = self.store.names().get("group", name)? {
-            return Ok(GroupId::parse(&id).ok());
+        if let Some(id) = self.store.names().group(name)? {
+            return Ok(Some(id));
         }
         let found = self.store.groups().called(name)?;
         match found.as_slice() {
             [group] => {
-                self.store.names().insert("group", name, group.id.as_str())?;
+                self.store.names().insert_group(name, &group.id)?;
                 Ok(Some(group.id.clone()))
             }
             _ => Ok(None),
@@ -67,11 +60,7 @@ impl Engine {
 
     /// Names of catalog items mean the item that they were first seen to name.
     pub(super) async fn resolve_items(&self) -> Result<(), EngineError> {
-        let known = self.store.names().all("item")?;
-        let known: BTreeMap<String, SysId> = known
-            .into_iter()
-            .filter_map(|(name, id)| Some((name, SysId::parse(&id).ok()?)))
-            .collect();
+        let known = self.store.names().items()?;
         self.servicenow.items_known(&known).await?;
         Ok(())
     }
@@ -79,16 +68,16 @@ impl Engine {
     /// Remembers them, once both systems have answered.
     pub(super) async fn pin_items(&self) -> Result<(), EngineError> {
         for item in self.servicenow.items().await? {
-            self.store.names().insert("item", &item.configured_as, item.sys_id.as_str())?;
+            self.store.names().insert_item(&item.configured_as, &item.sys_id)?;
         }
         Ok(())
     }
 
     /// Says so where a configured name of an item has come to mean another one.
     pub(super) async fn check_items(&self) -> Result<(), EngineError> {
-        for (name, id) in self.store.names().all("item")? {
+        for (name, id) in self.store.names().items()? {
             let doubt = match self.servicenow.item_called(&name).await {
-                Ok(item) if item.sys_id.as_str() == id => continue,
+                Ok(item) if item.sys_id == id => continue,
                 Ok(item) => format!("another item ({}) has that name now", item.sys_id),
                 Err(ServiceNowError::Unresolved { why }) => why,
                 Err(error) => return Err(error.into()),
@@ -114,13 +103,11 @@ impl Engine {
                 && !surroundings.protected.accounts.contains_key(account)
                 && self.is_admin(account).await?
             {
-                self.store.names().insert(ADMIN, account.as_str(), account.as_str())?;
                 surroundings.protected.accounts.insert(account.clone(), ADMIN_TEXT.to_owned());
                 concerned.insert(action.person.clone());
             }
             for group in groups_of(&action.step) {
                 if self.makes_admins(group).await? {
-                    self.store.names().insert(ADMIN_GROUP, group.as_str(), group.as_str())?;
                     surroundings.protected.groups.insert(group.clone());
                     concerned.insert(action.person.clone());
                 }
@@ -130,54 +117,38 @@ impl Engine {
     }
 
     async fn is_admin(&self, account: &AccountId) -> Result<bool, EngineError> {
-        if let Some(holds) = self.role_known(account.as_str()) {
+        let (roles, holder, now) = (self.store.roles(), RoleHolder::Account(account), self.now());
+        if let Some(holds) = roles.known(holder, now, ROLES_LAST)? {
             return Ok(holds);
         }
-        let holds = self.okta.has_admin_role(account).await?.unwrap_or(false);
-        self.keep_role(account.as_str(), holds);
-        Ok(holds)
+        let holds = self.okta.has_admin_role(account).await?;
+        roles.set(holder, holds, now)?;
+        Ok(holds.unwrap_or(false))
     }
 
     /// Whether the members of a group are administrators by it.
     async fn makes_admins(&self, group: &GroupId) -> Result<bool, EngineError> {
-        if let Some(holds) = self.role_known(group.as_str()) {
+        let (roles, holder, now) = (self.store.roles(), RoleHolder::Group(group), self.now());
+        if let Some(holds) = roles.known(holder, now, ROLES_LAST)? {
             return Ok(holds);
         }
-        let holds = self.okta.group_has_admin_role(group).await?.unwrap_or(false);
-        self.keep_role(group.as_str(), holds);
-        Ok(holds)
-    }
-
-    fn role_known(&self, id: &str) -> Option<bool> {
-        let roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
-        roles
-            .get(id)
-            .filter(|(at, _)| (self.now() - *at).abs() < ROLES_LAST)
-            .map(|(_, holds)| *holds)
-    }
-
-    fn keep_role(&self, id: &str, holds: bool) {
-        let now = self.now();
-        let mut roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
-        roles.retain(|_, (at, _)| (now - *at).abs() < ROLES_LAST);
-        roles.insert(id.to_owned(), (now, holds));
+        let holds = self.okta.group_has_admin_role(group).await?;
+        roles.set(holder, holds, now)?;
+        Ok(holds.unwrap_or(false))
     }
 
     /// Whoever was seen to hold an administrator role and holds none any more is one of many again.
     pub(super) async fn release_admins(&self) -> Result<(), EngineError> {
-        for id in self.store.names().all(ADMIN)?.into_keys() {
-            let Ok(account) = AccountId::parse(&id) else { continue };
-            if self.okta.has_admin_role(&account).await? == Some(false) {
-                self.store.names().delete(ADMIN, &id)?;
-            }
+        let (roles, now) = (self.store.roles(), self.now());
+        for account in roles.accounts()? {
+            let holds = self.okta.has_admin_role(&account).await?;
+            roles.set(RoleHolder::Account(&account), holds, now)?;
         }
-        for id in self.store.names().all(ADMIN_GROUP)?.into_keys() {
-            let Ok(group) = GroupId::parse(&id) else { continue };
-            if self.okta.group_has_admin_role(&group).await? == Some(false) {
-                self.store.names().delete(ADMIN_GROUP, &id)?;
-            }
+        for group in roles.groups()? {
+            let holds = self.okta.group_has_admin_role(&group).await?;
+            roles.set(RoleHolder::Group(&group), holds, now)?;
         }
-        Ok(())
+        Ok(roles.forget(now - ROLES_LAST)?)
     }
 
     /// `ask` allows to ask the two systems for what is not known yet.
@@ -214,11 +185,11 @@ impl Engine {
         }
         // Once when it begins and once when it changes, not in every cycle.
         let said = unusable.join("; ");
-        if self.store.state().get("unusable-rules")?.unwrap_or_default() != said {
+        if self.store.state().unusable_rules()? != said {
             for text in &unusable {
                 tracing::warn!("{text}; its rule is left out");
             }
-            self.store.state().set("unusable-rules", &said)?;
+            self.store.state().set_unusable_rules(&said)?;
         }
         Ok(rule_groups)
     }
@@ -234,27 +205,22 @@ impl Engine {
             protected.groups.extend(self.store.groups().called(name)?.into_iter().map(|g| g.id));
         }
         for name in &limits.protected_users {
-            let kind = format!("user {name}");
-            let mut pinned: BTreeSet<String> = self.store.names().all(&kind)?.into_keys().collect();
+            let mut pinned = self.store.names().users(name)?;
             if pinned.is_empty() {
                 pinned = self.ids_of(name)?;
-                pinned.iter().try_for_each(|id| self.store.names().insert(&kind, id, id))?;
+                pinned.iter().try_for_each(|id| self.store.names().insert_user(name, id))?;
             }
             protected.users.extend(pinned.iter().map(|id| id.to_lowercase()));
         }
-        for id in self.store.names().all(ADMIN)?.into_keys() {
-            if let Ok(id) = AccountId::parse(&id) {
-                protected.accounts.entry(id).or_insert_with(|| ADMIN_TEXT.to_owned());
-            }
+        for id in self.store.roles().accounts()? {
+            protected.accounts.entry(id).or_insert_with(|| ADMIN_TEXT.to_owned());
         }
-        for id in self.store.names().all(ADMIN_GROUP)?.into_keys() {
-            protected.groups.extend(GroupId::parse(&id).ok());
-        }
+        protected.groups.extend(self.store.roles().groups()?);
         if ask {
             let own = self.own_account.get_or_try_init(|| self.read_own_account()).await?;
-            self.store.state().set(OWN, own.as_ref().map_or("", AccountId::as_str))?;
+            self.store.state().set_own_account(own.as_ref())?;
         }
-        if let Ok(id) = AccountId::parse(&self.store.state().get(OWN)?.unwrap_or_default()) {
+        if let Some(id) = self.store.state().own_account()? {
             protected.accounts.insert(id, "Goldthread signs in as this account".to_owned());
         }
         Ok(protected)
@@ -296,20 +262,16 @@ impl Engine {
     /// Reads what Okta's profile can hold, where the credential may.
     pub(super) async fn read_schema(&self) -> Result<(), EngineError> {
         let schema = match self.okta.schema().await {
-            Ok(attributes) => serde_json::to_string(&slots(attributes)).unwrap_or_default(),
-            Err(OktaError::Forbidden(_) | OktaError::NotFound(_)) => String::new(),
+            Ok(attributes) => Some(attributes.into_iter().map(attribute_row).collect::<Vec<_>>()),
+            Err(OktaError::Forbidden(_) | OktaError::NotFound(_)) => None,
             Err(error) => return Err(error.into()),
         };
-        Ok(self.store.state().set("schema", &schema)?)
+        Ok(self.store.profile_schema().replace(schema.as_deref())?)
     }
 
     fn known_schema(&self) -> Result<Schema, StoreError> {
-        let Some(text) = self.store.state().get("schema")?.filter(|text| !text.is_empty()) else {
-            return Ok(Schema(None));
-        };
-        let slots: BTreeMap<String, StoredSlot> = serde_json::from_str(&text)
-            .map_err(|error| StoreError::Corrupt(format!("the profile schema: {error}")))?;
-        Ok(Schema(Some(slots.into_iter().map(|(name, slot)| (name, slot.into())).collect())))
+        let attributes = self.store.profile_schema().attributes()?;
+        Ok(Schema(attributes.map(|known| known.into_iter().map(slot).collect())))
     }
 }
 
@@ -322,32 +284,31 @@ fn groups_of(step: &Step) -> &[GroupId] {
     }
 }
 
-/// [`Slot`] as the store keeps it.
-#[derive(Debug, serde::Serialize, serde::Deserialize)]
-struct StoredSlot(Option<u32>, Option<String>, bool, bool, bool, #[serde(default)] bool);
-
-impl From<StoredSlot> for Slot {
-    fn from(stored: StoredSlot) -> Self {
-        let StoredSlot(max_length, other_type, read_only, immutable, mastered_elsewhere, required) =
-            stored;
-        Self { max_length, other_type, read_only, immutable, mastered_elsewhere, required }
-    }
+fn slot(row: AttributeRow) -> (String, Slot) {
+    let AttributeRow {
+        name,
+        max_length,
+        other_type,
+        read_only,
+        immutable,
+        mastered_elsewhere,
+        required,
+    } = row;
+    let slot = Slot { max_length, other_type, read_only, immutable, mastered_elsewhere, required };
+    (name, slot)
 }
 
-fn slots(attributes: Vec<Attribute>) -> BTreeMap<String, StoredSlot> {
-    let slot = |attribute: Attribute| {
-        let text = attribute.kind.is_empty() || attribute.kind == "string";
-        let slot = StoredSlot(
-            attribute.max_length.filter(|max| *max > 0),
-            (!text).then_some(attribute.kind),
-            attribute.mutability == "READ_ONLY",
-            attribute.mutability == "IMMUTABLE",
-            attribute.master == "OVERRIDE",
-            attribute.required,
-        );
-        (attribute.name, slot)
-    };
-    attributes.into_iter().map(slot).collect()
+fn attribute_row(attribute: Attribute) -> AttributeRow {
+    let text = attribute.kind.is_empty() || attribute.kind == "string";
+    AttributeRow {
+        name: attribute.name,
+        max_length: attribute.max_length.filter(|max| *max > 0),
+        other_type: (!text).then_some(attribute.kind),
+        read_only: attribute.mutability == "READ_ONLY",
+        immutable: attribute.mutability == "IMMUTABLE",
+        mastered_elsewhere: attribute.master == "OVERRIDE",
+        required: attribute.required,
+    }
 }
 
 /// By what one person would be identified.
@@ -359,17 +320,4 @@ pub(super) fn claims_of(person: &Person, policy: &Policy) -> BTreeSet<(String, S
         .filter(|(_, value)| !value.is_empty())
         .map(|(attribute, value)| (attribute, value.to_lowercase()))
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_schema_that_was_kept_before_required_attributes_were_known_is_read() {
-        let kept = r#"{"lastName": [50, null, false, true, false]}"#;
-        let slots: BTreeMap<String, StoredSlot> = serde_json::from_str(kept).expect("a schema");
-        let slot: Slot = slots.into_values().map(Slot::from).next().expect("an attribute");
-        assert!(slot.immutable && !slot.required);
-    }
 }

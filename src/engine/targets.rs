@@ -133,12 +133,12 @@ impl Engine {
         let reference = &stored.request.reference;
         let number = &reference.number;
         let person = self.view_of(&late.person)?;
-        let waits =
-            self.store.holds().all(now)?.into_iter().find(|hold| {
-                hold.hold.person == late.person && hold.hold.request == number.as_str()
-            });
+        let waits = self.store.open_items().actions(now)?.into_iter().find(|hold| {
+            let request = hold.origin.request();
+            hold.person == late.person && request.is_some_and(|it| it.number == *number)
+        });
         let why = match (waits, stored.problems.first()) {
-            (Some(hold), _) => format!("held: {}", hold.hold.reason),
+            (Some(hold), _) => format!("held: {}", hold.reason),
             (None, Some((_, problem))) => format!("held: {problem}"),
             (None, None) => "not done yet".to_owned(),
         };

@@ -23,16 +23,6 @@ const LONGEST_REASON: usize = 2000;
 /// How long somebody who is not found may still turn up before the request says so.
 const PATIENCE: chrono::Duration = chrono::Duration::hours(1);
 
-/// Kept like notes: the state was written, and it did not stick.
-const STATE_WRITTEN: &str = "state written";
-const STATE_UNKEPT: &str = "state not kept";
-
-/// Kept like a note, for when the search began.
-const LOOKED_FOR: &str = "looked for somebody";
-
-/// Before the marker of a note that is about to be written.
-const TRIED: &str = "tried ";
-
 /// Where a whole request stands, over everybody whom it names.
 pub(super) enum Stand {
     Done,
@@ -170,9 +160,8 @@ impl Engine {
         error: &EngineError,
     ) -> Result<(), EngineError> {
         let number = &stored.request.reference.number;
-        let said = format!("unwritten: {error}");
-        if !self.store.notes().contains(&stored.request.sys_id, &said)? {
-            self.store.notes().insert(&stored.request.sys_id, &said, self.now())?;
+        let (id, said) = (&stored.request.sys_id, error.to_string());
+        if self.store.writebacks().insert_unwritten(id, &said, self.now())? {
             tracing::warn!(request = %number, "{number}: could not be written back: {error}");
         }
         Ok(())
@@ -235,8 +224,7 @@ impl Engine {
 
     /// Since when somebody is looked for: nobody is before the approval.
     fn looked_for_since(&self, id: &SysId) -> Result<Timestamp, EngineError> {
-        self.store.notes().insert(id, LOOKED_FOR, self.now())?;
-        Ok(self.store.notes().at(id, LOOKED_FOR)?.unwrap_or_else(|| self.now()))
+        Ok(self.store.writebacks().looked_for_since(id, self.now())?)
     }
 
     /// Writes the closing note and the state, in one PATCH, once.
@@ -267,11 +255,11 @@ impl Engine {
         };
         // Without an answer it may have been written: the next cycle reads before it writes.
         let echo = written?;
-        self.store.notes().insert(id, &marker, self.now())?;
+        self.store.writebacks().insert_note(id, &marker, self.now())?;
         self.store.requests().finish(id)?;
         if state_written && echo.state_taken {
             self.store.requests().set_state(id, &RequestState::Complete)?;
-            self.store.notes().insert(id, STATE_WRITTEN, self.now())?;
+            self.store.writebacks().state_written(id, self.now())?;
         }
         let parent = stored.request.reference.parent.as_ref().map_or("", |parent| parent.as_str());
         if echo.state_taken {
@@ -303,16 +291,15 @@ impl Engine {
     /// later knows why.
     async fn look_at_states(&self) -> Result<(), EngineError> {
         let now = self.now();
-        for stored in self.store.requests().open_again(STATE_WRITTEN)? {
+        for stored in self.store.requests().open_again()? {
             let id = &stored.request.sys_id;
-            let written = self.store.notes().at(id, STATE_WRITTEN)?;
-            let soon = written.is_some_and(|at| now - at < PATIENCE);
-            if !soon || self.store.notes().contains(id, STATE_UNKEPT)? {
+            let written = self.store.writebacks().state_kept_since(id)?;
+            if !written.is_some_and(|at| now - at < PATIENCE) {
                 continue;
             }
             let fresh = self.servicenow.request(id).await?;
             if fresh.is_some_and(|fresh| !fresh.request.state.is_closed()) {
-                self.store.notes().insert(id, STATE_UNKEPT, now)?;
+                self.store.writebacks().state_unkept(id, now)?;
                 self.say_unkept(&stored);
             }
         }
@@ -329,7 +316,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let id = &stored.request.sys_id;
         let marker = marker(stored, kind);
-        if self.store.notes().last(id)?.as_deref() == Some(&marker) {
+        if self.store.writebacks().last_note(id)?.as_deref() == Some(&marker) {
             return Ok(());
         }
         if !self.may_write(stored, &marker, &[]).await? {
@@ -343,7 +330,7 @@ impl Engine {
             .servicenow
             .close(id, &Closing { note_field: field, note: &note, state: None })
             .await?;
-        self.store.notes().insert(id, &marker, self.now())?;
+        self.store.writebacks().insert_note(id, &marker, self.now())?;
         Ok(())
     }
 
@@ -357,7 +344,7 @@ impl Engine {
     ) -> Result<bool, EngineError> {
         let id = &stored.request.sys_id;
         let done = marker.ends_with(":done]");
-        if self.store.notes().contains(id, marker)? {
+        if self.store.writebacks().has_note(id, marker)? {
             if done {
                 self.store.requests().finish(id)?;
             }
@@ -381,18 +368,14 @@ impl Engine {
         }
         // Where notes cannot be read, one that was tried counts as written once the row has changed
         // since: a missing note does less harm than a second one.
-        let tried = format!("{TRIED}{marker}");
         let open = tasks.iter().filter(|task| task.open).count();
-        let tried_now = format!("{tried} {} {open}", now.request.mod_count);
+        let (writebacks, mod_count) = (self.store.writebacks(), now.request.mod_count);
         let written = match self.is_noted(id, tasks, marker).await? {
             Some(written) => written,
-            None => {
-                self.store.notes().contains(id, &tried)?
-                    && !self.store.notes().contains(id, &tried_now)?
-            }
+            None => writebacks.changed_since_try(id, marker, mod_count, open)?,
         };
         if written {
-            self.store.notes().insert(id, marker, self.now())?;
+            self.store.writebacks().insert_note(id, marker, self.now())?;
             if done {
                 self.store.requests().finish(id)?;
                 if self.config.writeback.close == Close::Item && open == 0 {
@@ -402,9 +385,7 @@ impl Engine {
             }
             return Ok(false);
         }
-        for tried in [tried, tried_now] {
-            self.store.notes().insert(id, &tried, self.now())?;
-        }
+        writebacks.insert_try(id, marker, mod_count, open)?;
         Ok(true)
     }
 
@@ -446,15 +427,15 @@ impl Engine {
             lines.push("It was so already; nothing had to be changed.".to_owned());
         }
         for done in applied {
-            let group = match done.group.as_deref().map(crate::model::GroupId::parse) {
-                Some(Ok(group)) => format!(" {}", self.group_name(&group)?),
-                _ => String::new(),
+            let group = match &done.group {
+                Some(group) => format!(" {}", self.group_name(group)?),
+                None => String::new(),
             };
             lines.push(format!(
                 "action {}: {}{group} (Okta user {}, Okta request {})",
                 done.action_id,
                 done.action,
-                done.okta_id.as_deref().unwrap_or("none"),
+                done.okta_id.as_ref().map_or("none", |id| id.as_str()),
                 done.okta_request_id.as_deref().unwrap_or("unknown")
             ));
         }

@@ -7,6 +7,7 @@ pub mod account;
 pub mod action;
 pub mod disposition;
 pub mod fact;
+pub mod history;
 pub mod id;
 pub mod open_item;
 pub mod person;
@@ -19,6 +20,7 @@ pub use disposition::{
     Limit, LimitCrossed, Observed, ProtectedReason, ReportReason, Undecidable, Why,
 };
 pub use fact::{Cause, FactKey, Origin, Reason};
+pub use history::{AccountHistory, StatusChange};
 pub use id::{AccountId, GroupId, InvalidId, RequestNumber, RequestRef, SysId};
 pub use open_item::{OpenAction, OpenItem};
 pub use person::{Person, Presence, Record};
