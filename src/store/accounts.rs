@@ -184,3 +184,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Account> {
         last_updated: row.get(5)?,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,3 +81,6 @@ impl History<'_> {
         self.0.value(sql, [account])
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -209,3 +209,6 @@ fn copy_aside(conn: &Connection, path: &Path, version: usize) -> Result<(), Stor
     });
     copied.map_err(|error| unusable(&name, &error))
 }
+
+#[cfg(test)]
+mod tests;

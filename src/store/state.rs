@@ -1,9 +1,7 @@
 //! What the store knows of itself: its systems, how far changes were read, what the last cycles
 //! left for the next. One row.
 
-use rusqlite::params;
-
-use super::columns::{At, Json, moment, spelled_here};
+use super::columns::{At, moment, spelled_here};
 use super::opening::Orgs;
 use super::{Store, StoreError};
 use crate::model::{AccountId, HoldSet, Timestamp};
@@ -11,7 +9,7 @@ use crate::model::{AccountId, HoldSet, Timestamp};
 /// Whole kinds of action that are held.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Quarantine {
-    /// The sets that wait.
+    /// The sets that wait, by name.
     pub(crate) sets: Vec<HoldSet>,
     /// Why the first of them does, for a person to read; `None` where nothing is quarantined.
     pub(crate) reason: Option<String>,
@@ -113,18 +111,25 @@ impl State<'_> {
 
     /// Which whole kinds of action are held.
     pub(crate) fn quarantine(&self) -> Result<Quarantine, StoreError> {
-        let sql = "SELECT quarantined_sets, quarantined FROM state";
-        let quarantine = self.0.one(sql, [], |row| {
-            Ok(Quarantine { sets: row.get::<_, Json<_>>(0)?.0, reason: row.get(1)? })
-        })?;
-        Ok(quarantine.unwrap_or_default())
+        let sets = self.0.column("SELECT in_set FROM quarantined_sets ORDER BY in_set", [])?;
+        let reason = self.0.value("SELECT quarantined FROM state", [])?;
+        Ok(Quarantine { sets, reason })
     }
 
     /// Keeps it.
     pub(crate) fn set_quarantine(&self, quarantine: &Quarantine) -> Result<(), StoreError> {
-        let sql = "UPDATE state SET quarantined_sets = ?, quarantined = ?";
-        self.0.run(sql, params![Json(&quarantine.sets), quarantine.reason])?;
-        Ok(())
+        if self.quarantine()? == *quarantine {
+            return Ok(());
+        }
+        self.0.atomically(|| {
+            let Quarantine { sets, reason } = quarantine;
+            self.0.run("UPDATE state SET quarantined = ?", [reason])?;
+            self.0.run("DELETE FROM quarantined_sets", [])?;
+            for set in sets {
+                self.0.run("INSERT OR IGNORE INTO quarantined_sets (in_set) VALUES (?)", [set])?;
+            }
+            Ok(())
+        })
     }
 
     /// What was said last of the configured groups that cannot be used; empty where all can.

@@ -16,9 +16,8 @@ CREATE TABLE state (
     configuration        TEXT,
     -- Why the last complete read was implausible; NULL where it was believed.
     implausible          TEXT,
-    -- Why whole kinds of action are held, and as which sets.
+    -- Why whole kinds of action are held; `quarantined_sets` has which.
     quarantined          TEXT,
-    quarantined_sets     TEXT NOT NULL DEFAULT '[]',
     -- What was said last of the configured groups that cannot be used.
     unusable_rules       TEXT NOT NULL DEFAULT '',
     -- The Okta account that we sign in as, if it is one.
@@ -31,7 +30,7 @@ CREATE TABLE state (
     schema_known         INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 INSERT INTO state (one, servicenow, okta, servicenow_watermark, okta_watermark, dirty_since_cycle,
-    configuration, implausible, quarantined, quarantined_sets, unusable_rules, own_account,
+    configuration, implausible, quarantined, unusable_rules, own_account,
     names_tried_at, group_rules, schema_known)
 SELECT 1,
     max(value) FILTER (WHERE key = 'servicenow'),
@@ -42,14 +41,20 @@ SELECT 1,
     max(value) FILTER (WHERE key = 'configuration' AND value <> ''),
     max(value) FILTER (WHERE key = 'implausible' AND value <> ''),
     max(value) FILTER (WHERE key = 'quarantined' AND value <> ''),
-    coalesce(max('["' || replace(value, ' ', '","') || '"]')
-        FILTER (WHERE key = 'quarantined-sets' AND value <> ''), '[]'),
     coalesce(max(value) FILTER (WHERE key = 'unusable-rules'), ''),
     max(value) FILTER (WHERE key = 'own-account' AND value <> ''),
     max(strftime('%Y-%m-%dT%H:%M:%fZ', value)) FILTER (WHERE key = 'names tried at'),
     max(CASE value WHEN '' THEN 'read' ELSE value END) FILTER (WHERE key = 'group rules'),
     coalesce(max(json_valid(value)) FILTER (WHERE key = 'schema' AND value <> ''), 0)
 FROM meta;
+
+-- The sets of actions that are held.
+CREATE TABLE quarantined_sets (
+    in_set TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+INSERT INTO quarantined_sets
+SELECT s.value FROM meta m, json_each('["' || replace(m.value, ' ', '","') || '"]') s
+WHERE m.key = 'quarantined-sets' AND m.value <> '';
 
 -- What Okta's profile can hold, by attribute.
 CREATE TABLE schema_attributes (
