@@ -294,7 +294,7 @@ impl Engine {
         for stored in self.store.requests().open_again()? {
             let id = &stored.request.sys_id;
             let written = self.store.writebacks().state_kept_since(id)?;
-            if !written.is_some_and(|at| now - at < PATIENCE) {
+            if written.is_none_or(|at| now - at >= PATIENCE) {
                 continue;
             }
             let fresh = self.servicenow.request(id).await?;

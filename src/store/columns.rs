@@ -261,7 +261,7 @@ mod tests {
     use super::*;
     use crate::store::StoreError;
 
-    fn there_and_back<T: ToSql + FromSql>(value: T) -> Result<T, StoreError> {
+    fn there_and_back<T: ToSql + FromSql>(value: &T) -> Result<T, StoreError> {
         let conn = Connection::open_in_memory()?;
         Ok(conn.query_row("SELECT ?", params![value], |row| row.get(0))?)
     }
@@ -274,29 +274,29 @@ mod tests {
     #[test]
     fn every_word_is_read_as_it_was_written() {
         for presence in [Presence::Present, Presence::Outside, Presence::Missing, Presence::Gone] {
-            assert_eq!(there_and_back(presence).unwrap(), presence);
+            assert_eq!(there_and_back(&presence).unwrap(), presence);
         }
         for approval in [Approval::Waiting, Approval::Approved, Approval::Withdrawn] {
-            assert_eq!(there_and_back(approval).unwrap(), approval);
+            assert_eq!(there_and_back(&approval).unwrap(), approval);
         }
         for kind in [GroupKind::Okta, GroupKind::App, GroupKind::BuiltIn] {
-            assert_eq!(there_and_back(kind).unwrap(), kind);
+            assert_eq!(there_and_back(&kind).unwrap(), kind);
         }
         for step in StepKind::ALL {
-            assert_eq!(there_and_back(step).unwrap(), step);
+            assert_eq!(there_and_back(&step).unwrap(), step);
         }
         for set in HoldSet::ALL {
-            assert_eq!(there_and_back(set).unwrap(), set);
+            assert_eq!(there_and_back(&set).unwrap(), set);
         }
         for operation in Operation::ALL {
-            assert_eq!(there_and_back(operation).unwrap(), operation);
+            assert_eq!(there_and_back(&operation).unwrap(), operation);
         }
         let other = AccountStatus::Other("MELTED".to_owned());
-        assert_eq!(there_and_back(other.clone()).unwrap(), other);
+        assert_eq!(there_and_back(&other).unwrap(), other);
         let at = At("2026-06-01T12:00:00.123Z".parse().unwrap());
-        assert_eq!(there_and_back(at).unwrap(), at);
+        assert_eq!(there_and_back(&at).unwrap(), at);
         let map = BTreeMap::from([("a".to_owned(), 1)]);
-        assert_eq!(there_and_back(Json(map.clone())).unwrap().0, map);
+        assert_eq!(there_and_back(&Json(map.clone())).unwrap().0, map);
     }
 
     #[test]

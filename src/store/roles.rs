@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(roles.known(holder, now, within).unwrap(), Some(false));
         roles.set(holder, Some(true), now).unwrap();
         roles.set(holder, None, now).unwrap();
-        assert_eq!(roles.accounts().unwrap(), [account.clone()]);
+        assert_eq!(roles.accounts().unwrap(), std::slice::from_ref(&account));
         assert_eq!(roles.known(holder, now + within, within).unwrap(), None);
         // A group of the same id is somebody else.
         let group = GroupId::parse("00u1").unwrap();
