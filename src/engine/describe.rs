@@ -10,7 +10,9 @@ use super::report::{
 };
 use super::writeback::Stand;
 use super::{Engine, EngineError};
-use crate::model::{Action, FactKey, GroupId, Origin, Presence, RequestNumber, Step, SysId};
+use crate::model::{
+    Action, Change, FactKey, GroupId, Origin, Presence, RequestNumber, Step, SysId,
+};
 use crate::reconcile::diff::{Disposition, Drift};
 use crate::reconcile::guard::{self, Held, PlanApproval};
 use crate::reconcile::plan::{Planned, plan};
@@ -374,7 +376,7 @@ impl Engine {
                 parent: parent_word(&hold.origin),
                 action: Some(hold.action.step.as_str()),
                 group: group.map(|id| self.group_name(id)).transpose()?,
-                changes: super::holds::change_views(hold.action.changes),
+                changes: change_views(hold.action.changes),
                 ..self.waiting(hold.cause.as_str(), view, hold.reason.to_string())
             });
         }
@@ -468,6 +470,12 @@ fn view(judged: &Judged) -> PersonView {
             .or_else(|| judged.desired.profile.get("login").and_then(|fact| fact.value.clone())),
         okta_id: account.map(|account| account.id.as_str().to_owned()),
     }
+}
+
+/// Changes for a report.
+pub(super) fn change_views(changes: BTreeMap<String, Change>) -> BTreeMap<String, ChangeView> {
+    let view = |(name, Change { from, to })| (name, ChangeView { from, to });
+    changes.into_iter().map(view).collect()
 }
 
 pub(super) fn request_word(origin: &Origin) -> Option<String> {

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::describe::{group_name, parent_word, request_word, view_of};
+use super::describe::{change_views, group_name, parent_word, request_word, view_of};
 use super::report::{ChangeView, PersonView};
 use crate::config::Config;
-use crate::model::{Change, StepKind, SysId, Timestamp};
+use crate::model::{StepKind, SysId, Timestamp};
 use crate::store::{HeldAction, HoldDecision, HoldSelection, Mode, Store, StoreError, Verdict};
 
 /// One action that waits.
@@ -136,12 +136,6 @@ pub(super) fn holds_in(
         .filter(|hold| waits(hold) && person.is_none_or(|person| hold.person == *person))
         .map(|hold| view(store, hold))
         .collect()
-}
-
-/// Changes for a report.
-pub(super) fn change_views(changes: BTreeMap<String, Change>) -> BTreeMap<String, ChangeView> {
-    let view = |(name, Change { from, to })| (name, ChangeView { from, to });
-    changes.into_iter().map(view).collect()
 }
 
 fn view(store: &Store, hold: HeldAction) -> Result<HoldView, StoreError> {

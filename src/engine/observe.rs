@@ -174,7 +174,12 @@ impl Engine {
         let accounts = self.okta.accounts_changed_since(since).await?;
         let until = self.okta_clock(now);
         let listed = store::Observed::List { asked_at: now };
-        changed.extend(self.store.accounts().upsert(&accounts, &keys, listed, cycle)?);
+        for account in accounts {
+            // Most of them were read before, and every write is a commit.
+            if self.store.accounts().get(&account.id)?.as_ref() != Some(&account) {
+                changed.extend(self.store.accounts().upsert(&[account], &keys, listed, cycle)?);
+            }
+        }
         let managed = self.store.groups().managed()?;
         let mut looked = Vec::new();
         for (group, at) in self.okta.groups_changed_since(since).await? {
