@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 use crate::config::Config;
 use crate::http::Patience;
 use crate::model::Timestamp;
-use crate::store::{Store, StoreError};
+use crate::store::{Mode, Store, StoreError};
 
 /// Clocks that differ by more than this are worth a warning. Okta reference: five minutes apart, a
 /// service app is not let in any more.
@@ -136,7 +136,7 @@ fn store(found: &mut Findings<'_>, config: &Config) {
             _ => found.fine(NAME, format!("the first cycle makes {shown}")),
         };
     }
-    match Store::reading(path, &config.orgs()) {
+    match Store::open(path, &config.orgs(), Mode::Read) {
         Ok(_) => found.fine(NAME, format!("{shown} can be read and belongs to these two systems")),
         Err(StoreError::Older { .. }) => found.fine(
             NAME,

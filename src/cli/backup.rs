@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::render;
 use super::session::{Failure, Place, exit};
-use crate::store::Store;
+use crate::store::{Mode, Store};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -20,7 +20,7 @@ pub fn backup(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     if !path.exists() {
         return Err(Failure::Failed(format!("{}: there is no store yet", path.display())));
     }
-    let copied = Store::copy(&config.store.path, &config.orgs(), &args.file)?;
+    let copied = Store::open(path, &config.orgs(), Mode::Read)?.copy_to(&args.file)?;
     let entries = usize::try_from(copied.entries).unwrap_or(usize::MAX);
     render::out(&format!(
         "{}: {} bytes, {}, head {}",

@@ -174,6 +174,8 @@ pub enum HoldReason {
     },
     /// It comes after another action of the same person, which is only observed.
     AfterObserved(String),
+    /// An earlier version of the store kept only the sentence.
+    Recorded(String),
 }
 
 impl HoldReason {
@@ -239,7 +241,7 @@ impl fmt::Display for HoldReason {
                 rival.as_ref().map_or(Ok(()), |rival| write!(f, ", last by {rival}"))
             }
             Self::Limit(crossed) => crossed.fmt(f),
-            Self::ImplausibleRead(why) => f.write_str(why),
+            Self::ImplausibleRead(why) | Self::Recorded(why) => f.write_str(why),
             Self::EmptyStore => f.write_str(
                 "the store is new and requests are closed already: what disables an account \
                  waits unless an open request asks for it",

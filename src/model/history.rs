@@ -1,29 +1,28 @@
-//! What was done here about a person's account, as far as later decisions need it. Kept apart
-//! from the journal, whose entries have an end.
+//! What a decision needs to know of what was done here before.
 
 use super::{Cause, StepKind, Timestamp};
 
-/// The past of one person's account.
+/// What was done here about one person's account, as far as later decisions depend on it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccountHistory {
-    /// The last thing that was done about its status, and ended well.
+    /// The newest step about the account's status that ended well: a creation, an activation, a
+    /// suspension or its lifting, a deactivation, an end of its sessions.
     pub last: Option<StatusChange>,
-    /// An activation ended well at some time.
+    /// An activation ended well, however long ago.
     pub activated_here: bool,
-    /// The account was brought back without its activation mail, which is to follow.
+    /// The linked account was brought back without its activation mail, which is to follow.
     pub mail_owed: bool,
 }
 
-/// Something that was done about the status of an account.
+/// One step about the status of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusChange {
-    /// What was done: a creation, an activation, a suspension or its end, a deactivation, or the
-    /// end of its sessions.
+    /// What was done.
     pub step: StepKind,
     /// The request's number, `BASELINE`, or `unattributed`.
     pub request: String,
-    /// Why it was done.
+    /// Why.
     pub cause: Cause,
-    /// When it ended.
+    /// When it was answered, or seen to have taken effect.
     pub at: Timestamp,
 }

@@ -145,7 +145,7 @@ fn account_view(
 fn fact_view(
     deps: &Deps,
     fact: Explained,
-    since: &BTreeMap<String, Timestamp>,
+    since: &BTreeMap<FactKey, Timestamp>,
     held: &BTreeMap<&FactKey, String>,
 ) -> Result<FactView, StoreError> {
     let mut against = fact.against;
@@ -172,7 +172,7 @@ fn fact_view(
             origin => Some(origin.to_string()),
         },
         cause: fact.cause.as_str(),
-        since: since.get(&fact.key.to_string()).copied().map(stamp),
+        since: since.get(&fact.key).copied().map(stamp),
         reasons: fact.reasons.into_iter().map(reason_view).collect(),
         against,
     })

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::model::{Change, Origin, SysId, Timestamp};
+use crate::model::{Change, GroupId, Origin, StepKind, SysId, Timestamp};
 use crate::report::stamp;
-use crate::store::{Hold, HoldDecision, HoldSelection, Store, StoreError, Verdict};
+use crate::store::{HeldAction, HoldDecision, HoldSelection, Mode, Store, StoreError, Verdict};
 use crate::sync::names::{PersonNames, group_name, names_of};
 
 /// One action that waits.
@@ -82,12 +82,15 @@ pub struct Decided {
     pub left: Vec<HoldView>,
 }
 
-/// Everything that waits. Works on a private copy of the store, which may not exist yet.
+/// Everything that waits; nothing where there is no store yet.
 pub fn holds(config: &Config, now: Timestamp) -> Result<HoldReport, StoreError> {
-    let store = Store::scratch(&config.store.path, &config.orgs())?;
+    if !config.store.path.exists() {
+        return Ok(HoldReport::default());
+    }
+    let store = Store::open(&config.store.path, &config.orgs(), Mode::Read)?;
     let views: Vec<HoldView> = store
-        .holds()
-        .all(now)?
+        .open_items()
+        .actions(now)?
         .into_iter()
         .map(|hold| view(&store, hold))
         .collect::<Result<_, StoreError>>()?;
@@ -104,16 +107,16 @@ pub fn record_decision(
     which: &HoldSelection,
     said: &HoldDecision,
 ) -> Result<Result<Decided, Vec<i64>>, StoreError> {
-    let store = Store::beside(&config.store.path, &config.orgs())?;
-    let holds = match store.holds().decide(which, said)? {
+    let store = Store::open(&config.store.path, &config.orgs(), Mode::Decide)?;
+    let holds = match store.open_items().decide(which, said)? {
         Ok(holds) => holds,
         Err(unknown) => return Ok(Err(unknown)),
     };
-    let people: BTreeSet<SysId> = holds.iter().map(|hold| hold.hold.person.clone()).collect();
-    let views = |holds: Vec<Hold>| holds.into_iter().map(|hold| view(&store, hold)).collect();
+    let people: BTreeSet<SysId> = holds.iter().map(|hold| hold.person.clone()).collect();
+    let views = |holds: Vec<HeldAction>| holds.into_iter().map(|hold| view(&store, hold)).collect();
     let holds: Result<Vec<HoldView>, StoreError> = views(holds);
-    let mut left = store.holds().all(said.at)?;
-    left.retain(|hold| hold.said.is_none() && people.contains(&hold.hold.person));
+    let mut left = store.open_items().actions(said.at)?;
+    left.retain(|hold| hold.said.is_none() && people.contains(&hold.person));
     let left: Result<Vec<HoldView>, StoreError> = views(left);
     Ok(Ok(Decided { holds: holds?, left: left? }))
 }
@@ -124,24 +127,23 @@ pub(crate) fn holds_in(
     person: Option<&SysId>,
     now: Timestamp,
 ) -> Result<Vec<HoldView>, StoreError> {
-    let waits = |hold: &Hold| hold.said.as_ref().is_none_or(|said| said.word == Verdict::Release);
+    let waits =
+        |hold: &HeldAction| hold.said.as_ref().is_none_or(|said| said.word == Verdict::Release);
     store
-        .holds()
-        .all(now)?
+        .open_items()
+        .actions(now)?
         .into_iter()
-        .filter(|hold| waits(hold) && person.is_none_or(|person| hold.hold.person == *person))
+        .filter(|hold| waits(hold) && person.is_none_or(|person| hold.person == *person))
         .map(|hold| view(store, hold))
         .collect()
 }
 
-fn view(store: &Store, hold: Hold) -> Result<HoldView, StoreError> {
-    let Hold { id, since, hold, said } = hold;
+fn view(store: &Store, hold: HeldAction) -> Result<HoldView, StoreError> {
+    let HeldAction { id, since, person, origin, cause, reason, action, said } = hold;
     let expires = said.as_ref().and_then(HoldDecision::expires).map(stamp);
-    let changes: BTreeMap<String, Change> = serde_json::from_str(&hold.changes)
-        .map_err(|error| StoreError::Corrupt(format!("the changes of hold {id}: {error}")))?;
-    let mut person = names_of(store, &hold.person)?;
-    if hold.action == "create" {
-        person.login = person.login.or_else(|| changes.get("login")?.to.clone());
+    let mut person = names_of(store, &person)?;
+    if action.step == StepKind::Create {
+        person.login = person.login.or_else(|| action.changes.get("login")?.to.clone());
     }
     let word = |word: Verdict| {
         said.clone().filter(|said| said.word == word).map(|said| Released {
@@ -150,21 +152,22 @@ fn view(store: &Store, hold: Hold) -> Result<HoldView, StoreError> {
             because: said.because,
         })
     };
+    let named = |group: &GroupId| group_name(store, group);
     Ok(HoldView {
         id,
         since: stamp(since),
         expires,
-        request: (hold.request != Origin::None.to_string()).then_some(hold.request),
-        parent: hold.parent,
-        cause: hold.cause.as_str(),
-        action: hold.action,
+        request: (origin != Origin::None).then(|| origin.to_string()),
+        parent: origin.request().and_then(|it| Some(it.parent.as_ref()?.to_string())),
+        cause: cause.as_str(),
+        action: action.step.as_str().to_owned(),
         person,
-        group: hold.group.as_ref().map(|group| group_name(store, group)).transpose()?,
-        changes,
-        reason: hold.reason,
-        set: hold.set,
+        group: action.group.as_ref().map(named).transpose()?,
+        changes: action.changes,
+        reason: reason.to_string(),
+        set: action.set.map(|set| set.as_str().to_owned()),
         released: word(Verdict::Release),
-        groups: hold.groups,
+        groups: action.groups.iter().map(named).collect::<Result<_, _>>()?,
         dismissed: word(Verdict::Dismiss),
     })
 }

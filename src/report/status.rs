@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::model::{Operation, Timestamp};
 use crate::reconcile::latency::{Latency, latency};
 use crate::report::stamp;
-use crate::store::{SideState, Store, StoreError, Use};
+use crate::store::{Mode, SideState, Store, StoreError, Use};
 use crate::sync::deadlines::MEASURED;
 use crate::sync::deps::{Deps, OKTA, SERVICENOW};
 use crate::sync::error::{Side, SyncError};
@@ -158,7 +158,7 @@ impl StatusReport {
 pub fn status(config: &Config, now: Timestamp) -> Result<StatusReport, StoreError> {
     let path = &config.store.path;
     let running = Store::holder(path).is_some_and(|holder| holder.starts_with(DAEMON));
-    let store = path.exists().then(|| Store::reading(path, &config.orgs())).transpose()?;
+    let store = path.exists().then(|| Store::open(path, &config.orgs(), Mode::Read)).transpose()?;
     report(config, store.as_ref(), running, now)
 }
 
@@ -206,13 +206,13 @@ fn report(
     let paced = |operation, target| -> Result<LatencyView, StoreError> {
         Ok(latency(&store.deadlines().measured(operation, now - MEASURED)?, target, now).into())
     };
-    let held = store.holds().all(now)?.iter().filter(|hold| hold.said.is_none()).count();
+    let held = store.open_items().actions(now)?.iter().filter(|hold| hold.said.is_none()).count();
     Ok(StatusReport {
         pending: last.is_some().then(|| store.requests().pending(now)).transpose()?,
         held: Some(held as u64),
         last_cycle: last,
         lag_seconds: store.cycles().last_good()?.map(|at| (now - at).num_seconds().max(0)),
-        quarantined: store.state().get("quarantined")?.filter(|reason| !reason.is_empty()),
+        quarantined: store.state().quarantine()?.reason,
         sides: SidesView { servicenow: side(SERVICENOW)?, okta: side(OKTA)? },
         budget: store.budgets().all()?.into_iter().map(|used| budget(used, now)).collect(),
         targets: TargetsView {

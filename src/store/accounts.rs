@@ -1,150 +1,189 @@
-//! Okta as last seen: accounts, groups, and who is in which managed group.
+//! Okta accounts as last seen.
 
 use std::collections::BTreeSet;
 
-use rusqlite::{OptionalExtension, Row, named_params, params};
+use rusqlite::{Row, named_params, params};
 
-use super::{Store, StoreError, from_json, json};
-use crate::model::{Account, AccountId, AccountStatus, GroupId};
+use super::columns::{At, Json, moment};
+use super::{Store, StoreError};
+use crate::model::{Account, AccountId, Timestamp};
 
 const COLUMNS: &str = "okta_id, status, transitioning, profile, provider, last_updated";
 
+/// How accounts came to be seen, which says how new what they show is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Observed {
+    /// In a list or by a search: these lag behind writes.
+    List {
+        /// Just before the list was asked for, by our clock.
+        asked_at: Timestamp,
+    },
+    /// By id, or in the answer to a write of our own: as the account is now.
+    ById {
+        /// Just before it was asked for, or when the write was answered, by our clock.
+        at: Timestamp,
+    },
+}
+
+/// How far ahead of a list a read by id may seem to be. What is further was read by a clock that has
+/// been put right since, and must not stand in the way of lists until then.
+pub(super) const MOST_AHEAD: chrono::Duration = chrono::Duration::days(1);
+
 /// Okta accounts as last seen.
 #[derive(Debug)]
-pub struct Accounts<'a>(pub(super) &'a Store);
+pub(crate) struct Accounts<'a>(pub(super) &'a Store);
 
 impl Accounts<'_> {
-    /// Keeps accounts. `keys` are the attributes that identify people.
-    pub fn upsert(
+    /// Keeps accounts, and says which of them are new or show something else than before. `keys`
+    /// are the attributes that identify people.
+    ///
+    /// An older observation never replaces a newer one: what a list shows of an account is left
+    /// where its `lastUpdated` is before the one that is stored, or where the account was read by
+    /// id after the list had been asked for. Either way the account counts as seen in `cycle`.
+    pub(crate) fn upsert(
         &self,
         accounts: &[Account],
         keys: &BTreeSet<String>,
+        observed: Observed,
         cycle: i64,
-    ) -> Result<(), StoreError> {
-        self.0.atomically(|| accounts.iter().try_for_each(|a| self.upsert_one(a, keys, cycle)))
+    ) -> Result<Vec<AccountId>, StoreError> {
+        self.0.atomically(|| {
+            let mut changed = Vec::new();
+            for account in accounts {
+                let before = self.get(&account.id)?;
+                if let (Some(before), Observed::List { asked_at }) = (&before, observed)
+                    && self.is_older(account, before, asked_at)?
+                {
+                    let sql = "UPDATE accounts SET seen = ? WHERE okta_id = ?";
+                    self.0.run(sql, params![cycle, account.id])?;
+                    continue;
+                }
+                if before.as_ref() != Some(account) {
+                    changed.push(account.id.clone());
+                }
+                self.upsert_one(account, keys, observed, cycle)?;
+            }
+            Ok(changed)
+        })
+    }
+
+    /// Whether a list that was asked for at a moment shows an account as it was before what is
+    /// stored of it.
+    fn is_older(
+        &self,
+        listed: &Account,
+        stored: &Account,
+        asked_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let at =
+            |account: &Account| chrono::DateTime::parse_from_rfc3339(&account.last_updated).ok();
+        match (at(listed), at(stored)) {
+            // By Okta's own clock, whatever ours says.
+            (Some(listed), Some(stored)) if listed != stored => Ok(listed < stored),
+            _ => {
+                let sql = "SELECT read_at FROM accounts WHERE okta_id = ?";
+                let read_at = moment(self.0.value(sql, [&stored.id])?);
+                Ok(read_at.is_some_and(|read_at| was_before(asked_at, read_at)))
+            }
+        }
     }
 
     fn upsert_one(
         &self,
         account: &Account,
         keys: &BTreeSet<String>,
+        observed: Observed,
         cycle: i64,
     ) -> Result<(), StoreError> {
+        let read_at = match observed {
+            Observed::List { .. } => None,
+            Observed::ById { at } => Some(At(at)),
+        };
         let id: i64 = self.0
             .conn
             .prepare_cached(
-                "INSERT INTO accounts (okta_id, status, transitioning, profile, provider, last_updated, seen)
-                 VALUES (:okta_id, :status, :transitioning, :profile, :provider, :last_updated, :seen)
+                "INSERT INTO accounts (okta_id, status, transitioning, profile, provider, last_updated,
+                     seen, read_at)
+                 VALUES (:okta_id, :status, :transitioning, :profile, :provider, :last_updated, :seen,
+                     :read_at)
                  ON CONFLICT (okta_id) DO UPDATE SET status = :status, transitioning = :transitioning,
-                     profile = :profile, provider = :provider, last_updated = :last_updated, seen = :seen
+                     profile = :profile, provider = :provider, last_updated = :last_updated,
+                     seen = :seen, read_at = coalesce(:read_at, read_at)
                  RETURNING id",
             )?
             .query_row(
                 named_params! {
-                    ":okta_id": account.id.as_str(),
-                    ":status": account.status.as_str(),
-                    ":transitioning": account.transitioning.as_ref().map(AccountStatus::as_str),
-                    ":profile": json(&account.profile),
+                    ":okta_id": account.id,
+                    ":status": account.status,
+                    ":transitioning": account.transitioning,
+                    ":profile": Json(&account.profile),
                     ":provider": account.provider,
                     ":last_updated": account.last_updated,
                     ":seen": cycle,
+                    ":read_at": read_at,
                 },
                 |row| row.get(0),
             )?;
-        self.0.conn.prepare_cached("DELETE FROM account_keys WHERE account = ?")?.execute([id])?;
+        self.0.run("DELETE FROM account_keys WHERE account = ?", [id])?;
         for key in keys {
             let value = account.attribute(key).trim().to_lowercase();
             if !value.is_empty() {
-                self.0
-                    .conn
-                    .prepare_cached(
-                        "INSERT INTO account_keys (account, attribute, value) VALUES (?, ?, ?)",
-                    )?
-                    .execute(params![id, key, value])?;
+                let sql = "INSERT INTO account_keys (account, attribute, value) VALUES (?, ?, ?)";
+                self.0.run(sql, params![id, key, value])?;
             }
         }
         Ok(())
     }
 
-    /// One account.
-    pub fn get(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
-        self.0
-            .conn
-            .prepare_cached(&format!("SELECT {COLUMNS} FROM accounts WHERE okta_id = ?"))?
-            .query_row([id.as_str()], |row| Ok(read(row)))
-            .optional()?
-            .transpose()
+    /// One account; `None` where none of this id is known.
+    pub(crate) fn get(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
+        self.0.one(&format!("SELECT {COLUMNS} FROM accounts WHERE okta_id = ?"), [id], read)
     }
 
-    /// Accounts whose identifying attribute has a value, without regard to case.
-    pub fn having(&self, attribute: &str, value: &str) -> Result<Vec<Account>, StoreError> {
+    /// Accounts whose identifying attribute has a value, without regard to case or to blanks around
+    /// it, by id.
+    pub(crate) fn having(&self, attribute: &str, value: &str) -> Result<Vec<Account>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM accounts WHERE id IN
                  (SELECT account FROM account_keys WHERE attribute = ? AND value = ?) ORDER BY okta_id"
         );
-        let mut statement = self.0.conn.prepare_cached(&sql)?;
-        let mut rows = statement.query(params![attribute, value.trim().to_lowercase()])?;
-        let mut accounts = Vec::new();
-        while let Some(row) = rows.next()? {
-            accounts.push(read(row)?);
-        }
-        Ok(accounts)
+        self.0.all(&sql, params![attribute, value.trim().to_lowercase()], read)
     }
 
-    /// Accounts that were there before a complete read and not in it.
-    pub fn unseen(&self, cycle: i64) -> Result<Vec<AccountId>, StoreError> {
-        self.ids("SELECT okta_id FROM accounts WHERE seen < ? ORDER BY okta_id", [cycle])
+    /// Accounts that were there before a complete read and not in it, by id.
+    pub(crate) fn unseen(&self, cycle: i64) -> Result<Vec<AccountId>, StoreError> {
+        self.0.column("SELECT okta_id FROM accounts WHERE seen < ? ORDER BY okta_id", [cycle])
     }
 
-    /// Accounts that are linked to nobody.
-    pub fn unlinked(&self) -> Result<Vec<AccountId>, StoreError> {
-        self.ids(
-            "SELECT okta_id FROM accounts WHERE okta_id NOT IN (SELECT okta_id FROM links) ORDER BY okta_id",
-            [],
-        )
-    }
-
-    /// How many accounts are known.
-    pub fn count(&self) -> Result<u32, StoreError> {
-        Ok(self.0.conn.query_row("SELECT count(*) FROM accounts", [], |row| row.get(0))?)
+    /// Accounts that are linked to nobody, by id.
+    pub(crate) fn unlinked(&self) -> Result<Vec<AccountId>, StoreError> {
+        let sql = "SELECT okta_id FROM accounts WHERE okta_id NOT IN (SELECT okta_id FROM links)
+                   ORDER BY okta_id";
+        self.0.column(sql, [])
     }
 
     /// Forgets an account that Okta says does not exist.
-    pub fn delete(&self, id: &AccountId) -> Result<(), StoreError> {
-        self.0.conn.execute("DELETE FROM accounts WHERE okta_id = ?", [id.as_str()])?;
+    pub(crate) fn delete(&self, id: &AccountId) -> Result<(), StoreError> {
+        self.0.run("DELETE FROM accounts WHERE okta_id = ?", [id])?;
         Ok(())
     }
-
-    pub(super) fn ids(
-        &self,
-        sql: &str,
-        params: impl rusqlite::Params,
-    ) -> Result<Vec<AccountId>, StoreError> {
-        let mut statement = self.0.conn.prepare_cached(sql)?;
-        let mut rows = statement.query(params)?;
-        let mut ids = Vec::new();
-        while let Some(row) = rows.next()? {
-            ids.push(account_id(&row.get::<_, String>(0)?)?);
-        }
-        Ok(ids)
-    }
 }
 
-pub(super) fn account_id(text: &str) -> Result<AccountId, StoreError> {
-    AccountId::parse(text).map_err(|error| StoreError::Corrupt(error.to_string()))
+/// Whether a list was asked for before something was read by id.
+fn was_before(asked_at: Timestamp, read_at: Timestamp) -> bool {
+    asked_at < read_at && read_at - asked_at < MOST_AHEAD
 }
 
-pub(super) fn group_id(text: &str) -> Result<GroupId, StoreError> {
-    GroupId::parse(text).map_err(|error| StoreError::Corrupt(error.to_string()))
-}
-
-fn read(row: &Row<'_>) -> Result<Account, StoreError> {
+fn read(row: &Row<'_>) -> rusqlite::Result<Account> {
     Ok(Account {
-        id: account_id(&row.get::<_, String>(0)?)?,
-        status: AccountStatus::from_okta(&row.get::<_, String>(1)?),
-        transitioning: row.get::<_, Option<String>>(2)?.as_deref().map(AccountStatus::from_okta),
-        profile: from_json(&row.get::<_, String>(3)?)?,
+        id: row.get(0)?,
+        status: row.get(1)?,
+        transitioning: row.get(2)?,
+        profile: row.get::<_, Json<_>>(3)?.0,
         provider: row.get(4)?,
         last_updated: row.get(5)?,
     })
 }
+
+#[cfg(test)]
+mod tests;

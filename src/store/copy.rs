@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::error::file_error;
 use super::file::folder_of;
-use super::{StoreError, file_error};
+use super::{Store, StoreError};
 
 /// What a copy holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +21,16 @@ pub struct Copied {
     pub bytes: u64,
 }
 
+impl Store {
+    /// Copies the store as it is at one moment, also while another process writes to it. `to` must
+    /// not exist. It appears whole or not at all.
+    pub(crate) fn copy_to(&self, to: &Path) -> Result<Copied, StoreError> {
+        copy(&self.conn, to)
+    }
+}
+
 /// Copies beside the place first, and puts the copy there once it is whole and on the disk.
-pub(super) fn copy(source: &Connection, to: &Path) -> Result<Copied, StoreError> {
+fn copy(source: &Connection, to: &Path) -> Result<Copied, StoreError> {
     let failed = |error: std::io::Error| file_error(to, &error);
     if to.symlink_metadata().is_ok() {
         let reason = "it exists already; a backup overwrites nothing".to_owned();

@@ -1,107 +1,101 @@
 //! One row for each cycle: what it was, how it ended, and the guard's baseline.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
-use super::{Store, StoreError, moment, stamp};
+use super::columns::{At, moment};
+use super::{Store, StoreError};
 use crate::model::Timestamp;
 
 /// How a cycle ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CycleRow {
+pub(crate) struct CycleRow {
     /// Its outcome in a word.
-    pub outcome: String,
-    /// People in a complete read.
-    pub people: Option<u32>,
+    pub(crate) outcome: String,
+    /// People in a complete read; `None` for a read of changes.
+    pub(crate) people: Option<u32>,
     /// The read may serve as the baseline of the next.
-    pub believed: bool,
+    pub(crate) believed: bool,
 }
 
-/// The last cycle that ended.
+/// The last complete cycle that ended well.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LastCycle {
+pub(crate) struct LastCycle {
     /// Its number.
-    pub n: i64,
+    pub(crate) n: i64,
     /// When it ended.
-    pub finished: Timestamp,
+    pub(crate) finished: Timestamp,
 }
 
 /// A cycle that ended, well or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EndedCycle {
+pub(crate) struct EndedCycle {
     /// Its number.
-    pub n: i64,
+    pub(crate) n: i64,
     /// When it began.
-    pub started: Timestamp,
+    pub(crate) started: Timestamp,
     /// When it ended.
-    pub finished: Timestamp,
+    pub(crate) finished: Timestamp,
     /// It read everything.
-    pub full: bool,
+    pub(crate) full: bool,
     /// Its outcome in a word.
-    pub outcome: String,
+    pub(crate) outcome: String,
 }
 
 /// One row a cycle.
 #[derive(Debug)]
-pub struct Cycles<'a>(pub(super) &'a Store);
+pub(crate) struct Cycles<'a>(pub(super) &'a Store);
 
 impl Cycles<'_> {
     /// Begins a cycle and gives its number.
-    pub fn begin(&self, full: bool, now: Timestamp) -> Result<i64, StoreError> {
+    pub(crate) fn begin(&self, full: bool, now: Timestamp) -> Result<i64, StoreError> {
         let sql = "INSERT INTO cycles (started, full_read) VALUES (?, ?) RETURNING n";
-        Ok(self.0.conn.query_row(sql, params![stamp(now), full], |row| row.get(0))?)
+        self.0.value(sql, params![At(now), full])
     }
 
     /// Ends a cycle.
-    pub fn end(&self, n: i64, row: &CycleRow, now: Timestamp) -> Result<(), StoreError> {
-        self.0.conn.execute(
+    pub(crate) fn end(&self, n: i64, row: &CycleRow, now: Timestamp) -> Result<(), StoreError> {
+        self.0.run(
             "UPDATE cycles SET finished = ?, outcome = ?, people = ?, believed = ? WHERE n = ?",
-            params![stamp(now), row.outcome, row.people, row.believed, n],
+            params![At(now), row.outcome, row.people, row.believed, n],
         )?;
         // The log of cycles that did nothing is of no use after a while.
-        self.0.conn.execute("DELETE FROM cycles WHERE n < ? - 10000 AND believed = 0", [n])?;
+        self.0.run("DELETE FROM cycles WHERE n < ? - 10000 AND believed = 0", [n])?;
         Ok(())
     }
 
-    /// How many people the last believed complete read held.
-    pub fn believed_people(&self) -> Result<Option<u32>, StoreError> {
+    /// How many people the last believed complete read held; `None` before the first.
+    pub(crate) fn believed_people(&self) -> Result<Option<u32>, StoreError> {
         let sql = "SELECT people FROM cycles WHERE believed = 1 ORDER BY n DESC LIMIT 1";
-        Ok(self.0.conn.query_row(sql, [], |row| row.get(0)).optional()?)
+        self.0.one(sql, [], |row| row.get(0))
     }
 
-    /// The last cycle that ended: number, when, whether it read everything, seconds, outcome.
-    pub fn last_ended(&self) -> Result<Option<EndedCycle>, StoreError> {
+    /// The last cycle that ended, well or not.
+    pub(crate) fn last_ended(&self) -> Result<Option<EndedCycle>, StoreError> {
         let sql = "SELECT n, started, finished, full_read, outcome FROM cycles
                    WHERE finished IS NOT NULL ORDER BY n DESC LIMIT 1";
-        let row = |row: &rusqlite::Row<'_>| {
-            let times: (String, String) = (row.get(1)?, row.get(2)?);
-            Ok((row.get(0)?, times, row.get(3)?, row.get(4)?))
-        };
-        let found = self.0.conn.query_row(sql, [], row).optional()?;
-        found
-            .map(|(n, (started, finished), full, outcome)| {
-                let (started, finished) = (moment(&started)?, moment(&finished)?);
-                Ok(EndedCycle { n, started, finished, full, outcome })
+        self.0.one(sql, [], |row| {
+            Ok(EndedCycle {
+                n: row.get(0)?,
+                started: row.get::<_, At>(1)?.0,
+                finished: row.get::<_, At>(2)?.0,
+                full: row.get(3)?,
+                outcome: row.get(4)?,
             })
-            .transpose()
+        })
     }
 
     /// When the last cycle ended that did not fail.
-    pub fn last_good(&self) -> Result<Option<Timestamp>, StoreError> {
+    pub(crate) fn last_good(&self) -> Result<Option<Timestamp>, StoreError> {
         let sql = "SELECT finished FROM cycles WHERE finished IS NOT NULL AND outcome <> 'failed'
                    ORDER BY n DESC LIMIT 1";
-        let at: Option<String> = self.0.conn.query_row(sql, [], |row| row.get(0)).optional()?;
-        at.map(|at| moment(&at)).transpose()
+        Ok(moment(self.0.one(sql, [], |row| row.get(0))?))
     }
 
-    /// The last cycle with a complete read that ended well.
-    pub fn last_full(&self) -> Result<Option<LastCycle>, StoreError> {
+    /// The last cycle with a complete read that did not fail.
+    pub(crate) fn last_full(&self) -> Result<Option<LastCycle>, StoreError> {
         let sql = "SELECT n, finished FROM cycles WHERE full_read = 1 AND finished IS NOT NULL
                        AND outcome <> 'failed' ORDER BY n DESC LIMIT 1";
         self.0
-            .conn
-            .query_row(sql, [], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))
-            .optional()?
-            .map(|(n, finished)| Ok(LastCycle { n, finished: moment(&finished)? }))
-            .transpose()
+            .one(sql, [], |row| Ok(LastCycle { n: row.get(0)?, finished: row.get::<_, At>(1)?.0 }))
     }
 }

@@ -2,23 +2,23 @@
 
 use rusqlite::{Params, params};
 
-use super::people::sys_id;
-use super::{Store, StoreError, moment, stamp};
+use super::columns::{At, moment};
+use super::{Store, StoreError};
 use crate::model::{Operation, SysId, Timestamp};
 
 /// A join or leave that is in force, or will be, and not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Late {
+pub(crate) struct Late {
     /// The request.
-    pub request: SysId,
+    pub(crate) request: SysId,
     /// For whom.
-    pub person: SysId,
+    pub(crate) person: SysId,
     /// Join or leave.
-    pub operation: Operation,
+    pub(crate) operation: Operation,
     /// Since when it is in force.
-    pub in_force: Timestamp,
+    pub(crate) in_force: Timestamp,
     /// How much was said about it: 0 nothing, 1 that it will be late, 2 that it is.
-    pub said: u8,
+    pub(crate) said: u8,
 }
 
 /// The columns of a [`Late`].
@@ -30,54 +30,47 @@ pub(super) const WANTED: &str =
 
 /// How long joins and leaves take.
 #[derive(Debug)]
-pub struct Deadlines<'a>(pub(super) &'a Store);
+pub(crate) struct Deadlines<'a>(pub(super) &'a Store);
 
 impl Deadlines<'_> {
     /// Begins to measure a join or leave for one person; again it changes nothing.
-    pub fn start(
+    pub(crate) fn start(
         &self,
         request: &SysId,
         person: &SysId,
         operation: Operation,
         in_force: Timestamp,
     ) -> Result<(), StoreError> {
-        self.0
-            .conn
-            .prepare_cached(
-                "INSERT INTO targets (request, person, operation, in_force) VALUES (?, ?, ?, ?)
-                 ON CONFLICT DO NOTHING",
-            )?
-            .execute(params![
-                request.as_str(),
-                person.as_str(),
-                operation.as_str(),
-                stamp(in_force)
-            ])?;
+        self.0.run(
+            "INSERT INTO targets (request, person, operation, in_force) VALUES (?, ?, ?, ?)
+             ON CONFLICT DO NOTHING",
+            params![request, person, operation, At(in_force)],
+        )?;
         Ok(())
     }
 
-    /// It is done; the first word stands.
-    pub fn stop(&self, request: &SysId, person: &SysId, done: Timestamp) -> Result<(), StoreError> {
-        self.0
-            .conn
-            .prepare_cached(
-                "UPDATE targets SET done = ? WHERE request = ? AND person = ? AND done IS NULL",
-            )?
-            .execute(params![stamp(done), request.as_str(), person.as_str()])?;
+    /// It is done; the first moment stands.
+    pub(crate) fn stop(
+        &self,
+        request: &SysId,
+        person: &SysId,
+        done: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.0.run(
+            "UPDATE targets SET done = ? WHERE request = ? AND person = ? AND done IS NULL",
+            params![At(done), request, person],
+        )?;
         Ok(())
     }
 
     /// It is not measured any more: a later request says otherwise.
-    pub fn cancel(&self, request: &SysId) -> Result<(), StoreError> {
-        self.0
-            .conn
-            .prepare_cached("DELETE FROM targets WHERE request = ? AND done IS NULL")?
-            .execute([request.as_str()])?;
+    pub(crate) fn cancel(&self, request: &SysId) -> Result<(), StoreError> {
+        self.0.run("DELETE FROM targets WHERE request = ? AND done IS NULL", [request])?;
         Ok(())
     }
 
-    /// Joins and leaves that are wanted still, and not done.
-    pub fn open(&self) -> Result<Vec<Late>, StoreError> {
+    /// Joins and leaves that are wanted still, and not done, by when they came into force.
+    pub(crate) fn open(&self) -> Result<Vec<Late>, StoreError> {
         let sql = format!(
             "SELECT {LATE} FROM targets t JOIN requests r ON r.sys_id = t.request
              WHERE t.done IS NULL AND {WANTED} ORDER BY t.in_force"
@@ -86,41 +79,35 @@ impl Deadlines<'_> {
     }
 
     /// What is measured of one request, and not done.
-    pub fn of(&self, request: &SysId) -> Result<Vec<Late>, StoreError> {
+    pub(crate) fn of(&self, request: &SysId) -> Result<Vec<Late>, StoreError> {
         let sql = format!("SELECT {LATE} FROM targets t WHERE done IS NULL AND request = ?");
-        self.select(&sql, [request.as_str()])
+        self.select(&sql, [request])
     }
 
     fn select(&self, sql: &str, values: impl Params) -> Result<Vec<Late>, StoreError> {
-        let mut statement = self.0.conn.prepare_cached(sql)?;
-        let mut rows = statement.query(values)?;
-        let mut late = Vec::new();
-        while let Some(row) = rows.next()? {
-            let word: String = row.get(2)?;
-            let Some(operation) = Operation::from_word(&word) else { continue };
-            late.push(Late {
-                request: sys_id(&row.get::<_, String>(0)?)?,
-                person: sys_id(&row.get::<_, String>(1)?)?,
-                operation,
-                in_force: moment(&row.get::<_, String>(3)?)?,
+        self.0.all(sql, values, |row| {
+            Ok(Late {
+                request: row.get(0)?,
+                person: row.get(1)?,
+                operation: row.get(2)?,
+                in_force: row.get::<_, At>(3)?.0,
                 said: row.get(4)?,
-            });
-        }
-        Ok(late)
+            })
+        })
     }
 
     /// Remembers how much was said.
-    pub fn set_warned(&self, late: &Late, said: u8) -> Result<(), StoreError> {
-        self.0.conn.execute(
+    pub(crate) fn set_warned(&self, late: &Late, said: u8) -> Result<(), StoreError> {
+        self.0.run(
             "UPDATE targets SET said = ? WHERE request = ? AND person = ?",
-            params![said, late.request.as_str(), late.person.as_str()],
+            params![said, late.request, late.person],
         )?;
         Ok(())
     }
 
     /// What was measured of joins or leaves that came into force since a moment and are done, or
     /// wanted still: when each was in force and when it was done, if it is.
-    pub fn measured(
+    pub(crate) fn measured(
         &self,
         operation: Operation,
         since: Timestamp,
@@ -131,24 +118,19 @@ impl Deadlines<'_> {
                      (SELECT 1 FROM requests r WHERE r.sys_id = t.request AND {WANTED}))
              ORDER BY in_force"
         );
-        let mut statement = self.0.conn.prepare_cached(&sql)?;
-        let mut rows = statement.query(params![operation.as_str(), stamp(since)])?;
-        let mut measured = Vec::new();
-        while let Some(row) = rows.next()? {
-            let done = row.get::<_, Option<String>>(1)?.map(|at| moment(&at)).transpose()?;
-            measured.push((moment(&row.get::<_, String>(0)?)?, done));
-        }
-        Ok(measured)
+        self.0.all(&sql, params![operation, At(since)], |row| {
+            Ok((row.get::<_, At>(0)?.0, moment(row.get(1)?)))
+        })
     }
 
     /// Forgets what came into force before a moment, but for what is not over: it would be measured
     /// again, and be news again.
-    pub fn forget(&self, before: Timestamp) -> Result<(), StoreError> {
+    pub(crate) fn forget(&self, before: Timestamp) -> Result<(), StoreError> {
         let sql = format!(
             "DELETE FROM targets WHERE in_force < ? AND NOT EXISTS
                  (SELECT 1 FROM requests r WHERE r.sys_id = request AND {WANTED})"
         );
-        self.0.conn.prepare_cached(&sql)?.execute([stamp(before)])?;
+        self.0.run(&sql, [At(before)])?;
         Ok(())
     }
 }

@@ -2,201 +2,244 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::params;
+use rusqlite::{Params, params};
 
-use super::accounts::group_id;
-use super::{Store, StoreError, json};
-use crate::model::{AccountId, Group, GroupId, GroupKind};
+use super::accounts::MOST_AHEAD;
+use super::columns::{At, Json};
+use super::{Store, StoreError};
+use crate::model::{AccountId, Group, GroupId, Timestamp};
+
+/// Of the account `a` and the group `g`: a list of members that was asked for at `?2` says nothing,
+/// because the account's groups were read by id since, or it was put in or taken out here. What is
+/// after `?3` was read by a clock that has been put right since.
+const NEWER_THAN_THE_LIST: &str = "(coalesce(a.groups_read_at, '') > ?2 AND a.groups_read_at < ?3
+     OR EXISTS (SELECT 1 FROM written_memberships w
+         WHERE w.group_id = g.id AND w.account = a.id AND w.at > ?2 AND w.at < ?3))";
 
 /// Okta groups, and who is in those under management.
 #[derive(Debug)]
-pub struct Groups<'a>(pub(super) &'a Store);
+pub(crate) struct Groups<'a>(pub(super) &'a Store);
 
 impl Groups<'_> {
     /// Keeps a list of groups, each as [`Groups::upsert_one`] does.
-    pub fn upsert(&self, groups: &[Group], fed: bool, cycle: i64) -> Result<(), StoreError> {
+    pub(crate) fn upsert(&self, groups: &[Group], fed: bool, cycle: i64) -> Result<(), StoreError> {
         self.0.atomically(|| groups.iter().try_for_each(|group| self.upsert_one(group, fed, cycle)))
     }
 
     /// Managed groups that were there before a complete list and not in it.
-    pub fn managed_unseen(&self, cycle: i64) -> Result<Vec<GroupId>, StoreError> {
+    pub(crate) fn managed_unseen(&self, cycle: i64) -> Result<Vec<GroupId>, StoreError> {
         let groups = self.select("managed = 1 AND seen < ?1", [cycle])?;
         Ok(groups.into_iter().map(|group| group.id).collect())
     }
 
     /// Forgets the groups that were neither in a complete list nor found by id after it.
-    pub fn delete_unseen(&self, cycle: i64) -> Result<(), StoreError> {
-        self.0.conn.execute("DELETE FROM groups WHERE seen < ?", [cycle])?;
+    pub(crate) fn delete_unseen(&self, cycle: i64) -> Result<(), StoreError> {
+        self.0.run("DELETE FROM groups WHERE seen < ?", [cycle])?;
         Ok(())
     }
 
     /// Keeps one group. Whether a rule feeds it stays as it was; of one that is new, `fed` says so.
-    pub fn upsert_one(&self, group: &Group, fed: bool, cycle: i64) -> Result<(), StoreError> {
-        self.0.conn
-            .prepare_cached(
-                "INSERT INTO groups (okta_id, name, kind, rule_fed, seen) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (okta_id) DO UPDATE SET name = ?2, kind = ?3, seen = ?5",
-            )?
-            .execute(params![group.id.as_str(), group.name, kind_word(group.kind), fed, cycle])?;
+    pub(crate) fn upsert_one(
+        &self,
+        group: &Group,
+        fed: bool,
+        cycle: i64,
+    ) -> Result<(), StoreError> {
+        self.0.run(
+            "INSERT INTO groups (okta_id, name, kind, rule_fed, seen) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (okta_id) DO UPDATE SET name = ?2, kind = ?3, seen = ?5",
+            params![group.id, group.name, group.kind, fed, cycle],
+        )?;
         Ok(())
     }
 
     /// Keeps which groups a rule feeds: these, and no others.
-    pub fn replace_rule_fed(&self, fed: &BTreeSet<GroupId>) -> Result<(), StoreError> {
-        let fed: Vec<&str> = fed.iter().map(GroupId::as_str).collect();
+    pub(crate) fn replace_rule_fed(&self, fed: &BTreeSet<GroupId>) -> Result<(), StoreError> {
         let sql = "UPDATE groups SET rule_fed = okta_id IN (SELECT value FROM json_each(?))";
-        self.0.conn.execute(sql, [json(&fed)])?;
+        self.0.run(sql, [Json(fed)])?;
         Ok(())
     }
 
     /// Whether a rule feeds any group.
-    pub fn any_rule_fed(&self) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM groups WHERE rule_fed = 1)";
-        Ok(self.0.conn.query_row(sql, [], |row| row.get(0))?)
+    pub(crate) fn any_rule_fed(&self) -> Result<bool, StoreError> {
+        self.0.value("SELECT EXISTS (SELECT 1 FROM groups WHERE rule_fed = 1)", [])
     }
 
-    /// Groups that a text names, by id or by exact name.
-    pub fn called(&self, text: &str) -> Result<Vec<Group>, StoreError> {
+    /// Groups that a text names, by id or by exact name, ordered by id.
+    pub(crate) fn called(&self, text: &str) -> Result<Vec<Group>, StoreError> {
         self.select("okta_id = ?1 OR name = ?1", [text])
     }
 
     /// The managed groups, by id.
-    pub fn managed(&self) -> Result<BTreeMap<GroupId, Group>, StoreError> {
+    pub(crate) fn managed(&self) -> Result<BTreeMap<GroupId, Group>, StoreError> {
         let groups = self.select("managed = 1", [])?;
         Ok(groups.into_iter().map(|group| (group.id.clone(), group)).collect())
     }
 
-    /// One group.
-    pub fn get(&self, id: &GroupId) -> Result<Option<Group>, StoreError> {
-        Ok(self.select("okta_id = ?1", [id.as_str()])?.pop())
+    /// One group; `None` where none of this id is known.
+    pub(crate) fn get(&self, id: &GroupId) -> Result<Option<Group>, StoreError> {
+        Ok(self.select("okta_id = ?1", [id])?.pop())
     }
 
     /// Whether any group is known.
-    pub fn any(&self) -> Result<bool, StoreError> {
-        Ok(self.0.conn.query_row("SELECT EXISTS (SELECT 1 FROM groups)", [], |row| row.get(0))?)
+    pub(crate) fn any(&self) -> Result<bool, StoreError> {
+        self.0.value("SELECT EXISTS (SELECT 1 FROM groups)", [])
     }
 
-    fn select(
-        &self,
-        condition: &str,
-        params: impl rusqlite::Params,
-    ) -> Result<Vec<Group>, StoreError> {
+    fn select(&self, condition: &str, params: impl Params) -> Result<Vec<Group>, StoreError> {
         let sql = format!(
             "SELECT okta_id, name, kind, rule_fed FROM groups WHERE {condition} ORDER BY okta_id"
         );
-        let mut statement = self.0.conn.prepare_cached(&sql)?;
-        let mut rows = statement.query(params)?;
-        let mut groups = Vec::new();
-        while let Some(row) = rows.next()? {
-            groups.push(Group {
-                id: group_id(&row.get::<_, String>(0)?)?,
+        self.0.all(&sql, params, |row| {
+            Ok(Group {
+                id: row.get(0)?,
                 name: row.get(1)?,
-                kind: kind(&row.get::<_, String>(2)?),
+                kind: row.get(2)?,
                 rule_fed: row.get(3)?,
-            });
-        }
-        Ok(groups)
+            })
+        })
     }
 
-    /// Puts a group under management. Says whether it was not before.
-    pub fn manage(&self, id: &GroupId) -> Result<bool, StoreError> {
-        let sql = "UPDATE groups SET managed = 1 WHERE okta_id = ? AND managed = 0";
-        Ok(self.0.conn.execute(sql, [id.as_str()])? > 0)
-    }
-
-    /// Replaces the members of a group by a complete list. Unknown accounts are left out: they
-    /// were made after the list of accounts was read, and are met in the next cycle.
-    pub fn replace_members(
+    /// Puts a group under management with these members, all of them. What was read of accounts by
+    /// id before said nothing of a group that was not managed.
+    pub(crate) fn take_over(
         &self,
         group: &GroupId,
         members: &[AccountId],
     ) -> Result<(), StoreError> {
         self.0.atomically(|| {
-            self.0.conn
-                .prepare_cached(
-                    "DELETE FROM memberships WHERE group_id = (SELECT id FROM groups WHERE okta_id = ?)",
-                )?
-                .execute([group.as_str()])?;
+            self.0.run("UPDATE groups SET managed = 1 WHERE okta_id = ?", [group])?;
+            let which = "group_id = (SELECT id FROM groups WHERE okta_id = ?)";
+            for table in ["memberships", "written_memberships"] {
+                self.0.run(&format!("DELETE FROM {table} WHERE {which}"), [group])?;
+            }
             members.iter().try_for_each(|account| self.insert_membership(group, account))
         })
     }
 
-    /// Replaces the managed groups that an account is in by a complete list.
-    pub fn replace_groups_of(
+    /// Replaces the members of a managed group by a complete list that was asked for at `asked_at`.
+    /// Where an account's groups were read by id after that, or it was put in or taken out here, the
+    /// list does not count. Unknown accounts are left out: they were made after the list of accounts
+    /// was read, and are met in the next cycle.
+    pub(crate) fn replace_members(
+        &self,
+        group: &GroupId,
+        members: &[AccountId],
+        asked_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (asked_at, ahead) = (At(asked_at), At(asked_at + MOST_AHEAD));
+        self.0.atomically(|| {
+            let sql = format!(
+                "DELETE FROM memberships WHERE group_id = (SELECT id FROM groups WHERE okta_id = ?1)
+                     AND NOT EXISTS (SELECT 1 FROM accounts a, groups g
+                         WHERE a.id = memberships.account AND g.id = memberships.group_id
+                             AND {NEWER_THAN_THE_LIST})"
+            );
+            self.0.run(&sql, params![group, asked_at, ahead])?;
+            let sql = format!(
+                "INSERT OR IGNORE INTO memberships (group_id, account)
+                 SELECT g.id, a.id FROM groups g, accounts a
+                 WHERE g.okta_id = ?1 AND g.managed = 1 AND a.okta_id = ?4
+                     AND NOT {NEWER_THAN_THE_LIST}"
+            );
+            for account in members {
+                self.0.run(&sql, params![group, asked_at, ahead, account])?;
+            }
+            let sql = "DELETE FROM written_memberships
+                       WHERE group_id = (SELECT id FROM groups WHERE okta_id = ?1) AND at <= ?2";
+            self.0.run(sql, params![group, asked_at])?;
+            Ok(())
+        })
+    }
+
+    /// Replaces the managed groups that an account is in by what its own list says, which was asked
+    /// for by its id at `asked_at`.
+    pub(crate) fn replace_groups_of(
         &self,
         account: &AccountId,
         groups: &[GroupId],
+        asked_at: Timestamp,
     ) -> Result<(), StoreError> {
         self.0.atomically(|| {
-            self.0.conn
-                .prepare_cached(
-                    "DELETE FROM memberships WHERE account = (SELECT id FROM accounts WHERE okta_id = ?)",
-                )?
-                .execute([account.as_str()])?;
+            let which = "account = (SELECT id FROM accounts WHERE okta_id = ?)";
+            for table in ["memberships", "written_memberships"] {
+                self.0.run(&format!("DELETE FROM {table} WHERE {which}"), [account])?;
+            }
+            let sql = "UPDATE accounts SET groups_read_at = ? WHERE okta_id = ?";
+            self.0.run(sql, params![At(asked_at), account])?;
             groups.iter().try_for_each(|group| self.insert_membership(group, account))
         })
     }
 
+    /// Keeps one membership as a write of our own left it, which was answered at `at`.
+    pub(crate) fn set_member(
+        &self,
+        group: &GroupId,
+        account: &AccountId,
+        member: bool,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO written_memberships (group_id, account, at)
+                   SELECT g.id, a.id, ?3 FROM groups g, accounts a
+                   WHERE g.okta_id = ?1 AND a.okta_id = ?2";
+        self.0.run(sql, params![group, account, At(at)])?;
+        if member {
+            return self.insert_membership(group, account);
+        }
+        let sql = "DELETE FROM memberships
+                   WHERE group_id = (SELECT id FROM groups WHERE okta_id = ?)
+                       AND account = (SELECT id FROM accounts WHERE okta_id = ?)";
+        self.0.run(sql, params![group, account])?;
+        Ok(())
+    }
+
     fn insert_membership(&self, group: &GroupId, account: &AccountId) -> Result<(), StoreError> {
-        self.0
-            .conn
-            .prepare_cached(
-                "INSERT OR IGNORE INTO memberships (group_id, account)
-                 SELECT g.id, a.id FROM groups g, accounts a
-                 WHERE g.okta_id = ? AND g.managed = 1 AND a.okta_id = ?",
-            )?
-            .execute([group.as_str(), account.as_str()])?;
+        let sql = "INSERT OR IGNORE INTO memberships (group_id, account)
+                   SELECT g.id, a.id FROM groups g, accounts a
+                   WHERE g.okta_id = ? AND g.managed = 1 AND a.okta_id = ?";
+        self.0.run(sql, params![group, account])?;
         Ok(())
     }
 
     /// The managed groups that an account is in.
-    pub fn of_account(&self, account: &AccountId) -> Result<BTreeSet<GroupId>, StoreError> {
-        let mut statement = self.0.conn.prepare_cached(
-            "SELECT g.okta_id FROM memberships m JOIN groups g ON g.id = m.group_id
-             JOIN accounts a ON a.id = m.account WHERE a.okta_id = ? AND g.managed = 1",
-        )?;
-        let mut rows = statement.query([account.as_str()])?;
-        let mut groups = BTreeSet::new();
-        while let Some(row) = rows.next()? {
-            groups.insert(group_id(&row.get::<_, String>(0)?)?);
-        }
-        Ok(groups)
+    pub(crate) fn of_account(&self, account: &AccountId) -> Result<BTreeSet<GroupId>, StoreError> {
+        let sql = "SELECT g.okta_id FROM memberships m JOIN groups g ON g.id = m.group_id
+                   JOIN accounts a ON a.id = m.account WHERE a.okta_id = ? AND g.managed = 1";
+        self.0.column(sql, [account])
     }
 
     /// The known members of a managed group.
-    pub fn members_of(&self, group: &GroupId) -> Result<BTreeSet<AccountId>, StoreError> {
+    pub(crate) fn members_of(&self, group: &GroupId) -> Result<BTreeSet<AccountId>, StoreError> {
         let sql = "SELECT a.okta_id FROM memberships m JOIN groups g ON g.id = m.group_id
                    JOIN accounts a ON a.id = m.account WHERE g.okta_id = ?";
-        Ok(self.0.accounts().ids(sql, [group.as_str()])?.into_iter().collect())
+        self.0.column(sql, [group])
     }
 
     /// How many members each managed group has.
-    pub fn sizes(&self) -> Result<BTreeMap<GroupId, u32>, StoreError> {
-        let mut statement = self.0.conn.prepare_cached(
-            "SELECT g.okta_id, count(m.account) FROM groups g
-             LEFT JOIN memberships m ON m.group_id = g.id WHERE g.managed = 1 GROUP BY g.id",
-        )?;
-        let mut rows = statement.query([])?;
-        let mut sizes = BTreeMap::new();
-        while let Some(row) = rows.next()? {
-            sizes.insert(group_id(&row.get::<_, String>(0)?)?, row.get(1)?);
-        }
-        Ok(sizes)
+    pub(crate) fn sizes(&self) -> Result<BTreeMap<GroupId, u32>, StoreError> {
+        let sql = "SELECT g.okta_id, count(m.account) FROM groups g
+                   LEFT JOIN memberships m ON m.group_id = g.id WHERE g.managed = 1 GROUP BY g.id";
+        self.0.all(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
+    /// `lastMembershipUpdated` of the members that were compared last, as Okta sent it; `None`
+    /// before the first time.
+    pub(crate) fn members_updated(&self, group: &GroupId) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT members_updated FROM groups WHERE okta_id = ?";
+        Ok(self.0.one(sql, [group], |row| row.get(0))?.flatten())
+    }
+
+    /// Remembers it, once whoever is concerned is in the queue.
+    pub(crate) fn set_members_updated(
+        &self,
+        group: &GroupId,
+        updated: &str,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE groups SET members_updated = ? WHERE okta_id = ?";
+        self.0.run(sql, params![updated, group])?;
+        Ok(())
     }
 }
 
-fn kind_word(kind: GroupKind) -> &'static str {
-    match kind {
-        GroupKind::Okta => "OKTA_GROUP",
-        GroupKind::App => "APP_GROUP",
-        GroupKind::BuiltIn => "BUILT_IN",
-    }
-}
-
-fn kind(word: &str) -> GroupKind {
-    match word {
-        "OKTA_GROUP" => GroupKind::Okta,
-        "APP_GROUP" => GroupKind::App,
-        _ => GroupKind::BuiltIn,
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,46 +1,54 @@
-//! What the names of the configuration mean.
+//! What the names of the configuration mean: what they were first seen to name, so that a renamed
+//! object keeps its meaning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::OptionalExtension;
+use rusqlite::params;
 
 use super::{Store, StoreError};
+use crate::model::{GroupId, SysId};
 
 /// What the names of the configuration mean.
 #[derive(Debug)]
-pub struct Names<'a>(pub(super) &'a Store);
+pub(crate) struct Names<'a>(pub(super) &'a Store);
 
 impl Names<'_> {
-    /// The id that a configured name was resolved to first.
-    pub fn get(&self, kind: &str, name: &str) -> Result<Option<String>, StoreError> {
-        Ok(self
-            .0
-            .conn
-            .prepare_cached("SELECT id FROM pins WHERE kind = ? AND name = ?")?
-            .query_row([kind, name], |row| row.get(0))
-            .optional()?)
+    /// The Okta group that a name was resolved to first.
+    pub(crate) fn group(&self, name: &str) -> Result<Option<GroupId>, StoreError> {
+        let sql = "SELECT group_id FROM group_names WHERE name = ?";
+        self.0.one(sql, [name], |row| row.get(0))
     }
 
-    /// Everything of one kind that was pinned: names and ids.
-    pub fn all(&self, kind: &str) -> Result<BTreeMap<String, String>, StoreError> {
-        let mut statement =
-            self.0.conn.prepare_cached("SELECT name, id FROM pins WHERE kind = ?")?;
-        let rows = statement.query_map([kind], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// Forgets what a name was pinned to.
-    pub fn delete(&self, kind: &str, name: &str) -> Result<(), StoreError> {
-        self.0.conn.execute("DELETE FROM pins WHERE kind = ? AND name = ?", [kind, name])?;
+    /// Remembers it; the first meaning stands.
+    pub(crate) fn insert_group(&self, name: &str, group: &GroupId) -> Result<(), StoreError> {
+        let sql = "INSERT OR IGNORE INTO group_names (name, group_id) VALUES (?, ?)";
+        self.0.run(sql, params![name, group])?;
         Ok(())
     }
 
-    /// Remembers the id of a configured name.
-    pub fn insert(&self, kind: &str, name: &str, id: &str) -> Result<(), StoreError> {
-        self.0.conn.execute(
-            "INSERT OR IGNORE INTO pins (kind, name, id) VALUES (?, ?, ?)",
-            [kind, name, id],
-        )?;
+    /// The catalog items that names were resolved to first.
+    pub(crate) fn items(&self) -> Result<BTreeMap<String, SysId>, StoreError> {
+        let sql = "SELECT name, item FROM item_names";
+        self.0.all(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
+    /// Remembers one; the first meaning stands.
+    pub(crate) fn insert_item(&self, name: &str, item: &SysId) -> Result<(), StoreError> {
+        let sql = "INSERT OR IGNORE INTO item_names (name, item) VALUES (?, ?)";
+        self.0.run(sql, params![name, item])?;
+        Ok(())
+    }
+
+    /// The ids of the people and accounts that a name of `guard.protected_users` stood for first,
+    /// of either system.
+    pub(crate) fn users(&self, name: &str) -> Result<BTreeSet<String>, StoreError> {
+        self.0.column("SELECT id FROM user_names WHERE name = ?", [name])
+    }
+
+    /// Remembers one of them.
+    pub(crate) fn insert_user(&self, name: &str, id: &str) -> Result<(), StoreError> {
+        let sql = "INSERT OR IGNORE INTO user_names (name, id) VALUES (?, ?)";
+        self.0.run(sql, params![name, id])?;
         Ok(())
     }
 }

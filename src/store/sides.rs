@@ -1,8 +1,9 @@
-//! How the two systems are.
+//! How the two systems are, as the last process that talked to them knew it.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
-use super::{Store, StoreError, moment, stamp};
+use super::columns::At;
+use super::{Store, StoreError};
 use crate::model::Timestamp;
 
 /// How one of the two systems is.
@@ -16,30 +17,25 @@ pub struct SideState {
 
 /// How the two systems are.
 #[derive(Debug)]
-pub struct Sides<'a>(pub(super) &'a Store);
+pub(crate) struct Sides<'a>(pub(super) &'a Store);
 
 impl Sides<'_> {
-    /// Keeps how one side is.
-    pub fn upsert(&self, name: &str, state: &SideState) -> Result<(), StoreError> {
+    /// Keeps how one side (`servicenow`, `okta`) is.
+    pub(crate) fn upsert(&self, name: &str, state: &SideState) -> Result<(), StoreError> {
         // Every change is a commit, and nearly always there is none.
         if self.get(name)?.as_ref() == Some(state) {
             return Ok(());
         }
-        self.0.conn.execute(
-            "INSERT OR REPLACE INTO sides (name, since, error) VALUES (?, ?, ?)",
-            params![name, stamp(state.since), state.error],
-        )?;
+        let sql = "INSERT OR REPLACE INTO sides (name, since, error) VALUES (?, ?, ?)";
+        self.0.run(sql, params![name, At(state.since), state.error])?;
         Ok(())
     }
 
     /// How one side was last known to be.
-    pub fn get(&self, name: &str) -> Result<Option<SideState>, StoreError> {
+    pub(crate) fn get(&self, name: &str) -> Result<Option<SideState>, StoreError> {
         let sql = "SELECT since, error FROM sides WHERE name = ?";
-        self.0
-            .conn
-            .query_row(sql, [name], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))
-            .optional()?
-            .map(|(since, error)| Ok(SideState { since: moment(&since)?, error }))
-            .transpose()
+        self.0.one(sql, [name], |row| {
+            Ok(SideState { since: row.get::<_, At>(0)?.0, error: row.get(1)? })
+        })
     }
 }

@@ -3,10 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Store, StoreError};
-use crate::model::{
-    AccountHistory, Actual, Candidate, FactKey, Facts, KnownFact, Person, PersonState,
-    StatusChange, StepKind, SysId, Timestamp,
-};
+use crate::model::{Account, Actual, Candidate, Person, PersonState, SysId};
 use crate::policy::Policy;
 use crate::policy::derive::identify;
 
@@ -29,8 +26,8 @@ pub(crate) fn person_state(
         candidates: candidates(store, policy, &person, &actual)?,
         requests: store.requests().resolved_for(id)?,
         baseline: store.links().baseline_of(id)?,
-        known: known_facts(store, id)?,
-        history: history(store, id, &actual)?,
+        known: store.facts().of(id)?,
+        history: store.history().of(id)?,
         person,
         link,
         actual,
@@ -59,7 +56,7 @@ fn candidates(
             found.extend(having.into_iter().map(|it| (it.id.clone(), it)));
         }
     }
-    let candidate = |account: crate::model::Account| {
+    let candidate = |account: Account| {
         let owner = store.links().person_of(&account.id)?;
         let taken = owner.is_some_and(|owner| owner != person.sys_id);
         Ok(Candidate { account, taken })
@@ -74,44 +71,4 @@ pub(crate) fn all_candidates(
     person: &Person,
 ) -> Result<Vec<Candidate>, StoreError> {
     candidates(store, policy, person, &Actual::default())
-}
-
-fn known_facts(store: &Store, id: &SysId) -> Result<Facts, StoreError> {
-    let rows = store.facts().of(id)?.into_iter();
-    Ok(rows
-        .filter_map(|(key, row)| {
-            let known = KnownFact {
-                value: row.value,
-                origin: row.origin,
-                basis: row.basis,
-                in_sync_once: row.in_sync_once,
-                refused: row.refused,
-            };
-            Some((FactKey::parse(&key)?, known))
-        })
-        .collect())
-}
-
-fn history(store: &Store, id: &SysId, actual: &Actual) -> Result<AccountHistory, StoreError> {
-    let done = store.journal().status_actions(id)?;
-    let mail_owed = match &actual.account {
-        Some(account) => store.names().get("mail owed", account.id.as_str())?.is_some(),
-        None => false,
-    };
-    Ok(AccountHistory {
-        activated_here: done.iter().any(|it| it.action == "activate"),
-        last: done.last().and_then(|it| {
-            Some(StatusChange {
-                step: StepKind::from_word(&it.action)?,
-                request: it.request.clone(),
-                cause: if it.by_record {
-                    crate::model::Cause::Record
-                } else {
-                    crate::model::Cause::Request
-                },
-                at: Timestamp::default(),
-            })
-        }),
-        mail_owed,
-    })
 }

@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use crate::model::{AccountId, GroupId, ProtectedReason, SysId};
 use crate::reconcile::approve::PlanApproval;
 use crate::reconcile::org::Protected;
+use crate::store::RoleHolder;
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 
-/// Accounts that were seen to hold an administrator role, among what is pinned.
-pub(crate) const ADMIN: &str = "admin";
-/// The same of groups.
-pub(crate) const ADMIN_GROUP: &str = "admin-group";
+/// How long an answer about somebody's administrator roles is believed.
+const ROLES_LAST: chrono::Duration = chrono::Duration::minutes(10);
 
 /// Accounts that an action would touch and that hold an administrator role are never written
 /// to from then on. Says whom that concerns.
@@ -27,13 +26,11 @@ pub(crate) async fn find_admins(
             && !protected.accounts.contains_key(account)
             && is_admin(deps, account).await?
         {
-            deps.store.names().insert(ADMIN, account.as_str(), account.as_str())?;
             protected.accounts.insert(account.clone(), ProtectedReason::Administrator);
             concerned.insert(action.person.clone());
         }
         for group in action.step.groups() {
             if makes_admins(deps, group).await? {
-                deps.store.names().insert(ADMIN_GROUP, group.as_str(), group.as_str())?;
                 protected.groups.insert(group.clone());
                 concerned.insert(action.person.clone());
             }
@@ -43,37 +40,41 @@ pub(crate) async fn find_admins(
 }
 
 async fn is_admin(deps: &Deps, account: &AccountId) -> Result<bool, SyncError> {
-    if let Some(holds) = deps.memory.has_admin_role(account.as_str(), deps.now()) {
+    let (roles, holder, now) = (deps.store.roles(), RoleHolder::Account(account), deps.now());
+    if let Some(holds) = roles.known(holder, now, ROLES_LAST)? {
         return Ok(holds);
     }
-    let holds = deps.okta.has_admin_role(account).await?.unwrap_or(false);
-    deps.memory.set_admin_role(account.as_str(), holds, deps.now());
-    Ok(holds)
+    let holds = deps.okta.has_admin_role(account).await?;
+    roles.set(holder, holds, now)?;
+    Ok(holds.unwrap_or(false))
 }
 
 /// Whether the members of a group are administrators by it.
 async fn makes_admins(deps: &Deps, group: &GroupId) -> Result<bool, SyncError> {
-    if let Some(holds) = deps.memory.has_admin_role(group.as_str(), deps.now()) {
+    let (roles, holder, now) = (deps.store.roles(), RoleHolder::Group(group), deps.now());
+    if let Some(holds) = roles.known(holder, now, ROLES_LAST)? {
         return Ok(holds);
     }
-    let holds = deps.okta.group_has_admin_role(group).await?.unwrap_or(false);
-    deps.memory.set_admin_role(group.as_str(), holds, deps.now());
-    Ok(holds)
+    let holds = deps.okta.group_has_admin_role(group).await?;
+    roles.set(holder, holds, now)?;
+    Ok(holds.unwrap_or(false))
 }
 
-/// Whoever was seen to hold an administrator role and holds none any more is one of many again.
+/// Whoever was seen to hold an administrator role and holds none any more is one of many again. An
+/// answer of a moment ago stands: an empty one may be a passing fault.
 pub(crate) async fn release_admins(deps: &Deps) -> Result<(), SyncError> {
-    for id in deps.store.names().all(ADMIN)?.into_keys() {
-        let Ok(account) = AccountId::parse(&id) else { continue };
-        if deps.okta.has_admin_role(&account).await? == Some(false) {
-            deps.store.names().delete(ADMIN, &id)?;
+    let (roles, now) = (deps.store.roles(), deps.now());
+    for account in roles.accounts()? {
+        let holder = RoleHolder::Account(&account);
+        if roles.known(holder, now, ROLES_LAST)?.is_none() {
+            roles.set(holder, deps.okta.has_admin_role(&account).await?, now)?;
         }
     }
-    for id in deps.store.names().all(ADMIN_GROUP)?.into_keys() {
-        let Ok(group) = GroupId::parse(&id) else { continue };
-        if deps.okta.group_has_admin_role(&group).await? == Some(false) {
-            deps.store.names().delete(ADMIN_GROUP, &id)?;
+    for group in roles.groups()? {
+        let holder = RoleHolder::Group(&group);
+        if roles.known(holder, now, ROLES_LAST)?.is_none() {
+            roles.set(holder, deps.okta.group_has_admin_role(&group).await?, now)?;
         }
     }
-    Ok(())
+    Ok(roles.forget(now - ROLES_LAST)?)
 }

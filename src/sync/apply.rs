@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::model::{AccountId, Action, FactKey, Outcome, Step, SysId};
+use crate::model::{AccountId, Action, Outcome, Step, SysId};
 use crate::okta::{self, OktaError, Performed, Refusal};
 use crate::reconcile::actions::PlannedAction;
 use crate::reconcile::approve::ApprovedAction;
@@ -10,7 +10,7 @@ use crate::reconcile::narrow::{Objection, narrow};
 use crate::reconcile::order::depends_on;
 use crate::reconcile::requeue::Attempted;
 use crate::reconcile::retry::gist;
-use crate::store::{Entry, HoldDecision, StoreError};
+use crate::store::{Entry, HoldDecision, Observed, StoreError};
 use crate::sync::deps::{Deps, InFlight, Writers};
 use crate::sync::error::SyncError;
 use crate::sync::mail::{record_mail_owed, settle_mail_owed};
@@ -137,13 +137,13 @@ async fn carry_out(
     outcome: &mut CycleOutcome,
 ) -> Result<Option<Performed>, SyncError> {
     let intent = planned.action.clone();
-    let keys = planned.keys.iter().map(FactKey::to_string).collect();
+    let keys = planned.keys.clone();
     let released = !matches!(release, Release::NotNeeded);
     let entry = Entry { action: &intent, cycle: cycle.id, keys, leaver: planned.leaver, released };
     let begun = deps.store.atomically(|| {
         let now = deps.now();
         if let Release::Needed(fingerprint) = &*release
-            && deps.store.holds().release_of(fingerprint, now)?.is_none()
+            && deps.store.decisions().release_of(fingerprint, now)?.is_none()
         {
             return Ok(None);
         }
@@ -154,7 +154,7 @@ async fn carry_out(
         let thread = deps.store.journal().intend(&entry, now)?;
         deps.store.facts().mark_unconfirmed(&intent.person, &entry.keys)?;
         if let Release::Needed(fingerprint) = &*release {
-            deps.store.holds().use_release(fingerprint, thread.action)?;
+            deps.store.decisions().use_release(fingerprint, thread.action)?;
         }
         Ok(Some(thread))
     })?;
@@ -170,6 +170,7 @@ async fn carry_out(
         deps.store.accounts().upsert(
             std::slice::from_ref(account),
             &account_keys(deps),
+            Observed::ById { at: deps.now() },
             cycle.id,
         )?;
         if matches!(intent.step, Step::Create { .. }) {
@@ -187,10 +188,26 @@ async fn carry_out(
     let entry = Entry { action: &done, ..entry };
     deps.store.atomically(|| {
         settle_mail_owed(deps, &done, &performed.outcome)?;
+        record_membership(deps, &done, &performed.outcome)?;
         deps.store.journal().conclude(&entry, &thread, &performed.outcome, deps.now())
     })?;
     log_action(deps, planned, thread.action, cycle, &performed.outcome, outcome)?;
     Ok(Some(performed))
+}
+
+/// A list of members that was asked for before this was answered says less than the answer.
+fn record_membership(deps: &Deps, action: &Action, outcome: &Outcome) -> Result<(), StoreError> {
+    let (Some(account), Outcome::Applied { .. } | Outcome::AlreadySo { .. }) =
+        (&action.account, outcome)
+    else {
+        return Ok(());
+    };
+    let groups = deps.store.groups();
+    match &action.step {
+        Step::AddMember { group } => groups.set_member(group, account, true, deps.now()),
+        Step::RemoveMember { group } => groups.set_member(group, account, false, deps.now()),
+        _ => Ok(()),
+    }
 }
 
 /// One event in the log and one line in the report for each action.
@@ -217,7 +234,7 @@ fn log_action(
     action.transient =
         matches!(result, Outcome::Failed { transient: true, .. } | Outcome::Unknown { .. });
     let mut text = sentence(&planned.action, action.person.name(), action.group.as_deref());
-    if let Some(HoldDecision { by, because, .. }) = deps.store.holds().release_used_by(id)? {
+    if let Some(HoldDecision { by, because, .. }) = deps.store.decisions().release_used_by(id)? {
         text = format!("{text}, released by {by}: {because}");
     }
     let text = match &error {

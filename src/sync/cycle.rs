@@ -6,7 +6,7 @@ use crate::store::CycleRow;
 use crate::sync::apply::apply;
 use crate::sync::deps::{Deps, Writers};
 use crate::sync::error::SyncError;
-use crate::sync::held::replace_holds;
+use crate::sync::open_items::record_open_items;
 use crate::sync::outcome::{CycleOutcome, Summary};
 use crate::sync::plan::{CyclePlan, plan};
 use crate::sync::scope::Scope;
@@ -70,7 +70,7 @@ async fn act(
     plan: &CyclePlan,
     outcome: &mut CycleOutcome,
 ) -> Result<(), SyncError> {
-    replace_holds(deps, plan)?;
+    record_open_items(deps, plan)?;
     plan.cycle.trust_links();
     let touched = apply(deps, writers, plan, outcome).await?;
     settle(deps, plan, &touched, outcome).await?;

@@ -137,14 +137,12 @@ fn log_late(
     let reference = &stored.request.reference;
     let number = &reference.number;
     let person = names_of(&deps.store, &late.person)?;
-    let waits = deps
-        .store
-        .holds()
-        .all(now)?
-        .into_iter()
-        .find(|hold| hold.hold.person == late.person && hold.hold.request == number.as_str());
+    let waits = deps.store.open_items().actions(now)?.into_iter().find(|held| {
+        let request = held.origin.request();
+        held.person == late.person && request.is_some_and(|it| it.number == *number)
+    });
     let why = match (waits, stored.problems.first()) {
-        (Some(hold), _) => format!("held: {}", hold.hold.reason),
+        (Some(held), _) => format!("held: {}", held.reason),
         (None, Some((_, problem))) => format!("held: {problem}"),
         (None, None) => "not done yet".to_owned(),
     };

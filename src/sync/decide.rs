@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{HoldSet, PersonState, StepKind, SysId, Timestamp};
+use crate::model::{HoldSet, OpenAction, PersonState, SysId, Timestamp};
 use crate::reconcile::actions::PlannedAction;
 use crate::reconcile::approve::{Past, Waiting};
 use crate::reconcile::org::OrgState;
 use crate::reconcile::person::{PersonPlan, reconcile_person};
 use crate::store::snapshot::person_state;
-use crate::store::{FactRow, NewHold, StoreError, Verdict};
+use crate::store::{HeldAction, StoreError, Verdict};
 use crate::sync::deps::Deps;
 use crate::sync::in_doubt::resolve_in_doubt;
 use crate::sync::link::link_people;
@@ -86,19 +86,10 @@ pub(crate) fn decide_person(
 
 /// Remembers how one person should be, and which of it Okta was seen to agree with.
 pub(crate) fn replace_facts(deps: &Deps, id: &SysId, plan: &PersonPlan) -> Result<(), StoreError> {
-    let Some(facts) = &plan.facts else { return Ok(()) };
-    let rows: Vec<FactRow> = facts
-        .iter()
-        .map(|(key, known)| FactRow {
-            key: key.to_string(),
-            value: known.value.clone(),
-            origin: known.origin.clone(),
-            basis: known.basis.clone(),
-            in_sync_once: known.in_sync_once,
-            refused: known.refused.clone(),
-        })
-        .collect();
-    deps.store.facts().replace(id, &rows, deps.now())
+    match &plan.facts {
+        Some(facts) => deps.store.facts().replace(id, facts, deps.now()),
+        None => Ok(()),
+    }
 }
 
 /// What counts beside the plan. What waits for the people who are decided about now is found
@@ -117,7 +108,7 @@ pub(crate) fn past(
         managed: deps.store.links().count()?,
         done: if idle { Vec::new() } else { deps.store.journal().done_since(now - window)? },
         group_sizes: if idle { BTreeMap::new() } else { deps.store.groups().sizes()? },
-        implausible: deps.store.state().get("implausible")?.filter(|reason| !reason.is_empty()),
+        implausible: deps.store.state().implausible()?,
         empty_store: empty_store && deps.store.requests().any_history()?,
         ..Past::default()
     };
@@ -134,28 +125,29 @@ fn add_decisions(
 ) -> Result<(), StoreError> {
     let planned: BTreeSet<String> =
         decision.actions().iter().map(PlannedAction::fingerprint).collect();
-    for hold in deps.store.holds().all(now)? {
-        let NewHold { fingerprint, person, action, group, set, reason, .. } = hold.hold;
-        let set = set.as_deref().and_then(HoldSet::from_word);
-        if let (None, Some(set)) = (&hold.said, set) {
-            let since = past.undecided.entry(set).or_insert(hold.since);
-            *since = hold.since.min(*since);
+    for held in deps.store.open_items().actions(now)? {
+        let HeldAction { person, reason, action, since, said, .. } = held;
+        let OpenAction { fingerprint, step, group, set, .. } = action;
+        if let (None, Some(set)) = (&said, set) {
+            let oldest = past.undecided.entry(set).or_insert(since);
+            *oldest = since.min(*oldest);
         }
-        match (hold.said, set, StepKind::from_word(&action)) {
-            (Some(said), ..) if said.word == Verdict::Release => {
+        match (said, set) {
+            (Some(said), _) if said.word == Verdict::Release => {
                 past.released.insert(fingerprint);
             }
-            (Some(said), ..) => {
+            (Some(said), _) => {
                 let text = format!("dismissed by {}: {}", said.by, said.because);
                 past.dismissed.insert(fingerprint, text);
             }
-            (None, Some(set), Some(step))
+            (None, Some(set))
                 if !decision.people.contains(&person)
                     || set == HoldSet::EmptyStore && planned.contains(&fingerprint) =>
             {
+                let reason = reason.to_string();
                 past.waiting.push(Waiting { fingerprint, set, person, step, group, reason });
             }
-            (None, ..) => {}
+            (None, _) => {}
         }
     }
     Ok(())

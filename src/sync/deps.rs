@@ -12,7 +12,7 @@ use crate::http::Pulse;
 use crate::model::Timestamp;
 use crate::okta::{self, OktaReader, OktaWriter};
 use crate::servicenow::{self, Budget, ServiceNowReader, ServiceNowWriter};
-use crate::store::{Store, StoreError, Use};
+use crate::store::{Mode, Store, StoreError, Use};
 use crate::sync::error::SyncError;
 use crate::sync::memory::Memory;
 
@@ -62,7 +62,7 @@ impl Deps {
         clock: Clock,
         on_progress: Progress,
     ) -> Result<Self, SyncError> {
-        let store = Store::scratch(&config.store.path, &config.orgs())?;
+        let store = Store::open(&config.store.path, &config.orgs(), Mode::Scratch)?;
         let okta = okta::Connection::read_only(config.okta.clone())?;
         let servicenow = servicenow::Connection::new(config.servicenow.clone())?;
         Ok(Self::over(config, store, servicenow, okta, clock, on_progress))
@@ -76,7 +76,7 @@ impl Deps {
         clock: Clock,
         on_progress: Progress,
     ) -> Result<(Self, Writers), SyncError> {
-        let store = Store::open(&config.store.path, &config.orgs(), holder)?;
+        let store = Store::open(&config.store.path, &config.orgs(), Mode::Write { holder })?;
         let okta = okta::Connection::new(config.okta.clone())?;
         let servicenow = servicenow::Connection::new(config.servicenow.clone())?;
         let budget = last_budget(&store).map_err(|error| error.located(&config.store.path))?;

@@ -7,8 +7,6 @@ use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::in_doubt::{TOLD, record_took_effect};
 
-/// Accounts that were brought back without their mail, among what is pinned.
-pub(crate) const MAIL_OWED: &str = "mail owed";
 /// How far before a call its event is looked for: clocks differ.
 const LOG_OVERLAP: chrono::Duration = chrono::Duration::hours(3);
 
@@ -16,7 +14,7 @@ const LOG_OVERLAP: chrono::Duration = chrono::Duration::hours(3);
 pub(crate) fn record_mail_owed(deps: &Deps, action: &Action) -> Result<(), StoreError> {
     match (&action.step, &action.account) {
         (Step::Activate { mail: false }, Some(account)) if deps.config.policy.activation_mail => {
-            deps.store.names().insert(MAIL_OWED, account.as_str(), action.person.as_str())
+            deps.store.history().owe_mail(account, &action.person)
         }
         _ => Ok(()),
     }
@@ -36,7 +34,7 @@ pub(crate) fn settle_mail_owed(
         ) | (Step::Activate { .. }, Outcome::Failed { transient: false, .. })
     );
     match &action.account {
-        Some(account) if over => deps.store.names().delete(MAIL_OWED, account.as_str()),
+        Some(account) if over => deps.store.history().settle_mail(account),
         _ => Ok(()),
     }
 }
@@ -48,7 +46,7 @@ pub(crate) async fn resolve_mail_in_doubt(
     person: &SysId,
     account: &AccountId,
 ) -> Result<(), SyncError> {
-    if deps.store.names().get(MAIL_OWED, account.as_str())?.is_none() {
+    if !deps.store.history().is_mail_owed(account)? {
         return Ok(());
     }
     let sent = deps
@@ -74,7 +72,7 @@ pub(crate) async fn resolve_mail_in_doubt(
             && event.user_agent.as_ref().is_some_and(|agent| agent.ends_with(&thread))
     };
     if events.iter().any(is_it) {
-        deps.store.names().delete(MAIL_OWED, account.as_str())?;
+        deps.store.history().settle_mail(account)?;
         record_took_effect(deps, &sent, person, account)?;
     }
     Ok(())

@@ -8,16 +8,11 @@ use tokio::sync::OnceCell;
 use crate::model::{AccountId, SysId, Timestamp};
 use crate::reconcile::retry::pause_after;
 
-/// How long an answer about somebody's administrator roles is believed.
-const ROLES_LAST: chrono::Duration = chrono::Duration::minutes(10);
-
 /// What only this process knows.
 #[derive(Default)]
 pub(crate) struct Memory {
     /// The Okta account that we sign in as, if it is one: asked once for each connection.
     pub(crate) own_account: OnceCell<Option<AccountId>>,
-    /// Whether accounts and groups hold an administrator role, by id, and when that was asked.
-    roles: RefCell<BTreeMap<String, (Timestamp, bool)>>,
     /// The rows that were set aside, by id, and why: each is named once.
     set_aside: RefCell<BTreeMap<String, String>>,
     /// Requests that could not be written on: how often in a row, and when that was tried last.
@@ -25,18 +20,6 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    pub(crate) fn has_admin_role(&self, id: &str, now: Timestamp) -> Option<bool> {
-        let roles = self.roles.borrow();
-        let (at, holds) = roles.get(id)?;
-        ((now - *at).abs() < ROLES_LAST).then_some(*holds)
-    }
-
-    pub(crate) fn set_admin_role(&self, id: &str, holds: bool, now: Timestamp) {
-        let mut roles = self.roles.borrow_mut();
-        roles.retain(|_, (at, _)| (now - *at).abs() < ROLES_LAST);
-        roles.insert(id.to_owned(), (now, holds));
-    }
-
     /// Remembers why a row was set aside, and says whether that is news.
     pub(crate) fn set_aside(&self, id: &str, why: &str) -> bool {
         let before = self.set_aside.borrow_mut().insert(id.to_owned(), why.to_owned());

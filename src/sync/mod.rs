@@ -19,9 +19,9 @@ pub(crate) mod rivals;
 pub(crate) mod schema;
 
 pub(crate) mod apply;
-pub(crate) mod held;
 pub(crate) mod in_doubt;
 pub(crate) mod mail;
+pub(crate) mod open_items;
 pub(crate) mod outcome;
 pub(crate) mod settle;
 pub(crate) mod waiting;

@@ -1,7 +1,7 @@
 //! Notes on requests: what they say, and that none is written twice.
 
 use crate::config::{Close, JournalField};
-use crate::model::{Approval, SysId};
+use crate::model::{AccountId, Approval, SysId};
 use crate::policy::resolve::{approval, rule_for};
 use crate::servicenow::{Closing, ServiceNowError, Task};
 use crate::store::StoredRequest;
@@ -9,8 +9,6 @@ use crate::sync::deps::{Deps, InFlight, Writers};
 use crate::sync::error::SyncError;
 use crate::sync::names::{group_name, names_of};
 
-/// Before the marker of a note that is about to be written.
-const TRIED: &str = "tried ";
 /// A requester reads no more of why something waits, in characters.
 const LONGEST_REASON: usize = 2000;
 
@@ -24,7 +22,7 @@ pub(crate) async fn post_held_note(
 ) -> Result<(), SyncError> {
     let id = &stored.request.sys_id;
     let marker = marker(stored, kind);
-    if deps.store.notes().last(id)?.as_deref() == Some(&marker) {
+    if deps.store.writebacks().last_note(id)?.as_deref() == Some(&marker) {
         return Ok(());
     }
     if !may_write(deps, stored, &marker, &[]).await? {
@@ -35,7 +33,7 @@ pub(crate) async fn post_held_note(
     let field = field(deps.config.writeback.held_note);
     let _in_flight = InFlight::begin(deps);
     writers.servicenow.close(id, &Closing { note_field: field, note: &note, state: None }).await?;
-    deps.store.notes().insert(id, &marker, deps.now())?;
+    deps.store.writebacks().insert_note(id, &marker, deps.now())?;
     Ok(())
 }
 
@@ -49,7 +47,7 @@ pub(crate) async fn may_write(
 ) -> Result<bool, SyncError> {
     let id = &stored.request.sys_id;
     let done = marker.ends_with(":done]");
-    if deps.store.notes().contains(id, marker)? {
+    if deps.store.writebacks().has_note(id, marker)? {
         if done {
             deps.store.requests().finish(id)?;
         }
@@ -71,18 +69,14 @@ pub(crate) async fn may_write(
     }
     // Where notes cannot be read, one that was tried counts as written once the row has changed
     // since: a missing note does less harm than a second one.
-    let tried = format!("{TRIED}{marker}");
+    let mod_count = now.request.mod_count;
     let open = tasks.iter().filter(|task| task.open).count();
-    let tried_now = format!("{tried} {} {open}", now.request.mod_count);
     let written = match is_noted(deps, id, tasks, marker).await? {
         Some(written) => written,
-        None => {
-            deps.store.notes().contains(id, &tried)?
-                && !deps.store.notes().contains(id, &tried_now)?
-        }
+        None => deps.store.writebacks().changed_since_try(id, marker, mod_count, open)?,
     };
     if written {
-        deps.store.notes().insert(id, marker, deps.now())?;
+        deps.store.writebacks().insert_note(id, marker, deps.now())?;
         if done {
             deps.store.requests().finish(id)?;
             if deps.config.writeback.close == Close::Item && open == 0 {
@@ -92,9 +86,7 @@ pub(crate) async fn may_write(
         }
         return Ok(false);
     }
-    for tried in [tried, tried_now] {
-        deps.store.notes().insert(id, &tried, deps.now())?;
-    }
+    deps.store.writebacks().insert_try(id, marker, mod_count, open)?;
     Ok(true)
 }
 
@@ -136,15 +128,15 @@ pub(crate) fn closing_note(deps: &Deps, stored: &StoredRequest) -> Result<String
         lines.push("It was so already; nothing had to be changed.".to_owned());
     }
     for done in applied {
-        let group = match done.group.as_deref().map(crate::model::GroupId::parse) {
-            Some(Ok(group)) => format!(" {}", group_name(&deps.store, &group)?),
-            _ => String::new(),
+        let group = match &done.group {
+            Some(group) => format!(" {}", group_name(&deps.store, group)?),
+            None => String::new(),
         };
         lines.push(format!(
             "action {}: {}{group} (Okta user {}, Okta request {})",
             done.action_id,
             done.action,
-            done.okta_id.as_deref().unwrap_or("none"),
+            done.okta_id.as_ref().map_or("none", AccountId::as_str),
             done.okta_request_id.as_deref().unwrap_or("unknown")
         ));
     }

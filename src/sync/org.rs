@@ -9,22 +9,17 @@ use crate::policy::Accounts;
 use crate::policy::derive::identify;
 use crate::reconcile::org::{Identities, OrgState, Protected};
 use crate::store::StoreError;
-use crate::sync::admins::{ADMIN, ADMIN_GROUP};
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::observe::groups::manage;
 use crate::sync::pins::pin_group;
-use crate::sync::schema::known_schema;
-
-/// The account that we sign in as, among what is remembered.
-const OWN: &str = "own-account";
 
 /// `ask` allows to ask the two systems for what is not known yet.
 pub(crate) async fn load_org(deps: &Deps, ask: bool) -> Result<OrgState, SyncError> {
     let rule_groups = rule_groups(deps, ask).await?;
     let protected = protected(deps, ask).await?;
     let groups = deps.store.groups().managed()?;
-    let (schema, identities) = (known_schema(deps)?, load_identities(deps)?);
+    let (schema, identities) = (deps.store.profile_schema()?, load_identities(deps)?);
     Ok(OrgState { groups, rule_groups, protected, schema, identities })
 }
 
@@ -53,11 +48,11 @@ async fn rule_groups(deps: &Deps, ask: bool) -> Result<Vec<Option<GroupId>>, Syn
     }
     // Once when it begins and once when it changes, not in every cycle.
     let said = unusable.join("; ");
-    if deps.store.state().get("unusable-rules")?.unwrap_or_default() != said {
+    if deps.store.state().unusable_rules()? != said {
         for text in &unusable {
             tracing::warn!("{text}; its rule is left out");
         }
-        deps.store.state().set("unusable-rules", &said)?;
+        deps.store.state().set_unusable_rules(&said)?;
     }
     Ok(rule_groups)
 }
@@ -73,27 +68,22 @@ async fn protected(deps: &Deps, ask: bool) -> Result<Protected, SyncError> {
         protected.groups.extend(deps.store.groups().called(name)?.into_iter().map(|g| g.id));
     }
     for name in &limits.protected_users {
-        let kind = format!("user {name}");
-        let mut pinned: BTreeSet<String> = deps.store.names().all(&kind)?.into_keys().collect();
+        let mut pinned = deps.store.names().users(name)?;
         if pinned.is_empty() {
             pinned = ids_of(deps, name)?;
-            pinned.iter().try_for_each(|id| deps.store.names().insert(&kind, id, id))?;
+            pinned.iter().try_for_each(|id| deps.store.names().insert_user(name, id))?;
         }
         protected.users.extend(pinned.iter().map(|id| id.to_lowercase()));
     }
-    for id in deps.store.names().all(ADMIN)?.into_keys() {
-        if let Ok(id) = AccountId::parse(&id) {
-            protected.accounts.entry(id).or_insert(ProtectedReason::Administrator);
-        }
+    for id in deps.store.roles().accounts()? {
+        protected.accounts.entry(id).or_insert(ProtectedReason::Administrator);
     }
-    for id in deps.store.names().all(ADMIN_GROUP)?.into_keys() {
-        protected.groups.extend(GroupId::parse(&id).ok());
-    }
+    protected.groups.extend(deps.store.roles().groups()?);
     if ask {
         let own = deps.memory.own_account.get_or_try_init(|| read_own_account(deps)).await?;
-        deps.store.state().set(OWN, own.as_ref().map_or("", AccountId::as_str))?;
+        deps.store.state().set_own_account(own.as_ref())?;
     }
-    if let Ok(id) = AccountId::parse(&deps.store.state().get(OWN)?.unwrap_or_default()) {
+    if let Some(id) = deps.store.state().own_account()? {
         protected.accounts.insert(id, ProtectedReason::OwnIdentity);
     }
     Ok(protected)

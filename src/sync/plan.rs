@@ -14,11 +14,11 @@ use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::names::{people_called, the_one};
 use crate::sync::observe::by_id::refresh;
-use crate::sync::observe::{DIRTY_SINCE_CYCLE, Observed, catch_up, observe};
+use crate::sync::observe::{Observation, catch_up, observe};
 use crate::sync::org::load_org;
 use crate::sync::pins::pin_items;
 use crate::sync::rivals::name_rivals;
-use crate::sync::scope::{CONFIGURATION, Cycle, Scope};
+use crate::sync::scope::{Cycle, Scope};
 
 /// More people than this who were linked to an account at once are not all read again by id.
 const MOST_LINKED: usize = 200;
@@ -84,9 +84,9 @@ async fn read_and_plan(deps: &Deps, scope: &Scope) -> Result<CyclePlan, SyncErro
         Ok(plan) => {
             deps.store.bind(&deps.config.orgs())?;
             pin_items(deps).await?;
-            deps.store.state().set(DIRTY_SINCE_CYCLE, "")?;
+            deps.store.state().set_dirty_since_cycle(None)?;
             if full {
-                deps.store.state().set(CONFIGURATION, &deps.config.fingerprint)?;
+                deps.store.state().set_configuration(Some(&deps.config.fingerprint))?;
             }
             Ok(plan)
         }
@@ -104,12 +104,12 @@ async fn observe_and_decide(deps: &Deps, cycle: Cycle) -> Result<CyclePlan, Sync
     let observed = observe(deps, &cycle).await?;
     if let Err(error) = check_clock(deps) {
         // Whoever is due has been put down for a wrong day.
-        deps.store.state().set(CONFIGURATION, "")?;
+        deps.store.state().set_configuration(None)?;
         return Err(error);
     }
     let org = load_org(deps, true).await?;
     let mut plan = CyclePlan::of(deps, cycle, &observed.people, org)?;
-    let Observed { people, fresh, count, implausible } = observed;
+    let Observation { people, fresh, count, implausible } = observed;
     (plan.people, plan.implausible) = (count, implausible);
 
     if !fresh {

@@ -1,6 +1,5 @@
 //! Where a whole request stands, over everybody whom it names, by what is stored.
 
-use crate::model::{SysId, Timestamp};
 use crate::policy::resolve::rule_for;
 use crate::reconcile::fulfillment::{self, RequestStatus, status_for_person, status_of_problems};
 use crate::reconcile::org::OrgState;
@@ -9,9 +8,6 @@ use crate::sync::decide::decide_person;
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::link::is_about_to_be_linked;
-
-/// Kept like a note, for when the search began.
-const SEARCHED: &str = "looked for somebody";
 
 pub(crate) fn request_status(
     deps: &Deps,
@@ -26,7 +22,9 @@ pub(crate) fn request_status(
         return Ok(RequestStatus::Underway);
     }
     if !stored.problems.is_empty() {
-        let searched = now - searched_since(deps, &stored.request.sys_id)?;
+        // Nobody is looked for before the approval.
+        let searched =
+            now - deps.store.writebacks().looked_for_since(&stored.request.sys_id, now)?;
         return Ok(status_of_problems(&stored.problems, searched));
     }
     let Some(resolved) = deps.store.requests().resolved(&stored.request.sys_id)? else {
@@ -45,10 +43,4 @@ pub(crate) fn request_status(
         });
     }
     Ok(fulfillment::request_status(&resolved, people))
-}
-
-/// Since when somebody is looked for: nobody is before the approval.
-fn searched_since(deps: &Deps, id: &SysId) -> Result<Timestamp, SyncError> {
-    deps.store.notes().insert(id, SEARCHED, deps.now())?;
-    Ok(deps.store.notes().at(id, SEARCHED)?.unwrap_or_else(|| deps.now()))
 }

@@ -232,8 +232,8 @@ fn refused_groups(
 ) -> Result<Vec<Problem>, SyncError> {
     let mut protected = Protected::default();
     for name in &deps.config.limits.protected_groups {
-        if let Some(id) = deps.store.names().get("group", name)? {
-            protected.groups.extend(GroupId::parse(&id).ok());
+        if let Some(id) = deps.store.names().group(name)? {
+            protected.groups.insert(id);
         }
         protected.groups.extend(deps.store.groups().called(name)?.into_iter().map(|g| g.id));
     }

@@ -3,12 +3,9 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{SysId, Timestamp};
-use crate::store::{Link, StoreError};
+use crate::model::{Link, SysId, Timestamp};
+use crate::store::StoreError;
 use crate::sync::deps::{Calls, Deps};
-
-/// By which configuration everybody was last decided about, in the store.
-pub(crate) const CONFIGURATION: &str = "configuration";
 
 /// How much of the two sides a cycle reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,5 +113,5 @@ impl Cycle {
 }
 
 fn is_reconfigured(deps: &Deps) -> Result<bool, StoreError> {
-    Ok(deps.store.state().get(CONFIGURATION)?.as_ref() != Some(&deps.config.fingerprint))
+    Ok(deps.store.state().configuration()?.as_ref() != Some(&deps.config.fingerprint))
 }

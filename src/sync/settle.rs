@@ -109,11 +109,11 @@ fn settle_person(
     };
     replace_facts(deps, id, &after)?;
     let left = after.actions.iter().map(PlannedAction::fingerprint).collect();
-    deps.store.holds().end_others(id, &left)?;
+    deps.store.open_items().end_other_actions(id, &left)?;
     after.differences.iter().filter(|it| it.has_no_way()).for_each(|it| log_no_way(id, it));
     let attempted = attempted(plan, touched, id);
     for (key, why) in refused_facts(&after, &attempted) {
-        deps.store.facts().refuse(id, &key.to_string(), &why)?;
+        deps.store.facts().refuse(id, &key, &why)?;
     }
     let mut failures = BTreeMap::new();
     for planned in &after.actions {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Cause, Origin, StepKind, SysId};
+use crate::model::{Cause, SysId};
 use crate::reconcile::difference::Difference;
 use crate::reconcile::fulfillment::RequestStatus;
 use crate::store::{StoreError, StoredRequest, Verdict};
@@ -81,20 +81,20 @@ fn describe_earlier(
     outcome: &mut CycleOutcome,
 ) -> Result<(), SyncError> {
     let people = &plan.decision.people;
-    for hold in deps.store.holds().all(deps.now())? {
-        let dismissed = hold.said.is_some_and(|said| said.word == Verdict::Dismiss);
-        if dismissed || people.contains(&hold.hold.person) {
+    for hold in deps.store.open_items().actions(deps.now())? {
+        let dismissed = hold.said.as_ref().is_some_and(|said| said.word == Verdict::Dismiss);
+        if dismissed || people.contains(&hold.person) {
             continue;
         }
-        let hold = hold.hold;
-        let view = names_of(&deps.store, &hold.person)?;
+        let names = names_of(&deps.store, &hold.person)?;
+        let group = hold.action.group.as_ref();
         outcome.push(ActionOutcome {
-            request: (hold.request != Origin::None.to_string()).then_some(hold.request),
-            parent: hold.parent,
-            step: StepKind::from_word(&hold.action),
-            group: hold.group.as_ref().map(|id| group_name(&deps.store, id)).transpose()?,
-            changes: serde_json::from_str(&hold.changes).unwrap_or_default(),
-            ..waiting_line(hold.cause, view, hold.reason)
+            request: request_word(&hold.origin),
+            parent: parent_word(&hold.origin),
+            step: Some(hold.action.step),
+            group: group.map(|id| group_name(&deps.store, id)).transpose()?,
+            changes: hold.action.changes,
+            ..waiting_line(hold.cause, names, hold.reason.to_string())
         });
     }
     for (person, origin, why) in deps.store.facts().refused()? {
@@ -112,10 +112,10 @@ fn describe_earlier(
 
 /// What people said no to: for whom, and what it would have waited for.
 pub(crate) fn dismissed_reasons(deps: &Deps) -> Result<BTreeSet<(SysId, String)>, StoreError> {
-    let holds = deps.store.holds().all(deps.now())?.into_iter();
+    let holds = deps.store.open_items().actions(deps.now())?.into_iter();
     Ok(holds
         .filter(|hold| hold.said.as_ref().is_some_and(|said| said.word == Verdict::Dismiss))
-        .map(|hold| (hold.hold.person, hold.hold.reason))
+        .map(|hold| (hold.person, hold.reason.to_string()))
         .collect())
 }
 

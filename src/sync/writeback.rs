@@ -23,10 +23,6 @@ use crate::sync::waiting::{add_waiting_request, dismissed_reasons, is_dismissed}
 /// A state that does not stick is noticed this long after it was written.
 const STATE_WATCHED: chrono::Duration = chrono::Duration::hours(1);
 
-/// Kept like notes: the state was written, and it did not stick.
-const STATE_WRITTEN: &str = "state written";
-const STATE_UNKEPT: &str = "state not kept";
-
 /// Writes on every open request what is to be said of it, and closes those that are done.
 pub(crate) async fn write_back(
     deps: &Deps,
@@ -132,9 +128,8 @@ async fn verify_request(
 /// Says that a request could not be written on, once for each reason.
 fn log_unwritten(deps: &Deps, stored: &StoredRequest, error: &SyncError) -> Result<(), SyncError> {
     let number = &stored.request.reference.number;
-    let said = format!("unwritten: {error}");
-    if !deps.store.notes().contains(&stored.request.sys_id, &said)? {
-        deps.store.notes().insert(&stored.request.sys_id, &said, deps.now())?;
+    let id = &stored.request.sys_id;
+    if deps.store.writebacks().insert_unwritten(id, &error.to_string(), deps.now())? {
         tracing::warn!(request = %number, "{number}: could not be written back: {error}");
     }
     Ok(())
@@ -172,11 +167,11 @@ async fn close_request(
     };
     // Without an answer it may have been written: the next cycle reads before it writes.
     let echo = written?;
-    deps.store.notes().insert(id, &marker, deps.now())?;
+    deps.store.writebacks().insert_note(id, &marker, deps.now())?;
     deps.store.requests().finish(id)?;
     if state_written && echo.state_taken {
         deps.store.requests().set_state(id, &RequestState::Complete)?;
-        deps.store.notes().insert(id, STATE_WRITTEN, deps.now())?;
+        deps.store.writebacks().state_written(id, deps.now())?;
     }
     let parent = stored.request.reference.parent.as_ref().map_or("", |parent| parent.as_str());
     if echo.state_taken {
@@ -196,16 +191,15 @@ async fn close_request(
 /// later knows why.
 async fn check_closed_states(deps: &Deps) -> Result<(), SyncError> {
     let now = deps.now();
-    for stored in deps.store.requests().open_again(STATE_WRITTEN)? {
+    for stored in deps.store.requests().open_again()? {
         let id = &stored.request.sys_id;
-        let written = deps.store.notes().at(id, STATE_WRITTEN)?;
-        let soon = written.is_some_and(|at| now - at < STATE_WATCHED);
-        if !soon || deps.store.notes().contains(id, STATE_UNKEPT)? {
+        let kept_since = deps.store.writebacks().state_kept_since(id)?;
+        if kept_since.is_none_or(|at| now - at >= STATE_WATCHED) {
             continue;
         }
         let fresh = deps.servicenow.request(id).await?;
         if fresh.is_some_and(|fresh| !fresh.request.state.is_closed()) {
-            deps.store.notes().insert(id, STATE_UNKEPT, now)?;
+            deps.store.writebacks().state_unkept(id, now)?;
             log_unkept(deps, &stored);
         }
     }

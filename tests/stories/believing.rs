@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use goldthread::sim::faults::Fault;
 use goldthread::sim::http::Response;
@@ -406,4 +407,24 @@ fn whoever_a_limit_lets_through_after_all_is_looked_at_closely_first() {
     let order = order.lock().unwrap();
     let disabled = order.iter().position(|it| *it == "disabled").unwrap();
     assert!(order[..disabled].contains(&"read"), "{order:?}");
+}
+
+#[test]
+fn a_list_that_has_not_caught_up_with_our_suspension_makes_nobody_look_active() {
+    let bed = Bed::of(40);
+    bed.sync_full();
+    bed.stage.okta.switch(|it| (it.index_lag, it.lists_lag) = (Duration::from_secs(10), true));
+    let person = bed.employee(0);
+    let away = bed.away(&person, "", "");
+    assert_eq!(applied(&bed.sync()), [format!("{} suspend", away.number)]);
+    // The list still says that the account is active, which is what is asked for now.
+    bed.pass("2s");
+    let back = bed.back(&person, "");
+    assert_eq!(applied(&bed.sync_full()), [format!("{} unsuspend", back.number)]);
+    bed.pass("1m");
+    let report = bed.sync_full();
+    assert_eq!(bed.status(&person), "ACTIVE", "{:#?}", report.actions);
+    assert_eq!((bed.state(&away), bed.state(&back)), ("3".to_owned(), "3".to_owned()));
+    assert_eq!(bed.differences(), []);
+    bed.nothing_happens();
 }

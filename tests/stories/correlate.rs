@@ -525,6 +525,7 @@ fn an_account_that_holds_an_administrator_role_is_never_written_to_and_the_reque
     );
     // Without the role it is an account like any other.
     bed.stage.okta.set_roles(&id, &[]);
+    bed.pass("10m");
     bed.sync_full();
     assert_eq!(bed.account_of(&id).status, Status::Deprovisioned);
 }

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Days, TimeDelta, Utc};
+use goldthread::model::HoldSet;
 use goldthread::report::CycleReport;
 use goldthread::sim::company::{Operation, Order, Person};
 use goldthread::sim::okta::Status;
-use goldthread::store::{Hold, Orgs, Store};
+use goldthread::store::{HeldAction, Mode, Orgs, Store};
 use serde_json::json;
 
 use super::bed::{Bed, applied};
@@ -361,13 +362,14 @@ impl Desk {
 }
 
 /// The holds that the store remembers.
-fn holds(bed: &Bed) -> Vec<Hold> {
+fn holds(bed: &Bed) -> Vec<HeldAction> {
     let orgs = Orgs {
         servicenow: bed.stage.servicenow_url().to_owned(),
         okta: bed.stage.okta_url().to_owned(),
     };
     let path = bed.folder.path().join("goldthread.db");
-    Store::scratch(&path, &orgs).unwrap().holds().all(bed.stage.clock.now()).unwrap()
+    let store = Store::open(&path, &orgs, Mode::Scratch).unwrap();
+    store.open_items().actions(bed.stage.clock.now()).unwrap()
 }
 
 fn lines(bed: &Bed) -> BTreeSet<Line> {
@@ -410,7 +412,7 @@ fn assert_lines(found: &BTreeSet<Line>, expected: &BTreeSet<Line>) {
 
 fn in_the_set(bed: &Bed) -> usize {
     let holds = holds(bed);
-    holds.iter().filter(|hold| hold.hold.set.as_deref() == Some("closed-requests")).count()
+    holds.iter().filter(|hold| hold.action.set == Some(HoldSet::ClosedRequests)).count()
 }
 
 #[test]
@@ -485,8 +487,7 @@ fn new_requests_are_carried_out_while_what_contradicts_the_old_ones_stays_held()
     };
     let five = [&leaver, &asker, &again, calm_leaver, calm_asker];
     let before = everybody(&five);
-    let of_leaver =
-        holds(&bed).iter().filter(|hold| hold.hold.person.as_str() == leaver.sys_id).count();
+    let of_leaver = holds(&bed).iter().filter(|hold| hold.person.as_str() == leaver.sys_id).count();
     assert_eq!(of_leaver, 1);
 
     let requests = [

@@ -185,7 +185,9 @@ fn a_program_that_dies_between_the_call_and_the_record_writes_no_second_note() {
         assert_eq!((bed.notes(&done).len(), bed.notes(&held).len()), (1, 1));
         let calls = bed.written_back().len();
 
-        bed.store().execute_batch("DELETE FROM notes; UPDATE requests SET finished = 0").unwrap();
+        let forget = "DELETE FROM notes; DELETE FROM note_tries; DELETE FROM writebacks;
+                      UPDATE requests SET finished = 0";
+        bed.store().execute_batch(forget).unwrap();
         bed.sync();
         bed.sync_full();
         assert_eq!(bed.written_back().len(), calls, "{close}");

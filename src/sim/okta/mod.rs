@@ -83,6 +83,8 @@ pub enum NoRole {
 pub struct Switches {
     /// `search`, `filter` and `q` show users as they were this long ago.
     pub index_lag: Duration,
+    /// The list of all users shows them as the index does.
+    pub lists_lag: bool,
     /// Events appear in the System Log this long after they happened.
     pub log_lag: Duration,
     /// Activation and deactivation show `transitioningToStatus` for this long.

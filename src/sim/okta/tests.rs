@@ -261,6 +261,22 @@ async fn the_search_index_lags_behind_while_reading_by_id_does_not() {
 }
 
 #[tokio::test]
+async fn the_list_of_all_users_lags_like_the_index_where_that_is_switched_on() {
+    let world = world();
+    world.okta.switch(|it| it.index_lag = Duration::from_secs(5));
+    let id = world.add("zoe@example.com", Status::Active);
+    let listed = async || {
+        let list = world.get("/users").await.body;
+        list.as_array().is_some_and(|users| users.iter().any(|user| user["id"] == json!(id)))
+    };
+    assert!(listed().await);
+    world.okta.switch(|it| it.lists_lag = true);
+    assert!(!listed().await);
+    world.okta.clock().advance(Duration::from_secs(5));
+    assert!(listed().await);
+}
+
+#[tokio::test]
 async fn a_transition_shows_until_the_clock_has_passed_it() {
     let world = world();
     world.okta.switch(|it| it.transition_time = Duration::from_secs(10));

@@ -42,12 +42,12 @@ impl State {
         }
         let mut page: Vec<&User> = Vec::new();
         let users: Box<dyn Iterator<Item = &User>> = match (&expr, from) {
-            (None, Some(from)) => {
+            (None, Some(from)) if !self.switches.lists_lag => {
                 use std::ops::Bound::{Excluded, Unbounded};
                 Box::new(self.users.range((Excluded(from), Unbounded)).map(|(_, user)| user))
             }
-            (None, None) => Box::new(self.users.values()),
-            (Some(_), from) => Box::new(
+            (None, None) if !self.switches.lists_lag => Box::new(self.users.values()),
+            (_, from) => Box::new(
                 self.indexed_users()
                     .skip_while(move |user| from.as_ref().is_some_and(|it| user.id <= *it)),
             ),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::store::Observed;
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::scope::Cycle;
@@ -12,9 +13,10 @@ pub(crate) async fn read_accounts(deps: &Deps, cycle: &Cycle) -> Result<(), Sync
     let store = &deps.store;
     let progress = &deps.on_progress;
     let mut count = 0;
+    let listed = Observed::List { asked_at: deps.now() };
     deps.okta
         .accounts(&mut |page| -> Result<(), SyncError> {
-            store.accounts().upsert(&page, &keys, cycle.id)?;
+            store.accounts().upsert(&page, &keys, listed, cycle.id)?;
             count += page.len();
             progress("accounts", count);
             Ok(())
@@ -22,8 +24,11 @@ pub(crate) async fn read_accounts(deps: &Deps, cycle: &Cycle) -> Result<(), Sync
         .await?;
     // An account can change its list between two pages, so only a read by id proves it gone.
     for id in deps.store.accounts().unseen(cycle.id)? {
+        let by_id = Observed::ById { at: deps.now() };
         match deps.okta.account(&id).await? {
-            Some(account) => deps.store.accounts().upsert(&[account], &keys, cycle.id)?,
+            Some(account) => {
+                deps.store.accounts().upsert(&[account], &keys, by_id, cycle.id)?;
+            }
             None => deps.store.accounts().delete(&id)?,
         }
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::model::{AccountId, AccountStatus, GroupId, GroupKind, SysId};
 use crate::okta::OktaError;
 use crate::policy::derive::identify;
-use crate::store::StoreError;
 use crate::store::snapshot::all_candidates;
+use crate::store::{Observed, StoreError};
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::link::{has_account, link_still_matches};
@@ -74,11 +74,13 @@ async fn refresh_account(
     id: &AccountId,
     keys: &BTreeSet<String>,
 ) -> Result<(), SyncError> {
+    let asked_at = deps.now();
     let Some(account) = deps.okta.account(id).await? else {
         deps.store.accounts().delete(id)?;
         return Ok(());
     };
-    deps.store.accounts().upsert(std::slice::from_ref(&account), keys, cycle.id)?;
+    let by_id = Observed::ById { at: asked_at };
+    deps.store.accounts().upsert(std::slice::from_ref(&account), keys, by_id, cycle.id)?;
     let groups: Vec<GroupId> =
         deps.okta.groups_of(id).await?.into_iter().map(|group| group.id).collect();
     if groups.is_empty() && account.status != AccountStatus::Deprovisioned && sees_everyone(deps)? {
@@ -87,7 +89,7 @@ async fn refresh_account(
             why: format!("{id} is in no group, not even in Everyone: the credentials have probably lost an admin role"),
         }.into());
     }
-    deps.store.groups().replace_groups_of(id, &groups)?;
+    deps.store.groups().replace_groups_of(id, &groups, asked_at)?;
     Ok(())
 }
 

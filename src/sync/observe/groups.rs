@@ -4,17 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::model::{AccountId, Group, GroupId};
 use crate::okta::OktaError;
-use crate::store::StoreError;
+use crate::store::{GroupRules, StoreError};
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::scope::Cycle;
-
-/// How the group rules were read last, in the store: empty where they came.
-const RULES: &str = "group rules";
-/// The credentials may not read them any more.
-const HIDDEN: &str = "hidden";
-/// A complete read showed none, and the one before it some.
-const NONE_ONCE: &str = "none once";
 
 /// Which groups a rule feeds, as far as that can be told.
 enum Fed {
@@ -74,12 +67,12 @@ fn upsert_groups(
 /// Reads the group rules. A read that is refused says nothing, and one that shows none where
 /// there were some is believed only when a second complete one in a row says the same.
 async fn read_rules(deps: &Deps, complete: bool) -> Result<Fed, SyncError> {
-    let before = deps.store.state().get(RULES)?;
+    let before = deps.store.state().group_rules()?;
     let Some(rules) = deps.okta.group_rules().await? else {
         // Credentials that never could are for `check` to complain about.
         let in_doubt = before.is_some() || deps.store.groups().any_rule_fed()?;
         if in_doubt {
-            log_rules_in_doubt(deps, HIDDEN, "may not be read any more")?;
+            log_rules_in_doubt(deps, GroupRules::Hidden, "may not be read any more")?;
         }
         return Ok(Fed::AsBefore { in_doubt });
     };
@@ -89,31 +82,32 @@ async fn read_rules(deps: &Deps, complete: bool) -> Result<Fed, SyncError> {
             let in_doubt = again.is_none_or(|rules| rules.count > 0);
             return Ok(Fed::AsBefore { in_doubt });
         }
-        if before.as_deref() != Some(NONE_ONCE) {
-            log_rules_in_doubt(deps, NONE_ONCE, "are none at all now")?;
+        if before != Some(GroupRules::NoneOnce) {
+            log_rules_in_doubt(deps, GroupRules::NoneOnce, "are none at all now")?;
             return Ok(Fed::AsBefore { in_doubt: true });
         }
     }
-    deps.store.state().set(RULES, "")?;
+    deps.store.state().set_group_rules(GroupRules::Read)?;
     Ok(Fed::These(rules.fed))
 }
 
 /// Says so once, when it begins.
-fn log_rules_in_doubt(deps: &Deps, word: &str, what: &str) -> Result<(), StoreError> {
-    if deps.store.state().get(RULES)?.as_deref() != Some(word) {
+fn log_rules_in_doubt(deps: &Deps, rules: GroupRules, what: &str) -> Result<(), StoreError> {
+    if deps.store.state().group_rules()? != Some(rules) {
         tracing::warn!(
             "Okta's group rules {what}: the groups that they fed are left alone as before"
         );
-        deps.store.state().set(RULES, word)?;
+        deps.store.state().set_group_rules(rules)?;
     }
     Ok(())
 }
 
 /// Reads who is in a managed group.
 pub(crate) async fn replace_group_members(deps: &Deps, group: &GroupId) -> Result<(), SyncError> {
+    let asked_at = deps.now();
     let members = read_group_members(deps, group).await?;
     (deps.on_progress)("group members", members.len());
-    Ok(deps.store.groups().replace_members(group, &members)?)
+    Ok(deps.store.groups().replace_members(group, &members, asked_at)?)
 }
 
 pub(crate) async fn read_group_members(
@@ -158,8 +152,7 @@ pub(crate) async fn manage(deps: &Deps, group: &GroupId) -> Result<(), SyncError
     let members: Vec<AccountId> = members.into_iter().collect();
     (deps.on_progress)("group members", members.len());
     deps.store.atomically(|| {
-        deps.store.groups().manage(group)?;
-        deps.store.groups().replace_members(group, &members)?;
+        deps.store.groups().take_over(group, &members)?;
         deps.store.links().insert_group_baseline(group)
     })?;
     Ok(())

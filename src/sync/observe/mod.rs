@@ -9,7 +9,6 @@ pub(crate) mod okta;
 pub(crate) mod servicenow;
 
 use std::collections::BTreeSet;
-use std::str::FromStr;
 
 use crate::model::{SysId, Timestamp};
 use crate::reconcile::limits::implausible_people;
@@ -33,7 +32,7 @@ use crate::sync::scope::{Cycle, Scope};
 
 /// What was observed, and whom it concerns.
 #[derive(Debug, Default)]
-pub(crate) struct Observed {
+pub(crate) struct Observation {
     /// People to decide about.
     pub(crate) people: Vec<SysId>,
     /// Their accounts were just read by id.
@@ -44,16 +43,11 @@ pub(crate) struct Observed {
     pub(crate) implausible: Option<String>,
 }
 
-/// Set while rows may be stored that no decision has followed yet, to the cycle since which: one that
-/// ends here, or a process that is killed, leaves it to the next one.
-pub(crate) const DIRTY_SINCE_CYCLE: &str = "undecided";
 /// How often names that were not found are looked up again.
 const RETRY: chrono::Duration = chrono::Duration::minutes(5);
-/// When that was done last, in the store.
-const TRIED_AT: &str = "names tried at";
 
 /// Reads what the scope of the cycle asks for, and gives who is due.
-pub(crate) async fn observe(deps: &Deps, cycle: &Cycle) -> Result<Observed, SyncError> {
+pub(crate) async fn observe(deps: &Deps, cycle: &Cycle) -> Result<Observation, SyncError> {
     resolve_items(deps).await?;
     match &cycle.scope {
         Scope::Full => observe_everything(deps, cycle).await,
@@ -61,14 +55,14 @@ pub(crate) async fn observe(deps: &Deps, cycle: &Cycle) -> Result<Observed, Sync
             observe_changes(deps, cycle).await?;
             let people = deps.store.queue().due(deps.now())?;
             refresh_all(deps, cycle, &people).await?;
-            Ok(Observed { people, fresh: true, ..Observed::default() })
+            Ok(Observation { people, fresh: true, ..Observation::default() })
         }
         Scope::Person(text) => {
             observe_changes(deps, cycle).await?;
             let person = find_person(deps, cycle, text).await?;
             deps.store.facts().forget_refusals(Some(&person))?;
             refresh_all(deps, cycle, std::slice::from_ref(&person)).await?;
-            Ok(Observed { people: vec![person], fresh: true, ..Observed::default() })
+            Ok(Observation { people: vec![person], fresh: true, ..Observation::default() })
         }
     }
 }
@@ -95,7 +89,7 @@ async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
     Ok(())
 }
 
-async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observed, SyncError> {
+async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observation, SyncError> {
     let until = servicenow_clock(deps).await?;
     let began = deps.now();
     deps.servicenow.probe_filter().await?;
@@ -122,7 +116,7 @@ async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observed, Sync
     }
     let implausible = implausible(deps, cycle, count)?;
     // It stands until a complete read is believed again.
-    deps.store.state().set("implausible", implausible.as_deref().unwrap_or(""))?;
+    deps.store.state().set_implausible(implausible.as_deref())?;
     for person in deps.store.people().unseen(cycle.id)? {
         confirm_absence(deps, cycle, &person).await?;
     }
@@ -140,7 +134,7 @@ async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observed, Sync
     }
     deps.store.state().set_watermark(until.min(began))?;
     deps.store.state().set_okta_watermark(okta_until)?;
-    Ok(Observed {
+    Ok(Observation {
         people: deps.store.people().all()?,
         fresh: false,
         count: Some(count),
@@ -169,22 +163,20 @@ pub(crate) async fn catch_up(deps: &Deps, cycle: &Cycle) -> Result<BTreeSet<SysI
 /// Rows may be stored from now on that no decision has followed yet. Says since which cycle that
 /// has been so, where one ended before it decided.
 fn mark_dirty(deps: &Deps, cycle: &Cycle) -> Result<Option<i64>, StoreError> {
-    let since = deps.store.state().get(DIRTY_SINCE_CYCLE)?.filter(|word| !word.is_empty());
+    let since = deps.store.state().dirty_since_cycle()?;
     if since.is_none() {
-        deps.store.state().set(DIRTY_SINCE_CYCLE, &cycle.id.to_string())?;
+        deps.store.state().set_dirty_since_cycle(Some(cycle.id))?;
     }
-    // An older version did not say since when.
-    Ok(since.map(|word| word.parse().unwrap_or(0)))
+    Ok(since)
 }
 
 /// Whether names that were not found are looked up again: a group that is made in Okta changes
 /// nothing in ServiceNow.
 fn is_time_to_retry_names(deps: &Deps, now: Timestamp) -> Result<bool, StoreError> {
-    let last = deps.store.state().get(TRIED_AT)?;
-    let last = last.and_then(|text| Timestamp::from_str(&text).ok());
+    let last = deps.store.state().names_tried_at()?;
     let due = last.is_none_or(|last| (now - last).abs() >= RETRY);
     if due {
-        deps.store.state().set(TRIED_AT, &now.to_rfc3339())?;
+        deps.store.state().set_names_tried_at(now)?;
     }
     Ok(due)
 }

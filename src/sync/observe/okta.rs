@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{AccountId, Timestamp};
+use crate::store::Observed;
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::observe::accounts::account_keys;
@@ -29,33 +30,28 @@ pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<(
     let mut changed = BTreeSet::new();
     let accounts = deps.okta.accounts_changed_since(since).await?;
     let until = okta_clock(deps, now);
-    for account in accounts {
-        if deps.store.accounts().get(&account.id)?.as_ref() != Some(&account) {
-            changed.insert(account.id.clone());
-            deps.store.accounts().upsert(&[account], &keys, cycle.id)?;
-        }
-    }
+    let listed = Observed::List { asked_at: now };
+    changed.extend(deps.store.accounts().upsert(&accounts, &keys, listed, cycle.id)?);
     let managed = deps.store.groups().managed()?;
     let mut read = Vec::new();
     for (group, at) in deps.okta.groups_changed_since(since).await? {
-        let seen = format!("members of {group}");
-        let known = !at.is_empty() && deps.store.state().get(&seen)?.as_deref() == Some(&at);
-        if known || !managed.contains_key(&group) {
+        let known = deps.store.groups().members_updated(&group)?;
+        if (!at.is_empty() && known.as_deref() == Some(&at)) || !managed.contains_key(&group) {
             continue;
         }
         let before = deps.store.groups().members_of(&group)?;
         let after: BTreeSet<AccountId> =
             read_group_members(deps, &group).await?.into_iter().collect();
         changed.extend(before.symmetric_difference(&after).cloned());
-        read.push((seen, at));
+        read.push((group, at));
     }
     for account in changed {
         if let Some(person) = deps.store.links().person_of(&account)? {
             deps.store.queue().enqueue(&person, now)?;
         }
     }
-    for (seen, at) in read {
-        deps.store.state().set(&seen, &at)?;
+    for (group, at) in read {
+        deps.store.groups().set_members_updated(&group, &at)?;
     }
     deps.store.state().set_okta_watermark(until)?;
     Ok(())

@@ -1,0 +1,343 @@
+//! How the words of the model stand in columns: each spelled once, for both ways. A word that is
+//! not known is an error: to believe a default could disable somebody, or lose them.
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::model::{
+    AccountId, AccountStatus, Approval, Cause, FactKey, GroupId, GroupKind, HoldSet, Operation,
+    Origin, Outcome, Presence, RequestNumber, RequestRef, RequestState, StepKind, SysId, Timestamp,
+};
+
+/// What a column holds and cannot hold.
+#[derive(Debug, thiserror::Error)]
+#[error("{text:?} is no {what}")]
+struct Unreadable {
+    what: &'static str,
+    text: String,
+}
+
+pub(super) fn unreadable(what: &'static str, text: &str) -> FromSqlError {
+    FromSqlError::Other(Box::new(Unreadable { what, text: text.to_owned() }))
+}
+
+/// Values that spell themselves (`as_str`), and how each is read back.
+macro_rules! spelled_by_the_model {
+    ($($type:ty, $what:literal, $read:expr;)+) => {$(
+        impl ToSql for $type {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                Ok(ToSqlOutput::from(self.as_str()))
+            }
+        }
+
+        impl FromSql for $type {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                let text = value.as_str()?;
+                let read: fn(&str) -> Option<$type> = $read;
+                read(text).ok_or_else(|| unreadable($what, text))
+            }
+        }
+    )+};
+}
+
+spelled_by_the_model! {
+    SysId, "sys_id", |text| SysId::parse(text).ok();
+    AccountId, "Okta user id", |text| AccountId::parse(text).ok();
+    GroupId, "Okta group id", |text| GroupId::parse(text).ok();
+    RequestNumber, "request number", |text| RequestNumber::parse(text).ok();
+    AccountStatus, "status of an account", |text| Some(AccountStatus::from_okta(text));
+    // Read leniently by whom it comes from; what stands here was written here.
+    RequestState, "state of a request", |text| {
+        Some(RequestState::from_word(text)).filter(|state| state.as_str() == text)
+    };
+    Operation, "operation", Operation::from_word;
+    Cause, "cause", Cause::from_word;
+    StepKind, "step", StepKind::from_word;
+    HoldSet, "set of holds", HoldSet::from_word;
+    OutcomeKind, "outcome", OutcomeKind::from_word;
+}
+
+/// Values whose words are spelled here.
+macro_rules! spelled_here {
+    ($($type:ident, $what:literal, { $($variant:ident = $word:literal,)+ })+) => {$(
+        impl rusqlite::types::ToSql for $type {
+            fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+                let word = match self { $($type::$variant => $word,)+ };
+                Ok(rusqlite::types::ToSqlOutput::from(word))
+            }
+        }
+
+        impl rusqlite::types::FromSql for $type {
+            fn column_result(
+                value: rusqlite::types::ValueRef<'_>,
+            ) -> rusqlite::types::FromSqlResult<Self> {
+                match value.as_str()? {
+                    $($word => Ok($type::$variant),)+
+                    text => Err($crate::store::columns::unreadable($what, text)),
+                }
+            }
+        }
+    )+};
+}
+pub(super) use spelled_here;
+
+spelled_here! {
+    Presence, "presence", {
+        Present = "present",
+        Outside = "outside",
+        Missing = "missing",
+        Gone = "gone",
+    }
+    Approval, "approval", {
+        Waiting = "waiting",
+        Approved = "approved",
+        Withdrawn = "withdrawn",
+    }
+    GroupKind, "type of a group", {
+        Okta = "OKTA_GROUP",
+        App = "APP_GROUP",
+        BuiltIn = "BUILT_IN",
+    }
+}
+
+impl ToSql for FactKey {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.to_string()))
+    }
+}
+
+impl FromSql for FactKey {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let text = value.as_str()?;
+        Self::parse(text).ok_or_else(|| unreadable("fact", text))
+    }
+}
+
+/// How an action ended, without what was said of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OutcomeKind {
+    /// Okta took it.
+    Applied,
+    /// It was so already.
+    AlreadySo,
+    /// Okta refused.
+    Failed,
+    /// No answer came.
+    Unknown,
+    /// No answer came, and a later read showed that it took effect.
+    Confirmed,
+}
+
+impl OutcomeKind {
+    const ALL: [Self; 5] =
+        [Self::Applied, Self::AlreadySo, Self::Failed, Self::Unknown, Self::Confirmed];
+
+    /// The journal's word.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::AlreadySo => "already_so",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::Confirmed => "confirmed",
+        }
+    }
+
+    fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+    }
+
+    /// In SQL: Okta is as the action would have it.
+    pub(super) const GOOD: &str = "('applied', 'already_so', 'confirmed')";
+
+    /// Okta is as the action would have it.
+    pub(super) fn is_good(self) -> bool {
+        matches!(self, Self::Applied | Self::AlreadySo | Self::Confirmed)
+    }
+}
+
+impl From<&Outcome> for OutcomeKind {
+    fn from(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Applied { .. } => Self::Applied,
+            Outcome::AlreadySo { .. } => Self::AlreadySo,
+            Outcome::Failed { .. } => Self::Failed,
+            Outcome::Unknown { .. } => Self::Unknown,
+        }
+    }
+}
+
+/// A moment: RFC 3339 in UTC with milliseconds, so that moments sort as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct At(pub(super) Timestamp);
+
+impl At {
+    /// As it stands in the column.
+    pub(super) fn text(self) -> String {
+        self.0.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+    }
+}
+
+impl ToSql for At {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.text()))
+    }
+}
+
+impl FromSql for At {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let text = value.as_str()?;
+        chrono::DateTime::parse_from_rfc3339(text)
+            .map(|at| Self(at.with_timezone(&chrono::Utc)))
+            .map_err(|_| unreadable("time", text))
+    }
+}
+
+/// The moment of a column that may be empty.
+pub(super) fn moment(at: Option<At>) -> Option<Timestamp> {
+    at.map(|At(at)| at)
+}
+
+/// A value kept as JSON.
+#[derive(Debug)]
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: Serialize> Json<T> {
+    /// As it stands in the column.
+    pub(super) fn text(&self) -> String {
+        serde_json::to_string(&self.0).expect("what is kept as JSON always serialises")
+    }
+}
+
+impl<T: Serialize> ToSql for Json<T> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.text()))
+    }
+}
+
+impl<T: DeserializeOwned> FromSql for Json<T> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let read = serde_json::from_str(value.as_str()?);
+        read.map(Self).map_err(|error| FromSqlError::Other(Box::new(error)))
+    }
+}
+
+/// A count that SQLite keeps with a sign; what it cannot hold stays the most that it can.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Count(pub(super) u64);
+
+impl ToSql for Count {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(i64::try_from(self.0).unwrap_or(i64::MAX)))
+    }
+}
+
+impl FromSql for Count {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_i64().map(|count| Self(u64::try_from(count).unwrap_or(0)))
+    }
+}
+
+/// An origin in two columns: its request or `BASELINE`, NULL where nothing accounts for it; and
+/// the request's order.
+pub(super) fn origin_columns(origin: &Origin) -> (Option<String>, Option<&RequestNumber>) {
+    match origin {
+        Origin::None => (None, None),
+        Origin::Baseline => (Some(origin.to_string()), None),
+        Origin::Request(request) => (Some(origin.to_string()), request.parent.as_ref()),
+    }
+}
+
+/// Reads [`origin_columns`] back, from these two places of a row.
+pub(super) fn read_origin(
+    row: &rusqlite::Row<'_>,
+    origin: usize,
+    parent: usize,
+) -> rusqlite::Result<Origin> {
+    let word: Option<String> = row.get(origin)?;
+    Ok(match word {
+        None => Origin::None,
+        Some(word) if word == Origin::Baseline.to_string() => Origin::Baseline,
+        Some(_) => {
+            Origin::Request(RequestRef { number: row.get(origin)?, parent: row.get(parent)? })
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use rusqlite::{Connection, params};
+
+    use super::*;
+    use crate::store::StoreError;
+
+    fn there_and_back<T: ToSql + FromSql>(value: &T) -> Result<T, StoreError> {
+        let conn = Connection::open_in_memory()?;
+        Ok(conn.query_row("SELECT ?", params![value], |row| row.get(0))?)
+    }
+
+    fn read<T: FromSql>(text: &str) -> Result<T, StoreError> {
+        let conn = Connection::open_in_memory()?;
+        Ok(conn.query_row("SELECT ?", [text], |row| row.get(0))?)
+    }
+
+    #[test]
+    fn every_word_is_read_as_it_was_written() {
+        for presence in [Presence::Present, Presence::Outside, Presence::Missing, Presence::Gone] {
+            assert_eq!(there_and_back(&presence).unwrap(), presence);
+        }
+        for approval in [Approval::Waiting, Approval::Approved, Approval::Withdrawn] {
+            assert_eq!(there_and_back(&approval).unwrap(), approval);
+        }
+        for kind in [GroupKind::Okta, GroupKind::App, GroupKind::BuiltIn] {
+            assert_eq!(there_and_back(&kind).unwrap(), kind);
+        }
+        for step in StepKind::ALL {
+            assert_eq!(there_and_back(&step).unwrap(), step);
+        }
+        for set in HoldSet::ALL {
+            assert_eq!(there_and_back(&set).unwrap(), set);
+        }
+        for operation in Operation::ALL {
+            assert_eq!(there_and_back(&operation).unwrap(), operation);
+        }
+        let other = AccountStatus::Other("MELTED".to_owned());
+        assert_eq!(there_and_back(&other).unwrap(), other);
+        let at = At("2026-06-01T12:00:00.123Z".parse().unwrap());
+        assert_eq!(there_and_back(&at).unwrap(), at);
+        let map = BTreeMap::from([("a".to_owned(), 1)]);
+        assert_eq!(there_and_back(&Json(map.clone())).unwrap().0, map);
+    }
+
+    #[test]
+    fn a_word_that_is_not_known_is_an_error_that_names_it() {
+        let errors = [
+            read::<Presence>("asleep").unwrap_err(),
+            read::<Approval>("perhaps").unwrap_err(),
+            read::<GroupKind>("TEAM").unwrap_err(),
+            read::<RequestState>("half open").unwrap_err(),
+            read::<OutcomeKind>("fine").unwrap_err(),
+            read::<At>("yesterday").unwrap_err(),
+            read::<SysId>("a^b").unwrap_err(),
+            read::<Json<Vec<String>>>("[").unwrap_err(),
+        ];
+        for error in errors {
+            assert!(matches!(error, StoreError::Corrupt(_)), "{error:?}");
+        }
+        let error = read::<Presence>("asleep").unwrap_err().to_string();
+        assert!(error.contains("\"asleep\" is no presence"), "{error}");
+    }
+
+    #[test]
+    fn what_counts_as_good_is_the_same_in_sql() {
+        let conn = Connection::open_in_memory().unwrap();
+        let sql = format!("SELECT ? IN {}", OutcomeKind::GOOD);
+        for outcome in OutcomeKind::ALL {
+            let good: bool = conn.query_row(&sql, [outcome], |row| row.get(0)).unwrap();
+            assert_eq!(good, outcome.is_good(), "{outcome:?}");
+        }
+    }
+}

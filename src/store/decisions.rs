@@ -1,0 +1,185 @@
+//! What people said to actions that wait. Append-only, so that it can be told later.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Params, params};
+
+use super::columns::{At, spelled_here};
+use super::{Store, StoreError};
+use crate::model::{OpenAction, Origin, SysId, Timestamp};
+
+/// What a person said to an action that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldDecision {
+    /// Yes, or leave me alone.
+    pub word: Verdict,
+    /// The login user.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub because: String,
+}
+
+/// Yes, or leave me alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// To be carried out, once.
+    Release,
+    /// Not to be carried out and not to be said again, while it stays the same.
+    Dismiss,
+}
+
+spelled_here! {
+    Verdict, "verdict", {
+        Release = "release",
+        Dismiss = "dismiss",
+    }
+}
+
+impl HoldDecision {
+    /// When a release lapses, unless it is used before.
+    pub(crate) fn expires(&self) -> Option<Timestamp> {
+        (self.word == Verdict::Release).then(|| self.at + RELEASE_LASTS)
+    }
+}
+
+/// How long a release stands before it lapses.
+const RELEASE_LASTS: chrono::Duration = chrono::Duration::hours(24);
+
+/// What people said to actions that wait.
+#[derive(Debug)]
+pub(crate) struct Decisions<'a>(pub(super) &'a Store);
+
+impl Decisions<'_> {
+    /// What people said that still stands, by fingerprint.
+    pub(crate) fn standing(
+        &self,
+        now: Timestamp,
+    ) -> Result<BTreeMap<String, HoldDecision>, StoreError> {
+        self.select("true", [], now)
+    }
+
+    /// The release of an action, if it stands.
+    pub(crate) fn release_of(
+        &self,
+        fingerprint: &str,
+        now: Timestamp,
+    ) -> Result<Option<HoldDecision>, StoreError> {
+        let said = self.select("fingerprint = ?", [fingerprint], now)?.remove(fingerprint);
+        Ok(said.filter(|said| said.word == Verdict::Release))
+    }
+
+    fn select(
+        &self,
+        condition: &str,
+        params: impl Params,
+        now: Timestamp,
+    ) -> Result<BTreeMap<String, HoldDecision>, StoreError> {
+        let sql = format!(
+            "SELECT fingerprint, verdict, said_by, at, because FROM decisions
+             WHERE over = 0 AND {condition} ORDER BY id"
+        );
+        let said: Vec<(String, HoldDecision)> = self.0.all(&sql, params, |row| {
+            let decision = HoldDecision {
+                word: row.get(1)?,
+                by: row.get(2)?,
+                at: row.get::<_, At>(3)?.0,
+                because: row.get(4)?,
+            };
+            Ok((row.get(0)?, decision))
+        })?;
+        let mut standing = BTreeMap::new();
+        for (fingerprint, decision) in said {
+            // The newest word counts, and a yes lapses.
+            if decision.expires().is_some_and(|expires| expires <= now) {
+                standing.remove(&fingerprint);
+            } else {
+                standing.insert(fingerprint, decision);
+            }
+        }
+        Ok(standing)
+    }
+
+    /// Records what a person says to an action, in place of what was said to it before.
+    pub(super) fn record(
+        &self,
+        person: &SysId,
+        origin: &Origin,
+        action: &OpenAction,
+        said: &HoldDecision,
+    ) -> Result<(), StoreError> {
+        self.end(&action.fingerprint)?;
+        self.0.run(
+            "INSERT INTO decisions (at, verdict, said_by, because, fingerprint, request, person,
+                 action, group_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            params![
+                At(said.at),
+                said.word,
+                said.by,
+                said.because,
+                action.fingerprint,
+                origin.to_string(),
+                person,
+                action.step,
+                action.group
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// What was said to an action does not stand any more.
+    pub(super) fn end(&self, fingerprint: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE decisions SET over = 1 WHERE fingerprint = ? AND over = 0";
+        self.0.run(sql, [fingerprint])?;
+        Ok(())
+    }
+
+    /// Uses a release up, for the action that is about to be sent. To be called together with the
+    /// writing of its intent, so that no crash lets it be used twice. What it was for waits as
+    /// before until it is seen to be done.
+    pub(crate) fn use_release(&self, fingerprint: &str, action_id: i64) -> Result<(), StoreError> {
+        self.0.run(
+            "UPDATE decisions SET over = 1, action_id = ?2 WHERE fingerprint = ?1 AND over = 0",
+            params![fingerprint, action_id],
+        )?;
+        Ok(())
+    }
+
+    /// Who said yes to an action that was begun, by its id in the journal, and why.
+    pub(crate) fn release_used_by(
+        &self,
+        action_id: i64,
+    ) -> Result<Option<HoldDecision>, StoreError> {
+        let sql = "SELECT said_by, at, because FROM decisions WHERE action_id = ?";
+        self.0.one(sql, [action_id], |row| {
+            Ok(HoldDecision {
+                word: Verdict::Release,
+                by: row.get(0)?,
+                at: row.get::<_, At>(1)?.0,
+                because: row.get(2)?,
+            })
+        })
+    }
+
+    /// Notes that a cycle knew of these releases, by fingerprint, when it looked at people, so that
+    /// they need not be looked at again. What came after it had begun is left to the next.
+    pub(crate) fn releases_seen(
+        &self,
+        looked_at: &BTreeSet<SysId>,
+        known: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT id, person, fingerprint, at FROM decisions
+                   WHERE verdict = 'release' AND over = 0 AND seen = 0";
+        let unseen: Vec<(i64, SysId, String, At)> =
+            self.0.all(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        for (id, person, fingerprint, At(at)) in unseen {
+            let known = known.contains(&fingerprint) && looked_at.contains(&person);
+            if known || now - at >= RELEASE_LASTS {
+                self.0.run("UPDATE decisions SET seen = 1 WHERE id = ?", [id])?;
+            }
+        }
+        Ok(())
+    }
+}

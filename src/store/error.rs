@@ -1,0 +1,124 @@
+//! Why the store cannot be used, and what to do about it.
+
+use std::path::{Path, PathBuf};
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite said no.
+    #[error("the store failed: {}", in_words(.0))]
+    Sqlite(#[source] rusqlite::Error),
+    /// The file cannot be opened, read or made.
+    #[error("{path}: {reason}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The file was written by a newer version.
+    #[error(
+        "{path} was written by a newer version of goldthread; install that version or restore an older copy"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file was written by an older version.
+    #[error(
+        "{path} was written by an older version of goldthread; `run` and `sync` bring it up to date"
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file belongs to other systems.
+    #[error(
+        "{path} belongs to {theirs}, and the configuration names {ours}; \
+         give each pair of systems a store of its own"
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The address that the store was made for.
+        theirs: String,
+        /// The address that the configuration names.
+        ours: String,
+    },
+    /// Another process writes.
+    #[error("{path} is in use by {holder}; only one process at a time may write")]
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// Who holds it.
+        holder: String,
+    },
+    /// What is in it makes no sense.
+    #[error("the store holds something unreadable: {0}")]
+    Corrupt(String),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    /// SQLite gave a value, and it is none that may stand in its column.
+    fn from(error: rusqlite::Error) -> Self {
+        match error {
+            rusqlite::Error::FromSqlConversionFailure(_, _, why) => Self::Corrupt(why.to_string()),
+            rusqlite::Error::InvalidColumnType(_, column, kind) => {
+                Self::Corrupt(format!("{column} holds a value of the type {kind}"))
+            }
+            other => Self::Sqlite(other),
+        }
+    }
+}
+
+impl StoreError {
+    /// The same with the file that it is about.
+    #[must_use]
+    pub(crate) fn located(self, path: &Path) -> Self {
+        match self {
+            Self::Sqlite(error) => unusable(path, &error),
+            Self::Corrupt(what) => Self::File {
+                path: path.to_owned(),
+                reason: format!("it holds something unreadable ({what}): {DAMAGED}"),
+            },
+            other => other,
+        }
+    }
+}
+
+/// What to do about a file that SQLite cannot make sense of.
+const DAMAGED: &str = "nothing was changed; keep it aside and put the newest `goldthread backup` \
+                       in its place, or let `goldthread sync` begin a new one";
+
+/// What SQLite says, and what to do about it.
+fn in_words(error: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode;
+    let advice = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => {
+            "the disk is full; make room, nothing is done that cannot be recorded"
+        }
+        Some(ErrorCode::SystemIoFailure) => {
+            "it cannot be read or written; is the disk full, over its quota, or broken? Nothing is \
+             done that cannot be recorded"
+        }
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => DAMAGED,
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            "it must be a file, not a directory or a link, and with its folder belong to the user that \
+             goldthread runs as"
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another program keeps it locked; close whatever has it open, such as sqlite3 or a copy \
+             in progress"
+        }
+        _ => return error.to_string(),
+    };
+    format!("{error}: {advice}")
+}
+
+pub(super) fn file_error(path: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::File { path: path.to_owned(), reason: error.to_string() }
+}
+
+pub(super) fn unusable(path: &Path, error: &rusqlite::Error) -> StoreError {
+    StoreError::File { path: path.to_owned(), reason: in_words(error) }
+}

@@ -1,0 +1,312 @@
+//! What is not as it should be, by person, and the actions that wait for a decision among it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Row, params};
+
+use super::columns::{At, Json, origin_columns, read_origin};
+use super::decisions::HoldDecision;
+use super::{Store, StoreError};
+use crate::model::{
+    Cause, Disposition, FactKey, HoldReason, OpenAction, OpenItem, Origin, SysId, Timestamp,
+};
+
+/// An open item as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredItem {
+    /// Its number, never given twice.
+    pub id: i64,
+    /// Since when it is open.
+    pub since: Timestamp,
+    /// Since when it is open for this reason.
+    pub changed_at: Timestamp,
+    /// What is open.
+    pub item: OpenItem,
+}
+
+/// An action that waits, or that a person dismissed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldAction {
+    /// The number to name it by.
+    pub id: i64,
+    /// Since when it waits.
+    pub since: Timestamp,
+    /// For whom.
+    pub person: SysId,
+    /// Where the desired fact comes from.
+    pub origin: Origin,
+    /// Why now.
+    pub cause: Cause,
+    /// Why it waits.
+    pub reason: HoldReason,
+    /// What waits.
+    pub action: OpenAction,
+    /// What a person said to it, while that stands.
+    pub said: Option<HoldDecision>,
+}
+
+/// Which of the items that were handed over are news, by their places, and which are over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Transitions {
+    /// Those that were not open before.
+    pub began: Vec<usize>,
+    /// Those that are open for another reason than before.
+    pub changed: Vec<usize>,
+    /// What was open before and is not any more.
+    pub ended: Vec<StoredItem>,
+}
+
+/// Which actions that wait are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HoldSelection {
+    /// These, by number.
+    Ids(Vec<i64>),
+    /// Those of one set that nothing was said to.
+    Set(String),
+    /// Everything that nothing was said to.
+    All,
+}
+
+/// What makes an item the same as one that was open before: the action that waits, or whose which
+/// facts are.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Identity {
+    Action(String),
+    Facts(SysId, Vec<FactKey>),
+}
+
+impl Identity {
+    fn of(item: &OpenItem) -> Self {
+        match &item.action {
+            Some(action) => Self::Action(action.fingerprint.clone()),
+            None => Self::Facts(item.person.clone(), item.facts.clone()),
+        }
+    }
+}
+
+const COLUMNS: &str = "id, since, changed_at, person, facts, desired, actual, origin, parent, cause, \
+    reason, fingerprint, step, group_id, groups, changes, in_set";
+
+/// What is not as it should be, and which actions wait.
+#[derive(Debug)]
+pub struct OpenItems<'a>(pub(super) &'a Store);
+
+impl OpenItems<'_> {
+    /// Keeps what a decision about these people found open. What was open of them and is not found
+    /// any more is over, and what was said to it with it, but for the actions, by fingerprint, that
+    /// are `kept`: they are released and about to be done.
+    pub(crate) fn replace(
+        &self,
+        people: &BTreeSet<SysId>,
+        items: &[OpenItem],
+        kept: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<Transitions, StoreError> {
+        self.0.atomically(|| {
+            let concerned: BTreeSet<&SysId> =
+                people.iter().chain(items.iter().map(|item| &item.person)).collect();
+            let mut before = self.of(&concerned)?;
+            let mut transitions = Transitions::default();
+            let mut found = BTreeSet::new();
+            for (place, item) in items.iter().enumerate() {
+                let identity = Identity::of(item);
+                match before.remove(&identity) {
+                    _ if !found.insert(identity) => {}
+                    None => {
+                        self.insert(item, now)?;
+                        transitions.began.push(place);
+                    }
+                    Some(known) if known.item.disposition != item.disposition => {
+                        self.update(known.id, item, now)?;
+                        transitions.changed.push(place);
+                    }
+                    Some(known) => self.update(known.id, item, known.changed_at)?,
+                }
+            }
+            for stored in before.into_values() {
+                let action = stored.item.action.as_ref();
+                let is_kept = action.is_some_and(|action| kept.contains(&action.fingerprint));
+                if people.contains(&stored.item.person) && !is_kept {
+                    self.end(&stored)?;
+                    transitions.ended.push(stored);
+                }
+            }
+            Ok(transitions)
+        })
+    }
+
+    fn of(&self, people: &BTreeSet<&SysId>) -> Result<BTreeMap<Identity, StoredItem>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM open_items WHERE person IN (SELECT value FROM json_each(?))"
+        );
+        self.0.all(&sql, [Json(people)], |row| {
+            let stored = read(row)?;
+            Ok((Identity::of(&stored.item), stored))
+        })
+    }
+
+    fn insert(&self, item: &OpenItem, now: Timestamp) -> Result<(), StoreError> {
+        let OpenItem { person, facts, desired, actual, origin, cause, disposition, action } = item;
+        let (origin, parent) = origin_columns(origin);
+        let action = action.as_ref();
+        let none = (Vec::new(), BTreeMap::new());
+        let (groups, changes) = action.map_or((&none.0, &none.1), |it| (&it.groups, &it.changes));
+        self.0.run(
+            "INSERT INTO open_items (person, facts, desired, actual, origin, parent, cause,
+                 disposition, reason, fingerprint, step, group_id, groups, changes, in_set, since,
+                 changed_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?16)",
+            params![
+                person,
+                Json(facts),
+                desired,
+                actual,
+                origin,
+                parent,
+                cause,
+                disposition.as_str(),
+                Json(disposition),
+                action.map(|action| &action.fingerprint),
+                action.map(|action| action.step),
+                action.and_then(|action| action.group.as_ref()),
+                Json(groups),
+                Json(changes),
+                action.and_then(|action| action.set),
+                At(now)
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// What is the same in every cycle stays: whose it is, the action, its origin, since when.
+    fn update(&self, id: i64, item: &OpenItem, changed_at: Timestamp) -> Result<(), StoreError> {
+        let OpenItem { person: _, facts, desired, actual, origin: _, cause, disposition, action } =
+            item;
+        self.0.run(
+            "UPDATE open_items SET facts = ?2, desired = ?3, actual = ?4, cause = ?5,
+                 disposition = ?6, reason = ?7, in_set = ?8, changed_at = ?9 WHERE id = ?1",
+            params![
+                id,
+                Json(facts),
+                desired,
+                actual,
+                cause,
+                disposition.as_str(),
+                Json(disposition),
+                action.as_ref().and_then(|action| action.set),
+                At(changed_at)
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// It is done, or not the same any more.
+    fn end(&self, stored: &StoredItem) -> Result<(), StoreError> {
+        if let Some(action) = &stored.item.action {
+            self.0.decisions().end(&action.fingerprint)?;
+        }
+        self.0.run("DELETE FROM open_items WHERE id = ?", [stored.id])?;
+        Ok(())
+    }
+
+    /// Ends what waits of a person's actions, but for those, by fingerprint, that there is still
+    /// cause for.
+    pub(crate) fn end_other_actions(
+        &self,
+        person: &SysId,
+        left: &BTreeSet<String>,
+    ) -> Result<(), StoreError> {
+        self.0.atomically(|| {
+            for stored in self.of(&BTreeSet::from([person]))?.into_values() {
+                let action = stored.item.action.as_ref();
+                if action.is_some_and(|action| !left.contains(&action.fingerprint)) {
+                    self.end(&stored)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Every action that waits or was dismissed, in the order in which it was held, with what was
+    /// said to it and still stands.
+    pub fn actions(&self, now: Timestamp) -> Result<Vec<HeldAction>, StoreError> {
+        let mut said = self.0.decisions().standing(now)?;
+        let sql =
+            format!("SELECT {COLUMNS} FROM open_items WHERE fingerprint IS NOT NULL ORDER BY id");
+        let stored: Vec<StoredItem> = self.0.all(&sql, [], read)?;
+        let held = stored.into_iter().filter_map(|StoredItem { id, since, item, .. }| {
+            let OpenItem { person, origin, cause, disposition, action, .. } = item;
+            let (Some(action), Disposition::Hold(reason)) = (action, disposition) else {
+                return None;
+            };
+            let said = said.remove(&action.fingerprint);
+            Some(HeldAction { id, since, person, origin, cause, reason, action, said })
+        });
+        Ok(held.collect())
+    }
+
+    /// Records what a person says to actions that wait: to all of them, or, where one of the
+    /// numbers is not known, to none, and gives these numbers. The next cycle looks at whom a
+    /// release concerns.
+    pub(crate) fn decide(
+        &self,
+        which: &HoldSelection,
+        said: &HoldDecision,
+    ) -> Result<Result<Vec<HeldAction>, Vec<i64>>, StoreError> {
+        self.0.atomically(|| {
+            let mut held = self.actions(said.at)?;
+            if let HoldSelection::Ids(ids) = which {
+                let known = |id: &i64| held.iter().any(|held| held.id == *id);
+                let unknown: Vec<i64> = ids.iter().copied().filter(|id| !known(id)).collect();
+                if !unknown.is_empty() {
+                    return Ok(Err(unknown));
+                }
+            }
+            held.retain(|held| match which {
+                HoldSelection::Ids(ids) => ids.contains(&held.id),
+                HoldSelection::Set(set) => {
+                    held.action.set.is_some_and(|it| it.as_str() == set) && held.said.is_none()
+                }
+                HoldSelection::All => held.said.is_none(),
+            });
+            for held in &mut held {
+                let HeldAction { person, origin, action, .. } = &*held;
+                self.0.decisions().record(person, origin, action, said)?;
+                held.said = Some(said.clone());
+            }
+            Ok(Ok(held))
+        })
+    }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<StoredItem> {
+    let fingerprint: Option<String> = row.get(11)?;
+    let action = fingerprint.map(|fingerprint| {
+        Ok::<_, rusqlite::Error>(OpenAction {
+            fingerprint,
+            step: row.get(12)?,
+            group: row.get(13)?,
+            groups: row.get::<_, Json<_>>(14)?.0,
+            changes: row.get::<_, Json<_>>(15)?.0,
+            set: row.get(16)?,
+        })
+    });
+    Ok(StoredItem {
+        id: row.get(0)?,
+        since: row.get::<_, At>(1)?.0,
+        changed_at: row.get::<_, At>(2)?.0,
+        item: OpenItem {
+            person: row.get(3)?,
+            facts: row.get::<_, Json<_>>(4)?.0,
+            desired: row.get(5)?,
+            actual: row.get(6)?,
+            origin: read_origin(row, 7, 8)?,
+            cause: row.get(9)?,
+            disposition: row.get::<_, Json<_>>(10)?.0,
+            action: action.transpose()?,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! What requests were resolved to: whom and which groups they name, and whether they count.
+
+use rusqlite::{Params, Row, params};
+
+use super::Requests;
+use crate::model::{Approval, GroupId, RequestRef, ResolvedRequest, SysId, Terms, Timestamp};
+use crate::store::StoreError;
+use crate::store::columns::{At, Count, Json, moment};
+use crate::store::deadlines::WANTED;
+
+impl Requests<'_> {
+    /// Keeps what a request was resolved to.
+    pub(crate) fn set_resolved(
+        &self,
+        id: &SysId,
+        resolved: &ResolvedRequest,
+    ) -> Result<(), StoreError> {
+        let ResolvedRequest {
+            reference: _,
+            terms,
+            approval,
+            effective,
+            created_at: _,
+            closed_before_first_seen: _,
+            closed: _,
+            observe,
+            took_effect: _,
+        } = resolved;
+        self.0.atomically(|| {
+            self.0.run(
+                "UPDATE requests SET operation = ?, starts = ?, ends = ?, standing = ?, effective = ?,
+                     observe = ?, problems = '[]' WHERE sys_id = ?",
+                params![
+                    terms.operation,
+                    terms.starts.map(At),
+                    terms.ends.map(At),
+                    approval,
+                    At(*effective),
+                    observe,
+                    id
+                ],
+            )?;
+            for table in ["request_people", "request_groups"] {
+                self.0.run(&format!("DELETE FROM {table} WHERE request = ?"), [id])?;
+            }
+            for person in &terms.people {
+                let sql = "INSERT INTO request_people (request, person) VALUES (?, ?)";
+                self.0.run(sql, params![id, person])?;
+            }
+            for group in &terms.groups {
+                let sql = "INSERT INTO request_groups (request, group_id) VALUES (?, ?)";
+                self.0.run(sql, params![id, group])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Keeps whether a request counts, where nothing else about it is decided.
+    pub(crate) fn set_approval(&self, id: &SysId, approval: Approval) -> Result<(), StoreError> {
+        let sql = "UPDATE requests SET standing = ?, problems = '[]' WHERE sys_id = ?";
+        self.0.run(sql, params![approval, id])?;
+        Ok(())
+    }
+
+    /// Keeps why a request cannot be carried out as it stands: words for the kinds, and reasons.
+    /// What it was resolved to before, if anything, still holds.
+    pub(crate) fn set_problems(
+        &self,
+        id: &SysId,
+        approval: Approval,
+        problems: &[(String, String)],
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE requests SET problems = ?, standing = ? WHERE sys_id = ?";
+        self.0.run(sql, params![Json(problems), approval, id])?;
+        Ok(())
+    }
+
+    /// Every resolved request that names a person, by number.
+    pub(crate) fn resolved_for(&self, person: &SysId) -> Result<Vec<ResolvedRequest>, StoreError> {
+        self.select_resolved(
+            "r.sys_id IN (SELECT request FROM request_people WHERE person = ?)",
+            [person],
+        )
+    }
+
+    /// What one request was resolved to; `None` where it never was.
+    pub(crate) fn resolved(&self, id: &SysId) -> Result<Option<ResolvedRequest>, StoreError> {
+        Ok(self.select_resolved("r.sys_id = ?", [id])?.pop())
+    }
+
+    fn select_resolved(
+        &self,
+        condition: &str,
+        params: impl Params,
+    ) -> Result<Vec<ResolvedRequest>, StoreError> {
+        let sql = format!(
+            "SELECT r.sys_id, number, parent, operation, starts, ends, standing, effective,
+                 created_at, history, state, observe, took_effect FROM requests r
+             WHERE operation IS NOT NULL AND {condition} ORDER BY number"
+        );
+        let found: Vec<(SysId, ResolvedRequest)> = self.0.all(&sql, params, read)?;
+        let with_whom = |(id, mut resolved): (SysId, ResolvedRequest)| {
+            resolved.terms.people = self.people_of(&id)?;
+            resolved.terms.groups = self.groups_of(&id)?;
+            Ok(resolved)
+        };
+        found.into_iter().map(with_whom).collect()
+    }
+
+    fn people_of(&self, id: &SysId) -> Result<Vec<SysId>, StoreError> {
+        self.0.column("SELECT person FROM request_people WHERE request = ?", [id])
+    }
+
+    fn groups_of(&self, id: &SysId) -> Result<Vec<GroupId>, StoreError> {
+        self.0.column("SELECT group_id FROM request_groups WHERE request = ?", [id])
+    }
+
+    /// How many requests are approved, in force, and not done.
+    pub(crate) fn pending(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let sql = format!("SELECT count(*) FROM requests r WHERE {WANTED} AND effective <= ?");
+        Ok(self.0.value::<Count>(&sql, [At(now)])?.0)
+    }
+}
+
+/// A request without the people and groups that it names.
+fn read(row: &Row<'_>) -> rusqlite::Result<(SysId, ResolvedRequest)> {
+    let state: crate::model::RequestState = row.get(10)?;
+    let resolved = ResolvedRequest {
+        reference: RequestRef { number: row.get(1)?, parent: row.get(2)? },
+        terms: Terms {
+            operation: row.get(3)?,
+            people: Vec::new(),
+            groups: Vec::new(),
+            starts: moment(row.get(4)?),
+            ends: moment(row.get(5)?),
+        },
+        approval: row.get(6)?,
+        effective: row.get::<_, At>(7)?.0,
+        created_at: row.get::<_, At>(8)?.0,
+        closed_before_first_seen: row.get(9)?,
+        closed: state.is_closed(),
+        observe: row.get(11)?,
+        took_effect: row.get(12)?,
+    };
+    Ok((row.get(0)?, resolved))
+}

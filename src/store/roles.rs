@@ -1,0 +1,128 @@
+//! Who was seen to hold an administrator role in Okta, and when that was asked.
+
+use rusqlite::params;
+use rusqlite::types::FromSql;
+
+use super::columns::{At, spelled_here};
+use super::{Store, StoreError};
+use crate::model::{AccountId, GroupId, Timestamp};
+
+/// Who may hold a role.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum RoleHolder<'a> {
+    /// An account, by itself or by a group.
+    Account(&'a AccountId),
+    /// A group, whose members hold it by being in it.
+    Group(&'a GroupId),
+}
+
+impl RoleHolder<'_> {
+    fn columns(&self) -> (HolderKind, &str) {
+        match self {
+            Self::Account(account) => (HolderKind::Account, account.as_str()),
+            Self::Group(group) => (HolderKind::Group, group.as_str()),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HolderKind {
+    Account,
+    Group,
+}
+
+spelled_here! {
+    HolderKind, "holder of a role", {
+        Account = "account",
+        Group = "group",
+    }
+}
+
+/// Who was seen to hold an administrator role.
+#[derive(Debug)]
+pub(crate) struct Roles<'a>(pub(super) &'a Store);
+
+impl Roles<'_> {
+    /// Whether one holds an administrator role, where that was asked less than `within` before or
+    /// after `now`. `None` where it has to be asked.
+    pub(crate) fn known(
+        &self,
+        holder: RoleHolder<'_>,
+        now: Timestamp,
+        within: chrono::Duration,
+    ) -> Result<Option<bool>, StoreError> {
+        let (kind, id) = holder.columns();
+        let sql = "SELECT holds, asked_at FROM admin_roles WHERE holder = ? AND okta_id = ?";
+        let known: Option<(bool, At)> =
+            self.0.one(sql, params![kind, id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(known.filter(|(_, At(asked))| (now - *asked).abs() < within).map(|(holds, _)| holds))
+    }
+
+    /// Keeps an answer. One that does not say (`None`) leaves what was known, and holds nothing
+    /// against whom nothing was known of.
+    pub(crate) fn set(
+        &self,
+        holder: RoleHolder<'_>,
+        holds: Option<bool>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (kind, id) = holder.columns();
+        self.0.run(
+            "INSERT INTO admin_roles (holder, okta_id, holds, asked_at)
+             VALUES (?1, ?2, coalesce(?3, 0), ?4)
+             ON CONFLICT (holder, okta_id) DO UPDATE SET holds = coalesce(?3, holds), asked_at = ?4",
+            params![kind, id, holds, At(now)],
+        )?;
+        Ok(())
+    }
+
+    /// The accounts that were seen to hold one when that was last asked.
+    pub(crate) fn accounts(&self) -> Result<Vec<AccountId>, StoreError> {
+        self.holders(HolderKind::Account)
+    }
+
+    /// The groups whose members were seen to hold one by them when that was last asked.
+    pub(crate) fn groups(&self) -> Result<Vec<GroupId>, StoreError> {
+        self.holders(HolderKind::Group)
+    }
+
+    fn holders<T: FromSql>(&self, kind: HolderKind) -> Result<Vec<T>, StoreError> {
+        let sql = "SELECT okta_id FROM admin_roles WHERE holder = ? AND holds = 1 ORDER BY okta_id";
+        self.0.column(sql, [kind])
+    }
+
+    /// Forgets who held none, of what was asked before a moment: it has to be asked again anyway.
+    pub(crate) fn forget(&self, before: Timestamp) -> Result<(), StoreError> {
+        self.0.run("DELETE FROM admin_roles WHERE holds = 0 AND asked_at < ?", [At(before)])?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::store;
+
+    #[test]
+    fn an_answer_is_believed_for_a_while_and_one_that_does_not_say_takes_nothing_back() {
+        let (_folder, store) = store();
+        let roles = store.roles();
+        let now: Timestamp = "2026-06-01T12:00:00Z".parse().unwrap();
+        let within = chrono::Duration::minutes(10);
+        let account = AccountId::parse("00u1").unwrap();
+        let holder = RoleHolder::Account(&account);
+        assert_eq!(roles.known(holder, now, within).unwrap(), None);
+        roles.set(holder, None, now).unwrap();
+        assert_eq!(roles.known(holder, now, within).unwrap(), Some(false));
+        roles.set(holder, Some(true), now).unwrap();
+        roles.set(holder, None, now).unwrap();
+        assert_eq!(roles.accounts().unwrap(), std::slice::from_ref(&account));
+        assert_eq!(roles.known(holder, now + within, within).unwrap(), None);
+        // A group of the same id is somebody else.
+        let group = GroupId::parse("00u1").unwrap();
+        assert_eq!(roles.known(RoleHolder::Group(&group), now, within).unwrap(), None);
+        assert!(roles.groups().unwrap().is_empty());
+        roles.forget(now + within).unwrap();
+        assert_eq!(roles.accounts().unwrap(), [account]);
+    }
+}

@@ -1,0 +1,92 @@
+//! What is not as it should be of whoever was decided about goes into the store, and what is new
+//! among it into the log.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{HoldSet, OpenItem};
+use crate::reconcile::approve::HeldAction;
+use crate::reconcile::person::open_action;
+use crate::store::Quarantine;
+use crate::sync::deps::Deps;
+use crate::sync::error::SyncError;
+use crate::sync::outcome::{ActionResult, describe_action};
+use crate::sync::plan::CyclePlan;
+
+/// Replaces what was open of everybody who was decided about, and warns of what newly waits for a
+/// decision.
+pub(crate) fn record_open_items(deps: &Deps, plan: &CyclePlan) -> Result<(), SyncError> {
+    // What comes after a dismissed action was not dismissed itself, and waits for nobody.
+    let after_dismissed = |held: &&HeldAction| held.comes_after() && held.dismissed.is_some();
+    let held: Vec<&HeldAction> =
+        plan.approval.held.iter().filter(|held| !after_dismissed(held)).collect();
+    let mut items: Vec<OpenItem> =
+        held.iter().map(|held| open_action(&held.planned, &held.reason)).collect();
+    for decided in plan.decision.differing.values() {
+        items.extend(decided.plan.open_differences(&decided.state));
+    }
+    // A release goes when its action is begun, not before.
+    let released = plan.approval.approved.actions().iter().filter(|action| action.released);
+    let kept: BTreeSet<String> = released.map(|action| action.planned.fingerprint()).collect();
+    let (people, now) = (&plan.decision.people, deps.now());
+    let news: BTreeSet<usize> = deps.store.atomically(|| {
+        let transitions = deps.store.open_items().replace(people, &items, &kept, now)?;
+        deps.store.decisions().releases_seen(people, &plan.past.released, now)?;
+        Ok(transitions.began.into_iter().chain(transitions.changed).collect())
+    })?;
+
+    let mut sets: BTreeMap<HoldSet, usize> = BTreeMap::new();
+    for (place, held) in held.into_iter().enumerate() {
+        if !news.contains(&place) || held.dismissed.is_some() {
+            continue;
+        }
+        match held.set() {
+            Some(set) => *sets.entry(set).or_default() += 1,
+            None => log_held(deps, plan, held)?,
+        }
+    }
+    for (set, count) in sets {
+        tracing::warn!(
+            outcome = "held",
+            cycle = plan.cycle.id,
+            "{count} actions are held as the set {}",
+            set.as_str()
+        );
+    }
+    record_quarantine(deps, plan)
+}
+
+fn log_held(deps: &Deps, plan: &CyclePlan, held: &HeldAction) -> Result<(), SyncError> {
+    let action = &held.planned.action;
+    let names = describe_action(&deps.store, &held.planned, ActionResult::Held, None)?;
+    tracing::warn!(
+        request = action.origin.to_string(),
+        parent = names.parent.as_deref(),
+        action = action.step.name(),
+        outcome = "held",
+        cause = action.cause.as_str(),
+        login = names.person.login.as_deref(),
+        sys_id = %action.person,
+        group = names.group.as_deref(),
+        cycle = plan.cycle.id,
+        "{}: held: {} of {}: {}",
+        action.origin,
+        action.step.name(),
+        names.person.name(),
+        held.reason
+    );
+    Ok(())
+}
+
+/// Records whether whole kinds of action are held, and logs when that begins, changes and ends.
+fn record_quarantine(deps: &Deps, plan: &CyclePlan) -> Result<(), SyncError> {
+    let cycle = plan.cycle.id;
+    let before = deps.store.state().quarantine()?.sets;
+    let sets: Vec<HoldSet> = plan.approval.sets.iter().copied().collect();
+    let reason = plan.approval.quarantined.clone();
+    if sets.iter().any(|set| !before.contains(set)) {
+        tracing::error!(cycle, "quarantine: {}", reason.as_deref().unwrap_or_default());
+    } else if sets.is_empty() && !before.is_empty() {
+        tracing::info!(cycle, "the quarantine is over");
+    }
+    Ok(deps.store.state().set_quarantine(&Quarantine { sets, reason })?)
+}
