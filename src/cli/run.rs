@@ -3,22 +3,22 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::session::{Failure, Place, clock, exit, progress};
+use super::session::{self, Failure, Place, clock, exit};
 use crate::daemon::{self, DaemonError};
-use crate::engine::{DAEMON, Engine, Progress};
-use crate::http::Pulse;
+use crate::engine::{DAEMON, Engine, OnProgress};
+use crate::http::Progress;
 
 pub async fn run(place: Place) -> Result<ExitCode, Failure> {
     let config = place.load()?;
-    let pulse = Pulse::default();
-    let (shown, beating) = (progress(), pulse.clone());
-    let progress: Progress = Arc::new(move |what, count| {
-        beating.beat();
-        shown(what, count);
+    let progress = Progress::default();
+    let (show, counter) = (session::progress(), progress.clone());
+    let on_progress: OnProgress = Arc::new(move |what, count| {
+        counter.tick();
+        show(what, count);
     });
-    let (engine, writers) = Engine::acting(config, DAEMON, clock(), progress)?;
+    let (engine, writers) = Engine::acting(config, DAEMON, clock(), on_progress)?;
     let load = Box::new(move || place.load().map_err(|failure| failure.to_string()));
-    match daemon::run(engine, writers, load, clock(), pulse).await {
+    match daemon::run(engine, writers, load, clock(), progress).await {
         Ok(()) => Ok(exit::done()),
         Err(DaemonError::Engine(error)) => Err(error.into()),
         Err(error) => Err(Failure::Failed(error.to_string())),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::config::{self, Config, ConfigError, Environment};
-use crate::engine::{Clock, EngineError, Progress};
+use crate::engine::{Clock, EngineError, OnProgress};
 use crate::store::StoreError;
 
 /// Exit statuses of the contract.
@@ -166,7 +166,7 @@ pub fn clock() -> Clock {
 }
 
 /// Shows long reads on a terminal, and is silent elsewhere.
-pub fn progress() -> Progress {
+pub fn progress() -> OnProgress {
     if !std::io::stderr().is_terminal() {
         return Arc::new(|_, _| {});
     }

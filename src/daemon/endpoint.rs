@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::metrics::Metrics;
-use super::notify::Heart;
+use super::notify::Watchdog;
 
 /// A loop that has not moved for so long is not alive.
 const STILL: Duration = Duration::from_mins(3);
@@ -34,19 +34,19 @@ pub struct Shown {
     pub metrics: Metrics,
     /// Why the daemon is not ready, where it is not.
     pub unready: Mutex<Option<String>>,
-    heart: Arc<Mutex<Heart>>,
-    /// The beats that were seen last, and when they had changed.
+    watchdog: Arc<Mutex<Watchdog>>,
+    /// The ticks that were seen last, and when they had changed.
     moved: Mutex<(Vec<u64>, Instant)>,
 }
 
 impl Shown {
     /// Nothing measured, and not ready.
-    pub fn new(heart: Arc<Mutex<Heart>>) -> Self {
+    pub fn new(watchdog: Arc<Mutex<Watchdog>>) -> Self {
         Self {
             metrics: Metrics::default(),
             unready: Mutex::new(Some("starting".to_owned())),
             moved: Mutex::new((Vec::new(), Instant::now())),
-            heart,
+            watchdog,
         }
     }
 
@@ -56,10 +56,10 @@ impl Shown {
     }
 
     fn is_alive(&self) -> bool {
-        let beats = self.heart.lock().unwrap_or_else(PoisonError::into_inner).beats();
+        let ticks = self.watchdog.lock().unwrap_or_else(PoisonError::into_inner).ticks();
         let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
-        if moved.0 != beats {
-            *moved = (beats, Instant::now());
+        if moved.0 != ticks {
+            *moved = (ticks, Instant::now());
         }
         moved.1.elapsed() < STILL
     }

@@ -1,11 +1,11 @@
 //! When: cycles by the schedule and by signals, through outages, until told to stop.
 
 mod endpoint;
+mod health;
 mod metrics;
 mod notify;
 mod reload;
 mod schedule;
-mod sides;
 mod signals;
 
 use std::collections::VecDeque;
@@ -17,12 +17,12 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 use crate::config::Config;
 use crate::engine::{Clock, CycleReport, Engine, EngineError, Scope, Side, Writers};
-use crate::http::{PRODUCT, Pulse};
+use crate::http::{PRODUCT, Progress};
 use crate::model::Timestamp;
 use crate::store::SideState;
 use endpoint::{Endpoint, Shown};
-use notify::{Heart, Status, feed_watchdog};
-use sides::{Kind, Level, Notice, Sides};
+use health::{FailureKind, Level, Notice, UpstreamHealth};
+use notify::{Status, Watchdog};
 use signals::Signals;
 
 /// Credentials that are refused this long at the start end the program.
@@ -75,18 +75,18 @@ pub enum DaemonError {
 
 /// Runs cycles until `SIGTERM` or `SIGINT`. A write that is under way is finished and recorded.
 ///
-/// `pulse` beats with the engine's progress. A side that is down is no failure of ours: it is said
+/// `progress` ticks with the engine's progress. A side that is down is no failure of ours: it is said
 /// once and tried again.
 pub async fn run(
     engine: Engine,
     writers: Writers,
     load: Load,
     clock: Clock,
-    pulse: Pulse,
+    progress: Progress,
 ) -> Result<(), DaemonError> {
     let signals = Signals::listen().map_err(DaemonError::Signals)?;
-    let heart = Arc::new(Mutex::new(Heart::new(&engine, &pulse)));
-    let shown = Arc::new(Shown::new(Arc::clone(&heart)));
+    let watchdog = Arc::new(Mutex::new(Watchdog::new(&engine, &progress)));
+    let shown = Arc::new(Shown::new(Arc::clone(&watchdog)));
     let _endpoint = match engine.config().metrics {
         None => None,
         Some(listen) => {
@@ -95,9 +95,9 @@ pub async fn run(
         }
     };
     let mut daemon = Daemon {
-        sides: Sides::new(clock()),
+        health: UpstreamHealth::new(clock()),
         status: Status::default(),
-        heart: Arc::clone(&heart),
+        watchdog: Arc::clone(&watchdog),
         shown,
         backoff: None,
         wrong_clock: false,
@@ -105,19 +105,19 @@ pub async fn run(
         idle_calls: VecDeque::new(),
         stretched: None,
         full_tried: None,
-        full_wished: false,
+        full_requested: false,
         last: None,
         engine,
         writers,
         load,
         clock,
-        pulse,
+        progress,
         signals,
     };
     daemon.engine.stop_when(daemon.signals.stop());
-    let watchdog = tokio::spawn(feed_watchdog(heart));
-    let ended = daemon.live().await;
-    watchdog.abort();
+    let feeding = tokio::spawn(notify::feed(watchdog));
+    let ended = daemon.run_cycles().await;
+    feeding.abort();
     match &ended {
         Ok(()) => tracing::info!("stopped"),
         Err(error) => tracing::error!("stopped: {error}"),
@@ -132,13 +132,13 @@ struct Daemon {
     clock: Clock,
     signals: Signals,
     status: Status,
-    sides: Sides,
-    pulse: Pulse,
-    heart: Arc<Mutex<Heart>>,
+    health: UpstreamHealth,
+    progress: Progress,
+    watchdog: Arc<Mutex<Watchdog>>,
     shown: Arc<Shown>,
     /// Goes on for as long as cycles fail.
     backoff: Option<ExponentialBackoff>,
-    /// Our own clock is wrong, and that was said.
+    /// Our own clock is wrong, and that was logged.
     wrong_clock: bool,
     /// Until the next cycle.
     wait: Duration,
@@ -148,18 +148,16 @@ struct Daemon {
     stretched: Option<Duration>,
     /// When a complete read was begun last.
     full_tried: Option<Timestamp>,
-    /// Somebody wants a complete read that has not ended well yet.
-    full_wished: bool,
+    /// A signal asked for a complete read, and none has ended well since.
+    full_requested: bool,
     last: Option<Last>,
 }
 
-/// What ends a wait before its time.
+/// Which signals end a wait before its time.
 #[derive(Debug, Clone, Copy)]
-enum Wakes {
-    /// Any signal.
-    ByAnySignal,
-    /// To stop, or to read the configuration again.
-    ByOrders,
+enum WakeOn {
+    AnySignal,
+    StopOrReload,
 }
 
 /// The last cycle that ended well.
@@ -170,7 +168,7 @@ struct Last {
 }
 
 impl Daemon {
-    async fn live(&mut self) -> Result<(), DaemonError> {
+    async fn run_cycles(&mut self) -> Result<(), DaemonError> {
         let config = Arc::clone(self.engine.config());
         tracing::info!(
             "{PRODUCT} starts: {}, {} and {}, store {}, polling every {}",
@@ -185,16 +183,16 @@ impl Daemon {
             notify::ready();
         }
         while !self.signals.is_stopping() {
-            let desired_status = self.signals.take_cycle();
-            self.full_wished |= desired_status == Some(Scope::Full);
-            let scope = match desired_status {
+            let requested = self.signals.take_cycle();
+            self.full_requested |= requested == Some(Scope::Full);
+            let scope = match requested {
                 Some(scope) => scope,
                 None => self.next_scope()?,
             };
-            self.turn(&scope).await?;
-            self.say_status();
-            self.keep_vitals()?;
-            self.rest(self.wait, Wakes::ByAnySignal).await?;
+            self.run_cycle(&scope).await?;
+            self.show_status();
+            self.publish_health()?;
+            self.sleep(self.wait, WakeOn::AnySignal).await?;
             if self.signals.take_reload() {
                 self.reload().await;
             }
@@ -209,17 +207,17 @@ impl Daemon {
         let mut refused_since = None;
         loop {
             notify::still_starting(SIGN_IN_AGAIN * 2);
-            self.status.say("signing in");
+            self.status.set("signing in");
             let refused = self.try_sides(&[Side::ServiceNow, Side::Okta]).await;
-            self.keep_vitals()?;
+            self.publish_health()?;
             let Some(reason) = refused else { return Ok(()) };
             let since = *refused_since.get_or_insert_with(tokio::time::Instant::now);
             if since.elapsed() >= REFUSED_AT_START {
                 return Err(DaemonError::Refused { reason });
             }
-            self.status.say(&format!("{reason}; trying again"));
-            // A cycle is on its way as it is, so a wish for one keeps.
-            self.rest(SIGN_IN_AGAIN, Wakes::ByOrders).await?;
+            self.status.set(&format!("{reason}; trying again"));
+            // A cycle is on its way as it is, so a signal that asks for one can wait.
+            self.sleep(SIGN_IN_AGAIN, WakeOn::StopOrReload).await?;
             if self.signals.is_stopping() {
                 return Ok(());
             }
@@ -238,41 +236,41 @@ impl Daemon {
                 () = self.signals.stopped() => break,
             };
             match answer {
-                Ok(()) => self.good(*side),
+                Ok(()) => self.record_success(*side),
                 Err(error) => {
                     if error.is_refused_sign_in() {
                         refused = Some(error.to_string());
                     }
-                    self.bad(*side, &error);
+                    self.record_failure(*side, &error);
                 }
             }
         }
         refused
     }
 
-    /// The scope of the next cycle, where nobody wishes for another.
+    /// The scope of the next cycle, where no signal asks for another.
     fn next_scope(&self) -> Result<Scope, DaemonError> {
         let schedule = &self.engine.config().schedule;
-        let last = self.engine.last_full()?.filter(|_| !self.full_wished);
+        let last = self.engine.last_full()?.filter(|_| !self.full_requested);
         Ok(schedule::scope(schedule, last, self.full_tried, (self.clock)()))
     }
 
     /// One cycle, what it tells about the two sides, and the wait until the next.
-    async fn turn(&mut self, scope: &Scope) -> Result<(), DaemonError> {
+    async fn run_cycle(&mut self, scope: &Scope) -> Result<(), DaemonError> {
         if *scope == Scope::Full {
             self.full_tried = Some((self.clock)());
         }
         let begun = tokio::time::Instant::now();
-        let Some(ended) = self.cycle(scope).await else { return Ok(()) };
+        let Some(ended) = self.cycle_or_stop(scope).await else { return Ok(()) };
         match ended {
             Ok(report) => {
-                self.good(Side::ServiceNow);
-                self.good(Side::Okta);
+                self.record_success(Side::ServiceNow);
+                self.record_success(Side::Okta);
                 self.backoff = None;
                 self.wrong_clock = false;
                 let (cycle, outcome) = (report.cycle, report.outcome());
                 self.last = Some(Last { at: (self.clock)(), cycle, outcome });
-                self.full_wished &= !report.full;
+                self.full_requested &= !report.full;
                 if !report.full && report.actions.is_empty() {
                     if self.idle_calls.len() == IDLE_CYCLES {
                         self.idle_calls.pop_front();
@@ -280,11 +278,11 @@ impl Daemon {
                     self.idle_calls.push_back(report.calls.servicenow);
                 }
                 self.shown.metrics.cycle(&report);
-                self.wait = schedule::rest(self.poll(), begun.elapsed());
+                self.wait = schedule::pause(self.poll(), begun.elapsed());
             }
             Err(EngineError::Clock(text)) => {
-                self.good(Side::ServiceNow);
-                self.good(Side::Okta);
+                self.record_success(Side::ServiceNow);
+                self.record_success(Side::Okta);
                 self.shown.metrics.failed_cycle(*scope == Scope::Full);
                 // Only whoever looks after this machine can put it right.
                 if !std::mem::replace(&mut self.wrong_clock, true) {
@@ -295,7 +293,7 @@ impl Daemon {
             Err(error) => {
                 let Some(side) = error.side() else { return Err(error.into()) };
                 self.shown.metrics.failed_cycle(*scope == Scope::Full);
-                self.bad(side, &error);
+                self.record_failure(side, &error);
                 // The cycle ended before it came to the other one, or after.
                 let other = match side {
                     Side::ServiceNow => Side::Okta,
@@ -310,12 +308,12 @@ impl Daemon {
 
     /// Runs a cycle. Told to stop, it is left as soon as no write is under way: what was only read
     /// is read again by the next process.
-    async fn cycle(&mut self, scope: &Scope) -> Option<Result<CycleReport, EngineError>> {
+    async fn cycle_or_stop(&mut self, scope: &Scope) -> Option<Result<CycleReport, EngineError>> {
         let writing = self.engine.writing();
-        let Self { engine, writers, sides, clock, signals, .. } = self;
+        let Self { engine, writers, health, clock, signals, .. } = self;
         let signals = &*signals;
         let beside = |engine: &Engine| {
-            sides.tick(clock()).iter().for_each(say);
+            health.overdue(clock()).iter().for_each(log_notice);
             if signals.is_to_reload() {
                 notify::reload_waits();
             }
@@ -333,7 +331,7 @@ impl Daemon {
         }
     }
 
-    /// From one look to the next. Says so where ServiceNow's rule makes it longer.
+    /// From the start of one cycle to the next. Logs where ServiceNow's rule makes it longer.
     fn poll(&mut self) -> Duration {
         let configured = self.engine.config().schedule.poll;
         let budget = self.engine.servicenow_budget();
@@ -374,21 +372,21 @@ impl Daemon {
         });
         let next = backoff.next().unwrap_or(LONGEST_BACKOFF);
         let announced = announced.unwrap_or_default().min(LONGEST_ANNOUNCED);
-        [next, announced, poll, self.sides.pause().unwrap_or_default()]
+        [next, announced, poll, self.health.sign_in_pause().unwrap_or_default()]
             .into_iter()
             .max()
             .unwrap_or(LONGEST_BACKOFF)
     }
 
-    /// Lets time pass until it is over or a signal comes, and says what becomes of it.
-    async fn rest(&mut self, wait: Duration, wakes: Wakes) -> Result<(), DaemonError> {
+    /// Waits until the time is over or a signal comes, and logs meanwhile what becomes overdue.
+    async fn sleep(&mut self, wait: Duration, wake_on: WakeOn) -> Result<(), DaemonError> {
         let until = tokio::time::Instant::now() + wait;
         loop {
             let slice = until.duration_since(tokio::time::Instant::now()).min(TICK);
             let woken = async {
-                match wakes {
-                    Wakes::ByAnySignal => self.signals.arrived().await,
-                    Wakes::ByOrders => self.signals.ordered().await,
+                match wake_on {
+                    WakeOn::AnySignal => self.signals.arrived().await,
+                    WakeOn::StopOrReload => self.signals.urgent().await,
                 }
             };
             let over = tokio::select! {
@@ -396,8 +394,8 @@ impl Daemon {
                 () = woken => true,
                 () = tokio::time::sleep(slice) => slice < TICK,
             };
-            self.pulse.beat();
-            self.sides.tick((self.clock)()).iter().for_each(say);
+            self.progress.tick();
+            self.health.overdue((self.clock)()).iter().for_each(log_notice);
             self.engine.watch_targets()?;
             if over {
                 return Ok(());
@@ -405,15 +403,15 @@ impl Daemon {
         }
     }
 
-    /// Keeps for `status` how it goes, and shows it to whoever collects metrics.
-    fn keep_vitals(&self) -> Result<(), DaemonError> {
+    /// Stores for `status` how both sides are, and hands it to the endpoint for metrics.
+    fn publish_health(&self) -> Result<(), DaemonError> {
         let state = |side| {
-            let (since, error) = self.sides.condition(side);
+            let (since, error) = self.health.state(side);
             SideState { since, error: error.map(str::to_owned) }
         };
         self.engine.watch_targets()?;
         self.engine.keep_vitals(&state(Side::ServiceNow), &state(Side::Okta))?;
-        self.shown.set_unready(self.sides.degraded());
+        self.shown.set_unready(self.health.degraded());
         if self.engine.config().metrics.is_some() {
             self.shown.metrics.calls(self.engine.calls_by_bucket());
             self.shown.metrics.status(&self.engine.status()?);
@@ -421,41 +419,41 @@ impl Daemon {
         Ok(())
     }
 
-    fn good(&mut self, side: Side) {
-        self.pulse.beat();
-        if let Some(notice) = self.sides.good(side, (self.clock)()) {
-            say(&notice);
+    fn record_success(&mut self, side: Side) {
+        self.progress.tick();
+        if let Some(notice) = self.health.success(side, (self.clock)()) {
+            log_notice(&notice);
         }
     }
 
-    fn bad(&mut self, side: Side, error: &EngineError) {
-        self.pulse.beat();
+    fn record_failure(&mut self, side: Side, error: &EngineError) {
+        self.progress.tick();
         let kind = match error {
-            error if error.is_refused_sign_in() => Kind::Refused,
-            error if error.is_outage() => Kind::Down,
-            _ => Kind::Unworkable,
+            error if error.is_refused_sign_in() => FailureKind::Refused,
+            error if error.is_outage() => FailureKind::Down,
+            _ => FailureKind::Unworkable,
         };
-        if let Some(notice) = self.sides.bad(side, kind, &error.to_string(), (self.clock)()) {
-            say(&notice);
+        if let Some(notice) = self.health.failure(side, kind, &error.to_string(), (self.clock)()) {
+            log_notice(&notice);
         }
     }
 
     /// One line for `systemctl status`.
-    fn say_status(&mut self) {
+    fn show_status(&mut self) {
         let mode = if self.engine.config().policy.observe { "observing only; " } else { "" };
         let last = self.last.as_ref().map_or_else(String::new, |Last { at, cycle, outcome }| {
             format!("cycle {cycle} at {} UTC: {outcome}", at.format("%Y-%m-%d %H:%M:%S"))
         });
-        let text = match self.sides.degraded() {
-            Some(trouble) if last.is_empty() => format!("degraded: {trouble}"),
-            Some(trouble) => format!("degraded: {trouble}; last good {last}"),
+        let text = match self.health.degraded() {
+            Some(why) if last.is_empty() => format!("degraded: {why}"),
+            Some(why) => format!("degraded: {why}; last good {last}"),
             None => format!("{mode}{last}"),
         };
-        self.status.say(&text);
+        self.status.set(&text);
     }
 
-    fn heart(&self) -> std::sync::MutexGuard<'_, Heart> {
-        self.heart.lock().unwrap_or_else(PoisonError::into_inner)
+    fn watchdog(&self) -> std::sync::MutexGuard<'_, Watchdog> {
+        self.watchdog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -470,7 +468,7 @@ async fn last_write(signals: &Signals, writing: &AtomicUsize) {
     }
 }
 
-fn say(notice: &Notice) {
+fn log_notice(notice: &Notice) {
     match notice.level {
         Level::Info => tracing::info!("{}", notice.text),
         Level::Warn => tracing::warn!("{}", notice.text),

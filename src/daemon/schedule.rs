@@ -35,9 +35,9 @@ pub fn next_full(schedule: &Schedule, after: Timestamp) -> Option<Timestamp> {
     schedule.full.after(&after).next().map(|at| at.with_timezone(&chrono::Utc))
 }
 
-/// How long to rest after a look that took so long: looks begin `poll` apart, and a slow side gets
+/// How long to wait after a cycle that took so long: cycles begin `poll` apart, and a slow side gets
 /// a breath all the same.
-pub fn rest(poll: Duration, took: Duration) -> Duration {
+pub fn pause(poll: Duration, took: Duration) -> Duration {
     poll.saturating_sub(took).max(poll / 4)
 }
 
@@ -95,11 +95,11 @@ mod tests {
     }
 
     #[test]
-    fn looks_begin_a_poll_apart_and_a_slow_side_gets_a_breath() {
+    fn cycles_begin_a_poll_apart_and_a_slow_side_gets_a_breath() {
         let (ms, poll) = (Duration::from_millis, Duration::from_secs(1));
-        assert_eq!(rest(poll, ms(0)), ms(1000));
-        assert_eq!(rest(poll, ms(300)), ms(700));
-        assert_eq!(rest(poll, ms(900)), ms(250));
-        assert_eq!(rest(poll, Duration::from_mins(10)), ms(250));
+        assert_eq!(pause(poll, ms(0)), ms(1000));
+        assert_eq!(pause(poll, ms(300)), ms(700));
+        assert_eq!(pause(poll, ms(900)), ms(250));
+        assert_eq!(pause(poll, Duration::from_mins(10)), ms(250));
     }
 }

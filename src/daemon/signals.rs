@@ -1,4 +1,4 @@
-//! Signals, as wishes that are granted when there is time.
+//! Signals, kept until the loop has time for what they ask.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use crate::engine::Scope;
 
-/// What was asked for by a signal and has not been done yet. The same wish twice is one wish.
+/// What was asked for by a signal and has not been done yet. The same twice is one.
 #[derive(Debug, Clone)]
 pub struct Signals {
     pending: Arc<Pending>,
@@ -33,13 +33,13 @@ impl Signals {
         // It lives as long as the process, and has nothing to clean up.
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in arriving.forever() {
-                let desired_status = match signal {
+                let flag = match signal {
                     SIGHUP => &noted.reload,
                     SIGUSR1 => &noted.changes,
                     SIGUSR2 => &noted.full,
                     _ => &*noted.stop,
                 };
-                desired_status.store(true, Ordering::Relaxed);
+                flag.store(true, Ordering::Relaxed);
                 noted.arrived.notify_one();
             }
         })?;
@@ -72,11 +72,10 @@ impl Signals {
 
     fn any(&self) -> bool {
         let Pending { changes, full, .. } = &*self.pending;
-        self.has_orders()
-            || [changes, full].iter().any(|desired_status| desired_status.load(Ordering::Relaxed))
+        self.has_urgent() || [changes, full].iter().any(|flag| flag.load(Ordering::Relaxed))
     }
 
-    fn has_orders(&self) -> bool {
+    fn has_urgent(&self) -> bool {
         self.is_stopping() || self.is_to_reload()
     }
 
@@ -85,21 +84,21 @@ impl Signals {
         self.pending.reload.load(Ordering::Relaxed)
     }
 
-    /// Waits until some wish waits.
+    /// Waits until any of them has come.
     pub async fn arrived(&self) {
         while !self.any() {
             self.pending.arrived.notified().await;
         }
     }
 
-    /// Waits until told to stop or to read the configuration again. Other wishes keep.
-    pub async fn ordered(&self) {
-        while !self.has_orders() {
+    /// Waits until told to stop or to read the configuration again. The others are kept.
+    pub async fn urgent(&self) {
+        while !self.has_urgent() {
             self.pending.arrived.notified().await;
         }
     }
 
-    /// Waits until told to stop. Other wishes keep.
+    /// Waits until told to stop. The others are kept.
     pub async fn stopped(&self) {
         while !self.is_stopping() {
             self.pending.arrived.notified().await;

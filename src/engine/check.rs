@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Clock, orgs};
 use crate::config::Config;
-use crate::http::Patience;
+use crate::http::RetryPolicy;
 use crate::store::{Store, StoreError};
 
 /// Clocks that differ by more than this are worth a warning. Okta reference: five minutes apart, a
@@ -19,7 +19,7 @@ use crate::store::{Store, StoreError};
 const SKEW: chrono::Duration = chrono::Duration::seconds(30);
 
 /// Somebody waits for the answer: one more try, and soon.
-const PATIENCE: Patience = Patience {
+const RETRY: RetryPolicy = RetryPolicy {
     attempts: 2,
     first_wait: Duration::from_millis(500),
     longest_wait: Duration::from_secs(5),

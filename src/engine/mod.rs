@@ -56,7 +56,7 @@ use crate::store::{Link, Orgs, Store, StoreError};
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Told what is being read and how much of it came, so that a long read can be shown.
-pub type Progress = Arc<dyn Fn(&str, usize) + Send + Sync>;
+pub type OnProgress = Arc<dyn Fn(&str, usize) + Send + Sync>;
 
 /// Why a cycle ended before it compared anything.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +101,7 @@ pub struct Engine {
     okta: OktaReader,
     store: Store,
     clock: Clock,
-    progress: Progress,
+    progress: OnProgress,
     stop: Arc<AtomicBool>,
     /// How many writes were begun whose outcome is not recorded yet.
     writing: Arc<AtomicUsize>,
@@ -146,7 +146,7 @@ impl Engine {
     pub fn looking(
         config: Arc<Config>,
         clock: Clock,
-        progress: Progress,
+        progress: OnProgress,
     ) -> Result<Self, EngineError> {
         let store = Store::scratch(&config.store.path, &orgs(&config))?;
         let okta = okta::Connection::read_only(config.okta.clone())?;
@@ -159,7 +159,7 @@ impl Engine {
         config: Arc<Config>,
         holder: &str,
         clock: Clock,
-        progress: Progress,
+        progress: OnProgress,
     ) -> Result<(Self, Writers), EngineError> {
         let store = Store::open(&config.store.path, &orgs(&config), holder)?;
         let okta = okta::Connection::new(config.okta.clone())?;
@@ -179,7 +179,7 @@ impl Engine {
         servicenow: servicenow::Connection,
         okta: okta::Connection,
         clock: Clock,
-        progress: Progress,
+        progress: OnProgress,
     ) -> Self {
         Self {
             servicenow: ServiceNowReader::new(servicenow),

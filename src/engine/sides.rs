@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 
 use super::{Engine, EngineError, Writers, orgs};
 use crate::config::Config;
-use crate::http::Pulse;
+use crate::http::Progress;
 use crate::model::Timestamp;
 use crate::okta::{self, OktaError, OktaReader};
 use crate::servicenow::{self, ServiceNowError, ServiceNowReader};
@@ -107,9 +107,9 @@ impl Engine {
         try_side(side, &self.servicenow, &self.okta).await
     }
 
-    /// Beat while a cycle makes progress, waits for a rate window included.
-    pub fn pulses(&self) -> [Pulse; 2] {
-        [self.servicenow.connection().pulse().clone(), self.okta.connection().pulse().clone()]
+    /// Tick while a cycle makes progress, waits for a rate window included.
+    pub fn progress_counters(&self) -> [Progress; 2] {
+        [self.servicenow.connection().progress().clone(), self.okta.connection().progress().clone()]
     }
 
     /// Prepares another configuration over the same store; nothing changes until

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::http::Answer;
+use crate::http::{self, Answer, Retry};
 
 /// Longest piece of Okta's own words that is passed on, in characters.
 const LONGEST_TEXT: usize = 300;
@@ -162,16 +162,28 @@ impl OktaError {
     /// Whether the same read may succeed later without anything else changing. Ask this of a
     /// write only after [`OktaError::NoAnswer`] was told apart: it may have been executed.
     pub fn is_transient(&self) -> bool {
+        self.retry() != Retry::Never
+    }
+
+    /// When the same read may succeed without anything else changing.
+    pub(super) fn retry(&self) -> Retry {
         match self {
-            Self::Unreachable { .. } | Self::NoAnswer { .. } | Self::RateLimited { .. } => true,
-            Self::Refused(refusal) => is_later(&refusal.code),
-            Self::SignIn { .. }
+            Self::RateLimited { retry_after, .. } => Retry::After(*retry_after),
+            Self::Unreachable { .. } | Self::NoAnswer { .. } => Retry::Later,
+            Self::Refused(refusal) if is_later(&refusal.code) => Retry::Later,
+            Self::Refused(_)
+            | Self::SignIn { .. }
             | Self::Forbidden(_)
             | Self::NotFound(_)
             | Self::Unbelievable { .. }
             | Self::Unwritable { .. }
-            | Self::Setup(_) => false,
+            | Self::Setup(_) => Retry::Never,
         }
+    }
+
+    /// Whether the call certainly changed nothing, so that even a write may be sent again.
+    pub(super) fn was_not_executed(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::RateLimited { .. })
     }
 
     /// Okta's refusal, where it is one.
@@ -346,13 +358,9 @@ fn parameter(challenge: &str, name: &str) -> Option<String> {
     })
 }
 
-/// Words from outside, shortened and without control characters.
+/// Words from outside, as one short line.
 pub(super) fn clean(text: &str) -> String {
-    let mut kept: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_TEXT).collect();
-    if text.chars().count() > LONGEST_TEXT {
-        kept.push('…');
-    }
-    kept
+    http::one_line(text, LONGEST_TEXT)
 }
 
 #[cfg(test)]

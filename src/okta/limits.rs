@@ -5,14 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, FixedOffset};
 use reqwest::Method;
 
-use crate::http::Answer;
-
-/// Okta reference: windows are a minute long. A reset further away than this is nonsense, and must
-/// not keep us away for good.
-const LONGEST_WINDOW: Duration = Duration::from_hours(1);
+use crate::http::{self, Answer, LONGEST_WINDOW};
 
 /// What is known of all buckets.
 #[derive(Debug, Default)]
@@ -119,38 +114,24 @@ fn wait(now: Instant, bucket: &Bucket, share: f64) -> Duration {
     if bucket.ends <= now {
         return Duration::ZERO;
     }
-    let ours = allowed(bucket.limit, share);
+    let ours = u32::try_from(http::share_of(bucket.limit.into(), share)).unwrap_or(bucket.limit);
     if bucket.used < ours && bucket.remaining > bucket.limit - ours {
         return Duration::ZERO;
     }
     bucket.ends - now
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the product lies between 0 and the limit"
-)]
-fn allowed(limit: u32, share: f64) -> u32 {
-    ((f64::from(limit) * share.clamp(0.0, 1.0)) as u32).clamp(1, limit)
-}
-
 /// From the answer to the end of its window, by the server's own clock. Zero where it does not say.
 pub(super) fn until_reset(answer: &Answer) -> Duration {
     let reset =
         answer.header("x-rate-limit-reset").and_then(|text| text.trim().parse::<i64>().ok());
-    match (reset, date(answer).map(|date| date.timestamp())) {
+    match (reset, http::date(answer).map(|date| date.timestamp())) {
         (Some(reset), Some(date)) => {
             let seconds = u64::try_from(reset.saturating_sub(date)).unwrap_or(0);
             Duration::from_secs(seconds).min(LONGEST_WINDOW)
         }
         _ => Duration::ZERO,
     }
-}
-
-/// The `Date` header: the server's own clock.
-pub(super) fn date(answer: &Answer) -> Option<DateTime<FixedOffset>> {
-    DateTime::parse_from_rfc2822(answer.header("date")?).ok()
 }
 
 /// The bucket that a call counts against.
@@ -228,13 +209,6 @@ mod tests {
             let left = limits.wait("users", 0.5, Instant::now());
             assert!(left.as_secs() <= wait, "{date} {reset}: {left:?}");
         }
-    }
-
-    #[test]
-    fn the_smallest_share_still_sends_one_call_a_window() {
-        assert_eq!(allowed(20, 0.0), 1);
-        assert_eq!(allowed(20, 1.0), 20);
-        assert_eq!(allowed(600, 0.5), 300);
     }
 
     #[test]

@@ -378,7 +378,7 @@ mod tests {
         let name = |value: Value| serde_json::from_value::<WireEntity>(value).unwrap().read().name;
         let both =
             json!({"id": "00u1", "alternateId": "p@example.com", "displayName": "Pat\nAdmin"});
-        assert_eq!(name(both), "PatAdmin");
+        assert_eq!(name(both), "Pat Admin");
         assert_eq!(name(json!({"id": "00u1", "alternateId": "p@example.com"})), "p@example.com");
         assert_eq!(name(json!({"id": "00u1", "alternateId": "unknown"})), "00u1");
     }

@@ -25,7 +25,7 @@ pub use writer::{OktaWriter, Performed, Thread};
 
 use secrecy::SecretString;
 
-use crate::http::Patience;
+use crate::http::RetryPolicy;
 
 /// Reads an answer in every way in which one is read, for whoever feeds this nonsense.
 #[doc(hidden)]
@@ -60,7 +60,7 @@ pub struct Settings {
     pub share: f64,
     /// How long a call is tried. A wait for a rate window is prolonged by twice `first_wait`, by
     /// default the second that Okta's own clients add.
-    pub patience: Patience,
+    pub retry: RetryPolicy,
 }
 
 /// How to sign in to Okta.

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
-use reqwest::header::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, json};
@@ -267,23 +266,21 @@ impl App {
             "jti": unique()?,
         });
         let assertion = self.key.sign(header, &claims)?;
-        let mut call = Call::new(Method::POST, self.endpoint.clone())
-            .header("accept", "application/json")
-            .header("content-type", "application/x-www-form-urlencoded");
-        call.body = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("grant_type", "client_credentials")
-            .append_pair("scope", scopes)
-            .append_pair(
-                "client_assertion_type",
-                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-            )
-            .append_pair("client_assertion", &assertion)
-            .finish()
-            .into_bytes();
+        let mut call = Call::form(
+            self.endpoint.clone(),
+            &[
+                ("grant_type", "client_credentials"),
+                ("scope", scopes),
+                ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+                ("client_assertion", &assertion),
+            ],
+        );
         if let Some(key) = &self.dpop {
             let proof =
                 dpop::proof(key, &Method::POST, &self.endpoint, state.nonce.as_deref(), None)?;
-            call = call.secret_header("dpop", &proof);
+            call = call.secret_header("dpop", &proof).map_err(|_| OktaError::SignIn {
+                message: "the proof cannot stand in a header".to_owned(),
+            })?;
         }
         // Whatever happened to this call, the one that it was for has not been sent.
         http.send(call).await.map_err(|error| match error {
@@ -352,21 +349,14 @@ impl From<KeyError> for OktaError {
 
 impl Signed {
     /// Adds the headers to a call.
-    pub fn put_on(
-        &self,
-        headers: &mut HeaderMap,
-        operation: &'static str,
-    ) -> Result<(), OktaError> {
-        let pairs = [("authorization", Some(&self.authorization)), ("dpop", self.proof.as_ref())];
-        for (name, value) in pairs {
-            let Some(value) = value else { continue };
-            let mut value =
-                reqwest::header::HeaderValue::from_str(value).map_err(|_| OktaError::SignIn {
-                    message: format!("the token cannot stand in a header (to {operation})"),
-                })?;
-            value.set_sensitive(true);
-            headers.insert(name, value);
+    pub fn put_on(&self, call: Call, operation: &'static str) -> Result<Call, OktaError> {
+        let refused = |_| OktaError::SignIn {
+            message: format!("the token cannot stand in a header (to {operation})"),
+        };
+        let call = call.secret_header("authorization", &self.authorization).map_err(refused)?;
+        match &self.proof {
+            Some(proof) => call.secret_header("dpop", proof).map_err(refused),
+            None => Ok(call),
         }
-        Ok(())
     }
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::connection::{self, Again, Ask, Connection};
+use super::connection::{self, Connection, Idempotency, Request};
 use super::error::{OktaError, request_id};
 use super::reader::OktaReader;
 use super::wire;
-use crate::http::Answer;
+use crate::http::{self, Answer};
 use crate::model::{Account, AccountId, AccountStatus, GroupId, Outcome, Step};
 
 /// Okta reference: at most 20 `groupIds`, and only when an account is created.
@@ -65,12 +65,12 @@ impl OktaWriter {
         account: Option<&AccountId>,
         thread: &Thread<'_>,
     ) -> Performed {
-        let ask = match writable(step).and_then(|()| self.ask(step, account, thread)) {
-            Ok(ask) => ask,
+        let request = match writable(step).and_then(|()| self.request(step, account, thread)) {
+            Ok(request) => request,
             Err(error) => return failed(error, None),
         };
-        let error = match self.connection.send(&ask).await {
-            Ok(answer) => return applied(step, &ask, &answer),
+        let error = match self.connection.send(&request).await {
+            Ok(answer) => return applied(step, &request, &answer),
             Err(error) => error.without(&values(step)),
         };
         match error {
@@ -81,12 +81,12 @@ impl OktaWriter {
         }
     }
 
-    fn ask(
+    fn request(
         &self,
         step: &Step,
         account: Option<&AccountId>,
         thread: &Thread<'_>,
-    ) -> Result<Ask, OktaError> {
+    ) -> Result<Request, OktaError> {
         let id = match (step, account) {
             (Step::Create { .. }, _) => "",
             (_, Some(id)) => id.as_str(),
@@ -105,7 +105,7 @@ impl OktaWriter {
             self.connection.url(&["api", "v1", "groups", group.as_str(), "users", id], &[])
         };
         let lifecycle = |word, query: &[(&str, &str)]| users(&[id, "lifecycle", word], query);
-        let (operation, method, url, body, again) = match step {
+        let (operation, method, url, body, idempotency) = match step {
             Step::Create { profile, groups, activate } => (
                 "create the account",
                 Method::POST,
@@ -114,62 +114,76 @@ impl OktaWriter {
                     "profile": profile,
                     "groupIds": groups.iter().map(GroupId::as_str).collect::<Vec<_>>(),
                 })),
-                Again::Never,
+                Idempotency::OnceOnly,
             ),
             Step::Update { changes } => {
                 let profile: BTreeMap<_, _> =
                     changes.iter().map(|(name, change)| (name, &change.to)).collect();
                 let body = Some(json!({"profile": profile}));
                 // POST, because PUT would clear every attribute that is not sent.
-                ("update the account", Method::POST, users(&[id], &[]), body, Again::Idempotent)
+                (
+                    "update the account",
+                    Method::POST,
+                    users(&[id], &[]),
+                    body,
+                    Idempotency::Idempotent,
+                )
             }
             Step::Activate { mail } => (
                 "activate the account",
                 Method::POST,
                 lifecycle("activate", &[("sendEmail", yes_no(*mail))]),
                 None,
-                Again::Never,
+                Idempotency::OnceOnly,
             ),
             Step::Reactivate { mail } => (
                 "send the activation again",
                 Method::POST,
                 lifecycle("reactivate", &[("sendEmail", yes_no(*mail))]),
                 None,
-                Again::Never,
+                Idempotency::OnceOnly,
             ),
-            Step::Suspend => {
-                ("suspend the account", Method::POST, lifecycle("suspend", &[]), None, Again::Never)
-            }
+            Step::Suspend => (
+                "suspend the account",
+                Method::POST,
+                lifecycle("suspend", &[]),
+                None,
+                Idempotency::OnceOnly,
+            ),
             Step::Unsuspend => (
                 "lift the suspension",
                 Method::POST,
                 lifecycle("unsuspend", &[]),
                 None,
-                Again::Never,
+                Idempotency::OnceOnly,
             ),
             Step::Deactivate => (
                 "deactivate the account",
                 Method::POST,
                 lifecycle("deactivate", &[("sendEmail", "false")]),
                 None,
-                Again::Never,
+                Idempotency::OnceOnly,
             ),
             Step::ClearSessions => (
                 "end the sessions",
                 Method::DELETE,
                 users(&[id, "sessions"], &[("oauthTokens", "true")]),
                 None,
-                Again::Idempotent,
+                Idempotency::Idempotent,
             ),
             Step::AddMember { group } => {
-                ("add to the group", Method::PUT, member(group), None, Again::Idempotent)
+                ("add to the group", Method::PUT, member(group), None, Idempotency::Idempotent)
             }
-            Step::RemoveMember { group } => {
-                ("remove from the group", Method::DELETE, member(group), None, Again::Idempotent)
-            }
+            Step::RemoveMember { group } => (
+                "remove from the group",
+                Method::DELETE,
+                member(group),
+                None,
+                Idempotency::Idempotent,
+            ),
         };
         let comment = Some(format!("({}; action {})", thread.request, thread.action));
-        Ok(Ask { operation, method, url, body, comment, again })
+        Ok(Request { operation, method, url, body, comment, idempotency })
     }
 
     /// The call may have been executed. A create is looked for: if there is no such account, it
@@ -287,16 +301,16 @@ fn values(step: &Step) -> Vec<&str> {
 
 /// Okta reference: any 2xx is success and its body may be empty; only create and update answer
 /// with the account.
-fn applied(step: &Step, ask: &Ask, answer: &Answer) -> Performed {
+fn applied(step: &Step, request: &Request, answer: &Answer) -> Performed {
     let okta_request_id = request_id(answer);
     let shows_account = matches!(step, Step::Create { .. } | Step::Update { .. });
-    let believable = answer.body.trim_ascii().is_empty() || answer.says_json();
+    let believable = answer.body.trim_ascii().is_empty() || http::says_json(answer);
     if !shows_account && believable {
         let outcome = Outcome::Applied { okta_request_id };
         return Performed { outcome, account: None, error: None };
     }
-    let account = connection::json(ask.operation, answer)
-        .and_then(|value: Value| wire::account(ask.operation, value));
+    let account = connection::json(request.operation, answer)
+        .and_then(|value: Value| wire::account(request.operation, value));
     match account {
         Ok(account) => Performed {
             outcome: Outcome::Applied { okta_request_id },

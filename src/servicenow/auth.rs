@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use url::form_urlencoded;
 
 use super::error::clean;
 use super::{Auth, ServiceNowError, wire};
@@ -98,15 +96,14 @@ async fn fetch(
     client_secret: &SecretString,
 ) -> Result<Token, ServiceNowError> {
     let operation = "asking for a token";
-    let body = form_urlencoded::Serializer::new(String::new())
-        .append_pair("grant_type", "client_credentials")
-        .append_pair("client_id", client_id)
-        .append_pair("client_secret", client_secret.expose_secret())
-        .finish();
-    let mut call = Call::new(Method::POST, http.url(&["oauth_token.do"]))
-        .header("accept", "application/json")
-        .header("content-type", "application/x-www-form-urlencoded");
-    call.body = body.into_bytes();
+    let call = Call::form(
+        http.url(&["oauth_token.do"]),
+        &[
+            ("grant_type", "client_credentials"),
+            ("client_id", client_id),
+            ("client_secret", client_secret.expose_secret()),
+        ],
+    );
     let asked_at = Instant::now();
     let answer =
         http.send(call).await.map_err(|error| ServiceNowError::from_http(operation, error))?;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::http::HttpError;
+use crate::http::{self, HttpError, Retry};
+
+/// Longest text of the instance that is passed on, in characters.
+const LONGEST_TEXT: usize = 200;
 
 /// What a caller's own code may fail with while it takes a page.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -93,18 +96,29 @@ impl ServiceNowError {
     ///
     /// Ask this of reads. A write without an answer may have happened.
     pub fn is_transient(&self) -> bool {
+        self.retry() != Retry::Never
+    }
+
+    /// When the same read may succeed although nobody changes anything.
+    pub(super) fn retry(&self) -> Retry {
         match self {
+            Self::RateLimited { retry_after: Some(wait) } => Retry::After(*wait),
             Self::Unreachable { .. }
             | Self::NoAnswer { .. }
-            | Self::RateLimited { .. }
-            | Self::Unbelievable { .. } => true,
+            | Self::RateLimited { retry_after: None }
+            | Self::Unbelievable { .. } => Retry::Later,
             Self::SignIn { .. }
             | Self::Forbidden { .. }
             | Self::NotFound { .. }
             | Self::Refused { .. }
             | Self::Unresolved { .. }
-            | Self::Taker(_) => false,
+            | Self::Taker(_) => Retry::Never,
         }
+    }
+
+    /// Whether the call certainly changed nothing, so that even a write may be sent again.
+    pub(super) fn was_not_executed(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::RateLimited { .. })
     }
 
     pub(super) fn unbelievable(operation: &str, why: impl Into<String>) -> Self {
@@ -130,9 +144,7 @@ fn in_words(wait: Option<Duration>) -> String {
     wait.map_or_else(String::new, |wait| format!(" {} s", wait.as_secs()))
 }
 
-/// A text of the instance, fit for a log line: one line, at most 200 characters.
+/// A text of the instance, as one short line.
 pub(super) fn clean(text: &str) -> String {
-    let line: String =
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-    line.trim().to_owned()
+    http::one_line(text, LONGEST_TEXT)
 }

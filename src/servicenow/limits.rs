@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use crate::http::share_of;
+
 const HOUR: i64 = 3600;
 
 /// How much of the rate limit is used, for reports.
@@ -101,13 +103,7 @@ impl Pacer {
 
     /// Calls an hour that are ours, at least one.
     fn ours(&self) -> Option<u64> {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "a part of a limit is not negative, and a call more or less does not matter"
-        )]
-        self.limit.map(|limit| ((limit as f64 * self.share) as u64).max(1))
+        self.limit.map(|limit| share_of(limit, self.share))
     }
 
     /// A call is being made.

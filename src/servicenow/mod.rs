@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use secrecy::SecretString;
 
-use crate::http::Patience;
+use crate::http::RetryPolicy;
 use crate::model::Timestamp;
 
 mod catalog;
@@ -47,7 +47,7 @@ pub fn take_in(reader: &ServiceNowReader, answer: &crate::http::Answer) {
     let operation = "reading nonsense";
     let _ = (
         wire::judge(operation, answer),
-        wire::date(answer),
+        crate::http::date(answer),
         auth::read_token(answer, tokio::time::Instant::now()),
     );
     let rows = wire::page(operation, answer).map_or_else(|_| Vec::new(), |page| page.rows);
@@ -102,7 +102,7 @@ pub struct Settings {
     /// `writeback.state_done`: the `state` that means closed complete.
     pub state_done: String,
     /// How long a call is tried.
-    pub patience: Patience,
+    pub retry: RetryPolicy,
 }
 
 /// How to sign in to ServiceNow.

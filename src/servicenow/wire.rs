@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::ServiceNowError;
 use super::error::clean;
-use crate::http::Answer;
+use crate::http::{self, Answer, LONGEST_WINDOW, NotJson};
 use crate::model::{Record, Timestamp};
 
 /// One believed page.
@@ -101,20 +101,14 @@ pub(super) fn json(
     operation: &str,
     answer: &Answer,
 ) -> Result<Map<String, Value>, ServiceNowError> {
-    if !answer.says_json() {
-        let why = if answer.header("content-type").is_some_and(|kind| kind.contains("html")) {
-            "it is a login or maintenance/hibernation page instead of the API"
-        } else {
-            "it is not JSON"
-        };
-        return Err(ServiceNowError::unbelievable(operation, why));
-    }
-    match serde_json::from_slice(&answer.body) {
-        Ok(Value::Object(body)) => Ok(body),
-        Ok(_) => Err(ServiceNowError::unbelievable(operation, "it is not a JSON object")),
-        // serde's message could repeat a value.
-        Err(_) => Err(ServiceNowError::unbelievable(operation, "its JSON is broken or cut off")),
-    }
+    let why = match http::json(answer) {
+        Ok(Value::Object(body)) => return Ok(body),
+        Ok(_) => "it is not a JSON object",
+        Err(NotJson::Html) => "it is a login or maintenance/hibernation page instead of the API",
+        Err(NotJson::Other) => "it is not JSON",
+        Err(NotJson::Broken) => "its JSON is broken or cut off",
+    };
+    Err(ServiceNowError::unbelievable(operation, why))
 }
 
 fn result(operation: &str, answer: &Answer) -> Result<Value, ServiceNowError> {
@@ -158,10 +152,7 @@ fn text(value: Value) -> Option<String> {
 
 /// `message` and `detail` of the API's error body; `None` where the body is not one.
 fn error_of(answer: &Answer) -> Option<(String, String)> {
-    if !answer.says_json() {
-        return None;
-    }
-    let body: Map<String, Value> = serde_json::from_slice(&answer.body).ok()?;
+    let body: Map<String, Value> = http::json(answer).ok()?;
     body.get("error")?.get("message")?;
     Some(texts(&body))
 }
@@ -181,20 +172,15 @@ fn said(answer: &Answer) -> (String, String) {
 
 /// `Retry-After`, in seconds or as a date. Rules are for a clock hour: longer is nonsense, and must
 /// not keep us away for good.
-fn retry_after(answer: &Answer) -> Option<Duration> {
+pub(super) fn retry_after(answer: &Answer) -> Option<Duration> {
     let text = answer.header("retry-after")?.trim();
     let wait = if let Ok(seconds) = text.parse() {
         Duration::from_secs(seconds)
     } else {
         let until = DateTime::parse_from_rfc2822(text).ok()?;
-        (until.with_timezone(&Utc) - date(answer)?).to_std().ok()?
+        (until.with_timezone(&Utc) - http::date(answer)?).to_std().ok()?
     };
-    Some(wait.min(Duration::from_hours(1)))
-}
-
-/// The `Date` header: the clock of the other side.
-pub(super) fn date(answer: &Answer) -> Option<Timestamp> {
-    DateTime::parse_from_rfc2822(answer.header("date")?).ok().map(|date| date.with_timezone(&Utc))
+    Some(wait.min(LONGEST_WINDOW))
 }
 
 const TIME_FORMAT: &str = "%Y-%m-%d %H:%M:%S";

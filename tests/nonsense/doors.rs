@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use goldthread::config::{self, Environment};
-use goldthread::http::{Answer, Patience};
+use goldthread::http::{Answer, RetryPolicy};
 use goldthread::policy::dates::{self, Edge};
 use goldthread::policy::expression::{Expression, Scope};
 use goldthread::servicenow::query::Filter;
@@ -69,7 +69,7 @@ pub fn from_servicenow(bytes: &[u8]) {
             items: names(&["Okta onboarding"]),
             order_approval: true,
             state_done: "3".into(),
-            patience: Patience::default(),
+            retry: RetryPolicy::default(),
         };
         ServiceNowReader::new(Connection::new(settings).unwrap())
     });

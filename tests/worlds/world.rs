@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use goldthread::config::{self, Environment};
 use goldthread::engine::{CycleReport, DriftReport, Engine, Scope, Writers};
-use goldthread::http::Patience;
+use goldthread::http::RetryPolicy;
 use goldthread::sim::clock::Clock;
 use goldthread::sim::faults::{Fault, Hook, Onward};
 use goldthread::sim::http::Response;
@@ -490,14 +490,14 @@ fn load(text: &str, folder: &tempfile::TempDir) -> config::Config {
     let path = folder.path().join("config.toml");
     std::fs::write(&path, text).unwrap();
     let mut config = config::load(&path, None, &Environment::default()).unwrap();
-    let patience = Patience {
+    let retry = RetryPolicy {
         attempts: 2,
         first_wait: Duration::from_millis(1),
         longest_wait: Duration::from_millis(20),
-        ..Patience::default()
+        ..RetryPolicy::default()
     };
-    config.okta.patience = patience;
-    config.servicenow.patience = patience;
+    config.okta.retry = retry;
+    config.servicenow.retry = retry;
     config
 }
 

@@ -442,7 +442,7 @@ impl Story {
     }
 }
 
-fn silence() -> crate::engine::Progress {
+fn silence() -> crate::engine::OnProgress {
     Arc::new(|_, _| {})
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Findings, PATIENCE, listed, not_tried, skew};
+use super::{Findings, RETRY, listed, not_tried, skew};
 use crate::config::Config;
 use crate::engine::Clock;
 use crate::model::{AccountId, Group, GroupId, Operation};
@@ -107,7 +107,7 @@ async fn sign_in(found: &mut Findings<'_>, config: &Config) -> Option<(OktaReade
         let own = reader.identity().await?;
         Ok::<_, OktaError>((reader, own))
     };
-    let settings = Settings { patience: PATIENCE, ..config.okta.clone() };
+    let settings = Settings { retry: RETRY, ..config.okta.clone() };
     let writing = attempt(Connection::new(settings.clone())).await;
     let (reader, own, may_write) = match writing {
         Ok((reader, own)) => (reader, own, true),
