@@ -1,5 +1,6 @@
 //! When: cycles by the schedule and by signals, through outages, until told to stop.
 
+mod cycle;
 mod endpoint;
 mod health;
 mod metrics;
@@ -9,14 +10,13 @@ mod schedule;
 mod signals;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use backon::ExponentialBackoff;
 
 use crate::config::Config;
-use crate::engine::{Clock, CycleReport, Engine, EngineError, Scope, Side, Writers};
+use crate::engine::{Clock, Engine, EngineError, Scope, Side, Writers};
 use crate::http::{PRODUCT, Progress};
 use crate::model::Timestamp;
 use crate::store::SideState;
@@ -29,16 +29,6 @@ use signals::Signals;
 const REFUSED_AT_START: Duration = Duration::from_mins(2);
 /// Between two sign-ins at the start that are refused: a handful in a row locks an account.
 const SIGN_IN_AGAIN: Duration = Duration::from_mins(1);
-/// A side that is down is asked at least this often.
-const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
-/// A longer wait that is announced by a side is cut to this.
-const LONGEST_ANNOUNCED: Duration = Duration::from_mins(15);
-/// A cycle that is left is given this long to end by itself.
-const GRACE: Duration = Duration::from_secs(2);
-/// A write that is under way is given this long in all, to be recorded before the program ends.
-const LAST_WRITE: Duration = Duration::from_secs(8);
-/// So many cycles tell what one costs that has nothing to do.
-const IDLE_CYCLES: usize = 8;
 /// How often a wait looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -248,136 +238,6 @@ impl Daemon {
         refused
     }
 
-    /// The scope of the next cycle, where no signal asks for another.
-    fn next_scope(&self) -> Result<Scope, DaemonError> {
-        let schedule = &self.engine.config().schedule;
-        let last = self.engine.last_full()?.filter(|_| !self.full_requested);
-        Ok(schedule::scope(schedule, last, self.full_tried, (self.clock)()))
-    }
-
-    /// One cycle, what it tells about the two sides, and the wait until the next.
-    async fn run_cycle(&mut self, scope: &Scope) -> Result<(), DaemonError> {
-        if *scope == Scope::Full {
-            self.full_tried = Some((self.clock)());
-        }
-        let begun = tokio::time::Instant::now();
-        let Some(ended) = self.cycle_or_stop(scope).await else { return Ok(()) };
-        match ended {
-            Ok(report) => {
-                self.record_success(Side::ServiceNow);
-                self.record_success(Side::Okta);
-                self.backoff = None;
-                self.wrong_clock = false;
-                let (cycle, outcome) = (report.cycle, report.outcome());
-                self.last = Some(Last { at: (self.clock)(), cycle, outcome });
-                self.full_requested &= !report.full;
-                if !report.full && report.actions.is_empty() {
-                    if self.idle_calls.len() == IDLE_CYCLES {
-                        self.idle_calls.pop_front();
-                    }
-                    self.idle_calls.push_back(report.calls.servicenow);
-                }
-                self.shown.metrics.cycle(&report);
-                self.wait = schedule::pause(self.poll(), begun.elapsed());
-            }
-            Err(EngineError::Clock(text)) => {
-                self.record_success(Side::ServiceNow);
-                self.record_success(Side::Okta);
-                self.shown.metrics.failed_cycle(*scope == Scope::Full);
-                // Only whoever looks after this machine can put it right.
-                if !std::mem::replace(&mut self.wrong_clock, true) {
-                    tracing::error!("{}", EngineError::Clock(text));
-                }
-                self.wait = self.back_off(None);
-            }
-            Err(error) => {
-                let Some(side) = error.side() else { return Err(error.into()) };
-                self.shown.metrics.failed_cycle(*scope == Scope::Full);
-                self.record_failure(side, &error);
-                // The cycle ended before it came to the other one, or after.
-                let other = match side {
-                    Side::ServiceNow => Side::Okta,
-                    Side::Okta => Side::ServiceNow,
-                };
-                self.try_sides(&[other]).await;
-                self.wait = self.back_off(error.retry_after());
-            }
-        }
-        Ok(())
-    }
-
-    /// Runs a cycle. Told to stop, it is left as soon as no write is under way: what was only read
-    /// is read again by the next process.
-    async fn cycle_or_stop(&mut self, scope: &Scope) -> Option<Result<CycleReport, EngineError>> {
-        let writing = self.engine.writing();
-        let Self { engine, writers, health, clock, signals, .. } = self;
-        let signals = &*signals;
-        let beside = |engine: &Engine| {
-            health.overdue(clock()).iter().for_each(log_notice);
-            if signals.is_to_reload() {
-                notify::reload_waits();
-            }
-            // Where the store fails, the cycle says so.
-            let _ = engine.watch_targets();
-        };
-        tokio::select! {
-            ended = engine.cycle_beside(writers, scope, beside) => Some(ended),
-            () = last_write(signals, &writing) => {
-                if writing.load(Ordering::Relaxed) > 0 {
-                    tracing::warn!("a write has no answer yet; the next start looks what became of it");
-                }
-                None
-            }
-        }
-    }
-
-    /// From the start of one cycle to the next. Logs where ServiceNow's rule makes it longer.
-    fn poll(&mut self) -> Duration {
-        let configured = self.engine.config().schedule.poll;
-        let budget = self.engine.servicenow_budget();
-        // Now and then one looks a name up; it is the rule that counts.
-        let calls = self.idle_calls.iter().min().copied().unwrap_or_default();
-        let poll = budget.poll(configured, calls);
-        let stretched = (poll > configured).then_some(poll);
-        if stretched != self.stretched {
-            self.stretched = stretched;
-            if stretched.is_some() {
-                tracing::warn!(
-                    "ServiceNow's rate rule leaves us {:.0} calls an hour, so the poll is every {} \
-                     instead of every {}; a larger rule or servicenow.share makes it faster",
-                    budget.calls_an_hour().unwrap_or_default(),
-                    humantime::format_duration(poll),
-                    humantime::format_duration(configured)
-                );
-            } else {
-                tracing::info!(
-                    "the poll is every {} again",
-                    humantime::format_duration(configured)
-                );
-            }
-        }
-        poll
-    }
-
-    /// The wait after a cycle that failed.
-    fn back_off(&mut self, announced: Option<Duration>) -> Duration {
-        let poll = self.engine.config().schedule.poll;
-        let backoff = self.backoff.get_or_insert_with(|| {
-            ExponentialBuilder::default()
-                .with_min_delay(poll.min(LONGEST_BACKOFF / 4))
-                .with_max_delay(LONGEST_BACKOFF / 2)
-                .without_max_times()
-                .with_jitter()
-                .build()
-        });
-        let next = backoff.next().unwrap_or(LONGEST_BACKOFF);
-        let announced = announced.unwrap_or_default().min(LONGEST_ANNOUNCED);
-        [next, announced, poll, self.health.sign_in_pause().unwrap_or_default()]
-            .into_iter()
-            .max()
-            .unwrap_or(LONGEST_BACKOFF)
-    }
-
     /// Waits until the time is over or a signal comes, and logs meanwhile what becomes overdue.
     async fn sleep(&mut self, wait: Duration, wake_on: WakeOn) -> Result<(), DaemonError> {
         let until = tokio::time::Instant::now() + wait;
@@ -454,17 +314,6 @@ impl Daemon {
 
     fn watchdog(&self) -> std::sync::MutexGuard<'_, Watchdog> {
         self.watchdog.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Waits until told to stop, and then until no write is under way.
-async fn last_write(signals: &Signals, writing: &AtomicUsize) {
-    signals.stopped().await;
-    tokio::time::sleep(GRACE).await;
-    let mut waited = GRACE;
-    while writing.load(Ordering::Relaxed) > 0 && waited < LAST_WRITE {
-        tokio::time::sleep(TICK / 20).await;
-        waited += TICK / 20;
     }
 }
 

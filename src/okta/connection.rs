@@ -9,7 +9,8 @@ use reqwest::Method;
 use serde_json::Value;
 use url::Url;
 
-use super::error::{OktaError, from_answer, request_id};
+use super::envelope::{from_answer, request_id};
+use super::error::OktaError;
 use super::limits::{self, Budget, Limits};
 use super::sign_in::{self, SignIn};
 use super::{Settings, link};

@@ -2,12 +2,16 @@
 
 pub mod connection;
 mod dpop;
+mod envelope;
 pub mod error;
+mod groups;
 mod key;
 pub mod limits;
 mod link;
 pub mod log;
+mod objects;
 pub mod reader;
+mod roles;
 mod sign_in;
 #[cfg(test)]
 mod testing;
@@ -20,7 +24,8 @@ pub use connection::Connection;
 pub use error::{OktaError, Refusal};
 pub use limits::Budget;
 pub use log::LogEvent;
-pub use reader::{Attribute, GroupRules, Identity, Member, OktaReader};
+pub use objects::{Attribute, GroupRules, Identity, Member};
+pub use reader::OktaReader;
 pub use writer::{OktaWriter, Performed, Thread};
 
 use secrecy::SecretString;
@@ -33,7 +38,7 @@ pub fn take_in(answer: &crate::http::Answer) {
     const OPERATION: &str = "reading nonsense";
     let now = std::time::Instant::now();
     limits::Limits::default().answered("nonsense", answer, std::time::Duration::ZERO, now);
-    let error = error::from_answer(OPERATION, answer);
+    let error = envelope::from_answer(OPERATION, answer);
     let _ = (error.to_string(), error.taken(), error.attributes(), error.is_transient());
     let _ =
         (link::next(&answer.headers), sign_in::read_token(answer), error.without(&["nonsense"]));

@@ -11,7 +11,8 @@ use url::Url;
 
 use super::Auth;
 use super::dpop;
-use super::error::{OktaError, clean, from_answer};
+use super::envelope::from_answer;
+use super::error::{OktaError, clean};
 use super::key::{KeyError, SigningKey, unique};
 use crate::http::{Answer, Call, Http, HttpError};
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::error::OktaError;
-use super::reader::{Attribute, Member};
+use super::objects::{Attribute, Member};
 use crate::model::{Account, AccountId, AccountStatus, Group, GroupId, GroupKind};
 
 #[derive(Deserialize)]

@@ -6,7 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::connection::{self, Connection, Idempotency, Request};
-use super::error::{OktaError, request_id};
+use super::envelope::request_id;
+use super::error::OktaError;
 use super::reader::OktaReader;
 use super::wire;
 use crate::http::{self, Answer};

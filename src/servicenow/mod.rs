@@ -15,10 +15,10 @@ use crate::model::Timestamp;
 mod catalog;
 mod inspect;
 mod people;
-mod probe;
 mod requests;
 mod writer;
 
+mod condition;
 mod paging;
 pub mod query;
 
