@@ -9,7 +9,7 @@ const SLICE: Duration = Duration::from_secs(1);
 
 /// No announced end of a rate window is believed that is further away: Okta's windows last a minute
 /// (<https://developer.okta.com/docs/reference/rate-limits/>), ServiceNow's rules count by the hour
-/// (<https://github.com/ServiceNow/ServiceNowDocs/blob/australia/markdown/api-reference/rest-api-explorer/inbound-REST-API-rate-limiting.md>).
+/// (<https://www.servicenow.com/docs/r/api-reference/rest-api-explorer/inbound-REST-API-rate-limiting.html>).
 /// Nonsense in a header must not keep us away for good.
 pub(crate) const LONGEST_WINDOW: Duration = Duration::from_hours(1);
 

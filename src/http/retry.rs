@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
-/// Longer than ServiceNow's 60 s transaction quota for REST calls, so that the server gives up before we
-/// do (<https://github.com/ServiceNow/ServiceNowDocs/blob/australia/markdown/platform-administration/platform-performance/c_DefaultQuotaRules.md>).
+/// Longer than the 60 s after which ServiceNow ends a call of the Table API, so that the server gives
+/// up before we do
+/// (<https://www.servicenow.com/docs/r/platform-administration/platform-performance/c_DefaultQuotaRules.html>).
 const CALL_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// How often a call is tried, and how long it may take.

@@ -246,8 +246,9 @@ impl Connection {
 
     /// Reads every page of a list, one after the other.
     ///
-    /// Okta reference: the next page is where `Link` says, verbatim; there is no count to check
-    /// against, so what is checked is that it stays with this host and never turns in a circle.
+    /// The next page is where `Link` says, verbatim
+    /// (<https://developer.okta.com/docs/reference/core-okta-api/>). There is no count to check against,
+    /// so what is checked is that it stays with this host and never turns in a circle.
     /// A cursor that Okta no longer takes starts the list once more, so that `on_page` may see
     /// elements twice.
     pub(super) async fn pages<E: From<OktaError>>(
@@ -299,8 +300,9 @@ fn final_error(error: OktaError, lost: Option<OktaError>) -> OktaError {
     }
 }
 
-/// Okta reference: reads of accounts can leave out links that nobody here follows. The credentials
-/// must stay, because `credentials.provider.type` says who owns the profile.
+/// By this header reads of accounts leave out links that nobody here follows
+/// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/listUsers>).
+/// The credentials must stay, because `credentials.provider.type` says who owns the profile.
 fn content_type(request: &Request) -> &'static str {
     if request.method == Method::GET && request.url.path().starts_with("/api/v1/users") {
         "application/json; okta-response=omitCredentialsLinks"

@@ -48,7 +48,8 @@ pub(super) fn from_answer(operation: &'static str, answer: &Answer) -> OktaError
             .then(|| parameter(challenge, "scope").unwrap_or_default()),
     });
     match status {
-        // Okta reference: E0000015 is a 401 about a feature, and a new token does not help.
+        // E0000015 is a 401 about a feature, and a new token does not help:
+        // https://developer.okta.com/docs/reference/error-codes/
         401 if refusal.code != code::FEATURE_OFF => OktaError::SignIn {
             message: format!("{} {}", refusal.summary, refusal.code).trim_end().to_owned(),
         },

@@ -63,8 +63,8 @@ impl OktaReader {
         self.one(OPERATION, url, wire::group).await
     }
 
-    /// Reads the group rules; `None` where the credentials may not. Okta reference: only larger
-    /// admin roles see them.
+    /// Reads the group rules; `None` where the credentials may not: only larger admin roles see them
+    /// (<https://developer.okta.com/docs/api/openapi/okta-management/guides/roles/>, <https://developer.okta.com/docs/api/openapi/okta-management/management/tag/GroupRule/>).
     pub async fn group_rules(&self) -> Result<Option<GroupRules>, OktaError> {
         const OPERATION: &str = "list the group rules";
         let url = self.connection().url(&["api", "v1", "groups", "rules"], &[("limit", PAGE)]);
@@ -111,7 +111,9 @@ impl OktaReader {
 
     /// Reads the groups of an account, Everyone included.
     ///
-    /// Okta reference: pages of 200 by `Link`, though its specification shows no paging.
+    /// They come in pages of 200 by `Link`, though the API's specification shows no paging
+    /// (<https://github.com/okta/okta-sdk-java/issues/1286>,
+    /// <https://github.com/okta/okta-developer-docs/pull/368>).
     ///
     /// # Errors
     /// Among others [`OktaError::NotFound`] if the account is gone.

@@ -12,9 +12,11 @@ use super::wire::{shape, unbelievable};
 use crate::model::{AccountId, GroupId, Timestamp};
 
 const OPERATION: &str = "read the System Log";
-/// Okta reference: 1000 events are the largest page, and the log's rate limit is a small one.
+/// Events of the largest page: the log's rate limit is a small one
+/// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/SystemLog/#tag/SystemLog/operation/listLogEvents>).
 const PAGE: &str = "1000";
-/// Okta reference: a query with both ends comes to one. This is far more than one would read.
+/// Far more pages than one would read. A query with both ends has a last page
+/// (<https://developer.okta.com/docs/reference/system-log-query/>).
 const MOST_PAGES: usize = 50;
 /// How far beyond now a query reaches: clocks differ, and nothing is in the log before it
 /// happened.
@@ -37,8 +39,9 @@ pub struct LogEvent {
     pub targets: Vec<Target>,
     /// `transaction.id`, which the events of one call share.
     pub transaction_id: Option<String>,
-    /// `debugContext.debugData.requestId`: in Okta's own examples the `X-Okta-Request-Id` of the
-    /// call. Okta reference: debug data is no contract.
+    /// `debugContext.debugData.requestId`: in Okta's examples the `X-Okta-Request-Id` of the call. Debug
+    /// data may change with any release
+    /// (<https://developer.okta.com/docs/reference/rl-system-log-events/>).
     pub request_id: Option<String>,
     /// `outcome.result`, such as `SUCCESS` or `FAILURE`.
     pub outcome: Option<String>,
@@ -80,7 +83,8 @@ pub enum Changed<'a> {
 impl LogEvent {
     /// Whether it came about by a call of this program, of whatever version.
     ///
-    /// Okta reference: `rawUserAgent` is the caller's `User-Agent` as sent.
+    /// `rawUserAgent` is the caller's `User-Agent` as sent
+    /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/SystemLog/#tag/SystemLog/operation/listLogEvents>).
     pub fn is_ours(&self) -> bool {
         self.user_agent.as_ref().is_some_and(|agent| agent.starts_with("goldthread/"))
     }
@@ -125,8 +129,8 @@ impl OktaReader {
     /// and other data, and its memberships. `None` where the credentials may not read the log,
     /// for which they need the scope `okta.logs.read` and an administrator role.
     ///
-    /// Okta reference: events are there after seconds, rarely later, and for 90 days; a `since`
-    /// of more than 180 days ago is refused.
+    /// Events are there nearly at once, rarely later, and for 90 days; a `since` of more than 180 days
+    /// ago is refused (<https://developer.okta.com/docs/reference/system-log-query/>).
     ///
     /// # Errors
     /// Among others [`OktaError::Unbelievable`] for an event without id, time or type.
@@ -147,8 +151,9 @@ impl OktaReader {
 
     /// Reads the events between two moments that match a filter of Okta's, oldest first.
     ///
-    /// Okta reference: with `since` and `until` the pages come to an end and are in the order of
-    /// `published`; for an open end Okta would wait for new events for ever.
+    /// With `since` and `until` the pages come to an end and are in the order of `published`; with an
+    /// open end there is always a next page, for events to come
+    /// (<https://developer.okta.com/docs/reference/system-log-query/>).
     async fn events(
         &self,
         filter: &str,
@@ -174,7 +179,8 @@ impl OktaReader {
                 }
                 for element in page {
                     let event = event(element)?;
-                    // Okta reference: an event may come twice, with the same `uuid`.
+                    // An event may come twice, with the same `uuid`:
+                    // https://developer.okta.com/docs/reference/system-log-query/
                     if seen.insert(event.id.clone()) {
                         events.push(event);
                     }
@@ -252,7 +258,7 @@ struct WireOutcome {
     result: Option<String>,
 }
 
-/// Okta reference: what is null may be there or left out.
+/// What is null may be there or left out (<https://developer.okta.com/docs/reference/core-okta-api/>).
 fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: Default + Deserialize<'de>,

@@ -9,12 +9,14 @@ use super::objects::{Attribute, Identity};
 use super::wire::{self, unbelievable};
 use crate::model::{Account, AccountId, Timestamp};
 
-/// Okta reference: 200 is the largest page of accounts, and advised for everything else.
+/// The largest page of accounts, and what Okta advises for groups and their members
+/// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/listUsers>,
+/// <https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Group/#tag/Group/operation/listGroups>).
 pub(super) const PAGE: &str = "200";
 
-/// Nothing by which people or groups are found is longer, in characters. Okta reference: a login
-/// has 100 at most, the name of a group 255. What is longer would not fit into an address, and
-/// would be refused in every cycle.
+/// Nothing by which people or groups are found is longer, in characters: a login has 100 at most, the
+/// name of a group 255 (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/createUser>,
+/// <https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Group/>). What is longer would not fit into an address, and would be refused in every cycle.
 const LONGEST_KEY: usize = 1000;
 
 /// The reading half.
@@ -41,10 +43,11 @@ impl OktaReader {
 
     /// Reads all accounts, page by page.
     ///
-    /// Okta reference: the plain list leaves out deactivated accounts, so they are listed
-    /// after it by a filter, whose index lags by about a second. An account may therefore come
-    /// twice (the later one is the newer), and one that is absent should be read by its id before
-    /// it is believed to be gone.
+    /// The plain list leaves out deactivated accounts, so they are listed after it by a filter, whose
+    /// index lags by about a second
+    /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/listUsers>).
+    /// An account may therefore come twice (the later one is the newer), and one that is absent should
+    /// be read by its id before it is believed to be gone.
     ///
     /// # Errors
     /// Among others [`OktaError::Unbelievable`] for an empty list: the org has at least the
@@ -89,7 +92,8 @@ impl OktaReader {
     /// Reads the account that signs in with this name, in any case of letters.
     pub async fn account_by_login(&self, login: &str) -> Result<Option<Account>, OktaError> {
         let login = login.trim();
-        // A path has no room for these; Okta reference: `/` and `?` are found by search only.
+        // A path has no room for these: `/` and `?` are found by search only, see
+        // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/getUser
         if login.contains(['/', '?', '\\']) || matches!(login, "." | "..") {
             let mut found = self.accounts_where("login", login).await?;
             return Ok(if found.len() == 1 { found.pop() } else { None });
@@ -111,7 +115,8 @@ impl OktaReader {
     /// Searches the accounts, deactivated ones included, whose profile attribute has this value
     /// in any case of letters. An empty value finds nothing, and neither does an absurdly long one.
     ///
-    /// Okta reference: `search` reads an index that lags by about a second.
+    /// `search` reads an index that lags by about a second
+    /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/listUsers>).
     pub async fn accounts_where(
         &self,
         attribute: &str,
@@ -133,7 +138,8 @@ impl OktaReader {
     /// Searches the accounts whose profile or status changed after a moment, deactivated ones
     /// included. Memberships do not count, and a deleted account is not among them.
     ///
-    /// Okta reference: `search` reads an index that lags by about a second.
+    /// `search` reads an index that lags by about a second
+    /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/listUsers>).
     pub async fn accounts_changed_since(
         &self,
         since: Timestamp,
@@ -228,7 +234,8 @@ pub(super) fn is_no_key(text: &str) -> bool {
     text.is_empty() || text.chars().count() > LONGEST_KEY
 }
 
-/// A string of Okta's filter language. Okta reference: it is a JSON string.
+/// A string of Okta's filter language, which is a JSON string
+/// (<https://developer.okta.com/docs/reference/core-okta-api/>).
 pub(super) fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }

@@ -10,7 +10,8 @@ use crate::model::{AccountId, GroupId};
 
 impl OktaReader {
     /// The administrator roles that we have, by their types such as `SUPER_ADMIN`; `None` where
-    /// they cannot be read. Okta's management API: a custom role is of type `CUSTOM`.
+    /// they cannot be read. A custom role is of type `CUSTOM`
+    /// (<https://developer.okta.com/docs/api/openapi/okta-management/guides/roles/>).
     pub async fn own_roles(&self, own: &Identity) -> Result<Option<Vec<String>>, OktaError> {
         const OPERATION: &str = "read our own admin roles";
         let segments = match own {
@@ -21,8 +22,10 @@ impl OktaReader {
     }
 
     /// Whether an account holds an Okta administrator role, by itself or through a group; `None`
-    /// where that cannot be read. Okta's management API: roles that come through a group are
-    /// listed with `assignmentType` `GROUP`, and the scope is `okta.roles.read`.
+    /// where that cannot be read. Roles that come through a group are listed with `assignmentType`
+    /// `GROUP`, and the scope is `okta.roles.read`
+    /// (<https://developer.okta.com/docs/api/openapi/okta-management/guides/roles/>,
+    /// <https://developer.okta.com/docs/concepts/role-assignment/>).
     pub async fn has_admin_role(&self, account: &AccountId) -> Result<Option<bool>, OktaError> {
         self.has_roles("read the admin roles of an account", "users", account.as_str()).await
     }

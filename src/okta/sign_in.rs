@@ -17,16 +17,18 @@ use super::key::{KeyError, SigningKey, unique};
 use crate::http::{Answer, Call, Http, HttpError};
 
 const OPERATION: &str = "sign in";
-/// A token is renewed this long before its end. Okta reference: it lives for an hour.
+/// A token is renewed this long before its end. It lives for an hour
+/// (<https://developer.okta.com/docs/guides/implement-oauth-for-okta-serviceapp/main/>).
 const RENEW_AHEAD: Duration = Duration::from_mins(5);
-/// Okta reference: an assertion may end at most an hour ahead.
+/// How long an assertion is good. Its end may be at most an hour ahead
+/// (<https://developer.okta.com/docs/guides/implement-oauth-for-okta-serviceapp/main/>).
 const ASSERTION_SECONDS: i64 = 300;
 
 /// The scopes that a connection cannot do without.
 pub(super) type Scopes = &'static str;
 
-/// For a connection that may write. Okta reference: a `manage` scope includes the reads of its
-/// family.
+/// For a connection that may write: a `manage` scope includes the reads of its family
+/// (<https://developer.okta.com/docs/guides/implement-oauth-for-okta/main/>).
 pub(super) const WRITING: Scopes = "okta.users.manage okta.groups.manage";
 /// For a connection that only reads.
 pub(super) const READING: Scopes = "okta.users.read okta.groups.read";
@@ -69,7 +71,8 @@ pub(super) struct App {
 #[derive(Debug, Default)]
 struct State {
     token: Option<Token>,
-    /// Okta reference: a nonce is good for days, so it is kept.
+    /// Renewed by Okta every 24 hours and good for three days, so it is kept
+    /// (<https://developer.okta.com/docs/guides/dpop/main/>).
     nonce: Option<String>,
     /// How many sets of scopes were refused.
     refused_scopes: usize,

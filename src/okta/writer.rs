@@ -13,7 +13,8 @@ use super::wire;
 use crate::http::{self, Answer};
 use crate::model::{Account, AccountId, AccountStatus, GroupId, Outcome, Step};
 
-/// Okta reference: at most 20 `groupIds`, and only when an account is created.
+/// The most `groupIds` of a new account; an account that is there takes none
+/// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/createUser>).
 pub const MOST_GROUPS_AT_CREATION: usize = 20;
 
 /// The writing half: the only type that changes anything in Okta.
@@ -57,8 +58,11 @@ impl OktaWriter {
     /// Where Okta refuses because of the state that something is in, it is read again: if the
     /// goal was reached already, the outcome is [`Outcome::AlreadySo`].
     ///
-    /// Okta reference: creating with `activate: true` always sends the activation mail. Where no
-    /// mail is wanted, create with `activate: false` and follow with `Activate { mail: false }`.
+    /// Creating with `activate: true` always sends the activation mail
+    /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/createUser>).
+    /// Where no mail is wanted, create with `activate: false` and follow with
+    /// `Activate { mail: false }`
+    /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/UserLifecycle/#tag/UserLifecycle/operation/activateUser>).
     /// Activation and deactivation go on for a while after the answer (`transitioning`).
     pub async fn perform(
         &self,
@@ -209,8 +213,8 @@ impl OktaWriter {
         unknown(error)
     }
 
-    /// Okta reference: a wrong state is answered with 400, 403, 404, 409 or 423, with codes that
-    /// differ from call to call, so the state is looked at instead.
+    /// A wrong state is answered with 400, 403, 404, 409 or 423, with codes that differ from call to
+    /// call (<https://developer.okta.com/docs/reference/error-codes/>), so the state is read instead.
     async fn refused(&self, step: &Step, id: Option<&AccountId>, error: OktaError) -> Performed {
         let (Some(id), Some(refusal)) = (id, error.refusal()) else {
             return failed(error, None);
@@ -272,7 +276,8 @@ fn writable(step: &Step) -> Result<(), OktaError> {
         _ => {}
     }
     for (attribute, value) in written(step) {
-        // Okta reference: only characters of up to three UTF-8 octets.
+        // Only characters of up to three UTF-8 octets are supported:
+        // https://developer.okta.com/docs/reference/core-okta-api/
         if value.chars().any(|c| c.len_utf8() > 3) {
             return refuse(
                 attribute,
@@ -300,8 +305,9 @@ fn values(step: &Step) -> Vec<&str> {
     written(step).into_iter().map(|(_, value)| value).collect()
 }
 
-/// Okta reference: any 2xx is success and its body may be empty; only create and update answer
-/// with the account.
+/// Any 2xx is success and its body may be empty: a deactivation was seen to be answered with `204` and
+/// with `200 {}` (<https://github.com/okta/okta-sdk-python/tree/f6850979/tests/integration/cassettes>).
+/// Only create and update answer with the account.
 fn applied(step: &Step, request: &Request, answer: &Answer) -> Performed {
     let okta_request_id = request_id(answer);
     let shows_account = matches!(step, Step::Create { .. } | Step::Update { .. });

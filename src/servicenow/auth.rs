@@ -31,7 +31,8 @@ pub(super) struct Credential {
 pub(super) enum SignIn {
     /// The same header for ever.
     Fixed(Credential),
-    /// A token that is fetched and renewed.
+    /// A token that is fetched and renewed
+    /// (<https://www.servicenow.com/docs/r/platform-security/authentication/configure-an-oauth-client-credential-grant.html>).
     OAuth { client_id: String, client_secret: SecretString, token: Mutex<Option<Token>> },
 }
 

@@ -214,8 +214,10 @@ impl ServiceNowReader {
             .collect()
     }
 
-    /// Whether a note with this marker stands on a request or a task. `None` where this account may not read
-    /// notes, so that nobody can tell.
+    /// Whether a note with this marker stands on a request or a task. `None` where this account may not
+    /// read notes, so that nobody can tell: entries of journals are rows of a table of their own, which
+    /// needs rights of its own
+    /// (<https://www.servicenow.com/docs/r/api-reference/web-services/retrieving-journal-entries.html>).
     pub async fn has_note(
         &self,
         record: &SysId,

@@ -18,7 +18,9 @@ use super::{ServiceNowError, Settings, wire};
 use crate::http::{self, Answer, Call, Http, Progress, RetryPolicy, ServerClock};
 use crate::model::{Record, SysId, Timestamp};
 
-/// ServiceNow gives API calls few slots a node and shares them with others.
+/// Calls under way at once. API calls have few slots on a node, shared with other integrations; beyond
+/// them they are queued, and then refused with 429
+/// (<https://www.servicenow.com/docs/r/impact/io-semaphores-performance-metrics.html>).
 const IN_FLIGHT: usize = 2;
 /// How often an answer that cannot be believed is asked for again, each time in half the size.
 const DOUBTS: usize = 2;
@@ -136,6 +138,9 @@ impl Connection {
     }
 
     /// Reads one page, and says with which limit it came in the end.
+    ///
+    /// Parameters as in <https://www.servicenow.com/docs/r/api-reference/rest-apis/c_TableAPI.html>. Fields that do not exist or may
+    /// not be read are left out of the rows without a word.
     pub(super) async fn list(
         &self,
         operation: &str,

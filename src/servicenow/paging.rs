@@ -85,7 +85,8 @@ pub(super) async fn sweep(
             read.announced = total;
         }
 
-        // The limit is applied before access rules, the count ignores them.
+        // The limit is applied before access rules, the count ignores them:
+        // https://www.servicenow.com/docs/r/api-reference/rest-apis/c_TableAPI.html
         let due = total.min(limit.into());
         if came < due {
             if short_before {

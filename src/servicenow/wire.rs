@@ -19,7 +19,8 @@ use crate::model::{Record, Timestamp};
 #[derive(Debug)]
 pub(super) struct Page {
     pub rows: Vec<Record>,
-    /// `X-Total-Count`: rows that fit the query, hidden ones included.
+    /// `X-Total-Count`: rows that fit the query, hidden ones included
+    /// (<https://www.servicenow.com/docs/r/api-reference/rest-apis/c_TableAPI.html>).
     pub total: Option<u64>,
 }
 
@@ -51,7 +52,9 @@ pub(super) fn row(operation: &str, answer: &Answer) -> Result<Record, ServiceNow
     }
 }
 
-/// Tells apart what an answer's status says; `Ok` means that the body is worth reading.
+/// Tells apart what an answer's status says
+/// (<https://www.servicenow.com/docs/r/api-reference/rest-api-explorer/r_RESTAPIHTTPResponseCodes.html>); `Ok` means that the body is
+/// worth reading.
 /// 401 is the connection's business and comes here only when it has given up.
 pub(super) fn judge(operation: &str, answer: &Answer) -> Result<(), ServiceNowError> {
     let operation = operation.to_owned();
@@ -170,8 +173,9 @@ fn said(answer: &Answer) -> (String, String) {
     error_of(answer).unwrap_or_else(nothing)
 }
 
-/// `Retry-After`, in seconds or as a date. Rules are for a clock hour: longer is nonsense, and must
-/// not keep us away for good.
+/// `Retry-After`, in seconds
+/// (<https://www.servicenow.com/docs/r/api-reference/rest-api-explorer/inbound-REST-API-rate-limiting.html>) or, from something in
+/// between, as a date. Rules are for a clock hour: longer is nonsense, and must not keep us away.
 pub(super) fn retry_after(answer: &Answer) -> Option<Duration> {
     let text = answer.header("retry-after")?.trim();
     let wait = if let Ok(seconds) = text.parse() {
