@@ -9,8 +9,6 @@ mod completions;
 mod demo;
 mod drift;
 mod explain;
-#[cfg(feature = "sim")]
-mod folder;
 mod hold;
 mod log;
 mod render;

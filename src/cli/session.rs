@@ -155,6 +155,17 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
+/// A folder for this process alone, which only this user may look into. It is removed with everything
+/// in it when the value is dropped.
+#[cfg(feature = "sim")]
+pub fn temporary_folder(purpose: &str) -> std::io::Result<tempfile::TempDir> {
+    use std::os::unix::fs::PermissionsExt;
+    tempfile::Builder::new()
+        .prefix(&format!("goldthread-{purpose}-"))
+        .permissions(std::fs::Permissions::from_mode(0o700))
+        .tempdir()
+}
+
 /// Whether to print in colour there: only on a terminal, and not under `NO_COLOR`.
 pub fn colour(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none()

@@ -5,9 +5,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::folder::Folder;
 use super::render;
-use super::session::{Failure, exit};
+use super::session::{self, Failure, exit};
 use crate::sim::clock::Clock;
 use crate::sim::stage::Stage;
 
@@ -34,7 +33,7 @@ pub fn simulate(args: &Args) -> Result<ExitCode, Failure> {
     let people = usize::try_from(args.people).unwrap_or(200);
     let stage = Stage::open(people, args.seed, Clock::new(), Some(args.listen))
         .map_err(|error| Failure::Failed(format!("{}: {error}", args.listen)))?;
-    let folder = Folder::temporary("simulate")?;
+    let folder = session::temporary_folder("simulate")?;
     let path = folder.path().join("config.toml");
     let config = stage.config(folder.path())?;
     std::fs::write(&path, &config)?;

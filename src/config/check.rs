@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use super::credential::Environment;
@@ -539,9 +539,6 @@ impl Checker<'_> {
 
 /// A newer version may mean something else by the same text.
 fn fingerprint(text: &str) -> String {
-    let mut hash = Sha256::new();
-    hash.update(env!("CARGO_PKG_VERSION"));
-    hash.update("\n");
-    hash.update(text);
-    hash.finalize().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    let hash = digest(&SHA256, format!("{}\n{text}", env!("CARGO_PKG_VERSION")).as_bytes());
+    hash.as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }

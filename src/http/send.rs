@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use reqwest::header::{
     CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue, USER_AGENT,
 };
@@ -206,7 +205,7 @@ impl Http {
         } else if matches!(call.method, Method::POST | Method::PUT) {
             request = request.header(CONTENT_LENGTH, 0);
         }
-        let response = request.send().await.map_err(|error| {
+        let mut response = request.send().await.map_err(|error| {
             // A query may hold somebody's name, so no reason may repeat the address.
             let error = error.without_url();
             let reason = innermost(&error);
@@ -222,13 +221,16 @@ impl Http {
             return Err(HttpError::TooLarge { host });
         }
         let mut body = Vec::new();
-        let mut chunks = response.bytes_stream();
-        while let Some(chunk) = chunks.next().await {
+        loop {
+            let chunk = response.chunk().await;
             self.progress.tick();
-            let chunk = chunk.map_err(|error| HttpError::NoAnswer {
+            let Some(chunk) = chunk.map_err(|error| HttpError::NoAnswer {
                 host: host.clone(),
                 reason: innermost(&error.without_url()),
-            })?;
+            })?
+            else {
+                break;
+            };
             body.extend_from_slice(&chunk);
             if body.len() as u64 > MAX_BODY {
                 return Err(HttpError::TooLarge { host });

@@ -12,7 +12,9 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use pkcs8::SecretDocument;
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::{self, PemObject};
+use secrecy::zeroize::Zeroize;
 use serde_json::{Map, Value, json};
 
 /// Why a key cannot be used. Never shows any of it.
@@ -106,23 +108,29 @@ impl SigningKey {
     }
 
     fn from_pem(text: &str) -> Result<Self, KeyError> {
-        // `openssl ecparam -genkey` puts a block of parameters in front.
-        let start = text.find("-----BEGIN EC PRIVATE KEY-----").unwrap_or(0);
-        let (label, document) = SecretDocument::from_pem(&text[start..])
-            .map_err(|_| KeyError("it is neither PEM nor a JWK"))?;
-        let der = document.as_bytes();
-        match label {
-            "PRIVATE KEY" => match RsaKeyPair::from_pkcs8(der) {
+        // Blocks of another kind are passed over, such as the parameters that
+        // `openssl ecparam -genkey` puts in front.
+        let mut key =
+            PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| match error {
+                _ if text.contains("ENCRYPTED") => KeyError("it is protected by a passphrase"),
+                pem::Error::NoItemsFound if text.contains("-----BEGIN ") => {
+                    KeyError("the PEM block is not a private key")
+                }
+                _ => KeyError("it is neither PEM nor a JWK"),
+            })?;
+        let read = match &key {
+            PrivateKeyDer::Pkcs8(der) => match RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()) {
                 Ok(pair) => Ok(Self::rsa(pair, None, None)),
-                Err(_) => Self::from_ec_der(der),
+                Err(_) => Self::from_ec_der(der.secret_pkcs8_der()),
             },
-            "RSA PRIVATE KEY" => RsaKeyPair::from_der(der)
+            PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der())
                 .map(|pair| Self::rsa(pair, None, None))
                 .map_err(|_| KeyError("it is not a valid RSA key of at least 2048 bits")),
-            "EC PRIVATE KEY" => Self::from_ec_der(der),
-            "ENCRYPTED PRIVATE KEY" => Err(KeyError("it is protected by a passphrase")),
+            PrivateKeyDer::Sec1(der) => Self::from_ec_der(der.secret_sec1_der()),
             _ => Err(KeyError("the PEM block is not a private key")),
-        }
+        };
+        key.zeroize();
+        read
     }
 
     fn from_ec_der(der: &[u8]) -> Result<Self, KeyError> {

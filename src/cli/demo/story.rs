@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use chrono::Days;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::voice::Voice;
-use crate::cli::folder::Folder;
-use crate::cli::session::Failure;
+use crate::cli::session::{self, Failure};
 use crate::config::{self, Config, Environment};
 use crate::engine::{ActionReport, Clock, CycleReport, DriftItem, DriftReport, Engine, Scope};
 use crate::sim::company::Person;
@@ -32,7 +32,7 @@ pub struct Story {
     config: Arc<Config>,
     voice: Voice,
     /// Holds the configuration, its secrets and the store; last, so that it is removed last.
-    _folder: Folder,
+    _folder: TempDir,
 }
 
 /// Somebody whom a request was carried out for.
@@ -45,7 +45,7 @@ impl Story {
     /// Sets the stage, and writes a configuration for it into a temporary folder.
     pub fn open(people: usize, seed: u64, voice: Voice) -> Result<Self, Failure> {
         let stage = Stage::open(people, seed, crate::sim::clock::Clock::new(), None)?;
-        let folder = Folder::temporary("demo")?;
+        let folder = session::temporary_folder("demo")?;
         let path = folder.path().join("config.toml");
         std::fs::write(&path, stage.config(folder.path())?)?;
         let config = Arc::new(config::load(&path, None, &Environment::default())?);
