@@ -34,7 +34,7 @@ use crate::http::RetryPolicy;
 
 /// Reads an answer in every way in which one is read, for whoever feeds this nonsense.
 #[doc(hidden)]
-pub fn take_in(answer: &crate::http::Answer) {
+pub fn fuzz_answer(answer: &crate::http::Answer) {
     const OPERATION: &str = "reading nonsense";
     let now = std::time::Instant::now();
     limits::Limits::default().answered("nonsense", answer, std::time::Duration::ZERO, now);

@@ -43,7 +43,7 @@ pub use writer::{Closing, Echo, ServiceNowWriter};
 
 /// Reads an answer in every way in which one is read, for whoever feeds this nonsense.
 #[doc(hidden)]
-pub fn take_in(reader: &ServiceNowReader, answer: &crate::http::Answer) {
+pub fn fuzz_answer(reader: &ServiceNowReader, answer: &crate::http::Answer) {
     let operation = "reading nonsense";
     let _ = (
         wire::judge(operation, answer),
@@ -52,7 +52,7 @@ pub fn take_in(reader: &ServiceNowReader, answer: &crate::http::Answer) {
     );
     let rows = wire::page(operation, answer).map_or_else(|_| Vec::new(), |page| page.rows);
     for row in rows.iter().chain(&wire::row(operation, answer).ok()) {
-        reader.take_in_row(row);
+        reader.fuzz_row(row);
     }
 }
 

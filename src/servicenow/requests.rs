@@ -123,8 +123,8 @@ impl ServiceNowReader {
         }))
     }
 
-    /// For [`super::take_in`].
-    pub(super) fn take_in_row(&self, row: &Record) {
+    /// For [`super::fuzz_answer`].
+    pub(super) fn fuzz_row(&self, row: &Record) {
         let users = self.connection.users();
         let _ = (self.request_from(row), self.person_from(row), users.matches(row));
         let _ = paging::check(row, users, &self.request_fields(), self.request_may_lack());

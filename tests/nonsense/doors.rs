@@ -48,7 +48,7 @@ pub fn answer(bytes: &[u8]) -> Answer {
 
 /// An answer of Okta's.
 pub fn from_okta(bytes: &[u8]) {
-    okta::take_in(&answer(bytes));
+    okta::fuzz_answer(&answer(bytes));
 }
 
 /// An answer of ServiceNow's.
@@ -73,7 +73,7 @@ pub fn from_servicenow(bytes: &[u8]) {
         };
         ServiceNowReader::new(Connection::new(settings).unwrap())
     });
-    servicenow::take_in(reader, &answer(bytes));
+    servicenow::fuzz_answer(reader, &answer(bytes));
 }
 
 /// The way to the next page.
@@ -84,7 +84,7 @@ pub fn as_link(bytes: &[u8]) {
             headers.append("link", value);
         }
     }
-    okta::take_in(&Answer { status: 200, headers, body: Vec::new() });
+    okta::fuzz_answer(&Answer { status: 200, headers, body: Vec::new() });
 }
 
 /// A configuration. Nothing that it names is opened.
