@@ -8,7 +8,7 @@ use super::session::{Failure, Place, clock, exit, progress};
 use crate::engine::Engine;
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Compare what was last observed, without asking either side. Needs no credentials.
     #[arg(long)]
     cached: bool,
@@ -34,7 +34,7 @@ enum Format {
     Json,
 }
 
-pub async fn drift(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) async fn drift(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let config = if args.cached { place.load_offline()? } else { place.load()? };
     let mut engine = Engine::looking(config, clock(), progress())?;
     let report = engine.drift(args.cached, args.person.as_deref(), args.group.as_deref()).await?;

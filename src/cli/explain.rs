@@ -7,7 +7,7 @@ use super::session::{Failure, Place, clock, exit, progress};
 use crate::engine::Engine;
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Whom: a login, e-mail, user name, `sys_id` or Okta id.
     #[arg(value_name = "PERSON")]
     person: String,
@@ -16,7 +16,7 @@ pub struct Args {
     format: render::Format,
 }
 
-pub async fn explain(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) async fn explain(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let config = place.load()?;
     let mut engine = Engine::looking(config, clock(), progress())?;
     let explanation = engine.explain(&args.person).await?;

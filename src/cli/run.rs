@@ -8,7 +8,7 @@ use crate::daemon::{self, DaemonError};
 use crate::engine::{DAEMON, Engine, OnProgress};
 use crate::http::Progress;
 
-pub async fn run(place: Place) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(place: Place) -> Result<ExitCode, Failure> {
     let config = place.load()?;
     let progress = Progress::default();
     let (show, counter) = (session::progress(), progress.clone());

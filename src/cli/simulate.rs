@@ -11,7 +11,7 @@ use crate::sim::clock::Clock;
 use crate::sim::stage::Stage;
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Where ServiceNow answers, on a loopback address; Okta answers on the next port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8420")]
     listen: SocketAddr,
@@ -23,7 +23,7 @@ pub struct Args {
     seed: u64,
 }
 
-pub fn simulate(args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) fn simulate(args: &Args) -> Result<ExitCode, Failure> {
     if !args.listen.ip().is_loopback() {
         return Err(Failure::Usage(format!(
             "{} is not a loopback address: the simulators take no real credentials",

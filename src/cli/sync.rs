@@ -7,7 +7,7 @@ use super::session::{Failure, Place, clock, exit, progress};
 use crate::engine::{CycleReport, Engine, Scope};
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Read everything again, on both sides.
     #[arg(long, conflicts_with = "person")]
     full: bool,
@@ -29,14 +29,14 @@ impl Args {
     }
 }
 
-pub async fn sync(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) async fn sync(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let config = place.load()?;
     let (mut engine, writers) = Engine::acting(config, "goldthread sync", clock(), progress())?;
     let report = engine.cycle(&writers, &args.scope()).await?;
     print(args, &report)
 }
 
-pub async fn plan(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) async fn plan(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let config = place.load()?;
     let mut engine = Engine::looking(config, clock(), progress())?;
     let report = engine.plan(&args.scope()).await?;

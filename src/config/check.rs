@@ -25,7 +25,7 @@ use crate::reconcile::guard::Limits;
 
 /// The text of the file, for messages that name a line.
 #[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
+pub(crate) struct Source<'a> {
     pub text: &'a str,
     pub path: &'a Path,
 }
@@ -42,7 +42,7 @@ impl Source<'_> {
     }
 
     /// What the TOML reader found, with its line and the nearest right name.
-    pub fn explain(&self, error: &toml::de::Error) -> String {
+    pub(crate) fn explain(&self, error: &toml::de::Error) -> String {
         let message = error.message().trim();
         let place = error.span().unwrap_or(0..0);
         let problem = match unknown_key(message) {
@@ -81,7 +81,7 @@ pub(super) struct Checker<'a> {
 }
 
 /// Checks everything, and gives either settings or all problems at once.
-pub fn check(
+pub(crate) fn check(
     file: File,
     source: Source<'_>,
     instance: Option<&str>,

@@ -15,7 +15,7 @@ pub struct Environment {
 
 impl Environment {
     /// This process's own.
-    pub fn current() -> Self {
+    pub(crate) fn current() -> Self {
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
@@ -23,7 +23,7 @@ impl Environment {
     }
 
     /// One variable.
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)
     }
 }
@@ -31,7 +31,7 @@ impl Environment {
 /// Reads what a reference points to. `folder` is where the configuration file is.
 ///
 /// Fails with a sentence that never holds the reference's own text where that could be a secret.
-pub fn resolve(
+pub(crate) fn resolve(
     reference: &str,
     folder: &Path,
     instance: Option<&str>,

@@ -29,7 +29,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What the endpoint tells, as the loop last left it.
 #[derive(Debug)]
-pub struct Shown {
+pub(crate) struct Shown {
     /// The numbers.
     pub metrics: Metrics,
     /// Why the daemon is not ready, where it is not.
@@ -41,7 +41,7 @@ pub struct Shown {
 
 impl Shown {
     /// Nothing measured, and not ready.
-    pub fn new(watchdog: Arc<Mutex<Watchdog>>) -> Self {
+    pub(crate) fn new(watchdog: Arc<Mutex<Watchdog>>) -> Self {
         Self {
             metrics: Metrics::default(),
             unready: Mutex::new(Some("starting".to_owned())),
@@ -51,7 +51,7 @@ impl Shown {
     }
 
     /// Why the daemon is not ready from now on, or that it is.
-    pub fn set_unready(&self, reason: Option<String>) {
+    pub(crate) fn set_unready(&self, reason: Option<String>) {
         *self.unready.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 
@@ -88,11 +88,11 @@ impl Shown {
 
 /// The open endpoint; closed when this is dropped.
 #[derive(Debug)]
-pub struct Endpoint(JoinHandle<()>);
+pub(crate) struct Endpoint(JoinHandle<()>);
 
 impl Endpoint {
     /// Listens, and answers from what is shown.
-    pub async fn open(listen: SocketAddr, shown: Arc<Shown>) -> std::io::Result<Self> {
+    pub(crate) async fn open(listen: SocketAddr, shown: Arc<Shown>) -> std::io::Result<Self> {
         let listener = TcpListener::bind(listen).await?;
         tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
         Ok(Self(tokio::spawn(serve(listener, shown))))

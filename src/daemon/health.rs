@@ -22,7 +22,7 @@ const AFTER_REFUSALS: Duration = Duration::from_mins(5);
 
 /// How both sides are, by what they answered last.
 #[derive(Debug)]
-pub struct UpstreamHealth {
+pub(crate) struct UpstreamHealth {
     servicenow: SideHealth,
     okta: SideHealth,
 }
@@ -36,7 +36,7 @@ struct SideHealth {
 
 /// In which way a side fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailureKind {
+pub(crate) enum FailureKind {
     /// It does not answer, or not as itself.
     Down,
     /// It refuses the credentials.
@@ -74,7 +74,7 @@ struct Failures {
 
 /// How much attention something wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
+pub(crate) enum Level {
     /// For the record.
     Info,
     /// Wants somebody today.
@@ -85,7 +85,7 @@ pub enum Level {
 
 /// Something to be logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
+pub(crate) struct Notice {
     /// How much attention it wants.
     pub level: Level,
     /// A sentence that reads alone.
@@ -100,13 +100,13 @@ impl Notice {
 
 impl UpstreamHealth {
     /// Both are taken to be up until one of them is not.
-    pub fn new(now: Timestamp) -> Self {
+    pub(crate) fn new(now: Timestamp) -> Self {
         let up = || SideHealth { since: now, failures: None };
         Self { servicenow: up(), okta: up() }
     }
 
     /// A side answered as it should.
-    pub fn success(&mut self, side: Side, now: Timestamp) -> Option<Notice> {
+    pub(crate) fn success(&mut self, side: Side, now: Timestamp) -> Option<Notice> {
         let health = self.of(side);
         health.failures.take()?;
         let took = words(now - health.since);
@@ -115,7 +115,7 @@ impl UpstreamHealth {
     }
 
     /// A side did not answer, refused the credentials, or cannot do what was asked.
-    pub fn failure(
+    pub(crate) fn failure(
         &mut self,
         side: Side,
         kind: FailureKind,
@@ -172,7 +172,7 @@ impl UpstreamHealth {
     }
 
     /// What is to be logged because time has passed.
-    pub fn overdue(&mut self, now: Timestamp) -> Vec<Notice> {
+    pub(crate) fn overdue(&mut self, now: Timestamp) -> Vec<Notice> {
         let mut notices = Vec::new();
         for side in [Side::ServiceNow, Side::Okta] {
             let health = self.of(side);
@@ -197,19 +197,19 @@ impl UpstreamHealth {
     }
 
     /// Since when a side is as it is, and what is wrong with it.
-    pub fn state(&self, side: Side) -> (Timestamp, Option<&str>) {
+    pub(crate) fn state(&self, side: Side) -> (Timestamp, Option<&str>) {
         let health = self.one(side);
         (health.since, health.failures.as_ref().map(|failures| failures.text.as_str()))
     }
 
     /// Whether a side's last answers refused the credentials.
-    pub fn refuses_sign_in(&self, side: Side) -> bool {
+    pub(crate) fn refuses_sign_in(&self, side: Side) -> bool {
         let health = self.one(side);
         health.failures.as_ref().is_some_and(|failures| failures.refusals > 0)
     }
 
     /// How long to leave them alone because credentials are refused.
-    pub fn sign_in_pause(&self) -> Option<Duration> {
+    pub(crate) fn sign_in_pause(&self) -> Option<Duration> {
         [&self.servicenow, &self.okta]
             .into_iter()
             .filter_map(|health| health.failures.as_ref())
@@ -221,7 +221,7 @@ impl UpstreamHealth {
     }
 
     /// In a few words, where one of them is down.
-    pub fn degraded(&self) -> Option<String> {
+    pub(crate) fn degraded(&self) -> Option<String> {
         let down: Vec<String> = [Side::ServiceNow, Side::Okta]
             .into_iter()
             .filter_map(|side| {

@@ -33,11 +33,11 @@ const SIGN_IN_AGAIN: Duration = Duration::from_mins(1);
 const TICK: Duration = Duration::from_secs(1);
 
 /// Reads the configuration again.
-pub type Load = Box<dyn Fn() -> Result<Arc<Config>, String>>;
+pub(crate) type Load = Box<dyn Fn() -> Result<Arc<Config>, String>>;
 
 /// Why the daemon ended before it was told to.
 #[derive(Debug, thiserror::Error)]
-pub enum DaemonError {
+pub(crate) enum DaemonError {
     /// The credentials were refused for so long that waiting is no use.
     #[error(
         "the sign-in was refused for {}: {reason}",
@@ -67,7 +67,7 @@ pub enum DaemonError {
 ///
 /// `progress` ticks with the engine's progress. A side that is down is no failure of ours: it is said
 /// once and tried again.
-pub async fn run(
+pub(crate) async fn run(
     engine: Engine,
     writers: Writers,
     load: Load,

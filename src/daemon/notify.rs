@@ -15,19 +15,19 @@ const RELOAD_WAITS: u32 = 60_000_000;
 const LONGEST_STATUS: usize = 400;
 
 /// The start, or a reload, is over.
-pub fn ready() {
+pub(crate) fn ready() {
     send(&[NotifyState::Ready]);
 }
 
 /// A reload begins.
-pub fn reloading() {
+pub(crate) fn reloading() {
     let mut states = vec![NotifyState::Reloading];
     states.extend(NotifyState::monotonic_usec_now());
     send(&states);
 }
 
 /// A reload waits for its turn: it takes no time of those that a reload has.
-pub fn reload_waits() {
+pub(crate) fn reload_waits() {
     let mut states = vec![NotifyState::Reloading];
     states.extend(NotifyState::monotonic_usec_now());
     states.push(NotifyState::ExtendTimeoutUsec(RELOAD_WAITS));
@@ -35,23 +35,23 @@ pub fn reload_waits() {
 }
 
 /// The stop begins.
-pub fn stopping() {
+pub(crate) fn stopping() {
     send(&[NotifyState::Stopping]);
 }
 
 /// The start takes longer, for a reason that is known.
-pub fn still_starting(more: Duration) {
+pub(crate) fn still_starting(more: Duration) {
     let more = u32::try_from(more.as_micros()).unwrap_or(u32::MAX);
     send(&[NotifyState::ExtendTimeoutUsec(more)]);
 }
 
 /// How it goes: the line that `systemctl status` shows.
 #[derive(Debug, Default)]
-pub struct Status(String);
+pub(crate) struct Status(String);
 
 impl Status {
     /// Shows another text.
-    pub fn set(&mut self, text: &str) {
+    pub(crate) fn set(&mut self, text: &str) {
         let text: String =
             text.lines().collect::<Vec<_>>().join(" ").chars().take(LONGEST_STATUS).collect();
         if text != self.0 {
@@ -68,23 +68,23 @@ fn send(states: &[NotifyState<'_>]) {
 
 /// What shows that the daemon does not hang: all counters of progress.
 #[derive(Debug)]
-pub struct Watchdog(Vec<Progress>);
+pub(crate) struct Watchdog(Vec<Progress>);
 
 impl Watchdog {
     /// Of an engine and of what drives it.
-    pub fn new(engine: &Engine, own: &Progress) -> Self {
+    pub(crate) fn new(engine: &Engine, own: &Progress) -> Self {
         Self(engine.progress_counters().into_iter().chain([own.clone()]).collect())
     }
 
     /// The ticks of each counter: while any of them changes, the daemon is alive.
-    pub fn ticks(&self) -> Vec<u64> {
+    pub(crate) fn ticks(&self) -> Vec<u64> {
         self.0.iter().map(Progress::count).collect()
     }
 }
 
 /// Tells the service manager's watchdog that we are alive for as long as there is progress. Ends at
 /// once where it has none.
-pub async fn feed(watchdog: Arc<Mutex<Watchdog>>) {
+pub(crate) async fn feed(watchdog: Arc<Mutex<Watchdog>>) {
     let timeout = sd_notify::watchdog_enabled().filter(|timeout| !timeout.is_zero());
     let Some(timeout) = timeout else { return };
     let mut before = None;

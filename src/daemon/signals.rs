@@ -11,7 +11,7 @@ use crate::engine::Scope;
 
 /// What was asked for by a signal and has not been done yet. The same twice is one.
 #[derive(Debug, Clone)]
-pub struct Signals {
+pub(crate) struct Signals {
     pending: Arc<Pending>,
 }
 
@@ -26,7 +26,7 @@ struct Pending {
 
 impl Signals {
     /// Begins to listen.
-    pub fn listen() -> std::io::Result<Self> {
+    pub(crate) fn listen() -> std::io::Result<Self> {
         let mut arriving = Arriving::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2])?;
         let pending = Arc::new(Pending::default());
         let noted = Arc::clone(&pending);
@@ -47,22 +47,22 @@ impl Signals {
     }
 
     /// Set once `SIGTERM` or `SIGINT` came.
-    pub fn stop(&self) -> Arc<AtomicBool> {
+    pub(crate) fn stop(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.pending.stop)
     }
 
     /// Whether to stop.
-    pub fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.pending.stop.load(Ordering::Relaxed)
     }
 
     /// Whether to read the configuration again; asked once.
-    pub fn take_reload(&self) -> bool {
+    pub(crate) fn take_reload(&self) -> bool {
         self.pending.reload.swap(false, Ordering::Relaxed)
     }
 
     /// The cycle that somebody wants now; asked once.
-    pub fn take_cycle(&self) -> Option<Scope> {
+    pub(crate) fn take_cycle(&self) -> Option<Scope> {
         let changes = self.pending.changes.swap(false, Ordering::Relaxed);
         if self.pending.full.swap(false, Ordering::Relaxed) {
             return Some(Scope::Full);
@@ -80,26 +80,26 @@ impl Signals {
     }
 
     /// Whether the configuration waits to be read again.
-    pub fn is_to_reload(&self) -> bool {
+    pub(crate) fn is_to_reload(&self) -> bool {
         self.pending.reload.load(Ordering::Relaxed)
     }
 
     /// Waits until any of them has come.
-    pub async fn arrived(&self) {
+    pub(crate) async fn arrived(&self) {
         while !self.any() {
             self.pending.arrived.notified().await;
         }
     }
 
     /// Waits until told to stop or to read the configuration again. The others are kept.
-    pub async fn urgent(&self) {
+    pub(crate) async fn urgent(&self) {
         while !self.has_urgent() {
             self.pending.arrived.notified().await;
         }
     }
 
     /// Waits until told to stop. The others are kept.
-    pub async fn stopped(&self) {
+    pub(crate) async fn stopped(&self) {
         while !self.is_stopping() {
             self.pending.arrived.notified().await;
         }

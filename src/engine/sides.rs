@@ -108,7 +108,7 @@ impl Engine {
     }
 
     /// Tick while a cycle makes progress, waits for a rate window included.
-    pub fn progress_counters(&self) -> [Progress; 2] {
+    pub(crate) fn progress_counters(&self) -> [Progress; 2] {
         [self.servicenow.connection().progress().clone(), self.okta.connection().progress().clone()]
     }
 

@@ -8,11 +8,10 @@ mod retry;
 mod send;
 mod text;
 
-pub use pace::Progress;
 pub use retry::RetryPolicy;
 pub use send::Answer;
 
-pub(crate) use pace::{LONGEST_WINDOW, share_of, unpoisoned, wait_for_turn};
+pub(crate) use pace::{LONGEST_WINDOW, Progress, share_of, unpoisoned, wait_for_turn};
 pub(crate) use retry::Retry;
 pub(crate) use send::{Call, Http, HttpError, PRODUCT};
 pub(crate) use text::{NotJson, ServerClock, date, json, one_line, says_json};

@@ -16,21 +16,21 @@ pub(crate) const LONGEST_WINDOW: Duration = Duration::from_hours(1);
 /// Counts up while there is progress: an answer arrives, a wait for a rate window runs off. Clones
 /// count together. What stands still for too long is taken to hang (the service's watchdog).
 #[derive(Debug, Clone, Default)]
-pub struct Progress(Arc<AtomicU64>);
+pub(crate) struct Progress(Arc<AtomicU64>);
 
 impl Progress {
     /// There is progress.
-    pub fn tick(&self) {
+    pub(crate) fn tick(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Ticks since the start.
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 
     /// Waits, and ticks every second meanwhile.
-    pub async fn sleep(&self, wait: Duration) {
+    pub(crate) async fn sleep(&self, wait: Duration) {
         let mut left = wait;
         while !left.is_zero() {
             let slice = left.min(SLICE);

@@ -71,14 +71,14 @@ pub(crate) struct Backoff {
 impl Backoff {
     /// Prolongs announced waits by this and by what would have been waited without an announcement, so
     /// that not everybody who was told the same moment comes back at it.
-    pub fn prolonging_announced_waits(mut self, margin: Duration) -> Self {
+    pub(crate) fn prolonging_announced_waits(mut self, margin: Duration) -> Self {
         self.margin = Some(margin);
         self
     }
 
     /// The wait before the next try; `None` where there is to be none: the failure is final, the
     /// tries are used up, or the announced wait is longer than any should be.
-    pub fn next_wait(&mut self, retry: Retry) -> Option<Duration> {
+    pub(crate) fn next_wait(&mut self, retry: Retry) -> Option<Duration> {
         if retry == Retry::Never {
             return None;
         }

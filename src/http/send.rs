@@ -46,13 +46,13 @@ pub(crate) struct Call {
 
 impl Call {
     /// A call without headers or body.
-    pub fn new(method: Method, url: Url) -> Self {
+    pub(crate) fn new(method: Method, url: Url) -> Self {
         Self { method, url, headers: HeaderMap::new(), body: Vec::new(), comment: None }
     }
 
     /// Adds a header. A value that cannot stand in one is left out.
     #[must_use]
-    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.insert(HeaderName::from_static(name), value);
         }
@@ -64,7 +64,7 @@ impl Call {
     /// # Errors
     /// If the value cannot stand in a header, as one with a line break: sent without it, the call would
     /// be somebody else's.
-    pub fn secret_header(
+    pub(crate) fn secret_header(
         mut self,
         name: &'static str,
         value: &str,
@@ -76,7 +76,7 @@ impl Call {
     }
 
     /// A POST of a form that is answered with JSON, as for an OAuth token.
-    pub fn form(url: Url, fields: &[(&str, &str)]) -> Self {
+    pub(crate) fn form(url: Url, fields: &[(&str, &str)]) -> Self {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let mut call = Self::new(Method::POST, url)
             .header("accept", "application/json")
@@ -99,12 +99,12 @@ pub struct Answer {
 
 impl Answer {
     /// One header as text, the first of several.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     /// Whether the status is 2xx.
-    pub fn is_success(&self) -> bool {
+    pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 }
@@ -147,7 +147,7 @@ pub(crate) enum HttpError {
 
 impl Http {
     /// A pool for calls to `base`'s host.
-    pub fn new(base: Url, policy: RetryPolicy) -> Result<Self, HttpError> {
+    pub(crate) fn new(base: Url, policy: RetryPolicy) -> Result<Self, HttpError> {
         let client = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
@@ -158,7 +158,7 @@ impl Http {
     }
 
     /// An address below the base: each segment is percent-encoded, so an id cannot leave its place.
-    pub fn url(&self, segments: &[&str]) -> Url {
+    pub(crate) fn url(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(segments);
@@ -167,22 +167,22 @@ impl Http {
     }
 
     /// The configured base address.
-    pub fn base(&self) -> &Url {
+    pub(crate) fn base(&self) -> &Url {
         &self.base
     }
 
     /// Calls sent since the start, failed ones included.
-    pub fn calls(&self) -> u64 {
+    pub(crate) fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
     }
 
     /// Ticks with every piece of an answer, and in every wait between calls.
-    pub fn progress(&self) -> &Progress {
+    pub(crate) fn progress(&self) -> &Progress {
         &self.progress
     }
 
     /// Sends one call once and reads its whole answer.
-    pub async fn send(&self, call: Call) -> Result<Answer, HttpError> {
+    pub(crate) async fn send(&self, call: Call) -> Result<Answer, HttpError> {
         let host = host_of(&call.url);
         if call.url.origin() != self.base.origin() {
             return Err(HttpError::ForeignHost { host });

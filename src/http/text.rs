@@ -61,14 +61,14 @@ pub(crate) struct ServerClock(AtomicI64);
 
 impl ServerClock {
     /// Learns from an answer that certainly came from the other side, not from something in between.
-    pub fn learn(&self, answer: &Answer) {
+    pub(crate) fn learn(&self, answer: &Answer) {
         if let Some(date) = date(answer) {
             self.0.store(date.timestamp(), Ordering::Relaxed);
         }
     }
 
     /// What it showed; `None` before the first answer with a date.
-    pub fn now(&self) -> Option<DateTime<Utc>> {
+    pub(crate) fn now(&self) -> Option<DateTime<Utc>> {
         match self.0.load(Ordering::Relaxed) {
             0 => None,
             seconds => DateTime::from_timestamp(seconds, 0),

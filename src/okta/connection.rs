@@ -21,7 +21,7 @@ use crate::http::{
 /// A connection to one Okta org. Clones share the connection pool, the token and what is known of
 /// the rate limits.
 #[derive(Debug, Clone)]
-pub struct Connection {
+pub(crate) struct Connection {
     http: Http,
     sign_in: Arc<SignIn>,
     limits: Arc<Mutex<Limits>>,
@@ -57,7 +57,7 @@ pub(super) enum Idempotency {
 
 impl Request {
     /// A read.
-    pub fn read(operation: &'static str, url: Url) -> Self {
+    pub(crate) fn read(operation: &'static str, url: Url) -> Self {
         let (method, body, comment) = (Method::GET, None, None);
         Self { operation, method, url, body, comment, idempotency: Idempotency::Read }
     }
@@ -68,7 +68,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`OktaError::Setup`] if the private key or the HTTP client cannot be used.
-    pub fn new(settings: Settings) -> Result<Self, OktaError> {
+    pub(crate) fn new(settings: Settings) -> Result<Self, OktaError> {
         Self::with_scopes(settings, sign_in::WRITING)
     }
 
@@ -76,7 +76,7 @@ impl Connection {
     ///
     /// # Errors
     /// As for [`Connection::new`].
-    pub fn read_only(settings: Settings) -> Result<Self, OktaError> {
+    pub(crate) fn read_only(settings: Settings) -> Result<Self, OktaError> {
         Self::with_scopes(settings, sign_in::READING)
     }
 
@@ -95,45 +95,45 @@ impl Connection {
     }
 
     /// Calls sent since the start, failed ones and those for tokens included.
-    pub fn calls(&self) -> u64 {
+    pub(crate) fn calls(&self) -> u64 {
         self.http.calls()
     }
 
     /// Ticks while there is progress.
-    pub fn progress(&self) -> &Progress {
+    pub(crate) fn progress(&self) -> &Progress {
         self.http.progress()
     }
 
     /// The use of each rate-limit bucket that was seen.
-    pub fn budget(&self) -> Vec<Budget> {
+    pub(crate) fn budget(&self) -> Vec<Budget> {
         self.limits().budget(self.share, Instant::now())
     }
 
     /// Calls sent since the start by rate-limit bucket, those for tokens not included.
-    pub fn calls_by_bucket(&self) -> BTreeMap<&'static str, u64> {
+    pub(crate) fn calls_by_bucket(&self) -> BTreeMap<&'static str, u64> {
         self.limits().calls()
     }
 
     /// Goes on counting where another connection to the same org was.
     #[must_use]
-    pub fn counting_with(mut self, other: &Self) -> Self {
+    pub(crate) fn counting_with(mut self, other: &Self) -> Self {
         self.limits = Arc::clone(&other.limits);
         self
     }
 
     /// The clock of the org as of its last answer.
-    pub fn org_time(&self) -> Option<DateTime<Utc>> {
+    pub(crate) fn org_time(&self) -> Option<DateTime<Utc>> {
         self.clock.now()
     }
 
     /// The scopes that Okta granted; `None` for an SSWS token or before the first call.
-    pub async fn granted_scopes(&self) -> Option<Vec<String>> {
+    pub(crate) async fn granted_scopes(&self) -> Option<Vec<String>> {
         self.sign_in.granted().await
     }
 
     /// Whether a token would carry this scope if it were asked for; `None` for an SSWS token, which
     /// has what its owner may do. Asks for one and throws it away.
-    pub async fn would_get_scope(&self, scope: &str) -> Result<Option<bool>, OktaError> {
+    pub(crate) async fn would_get_scope(&self, scope: &str) -> Result<Option<bool>, OktaError> {
         self.sign_in.would_get(&self.http, scope).await
     }
 

@@ -10,20 +10,21 @@ const LONGEST_TEXT: usize = 300;
 /// Okta's error codes that this program branches on (<https://developer.okta.com/docs/reference/error-codes/>).
 /// Only the code is meant for programs, summaries may be reworded
 /// (<https://developer.okta.com/docs/reference/core-okta-api/>).
-pub mod code {
+pub(crate) mod code {
     /// Validation: a taken login, a bad attribute, a wrong state for (un)suspend.
-    pub const VALIDATION: &str = "E0000001";
+    pub(crate) const VALIDATION: &str = "E0000001";
     /// The object is not there; for some writes also: the account is deactivated.
-    pub const NOT_FOUND: &str = "E0000007";
+    pub(crate) const NOT_FOUND: &str = "E0000007";
     /// Read-only mode during maintenance.
-    pub const READ_ONLY_MODE: &str = "E0000010";
+    pub(crate) const READ_ONLY_MODE: &str = "E0000010";
     /// A 401 that is not about the sign-in: the feature is off.
-    pub const FEATURE_OFF: &str = "E0000015";
+    pub(crate) const FEATURE_OFF: &str = "E0000015";
     /// The cursor of a list is no longer good, in two spellings.
-    pub const BAD_CURSOR: [&str; 2] = ["E0000029", "E0000031"];
+    pub(crate) const BAD_CURSOR: [&str; 2] = ["E0000029", "E0000031"];
     /// Refused for now, and worth another try in minutes: search is down, still activating,
     /// policies or group rules being put in order, a user type being set up.
-    pub const LATER: [&str; 5] = ["E0000100", "E0000112", "E0000239", "E0000249", "E0000253"];
+    pub(crate) const LATER: [&str; 5] =
+        ["E0000100", "E0000112", "E0000239", "E0000249", "E0000253"];
 }
 
 /// Why Okta did not do what was asked. No text of it holds a secret.
@@ -140,7 +141,7 @@ impl Refusal {
     /// Whether it is about a value or an attribute of the profile, so that the rest of the profile
     /// may be accepted: validation, and attributes that are mastered elsewhere, mapped, read-only,
     /// immutable or required from outside (<https://developer.okta.com/docs/reference/error-codes/>).
-    pub fn is_about_the_profile(&self) -> bool {
+    pub(crate) fn is_about_the_profile(&self) -> bool {
         const CODES: [&str; 6] =
             [code::VALIDATION, "E0000023", "E0000075", "E0000077", "E0000078", "E0000179"];
         CODES.contains(&self.code.as_str())
@@ -160,7 +161,7 @@ pub struct ErrorCause {
 impl OktaError {
     /// Whether the same read may succeed later without anything else changing. Ask this of a
     /// write only after [`OktaError::NoAnswer`] was told apart: it may have been executed.
-    pub fn is_transient(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         self.retry() != Retry::Never
     }
 
@@ -186,7 +187,7 @@ impl OktaError {
     }
 
     /// Okta's refusal, where it is one.
-    pub fn refusal(&self) -> Option<&Refusal> {
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Forbidden(refusal) | Self::NotFound(refusal) | Self::Refused(refusal) => {
                 Some(refusal)
@@ -201,7 +202,7 @@ impl OktaError {
     /// `login: An object with this field already exists in the current organization`
     /// (<https://developer.okta.com/docs/reference/core-okta-api/>). Should the words change, this is
     /// `None` and the refusal stays one like any other.
-    pub fn taken(&self) -> Option<&str> {
+    pub(crate) fn taken(&self) -> Option<&str> {
         let refusal = self.refusal().filter(|refusal| refusal.code == code::VALIDATION)?;
         refusal
             .causes
@@ -211,7 +212,7 @@ impl OktaError {
     }
 
     /// The attributes that the refusal names: leave them out and the rest may be accepted.
-    pub fn attributes(&self) -> Vec<&str> {
+    pub(crate) fn attributes(&self) -> Vec<&str> {
         match self {
             Self::Unwritable { attribute, .. } => vec![attribute],
             _ => self.refusal().map_or_else(Vec::new, |refusal| {

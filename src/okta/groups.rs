@@ -9,7 +9,7 @@ use crate::model::{AccountId, Group, GroupId, Timestamp};
 impl OktaReader {
     /// The groups whose membership changed after a moment, each with when it changed last, as
     /// Okta writes it.
-    pub async fn groups_changed_since(
+    pub(crate) async fn groups_changed_since(
         &self,
         since: Timestamp,
     ) -> Result<Vec<(GroupId, String)>, OktaError> {
@@ -26,7 +26,7 @@ impl OktaReader {
 
     /// Reads all groups that the credentials can see. Which of them a rule feeds is read apart, here
     /// and everywhere: see [`Self::group_rules`].
-    pub async fn groups(&self) -> Result<Vec<Group>, OktaError> {
+    pub(crate) async fn groups(&self) -> Result<Vec<Group>, OktaError> {
         let groups = self.groups_at(&[("limit", PAGE)]).await?;
         // Every org has its Everyone group.
         if groups.is_empty() {
@@ -40,7 +40,7 @@ impl OktaReader {
     }
 
     /// Searches the groups with exactly this name, in the same case of letters.
-    pub async fn groups_named(&self, name: &str) -> Result<Vec<Group>, OktaError> {
+    pub(crate) async fn groups_named(&self, name: &str) -> Result<Vec<Group>, OktaError> {
         if is_no_key(name) {
             return Ok(Vec::new());
         }
@@ -57,7 +57,7 @@ impl OktaReader {
     }
 
     /// Reads one group; `None` if Okta says that it does not exist.
-    pub async fn group(&self, id: &GroupId) -> Result<Option<Group>, OktaError> {
+    pub(crate) async fn group(&self, id: &GroupId) -> Result<Option<Group>, OktaError> {
         const OPERATION: &str = "read a group";
         let url = self.connection().url(&["api", "v1", "groups", id.as_str()], &[]);
         self.one(OPERATION, url, wire::group).await
@@ -65,7 +65,7 @@ impl OktaReader {
 
     /// Reads the group rules; `None` where the credentials may not: only larger admin roles see them
     /// (<https://developer.okta.com/docs/api/openapi/okta-management/guides/roles/>, <https://developer.okta.com/docs/api/openapi/okta-management/management/tag/GroupRule/>).
-    pub async fn group_rules(&self) -> Result<Option<GroupRules>, OktaError> {
+    pub(crate) async fn group_rules(&self) -> Result<Option<GroupRules>, OktaError> {
         const OPERATION: &str = "list the group rules";
         let url = self.connection().url(&["api", "v1", "groups", "rules"], &[("limit", PAGE)]);
         let mut rules = GroupRules::default();
@@ -90,7 +90,7 @@ impl OktaReader {
     ///
     /// # Errors
     /// Among others [`OktaError::NotFound`] if the group is gone.
-    pub async fn members<E: From<OktaError>>(
+    pub(crate) async fn members<E: From<OktaError>>(
         &self,
         group: &GroupId,
         on_page: &mut dyn FnMut(Vec<Member>) -> Result<(), E>,
@@ -117,7 +117,7 @@ impl OktaReader {
     ///
     /// # Errors
     /// Among others [`OktaError::NotFound`] if the account is gone.
-    pub async fn groups_of(&self, account: &AccountId) -> Result<Vec<Group>, OktaError> {
+    pub(crate) async fn groups_of(&self, account: &AccountId) -> Result<Vec<Group>, OktaError> {
         const OPERATION: &str = "list the groups of an account";
         let url = self.connection().url(&["api", "v1", "users", account.as_str(), "groups"], &[]);
         self.list(OPERATION, url, wire::group).await

@@ -56,13 +56,13 @@ const CURVES: [Curve; 3] = [
 
 impl SigningKey {
     /// Reads a key: PEM (PKCS#8, PKCS#1 RSA, SEC 1 EC) or JWK (RSA or EC).
-    pub fn parse(text: &str) -> Result<Self, KeyError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, KeyError> {
         let text = text.trim();
         if text.starts_with('{') { Self::from_jwk(text) } else { Self::from_pem(text) }
     }
 
     /// A new P-256 key that lives as long as the process.
-    pub fn ephemeral() -> Result<Self, KeyError> {
+    pub(crate) fn ephemeral() -> Result<Self, KeyError> {
         let [curve, ..] = &CURVES;
         let pair = EcdsaKeyPair::generate(curve.signing)
             .map_err(|_| KeyError("no new key could be made"))?;
@@ -70,12 +70,12 @@ impl SigningKey {
     }
 
     /// The key's id at Okta, where it is known.
-    pub fn kid(&self) -> Option<&str> {
+    pub(crate) fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
     /// The public half of an EC key as a JWK; `None` for RSA.
-    pub fn public_jwk(&self) -> Option<Value> {
+    pub(crate) fn public_jwk(&self) -> Option<Value> {
         let Pair::Ec(pair) = &self.pair else {
             return None;
         };
@@ -86,7 +86,11 @@ impl SigningKey {
     }
 
     /// A signed JWT. `header` is completed with `alg`.
-    pub fn sign(&self, mut header: Map<String, Value>, claims: &Value) -> Result<String, KeyError> {
+    pub(crate) fn sign(
+        &self,
+        mut header: Map<String, Value>,
+        claims: &Value,
+    ) -> Result<String, KeyError> {
         header.insert("alg".to_owned(), self.algorithm.into());
         let header = base64url(Value::Object(header).to_string().as_bytes());
         let mut token = format!("{header}.{}", base64url(claims.to_string().as_bytes()));

@@ -34,7 +34,7 @@ struct Bucket {
 
 /// One bucket's use, for `status`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Budget {
+pub(crate) struct Budget {
     /// The bucket, by Okta's name for it.
     pub bucket: String,
     /// Calls a minute that Okta announces.
@@ -47,12 +47,12 @@ pub struct Budget {
 
 impl Limits {
     /// How long to wait before this call may be sent.
-    pub fn wait(&self, bucket: &'static str, share: f64, now: Instant) -> Duration {
+    pub(crate) fn wait(&self, bucket: &'static str, share: f64, now: Instant) -> Duration {
         self.buckets.get(bucket).map_or(Duration::ZERO, |known| wait(now, known, share))
     }
 
     /// Counts a call that is about to be sent.
-    pub fn sent(&mut self, bucket: &'static str) {
+    pub(crate) fn sent(&mut self, bucket: &'static str) {
         *self.calls.entry(bucket).or_default() += 1;
         if let Some(known) = self.buckets.get_mut(bucket) {
             known.used = known.used.saturating_add(1);
@@ -61,7 +61,7 @@ impl Limits {
     }
 
     /// Learns from an answer. `margin` is added to the end of the window.
-    pub fn answered(
+    pub(crate) fn answered(
         &mut self,
         bucket: &'static str,
         answer: &Answer,
@@ -90,12 +90,12 @@ impl Limits {
     }
 
     /// Calls sent since the start, by bucket.
-    pub fn calls(&self) -> BTreeMap<&'static str, u64> {
+    pub(crate) fn calls(&self) -> BTreeMap<&'static str, u64> {
         self.calls.clone()
     }
 
     /// The use of each bucket that was seen.
-    pub fn budget(&self, share: f64, now: Instant) -> Vec<Budget> {
+    pub(crate) fn budget(&self, share: f64, now: Instant) -> Vec<Budget> {
         self.buckets
             .iter()
             .map(|(name, known)| Budget {

@@ -24,7 +24,7 @@ const AHEAD: TimeDelta = TimeDelta::days(1);
 
 /// One event of the System Log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogEvent {
+pub(crate) struct LogEvent {
     /// Its `uuid`.
     pub id: String,
     /// When it happened (`published`).
@@ -49,7 +49,7 @@ pub struct LogEvent {
 
 /// Who did something: a person, an app, or Okta itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Actor {
+pub(crate) struct Actor {
     /// Its id; empty if not said.
     pub id: String,
     /// `User`, `PublicClientApp`, `SystemPrincipal`, …
@@ -60,7 +60,7 @@ pub struct Actor {
 
 /// What something was done to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     /// Its id; empty if not said.
     pub id: String,
     /// `User`, `UserGroup`, `AppInstance`, …
@@ -71,7 +71,7 @@ pub struct Target {
 
 /// What of an account was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Changed<'a> {
+pub(crate) enum Changed<'a> {
     /// Whether it belongs to this group.
     Membership(&'a GroupId),
     /// Its profile.
@@ -85,12 +85,12 @@ impl LogEvent {
     ///
     /// `rawUserAgent` is the caller's `User-Agent` as sent
     /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/SystemLog/#tag/SystemLog/operation/listLogEvents>).
-    pub fn is_ours(&self) -> bool {
+    pub(crate) fn is_ours(&self) -> bool {
         self.user_agent.as_ref().is_some_and(|agent| agent.starts_with("goldthread/"))
     }
 
     /// Whether it changed this, and did not merely try to.
-    pub fn changes(&self, what: Changed<'_>) -> bool {
+    pub(crate) fn changes(&self, what: Changed<'_>) -> bool {
         let kind = self.event_type.as_str();
         // An outcome that is new or left out does not say that nothing happened.
         let failed = matches!(self.outcome.as_deref(), Some("FAILURE" | "DENY" | "SKIPPED"));
@@ -116,7 +116,7 @@ impl LogEvent {
 
 /// Who, other than us, changed this last: the name, for people. The events are those of one
 /// account, as [`OktaReader::changes_of`] gives them.
-pub fn rival(events: &[LogEvent], what: Changed<'_>) -> Option<String> {
+pub(crate) fn rival(events: &[LogEvent], what: Changed<'_>) -> Option<String> {
     events
         .iter()
         .filter(|event| event.changes(what) && !event.is_ours())
@@ -134,7 +134,7 @@ impl OktaReader {
     ///
     /// # Errors
     /// Among others [`OktaError::Unbelievable`] for an event without id, time or type.
-    pub async fn changes_of(
+    pub(crate) async fn changes_of(
         &self,
         account: &AccountId,
         since: Timestamp,

@@ -1,16 +1,16 @@
 //! The Okta side: a reading half, a writing half, and how they sign in.
 
-pub mod connection;
+mod connection;
 mod dpop;
 mod envelope;
-pub mod error;
+mod error;
 mod groups;
 mod key;
-pub mod limits;
+mod limits;
 mod link;
-pub mod log;
+pub(crate) mod log;
 mod objects;
-pub mod reader;
+mod reader;
 mod roles;
 mod sign_in;
 #[cfg(test)]
@@ -18,15 +18,13 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod wire;
-pub mod writer;
+mod writer;
 
-pub use connection::Connection;
-pub use error::{OktaError, Refusal};
-pub use limits::Budget;
-pub use log::LogEvent;
-pub use objects::{Attribute, GroupRules, Identity, Member};
-pub use reader::OktaReader;
-pub use writer::{OktaWriter, Performed, Thread};
+pub(crate) use connection::Connection;
+pub use error::{ErrorCause, OktaError, Refusal};
+pub(crate) use objects::{Attribute, Identity};
+pub(crate) use reader::OktaReader;
+pub(crate) use writer::{OktaWriter, Performed, Thread};
 
 use secrecy::SecretString;
 

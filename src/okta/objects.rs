@@ -6,7 +6,7 @@ use crate::model::{Account, AccountId, AccountStatus, GroupId};
 
 /// The group rules of the org.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct GroupRules {
+pub(crate) struct GroupRules {
     /// How many there are, those that are not active included.
     pub count: usize,
     /// The groups that active ones assign to.
@@ -15,7 +15,7 @@ pub struct GroupRules {
 
 /// A member of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
+pub(crate) struct Member {
     /// The account.
     pub id: AccountId,
     /// Its status.
@@ -24,7 +24,7 @@ pub struct Member {
 
 /// One attribute of the default user profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attribute {
+pub(crate) struct Attribute {
     /// Its name, case-sensitive.
     pub name: String,
     /// Whether an account must have it.
@@ -45,7 +45,7 @@ pub struct Attribute {
 
 /// Who Goldthread is at Okta.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Identity {
+pub(crate) enum Identity {
     /// The administrator that an SSWS token belongs to.
     Account(Box<Account>),
     /// A service app, by its client id.

@@ -21,23 +21,23 @@ const LONGEST_KEY: usize = 1000;
 
 /// The reading half.
 #[derive(Debug, Clone)]
-pub struct OktaReader {
+pub(crate) struct OktaReader {
     connection: Connection,
 }
 
 impl OktaReader {
     /// Reads over this connection.
-    pub fn new(connection: Connection) -> Self {
+    pub(crate) fn new(connection: Connection) -> Self {
         Self { connection }
     }
 
     /// The connection, for its budget and its count of calls.
-    pub fn connection(&self) -> &Connection {
+    pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
 
     /// The clock of the org, as its last answer said. `None` before the first one.
-    pub fn now(&self) -> Option<Timestamp> {
+    pub(crate) fn now(&self) -> Option<Timestamp> {
         self.connection.org_time()
     }
 
@@ -52,7 +52,7 @@ impl OktaReader {
     /// # Errors
     /// Among others [`OktaError::Unbelievable`] for an empty list: the org has at least the
     /// administrator who set this up, so the credentials lack an admin role.
-    pub async fn accounts<E: From<OktaError>>(
+    pub(crate) async fn accounts<E: From<OktaError>>(
         &self,
         on_page: &mut dyn FnMut(Vec<Account>) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -85,12 +85,12 @@ impl OktaReader {
 
     /// Reads one account by its id: the one read that is always up to date. `None` if Okta says
     /// that it does not exist (deleted, or never there).
-    pub async fn account(&self, id: &AccountId) -> Result<Option<Account>, OktaError> {
+    pub(crate) async fn account(&self, id: &AccountId) -> Result<Option<Account>, OktaError> {
         self.account_at(id.as_str()).await
     }
 
     /// Reads the account that signs in with this name, in any case of letters.
-    pub async fn account_by_login(&self, login: &str) -> Result<Option<Account>, OktaError> {
+    pub(crate) async fn account_by_login(&self, login: &str) -> Result<Option<Account>, OktaError> {
         let login = login.trim();
         // A path has no room for these: `/` and `?` are found by search only, see
         // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/getUser
@@ -117,7 +117,7 @@ impl OktaReader {
     ///
     /// `search` reads an index that lags by about a second
     /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/listUsers>).
-    pub async fn accounts_where(
+    pub(crate) async fn accounts_where(
         &self,
         attribute: &str,
         value: &str,
@@ -140,7 +140,7 @@ impl OktaReader {
     ///
     /// `search` reads an index that lags by about a second
     /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/listUsers>).
-    pub async fn accounts_changed_since(
+    pub(crate) async fn accounts_changed_since(
         &self,
         since: Timestamp,
     ) -> Result<Vec<Account>, OktaError> {
@@ -188,7 +188,7 @@ impl OktaReader {
     }
 
     /// Reads the attributes of the default user type.
-    pub async fn schema(&self) -> Result<Vec<Attribute>, OktaError> {
+    pub(crate) async fn schema(&self) -> Result<Vec<Attribute>, OktaError> {
         const OPERATION: &str = "read the user schema";
         let segments = ["api", "v1", "meta", "schemas", "user", "default"];
         let value = self.connection.read(OPERATION, self.connection.url(&segments, &[])).await?;
@@ -197,7 +197,7 @@ impl OktaReader {
 
     /// Who we are. Asks Okta for the owner of an SSWS token; a service app knows by itself, so
     /// that this does not try its sign-in.
-    pub async fn identity(&self) -> Result<Identity, OktaError> {
+    pub(crate) async fn identity(&self) -> Result<Identity, OktaError> {
         const OPERATION: &str = "read the token's owner";
         if let Some(client_id) = self.connection.client_id() {
             return Ok(Identity::App(client_id.to_owned()));
@@ -208,7 +208,7 @@ impl OktaReader {
     }
 
     /// Signs in and asks something small that every use of this program may ask.
-    pub async fn try_sign_in(&self) -> Result<(), OktaError> {
+    pub(crate) async fn try_sign_in(&self) -> Result<(), OktaError> {
         if let Identity::Account(_) = self.identity().await? {
             return Ok(());
         }
@@ -218,7 +218,7 @@ impl OktaReader {
     }
 
     /// Whether any account can be seen.
-    pub async fn sees_accounts(&self) -> Result<bool, OktaError> {
+    pub(crate) async fn sees_accounts(&self) -> Result<bool, OktaError> {
         const OPERATION: &str = "list one account";
         let url = self.connection.url(&["api", "v1", "users"], &[("limit", "1")]);
         let Value::Array(accounts) = self.connection.read(OPERATION, url).await? else {

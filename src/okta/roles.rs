@@ -12,7 +12,7 @@ impl OktaReader {
     /// The administrator roles that we have, by their types such as `SUPER_ADMIN`; `None` where
     /// they cannot be read. A custom role is of type `CUSTOM`
     /// (<https://developer.okta.com/docs/api/openapi/okta-management/guides/roles/>).
-    pub async fn own_roles(&self, own: &Identity) -> Result<Option<Vec<String>>, OktaError> {
+    pub(crate) async fn own_roles(&self, own: &Identity) -> Result<Option<Vec<String>>, OktaError> {
         const OPERATION: &str = "read our own admin roles";
         let segments = match own {
             Identity::Account(account) => ["api", "v1", "users", account.id.as_str(), "roles"],
@@ -26,12 +26,18 @@ impl OktaReader {
     /// `GROUP`, and the scope is `okta.roles.read`
     /// (<https://developer.okta.com/docs/api/openapi/okta-management/guides/roles/>,
     /// <https://developer.okta.com/docs/concepts/role-assignment/>).
-    pub async fn has_admin_role(&self, account: &AccountId) -> Result<Option<bool>, OktaError> {
+    pub(crate) async fn has_admin_role(
+        &self,
+        account: &AccountId,
+    ) -> Result<Option<bool>, OktaError> {
         self.has_roles("read the admin roles of an account", "users", account.as_str()).await
     }
 
     /// Whether a group makes its members Okta administrators; `None` where that cannot be read.
-    pub async fn group_has_admin_role(&self, group: &GroupId) -> Result<Option<bool>, OktaError> {
+    pub(crate) async fn group_has_admin_role(
+        &self,
+        group: &GroupId,
+    ) -> Result<Option<bool>, OktaError> {
         self.has_roles("read the admin roles of a group", "groups", group.as_str()).await
     }
 

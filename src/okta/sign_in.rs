@@ -110,7 +110,7 @@ struct Denied {
 }
 
 impl SignIn {
-    pub fn new(auth: &Auth, http: &Http, scopes: Scopes) -> Result<Self, OktaError> {
+    pub(crate) fn new(auth: &Auth, http: &Http, scopes: Scopes) -> Result<Self, OktaError> {
         match auth {
             Auth::Token { token } => Ok(Self::Token(token.clone())),
             Auth::ServiceApp { client_id, key, dpop } => Ok(Self::App(Box::new(App {
@@ -125,7 +125,12 @@ impl SignIn {
     }
 
     /// Signs one sending of one call, fetching or renewing the token first where that is due.
-    pub async fn sign(&self, http: &Http, method: &Method, url: &Url) -> Result<Signed, OktaError> {
+    pub(crate) async fn sign(
+        &self,
+        http: &Http,
+        method: &Method,
+        url: &Url,
+    ) -> Result<Signed, OktaError> {
         let app = match self {
             Self::Token(token) => {
                 let authorization = format!("SSWS {}", token.expose_secret());
@@ -145,7 +150,7 @@ impl SignIn {
 
     /// Learns from the answer to a signed call. Returns whether the same call, signed anew, may
     /// be taken: its token was refused and is dropped now, or its proof lacked a nonce.
-    pub async fn answered(&self, signed: &Signed, answer: &Answer) -> bool {
+    pub(crate) async fn answered(&self, signed: &Signed, answer: &Answer) -> bool {
         let Self::App(app) = self else { return false };
         let mut state = app.state.lock().await;
         let nonce = answer.header("dpop-nonce").map(str::to_owned);
@@ -171,7 +176,7 @@ impl SignIn {
     }
 
     /// The scopes of the token, as granted; `None` for an SSWS token or before the first call.
-    pub async fn granted(&self) -> Option<Vec<String>> {
+    pub(crate) async fn granted(&self) -> Option<Vec<String>> {
         let Self::App(app) = self else { return None };
         let state = app.state.lock().await;
         let token = state.token.as_ref()?;
@@ -180,7 +185,11 @@ impl SignIn {
 
     /// Whether a token would carry this scope if it were asked for; `None` for an SSWS token, which
     /// carries none.
-    pub async fn would_get(&self, http: &Http, scope: &str) -> Result<Option<bool>, OktaError> {
+    pub(crate) async fn would_get(
+        &self,
+        http: &Http,
+        scope: &str,
+    ) -> Result<Option<bool>, OktaError> {
         match self {
             Self::Token(_) => Ok(None),
             Self::App(app) => app.would_get(http, scope).await.map(Some),
@@ -353,7 +362,7 @@ impl From<KeyError> for OktaError {
 
 impl Signed {
     /// Adds the headers to a call.
-    pub fn put_on(&self, call: Call, operation: &'static str) -> Result<Call, OktaError> {
+    pub(crate) fn put_on(&self, call: Call, operation: &'static str) -> Result<Call, OktaError> {
         let refused = |_| OktaError::SignIn {
             message: format!("the token cannot stand in a header (to {operation})"),
         };

@@ -15,18 +15,18 @@ use crate::model::{Account, AccountId, AccountStatus, GroupId, Outcome, Step};
 
 /// The most `groupIds` of a new account; an account that is there takes none
 /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/createUser>).
-pub const MOST_GROUPS_AT_CREATION: usize = 20;
+pub(crate) const MOST_GROUPS_AT_CREATION: usize = 20;
 
 /// The writing half: the only type that changes anything in Okta.
 #[derive(Debug, Clone)]
-pub struct OktaWriter {
+pub(crate) struct OktaWriter {
     connection: Connection,
     reader: OktaReader,
 }
 
 /// What a write belongs to; it is sent along and lands in Okta's System Log.
 #[derive(Debug, Clone, Copy)]
-pub struct Thread<'a> {
+pub(crate) struct Thread<'a> {
     /// The request's number, or `BASELINE`.
     pub request: &'a str,
     /// The action's id in our journal.
@@ -35,7 +35,7 @@ pub struct Thread<'a> {
 
 /// How a step ended.
 #[derive(Debug)]
-pub struct Performed {
+pub(crate) struct Performed {
     /// For the journal.
     pub outcome: Outcome,
     /// The account as Okta answered a create or an update, or as it was read again by its id after
@@ -48,7 +48,7 @@ pub struct Performed {
 
 impl OktaWriter {
     /// Writes over this connection.
-    pub fn new(connection: Connection) -> Self {
+    pub(crate) fn new(connection: Connection) -> Self {
         let reader = OktaReader::new(connection.clone());
         Self { connection, reader }
     }
@@ -64,7 +64,7 @@ impl OktaWriter {
     /// `Activate { mail: false }`
     /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/UserLifecycle/#tag/UserLifecycle/operation/activateUser>).
     /// Activation and deactivation go on for a while after the answer (`transitioning`).
-    pub async fn perform(
+    pub(crate) async fn perform(
         &self,
         step: &Step,
         account: Option<&AccountId>,

@@ -43,7 +43,7 @@ pub(super) struct Token {
 }
 
 impl SignIn {
-    pub fn new(auth: &Auth) -> Self {
+    pub(crate) fn new(auth: &Auth) -> Self {
         match auth {
             Auth::Basic { username, password } => {
                 let pair = format!("{username}:{}", password.expose_secret());
@@ -62,7 +62,7 @@ impl SignIn {
     }
 
     /// The header for the next call; fetches a token where there is none or it is about to end.
-    pub async fn credential(&self, http: &Http) -> Result<Credential, ServiceNowError> {
+    pub(crate) async fn credential(&self, http: &Http) -> Result<Credential, ServiceNowError> {
         let Self::OAuth { client_id, client_secret, token } = self else {
             let Self::Fixed(credential) = self else { unreachable!("there are two kinds") };
             return Ok(credential.clone());
@@ -79,7 +79,7 @@ impl SignIn {
     }
 
     /// Forgets a token that was refused. Whether there is another one to be had.
-    pub async fn drop_token(&self, refused: &Credential) -> bool {
+    pub(crate) async fn drop_token(&self, refused: &Credential) -> bool {
         let Self::OAuth { token, .. } = self else {
             return false;
         };

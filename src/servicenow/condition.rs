@@ -90,7 +90,7 @@ const OPERATORS: [(&str, Operator); 22] = [
 
 impl Condition {
     /// Reads one condition, as it stands between two carets.
-    pub fn parse(text: &str) -> Result<Self, InvalidQuery> {
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidQuery> {
         let refused = |why| Err(InvalidQuery::new(text, why));
         let end = text.find(|c: char| !name_character(c)).unwrap_or(text.len());
         let (field, rest) = text.split_at(end);
@@ -127,7 +127,7 @@ impl Condition {
     }
 
     /// The fields that [`Condition::holds`] needs.
-    pub fn fields(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &str> {
         let other = match self.operator {
             Op::SameAs | Op::NotSameAs => Some(self.value.as_str()),
             _ => None,
@@ -136,7 +136,7 @@ impl Condition {
     }
 
     /// Whether a row fits it.
-    pub fn holds(&self, row: &Record) -> Result<bool, MissingField> {
+    pub(crate) fn holds(&self, row: &Record) -> Result<bool, MissingField> {
         let get = |name: &str| row.get(name).ok_or_else(|| MissingField(name.to_owned()));
         if self.operator == Op::Anything {
             return Ok(true);
@@ -203,7 +203,7 @@ fn plain(number: &str) -> bool {
 }
 
 /// Whether a text can be the name of a table or of a field, dot-walks included.
-pub fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with('.')
         && !text.ends_with('.')

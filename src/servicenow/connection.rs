@@ -84,34 +84,34 @@ impl Connection {
     }
 
     /// How much of the rate limit is used.
-    pub fn budget(&self) -> Budget {
+    pub(crate) fn budget(&self) -> Budget {
         self.pacer().budget(Utc::now().timestamp())
     }
 
     /// Goes on counting calls where another connection to the same instance is.
     #[must_use]
-    pub fn counting_with(self, other: &Self) -> Self {
+    pub(crate) fn counting_with(self, other: &Self) -> Self {
         self.pacer().go_on_with(&other.pacer());
         self
     }
 
     /// The same where an earlier process was at a moment.
-    pub fn go_on_counting(&self, from: &Budget, at: Timestamp) {
+    pub(crate) fn go_on_counting(&self, from: &Budget, at: Timestamp) {
         self.pacer().go_on(from, at.timestamp());
     }
 
     /// Calls sent since the start.
-    pub fn calls(&self) -> u64 {
+    pub(crate) fn calls(&self) -> u64 {
         self.shared.http.calls()
     }
 
     /// Ticks while there is progress.
-    pub fn progress(&self) -> &Progress {
+    pub(crate) fn progress(&self) -> &Progress {
         self.shared.http.progress()
     }
 
     /// The instance's clock as of its last answer: the better "now" for windows.
-    pub fn server_date(&self) -> Option<Timestamp> {
+    pub(crate) fn server_date(&self) -> Option<Timestamp> {
         self.shared.clock.now()
     }
 

@@ -92,14 +92,8 @@ pub enum ServiceNowError {
 }
 
 impl ServiceNowError {
-    /// Whether the same call may succeed later although nobody changes anything.
-    ///
-    /// Ask this of reads. A write without an answer may have happened.
-    pub fn is_transient(&self) -> bool {
-        self.retry() != Retry::Never
-    }
-
-    /// When the same read may succeed although nobody changes anything.
+    /// When the same read may succeed although nobody changes anything. A write without an answer may
+    /// have happened.
     pub(super) fn retry(&self) -> Retry {
         match self {
             Self::RateLimited { retry_after: Some(wait) } => Retry::After(*wait),

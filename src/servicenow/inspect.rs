@@ -14,7 +14,7 @@ const FEW: u32 = 20;
 
 /// A few rows of a table. Nothing is concluded from them here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// The rows that came.
     pub rows: Vec<Record>,
     /// How many rows there are in all, those hidden from this account included.
@@ -25,7 +25,7 @@ pub struct Sample {
 
 impl Sample {
     /// Whether rows are there that this account may not read.
-    pub fn is_cut(&self) -> bool {
+    pub(crate) fn is_cut(&self) -> bool {
         (self.rows.len() as u64) < self.announced.min(FEW.into())
     }
 }
@@ -33,7 +33,7 @@ impl Sample {
 impl ServiceNowReader {
     /// The instance's clock, as its last answer said: never ahead of what it stamps from now on.
     /// `None` where its answers carry no date.
-    pub async fn now(&self) -> Result<Option<Timestamp>, ServiceNowError> {
+    pub(crate) async fn now(&self) -> Result<Option<Timestamp>, ServiceNowError> {
         if self.connection.server_date().is_none() {
             // Any answer would do. The items of the catalog may be known without asking for them.
             let (query, fields) = ("ORDERBYsys_id", paging::names(["sys_id"]));
@@ -47,7 +47,7 @@ impl ServiceNowReader {
     ///
     /// A guest is a sign-in error: an instance that does not demand credentials answers calls
     /// without valid ones, with nothing in them.
-    pub async fn whoami(&self) -> Result<String, ServiceNowError> {
+    pub(crate) async fn whoami(&self) -> Result<String, ServiceNowError> {
         let operation = "asking who we are";
         let fields = paging::names(["user_name"]);
         // The one script this program ever sends; nothing of it comes from outside. It stays allowed:
@@ -70,7 +70,7 @@ impl ServiceNowReader {
     ///
     /// Each field is asked to be empty and not empty at once. No row fits that, whatever the
     /// field's type; one that is announced shows that both conditions were dropped.
-    pub async fn probe_filter(&self) -> Result<(), ServiceNowError> {
+    pub(crate) async fn probe_filter(&self) -> Result<(), ServiceNowError> {
         self.probe("users", "sys_user", self.connection.users()).await?;
         self.probe("requests", "sc_req_item", self.connection.requests()).await
     }
@@ -101,13 +101,13 @@ impl ServiceNowReader {
     }
 
     /// Some of the people of `servicenow.users`, with every field that is used.
-    pub async fn some_people(&self) -> Result<Sample, ServiceNowError> {
+    pub(crate) async fn some_people(&self) -> Result<Sample, ServiceNowError> {
         let (query, fields) = (self.connection.users().ordered(), self.person_fields());
         self.some("looking at people", "sys_user", &query, &fields, nothing_lacks).await
     }
 
     /// Some of the requests for these items, with every field that is used.
-    pub async fn some_requests(&self, items: &[SysId]) -> Result<Sample, ServiceNowError> {
+    pub(crate) async fn some_requests(&self, items: &[SysId]) -> Result<Sample, ServiceNowError> {
         let query = items_filter(items.iter())?.and(self.connection.requests()).ordered();
         let fields = self.request_fields();
         let may_lack = self.request_may_lack();
@@ -118,7 +118,7 @@ impl ServiceNowReader {
     /// values given.
     ///
     /// A table that is not there is [`ServiceNowError::Refused`] with status 400.
-    pub async fn some_rows(
+    pub(crate) async fn some_rows(
         &self,
         table: &str,
         condition: &[(&str, &[&str])],

@@ -31,15 +31,15 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use catalog::{Item, Task};
+pub(crate) use catalog::Task;
 pub use connection::Connection;
 pub use error::{BoxError, ServiceNowError};
-pub use inspect::Sample;
+pub(crate) use inspect::Sample;
 pub use limits::Budget;
-pub use paging::{CompleteRead, SetAside};
-pub use people::{Lookup, ServiceNowReader};
-pub use requests::FreshRequest;
-pub use writer::{Closing, Echo, ServiceNowWriter};
+pub(crate) use paging::SetAside;
+pub(crate) use people::Lookup;
+pub use people::ServiceNowReader;
+pub(crate) use writer::{Closing, ServiceNowWriter};
 
 /// Reads an answer in every way in which one is read, for whoever feeds this nonsense.
 #[doc(hidden)]
@@ -59,7 +59,7 @@ pub fn fuzz_answer(reader: &ServiceNowReader, answer: &crate::http::Answer) {
 /// A closed span of `sys_updated_on`, whole seconds: rows changed at `from` or later and before
 /// `to`. End it a little before the instance's clock, and let spans overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
+pub(crate) struct Window {
     /// The first moment inside.
     pub from: Timestamp,
     /// The first moment after it.

@@ -23,7 +23,7 @@ pub(super) struct Sweep<'a> {
 
 /// A read that came whole.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CompleteRead {
+pub(crate) struct CompleteRead {
     /// Rows that came, those set aside included.
     pub rows: u64,
     /// Rows that the instance announced with the first page.
@@ -34,7 +34,7 @@ pub struct CompleteRead {
 
 /// A row that was left out of a read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetAside {
+pub(crate) struct SetAside {
     /// The row's `sys_id`, at most 100 characters of it.
     pub sys_id: String,
     /// What is wrong with it.

@@ -9,7 +9,8 @@
 use std::collections::BTreeSet;
 
 use super::condition::Condition;
-pub use super::condition::{InvalidQuery, MissingField, is_name};
+pub(crate) use super::condition::is_name;
+pub use super::condition::{InvalidQuery, MissingField};
 use crate::model::Record;
 
 /// A value that would change the meaning of a query. Does not repeat the value.
@@ -57,12 +58,12 @@ impl Filter {
 
     /// Both filters together.
     #[must_use]
-    pub fn and(&self, other: &Self) -> Self {
+    pub(crate) fn and(&self, other: &Self) -> Self {
         Self { groups: self.groups.iter().chain(&other.groups).cloned().collect() }
     }
 
     /// The fields that [`Filter::matches`] needs, dot-walks spelled as in the query.
-    pub fn fields(&self) -> BTreeSet<String> {
+    pub(crate) fn fields(&self) -> BTreeSet<String> {
         let conditions = self.groups.iter().flatten();
         conditions.flat_map(Condition::fields).map(str::to_owned).collect()
     }
@@ -75,7 +76,7 @@ impl Filter {
     }
 
     /// The first part that a row does not fit, as it was written.
-    pub fn unmet(&self, row: &Record) -> Result<Option<String>, MissingField> {
+    pub(crate) fn unmet(&self, row: &Record) -> Result<Option<String>, MissingField> {
         for group in &self.groups {
             let mut met = false;
             for condition in group {
@@ -115,7 +116,7 @@ impl std::fmt::Display for Filter {
 }
 
 /// Checks a text that may come from a request before it stands as a value in a query.
-pub fn literal(text: &str) -> Result<&str, UnsafeValue> {
+pub(crate) fn literal(text: &str) -> Result<&str, UnsafeValue> {
     if text.is_empty() {
         return Err(UnsafeValue("it is empty, so it would match empty fields"));
     }
@@ -133,7 +134,7 @@ pub fn literal(text: &str) -> Result<&str, UnsafeValue> {
 
 /// Checks a text that stands in a list or as an id: a literal without commas, quotes, blanks and
 /// comparison signs.
-pub fn member(text: &str) -> Result<&str, UnsafeValue> {
+pub(crate) fn member(text: &str) -> Result<&str, UnsafeValue> {
     if text.chars().any(|c| ",'\"=<>@".contains(c) || c.is_whitespace()) {
         return Err(UnsafeValue("it holds a comma, a quote, a blank or a comparison sign"));
     }

@@ -32,7 +32,7 @@ const FIELDS: [&str; 16] = [
 
 /// A request as it is right now, for the moment before something is written on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FreshRequest {
+pub(crate) struct FreshRequest {
     /// The request.
     pub request: Request,
     /// `active` as stored: false when closed, though it can lag.
@@ -47,7 +47,7 @@ impl ServiceNowReader {
     ///
     /// Where an order's approval counts, a window also holds the requests whose order changed: each
     /// is handed on once, though the counts of the two reads are added up.
-    pub async fn requests(
+    pub(crate) async fn requests(
         &self,
         window: Option<&Window>,
         mut on_page: impl FnMut(Vec<Request>) -> Result<(), BoxError>,
@@ -105,7 +105,10 @@ impl ServiceNowReader {
     }
 
     /// Reads one request afresh; `None` where it is gone or hidden.
-    pub async fn request(&self, id: &SysId) -> Result<Option<FreshRequest>, ServiceNowError> {
+    pub(crate) async fn request(
+        &self,
+        id: &SysId,
+    ) -> Result<Option<FreshRequest>, ServiceNowError> {
         let operation = "reading one request";
         let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
         let mut fields = self.request_fields();

@@ -27,7 +27,7 @@ const TOOLS: [&str; 2] = ["app-gitlab", "VPN Users"];
 const GRANTED: &str = "app-jira";
 
 /// A stage, the program's configuration, and a voice.
-pub struct Story {
+pub(crate) struct Story {
     stage: Stage,
     config: Arc<Config>,
     voice: Voice,
@@ -43,7 +43,7 @@ struct ReasonText {
 
 impl Story {
     /// Sets the stage, and writes a configuration for it into a temporary folder.
-    pub fn open(people: usize, seed: u64, voice: Voice) -> Result<Self, Failure> {
+    pub(crate) fn open(people: usize, seed: u64, voice: Voice) -> Result<Self, Failure> {
         let stage = Stage::open(people, seed, crate::sim::clock::Clock::new(), None)?;
         let folder = session::temporary_folder("demo")?;
         let path = folder.path().join("config.toml");
@@ -53,7 +53,7 @@ impl Story {
     }
 
     /// Tells it from the beginning to the end.
-    pub async fn tell(&self) -> Result<(), Failure> {
+    pub(crate) async fn tell(&self) -> Result<(), Failure> {
         self.agreement().await?;
         let joiner = self.joiner().await?;
         let mover = self.mover().await?;
