@@ -40,6 +40,7 @@ pub(crate) enum Failure {
     /// The configuration cannot be used.
     Config(String),
     /// The arguments make no sense together.
+    #[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "only `simulate` has such"))]
     Usage(String),
     /// It was tried and failed.
     Failed(String),

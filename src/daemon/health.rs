@@ -75,11 +75,11 @@ struct Failures {
 /// How much attention something wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
-    /// For the record.
+    /// For the record: nobody has to do anything.
     Info,
-    /// Wants somebody today.
+    /// Somebody should look at it today.
     Warn,
-    /// Wakes somebody.
+    /// Somebody should be woken.
     Error,
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn ready() {
     send(&[NotifyState::Ready]);
 }
 
-/// A reload begins.
+/// A reload begins: the manager waits for [`ready`].
 pub(crate) fn reloading() {
     let mut states = vec![NotifyState::Reloading];
     states.extend(NotifyState::monotonic_usec_now());
@@ -34,7 +34,7 @@ pub(crate) fn reload_waits() {
     send(&states);
 }
 
-/// The stop begins.
+/// The stop begins: no cycle follows.
 pub(crate) fn stopping() {
     send(&[NotifyState::Stopping]);
 }
@@ -50,7 +50,7 @@ pub(crate) fn still_starting(more: Duration) {
 pub(crate) struct Status(String);
 
 impl Status {
-    /// Shows another text.
+    /// Shows this text from now on, its first 400 characters in one line.
     pub(crate) fn set(&mut self, text: &str) {
         let text: String =
             text.lines().collect::<Vec<_>>().join(" ").chars().take(LONGEST_STATUS).collect();

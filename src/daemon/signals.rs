@@ -25,7 +25,7 @@ struct Pending {
 }
 
 impl Signals {
-    /// Begins to listen.
+    /// Begins to listen, in a thread of its own.
     pub(crate) fn listen() -> std::io::Result<Self> {
         let mut arriving = Arriving::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2])?;
         let pending = Arc::new(Pending::default());
@@ -51,7 +51,7 @@ impl Signals {
         Arc::clone(&self.pending.stop)
     }
 
-    /// Whether to stop.
+    /// Whether `SIGTERM` or `SIGINT` came.
     pub(crate) fn is_stopping(&self) -> bool {
         self.pending.stop.load(Ordering::Relaxed)
     }

@@ -19,7 +19,7 @@ pub(crate) const LONGEST_WINDOW: Duration = Duration::from_hours(1);
 pub(crate) struct Progress(Arc<AtomicU64>);
 
 impl Progress {
-    /// There is progress.
+    /// Something moved: an answer or a piece of one arrived, or a second of a wait is over.
     pub(crate) fn tick(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }

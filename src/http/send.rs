@@ -32,11 +32,10 @@ pub(crate) struct Http {
 /// One call, about to be sent.
 #[derive(Debug)]
 pub(crate) struct Call {
-    /// The verb.
     pub method: Method,
-    /// The whole address.
+    /// Scheme, host, path and query. Of another host than the pool's it is refused.
     pub url: Url,
-    /// Headers, without `User-Agent`.
+    /// Everything but `User-Agent`, which every call gets.
     pub headers: HeaderMap,
     /// The body; empty for none.
     pub body: Vec<u8>,
@@ -89,11 +88,11 @@ impl Call {
 /// A whole answer, whatever its status.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// The HTTP status.
+    /// HTTP status, of any class: what it means is the business of the client.
     pub status: u16,
     /// Headers, one entry a line.
     pub headers: HeaderMap,
-    /// The body, complete.
+    /// The body, whole and decompressed, at most 64 MiB.
     pub body: Vec<u8>,
 }
 
@@ -109,31 +108,18 @@ impl Answer {
     }
 }
 
-/// Why there is no answer.
+/// Why there is no answer. `host` is host and port, `reason` the innermost cause without the address.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpError {
     /// The connection could not be made, so the other side has not seen the call.
     #[error("{host} cannot be reached: {reason}")]
-    Unreachable {
-        /// Host and port.
-        host: String,
-        /// The innermost cause.
-        reason: String,
-    },
+    Unreachable { host: String, reason: String },
     /// The call was or may have been sent, and no complete answer came.
     #[error("{host} gave no complete answer: {reason}")]
-    NoAnswer {
-        /// Host and port.
-        host: String,
-        /// The innermost cause.
-        reason: String,
-    },
+    NoAnswer { host: String, reason: String },
     /// The answer is larger than any that either API gives.
     #[error("{host} answered with more than {} MiB", MAX_BODY / 1024 / 1024)]
-    TooLarge {
-        /// Host and port.
-        host: String,
-    },
+    TooLarge { host: String },
     /// The address leads away from the configured host, so the credentials are not sent there.
     #[error("the address leads to {host}, which is not the configured host")]
     ForeignHost {

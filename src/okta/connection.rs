@@ -38,7 +38,7 @@ pub(super) struct Request {
     pub method: Method,
     pub url: Url,
     pub body: Option<Value>,
-    /// For `User-Agent`.
+    /// Added to `User-Agent`, so that it stands in the System Log.
     pub comment: Option<String>,
     pub idempotency: Idempotency,
 }
@@ -56,7 +56,7 @@ pub(super) enum Idempotency {
 }
 
 impl Request {
-    /// A read.
+    /// A GET, to be repeated as often as any failed read.
     pub(crate) fn read(operation: &'static str, url: Url) -> Self {
         let (method, body, comment) = (Method::GET, None, None);
         Self { operation, method, url, body, comment, idempotency: Idempotency::Read }

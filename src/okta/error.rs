@@ -35,21 +35,21 @@ pub enum OktaError {
     Unreachable {
         /// What was tried, as words after "to".
         operation: &'static str,
-        /// What happened.
+        /// What happened, without an address or a value.
         why: String,
     },
     /// No usable answer: a broken connection or a 5xx. Whether it was executed is not known.
     #[error("no answer from Okta when asked to {operation}: {why}")]
     NoAnswer {
-        /// What was tried.
+        /// What was tried, as words after "to".
         operation: &'static str,
-        /// What happened.
+        /// What happened, without an address or a value.
         why: String,
     },
     /// 429, or our share of the rate limit is used and the wait would be too long.
     #[error("Okta's rate limit leaves no room to {operation} for {} s", retry_after.as_secs())]
     RateLimited {
-        /// What was tried.
+        /// What was tried, as words after "to".
         operation: &'static str,
         /// Until the window is over.
         retry_after: Duration,
@@ -73,7 +73,7 @@ pub enum OktaError {
     /// An answer that cannot be believed: HTML with 200, another shape, a foreign next page.
     #[error("Okta's answer to the call to {operation} cannot be believed: {why}")]
     Unbelievable {
-        /// What was tried.
+        /// What was tried, as words after "to".
         operation: &'static str,
         /// What is wrong with it.
         why: String,
@@ -83,7 +83,7 @@ pub enum OktaError {
     Unwritable {
         /// The profile attribute, or what else was wrong with the step.
         attribute: String,
-        /// Why.
+        /// Why Okta cannot take it.
         why: &'static str,
     },
     /// The key or the HTTP client cannot be used.
@@ -106,17 +106,17 @@ fn missing_scope(refusal: &Refusal) -> String {
 pub struct Refusal {
     /// What was tried, as words after "to".
     pub operation: &'static str,
-    /// HTTP status.
+    /// The HTTP status of the answer.
     pub status: u16,
     /// `errorCode`; empty where the answer had none.
     pub code: String,
     /// `errorSummary`, shortened, without control characters.
     pub summary: String,
-    /// `errorCauses`.
+    /// `errorCauses`: where a field is at fault, one for each.
     pub causes: Vec<ErrorCause>,
     /// `errorId`: the handle that Okta's support asks for.
     pub error_id: Option<String>,
-    /// `X-Okta-Request-Id`.
+    /// `X-Okta-Request-Id`, by which the System Log has the call too.
     pub request_id: Option<String>,
     /// The scope that `WWW-Authenticate` names with `insufficient_scope`; empty where unnamed.
     pub missing_scope: Option<String>,
@@ -148,7 +148,7 @@ impl Refusal {
     }
 }
 
-/// One of `errorCauses`.
+/// One of `errorCauses`: what is wrong, and with which attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorCause {
     /// Its `errorSummary`, shortened, without control characters.

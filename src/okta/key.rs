@@ -208,7 +208,7 @@ impl SigningKey {
     }
 }
 
-/// Base64url without padding.
+/// Base64url without padding, as all parts of a JWT.
 pub(super) fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }

@@ -25,13 +25,12 @@ const AHEAD: TimeDelta = TimeDelta::days(1);
 /// One event of the System Log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogEvent {
-    /// Its `uuid`.
+    /// `uuid`: the same where an event comes twice.
     pub id: String,
     /// When it happened (`published`).
     pub at: Timestamp,
-    /// Such as `user.lifecycle.suspend`.
+    /// `eventType`, such as `user.lifecycle.suspend`.
     pub event_type: String,
-    /// Who did it.
     pub actor: Actor,
     /// `client.userAgent.rawUserAgent`: what the caller named itself.
     pub user_agent: Option<String>,
@@ -65,7 +64,7 @@ pub(crate) struct Target {
     pub id: String,
     /// `User`, `UserGroup`, `AppInstance`, …
     pub kind: String,
-    /// As for [`Actor::name`].
+    /// What to call it, as for [`Actor::name`].
     pub name: String,
 }
 
@@ -74,9 +73,7 @@ pub(crate) struct Target {
 pub(crate) enum Changed<'a> {
     /// Whether it belongs to this group.
     Membership(&'a GroupId),
-    /// Its profile.
     Profile,
-    /// Its status.
     Status,
 }
 

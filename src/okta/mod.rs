@@ -71,7 +71,7 @@ pub struct Settings {
 pub enum Auth {
     /// An SSWS API token.
     Token {
-        /// The token.
+        /// The token itself, without `SSWS`.
         token: SecretString,
     },
     /// An OAuth 2.0 service app with `private_key_jwt`.

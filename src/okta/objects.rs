@@ -16,16 +16,14 @@ pub(crate) struct GroupRules {
 /// A member of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Member {
-    /// The account.
     pub id: AccountId,
-    /// Its status.
     pub status: AccountStatus,
 }
 
 /// One attribute of the default user profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Attribute {
-    /// Its name, case-sensitive.
+    /// Its name in the API, case-sensitive.
     pub name: String,
     /// Whether an account must have it.
     pub required: bool,

@@ -19,7 +19,7 @@ pub(super) const PAGE: &str = "200";
 /// <https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Group/>). What is longer would not fit into an address, and would be refused in every cycle.
 const LONGEST_KEY: usize = 1000;
 
-/// The reading half.
+/// What reads from Okta. Its methods stand in this file, `groups`, `roles` and `log`.
 #[derive(Debug, Clone)]
 pub(crate) struct OktaReader {
     connection: Connection,

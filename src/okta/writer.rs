@@ -36,7 +36,7 @@ pub(crate) struct Thread<'a> {
 /// How a step ended.
 #[derive(Debug)]
 pub(crate) struct Performed {
-    /// For the journal.
+    /// What the journal keeps of it.
     pub outcome: Outcome,
     /// The account as Okta answered a create or an update, or as it was read again by its id after
     /// a refusal. `None` where nothing was read, and always after a create that was not applied.

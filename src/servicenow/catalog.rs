@@ -15,9 +15,8 @@ const FEW: u32 = 20;
 /// A catalog item that the configuration names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Item {
-    /// The item's id.
     pub sys_id: SysId,
-    /// Its name now.
+    /// Its name now, which may have changed since it was configured.
     pub name: String,
     /// How the configuration spells it: its id or its name.
     pub configured_as: String,
@@ -26,9 +25,8 @@ pub(crate) struct Item {
 /// A task of a request (`sc_task`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Task {
-    /// The task's id.
     pub sys_id: SysId,
-    /// Its number, `SCTASK…`.
+    /// The number that people see, `SCTASK…`.
     pub number: String,
     /// Somebody has still to do it.
     pub open: bool,

@@ -123,12 +123,12 @@ impl Connection {
         self.shared.settings.retry
     }
 
-    /// `servicenow.users`, parsed.
+    /// `servicenow.users`: which `sys_user` rows are people.
     pub(super) fn users(&self) -> &Filter {
         &self.shared.users
     }
 
-    /// `servicenow.requests`, parsed.
+    /// `servicenow.requests`: which `sc_req_item` rows are read at all.
     pub(super) fn requests(&self) -> &Filter {
         &self.shared.requests
     }

@@ -19,39 +19,39 @@ pub enum ServiceNowError {
     /// No connection was made, so nothing was carried out.
     #[error("ServiceNow cannot be reached: {why}")]
     Unreachable {
-        /// The innermost cause.
+        /// The innermost cause, without the address.
         why: String,
     },
     /// The call was sent and no usable answer came. A read can be repeated; a write may have been
     /// carried out, so look before writing again.
     #[error("no answer from ServiceNow to {operation}: {why}")]
     NoAnswer {
-        /// What was asked.
+        /// What was asked, as words after "ServiceNow forbids".
         operation: String,
-        /// What came instead.
+        /// What came instead of an answer.
         why: String,
     },
     /// The credentials are refused, or the instance takes us for a guest.
     #[error("ServiceNow refused the sign-in: {message}")]
     SignIn {
-        /// What it said.
+        /// What the instance said about it.
         message: String,
     },
     /// The account lacks a right, or the query names a field that it may not use or that is not
     /// there: newer releases answer both alike.
     #[error("ServiceNow forbids {operation}: {message} ({detail})")]
     Forbidden {
-        /// What was asked.
+        /// What was asked, as words after "ServiceNow forbids".
         operation: String,
-        /// `error.message`.
+        /// `error.message` of the answer, as one line.
         message: String,
-        /// `error.detail`.
+        /// `error.detail` of the answer, as one line.
         detail: String,
     },
     /// The row is not there, or is hidden from the account.
     #[error("ServiceNow has no such record, or hides it from this account: {operation}")]
     NotFound {
-        /// What was asked.
+        /// What was asked, as words after "ServiceNow forbids".
         operation: String,
     },
     /// A rate rule or a full queue, or our own share of the limit is used up. Not carried out.
@@ -63,19 +63,19 @@ pub enum ServiceNowError {
     /// The call is final as it is.
     #[error("ServiceNow refused {operation} with status {status}: {message} ({detail})")]
     Refused {
-        /// What was asked.
+        /// What was asked, as words after "ServiceNow forbids".
         operation: String,
-        /// The HTTP status.
+        /// The HTTP status of the answer.
         status: u16,
-        /// `error.message`.
+        /// `error.message` of the answer, as one line.
         message: String,
-        /// `error.detail`.
+        /// `error.detail` of the answer, as one line.
         detail: String,
     },
     /// An answer came that must not be acted on.
     #[error("ServiceNow's answer to {operation} cannot be believed: {why}")]
     Unbelievable {
-        /// What was asked.
+        /// What was asked, as words after "ServiceNow forbids".
         operation: String,
         /// What gives it away.
         why: String,

@@ -110,21 +110,21 @@ pub struct Settings {
 pub enum Auth {
     /// User name and password.
     Basic {
-        /// The integration user.
+        /// The integration user's `user_name`.
         username: String,
-        /// Its password.
+        /// That user's password.
         password: SecretString,
     },
     /// OAuth 2.0 client credentials.
     OAuth {
         /// The application's client id.
         client_id: String,
-        /// Its secret.
+        /// The application's client secret.
         client_secret: SecretString,
     },
     /// An API key, sent as `x-sn-apikey`.
     ApiKey {
-        /// The key.
+        /// The token of the key, sent as it is.
         key: SecretString,
     },
 }

@@ -10,7 +10,7 @@ use super::query::{Filter, MissingField};
 use super::{Connection, ServiceNowError, wire};
 use crate::model::{Record, SysId};
 
-/// What to read.
+/// A whole list that is to be read: all rows of a table that fit a filter.
 pub(super) struct Sweep<'a> {
     pub operation: &'a str,
     pub table: &'a str,

@@ -56,7 +56,7 @@ impl Filter {
         Ok(Self { groups })
     }
 
-    /// Both filters together.
+    /// A filter that only rows fit which fit both.
     #[must_use]
     pub(crate) fn and(&self, other: &Self) -> Self {
         Self { groups: self.groups.iter().chain(&other.groups).cloned().collect() }

@@ -33,7 +33,6 @@ const FIELDS: [&str; 16] = [
 /// A request as it is right now, for the moment before something is written on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FreshRequest {
-    /// The request.
     pub request: Request,
     /// `active` as stored: false when closed, though it can lag.
     pub active: bool,
@@ -126,7 +125,7 @@ impl ServiceNowReader {
         }))
     }
 
-    /// For [`super::fuzz_answer`].
+    /// Reads one row in every way in which one is read, for [`super::fuzz_answer`].
     pub(super) fn fuzz_row(&self, row: &Record) {
         let users = self.connection.users();
         let _ = (self.request_from(row), self.person_from(row), users.matches(row));

@@ -15,7 +15,7 @@ use super::error::clean;
 use crate::http::{self, Answer, LONGEST_WINDOW, NotJson};
 use crate::model::{Record, Timestamp};
 
-/// One believed page.
+/// One page of a list that was believed as a whole.
 #[derive(Debug)]
 pub(super) struct Page {
     pub rows: Vec<Record>,

@@ -15,7 +15,7 @@ pub(crate) struct ServiceNowWriter {
 /// What to write on a request, in one call so that it stands or falls together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Closing<'a> {
-    /// `work_notes` or `comments`.
+    /// The journal to write into: `work_notes` or `comments`.
     pub note_field: &'a str,
     /// The note, with its marker.
     pub note: &'a str,
@@ -26,7 +26,7 @@ pub(crate) struct Closing<'a> {
 /// The row as the instance shows it after a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Echo {
-    /// `state` now.
+    /// The `state` that the row has now.
     pub state: String,
     /// Whether the row is still active.
     pub active: bool,

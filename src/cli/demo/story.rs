@@ -36,7 +36,7 @@ pub(crate) struct Story {
 }
 
 /// Somebody whom a request was carried out for.
-struct ReasonText {
+struct Fulfilled {
     person: Person,
     request: String,
 }
@@ -82,7 +82,7 @@ impl Story {
         ))
     }
 
-    async fn joiner(&self) -> Result<ReasonText, Failure> {
+    async fn joiner(&self) -> Result<Fulfilled, Failure> {
         self.voice.chapter("Somebody joins")?;
         let person = self.newcomer()?;
         let ordered = self.order(
@@ -132,10 +132,10 @@ impl Story {
         let request = self.expect_closed(number)?;
         self.voice.line(number, "closed in ServiceNow, with this work note:")?;
         self.voice.quote(request.work_notes.last().map_or("", String::as_str))?;
-        Ok(ReasonText { person, request: ordered.number })
+        Ok(Fulfilled { person, request: ordered.number })
     }
 
-    async fn mover(&self) -> Result<ReasonText, Failure> {
+    async fn mover(&self) -> Result<Fulfilled, Failure> {
         self.voice.chapter("Somebody moves")?;
         let mut person = self.employee(0)?;
         let from = person.department.clone();
@@ -159,10 +159,10 @@ impl Story {
         self.expect_closed(number)?;
         self.voice.line(number, "closed in ServiceNow")?;
         to.clone_into(&mut person.department);
-        Ok(ReasonText { person, request: ordered.number })
+        Ok(Fulfilled { person, request: ordered.number })
     }
 
-    async fn access(&self) -> Result<ReasonText, Failure> {
+    async fn access(&self) -> Result<Fulfilled, Failure> {
         self.voice.chapter("Somebody asks for access")?;
         let person = self.employee(1)?;
         let ordered = self.order(
@@ -182,7 +182,7 @@ impl Story {
         expect(account.groups.iter().any(|it| it == GRANTED), "access was granted")?;
         self.expect_closed(number)?;
         self.voice.line(number, "closed in ServiceNow")?;
-        Ok(ReasonText { person, request: ordered.number })
+        Ok(Fulfilled { person, request: ordered.number })
     }
 
     async fn leaver(&self) -> Result<(), Failure> {
@@ -222,13 +222,15 @@ impl Story {
 
     async fn by_hand(
         &self,
-        joiner: &ReasonText,
-        mover: &ReasonText,
-        guest: &ReasonText,
+        joiner: &Fulfilled,
+        mover: &Fulfilled,
+        guest: &Fulfilled,
     ) -> Result<(), Failure> {
         self.voice.chapter("Somebody changes Okta by hand")?;
         let okta = &self.stage.okta;
-        let id = |told: &ReasonText| self.expect_account(&told.person).map(|account| account.id);
+        let id = |fulfilled: &Fulfilled| {
+            self.expect_account(&fulfilled.person).map(|account| account.id)
+        };
         let [of_joiner, of_mover, of_guest] = [id(joiner)?, id(mover)?, id(guest)?];
         let wrong = self.another_department(&joiner.person)?;
         let extra = self.another_department(&mover.person)?;
@@ -251,13 +253,17 @@ impl Story {
             self.voice.line(item.request.as_deref().unwrap_or("-"), &difference(item))?;
         }
         expect(found.len() == 3, "drift finds the three changes and nothing else")?;
-        for (told, kind) in [(joiner, "profile"), (mover, "membership"), (guest, "membership")] {
-            let of_told = |item: &&&DriftItem| {
-                item.person.sys_id.as_deref() == Some(&told.person.sys_id) && item.fact == kind
+        for (fulfilled, kind) in [(joiner, "profile"), (mover, "membership"), (guest, "membership")]
+        {
+            let of_person = |item: &&&DriftItem| {
+                item.person.sys_id.as_deref() == Some(&fulfilled.person.sys_id) && item.fact == kind
             };
-            let item = found.iter().find(of_told);
+            let item = found.iter().find(of_person);
             let request = item.and_then(|item| item.request.as_deref());
-            expect(request == Some(&told.request), "each difference goes back to its request")?;
+            expect(
+                request == Some(&fulfilled.request),
+                "each difference goes back to its request",
+            )?;
         }
 
         let cycle = self.cycle(&Scope::Full).await?;
