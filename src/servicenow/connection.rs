@@ -23,7 +23,7 @@ use crate::model::{Record, SysId, Timestamp};
 /// (<https://www.servicenow.com/docs/r/impact/io-semaphores-performance-metrics.html>).
 const IN_FLIGHT: usize = 2;
 /// How often an answer that cannot be believed is asked for again, each time in half the size.
-const DOUBTS: usize = 2;
+const MAX_HALVINGS: usize = 2;
 /// How often a call is repeated after a 401 on a credential that worked before. More could lock
 /// the account.
 const UNAUTHORIZED_REPEATS: u32 = 3;
@@ -189,7 +189,7 @@ impl Connection {
         let request = Request { method: Method::PATCH, url, body };
         let mut backoff = self.retry().backoff();
         loop {
-            let result = self.once(operation, &request).await;
+            let result = self.send(operation, &request).await;
             let error = match result.and_then(|answer| wire::row(operation, &answer)) {
                 Ok(row) if row.get("sys_id").is_some_and(|sent| sent == id.as_str()) => {
                     return Ok(row);
@@ -217,18 +217,20 @@ impl Connection {
         decode: impl Fn(&Answer) -> Result<T, ServiceNowError>,
     ) -> Result<(T, u32), ServiceNowError> {
         let mut backoff = self.retry().backoff();
-        let mut doubts = 0;
+        let mut halvings = 0;
         loop {
             let request = Request { method: Method::GET, url: url(limit), body: Vec::new() };
-            let result = self.once(operation, &request).await;
+            let result = self.send(operation, &request).await;
             let error = match result.and_then(|answer| decode(&answer)) {
                 Ok(value) => return Ok((value, limit)),
                 Err(error) => error,
             };
             match &error {
-                ServiceNowError::Unbelievable { .. } if doubts == DOUBTS => return Err(error),
+                ServiceNowError::Unbelievable { .. } if halvings == MAX_HALVINGS => {
+                    return Err(error);
+                }
                 ServiceNowError::Unbelievable { .. } | ServiceNowError::NoAnswer { .. } => {
-                    doubts += 1;
+                    halvings += 1;
                     limit = (limit / 2).max(1);
                 }
                 _ => {}
@@ -241,11 +243,11 @@ impl Connection {
     }
 
     /// Sends a call until it is answered with something else than a passing 401.
-    async fn once(&self, operation: &str, request: &Request) -> Result<Answer, ServiceNowError> {
+    async fn send(&self, operation: &str, request: &Request) -> Result<Answer, ServiceNowError> {
         let mut repeats = 0;
         loop {
             let credential = self.credential().await?;
-            let answer = self.exchange(operation, request, &credential).await?;
+            let answer = self.send_once(operation, request, &credential).await?;
             if answer.status != 401 {
                 if answer.is_success() && http::says_json(&answer) {
                     self.shared.worked.store(true, Ordering::Relaxed);
@@ -279,7 +281,7 @@ impl Connection {
     }
 
     /// Sends one call when its turn has come, and learns from the answer's headers.
-    async fn exchange(
+    async fn send_once(
         &self,
         operation: &str,
         request: &Request,
