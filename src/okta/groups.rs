@@ -64,7 +64,7 @@ impl OktaReader {
     }
 
     /// Reads the group rules; `None` where the credentials may not: only larger admin roles see them
-    /// (<https://developer.okta.com/docs/api/openapi/okta-management/guides/roles/>, <https://developer.okta.com/docs/api/openapi/okta-management/management/tag/GroupRule/>).
+    /// (<https://help.okta.com/okta_help.htm?type=oie&id=ext-administrators-admin-comparison>).
     pub(crate) async fn group_rules(&self) -> Result<Option<GroupRules>, OktaError> {
         const OPERATION: &str = "list the group rules";
         let url = self.connection().url(&["api", "v1", "groups", "rules"], &[("limit", PAGE)]);
