@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::config::Config;
-use crate::http::Patience;
+use crate::http::RetryPolicy;
 use crate::model::Timestamp;
 use crate::store::{Mode, Store, StoreError};
 
@@ -19,7 +19,7 @@ use crate::store::{Mode, Store, StoreError};
 const SKEW: chrono::Duration = chrono::Duration::seconds(30);
 
 /// Somebody waits for the answer: one more try, and soon.
-const PATIENCE: Patience = Patience {
+const RETRY: RetryPolicy = RetryPolicy {
     attempts: 2,
     first_wait: Duration::from_millis(500),
     longest_wait: Duration::from_secs(5),

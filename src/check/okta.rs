@@ -4,7 +4,7 @@ mod groups;
 
 use std::collections::BTreeMap;
 
-use super::{Findings, PATIENCE, listed, not_tried, skew};
+use super::{Findings, RETRY, listed, not_tried, skew};
 use crate::config::Config;
 use crate::model::{AccountId, Operation, Timestamp};
 use crate::okta::{Attribute, Connection, Identity, OktaError, OktaReader, Settings};
@@ -89,7 +89,7 @@ async fn sign_in(found: &mut Findings<'_>, config: &Config) -> Option<(OktaReade
         let own = reader.identity().await?;
         Ok::<_, OktaError>((reader, own))
     };
-    let settings = Settings { patience: PATIENCE, ..config.okta.clone() };
+    let settings = Settings { retry: RETRY, ..config.okta.clone() };
     let writing = attempt(Connection::new(settings.clone())).await;
     let (reader, own, may_write) = match writing {
         Ok((reader, own)) => (reader, own, true),

@@ -4,7 +4,7 @@ mod catalog;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Findings, PATIENCE, listed, not_tried, skew};
+use super::{Findings, RETRY, listed, not_tried, skew};
 use crate::config::{Close, Config};
 use crate::model::{Record, SysId, Timestamp};
 use crate::servicenow::{Connection, Sample, ServiceNowError, ServiceNowReader, Settings};
@@ -51,7 +51,7 @@ pub(super) async fn check(
 }
 
 async fn sign_in(found: &mut Findings<'_>, config: &Config) -> Option<ServiceNowReader> {
-    let settings = Settings { patience: PATIENCE, ..config.servicenow.clone() };
+    let settings = Settings { retry: RETRY, ..config.servicenow.clone() };
     let connection = match Connection::new(settings) {
         Ok(connection) => connection,
         Err(error) => {

@@ -8,13 +8,13 @@ use super::session::{Failure, Place, exit};
 use crate::store::{Mode, Store};
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Where the copy goes; nothing may be there yet.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
 
-pub fn backup(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) fn backup(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let config = place.load_offline()?;
     let path = &config.store.path;
     if !path.exists() {

@@ -8,13 +8,13 @@ use super::session::{Failure, Place, clock, exit};
 use crate::check::{self, Check, CheckReport, Found};
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// How the result is printed.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: render::Format,
 }
 
-pub async fn check(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) async fn check(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let config = place.load()?;
     let report = match args.format {
         render::Format::Json => {

@@ -17,7 +17,7 @@ use story::Story;
 use voice::Voice;
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// How many people the company has.
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(40..=20_000))]
     people: u32,
@@ -26,7 +26,7 @@ pub struct Args {
     seed: u64,
 }
 
-pub async fn demo(args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) async fn demo(args: &Args) -> Result<ExitCode, Failure> {
     Voice::say(&format!(
         "Example Corp has {} people, one ServiceNow and one Okta (both simulated here; seed {}).",
         args.people, args.seed

@@ -9,7 +9,7 @@ use crate::report;
 use crate::sync::{Deps, Scope, plan, plan_from_store};
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Compare what was last observed, without asking either side. Needs no credentials.
     #[arg(long)]
     cached: bool,
@@ -35,7 +35,7 @@ enum Format {
     Json,
 }
 
-pub async fn drift(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) async fn drift(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let config = if args.cached { place.load_offline()? } else { place.load()? };
     let deps = Deps::reading(config, clock(), progress())?;
     let plan =

@@ -8,7 +8,7 @@ use crate::report;
 use crate::sync::{Deps, plan_person};
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Whom: a login, e-mail, user name, `sys_id` or Okta id.
     #[arg(value_name = "PERSON")]
     person: String,
@@ -17,7 +17,7 @@ pub struct Args {
     format: render::Format,
 }
 
-pub async fn explain(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) async fn explain(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let config = place.load()?;
     let deps = Deps::reading(config, clock(), progress())?;
     let plan = plan_person(&deps, &args.person).await?;

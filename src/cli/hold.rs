@@ -4,7 +4,7 @@
 
 mod text;
 
-pub use text::rows;
+pub(crate) use text::rows;
 
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ use crate::report::{self, Decided, HoldView};
 use crate::store::{HoldDecision, HoldSelection, Verdict};
 
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// What waits, with its number, its request and why.
     List(List),
     /// Say yes to exactly these actions, once.
@@ -27,7 +27,7 @@ pub enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct List {
+pub(crate) struct List {
     /// How the result is printed.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: render::Format,
@@ -48,7 +48,7 @@ struct Chosen {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Release {
+pub(crate) struct Release {
     #[command(flatten)]
     chosen: Chosen,
     /// Why: it is kept with the action.
@@ -57,7 +57,7 @@ pub struct Release {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Dismiss {
+pub(crate) struct Dismiss {
     /// Actions by their number in `hold list`.
     #[arg(value_name = "ID", required = true)]
     ids: Vec<i64>,
@@ -75,7 +75,7 @@ fn reason(text: &str) -> Result<String, String> {
     }
 }
 
-pub fn hold(place: &Place, command: Command) -> Result<ExitCode, Failure> {
+pub(crate) fn hold(place: &Place, command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::List(args) => list(place, &args),
         Command::Release(args) => {

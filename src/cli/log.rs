@@ -11,7 +11,7 @@ use super::session::{Failure, colour};
 const IDENTIFIER: &str = "goldthread";
 
 /// Sends the log to standard error, or to journald. `RUST_LOG` widens or narrows it.
-pub fn log(format: LogFormat) -> Result<(), Failure> {
+pub(crate) fn log(format: LogFormat) -> Result<(), Failure> {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("goldthread=info"));
     tracing_subscriber::registry()

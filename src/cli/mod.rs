@@ -9,8 +9,6 @@ mod completions;
 mod demo;
 mod drift;
 mod explain;
-#[cfg(feature = "sim")]
-mod folder;
 mod hold;
 mod log;
 mod render;
@@ -26,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-pub use session::{Failure, exit};
+pub(crate) use session::{Failure, exit};
 
 /// Keeps Okta in step with ServiceNow, and ties every change to the request that asked for it.
 #[derive(Debug, Parser)]
@@ -51,7 +49,7 @@ CONFIGURATION
 EXIT STATUS
   0  done, nothing differs         2  differences remain, or somebody is needed
   1  it failed                     64 wrong usage         78 the configuration cannot be used")]
-pub struct Cli {
+pub(crate) struct Cli {
     /// The configuration file.
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "instance")]
     config: Option<PathBuf>,
@@ -67,7 +65,7 @@ pub struct Cli {
 
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// Sentences, with the fields behind them.
     Text,
     /// One object a line.

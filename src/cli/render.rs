@@ -13,7 +13,7 @@ use crate::report::{ActionReport, CycleReport, DriftReport, Explanation, FactVie
 
 /// How a result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// For people.
     Text,
     /// One JSON document.
@@ -21,7 +21,7 @@ pub enum Format {
 }
 
 /// Prints a text on standard output. A reader that has seen enough is no error.
-pub fn out(text: &str) -> Result<(), Failure> {
+pub(crate) fn out(text: &str) -> Result<(), Failure> {
     match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         result => Ok(result?),
@@ -30,22 +30,22 @@ pub fn out(text: &str) -> Result<(), Failure> {
 
 /// Prints what is no result, on standard error.
 #[cfg(feature = "sim")]
-pub fn aside(text: &str) -> Result<(), Failure> {
+pub(crate) fn aside(text: &str) -> Result<(), Failure> {
     Ok(writeln!(std::io::stderr(), "{text}")?)
 }
 
 /// One JSON document.
-pub fn json_text<T: serde::Serialize>(report: &T) -> Result<String, Failure> {
+pub(crate) fn json_text<T: serde::Serialize>(report: &T) -> Result<String, Failure> {
     serde_json::to_string_pretty(report).map_err(|error| Failure::Failed(error.to_string()))
 }
 
 /// Prints one JSON document and nothing else.
-pub fn json<T: serde::Serialize>(report: &T) -> Result<(), Failure> {
+pub(crate) fn json<T: serde::Serialize>(report: &T) -> Result<(), Failure> {
     out(&json_text(report)?)
 }
 
 /// A cycle or a plan.
-pub fn cycle(report: &CycleReport) -> String {
+pub(crate) fn cycle(report: &CycleReport) -> String {
     let mut text = String::new();
     if let Some(reason) = &report.quarantined {
         let _ = writeln!(text, "QUARANTINE: {reason}\n");
@@ -121,12 +121,12 @@ fn why(action: &ActionReport) -> String {
 }
 
 /// A value, or that there is none.
-pub fn shown(value: Option<&str>) -> &str {
+pub(crate) fn shown(value: Option<&str>) -> &str {
     value.unwrap_or("(empty)")
 }
 
 /// The drift report.
-pub fn drift(report: &DriftReport) -> String {
+pub(crate) fn drift(report: &DriftReport) -> String {
     let summary = &report.summary;
     let mut text = String::new();
     let shown_items: Vec<_> =
@@ -172,7 +172,7 @@ pub fn drift(report: &DriftReport) -> String {
 }
 
 /// Why one person's account is as it is.
-pub fn explanation(explanation: &Explanation) -> String {
+pub(crate) fn explanation(explanation: &Explanation) -> String {
     let mut text = String::new();
     let person = &explanation.person;
     let _ = writeln!(
@@ -257,12 +257,12 @@ fn fact_text(fact: &FactView) -> String {
 }
 
 /// A number of something.
-pub fn count(number: usize, one: &str, more: &str) -> String {
+pub(crate) fn count(number: usize, one: &str, more: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { more })
 }
 
 /// A table without lines, as wide as the terminal.
-pub fn table() -> Table {
+pub(crate) fn table() -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table

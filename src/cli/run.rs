@@ -3,23 +3,23 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::session::{Failure, Place, clock, exit, progress};
+use super::session::{self, Failure, Place, clock, exit};
 use crate::daemon::{self, DaemonError};
-use crate::http::Pulse;
+use crate::http::Progress;
 use crate::report::DAEMON;
-use crate::sync::{Deps, Progress};
+use crate::sync::{Deps, OnProgress};
 
-pub async fn run(place: Place) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(place: Place) -> Result<ExitCode, Failure> {
     let config = place.load()?;
-    let pulse = Pulse::default();
-    let (shown, beating) = (progress(), pulse.clone());
-    let progress: Progress = Arc::new(move |what, count| {
-        beating.beat();
-        shown(what, count);
+    let progress = Progress::default();
+    let (show, counter) = (session::progress(), progress.clone());
+    let on_progress: OnProgress = Arc::new(move |what, count| {
+        counter.tick();
+        show(what, count);
     });
-    let (deps, writers) = Deps::writing(config, DAEMON, clock(), progress)?;
+    let (deps, writers) = Deps::writing(config, DAEMON, clock(), on_progress)?;
     let load = Box::new(move || place.load().map_err(|failure| failure.to_string()));
-    match daemon::run(deps, writers, load, clock(), pulse).await {
+    match daemon::run(deps, writers, load, clock(), progress).await {
         Ok(()) => Ok(exit::done()),
         Err(DaemonError::Sync(error)) => Err(error.into()),
         Err(error) => Err(Failure::Failed(error.to_string())),

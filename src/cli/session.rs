@@ -7,39 +7,40 @@ use std::sync::Arc;
 
 use crate::config::{self, Config, ConfigError, Environment};
 use crate::store::StoreError;
-use crate::sync::{Clock, Progress, SyncError};
+use crate::sync::{Clock, OnProgress, SyncError};
 
 /// Exit statuses of the contract.
-pub mod exit {
+pub(crate) mod exit {
     use std::process::ExitCode;
 
     /// Done, nothing differs.
-    pub fn done() -> ExitCode {
+    pub(crate) fn done() -> ExitCode {
         ExitCode::SUCCESS
     }
 
     /// It was tried and failed.
-    pub fn failed() -> ExitCode {
+    pub(crate) fn failed() -> ExitCode {
         ExitCode::FAILURE
     }
 
     /// Differences exist or remain, or somebody is needed.
-    pub fn differs() -> ExitCode {
+    pub(crate) fn differs() -> ExitCode {
         ExitCode::from(2)
     }
 
     /// Wrong usage (`EX_USAGE` of sysexits).
-    pub fn usage() -> ExitCode {
+    pub(crate) fn usage() -> ExitCode {
         ExitCode::from(64)
     }
 }
 
 /// Why a verb could not do its work.
 #[derive(Debug)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The configuration cannot be used.
     Config(String),
     /// The arguments make no sense together.
+    #[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "only `simulate` has such"))]
     Usage(String),
     /// It was tried and failed.
     Failed(String),
@@ -47,13 +48,13 @@ pub enum Failure {
 
 impl Failure {
     /// Prints one clear message, and gives the exit status.
-    pub fn report(&self) -> ExitCode {
+    pub(crate) fn report(&self) -> ExitCode {
         let _ = writeln!(std::io::stderr(), "goldthread: {self}");
         self.code()
     }
 
     /// Writes the message into the log instead: a daemon has no terminal.
-    pub fn log(&self) -> ExitCode {
+    pub(crate) fn log(&self) -> ExitCode {
         tracing::error!("{self}");
         self.code()
     }
@@ -106,7 +107,7 @@ impl From<std::io::Error> for Failure {
 
 /// Where the configuration is.
 #[derive(Debug)]
-pub struct Place {
+pub(crate) struct Place {
     /// `--config`.
     pub config: Option<PathBuf>,
     /// `--instance`.
@@ -115,17 +116,17 @@ pub struct Place {
 
 impl Place {
     /// Reads and checks the configuration.
-    pub fn load(&self) -> Result<Arc<Config>, Failure> {
+    pub(crate) fn load(&self) -> Result<Arc<Config>, Failure> {
         self.load_in(&Environment::current())
     }
 
     /// The same for verbs that need neither system: secrets are not looked for.
-    pub fn load_offline(&self) -> Result<Arc<Config>, Failure> {
+    pub(crate) fn load_offline(&self) -> Result<Arc<Config>, Failure> {
         self.load_in(&Environment { without_secrets: true, ..Environment::current() })
     }
 
     /// How this program is called for the same configuration.
-    pub fn command(&self) -> String {
+    pub(crate) fn command(&self) -> String {
         let quoted = |text: &str| {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+@:".contains(c);
             if text.chars().all(plain) {
@@ -151,22 +152,33 @@ impl Place {
 }
 
 /// One thread: the only concurrency is waiting for answers.
-pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
+/// A folder for this process alone, which only this user may look into. It is removed with everything
+/// in it when the value is dropped.
+#[cfg(feature = "sim")]
+pub(crate) fn temporary_folder(purpose: &str) -> std::io::Result<tempfile::TempDir> {
+    use std::os::unix::fs::PermissionsExt;
+    tempfile::Builder::new()
+        .prefix(&format!("goldthread-{purpose}-"))
+        .permissions(std::fs::Permissions::from_mode(0o700))
+        .tempdir()
+}
+
 /// Whether to print in colour there: only on a terminal, and not under `NO_COLOR`.
-pub fn colour(stream: &impl IsTerminal) -> bool {
+pub(crate) fn colour(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 /// The wall clock: the one place where it is read.
-pub fn clock() -> Clock {
+pub(crate) fn clock() -> Clock {
     Arc::new(chrono::Utc::now)
 }
 
 /// Shows long reads on a terminal, and is silent elsewhere.
-pub fn progress() -> Progress {
+pub(crate) fn progress() -> OnProgress {
     if !std::io::stderr().is_terminal() {
         return Arc::new(|_, _| {});
     }

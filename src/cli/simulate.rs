@@ -5,14 +5,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::folder::Folder;
 use super::render;
-use super::session::{Failure, exit};
+use super::session::{self, Failure, exit};
 use crate::sim::clock::Clock;
 use crate::sim::stage::Stage;
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Where ServiceNow answers, on a loopback address; Okta answers on the next port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8420")]
     listen: SocketAddr,
@@ -24,7 +23,7 @@ pub struct Args {
     seed: u64,
 }
 
-pub fn simulate(args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) fn simulate(args: &Args) -> Result<ExitCode, Failure> {
     if !args.listen.ip().is_loopback() {
         return Err(Failure::Usage(format!(
             "{} is not a loopback address: the simulators take no real credentials",
@@ -34,7 +33,7 @@ pub fn simulate(args: &Args) -> Result<ExitCode, Failure> {
     let people = usize::try_from(args.people).unwrap_or(200);
     let stage = Stage::open(people, args.seed, Clock::new(), Some(args.listen))
         .map_err(|error| Failure::Failed(format!("{}: {error}", args.listen)))?;
-    let folder = Folder::temporary("simulate")?;
+    let folder = session::temporary_folder("simulate")?;
     let path = folder.path().join("config.toml");
     let config = stage.config(folder.path())?;
     std::fs::write(&path, &config)?;

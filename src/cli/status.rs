@@ -9,13 +9,13 @@ use super::session::{Failure, Place, clock, exit};
 use crate::report::{self, CycleView, LatencyView, SideView, StatusReport};
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// How the result is printed.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: render::Format,
 }
 
-pub fn status(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) fn status(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let config = place.load_offline()?;
     let report = report::status(&config, clock()())?;
     match args.format {

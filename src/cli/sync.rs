@@ -8,7 +8,7 @@ use crate::report::{self, CycleReport};
 use crate::sync::{self, Deps, Scope};
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Read everything again, on both sides.
     #[arg(long, conflicts_with = "person")]
     full: bool,
@@ -30,14 +30,14 @@ impl Args {
     }
 }
 
-pub async fn sync(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) async fn sync(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let config = place.load()?;
     let (deps, writers) = Deps::writing(config, "goldthread sync", clock(), progress())?;
     let outcome = sync::run(&deps, &writers, &args.scope()).await?;
     print(args, &outcome.into())
 }
 
-pub async fn plan(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) async fn plan(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let config = place.load()?;
     let deps = Deps::reading(config, clock(), progress())?;
     let plan = sync::plan(&deps, &args.scope()).await?;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use super::credential::Environment;
@@ -25,7 +25,7 @@ use crate::reconcile::limits::Limits;
 
 /// The text of the file, for messages that name a line.
 #[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
+pub(crate) struct Source<'a> {
     pub text: &'a str,
     pub path: &'a Path,
 }
@@ -42,7 +42,7 @@ impl Source<'_> {
     }
 
     /// What the TOML reader found, with its line and the nearest right name.
-    pub fn explain(&self, error: &toml::de::Error) -> String {
+    pub(crate) fn explain(&self, error: &toml::de::Error) -> String {
         let message = error.message().trim();
         let place = error.span().unwrap_or(0..0);
         let problem = match unknown_key(message) {
@@ -81,7 +81,7 @@ pub(super) struct Checker<'a> {
 }
 
 /// Checks everything, and gives either settings or all problems at once.
-pub fn check(
+pub(crate) fn check(
     file: File,
     source: Source<'_>,
     instance: Option<&str>,
@@ -539,9 +539,6 @@ impl Checker<'_> {
 
 /// A newer version may mean something else by the same text.
 fn fingerprint(text: &str) -> String {
-    let mut hash = Sha256::new();
-    hash.update(env!("CARGO_PKG_VERSION"));
-    hash.update("\n");
-    hash.update(text);
-    hash.finalize().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    let hash = digest(&SHA256, format!("{}\n{text}", env!("CARGO_PKG_VERSION")).as_bytes());
+    hash.as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }

@@ -7,23 +7,23 @@ use secrecy::SecretString;
 /// What the process was started with. Injected, so that tests need no environment.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
-    /// Variables by name.
+    /// The variables of the environment by their names.
     pub variables: std::collections::BTreeMap<String, String>,
     /// Secrets are not needed, so they are not looked for and stay empty.
     pub without_secrets: bool,
 }
 
 impl Environment {
-    /// This process's own.
-    pub fn current() -> Self {
+    /// The environment of this process.
+    pub(crate) fn current() -> Self {
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
         Self { variables, without_secrets: false }
     }
 
-    /// One variable.
-    pub fn get(&self, name: &str) -> Option<&str> {
+    /// One variable; `None` where it is not set.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)
     }
 }
@@ -31,7 +31,7 @@ impl Environment {
 /// Reads what a reference points to. `folder` is where the configuration file is.
 ///
 /// Fails with a sentence that never holds the reference's own text where that could be a secret.
-pub fn resolve(
+pub(crate) fn resolve(
     reference: &str,
     folder: &Path,
     instance: Option<&str>,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 /// A text with its place in the file.
-pub type Text = Spanned<String>;
+pub(crate) type Text = Spanned<String>;
 
 fn text(default: &str) -> Text {
     Spanned::new(0..0, default.to_owned())
@@ -17,7 +17,7 @@ macro_rules! section {
         $(#[$doc])*
         #[derive(Debug, Deserialize)]
         #[serde(deny_unknown_fields, default)]
-        pub struct $name { $(pub $field: $kind,)* }
+        pub(crate) struct $name { $(pub $field: $kind,)* }
 
         impl Default for $name {
             fn default() -> Self {
@@ -30,7 +30,7 @@ macro_rules! section {
 /// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct File {
+pub(crate) struct File {
     pub mode: Option<Text>,
     pub servicenow: ServiceNow,
     pub okta: Okta,
@@ -61,7 +61,7 @@ pub struct File {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ServiceNow {
+pub(crate) struct ServiceNow {
     pub url: Text,
     pub auth: Spanned<Auth>,
     #[serde(default = "ServiceNow::default_users")]
@@ -94,7 +94,7 @@ fn default_share() -> Text {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Okta {
+pub(crate) struct Okta {
     pub url: Text,
     pub auth: Spanned<Auth>,
     #[serde(default = "default_share")]
@@ -104,7 +104,7 @@ pub struct Okta {
 /// Every way to sign in, on either side; which keys go with which kind is checked later.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Auth {
+pub(crate) struct Auth {
     pub kind: Text,
     pub username: Option<Text>,
     pub password: Option<Text>,
@@ -135,7 +135,7 @@ section!(Identity {
 /// One `[[request]]` block.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Request {
+pub(crate) struct Request {
     pub item: Text,
     pub when: Option<Text>,
     pub operation: Text,
@@ -151,7 +151,7 @@ pub struct Request {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Lookup {
+pub(crate) struct Lookup {
     pub table: String,
     pub column: String,
 }
@@ -159,7 +159,7 @@ pub struct Lookup {
 /// One `[[group]]` block.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Group {
+pub(crate) struct Group {
     pub name: Text,
     pub when: Text,
     pub members: Option<Text>,

@@ -26,17 +26,17 @@ pub struct Config {
     pub file: PathBuf,
     /// The same for the same text: whoever was decided about by another is looked at again.
     pub fingerprint: String,
-    /// The ServiceNow side.
+    /// What the ServiceNow client needs: `[servicenow]`, and the fields that expressions name.
     pub servicenow: servicenow::Settings,
-    /// The Okta side.
+    /// What the Okta client needs: `[okta]`.
     pub okta: okta::Settings,
-    /// What should be.
+    /// What should be: mappings, rules, `[[request]]` and `[[group]]`.
     pub policy: Policy,
     /// What a cycle may do.
     pub limits: Limits,
-    /// Memory.
+    /// Where the program keeps what it knows: `[store]`.
     pub store: StoreSettings,
-    /// When.
+    /// When cycles run: `[schedule]`.
     pub schedule: Schedule,
     /// What is written on requests.
     pub writeback: Writeback,
@@ -54,16 +54,16 @@ impl Config {
     }
 }
 
-/// `[store]`.
+/// `[store]`: the file, and how long it keeps what is over.
 #[derive(Debug, Clone)]
 pub struct StoreSettings {
-    /// The SQLite file.
+    /// Where the SQLite file is.
     pub path: PathBuf,
     /// How long the journal is kept.
     pub keep: Duration,
 }
 
-/// `[schedule]`.
+/// `[schedule]`: when changes are read, and when everything is.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     /// Between two reads of what changed.
@@ -74,12 +74,12 @@ pub struct Schedule {
     pub timezone: chrono_tz::Tz,
 }
 
-/// `[writeback]`.
+/// `[writeback]`: what is closed, and where notes are written.
 #[derive(Debug, Clone)]
 pub struct Writeback {
     /// Whether anything is written to ServiceNow at all.
     pub enabled: bool,
-    /// What is closed.
+    /// Which record is closed once its request is done.
     pub close: Close,
     /// The `state` that means closed complete.
     pub state_done: String,
@@ -89,10 +89,10 @@ pub struct Writeback {
     pub held_note: JournalField,
 }
 
-/// `writeback.close`.
+/// `writeback.close`: which record is closed once its request is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Close {
-    /// The requested item.
+    /// The requested item (`sc_req_item`).
     Item,
     /// Its open task, so that the flow closes the item.
     Task,
@@ -103,13 +103,13 @@ pub enum Close {
 /// A journal field of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JournalField {
-    /// Seen by fulfillers.
+    /// `work_notes`, which fulfillers see.
     WorkNotes,
     /// Seen by the requester too.
     Comments,
 }
 
-/// `[targets]`.
+/// `[targets]`: how fast joins and leaves should be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Targets {
     /// From a leave in force to the account disabled.

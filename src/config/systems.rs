@@ -10,7 +10,7 @@ use url::Url;
 use super::check::Checker;
 use super::credential;
 use super::file::{self, Auth, Text};
-use crate::http::Patience;
+use crate::http::RetryPolicy;
 use crate::model::Person;
 use crate::policy::dot_walk::beside_walk;
 use crate::policy::{ApprovalSource, Policy};
@@ -180,7 +180,7 @@ impl Checker<'_> {
                 .iter()
                 .any(|rule| rule.approval == ApprovalSource::Order),
             state_done,
-            patience: Patience::default(),
+            retry: RetryPolicy::default(),
         })
     }
 
@@ -232,6 +232,6 @@ impl Checker<'_> {
         };
         let url = self.url(&url);
         let share = self.share(&share);
-        Some(okta::Settings { url: url?, auth: auth?, share, patience: Patience::default() })
+        Some(okta::Settings { url: url?, auth: auth?, share, retry: RetryPolicy::default() })
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::metrics::Metrics;
-use super::notify::Heart;
+use super::notify::Watchdog;
 
 /// A loop that has not moved for so long is not alive.
 const STILL: Duration = Duration::from_mins(3);
@@ -29,37 +29,37 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What the endpoint tells, as the loop last left it.
 #[derive(Debug)]
-pub struct Shown {
-    /// The numbers.
+pub(crate) struct Shown {
+    /// What `/metrics` shows.
     pub metrics: Metrics,
     /// Why the daemon is not ready, where it is not.
     pub unready: Mutex<Option<String>>,
-    heart: Arc<Mutex<Heart>>,
-    /// The beats that were seen last, and when they had changed.
+    watchdog: Arc<Mutex<Watchdog>>,
+    /// The ticks that were seen last, and when they had changed.
     moved: Mutex<(Vec<u64>, Instant)>,
 }
 
 impl Shown {
     /// Nothing measured, and not ready.
-    pub fn new(heart: Arc<Mutex<Heart>>) -> Self {
+    pub(crate) fn new(watchdog: Arc<Mutex<Watchdog>>) -> Self {
         Self {
             metrics: Metrics::default(),
             unready: Mutex::new(Some("starting".to_owned())),
             moved: Mutex::new((Vec::new(), Instant::now())),
-            heart,
+            watchdog,
         }
     }
 
     /// Why the daemon is not ready from now on, or that it is.
-    pub fn set_unready(&self, reason: Option<String>) {
+    pub(crate) fn set_unready(&self, reason: Option<String>) {
         *self.unready.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 
     fn is_alive(&self) -> bool {
-        let beats = self.heart.lock().unwrap_or_else(PoisonError::into_inner).beats();
+        let ticks = self.watchdog.lock().unwrap_or_else(PoisonError::into_inner).ticks();
         let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
-        if moved.0 != beats {
-            *moved = (beats, Instant::now());
+        if moved.0 != ticks {
+            *moved = (ticks, Instant::now());
         }
         moved.1.elapsed() < STILL
     }
@@ -88,11 +88,11 @@ impl Shown {
 
 /// The open endpoint; closed when this is dropped.
 #[derive(Debug)]
-pub struct Endpoint(JoinHandle<()>);
+pub(crate) struct Endpoint(JoinHandle<()>);
 
 impl Endpoint {
     /// Listens, and answers from what is shown.
-    pub async fn open(listen: SocketAddr, shown: Arc<Shown>) -> std::io::Result<Self> {
+    pub(crate) async fn open(listen: SocketAddr, shown: Arc<Shown>) -> std::io::Result<Self> {
         let listener = TcpListener::bind(listen).await?;
         tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
         Ok(Self(tokio::spawn(serve(listener, shown))))

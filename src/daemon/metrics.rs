@@ -22,7 +22,7 @@ const CYCLE_SECONDS: [f64; 9] = [0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0, 18
 
 /// Everything that the endpoint tells.
 #[derive(Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     registry: Registry,
     cycles: Family<Labels, Counter>,
     cycle_seconds: Histogram,
@@ -119,7 +119,7 @@ impl Metrics {
     }
 
     /// Counts a cycle that ended well.
-    pub fn cycle(&self, report: &CycleReport) {
+    pub(crate) fn cycle(&self, report: &CycleReport) {
         self.count_cycle(report.full, report.outcome());
         self.cycle_seconds.observe(report.seconds);
         for action in &report.actions {
@@ -134,7 +134,7 @@ impl Metrics {
     }
 
     /// Counts a cycle that ended early.
-    pub fn failed_cycle(&self, full: bool) {
+    pub(crate) fn failed_cycle(&self, full: bool) {
         self.count_cycle(full, "failed");
     }
 
@@ -145,7 +145,7 @@ impl Metrics {
     }
 
     /// Takes over how many calls were made since the connections were set up, by side and bucket.
-    pub fn calls(&self, now: Vec<(&'static str, String, u64)>) {
+    pub(crate) fn calls(&self, now: Vec<(&'static str, String, u64)>) {
         let mut seen = self.seen_calls.lock().unwrap_or_else(PoisonError::into_inner);
         for (side, bucket, now) in now {
             let before = seen.insert((side, bucket.clone()), now).unwrap_or(0);
@@ -158,7 +158,7 @@ impl Metrics {
 
     /// Takes over how it goes.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-    pub fn status(&self, status: &StatusReport) {
+    pub(crate) fn status(&self, status: &StatusReport) {
         if let Some(lag) = status.lag_seconds {
             *self.known_lag.lock().unwrap_or_else(PoisonError::into_inner) =
                 Some((lag as f64, Instant::now()));
@@ -196,7 +196,7 @@ impl Metrics {
     }
 
     /// Everything as text, in the OpenMetrics format.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let known = *self.known_lag.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((lag, at)) = known {
             self.lag.set(lag + at.elapsed().as_secs_f64());

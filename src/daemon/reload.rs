@@ -1,6 +1,6 @@
 //! `SIGHUP`: the configuration and its credentials are read again, between two cycles.
 
-use super::{Daemon, Heart, notify};
+use super::{Daemon, Watchdog, notify};
 use crate::sync::Side;
 use crate::sync::upstream::{prepare, take_over};
 
@@ -14,15 +14,15 @@ impl Daemon {
 
     /// The same without a word to the service manager, which waits for the start to be over.
     pub(super) async fn renew(&mut self) {
-        match self.take_new().await {
-            Ok(said) => tracing::info!("the configuration was read again: {said}"),
+        match self.take_over_new().await {
+            Ok(how) => tracing::info!("the configuration was read again: {how}"),
             Err(problem) => tracing::error!(
                 "the configuration was read again and is refused, the old one stays in force: {problem}"
             ),
         }
     }
 
-    async fn take_new(&mut self) -> Result<String, String> {
+    async fn take_over_new(&mut self) -> Result<String, String> {
         let config = (self.load)()?;
         let old = &self.deps.config;
         let same = config.fingerprint == old.fingerprint;
@@ -35,17 +35,17 @@ impl Daemon {
                 answer = renewed.try_side(side) => answer,
                 () = self.signals.stopped() => return Err("we are told to stop".to_owned()),
             };
-            self.pulse.beat();
+            self.progress.tick();
             // A side that refuses the old credentials too gives no reason to keep them.
             if let Err(error) = answer
                 && error.is_refused_sign_in()
-                && !self.sides.is_refused(side)
+                && !self.health.refuses_sign_in(side)
             {
                 return Err(error.to_string());
             }
         }
         self.writers = take_over(&mut self.deps, renewed);
-        *self.heart() = Heart::new(&self.deps, &self.pulse);
+        *self.watchdog() = Watchdog::new(&self.deps, &self.progress);
         self.backoff = None;
         Ok(if same {
             "it is as it was, its credentials were read again".to_owned()

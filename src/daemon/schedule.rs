@@ -13,7 +13,7 @@ const FULL_AGAIN: chrono::Duration = chrono::Duration::minutes(5);
 /// was there to do it.
 ///
 /// `last` is when the last complete read ended well, `tried` when one was begun last.
-pub fn scope(
+pub(crate) fn scope(
     schedule: &Schedule,
     last: Option<Timestamp>,
     tried: Option<Timestamp>,
@@ -30,14 +30,14 @@ pub fn scope(
 }
 
 /// The next moment for a complete read after `after`.
-pub fn next_full(schedule: &Schedule, after: Timestamp) -> Option<Timestamp> {
+pub(crate) fn next_full(schedule: &Schedule, after: Timestamp) -> Option<Timestamp> {
     let after = after.with_timezone(&schedule.timezone);
     schedule.full.after(&after).next().map(|at| at.with_timezone(&chrono::Utc))
 }
 
-/// How long to rest after a look that took so long: looks begin `poll` apart, and a slow side gets
+/// How long to wait after a cycle that took so long: cycles begin `poll` apart, and a slow side gets
 /// a breath all the same.
-pub fn rest(poll: Duration, took: Duration) -> Duration {
+pub(crate) fn pause(poll: Duration, took: Duration) -> Duration {
     poll.saturating_sub(took).max(poll / 4)
 }
 
@@ -95,11 +95,11 @@ mod tests {
     }
 
     #[test]
-    fn looks_begin_a_poll_apart_and_a_slow_side_gets_a_breath() {
+    fn cycles_begin_a_poll_apart_and_a_slow_side_gets_a_breath() {
         let (ms, poll) = (Duration::from_millis, Duration::from_secs(1));
-        assert_eq!(rest(poll, ms(0)), ms(1000));
-        assert_eq!(rest(poll, ms(300)), ms(700));
-        assert_eq!(rest(poll, ms(900)), ms(250));
-        assert_eq!(rest(poll, Duration::from_mins(10)), ms(250));
+        assert_eq!(pause(poll, ms(0)), ms(1000));
+        assert_eq!(pause(poll, ms(300)), ms(700));
+        assert_eq!(pause(poll, ms(900)), ms(250));
+        assert_eq!(pause(poll, Duration::from_mins(10)), ms(250));
     }
 }

@@ -1,4 +1,4 @@
-//! Signals, as wishes that are granted when there is time.
+//! Signals, kept until the loop has time for what they ask.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,9 +9,9 @@ use tokio::sync::Notify;
 
 use crate::sync::Scope;
 
-/// What was asked for by a signal and has not been done yet. The same wish twice is one wish.
+/// What was asked for by a signal and has not been done yet. The same twice is one.
 #[derive(Debug, Clone)]
-pub struct Signals {
+pub(crate) struct Signals {
     pending: Arc<Pending>,
 }
 
@@ -25,21 +25,21 @@ struct Pending {
 }
 
 impl Signals {
-    /// Begins to listen.
-    pub fn listen() -> std::io::Result<Self> {
+    /// Begins to listen, in a thread of its own.
+    pub(crate) fn listen() -> std::io::Result<Self> {
         let mut arriving = Arriving::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2])?;
         let pending = Arc::new(Pending::default());
         let noted = Arc::clone(&pending);
         // It lives as long as the process, and has nothing to clean up.
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in arriving.forever() {
-                let desired_status = match signal {
+                let flag = match signal {
                     SIGHUP => &noted.reload,
                     SIGUSR1 => &noted.changes,
                     SIGUSR2 => &noted.full,
                     _ => &*noted.stop,
                 };
-                desired_status.store(true, Ordering::Relaxed);
+                flag.store(true, Ordering::Relaxed);
                 noted.arrived.notify_one();
             }
         })?;
@@ -47,22 +47,22 @@ impl Signals {
     }
 
     /// Set once `SIGTERM` or `SIGINT` came.
-    pub fn stop(&self) -> Arc<AtomicBool> {
+    pub(crate) fn stop(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.pending.stop)
     }
 
-    /// Whether to stop.
-    pub fn is_stopping(&self) -> bool {
+    /// Whether `SIGTERM` or `SIGINT` came.
+    pub(crate) fn is_stopping(&self) -> bool {
         self.pending.stop.load(Ordering::Relaxed)
     }
 
     /// Whether to read the configuration again; asked once.
-    pub fn take_reload(&self) -> bool {
+    pub(crate) fn take_reload(&self) -> bool {
         self.pending.reload.swap(false, Ordering::Relaxed)
     }
 
     /// The cycle that somebody wants now; asked once.
-    pub fn take_cycle(&self) -> Option<Scope> {
+    pub(crate) fn take_cycle(&self) -> Option<Scope> {
         let changes = self.pending.changes.swap(false, Ordering::Relaxed);
         if self.pending.full.swap(false, Ordering::Relaxed) {
             return Some(Scope::Full);
@@ -72,35 +72,34 @@ impl Signals {
 
     fn any(&self) -> bool {
         let Pending { changes, full, .. } = &*self.pending;
-        self.has_orders()
-            || [changes, full].iter().any(|desired_status| desired_status.load(Ordering::Relaxed))
+        self.has_urgent() || [changes, full].iter().any(|flag| flag.load(Ordering::Relaxed))
     }
 
-    fn has_orders(&self) -> bool {
+    fn has_urgent(&self) -> bool {
         self.is_stopping() || self.is_to_reload()
     }
 
     /// Whether the configuration waits to be read again.
-    pub fn is_to_reload(&self) -> bool {
+    pub(crate) fn is_to_reload(&self) -> bool {
         self.pending.reload.load(Ordering::Relaxed)
     }
 
-    /// Waits until some wish waits.
-    pub async fn arrived(&self) {
+    /// Waits until any of them has come.
+    pub(crate) async fn arrived(&self) {
         while !self.any() {
             self.pending.arrived.notified().await;
         }
     }
 
-    /// Waits until told to stop or to read the configuration again. Other wishes keep.
-    pub async fn ordered(&self) {
-        while !self.has_orders() {
+    /// Waits until told to stop or to read the configuration again. The others are kept.
+    pub(crate) async fn urgent(&self) {
+        while !self.has_urgent() {
             self.pending.arrived.notified().await;
         }
     }
 
-    /// Waits until told to stop. Other wishes keep.
-    pub async fn stopped(&self) {
+    /// Waits until told to stop. The others are kept.
+    pub(crate) async fn stopped(&self) {
         while !self.is_stopping() {
             self.pending.arrived.notified().await;
         }

@@ -1,65 +1,65 @@
 //! A connection to Okta: signs, keeps to the rate limits, tries again where that is safe.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use chrono::{DateTime, Utc};
 use reqwest::Method;
 use serde_json::Value;
 use url::Url;
 
-use super::error::{OktaError, from_answer, request_id};
+use super::envelope::{from_answer, request_id};
+use super::error::OktaError;
 use super::limits::{self, Budget, Limits};
 use super::sign_in::{self, SignIn};
 use super::{Settings, link};
-use crate::http::{Answer, Call, Http, HttpError, Patience, Pulse};
+use crate::http::{
+    self, Answer, Call, Http, HttpError, NotJson, Progress, Retry, RetryPolicy, ServerClock,
+};
 
 /// A connection to one Okta org. Clones share the connection pool, the token and what is known of
 /// the rate limits.
 #[derive(Debug, Clone)]
-pub struct Connection {
+pub(crate) struct Connection {
     http: Http,
     sign_in: Arc<SignIn>,
     limits: Arc<Mutex<Limits>>,
-    /// The clock of the org as of its last answer, in seconds; 0 before the first.
-    org_time: Arc<AtomicI64>,
+    clock: Arc<ServerClock>,
     share: f64,
-    patience: Patience,
+    retry: RetryPolicy,
 }
 
 /// One call, before it is signed.
 #[derive(Debug)]
-pub(super) struct Ask {
+pub(super) struct Request {
     /// What it does, as words after "to".
     pub operation: &'static str,
     pub method: Method,
     pub url: Url,
     pub body: Option<Value>,
-    /// For `User-Agent`.
+    /// Added to `User-Agent`, so that it stands in the System Log.
     pub comment: Option<String>,
-    pub again: Again,
+    pub idempotency: Idempotency,
 }
 
 /// When a call without an answer may be sent once more. A call that was certainly not executed
 /// (429, no connection) always may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Again {
-    /// A read: as often as patience lasts.
+pub(super) enum Idempotency {
+    /// A read: as often as any failed call is tried again.
     Read,
     /// A write that comes to the same when it is done twice: two more times.
     Idempotent,
     /// A write that must not be done twice.
-    Never,
+    OnceOnly,
 }
 
-impl Ask {
-    /// A read.
-    pub fn read(operation: &'static str, url: Url) -> Self {
+impl Request {
+    /// A GET, to be repeated as often as any failed read.
+    pub(crate) fn read(operation: &'static str, url: Url) -> Self {
         let (method, body, comment) = (Method::GET, None, None);
-        Self { operation, method, url, body, comment, again: Again::Read }
+        Self { operation, method, url, body, comment, idempotency: Idempotency::Read }
     }
 }
 
@@ -68,7 +68,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`OktaError::Setup`] if the private key or the HTTP client cannot be used.
-    pub fn new(settings: Settings) -> Result<Self, OktaError> {
+    pub(crate) fn new(settings: Settings) -> Result<Self, OktaError> {
         Self::with_scopes(settings, sign_in::WRITING)
     }
 
@@ -76,67 +76,64 @@ impl Connection {
     ///
     /// # Errors
     /// As for [`Connection::new`].
-    pub fn read_only(settings: Settings) -> Result<Self, OktaError> {
+    pub(crate) fn read_only(settings: Settings) -> Result<Self, OktaError> {
         Self::with_scopes(settings, sign_in::READING)
     }
 
     fn with_scopes(settings: Settings, scopes: sign_in::Scopes) -> Result<Self, OktaError> {
-        let http = Http::new(settings.url, settings.patience)
+        let http = Http::new(settings.url, settings.retry)
             .map_err(|error| OktaError::Setup(error.to_string()))?;
         let sign_in = SignIn::new(&settings.auth, &http, scopes)?;
         Ok(Self {
             http,
             sign_in: Arc::new(sign_in),
             limits: Arc::default(),
-            org_time: Arc::default(),
+            clock: Arc::default(),
             share: settings.share,
-            patience: settings.patience,
+            retry: settings.retry,
         })
     }
 
     /// Calls sent since the start, failed ones and those for tokens included.
-    pub fn calls(&self) -> u64 {
+    pub(crate) fn calls(&self) -> u64 {
         self.http.calls()
     }
 
-    /// Beats while there is progress.
-    pub fn pulse(&self) -> &Pulse {
-        self.http.pulse()
+    /// Ticks while there is progress.
+    pub(crate) fn progress(&self) -> &Progress {
+        self.http.progress()
     }
 
     /// The use of each rate-limit bucket that was seen.
-    pub fn budget(&self) -> Vec<Budget> {
+    pub(crate) fn budget(&self) -> Vec<Budget> {
         self.limits().budget(self.share, Instant::now())
     }
 
     /// Calls sent since the start by rate-limit bucket, those for tokens not included.
-    pub fn calls_by_bucket(&self) -> BTreeMap<&'static str, u64> {
+    pub(crate) fn calls_by_bucket(&self) -> BTreeMap<&'static str, u64> {
         self.limits().calls()
     }
 
     /// Goes on counting where another connection to the same org was.
     #[must_use]
-    pub fn counting_with(mut self, other: &Self) -> Self {
+    pub(crate) fn counting_with(mut self, other: &Self) -> Self {
         self.limits = Arc::clone(&other.limits);
         self
     }
 
     /// The clock of the org as of its last answer.
-    pub fn org_time(&self) -> Option<DateTime<Utc>> {
-        match self.org_time.load(Ordering::Relaxed) {
-            0 => None,
-            seconds => DateTime::from_timestamp(seconds, 0),
-        }
+    pub(crate) fn org_time(&self) -> Option<DateTime<Utc>> {
+        self.clock.now()
     }
 
     /// The scopes that Okta granted; `None` for an SSWS token or before the first call.
-    pub async fn granted_scopes(&self) -> Option<Vec<String>> {
+    pub(crate) async fn granted_scopes(&self) -> Option<Vec<String>> {
         self.sign_in.granted().await
     }
 
     /// Whether a token would carry this scope if it were asked for; `None` for an SSWS token, which
     /// has what its owner may do. Asks for one and throws it away.
-    pub async fn would_get_scope(&self, scope: &str) -> Result<Option<bool>, OktaError> {
+    pub(crate) async fn would_get_scope(&self, scope: &str) -> Result<Option<bool>, OktaError> {
         self.sign_in.would_get(&self.http, scope).await
     }
 
@@ -158,72 +155,55 @@ impl Connection {
     }
 
     /// Sends a call until it is answered with 2xx or there is nothing more to try.
-    pub(super) async fn send(&self, ask: &Ask) -> Result<Answer, OktaError> {
-        let longest = self.patience.longest_wait;
-        let mut waits = ExponentialBuilder::default()
-            .with_min_delay(self.patience.first_wait)
-            .with_max_delay(longest)
-            .with_max_times(self.patience.attempts.saturating_sub(1))
-            .with_jitter()
-            .build();
-        let mut idempotent_tries = 2;
+    pub(super) async fn send(&self, request: &Request) -> Result<Answer, OktaError> {
+        let mut backoff = self.retry.backoff().prolonging_announced_waits(self.margin());
+        let mut idempotent_repeats = 2;
         let mut lost = None;
         loop {
-            let error = match self.attempt(ask).await {
+            let error = match self.attempt(request).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            let Some(backoff) = waits.next() else {
-                return Err(told(error, lost));
+            let unanswered = matches!(error, OktaError::NoAnswer { .. });
+            let repeatable = match request.idempotency {
+                Idempotency::Read => true,
+                Idempotency::Idempotent if unanswered => idempotent_repeats > 0,
+                Idempotency::Idempotent | Idempotency::OnceOnly => error.was_not_executed(),
             };
-            let backoff = backoff.min(longest);
-            let wait = match &error {
-                OktaError::RateLimited { retry_after, .. } if *retry_after <= longest => {
-                    *retry_after + self.margin() + backoff
-                }
-                OktaError::Unreachable { .. } => backoff,
-                OktaError::NoAnswer { .. } if ask.again == Again::Read => backoff,
-                OktaError::NoAnswer { .. }
-                    if ask.again == Again::Idempotent && idempotent_tries > 0 =>
-                {
-                    idempotent_tries -= 1;
-                    backoff
-                }
-                OktaError::Refused(_) if ask.again == Again::Read && error.is_transient() => {
-                    backoff
-                }
-                _ => return Err(told(error, lost)),
+            let retry = if repeatable { error.retry() } else { Retry::Never };
+            let Some(wait) = backoff.next_wait(retry) else {
+                return Err(final_error(error, lost));
             };
-            tracing::debug!(operation = ask.operation, ?wait, %error, "trying Okta again");
-            let unknown = matches!(error, OktaError::NoAnswer { .. }) && ask.again != Again::Read;
-            lost = lost.or(unknown.then_some(error));
-            self.http.pulse().rest(wait).await;
+            tracing::debug!(operation = request.operation, ?wait, %error, "trying Okta again");
+            if unanswered && request.idempotency != Idempotency::Read {
+                idempotent_repeats -= 1;
+                lost = lost.or(Some(error));
+            }
+            self.http.progress().sleep(wait).await;
         }
     }
 
     /// Sends a call, once more if its token was refused or its proof lacked a nonce: Okta did not
     /// execute it then.
-    async fn attempt(&self, ask: &Ask) -> Result<Answer, OktaError> {
+    async fn attempt(&self, request: &Request) -> Result<Answer, OktaError> {
         let mut renewals = 1;
         loop {
-            let bucket = limits::bucket(&ask.method, ask.url.path());
-            self.pace(bucket, ask.operation).await?;
-            let signed = self.sign_in.sign(&self.http, &ask.method, &ask.url).await?;
-            let mut call = Call::new(ask.method.clone(), ask.url.clone())
+            let bucket = limits::bucket(&request.method, request.url.path());
+            self.wait_for_turn(bucket, request.operation).await?;
+            let signed = self.sign_in.sign(&self.http, &request.method, &request.url).await?;
+            let mut call = Call::new(request.method.clone(), request.url.clone())
                 .header("accept", "application/json")
-                .header("content-type", content_type(ask));
-            signed.put_on(&mut call.headers, ask.operation)?;
+                .header("content-type", content_type(request));
+            call = signed.put_on(call, request.operation)?;
             call.body =
-                ask.body.as_ref().map_or_else(Vec::new, |body| body.to_string().into_bytes());
-            call.comment.clone_from(&ask.comment);
+                request.body.as_ref().map_or_else(Vec::new, |body| body.to_string().into_bytes());
+            call.comment.clone_from(&request.comment);
             self.limits().sent(bucket);
-            let answer = self.http.send(call).await.map_err(|error| no_answer(ask, &error))?;
+            let answer = self.http.send(call).await.map_err(|error| no_answer(request, &error))?;
             self.limits().answered(bucket, &answer, self.margin(), Instant::now());
             // A proxy's clock is not the org's.
-            if request_id(&answer).is_some()
-                && let Some(date) = limits::date(&answer)
-            {
-                self.org_time.store(date.timestamp(), Ordering::Relaxed);
+            if request_id(&answer).is_some() {
+                self.clock.learn(&answer);
             }
             let sign_again = self.sign_in.answered(&signed, &answer).await;
             if answer.is_success() {
@@ -233,43 +213,42 @@ impl Connection {
                 renewals -= 1;
                 continue;
             }
-            return Err(from_answer(ask.operation, &answer));
+            return Err(from_answer(request.operation, &answer));
         }
     }
 
     /// Waits for room in the bucket.
-    async fn pace(&self, bucket: &'static str, operation: &'static str) -> Result<(), OktaError> {
-        loop {
-            let wait = self.limits().wait(bucket, self.share, Instant::now());
-            if wait.is_zero() {
-                return Ok(());
-            }
-            if wait > self.patience.longest_wait {
-                return Err(OktaError::RateLimited { operation, retry_after: wait });
-            }
-            tracing::debug!(bucket, ?wait, "our share of Okta's rate limit is used");
-            self.http.pulse().rest(wait).await;
-        }
+    async fn wait_for_turn(
+        &self,
+        bucket: &'static str,
+        operation: &'static str,
+    ) -> Result<(), OktaError> {
+        let wait = || self.limits().wait(bucket, self.share, Instant::now());
+        http::wait_for_turn(self.http.progress(), self.retry.longest_wait, wait)
+            .await
+            .map_err(|retry_after| OktaError::RateLimited { operation, retry_after })
     }
 
+    /// Added to the announced end of a rate window: by default the second that Okta's own clients add
+    /// (<https://github.com/okta/okta-sdk-golang/blob/cf104e7f/okta/client.go>).
     fn margin(&self) -> Duration {
-        self.patience.first_wait * 2
+        self.retry.first_wait * 2
     }
 
-    fn limits(&self) -> std::sync::MutexGuard<'_, Limits> {
-        // Nothing panics while it is held, and half-written counts would do no harm.
-        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    fn limits(&self) -> MutexGuard<'_, Limits> {
+        http::unpoisoned(&self.limits)
     }
 
     /// Reads one JSON document.
     pub(super) async fn read(&self, operation: &'static str, url: Url) -> Result<Value, OktaError> {
-        json(operation, &self.send(&Ask::read(operation, url)).await?)
+        json(operation, &self.send(&Request::read(operation, url)).await?)
     }
 
     /// Reads every page of a list, one after the other.
     ///
-    /// Okta reference: the next page is where `Link` says, verbatim; there is no count to check
-    /// against, so what is checked is that it stays with this host and never turns in a circle.
+    /// The next page is where `Link` says, verbatim
+    /// (<https://developer.okta.com/docs/reference/core-okta-api/>). There is no count to check against,
+    /// so what is checked is that it stays with this host and never turns in a circle.
     /// A cursor that Okta no longer takes starts the list once more, so that `on_page` may see
     /// elements twice.
     pub(super) async fn pages<E: From<OktaError>>(
@@ -287,7 +266,7 @@ impl Connection {
             if !seen.insert(url.clone()) {
                 return Err(unbelievable("the next page is one that was read already").into());
             }
-            let answer = match self.send(&Ask::read(operation, url)).await {
+            let answer = match self.send(&Request::read(operation, url)).await {
                 Err(error) if error.is_bad_cursor() && !on_first_page && !restarted => {
                     restarted = true;
                     seen.clear();
@@ -314,25 +293,26 @@ impl Connection {
 
 /// What to say of a call in the end: that it is refused for now says nothing of an earlier try whose
 /// answer was `lost`, which may have been carried out.
-fn told(error: OktaError, lost: Option<OktaError>) -> OktaError {
+fn final_error(error: OktaError, lost: Option<OktaError>) -> OktaError {
     match lost {
         Some(lost) if error.is_transient() || matches!(error, OktaError::SignIn { .. }) => lost,
         _ => error,
     }
 }
 
-/// Okta reference: reads of accounts can leave out links that nobody here follows. The credentials
-/// must stay, because `credentials.provider.type` says who owns the profile.
-fn content_type(ask: &Ask) -> &'static str {
-    if ask.method == Method::GET && ask.url.path().starts_with("/api/v1/users") {
+/// By this header reads of accounts leave out links that nobody here follows
+/// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/listUsers>).
+/// The credentials must stay, because `credentials.provider.type` says who owns the profile.
+fn content_type(request: &Request) -> &'static str {
+    if request.method == Method::GET && request.url.path().starts_with("/api/v1/users") {
         "application/json; okta-response=omitCredentialsLinks"
     } else {
         "application/json"
     }
 }
 
-fn no_answer(ask: &Ask, error: &HttpError) -> OktaError {
-    let (operation, why) = (ask.operation, error.to_string());
+fn no_answer(request: &Request, error: &HttpError) -> OktaError {
+    let (operation, why) = (request.operation, error.to_string());
     match error {
         HttpError::Unreachable { .. } => OktaError::Unreachable { operation, why },
         HttpError::NoAnswer { .. } => OktaError::NoAnswer { operation, why },
@@ -345,11 +325,13 @@ fn no_answer(ask: &Ask, error: &HttpError) -> OktaError {
 
 /// The JSON of a 2xx answer.
 pub(super) fn json(operation: &'static str, answer: &Answer) -> Result<Value, OktaError> {
-    let unbelievable = |why: &str| OktaError::Unbelievable { operation, why: why.to_owned() };
-    let looks_like_html = answer.body.trim_ascii_start().starts_with(b"<");
-    if looks_like_html || !answer.says_json() {
-        return Err(unbelievable("it is not JSON but, say, a login page or a proxy's notice"));
-    }
-    // The parser's message would quote the answer.
-    serde_json::from_slice(&answer.body).map_err(|_| unbelievable("its JSON is broken"))
+    http::json(answer).map_err(|why| OktaError::Unbelievable {
+        operation,
+        why: match why {
+            NotJson::Html | NotJson::Other => {
+                "it is not JSON but, say, a login page or a proxy's notice".to_owned()
+            }
+            NotJson::Broken => "its JSON is broken".to_owned(),
+        },
+    })
 }

@@ -10,7 +10,9 @@ use super::key::{KeyError, SigningKey, base64url, unique};
 /// A clock that runs a little ahead must not put `iat` into Okta's future.
 pub(super) const BACKDATE_SECONDS: i64 = 5;
 
-/// One proof, for one sending of one call: Okta reference: a proof that is seen twice is refused.
+/// One proof, for one sending of one call: one that is seen twice is refused
+/// (<https://developer.okta.com/docs/guides/dpop/main/>,
+/// <https://github.com/okta/terraform-provider-okta/issues/2421>).
 ///
 /// `token` is the access token that it goes with; `None` for the token request.
 pub(super) fn proof(

@@ -12,7 +12,9 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use pkcs8::SecretDocument;
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::{self, PemObject};
+use secrecy::zeroize::Zeroize;
 use serde_json::{Map, Value, json};
 
 /// Why a key cannot be used. Never shows any of it.
@@ -54,13 +56,13 @@ const CURVES: [Curve; 3] = [
 
 impl SigningKey {
     /// Reads a key: PEM (PKCS#8, PKCS#1 RSA, SEC 1 EC) or JWK (RSA or EC).
-    pub fn parse(text: &str) -> Result<Self, KeyError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, KeyError> {
         let text = text.trim();
         if text.starts_with('{') { Self::from_jwk(text) } else { Self::from_pem(text) }
     }
 
     /// A new P-256 key that lives as long as the process.
-    pub fn ephemeral() -> Result<Self, KeyError> {
+    pub(crate) fn ephemeral() -> Result<Self, KeyError> {
         let [curve, ..] = &CURVES;
         let pair = EcdsaKeyPair::generate(curve.signing)
             .map_err(|_| KeyError("no new key could be made"))?;
@@ -68,12 +70,12 @@ impl SigningKey {
     }
 
     /// The key's id at Okta, where it is known.
-    pub fn kid(&self) -> Option<&str> {
+    pub(crate) fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
     /// The public half of an EC key as a JWK; `None` for RSA.
-    pub fn public_jwk(&self) -> Option<Value> {
+    pub(crate) fn public_jwk(&self) -> Option<Value> {
         let Pair::Ec(pair) = &self.pair else {
             return None;
         };
@@ -84,7 +86,11 @@ impl SigningKey {
     }
 
     /// A signed JWT. `header` is completed with `alg`.
-    pub fn sign(&self, mut header: Map<String, Value>, claims: &Value) -> Result<String, KeyError> {
+    pub(crate) fn sign(
+        &self,
+        mut header: Map<String, Value>,
+        claims: &Value,
+    ) -> Result<String, KeyError> {
         header.insert("alg".to_owned(), self.algorithm.into());
         let header = base64url(Value::Object(header).to_string().as_bytes());
         let mut token = format!("{header}.{}", base64url(claims.to_string().as_bytes()));
@@ -106,23 +112,29 @@ impl SigningKey {
     }
 
     fn from_pem(text: &str) -> Result<Self, KeyError> {
-        // `openssl ecparam -genkey` puts a block of parameters in front.
-        let start = text.find("-----BEGIN EC PRIVATE KEY-----").unwrap_or(0);
-        let (label, document) = SecretDocument::from_pem(&text[start..])
-            .map_err(|_| KeyError("it is neither PEM nor a JWK"))?;
-        let der = document.as_bytes();
-        match label {
-            "PRIVATE KEY" => match RsaKeyPair::from_pkcs8(der) {
+        // Blocks of another kind are passed over, such as the parameters that
+        // `openssl ecparam -genkey` puts in front.
+        let mut key =
+            PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| match error {
+                _ if text.contains("ENCRYPTED") => KeyError("it is protected by a passphrase"),
+                pem::Error::NoItemsFound if text.contains("-----BEGIN ") => {
+                    KeyError("the PEM block is not a private key")
+                }
+                _ => KeyError("it is neither PEM nor a JWK"),
+            })?;
+        let read = match &key {
+            PrivateKeyDer::Pkcs8(der) => match RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()) {
                 Ok(pair) => Ok(Self::rsa(pair, None, None)),
-                Err(_) => Self::from_ec_der(der),
+                Err(_) => Self::from_ec_der(der.secret_pkcs8_der()),
             },
-            "RSA PRIVATE KEY" => RsaKeyPair::from_der(der)
+            PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der())
                 .map(|pair| Self::rsa(pair, None, None))
                 .map_err(|_| KeyError("it is not a valid RSA key of at least 2048 bits")),
-            "EC PRIVATE KEY" => Self::from_ec_der(der),
-            "ENCRYPTED PRIVATE KEY" => Err(KeyError("it is protected by a passphrase")),
+            PrivateKeyDer::Sec1(der) => Self::from_ec_der(der.secret_sec1_der()),
             _ => Err(KeyError("the PEM block is not a private key")),
-        }
+        };
+        key.zeroize();
+        read
     }
 
     fn from_ec_der(der: &[u8]) -> Result<Self, KeyError> {
@@ -196,7 +208,7 @@ impl SigningKey {
     }
 }
 
-/// Base64url without padding.
+/// Base64url without padding, as all parts of a JWT.
 pub(super) fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }

@@ -5,14 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, FixedOffset};
 use reqwest::Method;
 
-use crate::http::Answer;
-
-/// Okta reference: windows are a minute long. A reset further away than this is nonsense, and must
-/// not keep us away for good.
-const LONGEST_WINDOW: Duration = Duration::from_hours(1);
+use crate::http::{self, Answer, LONGEST_WINDOW};
 
 /// What is known of all buckets.
 #[derive(Debug, Default)]
@@ -39,7 +34,7 @@ struct Bucket {
 
 /// One bucket's use, for `status`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Budget {
+pub(crate) struct Budget {
     /// The bucket, by Okta's name for it.
     pub bucket: String,
     /// Calls a minute that Okta announces.
@@ -52,12 +47,12 @@ pub struct Budget {
 
 impl Limits {
     /// How long to wait before this call may be sent.
-    pub fn wait(&self, bucket: &'static str, share: f64, now: Instant) -> Duration {
+    pub(crate) fn wait(&self, bucket: &'static str, share: f64, now: Instant) -> Duration {
         self.buckets.get(bucket).map_or(Duration::ZERO, |known| wait(now, known, share))
     }
 
     /// Counts a call that is about to be sent.
-    pub fn sent(&mut self, bucket: &'static str) {
+    pub(crate) fn sent(&mut self, bucket: &'static str) {
         *self.calls.entry(bucket).or_default() += 1;
         if let Some(known) = self.buckets.get_mut(bucket) {
             known.used = known.used.saturating_add(1);
@@ -66,7 +61,7 @@ impl Limits {
     }
 
     /// Learns from an answer. `margin` is added to the end of the window.
-    pub fn answered(
+    pub(crate) fn answered(
         &mut self,
         bucket: &'static str,
         answer: &Answer,
@@ -81,7 +76,8 @@ impl Limits {
         ) else {
             return;
         };
-        // Okta reference: too many calls at once answer 429 with 0, 0 and a guess.
+        // Too many calls at once are answered with 429, a limit of 0, 0 left, and a guess when to come
+        // again: https://developer.okta.com/docs/reference/rl2-monitor/
         if limit == 0 {
             return;
         }
@@ -94,12 +90,12 @@ impl Limits {
     }
 
     /// Calls sent since the start, by bucket.
-    pub fn calls(&self) -> BTreeMap<&'static str, u64> {
+    pub(crate) fn calls(&self) -> BTreeMap<&'static str, u64> {
         self.calls.clone()
     }
 
     /// The use of each bucket that was seen.
-    pub fn budget(&self, share: f64, now: Instant) -> Vec<Budget> {
+    pub(crate) fn budget(&self, share: f64, now: Instant) -> Vec<Budget> {
         self.buckets
             .iter()
             .map(|(name, known)| Budget {
@@ -119,27 +115,18 @@ fn wait(now: Instant, bucket: &Bucket, share: f64) -> Duration {
     if bucket.ends <= now {
         return Duration::ZERO;
     }
-    let ours = allowed(bucket.limit, share);
+    let ours = u32::try_from(http::share_of(bucket.limit.into(), share)).unwrap_or(bucket.limit);
     if bucket.used < ours && bucket.remaining > bucket.limit - ours {
         return Duration::ZERO;
     }
     bucket.ends - now
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the product lies between 0 and the limit"
-)]
-fn allowed(limit: u32, share: f64) -> u32 {
-    ((f64::from(limit) * share.clamp(0.0, 1.0)) as u32).clamp(1, limit)
-}
-
 /// From the answer to the end of its window, by the server's own clock. Zero where it does not say.
 pub(super) fn until_reset(answer: &Answer) -> Duration {
     let reset =
         answer.header("x-rate-limit-reset").and_then(|text| text.trim().parse::<i64>().ok());
-    match (reset, date(answer).map(|date| date.timestamp())) {
+    match (reset, http::date(answer).map(|date| date.timestamp())) {
         (Some(reset), Some(date)) => {
             let seconds = u64::try_from(reset.saturating_sub(date)).unwrap_or(0);
             Duration::from_secs(seconds).min(LONGEST_WINDOW)
@@ -148,15 +135,13 @@ pub(super) fn until_reset(answer: &Answer) -> Duration {
     }
 }
 
-/// The `Date` header: the server's own clock.
-pub(super) fn date(answer: &Answer) -> Option<DateTime<FixedOffset>> {
-    DateTime::parse_from_rfc2822(answer.header("date")?).ok()
-}
-
 /// The bucket that a call counts against.
 ///
-/// Okta reference: an exact path beats the longest prefix, and reading and writing one account
-/// are different buckets; everything below an account is in the bucket of the collection.
+/// An exact path beats the longest prefix (<https://developer.okta.com/docs/reference/rate-limits/>).
+/// Which path is in which bucket an org sees in its rate limit dashboard; by default reading and
+/// writing one account are different buckets, and everything below an account is in the bucket of the
+/// collection
+/// (<https://github.com/okta/terraform-provider-okta/blob/e59c130b/okta/internal/apimutex/rate_limit_lines.go>).
 pub(super) fn bucket(method: &Method, path: &str) -> &'static str {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     match segments.as_slice() {
@@ -228,13 +213,6 @@ mod tests {
             let left = limits.wait("users", 0.5, Instant::now());
             assert!(left.as_secs() <= wait, "{date} {reset}: {left:?}");
         }
-    }
-
-    #[test]
-    fn the_smallest_share_still_sends_one_call_a_window() {
-        assert_eq!(allowed(20, 0.0), 1);
-        assert_eq!(allowed(20, 1.0), 20);
-        assert_eq!(allowed(600, 0.5), 300);
     }
 
     #[test]

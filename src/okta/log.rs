@@ -12,9 +12,11 @@ use super::wire::{shape, unbelievable};
 use crate::model::{AccountId, GroupId, Timestamp};
 
 const OPERATION: &str = "read the System Log";
-/// Okta reference: 1000 events are the largest page, and the log's rate limit is a small one.
+/// Events of the largest page: the log's rate limit is a small one
+/// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/SystemLog/#tag/SystemLog/operation/listLogEvents>).
 const PAGE: &str = "1000";
-/// Okta reference: a query with both ends comes to one. This is far more than one would read.
+/// Far more pages than one would read. A query with both ends has a last page
+/// (<https://developer.okta.com/docs/reference/system-log-query/>).
 const MOST_PAGES: usize = 50;
 /// How far beyond now a query reaches: clocks differ, and nothing is in the log before it
 /// happened.
@@ -22,14 +24,13 @@ const AHEAD: TimeDelta = TimeDelta::days(1);
 
 /// One event of the System Log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogEvent {
-    /// Its `uuid`.
+pub(crate) struct LogEvent {
+    /// `uuid`: the same where an event comes twice.
     pub id: String,
     /// When it happened (`published`).
     pub at: Timestamp,
-    /// Such as `user.lifecycle.suspend`.
+    /// `eventType`, such as `user.lifecycle.suspend`.
     pub event_type: String,
-    /// Who did it.
     pub actor: Actor,
     /// `client.userAgent.rawUserAgent`: what the caller named itself.
     pub user_agent: Option<String>,
@@ -37,8 +38,9 @@ pub struct LogEvent {
     pub targets: Vec<Target>,
     /// `transaction.id`, which the events of one call share.
     pub transaction_id: Option<String>,
-    /// `debugContext.debugData.requestId`: in Okta's own examples the `X-Okta-Request-Id` of the
-    /// call. Okta reference: debug data is no contract.
+    /// `debugContext.debugData.requestId`: in Okta's examples the `X-Okta-Request-Id` of the call. Debug
+    /// data may change with any release
+    /// (<https://developer.okta.com/docs/reference/rl-system-log-events/>).
     pub request_id: Option<String>,
     /// `outcome.result`, such as `SUCCESS` or `FAILURE`.
     pub outcome: Option<String>,
@@ -46,7 +48,7 @@ pub struct LogEvent {
 
 /// Who did something: a person, an app, or Okta itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Actor {
+pub(crate) struct Actor {
     /// Its id; empty if not said.
     pub id: String,
     /// `User`, `PublicClientApp`, `SystemPrincipal`, …
@@ -57,36 +59,35 @@ pub struct Actor {
 
 /// What something was done to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     /// Its id; empty if not said.
     pub id: String,
     /// `User`, `UserGroup`, `AppInstance`, …
     pub kind: String,
-    /// As for [`Actor::name`].
+    /// What to call it, as for [`Actor::name`].
     pub name: String,
 }
 
 /// What of an account was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Changed<'a> {
+pub(crate) enum Changed<'a> {
     /// Whether it belongs to this group.
     Membership(&'a GroupId),
-    /// Its profile.
     Profile,
-    /// Its status.
     Status,
 }
 
 impl LogEvent {
     /// Whether it came about by a call of this program, of whatever version.
     ///
-    /// Okta reference: `rawUserAgent` is the caller's `User-Agent` as sent.
-    pub fn is_ours(&self) -> bool {
+    /// `rawUserAgent` is the caller's `User-Agent` as sent
+    /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/SystemLog/#tag/SystemLog/operation/listLogEvents>).
+    pub(crate) fn is_ours(&self) -> bool {
         self.user_agent.as_ref().is_some_and(|agent| agent.starts_with("goldthread/"))
     }
 
     /// Whether it changed this, and did not merely try to.
-    pub fn changes(&self, what: Changed<'_>) -> bool {
+    pub(crate) fn changes(&self, what: Changed<'_>) -> bool {
         let kind = self.event_type.as_str();
         // An outcome that is new or left out does not say that nothing happened.
         let failed = matches!(self.outcome.as_deref(), Some("FAILURE" | "DENY" | "SKIPPED"));
@@ -112,7 +113,7 @@ impl LogEvent {
 
 /// Who, other than us, changed this last: the name, for people. The events are those of one
 /// account, as [`OktaReader::changes_of`] gives them.
-pub fn rival(events: &[LogEvent], what: Changed<'_>) -> Option<String> {
+pub(crate) fn rival(events: &[LogEvent], what: Changed<'_>) -> Option<String> {
     events
         .iter()
         .filter(|event| event.changes(what) && !event.is_ours())
@@ -125,12 +126,12 @@ impl OktaReader {
     /// and other data, and its memberships. `None` where the credentials may not read the log,
     /// for which they need the scope `okta.logs.read` and an administrator role.
     ///
-    /// Okta reference: events are there after seconds, rarely later, and for 90 days; a `since`
-    /// of more than 180 days ago is refused.
+    /// Events are there nearly at once, rarely later, and for 90 days; a `since` of more than 180 days
+    /// ago is refused (<https://developer.okta.com/docs/reference/system-log-query/>).
     ///
     /// # Errors
     /// Among others [`OktaError::Unbelievable`] for an event without id, time or type.
-    pub async fn changes_of(
+    pub(crate) async fn changes_of(
         &self,
         account: &AccountId,
         since: Timestamp,
@@ -147,8 +148,9 @@ impl OktaReader {
 
     /// Reads the events between two moments that match a filter of Okta's, oldest first.
     ///
-    /// Okta reference: with `since` and `until` the pages come to an end and are in the order of
-    /// `published`; for an open end Okta would wait for new events for ever.
+    /// With `since` and `until` the pages come to an end and are in the order of `published`; with an
+    /// open end there is always a next page, for events to come
+    /// (<https://developer.okta.com/docs/reference/system-log-query/>).
     async fn events(
         &self,
         filter: &str,
@@ -174,7 +176,8 @@ impl OktaReader {
                 }
                 for element in page {
                     let event = event(element)?;
-                    // Okta reference: an event may come twice, with the same `uuid`.
+                    // An event may come twice, with the same `uuid`:
+                    // https://developer.okta.com/docs/reference/system-log-query/
                     if seen.insert(event.id.clone()) {
                         events.push(event);
                     }
@@ -252,7 +255,7 @@ struct WireOutcome {
     result: Option<String>,
 }
 
-/// Okta reference: what is null may be there or left out.
+/// What is null may be there or left out (<https://developer.okta.com/docs/reference/core-okta-api/>).
 fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: Default + Deserialize<'de>,
@@ -378,7 +381,7 @@ mod tests {
         let name = |value: Value| serde_json::from_value::<WireEntity>(value).unwrap().read().name;
         let both =
             json!({"id": "00u1", "alternateId": "p@example.com", "displayName": "Pat\nAdmin"});
-        assert_eq!(name(both), "PatAdmin");
+        assert_eq!(name(both), "Pat Admin");
         assert_eq!(name(json!({"id": "00u1", "alternateId": "p@example.com"})), "p@example.com");
         assert_eq!(name(json!({"id": "00u1", "alternateId": "unknown"})), "00u1");
     }

@@ -1,39 +1,42 @@
 //! The Okta side: a reading half, a writing half, and how they sign in.
 
-pub mod connection;
+mod connection;
 mod dpop;
-pub mod error;
+mod envelope;
+mod error;
+mod groups;
 mod key;
-pub mod limits;
+mod limits;
 mod link;
-pub mod log;
-pub mod reader;
+pub(crate) mod log;
+mod objects;
+mod reader;
+mod roles;
 mod sign_in;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 mod wire;
-pub mod writer;
+mod writer;
 
-pub use connection::Connection;
-pub use error::{OktaError, Refusal};
-pub use limits::Budget;
-pub use log::LogEvent;
-pub use reader::{Attribute, GroupRules, Identity, Member, OktaReader};
-pub use writer::{OktaWriter, Performed, Thread};
+pub(crate) use connection::Connection;
+pub use error::{ErrorCause, OktaError, Refusal};
+pub(crate) use objects::{Attribute, Identity};
+pub(crate) use reader::OktaReader;
+pub(crate) use writer::{OktaWriter, Performed, Thread};
 
 use secrecy::SecretString;
 
-use crate::http::Patience;
+use crate::http::RetryPolicy;
 
 /// Reads an answer in every way in which one is read, for whoever feeds this nonsense.
 #[doc(hidden)]
-pub fn take_in(answer: &crate::http::Answer) {
+pub fn fuzz_answer(answer: &crate::http::Answer) {
     const OPERATION: &str = "reading nonsense";
     let now = std::time::Instant::now();
     limits::Limits::default().answered("nonsense", answer, std::time::Duration::ZERO, now);
-    let error = error::from_answer(OPERATION, answer);
+    let error = envelope::from_answer(OPERATION, answer);
     let _ = (error.to_string(), error.taken(), error.attributes(), error.is_transient());
     let _ =
         (link::next(&answer.headers), sign_in::read_token(answer), error.without(&["nonsense"]));
@@ -60,7 +63,7 @@ pub struct Settings {
     pub share: f64,
     /// How long a call is tried. A wait for a rate window is prolonged by twice `first_wait`, by
     /// default the second that Okta's own clients add.
-    pub patience: Patience,
+    pub retry: RetryPolicy,
 }
 
 /// How to sign in to Okta.
@@ -68,7 +71,7 @@ pub struct Settings {
 pub enum Auth {
     /// An SSWS API token.
     Token {
-        /// The token.
+        /// The token itself, without `SSWS`.
         token: SecretString,
     },
     /// An OAuth 2.0 service app with `private_key_jwt`.

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
-use reqwest::header::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, json};
@@ -12,21 +11,24 @@ use url::Url;
 
 use super::Auth;
 use super::dpop;
-use super::error::{OktaError, clean, from_answer};
+use super::envelope::from_answer;
+use super::error::{OktaError, clean};
 use super::key::{KeyError, SigningKey, unique};
 use crate::http::{Answer, Call, Http, HttpError};
 
 const OPERATION: &str = "sign in";
-/// A token is renewed this long before its end. Okta reference: it lives for an hour.
+/// A token is renewed this long before its end. It lives for an hour
+/// (<https://developer.okta.com/docs/guides/implement-oauth-for-okta-serviceapp/main/>).
 const RENEW_AHEAD: Duration = Duration::from_mins(5);
-/// Okta reference: an assertion may end at most an hour ahead.
+/// How long an assertion is good. Its end may be at most an hour ahead
+/// (<https://developer.okta.com/docs/guides/implement-oauth-for-okta-serviceapp/main/>).
 const ASSERTION_SECONDS: i64 = 300;
 
 /// The scopes that a connection cannot do without.
 pub(super) type Scopes = &'static str;
 
-/// For a connection that may write. Okta reference: a `manage` scope includes the reads of its
-/// family.
+/// For a connection that may write: a `manage` scope includes the reads of its family
+/// (<https://developer.okta.com/docs/guides/implement-oauth-for-okta/main/>).
 pub(super) const WRITING: Scopes = "okta.users.manage okta.groups.manage";
 /// For a connection that only reads.
 pub(super) const READING: Scopes = "okta.users.read okta.groups.read";
@@ -69,7 +71,8 @@ pub(super) struct App {
 #[derive(Debug, Default)]
 struct State {
     token: Option<Token>,
-    /// Okta reference: a nonce is good for days, so it is kept.
+    /// Renewed by Okta every 24 hours and good for three days, so it is kept
+    /// (<https://developer.okta.com/docs/guides/dpop/main/>).
     nonce: Option<String>,
     /// How many sets of scopes were refused.
     refused_scopes: usize,
@@ -107,7 +110,7 @@ struct Denied {
 }
 
 impl SignIn {
-    pub fn new(auth: &Auth, http: &Http, scopes: Scopes) -> Result<Self, OktaError> {
+    pub(crate) fn new(auth: &Auth, http: &Http, scopes: Scopes) -> Result<Self, OktaError> {
         match auth {
             Auth::Token { token } => Ok(Self::Token(token.clone())),
             Auth::ServiceApp { client_id, key, dpop } => Ok(Self::App(Box::new(App {
@@ -122,7 +125,12 @@ impl SignIn {
     }
 
     /// Signs one sending of one call, fetching or renewing the token first where that is due.
-    pub async fn sign(&self, http: &Http, method: &Method, url: &Url) -> Result<Signed, OktaError> {
+    pub(crate) async fn sign(
+        &self,
+        http: &Http,
+        method: &Method,
+        url: &Url,
+    ) -> Result<Signed, OktaError> {
         let app = match self {
             Self::Token(token) => {
                 let authorization = format!("SSWS {}", token.expose_secret());
@@ -142,7 +150,7 @@ impl SignIn {
 
     /// Learns from the answer to a signed call. Returns whether the same call, signed anew, may
     /// be taken: its token was refused and is dropped now, or its proof lacked a nonce.
-    pub async fn answered(&self, signed: &Signed, answer: &Answer) -> bool {
+    pub(crate) async fn answered(&self, signed: &Signed, answer: &Answer) -> bool {
         let Self::App(app) = self else { return false };
         let mut state = app.state.lock().await;
         let nonce = answer.header("dpop-nonce").map(str::to_owned);
@@ -168,7 +176,7 @@ impl SignIn {
     }
 
     /// The scopes of the token, as granted; `None` for an SSWS token or before the first call.
-    pub async fn granted(&self) -> Option<Vec<String>> {
+    pub(crate) async fn granted(&self) -> Option<Vec<String>> {
         let Self::App(app) = self else { return None };
         let state = app.state.lock().await;
         let token = state.token.as_ref()?;
@@ -177,7 +185,11 @@ impl SignIn {
 
     /// Whether a token would carry this scope if it were asked for; `None` for an SSWS token, which
     /// carries none.
-    pub async fn would_get(&self, http: &Http, scope: &str) -> Result<Option<bool>, OktaError> {
+    pub(crate) async fn would_get(
+        &self,
+        http: &Http,
+        scope: &str,
+    ) -> Result<Option<bool>, OktaError> {
         match self {
             Self::Token(_) => Ok(None),
             Self::App(app) => app.would_get(http, scope).await.map(Some),
@@ -267,23 +279,21 @@ impl App {
             "jti": unique()?,
         });
         let assertion = self.key.sign(header, &claims)?;
-        let mut call = Call::new(Method::POST, self.endpoint.clone())
-            .header("accept", "application/json")
-            .header("content-type", "application/x-www-form-urlencoded");
-        call.body = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("grant_type", "client_credentials")
-            .append_pair("scope", scopes)
-            .append_pair(
-                "client_assertion_type",
-                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-            )
-            .append_pair("client_assertion", &assertion)
-            .finish()
-            .into_bytes();
+        let mut call = Call::form(
+            self.endpoint.clone(),
+            &[
+                ("grant_type", "client_credentials"),
+                ("scope", scopes),
+                ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+                ("client_assertion", &assertion),
+            ],
+        );
         if let Some(key) = &self.dpop {
             let proof =
                 dpop::proof(key, &Method::POST, &self.endpoint, state.nonce.as_deref(), None)?;
-            call = call.secret_header("dpop", &proof);
+            call = call.secret_header("dpop", &proof).map_err(|_| OktaError::SignIn {
+                message: "the proof cannot stand in a header".to_owned(),
+            })?;
         }
         // Whatever happened to this call, the one that it was for has not been sent.
         http.send(call).await.map_err(|error| match error {
@@ -352,21 +362,14 @@ impl From<KeyError> for OktaError {
 
 impl Signed {
     /// Adds the headers to a call.
-    pub fn put_on(
-        &self,
-        headers: &mut HeaderMap,
-        operation: &'static str,
-    ) -> Result<(), OktaError> {
-        let pairs = [("authorization", Some(&self.authorization)), ("dpop", self.proof.as_ref())];
-        for (name, value) in pairs {
-            let Some(value) = value else { continue };
-            let mut value =
-                reqwest::header::HeaderValue::from_str(value).map_err(|_| OktaError::SignIn {
-                    message: format!("the token cannot stand in a header (to {operation})"),
-                })?;
-            value.set_sensitive(true);
-            headers.insert(name, value);
+    pub(crate) fn put_on(&self, call: Call, operation: &'static str) -> Result<Call, OktaError> {
+        let refused = |_| OktaError::SignIn {
+            message: format!("the token cannot stand in a header (to {operation})"),
+        };
+        let call = call.secret_header("authorization", &self.authorization).map_err(refused)?;
+        match &self.proof {
+            Some(proof) => call.secret_header("dpop", proof).map_err(refused),
+            None => Ok(call),
         }
-        Ok(())
     }
 }

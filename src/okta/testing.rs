@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use url::Url;
 
 use super::{Auth, Connection, Settings};
-use crate::http::Patience;
+use crate::http::RetryPolicy;
 
 /// A pretended org. `{org}` in an answer becomes its address.
 pub(super) struct Org {
@@ -75,19 +75,19 @@ impl Org {
         self.seen().into_iter().map(|seen| seen.line).collect()
     }
 
-    /// A connection with an SSWS token and the patience of milliseconds.
+    /// A connection with an SSWS token and waits of milliseconds.
     pub fn connect(&self) -> Connection {
         self.connect_with(Auth::Token { token: "s3cret-token".to_owned().into() })
     }
 
     pub fn connect_with(&self, auth: Auth) -> Connection {
-        let patience = Patience {
+        let retry = RetryPolicy {
             attempts: 4,
             first_wait: Duration::from_millis(1),
             longest_wait: Duration::from_secs(5),
-            ..Patience::default()
+            ..RetryPolicy::default()
         };
-        let settings = Settings { url: self.url.clone(), auth, share: 0.5, patience };
+        let settings = Settings { url: self.url.clone(), auth, share: 0.5, retry };
         Connection::new(settings).unwrap()
     }
 }

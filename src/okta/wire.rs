@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::error::OktaError;
-use super::reader::{Attribute, Member};
+use super::objects::{Attribute, Member};
 use crate::model::{Account, AccountId, AccountStatus, Group, GroupId, GroupKind};
 
 #[derive(Deserialize)]
@@ -104,7 +104,8 @@ struct Master {
 
 /// Reads one account: without id, status and login it is not one.
 ///
-/// Okta reference: a null property may be left out, so an empty or null one counts as not set.
+/// A null property may be left out of an answer, so an empty or null one counts as not set
+/// (<https://developer.okta.com/docs/reference/core-okta-api/>).
 pub(super) fn account(operation: &'static str, value: Value) -> Result<Account, OktaError> {
     let user: User = shape(operation, value, "an account without id or status")?;
     let profile: BTreeMap<String, String> = user

@@ -5,26 +5,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::connection::{self, Again, Ask, Connection};
-use super::error::{OktaError, request_id};
+use super::connection::{self, Connection, Idempotency, Request};
+use super::envelope::request_id;
+use super::error::OktaError;
 use super::reader::OktaReader;
 use super::wire;
-use crate::http::Answer;
+use crate::http::{self, Answer};
 use crate::model::{Account, AccountId, GroupId, Outcome, Step};
 
-/// Okta reference: at most 20 `groupIds`, and only when an account is created.
-pub const MOST_GROUPS_AT_CREATION: usize = 20;
+/// The most `groupIds` of a new account; an account that is there takes none
+/// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/createUser>).
+pub(crate) const MOST_GROUPS_AT_CREATION: usize = 20;
 
 /// The writing half: the only type that changes anything in Okta.
 #[derive(Debug, Clone)]
-pub struct OktaWriter {
+pub(crate) struct OktaWriter {
     connection: Connection,
     reader: OktaReader,
 }
 
 /// What a write belongs to; it is sent along and lands in Okta's System Log.
 #[derive(Debug, Clone, Copy)]
-pub struct Thread<'a> {
+pub(crate) struct Thread<'a> {
     /// The request's number, or `BASELINE`.
     pub request: &'a str,
     /// The action's id in our journal.
@@ -33,8 +35,8 @@ pub struct Thread<'a> {
 
 /// How a step ended.
 #[derive(Debug)]
-pub struct Performed {
-    /// For the journal.
+pub(crate) struct Performed {
+    /// What the journal keeps of it.
     pub outcome: Outcome,
     /// The account as Okta answered a create or an update, or as it was read again by its id after
     /// a refusal. `None` where nothing was read, and always after a create that was not applied.
@@ -46,7 +48,7 @@ pub struct Performed {
 
 impl OktaWriter {
     /// Writes over this connection.
-    pub fn new(connection: Connection) -> Self {
+    pub(crate) fn new(connection: Connection) -> Self {
         let reader = OktaReader::new(connection.clone());
         Self { connection, reader }
     }
@@ -56,21 +58,24 @@ impl OktaWriter {
     /// Where Okta refuses because of the state that something is in, it is read again: if the
     /// goal was reached already, the outcome is [`Outcome::AlreadySo`].
     ///
-    /// Okta reference: creating with `activate: true` always sends the activation mail. Where no
-    /// mail is wanted, create with `activate: false` and follow with `Activate { mail: false }`.
+    /// Creating with `activate: true` always sends the activation mail
+    /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/createUser>).
+    /// Where no mail is wanted, create with `activate: false` and follow with
+    /// `Activate { mail: false }`
+    /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/UserLifecycle/#tag/UserLifecycle/operation/activateUser>).
     /// Activation and deactivation go on for a while after the answer (`transitioning`).
-    pub async fn perform(
+    pub(crate) async fn perform(
         &self,
         step: &Step,
         account: Option<&AccountId>,
         thread: &Thread<'_>,
     ) -> Performed {
-        let ask = match writable(step).and_then(|()| self.ask(step, account, thread)) {
-            Ok(ask) => ask,
+        let request = match writable(step).and_then(|()| self.request(step, account, thread)) {
+            Ok(request) => request,
             Err(error) => return failed(error, None),
         };
-        let error = match self.connection.send(&ask).await {
-            Ok(answer) => return applied(step, &ask, &answer),
+        let error = match self.connection.send(&request).await {
+            Ok(answer) => return applied(step, &request, &answer),
             Err(error) => error.without(&values(step)),
         };
         match error {
@@ -81,12 +86,12 @@ impl OktaWriter {
         }
     }
 
-    fn ask(
+    fn request(
         &self,
         step: &Step,
         account: Option<&AccountId>,
         thread: &Thread<'_>,
-    ) -> Result<Ask, OktaError> {
+    ) -> Result<Request, OktaError> {
         let id = match (step, account) {
             (Step::Create { .. }, _) => "",
             (_, Some(id)) => id.as_str(),
@@ -105,7 +110,7 @@ impl OktaWriter {
             self.connection.url(&["api", "v1", "groups", group.as_str(), "users", id], &[])
         };
         let lifecycle = |word, query: &[(&str, &str)]| users(&[id, "lifecycle", word], query);
-        let (operation, method, url, body, again) = match step {
+        let (operation, method, url, body, idempotency) = match step {
             Step::Create { profile, groups, activate } => (
                 "create the account",
                 Method::POST,
@@ -114,62 +119,76 @@ impl OktaWriter {
                     "profile": profile,
                     "groupIds": groups.iter().map(GroupId::as_str).collect::<Vec<_>>(),
                 })),
-                Again::Never,
+                Idempotency::OnceOnly,
             ),
             Step::Update { changes } => {
                 let profile: BTreeMap<_, _> =
                     changes.iter().map(|(name, change)| (name, &change.to)).collect();
                 let body = Some(json!({"profile": profile}));
                 // POST, because PUT would clear every attribute that is not sent.
-                ("update the account", Method::POST, users(&[id], &[]), body, Again::Idempotent)
+                (
+                    "update the account",
+                    Method::POST,
+                    users(&[id], &[]),
+                    body,
+                    Idempotency::Idempotent,
+                )
             }
             Step::Activate { mail } => (
                 "activate the account",
                 Method::POST,
                 lifecycle("activate", &[("sendEmail", yes_no(*mail))]),
                 None,
-                Again::Never,
+                Idempotency::OnceOnly,
             ),
             Step::Reactivate { mail } => (
                 "send the activation again",
                 Method::POST,
                 lifecycle("reactivate", &[("sendEmail", yes_no(*mail))]),
                 None,
-                Again::Never,
+                Idempotency::OnceOnly,
             ),
-            Step::Suspend => {
-                ("suspend the account", Method::POST, lifecycle("suspend", &[]), None, Again::Never)
-            }
+            Step::Suspend => (
+                "suspend the account",
+                Method::POST,
+                lifecycle("suspend", &[]),
+                None,
+                Idempotency::OnceOnly,
+            ),
             Step::Unsuspend => (
                 "lift the suspension",
                 Method::POST,
                 lifecycle("unsuspend", &[]),
                 None,
-                Again::Never,
+                Idempotency::OnceOnly,
             ),
             Step::Deactivate => (
                 "deactivate the account",
                 Method::POST,
                 lifecycle("deactivate", &[("sendEmail", "false")]),
                 None,
-                Again::Never,
+                Idempotency::OnceOnly,
             ),
             Step::ClearSessions => (
                 "end the sessions",
                 Method::DELETE,
                 users(&[id, "sessions"], &[("oauthTokens", "true")]),
                 None,
-                Again::Idempotent,
+                Idempotency::Idempotent,
             ),
             Step::AddMember { group } => {
-                ("add to the group", Method::PUT, member(group), None, Again::Idempotent)
+                ("add to the group", Method::PUT, member(group), None, Idempotency::Idempotent)
             }
-            Step::RemoveMember { group } => {
-                ("remove from the group", Method::DELETE, member(group), None, Again::Idempotent)
-            }
+            Step::RemoveMember { group } => (
+                "remove from the group",
+                Method::DELETE,
+                member(group),
+                None,
+                Idempotency::Idempotent,
+            ),
         };
         let comment = Some(format!("({}; action {})", thread.request, thread.action));
-        Ok(Ask { operation, method, url, body, comment, again })
+        Ok(Request { operation, method, url, body, comment, idempotency })
     }
 
     /// The call may have been executed. A create is looked for: if there is no such account, it
@@ -194,8 +213,8 @@ impl OktaWriter {
         unknown(error)
     }
 
-    /// Okta reference: a wrong state is answered with 400, 403, 404, 409 or 423, with codes that
-    /// differ from call to call, so the state is looked at instead.
+    /// A wrong state is answered with 400, 403, 404, 409 or 423, with codes that differ from call to
+    /// call (<https://developer.okta.com/docs/reference/error-codes/>), so the state is read instead.
     async fn refused(&self, step: &Step, id: Option<&AccountId>, error: OktaError) -> Performed {
         let (Some(id), Some(refusal)) = (id, error.refusal()) else {
             return failed(error, None);
@@ -240,7 +259,8 @@ fn writable(step: &Step) -> Result<(), OktaError> {
         _ => {}
     }
     for (attribute, value) in written(step) {
-        // Okta reference: only characters of up to three UTF-8 octets.
+        // Only characters of up to three UTF-8 octets are supported:
+        // https://developer.okta.com/docs/reference/core-okta-api/
         if value.chars().any(|c| c.len_utf8() > 3) {
             return refuse(
                 attribute,
@@ -268,18 +288,19 @@ fn values(step: &Step) -> Vec<&str> {
     written(step).into_iter().map(|(_, value)| value).collect()
 }
 
-/// Okta reference: any 2xx is success and its body may be empty; only create and update answer
-/// with the account.
-fn applied(step: &Step, ask: &Ask, answer: &Answer) -> Performed {
+/// Any 2xx is success and its body may be empty: a deactivation was seen to be answered with `204` and
+/// with `200 {}` (<https://github.com/okta/okta-sdk-python/tree/f6850979/tests/integration/cassettes>).
+/// Only create and update answer with the account.
+fn applied(step: &Step, request: &Request, answer: &Answer) -> Performed {
     let okta_request_id = request_id(answer);
     let shows_account = matches!(step, Step::Create { .. } | Step::Update { .. });
-    let believable = answer.body.trim_ascii().is_empty() || answer.says_json();
+    let believable = answer.body.trim_ascii().is_empty() || http::says_json(answer);
     if !shows_account && believable {
         let outcome = Outcome::Applied { okta_request_id };
         return Performed { outcome, account: None, error: None };
     }
-    let account = connection::json(ask.operation, answer)
-        .and_then(|value: Value| wire::account(ask.operation, value));
+    let account = connection::json(request.operation, answer)
+        .and_then(|value: Value| wire::account(request.operation, value));
     match account {
         Ok(account) => Performed {
             outcome: Outcome::Applied { okta_request_id },

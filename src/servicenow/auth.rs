@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use url::form_urlencoded;
 
 use super::error::clean;
 use super::{Auth, ServiceNowError, wire};
@@ -33,7 +31,8 @@ pub(super) struct Credential {
 pub(super) enum SignIn {
     /// The same header for ever.
     Fixed(Credential),
-    /// A token that is fetched and renewed.
+    /// A token that is fetched and renewed
+    /// (<https://www.servicenow.com/docs/r/platform-security/authentication/configure-an-oauth-client-credential-grant.html>).
     OAuth { client_id: String, client_secret: SecretString, token: Mutex<Option<Token>> },
 }
 
@@ -44,7 +43,7 @@ pub(super) struct Token {
 }
 
 impl SignIn {
-    pub fn new(auth: &Auth) -> Self {
+    pub(crate) fn new(auth: &Auth) -> Self {
         match auth {
             Auth::Basic { username, password } => {
                 let pair = format!("{username}:{}", password.expose_secret());
@@ -63,7 +62,7 @@ impl SignIn {
     }
 
     /// The header for the next call; fetches a token where there is none or it is about to end.
-    pub async fn credential(&self, http: &Http) -> Result<Credential, ServiceNowError> {
+    pub(crate) async fn credential(&self, http: &Http) -> Result<Credential, ServiceNowError> {
         let Self::OAuth { client_id, client_secret, token } = self else {
             let Self::Fixed(credential) = self else { unreachable!("there are two kinds") };
             return Ok(credential.clone());
@@ -80,7 +79,7 @@ impl SignIn {
     }
 
     /// Forgets a token that was refused. Whether there is another one to be had.
-    pub async fn drop_token(&self, refused: &Credential) -> bool {
+    pub(crate) async fn drop_token(&self, refused: &Credential) -> bool {
         let Self::OAuth { token, .. } = self else {
             return false;
         };
@@ -98,15 +97,14 @@ async fn fetch(
     client_secret: &SecretString,
 ) -> Result<Token, ServiceNowError> {
     let operation = "asking for a token";
-    let body = form_urlencoded::Serializer::new(String::new())
-        .append_pair("grant_type", "client_credentials")
-        .append_pair("client_id", client_id)
-        .append_pair("client_secret", client_secret.expose_secret())
-        .finish();
-    let mut call = Call::new(Method::POST, http.url(&["oauth_token.do"]))
-        .header("accept", "application/json")
-        .header("content-type", "application/x-www-form-urlencoded");
-    call.body = body.into_bytes();
+    let call = Call::form(
+        http.url(&["oauth_token.do"]),
+        &[
+            ("grant_type", "client_credentials"),
+            ("client_id", client_id),
+            ("client_secret", client_secret.expose_secret()),
+        ],
+    );
     let asked_at = Instant::now();
     let answer =
         http.send(call).await.map_err(|error| ServiceNowError::from_http(operation, error))?;

@@ -14,10 +14,9 @@ const FEW: u32 = 20;
 
 /// A catalog item that the configuration names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
-    /// The item's id.
+pub(crate) struct Item {
     pub sys_id: SysId,
-    /// Its name now.
+    /// Its name now, which may have changed since it was configured.
     pub name: String,
     /// How the configuration spells it: its id or its name.
     pub configured_as: String,
@@ -25,10 +24,9 @@ pub struct Item {
 
 /// A task of a request (`sc_task`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Task {
-    /// The task's id.
+pub(crate) struct Task {
     pub sys_id: SysId,
-    /// Its number, `SCTASK…`.
+    /// The number that people see, `SCTASK…`.
     pub number: String,
     /// Somebody has still to do it.
     pub open: bool,
@@ -38,13 +36,13 @@ impl ServiceNowReader {
     /// The configured catalog items, looked up once for each connection.
     ///
     /// A name that no item or more than one has is [`ServiceNowError::Unresolved`].
-    pub async fn items(&self) -> Result<&[Item], ServiceNowError> {
+    pub(crate) async fn items(&self) -> Result<&[Item], ServiceNowError> {
         self.items_known(&BTreeMap::new()).await
     }
 
     /// [`ServiceNowReader::items`], where some names were looked up before: by the configured
     /// name, the id that it means. An item that was renamed since keeps its meaning.
-    pub async fn items_known(
+    pub(crate) async fn items_known(
         &self,
         known: &BTreeMap<String, SysId>,
     ) -> Result<&[Item], ServiceNowError> {
@@ -66,7 +64,7 @@ impl ServiceNowReader {
     }
 
     /// What a configured name means now, whatever it meant before.
-    pub async fn item_called(&self, configured: &str) -> Result<Item, ServiceNowError> {
+    pub(crate) async fn item_called(&self, configured: &str) -> Result<Item, ServiceNowError> {
         self.item(configured).await
     }
 
@@ -129,7 +127,7 @@ impl ServiceNowReader {
     /// One column of a look-up table for these rows. A row that is not there, or that we may not see,
     /// is left out. Where fewer come than are counted each is asked for by itself: a cut answer would
     /// call a group unknown, and a hidden row is the business of its request alone.
-    pub async fn lookup(
+    pub(crate) async fn lookup(
         &self,
         table: &str,
         column: &str,
@@ -180,7 +178,7 @@ impl ServiceNowReader {
     }
 
     /// The tasks of a request.
-    pub async fn tasks(&self, request: &SysId) -> Result<Vec<Task>, ServiceNowError> {
+    pub(crate) async fn tasks(&self, request: &SysId) -> Result<Vec<Task>, ServiceNowError> {
         let operation = "reading a request's tasks";
         let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
         let filter = Filter::parse(&format!("request_item={request}"))
@@ -214,9 +212,11 @@ impl ServiceNowReader {
             .collect()
     }
 
-    /// Whether a note with this marker stands on a request or a task. `None` where this account may not read
-    /// notes, so that nobody can tell.
-    pub async fn has_note(
+    /// Whether a note with this marker stands on a request or a task. `None` where this account may not
+    /// read notes, so that nobody can tell: entries of journals are rows of a table of their own, which
+    /// needs rights of its own
+    /// (<https://www.servicenow.com/docs/r/api-reference/web-services/retrieving-journal-entries.html>).
+    pub(crate) async fn has_note(
         &self,
         record: &SysId,
         marker: &str,

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use chrono::Utc;
 use reqwest::Method;
 use secrecy::ExposeSecret;
@@ -17,13 +15,15 @@ use super::catalog::Item;
 use super::limits::{Budget, Pacer};
 use super::query::Filter;
 use super::{ServiceNowError, Settings, wire};
-use crate::http::{Answer, Call, Http, Patience, Pulse};
+use crate::http::{self, Answer, Call, Http, Progress, RetryPolicy, ServerClock};
 use crate::model::{Record, SysId, Timestamp};
 
-/// ServiceNow gives API calls few slots a node and shares them with others.
+/// Calls under way at once. API calls have few slots on a node, shared with other integrations; beyond
+/// them they are queued, and then refused with 429
+/// (<https://www.servicenow.com/docs/r/impact/io-semaphores-performance-metrics.html>).
 const IN_FLIGHT: usize = 2;
 /// How often an answer that cannot be believed is asked for again, each time in half the size.
-const DOUBTS: usize = 2;
+const MAX_HALVINGS: usize = 2;
 /// How often a call is repeated after a 401 on a credential that worked before. More could lock
 /// the account.
 const UNAUTHORIZED_REPEATS: u32 = 3;
@@ -45,12 +45,12 @@ struct Shared {
     worked: AtomicBool,
     slots: Semaphore,
     pacer: Mutex<Pacer>,
-    server_date: Mutex<Option<Timestamp>>,
+    clock: ServerClock,
     items: OnceCell<Vec<Item>>,
 }
 
 /// One call, kept so that it can be sent again.
-struct Ask {
+struct Request {
     method: Method,
     url: Url,
     body: Vec<u8>,
@@ -66,7 +66,7 @@ impl Connection {
                 why: format!("servicenow.{key} cannot be used: {error}"),
             })
         };
-        let http = Http::new(settings.url.clone(), settings.patience)
+        let http = Http::new(settings.url.clone(), settings.retry)
             .map_err(|error| ServiceNowError::from_http("setting up", error))?;
         let shared = Shared {
             http,
@@ -76,7 +76,7 @@ impl Connection {
             worked: AtomicBool::new(false),
             slots: Semaphore::new(IN_FLIGHT),
             pacer: Mutex::new(Pacer::new(settings.share)),
-            server_date: Mutex::new(None),
+            clock: ServerClock::default(),
             items: OnceCell::new(),
             settings,
         };
@@ -84,51 +84,51 @@ impl Connection {
     }
 
     /// How much of the rate limit is used.
-    pub fn budget(&self) -> Budget {
+    pub(crate) fn budget(&self) -> Budget {
         self.pacer().budget(Utc::now().timestamp())
     }
 
     /// Goes on counting calls where another connection to the same instance is.
     #[must_use]
-    pub fn counting_with(self, other: &Self) -> Self {
+    pub(crate) fn counting_with(self, other: &Self) -> Self {
         self.pacer().go_on_with(&other.pacer());
         self
     }
 
     /// The same where an earlier process was at a moment.
-    pub fn go_on_counting(&self, from: &Budget, at: Timestamp) {
+    pub(crate) fn go_on_counting(&self, from: &Budget, at: Timestamp) {
         self.pacer().go_on(from, at.timestamp());
     }
 
     /// Calls sent since the start.
-    pub fn calls(&self) -> u64 {
+    pub(crate) fn calls(&self) -> u64 {
         self.shared.http.calls()
     }
 
-    /// Beats while there is progress.
-    pub fn pulse(&self) -> &Pulse {
-        self.shared.http.pulse()
+    /// Ticks while there is progress.
+    pub(crate) fn progress(&self) -> &Progress {
+        self.shared.http.progress()
     }
 
     /// The instance's clock as of its last answer: the better "now" for windows.
-    pub fn server_date(&self) -> Option<Timestamp> {
-        *unpoisoned(&self.shared.server_date)
+    pub(crate) fn server_date(&self) -> Option<Timestamp> {
+        self.shared.clock.now()
     }
 
     pub(super) fn settings(&self) -> &Settings {
         &self.shared.settings
     }
 
-    fn patience(&self) -> Patience {
-        self.shared.settings.patience
+    fn retry(&self) -> RetryPolicy {
+        self.shared.settings.retry
     }
 
-    /// `servicenow.users`, parsed.
+    /// `servicenow.users`: which `sys_user` rows are people.
     pub(super) fn users(&self) -> &Filter {
         &self.shared.users
     }
 
-    /// `servicenow.requests`, parsed.
+    /// `servicenow.requests`: which `sc_req_item` rows are read at all.
     pub(super) fn requests(&self) -> &Filter {
         &self.shared.requests
     }
@@ -138,6 +138,9 @@ impl Connection {
     }
 
     /// Reads one page, and says with which limit it came in the end.
+    ///
+    /// Parameters as in <https://www.servicenow.com/docs/r/api-reference/rest-apis/c_TableAPI.html>. Fields that do not exist or may
+    /// not be read are left out of the rows without a word.
     pub(super) async fn list(
         &self,
         operation: &str,
@@ -182,10 +185,11 @@ impl Connection {
         body: Vec<u8>,
         fields: &BTreeSet<String>,
     ) -> Result<Record, ServiceNowError> {
-        let ask = Ask { method: Method::PATCH, url: self.address(table, Some(id), fields), body };
-        let mut waits = self.waits();
+        let url = self.address(table, Some(id), fields);
+        let request = Request { method: Method::PATCH, url, body };
+        let mut backoff = self.retry().backoff();
         loop {
-            let result = self.once(operation, &ask).await;
+            let result = self.send(operation, &request).await;
             let error = match result.and_then(|answer| wire::row(operation, &answer)) {
                 Ok(row) if row.get("sys_id").is_some_and(|sent| sent == id.as_str()) => {
                     return Ok(row);
@@ -198,12 +202,8 @@ impl Connection {
                 }
                 Err(error) => error,
             };
-            let not_carried_out = matches!(
-                error,
-                ServiceNowError::Unreachable { .. } | ServiceNowError::RateLimited { .. }
-            );
-            match self.next_wait(&error, &mut waits) {
-                Some(wait) if not_carried_out => self.shared.http.pulse().rest(wait).await,
+            match backoff.next_wait(error.retry()) {
+                Some(wait) if error.was_not_executed() => self.progress().sleep(wait).await,
                 _ => return Err(error),
             }
         }
@@ -216,65 +216,40 @@ impl Connection {
         url: impl Fn(u32) -> Url,
         decode: impl Fn(&Answer) -> Result<T, ServiceNowError>,
     ) -> Result<(T, u32), ServiceNowError> {
-        let mut waits = self.waits();
-        let mut doubts = 0;
+        let mut backoff = self.retry().backoff();
+        let mut halvings = 0;
         loop {
-            let ask = Ask { method: Method::GET, url: url(limit), body: Vec::new() };
-            let result = self.once(operation, &ask).await;
+            let request = Request { method: Method::GET, url: url(limit), body: Vec::new() };
+            let result = self.send(operation, &request).await;
             let error = match result.and_then(|answer| decode(&answer)) {
                 Ok(value) => return Ok((value, limit)),
                 Err(error) => error,
             };
             match &error {
-                ServiceNowError::Unbelievable { .. } if doubts == DOUBTS => return Err(error),
+                ServiceNowError::Unbelievable { .. } if halvings == MAX_HALVINGS => {
+                    return Err(error);
+                }
                 ServiceNowError::Unbelievable { .. } | ServiceNowError::NoAnswer { .. } => {
-                    doubts += 1;
+                    halvings += 1;
                     limit = (limit / 2).max(1);
                 }
                 _ => {}
             }
-            match self.next_wait(&error, &mut waits) {
-                Some(wait) => self.shared.http.pulse().rest(wait).await,
+            match backoff.next_wait(error.retry()) {
+                Some(wait) => self.progress().sleep(wait).await,
                 None => return Err(error),
             }
         }
     }
 
-    /// The wait before another try; `None` where another try is no use or would come too late.
-    fn next_wait(
-        &self,
-        error: &ServiceNowError,
-        waits: &mut impl Iterator<Item = Duration>,
-    ) -> Option<Duration> {
-        if !error.is_transient() {
-            return None;
-        }
-        let wait = waits.next()?;
-        match error {
-            ServiceNowError::RateLimited { retry_after: Some(announced) } => {
-                Some(*announced).filter(|wait| *wait <= self.patience().longest_wait)
-            }
-            _ => Some(wait),
-        }
-    }
-
-    fn waits(&self) -> impl Iterator<Item = Duration> + use<> {
-        ExponentialBuilder::default()
-            .with_min_delay(self.patience().first_wait)
-            .with_max_delay(self.patience().longest_wait)
-            .with_max_times(self.patience().attempts.saturating_sub(1))
-            .with_jitter()
-            .build()
-    }
-
     /// Sends a call until it is answered with something else than a passing 401.
-    async fn once(&self, operation: &str, ask: &Ask) -> Result<Answer, ServiceNowError> {
+    async fn send(&self, operation: &str, request: &Request) -> Result<Answer, ServiceNowError> {
         let mut repeats = 0;
         loop {
             let credential = self.credential().await?;
-            let answer = self.exchange(operation, ask, &credential).await?;
+            let answer = self.send_once(operation, request, &credential).await?;
             if answer.status != 401 {
-                if answer.is_success() && answer.says_json() {
+                if answer.is_success() && http::says_json(&answer) {
                     self.shared.worked.store(true, Ordering::Relaxed);
                 }
                 return Ok(answer);
@@ -289,7 +264,7 @@ impl Connection {
             }
             repeats += 1;
             if !renewed {
-                self.shared.http.pulse().rest(self.patience().first_wait * repeats).await;
+                self.progress().sleep(self.retry().first_wait * repeats).await;
             }
         }
     }
@@ -306,68 +281,63 @@ impl Connection {
     }
 
     /// Sends one call when its turn has come, and learns from the answer's headers.
-    async fn exchange(
+    async fn send_once(
         &self,
         operation: &str,
-        ask: &Ask,
+        request: &Request,
         credential: &Credential,
     ) -> Result<Answer, ServiceNowError> {
-        let mut call = Call::new(ask.method.clone(), ask.url.clone())
+        let mut call = Call::new(request.method.clone(), request.url.clone())
             .header("accept", "application/json")
-            .secret_header(credential.header, credential.value.expose_secret());
-        if !call.headers.contains_key(credential.header) {
-            // Sent without it, the call would be a guest's.
-            let message = "the credential holds what cannot stand in a header, as a line break";
-            return Err(ServiceNowError::SignIn { message: message.into() });
-        }
-        if !ask.body.is_empty() {
+            .secret_header(credential.header, credential.value.expose_secret())
+            .map_err(|_| ServiceNowError::SignIn {
+                message: "the credential holds what cannot stand in a header, as a line break"
+                    .into(),
+            })?;
+        if !request.body.is_empty() {
             call = call.header("content-type", "application/json");
-            call.body.clone_from(&ask.body);
+            call.body.clone_from(&request.body);
         }
         let _slot = self.shared.slots.acquire().await.expect("the semaphore is never closed");
-        self.turn().await?;
+        self.wait_for_turn().await?;
         let answer = self.shared.http.send(call).await;
         let answer = answer.map_err(|error| ServiceNowError::from_http(operation, error))?;
 
         let now = Utc::now().timestamp();
+        let from_api = answer.is_success() && http::says_json(&answer);
         if let Some(limit) = answer.header("x-ratelimit-limit") {
             self.pacer().announced(limit, now);
-        } else if answer.is_success() && answer.says_json() {
+        } else if from_api {
             self.pacer().not_announced(now);
         }
-        if let (429, Err(ServiceNowError::RateLimited { retry_after: Some(wait) })) =
-            (answer.status, wire::judge(operation, &answer))
-        {
+        if let (429, Some(wait)) = (answer.status, wire::retry_after(&answer)) {
             self.pacer().denied(wait, now);
         }
         // A gateway's clock is not the instance's, and windows are made from it.
-        if answer.is_success()
-            && answer.says_json()
-            && let Some(date) = wire::date(&answer)
-        {
-            *unpoisoned(&self.shared.server_date) = Some(date);
+        if from_api {
+            self.shared.clock.learn(&answer);
         }
         Ok(answer)
     }
 
     /// Waits until a call may be made, unless that is longer than anybody should wait.
-    async fn turn(&self) -> Result<(), ServiceNowError> {
-        loop {
+    async fn wait_for_turn(&self) -> Result<(), ServiceNowError> {
+        let wait = || {
             let now = Utc::now().timestamp();
-            let wait = self.pacer().wait(now);
+            let mut pacer = self.pacer();
+            let wait = pacer.wait(now);
             if wait.is_zero() {
-                self.pacer().sent(now);
-                return Ok(());
+                pacer.sent(now);
             }
-            if wait > self.patience().longest_wait {
-                return Err(ServiceNowError::RateLimited { retry_after: Some(wait) });
-            }
-            self.shared.http.pulse().rest(wait).await;
-        }
+            wait
+        };
+        http::wait_for_turn(self.progress(), self.retry().longest_wait, wait)
+            .await
+            .map_err(|wait| ServiceNowError::RateLimited { retry_after: Some(wait) })
     }
 
     fn pacer(&self) -> MutexGuard<'_, Pacer> {
-        unpoisoned(&self.shared.pacer)
+        http::unpoisoned(&self.shared.pacer)
     }
 
     fn address(&self, table: &str, id: Option<&SysId>, fields: &BTreeSet<String>) -> Url {
@@ -382,9 +352,4 @@ impl Connection {
             .append_pair("sysparm_suppress_pagination_header", "true");
         url
     }
-}
-
-/// What these mutexes hold is whole at any moment, so a panic elsewhere does not spoil it.
-fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::http::HttpError;
+use crate::http::{self, HttpError, Retry};
+
+/// Longest text of the instance that is passed on, in characters.
+const LONGEST_TEXT: usize = 200;
 
 /// What a caller's own code may fail with while it takes a page.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -16,39 +19,39 @@ pub enum ServiceNowError {
     /// No connection was made, so nothing was carried out.
     #[error("ServiceNow cannot be reached: {why}")]
     Unreachable {
-        /// The innermost cause.
+        /// The innermost cause, without the address.
         why: String,
     },
     /// The call was sent and no usable answer came. A read can be repeated; a write may have been
     /// carried out, so look before writing again.
     #[error("no answer from ServiceNow to {operation}: {why}")]
     NoAnswer {
-        /// What was asked.
+        /// What was asked, as words after "ServiceNow forbids".
         operation: String,
-        /// What came instead.
+        /// What came instead of an answer.
         why: String,
     },
     /// The credentials are refused, or the instance takes us for a guest.
     #[error("ServiceNow refused the sign-in: {message}")]
     SignIn {
-        /// What it said.
+        /// What the instance said about it.
         message: String,
     },
     /// The account lacks a right, or the query names a field that it may not use or that is not
     /// there: newer releases answer both alike.
     #[error("ServiceNow forbids {operation}: {message} ({detail})")]
     Forbidden {
-        /// What was asked.
+        /// What was asked, as words after "ServiceNow forbids".
         operation: String,
-        /// `error.message`.
+        /// `error.message` of the answer, as one line.
         message: String,
-        /// `error.detail`.
+        /// `error.detail` of the answer, as one line.
         detail: String,
     },
     /// The row is not there, or is hidden from the account.
     #[error("ServiceNow has no such record, or hides it from this account: {operation}")]
     NotFound {
-        /// What was asked.
+        /// What was asked, as words after "ServiceNow forbids".
         operation: String,
     },
     /// A rate rule or a full queue, or our own share of the limit is used up. Not carried out.
@@ -60,19 +63,19 @@ pub enum ServiceNowError {
     /// The call is final as it is.
     #[error("ServiceNow refused {operation} with status {status}: {message} ({detail})")]
     Refused {
-        /// What was asked.
+        /// What was asked, as words after "ServiceNow forbids".
         operation: String,
-        /// The HTTP status.
+        /// The HTTP status of the answer.
         status: u16,
-        /// `error.message`.
+        /// `error.message` of the answer, as one line.
         message: String,
-        /// `error.detail`.
+        /// `error.detail` of the answer, as one line.
         detail: String,
     },
     /// An answer came that must not be acted on.
     #[error("ServiceNow's answer to {operation} cannot be believed: {why}")]
     Unbelievable {
-        /// What was asked.
+        /// What was asked, as words after "ServiceNow forbids".
         operation: String,
         /// What gives it away.
         why: String,
@@ -89,22 +92,27 @@ pub enum ServiceNowError {
 }
 
 impl ServiceNowError {
-    /// Whether the same call may succeed later although nobody changes anything.
-    ///
-    /// Ask this of reads. A write without an answer may have happened.
-    pub fn is_transient(&self) -> bool {
+    /// When the same read may succeed although nobody changes anything. A write without an answer may
+    /// have happened.
+    pub(super) fn retry(&self) -> Retry {
         match self {
+            Self::RateLimited { retry_after: Some(wait) } => Retry::After(*wait),
             Self::Unreachable { .. }
             | Self::NoAnswer { .. }
-            | Self::RateLimited { .. }
-            | Self::Unbelievable { .. } => true,
+            | Self::RateLimited { retry_after: None }
+            | Self::Unbelievable { .. } => Retry::Later,
             Self::SignIn { .. }
             | Self::Forbidden { .. }
             | Self::NotFound { .. }
             | Self::Refused { .. }
             | Self::Unresolved { .. }
-            | Self::Taker(_) => false,
+            | Self::Taker(_) => Retry::Never,
         }
+    }
+
+    /// Whether the call certainly changed nothing, so that even a write may be sent again.
+    pub(super) fn was_not_executed(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::RateLimited { .. })
     }
 
     pub(super) fn unbelievable(operation: &str, why: impl Into<String>) -> Self {
@@ -130,9 +138,7 @@ fn in_words(wait: Option<Duration>) -> String {
     wait.map_or_else(String::new, |wait| format!(" {} s", wait.as_secs()))
 }
 
-/// A text of the instance, fit for a log line: one line, at most 200 characters.
+/// A text of the instance, as one short line.
 pub(super) fn clean(text: &str) -> String {
-    let line: String =
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-    line.trim().to_owned()
+    http::one_line(text, LONGEST_TEXT)
 }

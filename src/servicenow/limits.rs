@@ -1,10 +1,14 @@
 //! Staying inside ServiceNow's rate rules.
 //!
-//! A rule allows so many calls in a clock hour and says so in `X-RateLimit-Limit`. What is left is
-//! never said, so calls are counted here. Which calls a rule covers is not said either: all of
-//! ours are held against the smallest limit announced. Without a rule there is nothing to keep.
+//! A rule allows so many calls in a clock hour and says so in `X-RateLimit-Limit`
+//! (<https://www.servicenow.com/docs/r/api-reference/rest-api-explorer/inbound-REST-API-rate-limiting.html>).
+//! What is left is never said, so calls are counted here. Which calls a rule covers is not said
+//! either: all of ours are held against the smallest limit announced. Without a rule there is nothing
+//! to keep.
 
 use std::time::Duration;
+
+use crate::http::share_of;
 
 const HOUR: i64 = 3600;
 
@@ -29,13 +33,13 @@ const IDLE_CALLS: u64 = 3;
 impl Budget {
     /// Calls an hour that the rule leaves us, where the instance announced one.
     #[expect(clippy::cast_precision_loss, reason = "a limit is far below 2^52")]
-    pub fn calls_an_hour(&self) -> Option<f64> {
+    pub(crate) fn calls_an_hour(&self) -> Option<f64> {
         self.limit.map(|limit| limit as f64 * self.share)
     }
 
     /// The wait between two looks at what changed: the configured one, or longer where the rule
     /// leaves us fewer calls than it would take. `calls` is what one look costs.
-    pub fn poll(&self, configured: Duration, calls: u64) -> Duration {
+    pub(crate) fn poll(&self, configured: Duration, calls: u64) -> Duration {
         let Some(allowed) = self.calls_an_hour() else { return configured };
         let allowed = (allowed * FOR_LOOKING).max(1.0);
         #[expect(clippy::cast_precision_loss, reason = "a handful of calls")]
@@ -58,19 +62,19 @@ pub(super) struct Pacer {
 }
 
 impl Pacer {
-    pub fn new(share: f64) -> Self {
+    pub(crate) fn new(share: f64) -> Self {
         let (limit, learned_in, hour, used, last_call, denied_until) = (None, 0, 0, 0, 0, 0);
         Self { share, limit, learned_in, hour, used, last_call, denied_until }
     }
 
     /// Goes on counting where somebody else was at a moment.
-    pub fn go_on(&mut self, from: &Budget, at: i64) {
+    pub(crate) fn go_on(&mut self, from: &Budget, at: i64) {
         (self.hour, self.used) = (at / HOUR, from.used);
         (self.limit, self.learned_in) = (from.limit, at / HOUR);
     }
 
     /// Goes on where another one is, with a share of its own.
-    pub fn go_on_with(&mut self, other: &Self) {
+    pub(crate) fn go_on_with(&mut self, other: &Self) {
         let share = self.share;
         *self = Self { share, ..other.clone() };
     }
@@ -79,7 +83,7 @@ impl Pacer {
     ///
     /// The first half of our share is free, so that a burst is answered at once. The second half
     /// is spread over what is left of the hour; when it is used up, the next hour is waited for.
-    pub fn wait(&self, now: i64) -> Duration {
+    pub(crate) fn wait(&self, now: i64) -> Duration {
         // Further away than any refusal reaches: the clock was set back since.
         let denied = Some(self.denied_until - now).filter(|wait| *wait <= HOUR).unwrap_or(0);
         seconds(denied.max(self.spread(now)))
@@ -101,17 +105,11 @@ impl Pacer {
 
     /// Calls an hour that are ours, at least one.
     fn ours(&self) -> Option<u64> {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "a part of a limit is not negative, and a call more or less does not matter"
-        )]
-        self.limit.map(|limit| ((limit as f64 * self.share) as u64).max(1))
+        self.limit.map(|limit| share_of(limit, self.share))
     }
 
     /// A call is being made.
-    pub fn sent(&mut self, now: i64) {
+    pub(crate) fn sent(&mut self, now: i64) {
         if now / HOUR != self.hour {
             self.hour = now / HOUR;
             self.used = 0;
@@ -121,7 +119,7 @@ impl Pacer {
     }
 
     /// An answer carries `X-RateLimit-Limit`. What is not a number is no limit, and no fault.
-    pub fn announced(&mut self, header: &str, now: i64) {
+    pub(crate) fn announced(&mut self, header: &str, now: i64) {
         let Ok(limit) = header.trim().parse::<u64>() else {
             return;
         };
@@ -131,19 +129,19 @@ impl Pacer {
     }
 
     /// A good answer names no rule: one of an earlier hour is gone.
-    pub fn not_announced(&mut self, now: i64) {
+    pub(crate) fn not_announced(&mut self, now: i64) {
         if self.learned_in < now / HOUR {
             self.limit = None;
         }
     }
 
     /// The instance refused a call and said for how long.
-    pub fn denied(&mut self, wait: Duration, now: i64) {
+    pub(crate) fn denied(&mut self, wait: Duration, now: i64) {
         let until = now.saturating_add(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX));
         self.denied_until = self.denied_until.max(until);
     }
 
-    pub fn budget(&self, now: i64) -> Budget {
+    pub(crate) fn budget(&self, now: i64) -> Budget {
         let used = if now / HOUR == self.hour { self.used } else { 0 };
         Budget { bucket: "ServiceNow REST".into(), limit: self.limit, share: self.share, used }
     }

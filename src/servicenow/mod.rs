@@ -9,16 +9,16 @@ use std::collections::BTreeSet;
 
 use secrecy::SecretString;
 
-use crate::http::Patience;
+use crate::http::RetryPolicy;
 use crate::model::Timestamp;
 
 mod catalog;
 mod inspect;
 mod people;
-mod probe;
 mod requests;
 mod writer;
 
+mod condition;
 mod paging;
 pub mod query;
 
@@ -31,35 +31,35 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use catalog::{Item, Task};
+pub(crate) use catalog::Task;
 pub use connection::Connection;
 pub use error::{BoxError, ServiceNowError};
-pub use inspect::Sample;
+pub(crate) use inspect::Sample;
 pub use limits::Budget;
-pub use paging::{CompleteRead, SetAside};
-pub use people::{Lookup, ServiceNowReader};
-pub use requests::FreshRequest;
-pub use writer::{Closing, Echo, ServiceNowWriter};
+pub(crate) use paging::SetAside;
+pub(crate) use people::Lookup;
+pub use people::ServiceNowReader;
+pub(crate) use writer::{Closing, ServiceNowWriter};
 
 /// Reads an answer in every way in which one is read, for whoever feeds this nonsense.
 #[doc(hidden)]
-pub fn take_in(reader: &ServiceNowReader, answer: &crate::http::Answer) {
+pub fn fuzz_answer(reader: &ServiceNowReader, answer: &crate::http::Answer) {
     let operation = "reading nonsense";
     let _ = (
         wire::judge(operation, answer),
-        wire::date(answer),
+        crate::http::date(answer),
         auth::read_token(answer, tokio::time::Instant::now()),
     );
     let rows = wire::page(operation, answer).map_or_else(|_| Vec::new(), |page| page.rows);
     for row in rows.iter().chain(&wire::row(operation, answer).ok()) {
-        reader.take_in_row(row);
+        reader.fuzz_row(row);
     }
 }
 
 /// A closed span of `sys_updated_on`, whole seconds: rows changed at `from` or later and before
 /// `to`. End it a little before the instance's clock, and let spans overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
+pub(crate) struct Window {
     /// The first moment inside.
     pub from: Timestamp,
     /// The first moment after it.
@@ -102,7 +102,7 @@ pub struct Settings {
     /// `writeback.state_done`: the `state` that means closed complete.
     pub state_done: String,
     /// How long a call is tried.
-    pub patience: Patience,
+    pub retry: RetryPolicy,
 }
 
 /// How to sign in to ServiceNow.
@@ -110,21 +110,21 @@ pub struct Settings {
 pub enum Auth {
     /// User name and password.
     Basic {
-        /// The integration user.
+        /// The integration user's `user_name`.
         username: String,
-        /// Its password.
+        /// That user's password.
         password: SecretString,
     },
     /// OAuth 2.0 client credentials.
     OAuth {
         /// The application's client id.
         client_id: String,
-        /// Its secret.
+        /// The application's client secret.
         client_secret: SecretString,
     },
     /// An API key, sent as `x-sn-apikey`.
     ApiKey {
-        /// The key.
+        /// The token of the key, sent as it is.
         key: SecretString,
     },
 }

@@ -10,7 +10,7 @@ use super::query::{Filter, MissingField};
 use super::{Connection, ServiceNowError, wire};
 use crate::model::{Record, SysId};
 
-/// What to read.
+/// A whole list that is to be read: all rows of a table that fit a filter.
 pub(super) struct Sweep<'a> {
     pub operation: &'a str,
     pub table: &'a str,
@@ -23,7 +23,7 @@ pub(super) struct Sweep<'a> {
 
 /// A read that came whole.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CompleteRead {
+pub(crate) struct CompleteRead {
     /// Rows that came, those set aside included.
     pub rows: u64,
     /// Rows that the instance announced with the first page.
@@ -34,7 +34,7 @@ pub struct CompleteRead {
 
 /// A row that was left out of a read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetAside {
+pub(crate) struct SetAside {
     /// The row's `sys_id`, at most 100 characters of it.
     pub sys_id: String,
     /// What is wrong with it.
@@ -85,7 +85,8 @@ pub(super) async fn sweep(
             read.announced = total;
         }
 
-        // The limit is applied before access rules, the count ignores them.
+        // The limit is applied before access rules, the count ignores them:
+        // https://www.servicenow.com/docs/r/api-reference/rest-apis/c_TableAPI.html
         let due = total.min(limit.into());
         if came < due {
             if short_before {

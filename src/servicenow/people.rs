@@ -16,7 +16,7 @@ const LONGEST_NAME: usize = 255;
 
 /// What became of one row that was asked for by its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lookup<T> {
+pub(crate) enum Lookup<T> {
     /// It is there and inside the configured query.
     Found(T),
     /// It is there and outside of it.
@@ -40,7 +40,7 @@ impl ServiceNowReader {
     }
 
     /// The connection, for its budget and its count of calls.
-    pub fn connection(&self) -> &Connection {
+    pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
 
@@ -48,7 +48,7 @@ impl ServiceNowReader {
     /// them on page by page. Nothing that was handed on may be used before this returns well.
     ///
     /// A failing `on_page` ends the read with [`ServiceNowError::Taker`].
-    pub async fn people(
+    pub(crate) async fn people(
         &self,
         window: Option<&Window>,
         mut on_page: impl FnMut(Vec<Person>) -> Result<(), BoxError>,
@@ -81,7 +81,7 @@ impl ServiceNowReader {
     }
 
     /// Reads one person by id, whether inside `servicenow.users` or not.
-    pub async fn person(&self, id: &SysId) -> Result<Lookup<Person>, ServiceNowError> {
+    pub(crate) async fn person(&self, id: &SysId) -> Result<Lookup<Person>, ServiceNowError> {
         let operation = "reading one person";
         let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
         let fields = self.person_fields();
@@ -106,7 +106,7 @@ impl ServiceNowReader {
     ///
     /// Several are for the caller to hold. A text that no person can have names nobody, and so does
     /// one that also fits a row that makes no sense: it could be the one that is meant.
-    pub async fn people_by(&self, text: &str) -> Result<Vec<Person>, ServiceNowError> {
+    pub(crate) async fn people_by(&self, text: &str) -> Result<Vec<Person>, ServiceNowError> {
         let text = text.trim();
         let Ok(value) = literal(text) else {
             return Ok(Vec::new());

@@ -1,98 +1,28 @@
-//! Encoded queries: understood, so that every row can be checked again on this side.
+//! Encoded queries (<https://www.servicenow.com/docs/r/platform-user-interface/c_EncodedQueryStrings.html>): understood, so that every
+//! row can be checked again on this side.
 //!
 //! ServiceNow drops a condition that it cannot resolve and runs the rest, so a typing error in the
 //! one condition means the whole table, with status 200. Hence a configured query is parsed here,
 //! and what cannot be checked is refused: `^NQ`, `ORDERBY`, `RLQUERY`, `javascript:` and operators
 //! that need the server.
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
+use super::condition::Condition;
+pub(crate) use super::condition::is_name;
+pub use super::condition::{InvalidQuery, MissingField};
 use crate::model::Record;
-
-/// Why a text is not usable as a query.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{term:?}: {why}")]
-pub struct InvalidQuery {
-    term: String,
-    why: &'static str,
-}
 
 /// A value that would change the meaning of a query. Does not repeat the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the value cannot stand in a query: {0}")]
 pub struct UnsafeValue(&'static str);
 
-/// A row lacks a field that the filter needs: it was not sent, so nothing can be said.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the field {0} is missing")]
-pub struct MissingField(pub String);
-
 /// A parsed encoded query: all groups must hold, and of a group at least one condition.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
     groups: Vec<Vec<Condition>>,
 }
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Condition {
-    field: String,
-    operator: Operator,
-    value: String,
-    /// As it was written, still escaped.
-    text: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operator {
-    Equals,
-    Differs,
-    In,
-    NotIn,
-    Empty,
-    NotEmpty,
-    EmptyString,
-    Anything,
-    Starts,
-    Ends,
-    Contains,
-    Lacks,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    Between,
-    SameAs,
-    NotSameAs,
-}
-
-use Operator as Op;
-
-/// A longer spelling stands before any that it begins with.
-const OPERATORS: [(&str, Operator); 22] = [
-    ("ISNOTEMPTY", Op::NotEmpty),
-    ("ISEMPTY", Op::Empty),
-    ("EMPTYSTRING", Op::EmptyString),
-    ("ANYTHING", Op::Anything),
-    ("STARTSWITH", Op::Starts),
-    ("ENDSWITH", Op::Ends),
-    ("NOT LIKE", Op::Lacks),
-    ("NOT IN", Op::NotIn),
-    ("NSAMEAS", Op::NotSameAs),
-    ("SAMEAS", Op::SameAs),
-    ("BETWEEN", Op::Between),
-    ("LIKE", Op::Contains),
-    ("IN", Op::In),
-    ("!=", Op::Differs),
-    ("!*", Op::Lacks),
-    ("<=", Op::LessOrEqual),
-    (">=", Op::GreaterOrEqual),
-    ("<", Op::Less),
-    (">", Op::Greater),
-    ("=", Op::Equals),
-    ("%", Op::Ends),
-    ("*", Op::Contains),
-];
 
 impl Filter {
     /// Reads an encoded query. Empty means every row.
@@ -102,7 +32,7 @@ impl Filter {
             return Ok(Self { groups });
         }
         for term in split(encoded) {
-            let refused = |why| Err(InvalidQuery { term: term.chars().take(60).collect(), why });
+            let refused = |why| Err(InvalidQuery::new(term, why));
             if term == "EQ" {
                 continue; // The end mark that ServiceNow's own "copy query" adds.
             }
@@ -116,9 +46,9 @@ impl Filter {
                 return refused("related lists cannot be checked row by row");
             }
             match term.strip_prefix("OR") {
-                None => groups.push(vec![condition(term)?]),
+                None => groups.push(vec![Condition::parse(term)?]),
                 Some(alternative) => match groups.last_mut() {
-                    Some(group) => group.push(condition(alternative)?),
+                    Some(group) => group.push(Condition::parse(alternative)?),
                     None => return refused("^OR needs a condition before it"),
                 },
             }
@@ -126,24 +56,16 @@ impl Filter {
         Ok(Self { groups })
     }
 
-    /// Both filters together.
+    /// A filter that only rows fit which fit both.
     #[must_use]
-    pub fn and(&self, other: &Self) -> Self {
+    pub(crate) fn and(&self, other: &Self) -> Self {
         Self { groups: self.groups.iter().chain(&other.groups).cloned().collect() }
     }
 
     /// The fields that [`Filter::matches`] needs, dot-walks spelled as in the query.
-    pub fn fields(&self) -> BTreeSet<String> {
+    pub(crate) fn fields(&self) -> BTreeSet<String> {
         let conditions = self.groups.iter().flatten();
-        conditions
-            .flat_map(|condition| {
-                let other = match condition.operator {
-                    Op::SameAs | Op::NotSameAs => Some(condition.value.clone()),
-                    _ => None,
-                };
-                std::iter::once(condition.field.clone()).chain(other)
-            })
-            .collect()
+        conditions.flat_map(Condition::fields).map(str::to_owned).collect()
     }
 
     /// Whether a row fits. Text compares without case; numbers as numbers where both are.
@@ -154,7 +76,7 @@ impl Filter {
     }
 
     /// The first part that a row does not fit, as it was written.
-    pub fn unmet(&self, row: &Record) -> Result<Option<String>, MissingField> {
+    pub(crate) fn unmet(&self, row: &Record) -> Result<Option<String>, MissingField> {
         for group in &self.groups {
             let mut met = false;
             for condition in group {
@@ -194,7 +116,7 @@ impl std::fmt::Display for Filter {
 }
 
 /// Checks a text that may come from a request before it stands as a value in a query.
-pub fn literal(text: &str) -> Result<&str, UnsafeValue> {
+pub(crate) fn literal(text: &str) -> Result<&str, UnsafeValue> {
     if text.is_empty() {
         return Err(UnsafeValue("it is empty, so it would match empty fields"));
     }
@@ -212,24 +134,11 @@ pub fn literal(text: &str) -> Result<&str, UnsafeValue> {
 
 /// Checks a text that stands in a list or as an id: a literal without commas, quotes, blanks and
 /// comparison signs.
-pub fn member(text: &str) -> Result<&str, UnsafeValue> {
+pub(crate) fn member(text: &str) -> Result<&str, UnsafeValue> {
     if text.chars().any(|c| ",'\"=<>@".contains(c) || c.is_whitespace()) {
         return Err(UnsafeValue("it holds a comma, a quote, a blank or a comparison sign"));
     }
     literal(text)
-}
-
-/// Whether a text can be the name of a table or of a field, dot-walks included.
-pub fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && !text.starts_with('.')
-        && !text.ends_with('.')
-        && !text.contains("..")
-        && text.chars().all(name_character)
-}
-
-fn name_character(c: char) -> bool {
-    c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '.'
 }
 
 /// Splits at single carets; a doubled one is a caret inside a value.
@@ -256,109 +165,6 @@ fn split(encoded: &str) -> Vec<&str> {
 fn joined(group: &[Condition]) -> String {
     let texts: Vec<_> = group.iter().map(|condition| condition.text.as_str()).collect();
     texts.join("^OR")
-}
-
-fn condition(text: &str) -> Result<Condition, InvalidQuery> {
-    let refused = |why| Err(InvalidQuery { term: text.chars().take(60).collect(), why });
-    let end = text.find(|c: char| !name_character(c)).unwrap_or(text.len());
-    let (field, rest) = text.split_at(end);
-    if !is_name(field) {
-        return refused("a condition begins with the name of a field, in lower case");
-    }
-    let known = OPERATORS.iter().find(|(spelling, _)| rest.starts_with(spelling));
-    let Some((spelling, operator)) = known.filter(|_| !rest.starts_with("INSTANCEOF")) else {
-        return refused("the operator is missing, or not one that can be checked row by row");
-    };
-    let value = rest[spelling.len()..].replace("^^", "^");
-    if value.to_ascii_lowercase().contains("javascript:") {
-        return refused("a script in a query is run by the server and cannot be checked");
-    }
-    if value.chars().any(char::is_control) {
-        return refused("it holds control characters");
-    }
-    match operator {
-        Op::Empty | Op::NotEmpty | Op::EmptyString | Op::Anything if !value.is_empty() => {
-            refused("this operator takes no value")
-        }
-        Op::SameAs | Op::NotSameAs if !is_name(&value) => {
-            refused("this operator compares with another field, in lower case")
-        }
-        Op::Between if value.split('@').count() != 2 => refused("BETWEEN is followed by a@b"),
-        Op::In | Op::NotIn if value.is_empty() => refused("the list is empty"),
-        operator => Ok(Condition {
-            field: field.to_owned(),
-            operator: *operator,
-            value,
-            text: text.to_owned(),
-        }),
-    }
-}
-
-impl Condition {
-    fn holds(&self, row: &Record) -> Result<bool, MissingField> {
-        let get = |name: &str| row.get(name).ok_or_else(|| MissingField(name.to_owned()));
-        if self.operator == Op::Anything {
-            return Ok(true);
-        }
-        let raw = get(&self.field)?;
-        let (have, want) = (timeline(raw), timeline(&self.value));
-        let order = |limit: &str| {
-            if have.is_empty() { None } else { Some(compare(&have, limit)) }
-        };
-        Ok(match self.operator {
-            Op::Anything => true,
-            Op::Equals => equal(&have, &want),
-            Op::Differs => !equal(&have, &want),
-            Op::In => want.split(',').any(|want| equal(&have, want.trim_end())),
-            Op::NotIn => !want.split(',').any(|want| equal(&have, want.trim_end())),
-            Op::Empty => have.is_empty(),
-            Op::NotEmpty => !have.is_empty(),
-            Op::EmptyString => raw.is_empty(),
-            Op::Starts => have.starts_with(&want),
-            Op::Ends => have.ends_with(&want),
-            Op::Contains => have.contains(&want),
-            Op::Lacks => !have.contains(&want),
-            Op::Less => order(&want).is_some_and(Ordering::is_lt),
-            Op::LessOrEqual => order(&want).is_some_and(Ordering::is_le),
-            Op::Greater => order(&want).is_some_and(Ordering::is_gt),
-            Op::GreaterOrEqual => order(&want).is_some_and(Ordering::is_ge),
-            Op::Between => want.split_once('@').is_some_and(|(from, to)| {
-                order(from).is_some_and(Ordering::is_ge) && order(to).is_some_and(Ordering::is_le)
-            }),
-            Op::SameAs => equal(&have, &timeline(get(&self.value)?)),
-            Op::NotSameAs => !equal(&have, &timeline(get(&self.value)?)),
-        })
-    }
-}
-
-/// Databases ignore case and blanks at the end when they compare.
-fn timeline(text: &str) -> String {
-    text.trim_end().to_lowercase()
-}
-
-fn equal(have: &str, want: &str) -> bool {
-    // A boolean may be asked for as a number and is sent as a word.
-    let boolean = |text| match text {
-        "true" | "1" => Some(true),
-        "false" | "0" => Some(false),
-        _ => None,
-    };
-    compare(have, want).is_eq()
-        || matches!((have, boolean(have), boolean(want)), ("true" | "false", a, b) if a == b)
-}
-
-fn compare(a: &str, b: &str) -> Ordering {
-    match (a.parse::<f64>(), b.parse::<f64>()) {
-        (Ok(x), Ok(y)) if plain(a) && plain(b) => x.total_cmp(&y),
-        _ => a.cmp(b),
-    }
-}
-
-/// Not `inf`, `nan` or `1e5`, and not an employee number whose leading zeros matter.
-fn plain(number: &str) -> bool {
-    let digits = number.strip_prefix('-').unwrap_or(number);
-    let padded = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
-    !padded && digits.chars().all(|c| c.is_ascii_digit() || c == '.')
 }
 
 #[cfg(test)]

@@ -32,8 +32,7 @@ const FIELDS: [&str; 16] = [
 
 /// A request as it is right now, for the moment before something is written on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FreshRequest {
-    /// The request.
+pub(crate) struct FreshRequest {
     pub request: Request,
     /// `active` as stored: false when closed, though it can lag.
     pub active: bool,
@@ -47,7 +46,7 @@ impl ServiceNowReader {
     ///
     /// Where an order's approval counts, a window also holds the requests whose order changed: each
     /// is handed on once, though the counts of the two reads are added up.
-    pub async fn requests(
+    pub(crate) async fn requests(
         &self,
         window: Option<&Window>,
         mut on_page: impl FnMut(Vec<Request>) -> Result<(), BoxError>,
@@ -105,7 +104,10 @@ impl ServiceNowReader {
     }
 
     /// Reads one request afresh; `None` where it is gone or hidden.
-    pub async fn request(&self, id: &SysId) -> Result<Option<FreshRequest>, ServiceNowError> {
+    pub(crate) async fn request(
+        &self,
+        id: &SysId,
+    ) -> Result<Option<FreshRequest>, ServiceNowError> {
         let operation = "reading one request";
         let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
         let mut fields = self.request_fields();
@@ -123,8 +125,8 @@ impl ServiceNowReader {
         }))
     }
 
-    /// For [`super::take_in`].
-    pub(super) fn take_in_row(&self, row: &Record) {
+    /// Reads one row in every way in which one is read, for [`super::fuzz_answer`].
+    pub(super) fn fuzz_row(&self, row: &Record) {
         let users = self.connection.users();
         let _ = (self.request_from(row), self.person_from(row), users.matches(row));
         let _ = paging::check(row, users, &self.request_fields(), self.request_may_lack());

@@ -12,14 +12,15 @@ use serde_json::{Map, Value};
 
 use super::ServiceNowError;
 use super::error::clean;
-use crate::http::Answer;
+use crate::http::{self, Answer, LONGEST_WINDOW, NotJson};
 use crate::model::{Record, Timestamp};
 
-/// One believed page.
+/// One page of a list that was believed as a whole.
 #[derive(Debug)]
 pub(super) struct Page {
     pub rows: Vec<Record>,
-    /// `X-Total-Count`: rows that fit the query, hidden ones included.
+    /// `X-Total-Count`: rows that fit the query, hidden ones included
+    /// (<https://www.servicenow.com/docs/r/api-reference/rest-apis/c_TableAPI.html>).
     pub total: Option<u64>,
 }
 
@@ -51,7 +52,9 @@ pub(super) fn row(operation: &str, answer: &Answer) -> Result<Record, ServiceNow
     }
 }
 
-/// Tells apart what an answer's status says; `Ok` means that the body is worth reading.
+/// Tells apart what an answer's status says
+/// (<https://www.servicenow.com/docs/r/api-reference/rest-api-explorer/r_RESTAPIHTTPResponseCodes.html>); `Ok` means that the body is
+/// worth reading.
 /// 401 is the connection's business and comes here only when it has given up.
 pub(super) fn judge(operation: &str, answer: &Answer) -> Result<(), ServiceNowError> {
     let operation = operation.to_owned();
@@ -101,20 +104,14 @@ pub(super) fn json(
     operation: &str,
     answer: &Answer,
 ) -> Result<Map<String, Value>, ServiceNowError> {
-    if !answer.says_json() {
-        let why = if answer.header("content-type").is_some_and(|kind| kind.contains("html")) {
-            "it is a login or maintenance/hibernation page instead of the API"
-        } else {
-            "it is not JSON"
-        };
-        return Err(ServiceNowError::unbelievable(operation, why));
-    }
-    match serde_json::from_slice(&answer.body) {
-        Ok(Value::Object(body)) => Ok(body),
-        Ok(_) => Err(ServiceNowError::unbelievable(operation, "it is not a JSON object")),
-        // serde's message could repeat a value.
-        Err(_) => Err(ServiceNowError::unbelievable(operation, "its JSON is broken or cut off")),
-    }
+    let why = match http::json(answer) {
+        Ok(Value::Object(body)) => return Ok(body),
+        Ok(_) => "it is not a JSON object",
+        Err(NotJson::Html) => "it is a login or maintenance/hibernation page instead of the API",
+        Err(NotJson::Other) => "it is not JSON",
+        Err(NotJson::Broken) => "its JSON is broken or cut off",
+    };
+    Err(ServiceNowError::unbelievable(operation, why))
 }
 
 fn result(operation: &str, answer: &Answer) -> Result<Value, ServiceNowError> {
@@ -158,10 +155,7 @@ fn text(value: Value) -> Option<String> {
 
 /// `message` and `detail` of the API's error body; `None` where the body is not one.
 fn error_of(answer: &Answer) -> Option<(String, String)> {
-    if !answer.says_json() {
-        return None;
-    }
-    let body: Map<String, Value> = serde_json::from_slice(&answer.body).ok()?;
+    let body: Map<String, Value> = http::json(answer).ok()?;
     body.get("error")?.get("message")?;
     Some(texts(&body))
 }
@@ -179,22 +173,18 @@ fn said(answer: &Answer) -> (String, String) {
     error_of(answer).unwrap_or_else(nothing)
 }
 
-/// `Retry-After`, in seconds or as a date. Rules are for a clock hour: longer is nonsense, and must
-/// not keep us away for good.
-fn retry_after(answer: &Answer) -> Option<Duration> {
+/// `Retry-After`, in seconds
+/// (<https://www.servicenow.com/docs/r/api-reference/rest-api-explorer/inbound-REST-API-rate-limiting.html>) or, from something in
+/// between, as a date. Rules are for a clock hour: longer is nonsense, and must not keep us away.
+pub(super) fn retry_after(answer: &Answer) -> Option<Duration> {
     let text = answer.header("retry-after")?.trim();
     let wait = if let Ok(seconds) = text.parse() {
         Duration::from_secs(seconds)
     } else {
         let until = DateTime::parse_from_rfc2822(text).ok()?;
-        (until.with_timezone(&Utc) - date(answer)?).to_std().ok()?
+        (until.with_timezone(&Utc) - http::date(answer)?).to_std().ok()?
     };
-    Some(wait.min(Duration::from_hours(1)))
-}
-
-/// The `Date` header: the clock of the other side.
-pub(super) fn date(answer: &Answer) -> Option<Timestamp> {
-    DateTime::parse_from_rfc2822(answer.header("date")?).ok().map(|date| date.with_timezone(&Utc))
+    Some(wait.min(LONGEST_WINDOW))
 }
 
 const TIME_FORMAT: &str = "%Y-%m-%d %H:%M:%S";

@@ -8,14 +8,14 @@ use crate::model::SysId;
 
 /// The only type that writes to ServiceNow.
 #[derive(Debug, Clone)]
-pub struct ServiceNowWriter {
+pub(crate) struct ServiceNowWriter {
     connection: Connection,
 }
 
 /// What to write on a request, in one call so that it stands or falls together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Closing<'a> {
-    /// `work_notes` or `comments`.
+pub(crate) struct Closing<'a> {
+    /// The journal to write into: `work_notes` or `comments`.
     pub note_field: &'a str,
     /// The note, with its marker.
     pub note: &'a str,
@@ -25,8 +25,8 @@ pub struct Closing<'a> {
 
 /// The row as the instance shows it after a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Echo {
-    /// `state` now.
+pub(crate) struct Echo {
+    /// The `state` that the row has now.
     pub state: String,
     /// Whether the row is still active.
     pub active: bool,
@@ -41,7 +41,7 @@ pub struct Echo {
 
 impl ServiceNowWriter {
     /// A writer on a connection.
-    pub fn new(connection: Connection) -> Self {
+    pub(crate) fn new(connection: Connection) -> Self {
         Self { connection }
     }
 
@@ -49,7 +49,7 @@ impl ServiceNowWriter {
     ///
     /// Sent again only where it was certainly not carried out. After
     /// [`ServiceNowError::NoAnswer`] look for the note's marker first: notes add up.
-    pub async fn close(
+    pub(crate) async fn close(
         &self,
         request: &SysId,
         closing: &Closing<'_>,
@@ -57,18 +57,8 @@ impl ServiceNowWriter {
         self.write("writing back on a request", "sc_req_item", request, closing).await
     }
 
-    /// Writes a note on a requested item and leaves its state.
-    pub async fn note(
-        &self,
-        request: &SysId,
-        note_field: &str,
-        note: &str,
-    ) -> Result<Echo, ServiceNowError> {
-        self.close(request, &Closing { note_field, note, state: None }).await
-    }
-
     /// Writes a note on a task and gives it a state, in one PATCH.
-    pub async fn close_task(
+    pub(crate) async fn close_task(
         &self,
         task: &SysId,
         closing: &Closing<'_>,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::http::Pulse;
+use crate::http::Progress;
 use crate::model::Timestamp;
 use crate::okta::{self, OktaReader, OktaWriter};
 use crate::servicenow::{self, Budget, ServiceNowReader, ServiceNowWriter};
@@ -25,7 +25,7 @@ pub(crate) const OKTA: &str = "okta";
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Told what is being read and how much of it came, so that a long read can be shown.
-pub type Progress = Arc<dyn Fn(&str, usize) + Send + Sync>;
+pub type OnProgress = Arc<dyn Fn(&str, usize) + Send + Sync>;
 
 /// What a cycle works with. It can read and decide, and cannot write to either system.
 pub struct Deps {
@@ -34,7 +34,7 @@ pub struct Deps {
     pub(crate) okta: OktaReader,
     pub(crate) store: Store,
     pub(crate) memory: Memory,
-    pub(crate) on_progress: Progress,
+    pub(crate) on_progress: OnProgress,
     clock: Clock,
     stop: Arc<AtomicBool>,
     writes_under_way: Cell<usize>,
@@ -60,7 +60,7 @@ impl Deps {
     pub fn reading(
         config: Arc<Config>,
         clock: Clock,
-        on_progress: Progress,
+        on_progress: OnProgress,
     ) -> Result<Self, SyncError> {
         let store = Store::open(&config.store.path, &config.orgs(), Mode::Scratch)?;
         let okta = okta::Connection::read_only(config.okta.clone())?;
@@ -74,7 +74,7 @@ impl Deps {
         config: Arc<Config>,
         holder: &str,
         clock: Clock,
-        on_progress: Progress,
+        on_progress: OnProgress,
     ) -> Result<(Self, Writers), SyncError> {
         let store = Store::open(&config.store.path, &config.orgs(), Mode::Write { holder })?;
         let okta = okta::Connection::new(config.okta.clone())?;
@@ -93,7 +93,7 @@ impl Deps {
         servicenow: servicenow::Connection,
         okta: okta::Connection,
         clock: Clock,
-        on_progress: Progress,
+        on_progress: OnProgress,
     ) -> Self {
         Self {
             servicenow: ServiceNowReader::new(servicenow),
@@ -131,9 +131,9 @@ impl Deps {
         Ok(self.store.cycles().last_full()?.map(|cycle| cycle.finished))
     }
 
-    /// Both beat while a cycle makes progress, waits for a rate window included.
-    pub(crate) fn pulses(&self) -> [Pulse; 2] {
-        [self.servicenow.connection().pulse().clone(), self.okta.connection().pulse().clone()]
+    /// Both tick while a cycle makes progress, waits for a rate window included.
+    pub(crate) fn progress_counters(&self) -> [Progress; 2] {
+        [self.servicenow.connection().progress().clone(), self.okta.connection().progress().clone()]
     }
 
     /// Calls made over the connections that are in use.

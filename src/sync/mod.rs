@@ -41,7 +41,7 @@ pub(crate) mod upstream;
 
 pub use cycle::{run, run_beside};
 pub use deadlines::watch_deadlines;
-pub use deps::{Calls, Clock, Deps, Progress, Writers};
+pub use deps::{Calls, Clock, Deps, OnProgress, Writers};
 pub use error::{Side, SyncError};
 pub use names::PersonNames;
 pub use outcome::{CycleOutcome, Summary};

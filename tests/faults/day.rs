@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use goldthread::config::{self, Environment};
-use goldthread::http::Patience;
+use goldthread::http::RetryPolicy;
 use goldthread::report::CycleReport;
 use goldthread::sim::company::Person;
 use goldthread::sim::faults::Faults;
@@ -460,14 +460,14 @@ pub struct Program {
 impl Program {
     pub fn start(bed: &Bed) -> Self {
         let mut config = config::load(&bed.write_config(), None, &Environment::default()).unwrap();
-        let patience = Patience {
+        let retry = RetryPolicy {
             attempts: 3,
             first_wait: Duration::from_millis(1),
             longest_wait: Duration::from_secs(2),
             longest_call: LONGEST_CALL,
         };
-        config.okta.patience = patience;
-        config.servicenow.patience = patience;
+        config.okta.retry = retry;
+        config.servicenow.retry = retry;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let started = Deps::writing(Arc::new(config), "a test", bed.clock(), Arc::new(|_, _| {}));
         let (deps, writers) = started.unwrap();

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use goldthread::config::{self, Environment};
-use goldthread::http::{Answer, Patience};
+use goldthread::http::{Answer, RetryPolicy};
 use goldthread::policy::dates::{self, Edge};
 use goldthread::policy::expression::{Expression, Scope};
 use goldthread::servicenow::query::Filter;
@@ -48,7 +48,7 @@ pub fn answer(bytes: &[u8]) -> Answer {
 
 /// An answer of Okta's.
 pub fn from_okta(bytes: &[u8]) {
-    okta::take_in(&answer(bytes));
+    okta::fuzz_answer(&answer(bytes));
 }
 
 /// An answer of ServiceNow's.
@@ -69,11 +69,11 @@ pub fn from_servicenow(bytes: &[u8]) {
             items: names(&["Okta onboarding"]),
             order_approval: true,
             state_done: "3".into(),
-            patience: Patience::default(),
+            retry: RetryPolicy::default(),
         };
         ServiceNowReader::new(Connection::new(settings).unwrap())
     });
-    servicenow::take_in(reader, &answer(bytes));
+    servicenow::fuzz_answer(reader, &answer(bytes));
 }
 
 /// The way to the next page.
@@ -84,7 +84,7 @@ pub fn as_link(bytes: &[u8]) {
             headers.append("link", value);
         }
     }
-    okta::take_in(&Answer { status: 200, headers, body: Vec::new() });
+    okta::fuzz_answer(&Answer { status: 200, headers, body: Vec::new() });
 }
 
 /// A configuration. Nothing that it names is opened.

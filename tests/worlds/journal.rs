@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use goldthread::sim::okta::Write;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 /// One row.
 #[derive(Debug, Clone)]
@@ -53,8 +53,9 @@ pub fn read(store: &Path) -> (Vec<Entry>, Vec<String>) {
                 _ => json!(text(at)),
             })
             .collect();
-        let digest = Sha256::digest(format!("{before}\n{}", json!(canonical)));
-        let hash = digest.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        let hash = digest(&SHA256, format!("{before}\n{}", json!(canonical)).as_bytes());
+        let hash =
+            hash.as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         before = text(18).unwrap();
         if hash != before || number(19) != place {
             wrong.push(format!("the chain breaks at row {} of the journal", number(19)));

@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use goldthread::config::{self, Environment};
-use goldthread::http::Patience;
+use goldthread::http::RetryPolicy;
 use goldthread::report::{self, CycleReport, DriftReport};
 use goldthread::sim::clock::Clock;
 use goldthread::sim::faults::{Fault, Hook, Onward};
@@ -492,14 +492,14 @@ fn load(text: &str, folder: &tempfile::TempDir) -> config::Config {
     let path = folder.path().join("config.toml");
     std::fs::write(&path, text).unwrap();
     let mut config = config::load(&path, None, &Environment::default()).unwrap();
-    let patience = Patience {
+    let retry = RetryPolicy {
         attempts: 2,
         first_wait: Duration::from_millis(1),
         longest_wait: Duration::from_millis(20),
-        ..Patience::default()
+        ..RetryPolicy::default()
     };
-    config.okta.patience = patience;
-    config.servicenow.patience = patience;
+    config.okta.retry = retry;
+    config.servicenow.retry = retry;
     config
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use chrono::Days;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::voice::Voice;
-use crate::cli::folder::Folder;
-use crate::cli::session::Failure;
+use crate::cli::session::{self, Failure};
 use crate::config::{self, Config, Environment};
 use crate::report::{self, ActionReport, CycleReport, DriftItem, DriftReport};
 use crate::sim::company::Person;
@@ -28,25 +28,25 @@ const TOOLS: [&str; 2] = ["app-gitlab", "VPN Users"];
 const GRANTED: &str = "app-jira";
 
 /// A stage, the program's configuration, and a voice.
-pub struct Story {
+pub(crate) struct Story {
     stage: Stage,
     config: Arc<Config>,
     voice: Voice,
     /// Holds the configuration, its secrets and the store; last, so that it is removed last.
-    _folder: Folder,
+    _folder: TempDir,
 }
 
 /// Somebody whom a request was carried out for.
-struct ReasonText {
+struct Fulfilled {
     person: Person,
     request: String,
 }
 
 impl Story {
     /// Sets the stage, and writes a configuration for it into a temporary folder.
-    pub fn open(people: usize, seed: u64, voice: Voice) -> Result<Self, Failure> {
+    pub(crate) fn open(people: usize, seed: u64, voice: Voice) -> Result<Self, Failure> {
         let stage = Stage::open(people, seed, crate::sim::clock::Clock::new(), None)?;
-        let folder = Folder::temporary("demo")?;
+        let folder = session::temporary_folder("demo")?;
         let path = folder.path().join("config.toml");
         std::fs::write(&path, stage.config(folder.path())?)?;
         let config = Arc::new(config::load(&path, None, &Environment::default())?);
@@ -54,7 +54,7 @@ impl Story {
     }
 
     /// Tells it from the beginning to the end.
-    pub async fn tell(&self) -> Result<(), Failure> {
+    pub(crate) async fn tell(&self) -> Result<(), Failure> {
         self.agreement().await?;
         let joiner = self.joiner().await?;
         let mover = self.mover().await?;
@@ -83,7 +83,7 @@ impl Story {
         ))
     }
 
-    async fn joiner(&self) -> Result<ReasonText, Failure> {
+    async fn joiner(&self) -> Result<Fulfilled, Failure> {
         self.voice.chapter("Somebody joins")?;
         let person = self.newcomer()?;
         let ordered = self.order(
@@ -133,10 +133,10 @@ impl Story {
         let request = self.expect_closed(number)?;
         self.voice.line(number, "closed in ServiceNow, with this work note:")?;
         self.voice.quote(request.work_notes.last().map_or("", String::as_str))?;
-        Ok(ReasonText { person, request: ordered.number })
+        Ok(Fulfilled { person, request: ordered.number })
     }
 
-    async fn mover(&self) -> Result<ReasonText, Failure> {
+    async fn mover(&self) -> Result<Fulfilled, Failure> {
         self.voice.chapter("Somebody moves")?;
         let mut person = self.employee(0)?;
         let from = person.department.clone();
@@ -160,10 +160,10 @@ impl Story {
         self.expect_closed(number)?;
         self.voice.line(number, "closed in ServiceNow")?;
         to.clone_into(&mut person.department);
-        Ok(ReasonText { person, request: ordered.number })
+        Ok(Fulfilled { person, request: ordered.number })
     }
 
-    async fn access(&self) -> Result<ReasonText, Failure> {
+    async fn access(&self) -> Result<Fulfilled, Failure> {
         self.voice.chapter("Somebody asks for access")?;
         let person = self.employee(1)?;
         let ordered = self.order(
@@ -183,7 +183,7 @@ impl Story {
         expect(account.groups.iter().any(|it| it == GRANTED), "access was granted")?;
         self.expect_closed(number)?;
         self.voice.line(number, "closed in ServiceNow")?;
-        Ok(ReasonText { person, request: ordered.number })
+        Ok(Fulfilled { person, request: ordered.number })
     }
 
     async fn leaver(&self) -> Result<(), Failure> {
@@ -223,13 +223,15 @@ impl Story {
 
     async fn by_hand(
         &self,
-        joiner: &ReasonText,
-        mover: &ReasonText,
-        guest: &ReasonText,
+        joiner: &Fulfilled,
+        mover: &Fulfilled,
+        guest: &Fulfilled,
     ) -> Result<(), Failure> {
         self.voice.chapter("Somebody changes Okta by hand")?;
         let okta = &self.stage.okta;
-        let id = |told: &ReasonText| self.expect_account(&told.person).map(|account| account.id);
+        let id = |fulfilled: &Fulfilled| {
+            self.expect_account(&fulfilled.person).map(|account| account.id)
+        };
         let [of_joiner, of_mover, of_guest] = [id(joiner)?, id(mover)?, id(guest)?];
         let wrong = self.another_department(&joiner.person)?;
         let extra = self.another_department(&mover.person)?;
@@ -252,13 +254,17 @@ impl Story {
             self.voice.line(item.request.as_deref().unwrap_or("-"), &difference(item))?;
         }
         expect(found.len() == 3, "drift finds the three changes and nothing else")?;
-        for (told, kind) in [(joiner, "profile"), (mover, "membership"), (guest, "membership")] {
-            let of_told = |item: &&&DriftItem| {
-                item.person.sys_id.as_deref() == Some(&told.person.sys_id) && item.fact == kind
+        for (fulfilled, kind) in [(joiner, "profile"), (mover, "membership"), (guest, "membership")]
+        {
+            let of_person = |item: &&&DriftItem| {
+                item.person.sys_id.as_deref() == Some(&fulfilled.person.sys_id) && item.fact == kind
             };
-            let item = found.iter().find(of_told);
+            let item = found.iter().find(of_person);
             let request = item.and_then(|item| item.request.as_deref());
-            expect(request == Some(&told.request), "each difference goes back to its request")?;
+            expect(
+                request == Some(&fulfilled.request),
+                "each difference goes back to its request",
+            )?;
         }
 
         let cycle = self.cycle(&Scope::Full).await?;
@@ -444,7 +450,7 @@ impl Story {
     }
 }
 
-fn silence() -> crate::sync::Progress {
+fn silence() -> sync::OnProgress {
     Arc::new(|_, _| {})
 }
 

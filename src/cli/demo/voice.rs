@@ -12,38 +12,38 @@ const DIM: &str = "2";
 
 /// Tells on standard output; in colour on a terminal.
 #[derive(Debug)]
-pub struct Voice {
+pub(crate) struct Voice {
     colour: bool,
 }
 
 impl Voice {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { colour: colour(&std::io::stdout()) }
     }
 
     /// A plain paragraph.
-    pub fn say(text: &str) -> Result<(), Failure> {
+    pub(crate) fn say(text: &str) -> Result<(), Failure> {
         render::out(text)
     }
 
     /// The heading of a chapter.
-    pub fn chapter(&self, title: &str) -> Result<(), Failure> {
+    pub(crate) fn chapter(&self, title: &str) -> Result<(), Failure> {
         render::out(&format!("\n{}", self.paint(BOLD, title)))
     }
 
     /// Something that comes from a request.
-    pub fn line(&self, request: &str, text: &str) -> Result<(), Failure> {
+    pub(crate) fn line(&self, request: &str, text: &str) -> Result<(), Failure> {
         let number = self.paint(GOLD, &format!("{request:<MARGIN$}"));
         render::out(&format!("  {number}{text}"))
     }
 
     /// Something that goes on from the line before.
-    pub fn more(text: &str) -> Result<(), Failure> {
+    pub(crate) fn more(text: &str) -> Result<(), Failure> {
         render::out(&format!("  {:MARGIN$}{text}", ""))
     }
 
     /// What somebody would read elsewhere, word for word.
-    pub fn quote(&self, text: &str) -> Result<(), Failure> {
+    pub(crate) fn quote(&self, text: &str) -> Result<(), Failure> {
         for line in text.lines() {
             Self::more(&self.paint(DIM, &format!("| {line}")))?;
         }

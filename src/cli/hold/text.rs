@@ -7,7 +7,7 @@ use crate::cli::render::{count, shown, table};
 use crate::report::{Decided, HoldReport, HoldView};
 
 /// Everything that waits.
-pub fn list(report: &HoldReport, command: &str) -> String {
+pub(crate) fn list(report: &HoldReport, command: &str) -> String {
     let HoldReport { holds, dismissed, other_requests } = report;
     let mut text = String::new();
     for (title, block) in blocks(holds) {
@@ -72,7 +72,7 @@ pub fn list(report: &HoldReport, command: &str) -> String {
 }
 
 /// What was released, and what still waits for the same people.
-pub fn released(decided: &Decided, command: &str) -> String {
+pub(crate) fn released(decided: &Decided, command: &str) -> String {
     let Decided { holds, left } = decided;
     if holds.is_empty() {
         return "Nothing waits for a yes.".to_owned();
@@ -86,7 +86,7 @@ pub fn released(decided: &Decided, command: &str) -> String {
 }
 
 /// What was dismissed, and what still waits for the same people.
-pub fn dismissed(decided: &Decided, command: &str) -> String {
+pub(crate) fn dismissed(decided: &Decided, command: &str) -> String {
     let Decided { holds, left } = decided;
     let mut text = format!("{}\n\n", rows(&holds.iter().collect::<Vec<_>>()));
     let (actions, _) = plural(holds.len());
@@ -137,7 +137,7 @@ fn blocks(holds: &[HoldView]) -> Vec<(String, Vec<&HoldView>)> {
 }
 
 /// A table of what waits.
-pub fn rows(block: &[&HoldView]) -> String {
+pub(crate) fn rows(block: &[&HoldView]) -> String {
     let mut table = table();
     let header =
         ["id", "since", "request", "action", "person", "what", "why", "released", "expires"];

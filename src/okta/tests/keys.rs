@@ -10,17 +10,18 @@ use aws_lc_rs::signature::{
     EcdsaKeyPair, KeyPair, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
 };
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use pkcs8::der::Decode;
-use pkcs8::{LineEnding, SecretDocument};
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use pkcs1::der::{Any, Decode};
 use serde_json::{Map, Value, json};
 
 use super::super::key::{SigningKey, base64url};
 
 /// PEM of these DER octets.
 pub fn pem(label: &'static str, der: &[u8]) -> String {
-    let document = SecretDocument::try_from(der).unwrap();
-    document.to_pem(label, LineEnding::LF).unwrap().to_string()
+    let text = STANDARD.encode(der);
+    let lines: Vec<_> =
+        text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 /// A new P-256 key as PEM.
@@ -63,8 +64,9 @@ fn rsa_keys_sign_whether_they_come_as_pkcs8_pkcs1_or_jwk() {
     let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
     let public = pair.public_key().as_ref();
     let pkcs8: Pkcs8V1Der = pair.as_der().unwrap();
-    let info = pkcs8::PrivateKeyInfoRef::try_from(pkcs8.as_ref()).unwrap();
-    let pkcs1 = info.private_key.as_bytes();
+    // Version, algorithm, and the key itself as octets.
+    let parts = Vec::<Any>::from_der(pkcs8.as_ref()).unwrap();
+    let pkcs1 = parts[2].value();
     let parts = pkcs1::RsaPrivateKeyRef::from_der(pkcs1).unwrap();
     let jwk = json!({"kty": "RSA", "kid": "k1", "alg": "RS256",
         "n": base64url(parts.modulus.as_bytes()), "e": base64url(parts.public_exponent.as_bytes()),

@@ -1,5 +1,6 @@
+use super::super::log::LogEvent;
 use super::super::testing::{Org, error, reply};
-use super::super::{LogEvent, OktaError, OktaReader};
+use super::super::{OktaError, OktaReader};
 use crate::model::AccountId;
 
 async fn changes(org: &Org) -> Result<Option<Vec<LogEvent>>, OktaError> {

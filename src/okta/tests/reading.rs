@@ -1,5 +1,6 @@
+use super::super::objects::GroupRules;
 use super::super::testing::{Org, error, reply, user};
-use super::super::{GroupRules, OktaError, OktaReader};
+use super::super::{OktaError, OktaReader};
 use crate::model::{Account, AccountId, GroupId, GroupKind};
 
 fn list(elements: &[String]) -> String {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::super::testing::{Org, Seen, error, reply, user};
 use super::super::{Auth, Connection, OktaError, OktaReader, Settings};
 use super::keys::{ec_pem, part};
-use crate::http::Patience;
+use crate::http::RetryPolicy;
 use crate::model::AccountId;
 
 fn app(dpop: bool) -> Auth {
@@ -76,8 +76,8 @@ async fn a_service_app_fetches_one_token_and_uses_it_again() {
 async fn a_read_only_connection_asks_for_no_scope_to_write() {
     let org =
         Org::answering([token("tok1", "Bearer"), reply(200, &[], &user("00u1", "ACTIVE"))]).await;
-    let patience = Patience::default();
-    let settings = Settings { url: org.url.clone(), auth: app(false), share: 0.5, patience };
+    let retry = RetryPolicy::default();
+    let settings = Settings { url: org.url.clone(), auth: app(false), share: 0.5, retry };
     OktaReader::new(Connection::read_only(settings).unwrap()).account(&jane()).await.unwrap();
     let scope = form(&org.seen()[0], "scope");
     assert!(scope.contains("okta.users.read") && !scope.contains("manage"), "{scope}");
@@ -189,15 +189,15 @@ async fn a_token_endpoint_that_is_down_is_an_outage_and_not_a_refusal() {
     let org = Org::answering([down(), down(), down(), down()]).await;
     let connection = org.connect_with(app(false));
     let url = connection.url(&["api", "v1", "users", "00u1", "lifecycle", "suspend"], &[]);
-    let ask = super::super::connection::Ask {
+    let request = super::super::connection::Request {
         operation: "suspend the account",
         method: Method::POST,
         url,
         body: None,
         comment: None,
-        again: super::super::connection::Again::Never,
+        idempotency: super::super::connection::Idempotency::OnceOnly,
     };
-    let error = connection.send(&ask).await.unwrap_err();
+    let error = connection.send(&request).await.unwrap_err();
     assert!(matches!(error, OktaError::Unreachable { .. }), "{error}");
     assert_eq!(org.seen().len(), 4);
 }

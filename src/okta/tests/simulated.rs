@@ -7,7 +7,7 @@ use serde_json::json;
 use super::super::log::{Changed, rival};
 use super::super::{Auth, Connection, OktaReader, OktaWriter, Settings, Thread};
 use super::keys::ec_pair;
-use crate::http::Patience;
+use crate::http::RetryPolicy;
 use crate::model::{AccountId, GroupId, Step};
 use crate::sim::clock::Clock;
 use crate::sim::http::Server;
@@ -37,13 +37,13 @@ impl World {
     }
 
     fn settings(&self, auth: Auth) -> Settings {
-        let patience = Patience {
+        let retry = RetryPolicy {
             attempts: 2,
             first_wait: Duration::from_millis(1),
             longest_wait: Duration::from_secs(5),
-            ..Patience::default()
+            ..RetryPolicy::default()
         };
-        Settings { url: self.server.url.parse().unwrap(), auth, share: 1.0, patience }
+        Settings { url: self.server.url.parse().unwrap(), auth, share: 1.0, retry }
     }
 
     /// With an SSWS token, which needs no scopes.

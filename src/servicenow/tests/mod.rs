@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Auth, Connection, ServiceNowReader, Settings};
-use crate::http::Patience;
+use crate::http::RetryPolicy;
 
 /// A prepared answer.
 pub struct Reply {
@@ -107,11 +107,11 @@ impl Responder {
             items: [ITEM.to_owned()].into(),
             order_approval: false,
             state_done: "3".into(),
-            patience: Patience {
+            retry: RetryPolicy {
                 attempts: 5,
                 first_wait: Duration::from_millis(1),
                 longest_wait: Duration::from_millis(5),
-                ..Patience::default()
+                ..RetryPolicy::default()
             },
         };
         change(&mut settings);

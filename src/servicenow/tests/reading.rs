@@ -2,7 +2,8 @@ use std::collections::BTreeSet;
 
 use super::{Responder, failure, html, json, person, rows};
 use crate::model::{Person, Presence, SysId, Timestamp};
-use crate::servicenow::{CompleteRead, Lookup, ServiceNowError, ServiceNowReader, Window};
+use crate::servicenow::paging::CompleteRead;
+use crate::servicenow::{Lookup, ServiceNowError, ServiceNowReader, Window};
 
 async fn read(reader: &ServiceNowReader) -> (Result<CompleteRead, String>, Vec<Person>) {
     let mut people = Vec::new();

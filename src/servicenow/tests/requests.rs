@@ -1,6 +1,7 @@
 use super::{ITEM, Reply, Responder, failure, json, rows};
 use crate::model::{Request, RequestState, SysId, Timestamp};
-use crate::servicenow::{CompleteRead, ServiceNowError, ServiceNowReader, Window};
+use crate::servicenow::paging::CompleteRead;
+use crate::servicenow::{ServiceNowError, ServiceNowReader, Window};
 
 fn request(id: &str, number: &str, change: &[(&str, &str)]) -> String {
     let mut text = format!(

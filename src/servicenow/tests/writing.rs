@@ -1,6 +1,7 @@
 use super::{Reply, Responder, failure, html, json, rows};
 use crate::model::SysId;
-use crate::servicenow::{Closing, Echo, ServiceNowError, ServiceNowWriter};
+use crate::servicenow::writer::Echo;
+use crate::servicenow::{Closing, ServiceNowError, ServiceNowWriter};
 
 const CLOSING: Closing<'static> =
     Closing { note_field: "work_notes", note: "done [gt:RITM1:done]", state: Some("3") };

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::errors::{Problem, oauth};
 use super::state::{Context, State};
@@ -323,7 +323,7 @@ impl State {
             return Err("The DPoP proof is too old.".to_owned());
         }
         if let Some(token) = token {
-            let hash = URL_SAFE_NO_PAD.encode(Sha256::digest(token));
+            let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes()));
             if claims["ath"].as_str() != Some(hash.as_str()) {
                 return Err("The DPoP proof has a wrong ath.".to_owned());
             }
@@ -339,8 +339,8 @@ impl State {
     /// The nonce of today, or of `age` days ago.
     fn nonce(&self, age: i64) -> String {
         let day = self.now().timestamp() / 86_400 - age;
-        let hash = Sha256::digest(format!("nonce {} {day}", self.auth.nonce_salt));
-        URL_SAFE_NO_PAD.encode(&hash[..16])
+        let text = format!("nonce {} {day}", self.auth.nonce_salt);
+        URL_SAFE_NO_PAD.encode(&digest(&SHA256, text.as_bytes()).as_ref()[..16])
     }
 }
 
@@ -380,16 +380,16 @@ impl PublicKey {
     /// A new key pair, as Okta's console makes one: the private half as PEM, and the public half.
     pub fn pair() -> Result<(String, Self), String> {
         use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
-        use pkcs8::{LineEnding, SecretDocument};
         let failed = |what: &dyn std::fmt::Display| format!("no key: {what}");
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
             .map_err(|error| failed(&error))?;
         let der = pair.to_pkcs8v1().map_err(|error| failed(&error))?;
-        let document = SecretDocument::try_from(der.as_ref()).map_err(|error| failed(&error))?;
-        let pem = document
-            .to_pem("PRIVATE KEY", LineEnding::LF)
-            .map_err(|error| failed(&error))?
-            .to_string();
+        let mut pem = "-----BEGIN PRIVATE KEY-----\n".to_owned();
+        for line in STANDARD.encode(der).as_bytes().chunks(64) {
+            pem.extend(line.iter().map(|&letter| char::from(letter)));
+            pem.push('\n');
+        }
+        pem.push_str("-----END PRIVATE KEY-----\n");
         // A point without compression: a mark, then x and y.
         let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
         let [x, y] = [x, y].map(|part| URL_SAFE_NO_PAD.encode(part));

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -168,15 +168,15 @@ impl State {
     pub fn secret(&mut self, purpose: &str) -> String {
         use base64::Engine;
         self.counter += 1;
-        let hash = Sha256::digest(format!("{purpose} {}", self.counter));
+        let hash = digest(&SHA256, format!("{purpose} {}", self.counter).as_bytes());
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hash)
     }
 
     /// The next 128 bits as 32 hexadecimal digits.
     pub fn hex(&mut self, purpose: &str) -> String {
         self.counter += 1;
-        let hash = Sha256::digest(format!("{purpose} {}", self.counter));
-        let (head, _) = hash.split_at(16);
+        let hash = digest(&SHA256, format!("{purpose} {}", self.counter).as_bytes());
+        let (head, _) = hash.as_ref().split_at(16);
         let number = head.iter().fold(0_u128, |all, byte| (all << 8) | u128::from(*byte));
         format!("{number:032x}")
     }

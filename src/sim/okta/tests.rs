@@ -407,11 +407,11 @@ const PROOF_KEY: &str = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgC5hlQ5Q
 /// A client of the token endpoint.
 mod client {
     use super::*;
+    use aws_lc_rs::digest::{SHA256, digest};
     use base64::Engine;
     use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
     use jsonwebtoken::jwk::Jwk;
     use jsonwebtoken::{Algorithm, EncodingKey, Header};
-    use sha2::{Digest, Sha256};
 
     pub fn key(text: &str) -> EncodingKey {
         EncodingKey::from_ec_der(&STANDARD.decode(text).expect("base64"))
@@ -443,7 +443,7 @@ mod client {
             claims["nonce"] = json!(nonce);
         }
         if let Some(token) = token {
-            claims["ath"] = json!(URL_SAFE_NO_PAD.encode(Sha256::digest(token)));
+            claims["ath"] = json!(URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes())));
         }
         jsonwebtoken::encode(&header, &claims, &key(PROOF_KEY)).expect("a JWT")
     }

@@ -1,74 +1,41 @@
-//! One way to send a call: identity, time-outs, a size limit, no cookies, no redirects.
-//!
-//! What an answer means is the business of the two clients; this module only tells apart a call
+//! Sending a call once: identity, time-outs, a size limit, no cookies, no redirects. Tells apart a call
 //! that was never sent, a call without an answer, and an answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::header::{
+    CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue, USER_AGENT,
+};
 use reqwest::{Method, redirect};
-use url::Url;
+use url::{Url, form_urlencoded};
+
+use super::{Progress, RetryPolicy};
 
 /// How this program names itself on every call.
-pub const PRODUCT: &str = concat!("goldthread/", env!("CARGO_PKG_VERSION"));
+pub(crate) const PRODUCT: &str = concat!("goldthread/", env!("CARGO_PKG_VERSION"));
 
 /// An answer larger than this is refused: no page of either API comes near it.
 const MAX_BODY: u64 = 64 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longer than ServiceNow's 60 s transaction quota, so that the server gives up before we do.
-const CALL_TIMEOUT: Duration = Duration::from_secs(75);
-
-/// A wait is cut into pieces this long, so that it can be told from standing still.
-const SLICE: Duration = Duration::from_secs(1);
-
-/// Goes up while there is progress: an answer arrives, a wait for a rate window runs off. Clones
-/// count together.
-#[derive(Debug, Clone, Default)]
-pub struct Pulse(Arc<AtomicU64>);
-
-impl Pulse {
-    /// There is progress.
-    pub fn beat(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Beats since the start.
-    pub fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Waits, and beats meanwhile.
-    pub async fn rest(&self, wait: Duration) {
-        let mut left = wait;
-        while !left.is_zero() {
-            let slice = left.min(SLICE);
-            tokio::time::sleep(slice).await;
-            self.beat();
-            left -= slice;
-        }
-    }
-}
 
 /// A connection pool to one system. Clones share the pool and the count of calls.
 #[derive(Debug, Clone)]
-pub struct Http {
+pub(crate) struct Http {
     client: reqwest::Client,
     base: Url,
     calls: Arc<AtomicU64>,
-    pulse: Pulse,
+    progress: Progress,
 }
 
 /// One call, about to be sent.
 #[derive(Debug)]
-pub struct Call {
-    /// The verb.
+pub(crate) struct Call {
     pub method: Method,
-    /// The whole address.
+    /// Scheme, host, path and query. Of another host than the pool's it is refused.
     pub url: Url,
-    /// Headers, without `User-Agent`.
+    /// Everything but `User-Agent`, which every call gets.
     pub headers: HeaderMap,
     /// The body; empty for none.
     pub body: Vec<u8>,
@@ -78,13 +45,13 @@ pub struct Call {
 
 impl Call {
     /// A call without headers or body.
-    pub fn new(method: Method, url: Url) -> Self {
+    pub(crate) fn new(method: Method, url: Url) -> Self {
         Self { method, url, headers: HeaderMap::new(), body: Vec::new(), comment: None }
     }
 
     /// Adds a header. A value that cannot stand in one is left out.
     #[must_use]
-    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.insert(HeaderName::from_static(name), value);
         }
@@ -92,70 +59,67 @@ impl Call {
     }
 
     /// Adds a header that no `Debug` output shows.
-    #[must_use]
-    pub fn secret_header(mut self, name: &'static str, value: &str) -> Self {
-        if let Ok(mut value) = HeaderValue::from_str(value) {
-            value.set_sensitive(true);
-            self.headers.insert(HeaderName::from_static(name), value);
-        }
-        self
+    ///
+    /// # Errors
+    /// If the value cannot stand in a header, as one with a line break: sent without it, the call would
+    /// be somebody else's.
+    pub(crate) fn secret_header(
+        mut self,
+        name: &'static str,
+        value: &str,
+    ) -> Result<Self, InvalidHeaderValue> {
+        let mut value = HeaderValue::from_str(value)?;
+        value.set_sensitive(true);
+        self.headers.insert(HeaderName::from_static(name), value);
+        Ok(self)
+    }
+
+    /// A POST of a form that is answered with JSON, as for an OAuth token.
+    pub(crate) fn form(url: Url, fields: &[(&str, &str)]) -> Self {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let mut call = Self::new(Method::POST, url)
+            .header("accept", "application/json")
+            .header("content-type", "application/x-www-form-urlencoded");
+        call.body = body.into_bytes();
+        call
     }
 }
 
 /// A whole answer, whatever its status.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// The HTTP status.
+    /// HTTP status, of any class: what it means is the business of the client.
     pub status: u16,
     /// Headers, one entry a line.
     pub headers: HeaderMap,
-    /// The body, complete.
+    /// The body, whole and decompressed, at most 64 MiB.
     pub body: Vec<u8>,
 }
 
 impl Answer {
     /// One header as text, the first of several.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     /// Whether the status is 2xx.
-    pub fn is_success(&self) -> bool {
+    pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
-    }
-
-    /// Whether the answer says that it is JSON.
-    pub fn says_json(&self) -> bool {
-        self.header("content-type")
-            .is_some_and(|kind| kind.split(';').next().unwrap_or("").trim().ends_with("json"))
     }
 }
 
-/// Why there is no answer.
+/// Why there is no answer. `host` is host and port, `reason` the innermost cause without the address.
 #[derive(Debug, thiserror::Error)]
-pub enum HttpError {
+pub(crate) enum HttpError {
     /// The connection could not be made, so the other side has not seen the call.
     #[error("{host} cannot be reached: {reason}")]
-    Unreachable {
-        /// Host and port.
-        host: String,
-        /// The innermost cause.
-        reason: String,
-    },
+    Unreachable { host: String, reason: String },
     /// The call was or may have been sent, and no complete answer came.
     #[error("{host} gave no complete answer: {reason}")]
-    NoAnswer {
-        /// Host and port.
-        host: String,
-        /// The innermost cause.
-        reason: String,
-    },
+    NoAnswer { host: String, reason: String },
     /// The answer is larger than any that either API gives.
     #[error("{host} answered with more than {} MiB", MAX_BODY / 1024 / 1024)]
-    TooLarge {
-        /// Host and port.
-        host: String,
-    },
+    TooLarge { host: String },
     /// The address leads away from the configured host, so the credentials are not sent there.
     #[error("the address leads to {host}, which is not the configured host")]
     ForeignHost {
@@ -169,18 +133,18 @@ pub enum HttpError {
 
 impl Http {
     /// A pool for calls to `base`'s host.
-    pub fn new(base: Url, patience: Patience) -> Result<Self, HttpError> {
+    pub(crate) fn new(base: Url, policy: RetryPolicy) -> Result<Self, HttpError> {
         let client = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(patience.longest_call)
+            .timeout(policy.longest_call)
             .build()
             .map_err(|error| HttpError::Setup(innermost(&error)))?;
-        Ok(Self { client, base, calls: Arc::default(), pulse: Pulse::default() })
+        Ok(Self { client, base, calls: Arc::default(), progress: Progress::default() })
     }
 
     /// An address below the base: each segment is percent-encoded, so an id cannot leave its place.
-    pub fn url(&self, segments: &[&str]) -> Url {
+    pub(crate) fn url(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(segments);
@@ -189,22 +153,22 @@ impl Http {
     }
 
     /// The configured base address.
-    pub fn base(&self) -> &Url {
+    pub(crate) fn base(&self) -> &Url {
         &self.base
     }
 
     /// Calls sent since the start, failed ones included.
-    pub fn calls(&self) -> u64 {
+    pub(crate) fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// Beats with every piece of an answer, and in every wait between calls.
-    pub fn pulse(&self) -> &Pulse {
-        &self.pulse
+    /// Ticks with every piece of an answer, and in every wait between calls.
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// Sends one call once and reads its whole answer.
-    pub async fn send(&self, call: Call) -> Result<Answer, HttpError> {
+    pub(crate) async fn send(&self, call: Call) -> Result<Answer, HttpError> {
         let host = host_of(&call.url);
         if call.url.origin() != self.base.origin() {
             return Err(HttpError::ForeignHost { host });
@@ -214,19 +178,20 @@ impl Http {
             None => PRODUCT.to_owned(),
         };
         self.calls.fetch_add(1, Ordering::Relaxed);
-        self.pulse.beat();
+        self.progress.tick();
         let mut request = self
             .client
             .request(call.method.clone(), call.url)
             .headers(call.headers)
             .header(USER_AGENT, agent);
-        // Okta answers 411 to a write without a length, and reqwest leaves it out for an empty body.
+        // Okta answers 411 to a write without a length, and reqwest leaves it out for an empty body:
+        // https://developer.okta.com/docs/reference/core-okta-api/
         if !call.body.is_empty() {
             request = request.body(call.body);
         } else if matches!(call.method, Method::POST | Method::PUT) {
             request = request.header(CONTENT_LENGTH, 0);
         }
-        let response = request.send().await.map_err(|error| {
+        let mut response = request.send().await.map_err(|error| {
             // A query may hold somebody's name, so no reason may repeat the address.
             let error = error.without_url();
             let reason = innermost(&error);
@@ -242,13 +207,16 @@ impl Http {
             return Err(HttpError::TooLarge { host });
         }
         let mut body = Vec::new();
-        let mut chunks = response.bytes_stream();
-        while let Some(chunk) = chunks.next().await {
-            self.pulse.beat();
-            let chunk = chunk.map_err(|error| HttpError::NoAnswer {
+        loop {
+            let chunk = response.chunk().await;
+            self.progress.tick();
+            let Some(chunk) = chunk.map_err(|error| HttpError::NoAnswer {
                 host: host.clone(),
                 reason: innermost(&error.without_url()),
-            })?;
+            })?
+            else {
+                break;
+            };
             body.extend_from_slice(&chunk);
             if body.len() as u64 > MAX_BODY {
                 return Err(HttpError::TooLarge { host });
@@ -273,28 +241,4 @@ fn innermost(error: &dyn std::error::Error) -> String {
         error = source;
     }
     error.to_string()
-}
-
-/// What a call is worth trying again for, and how long to wait.
-#[derive(Debug, Clone, Copy)]
-pub struct Patience {
-    /// Tries in all, the first included.
-    pub attempts: usize,
-    /// Wait after the first failure; doubled each time, with jitter.
-    pub first_wait: Duration,
-    /// No single wait is longer, an announced one included: beyond it the call fails.
-    pub longest_wait: Duration,
-    /// No single call lasts longer, its whole answer included.
-    pub longest_call: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            attempts: 5,
-            first_wait: Duration::from_millis(500),
-            longest_wait: Duration::from_secs(90),
-            longest_call: CALL_TIMEOUT,
-        }
-    }
 }

@@ -1,0 +1,72 @@
+//! Administrator roles: our own, and those that put an account or a group out of reach.
+
+use serde_json::Value;
+
+use super::error::OktaError;
+use super::objects::Identity;
+use super::reader::OktaReader;
+use super::wire::{self, unbelievable};
+use crate::model::{AccountId, GroupId};
+
+impl OktaReader {
+    /// The administrator roles that we have, by their types such as `SUPER_ADMIN`; `None` where
+    /// they cannot be read. A custom role is of type `CUSTOM`
+    /// (<https://developer.okta.com/docs/api/openapi/okta-management/guides/roles/>).
+    pub(crate) async fn own_roles(&self, own: &Identity) -> Result<Option<Vec<String>>, OktaError> {
+        const OPERATION: &str = "read our own admin roles";
+        let segments = match own {
+            Identity::Account(account) => ["api", "v1", "users", account.id.as_str(), "roles"],
+            Identity::App(client_id) => ["oauth2", "v1", "clients", client_id, "roles"],
+        };
+        self.roles_at(OPERATION, &segments).await
+    }
+
+    /// Whether an account holds an Okta administrator role, by itself or through a group; `None`
+    /// where that cannot be read. Roles that come through a group are listed with `assignmentType`
+    /// `GROUP`, and the scope is `okta.roles.read`
+    /// (<https://developer.okta.com/docs/api/openapi/okta-management/guides/roles/>,
+    /// <https://developer.okta.com/docs/concepts/role-assignment/>).
+    pub(crate) async fn has_admin_role(
+        &self,
+        account: &AccountId,
+    ) -> Result<Option<bool>, OktaError> {
+        self.has_roles("read the admin roles of an account", "users", account.as_str()).await
+    }
+
+    /// Whether a group makes its members Okta administrators; `None` where that cannot be read.
+    pub(crate) async fn group_has_admin_role(
+        &self,
+        group: &GroupId,
+    ) -> Result<Option<bool>, OktaError> {
+        self.has_roles("read the admin roles of a group", "groups", group.as_str()).await
+    }
+
+    async fn has_roles(
+        &self,
+        operation: &'static str,
+        family: &str,
+        id: &str,
+    ) -> Result<Option<bool>, OktaError> {
+        let roles = self.roles_at(operation, &["api", "v1", family, id, "roles"]).await?;
+        Ok(roles.map(|roles| !roles.is_empty()))
+    }
+
+    async fn roles_at(
+        &self,
+        operation: &'static str,
+        segments: &[&str],
+    ) -> Result<Option<Vec<String>>, OktaError> {
+        match self.connection().read(operation, self.connection().url(segments, &[])).await {
+            Ok(Value::Array(roles)) => {
+                let kinds = roles.into_iter().map(|role| wire::role(operation, role));
+                kinds.collect::<Result<_, _>>().map(Some)
+            }
+            Ok(_) => Err(unbelievable(operation, "a list was expected")),
+            Err(error) if error.is_transient() => Err(error),
+            Err(OktaError::Forbidden(_) | OktaError::NotFound(_) | OktaError::Refused(_)) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
