@@ -1,28 +1,29 @@
-//! What a decision needs to know of what was done here before.
+//! What was done here about a person's account, as far as later decisions need it. Kept apart
+//! from the journal, whose entries have an end.
 
 use super::{Cause, StepKind, Timestamp};
 
-/// What was done here about one person's account, as far as later decisions depend on it.
+/// The past of one person's account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccountHistory {
-    /// The newest step about the account's status that ended well: a creation, an activation, a
-    /// suspension or its lifting, a deactivation, an end of its sessions.
+    /// The last thing that was done about its status, and ended well.
     pub last: Option<StatusChange>,
-    /// An activation ended well, however long ago.
+    /// An activation ended well at some time.
     pub activated_here: bool,
-    /// The linked account was brought back without its activation mail, which is to follow.
+    /// The account was brought back without its activation mail, which is to follow.
     pub mail_owed: bool,
 }
 
-/// One step about the status of an account.
+/// Something that was done about the status of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusChange {
-    /// What was done.
+    /// What was done: a creation, an activation, a suspension or its end, a deactivation, or the
+    /// end of its sessions.
     pub step: StepKind,
     /// The request's number, `BASELINE`, or `unattributed`.
     pub request: String,
-    /// Why.
+    /// Why it was done.
     pub cause: Cause,
-    /// When it was answered, or seen to have taken effect.
+    /// When it ended.
     pub at: Timestamp,
 }
