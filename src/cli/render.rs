@@ -9,7 +9,7 @@ use comfy_table::{ContentArrangement, Table};
 
 use super::session::Failure;
 use crate::model::Change;
-use crate::report::{ActionReport, CycleReport, DriftReport, Explanation, FactView, HoldView};
+use crate::report::{ActionReport, CycleReport, DriftReport};
 
 /// How a result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -168,91 +168,6 @@ pub(crate) fn drift(report: &DriftReport) -> String {
         summary.held,
         count(summary.unmanaged, "account", "accounts")
     );
-    text
-}
-
-/// Why one person's account is as it is.
-pub(crate) fn explanation(explanation: &Explanation) -> String {
-    let mut text = String::new();
-    let person = &explanation.person;
-    let _ = writeln!(
-        text,
-        "{} (sys_user {}, {})",
-        person.name(),
-        person.user_name.as_deref().unwrap_or("-"),
-        person.sys_id.as_deref().unwrap_or("-")
-    );
-    let _ = match &explanation.account {
-        Some(account) => writeln!(
-            text,
-            "Okta account {} is {}, {} by {} on {}",
-            account.okta_id,
-            account.status,
-            if account.created { "created" } else { "linked" },
-            account.origin,
-            account.since
-        ),
-        None => writeln!(text, "No Okta account"),
-    };
-    let _ = writeln!(text, "Should be: {}\n", explanation.status);
-    for fact in &explanation.facts {
-        let _ = writeln!(text, "{}", fact_text(fact));
-    }
-    if !explanation.requests.is_empty() {
-        let mut table = table();
-        table.set_header(["request", "operation", "state", "approval", "from", "until", "note"]);
-        for request in &explanation.requests {
-            let note = match (&request.problem, request.vanished, request.in_force) {
-                (Some(problem), _, _) => problem.clone(),
-                (None, true, _) => "no longer readable in ServiceNow".to_owned(),
-                (None, false, true) => "in force".to_owned(),
-                (None, false, false) => "not in force".to_owned(),
-            };
-            table.add_row([
-                request.number.clone(),
-                request.operation.unwrap_or("-").to_owned(),
-                request.state.to_owned(),
-                request.approval.to_owned(),
-                request.starts.clone().unwrap_or_else(|| "-".to_owned()),
-                request.ends.clone().unwrap_or_else(|| "-".to_owned()),
-                note,
-            ]);
-        }
-        let _ = writeln!(text, "\n{table}");
-    }
-    if !explanation.holds.is_empty() {
-        let holds: Vec<&HoldView> = explanation.holds.iter().collect();
-        let _ = writeln!(text, "\n{}", super::hold::rows(&holds));
-    }
-    let source = if explanation.live { "read just now" } else { "as last observed" };
-    let differing = explanation.facts.iter().filter(|fact| !fact.in_sync).count();
-    let _ = write!(
-        text,
-        "\n{} of {} in sync ({source})",
-        explanation.facts.len() - differing,
-        count(explanation.facts.len(), "fact", "facts")
-    );
-    text
-}
-
-fn fact_text(fact: &FactView) -> String {
-    let mark = if fact.in_sync { " " } else { "!" };
-    let name = fact.name.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
-    let actual = shown(fact.actual.as_deref());
-    // A cleared attribute is desired as much as a filled one; of a status nothing may be said.
-    let unsaid = fact.desired.is_none() && fact.fact != "profile";
-    let desired = if unsaid { actual } else { shown(fact.desired.as_deref()) };
-    let is = if fact.in_sync { String::new() } else { format!(", is {actual}") };
-    let origin = fact.origin.as_deref().unwrap_or("unattributed");
-    let since = fact.since.as_deref().map(|at| format!(" since {at}")).unwrap_or_default();
-    let mut text =
-        format!("{mark} {}{name}: {desired}{is} ({origin}, {}{since})", fact.fact, fact.cause);
-    for reason in &fact.reasons {
-        let _ = write!(text, "\n    + {}", reason.text);
-    }
-    for against in &fact.against {
-        let _ = write!(text, "\n    - {against}");
-    }
     text
 }
 

@@ -4,31 +4,16 @@
 use std::collections::BTreeSet;
 
 use super::Policy;
+use super::context::{Context, RuleGroups};
 use super::expression::Scope;
 use super::fact::{Anomaly, Desired, origin_of};
-use super::timeline::{DesiredStatus, Timeline, replay};
+use super::timeline::{DesiredStatus, replay};
 use super::withdrawal::{as_if_they_stood, withdraw};
 use super::{membership, profile, status};
 use crate::model::{
-    AccountStatus, FactKey, GroupId, Operation, Person, PersonState, Presence, ResolvedRequest,
-    Timestamp, Undecidable,
+    AccountStatus, FactKey, Operation, Person, PersonState, Presence, ResolvedRequest, Timestamp,
+    Undecidable,
 };
-
-/// The groups that birthright rules speak of, resolved to ids, in the order of `Policy::groups`.
-/// `None` where a rule's group is not known.
-pub type RuleGroups = [Option<GroupId>];
-
-/// What every kind of fact is derived from.
-#[derive(Clone, Copy)]
-pub(super) struct Context<'a> {
-    pub(super) state: &'a PersonState,
-    /// Memberships that still count as there at take-over.
-    pub(super) baseline: &'a BTreeSet<GroupId>,
-    pub(super) policy: &'a Policy,
-    pub(super) rule_groups: &'a RuleGroups,
-    pub(super) timeline: &'a Timeline<'a>,
-    pub(super) now: Timestamp,
-}
 
 /// Derives how Okta should be for one person.
 pub fn derive(

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::GroupRule;
-use super::derive::Context;
+use super::context::Context;
 use super::dot_walk::hidden_field;
 use super::expression::Scope;
 use super::fact::{Anomaly, Desired, Fact, Source, origin_of, reason};

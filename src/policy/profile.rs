@@ -1,6 +1,6 @@
 //! Profile attributes: each the value of one expression over the record.
 
-use super::derive::Context;
+use super::context::Context;
 use super::dot_walk::hidden_field;
 use super::expression::{Expression, Scope};
 use super::fact::{Anomaly, Desired, Fact, Source};

@@ -1,6 +1,6 @@
 //! The account's status: by requests, by the record, by the configuration, in this order.
 
-use super::derive::Context;
+use super::context::Context;
 use super::fact::{Anomaly, Desired, Fact, Source, inactive_disposition, origin_of, unrequested};
 use super::timeline::DesiredStatus;
 use super::{Accounts, InactiveRecord, Policy};

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::digest::{SHA256, digest};
-
 use super::difference::Difference;
-use super::order::{self, Place};
+use super::order;
+use super::planned::PlannedAction;
 use crate::model::{
     Action, Cause, Change, Disposition, FactKey, Origin, PersonState, Step, StepKind, Timestamp,
-    Why,
 };
 use crate::policy::Policy;
 use crate::policy::derive::is_rehire;
@@ -17,62 +15,6 @@ use crate::policy::fact::Desired;
 /// Okta takes no more groups than this when an account is created:
 /// <https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/createUser>
 const MAX_GROUPS_AT_CREATION: usize = 20;
-
-/// An action with the facts that it repairs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlannedAction {
-    /// What to do.
-    pub action: Action,
-    /// The facts that it brings about.
-    pub keys: Vec<FactKey>,
-    /// It belongs to a leave: such removals do not count against the limit on removals.
-    pub leaver: bool,
-    /// Why it would be done.
-    pub why: Why,
-    /// What was decided about it by itself, before any limit was looked at.
-    pub disposition: Disposition,
-    /// Part of the set of differences that closed requests would explain.
-    pub closed_before_first_seen: bool,
-    /// It takes back what a withdrawn request gave, which waits for nothing.
-    pub taken_back: bool,
-    /// It brings somebody back who is hired again: what was there at take-over ends with it.
-    pub rehires: bool,
-    /// What it would change, as the fact is now. A status that counts as active is `active`: an
-    /// expired password makes no other action of it.
-    pub before: Option<String>,
-}
-
-impl PlannedAction {
-    /// What makes this action the same as one that was shown before: person, account, call, values
-    /// before and after, origin. Sixteen hexadecimal digits.
-    pub fn fingerprint(&self) -> String {
-        let Action { person, account, step, origin, cause: _ } = &self.action;
-        let (account, before) = (account.as_ref(), self.before.as_deref());
-        let text = format!("{person}\n{account:?}\n{origin}\n{step:?}\n{before:?}");
-        let hash = digest(&SHA256, text.as_bytes());
-        hash.as_ref()[..8].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
-    }
-
-    /// Why it is as it is, for a person to read.
-    pub fn reason(&self) -> String {
-        self.disposition.reason().unwrap_or_else(|| self.why.to_string())
-    }
-
-    /// Nothing stands in its way before any limit is looked at.
-    pub fn is_open(&self) -> bool {
-        self.disposition.is_apply()
-    }
-
-    pub(super) fn place(&self) -> Place<'_> {
-        Place {
-            step: self.action.step.kind(),
-            revives: self.before.as_deref() == Some("deprovisioned"),
-            leaver: self.leaver,
-            taken_back: self.taken_back,
-            origin: &self.action.origin,
-        }
-    }
-}
 
 /// The actions that remove one person's differences, in order, those included that wait for a
 /// decision or are only observed.

@@ -4,58 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::actions::PlannedAction;
 use super::limits::{Limits, crossings};
-use super::order::{self, depends_on};
 use super::org::Protected;
+use super::past::Past;
+use super::planned::{PlannedAction, by_urgency};
 use crate::model::{
-    Cause, Disposition, Done, FactKey, GroupId, HoldReason, HoldSet, Operation, ReportReason, Step,
-    StepKind, SysId, Timestamp,
+    Cause, Disposition, FactKey, GroupId, HoldReason, HoldSet, Operation, ReportReason, Step, SysId,
 };
 use crate::policy::resolve::Problem;
-
-/// What counts beside the plan.
-#[derive(Debug, Clone, Default)]
-pub struct Past {
-    /// How many accounts are managed.
-    pub managed: u32,
-    /// What was done in the window, released actions included.
-    pub done: Vec<Done>,
-    /// How many members each managed group has now.
-    pub group_sizes: BTreeMap<GroupId, u32>,
-    /// Fingerprints of actions that a person released.
-    pub released: BTreeSet<String>,
-    /// Fingerprints of actions that a person dismissed, with who did and why: not carried out, and
-    /// not said again.
-    pub dismissed: BTreeMap<String, String>,
-    /// What waits already and is not decided now: a set is no smaller because only a part of it
-    /// is decided again.
-    pub waiting: Vec<Waiting>,
-    /// Sets of which something still waits for a decision, and since when. What was released out
-    /// of such a set counts with the rest of it: a release of some must not let the others through.
-    pub undecided: BTreeMap<HoldSet, Timestamp>,
-    /// Why the complete read is implausible, if it is.
-    pub implausible: Option<String>,
-    /// The first cycle over an empty store while requests are already closed.
-    pub empty_store: bool,
-}
-
-/// An action that waits as part of a set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
-    /// What makes it the same action.
-    pub fingerprint: String,
-    /// The set.
-    pub set: HoldSet,
-    /// For whom.
-    pub person: SysId,
-    /// What it would do.
-    pub step: StepKind,
-    /// Which group, where it is about one.
-    pub group: Option<GroupId>,
-    /// Why it waits, for a person to read.
-    pub reason: String,
-}
 
 /// A plan that passed every check. Only [`approve`] makes one.
 #[derive(Debug, Default)]
@@ -123,7 +79,7 @@ pub fn approve(mut actions: Vec<PlannedAction>, limits: &Limits, past: &Past) ->
     let mut approval = PlanApproval::default();
     let mut open: Vec<PlannedAction> = Vec::new();
     let mut released: Vec<PlannedAction> = Vec::new();
-    order::sort(&mut actions);
+    by_urgency(&mut actions);
     for planned in actions {
         let fingerprint = planned.fingerprint();
         let dismissed = past.dismissed.get(&fingerprint).cloned();
@@ -150,7 +106,7 @@ pub fn approve(mut actions: Vec<PlannedAction>, limits: &Limits, past: &Past) ->
     hold_what_comes_after(&mut approval, &mut open, &mut released);
     let by_decision: BTreeSet<String> = released.iter().map(PlannedAction::fingerprint).collect();
     open.extend(released);
-    order::sort(&mut open);
+    by_urgency(&mut open);
     approval.approved.actions = open
         .into_iter()
         .map(|planned| ApprovedAction {
@@ -210,7 +166,7 @@ fn hold_what_comes_after(
     }
     let first_of = |planned: &PlannedAction| {
         let firsts = firsts.get(&planned.action.person)?;
-        firsts.iter().find(|first| depends_on(planned, &first.planned))
+        firsts.iter().find(|first| planned.depends_on(&first.planned))
     };
     let after = |planned: &PlannedAction, first: &HeldAction, released: bool| HeldAction {
         planned: planned.clone(),

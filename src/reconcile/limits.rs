@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use globset::GlobSet;
 
-use super::actions::PlannedAction;
-use super::approve::Past;
+use super::past::{Past, Waiting};
+use super::planned::PlannedAction;
 use crate::model::{
     Cause, Done, GroupId, HoldReason, HoldSet, Limit, LimitCrossed, Step, StepKind, SysId,
 };
@@ -132,7 +132,7 @@ impl<'a> Count<'a> {
     }
 
     /// What waits in a set and is not decided now.
-    fn waiting(&self, set: HoldSet) -> impl Iterator<Item = &'a super::approve::Waiting> + use<'a> {
+    fn waiting(&self, set: HoldSet) -> impl Iterator<Item = &'a Waiting> + use<'a> {
         self.past.waiting.iter().filter(move |waiting| waiting.set == set)
     }
 
@@ -187,7 +187,7 @@ impl<'a> Count<'a> {
 
     fn leaving(&self, group: &GroupId, mut now: BTreeSet<&'a SysId>) -> Option<Crossing> {
         let set = HoldSet::MaxGroupShare;
-        let of_group = |waiting: &&super::approve::Waiting| waiting.group.as_ref() == Some(group);
+        let of_group = |waiting: &&Waiting| waiting.group.as_ref() == Some(group);
         now.extend(self.waiting(set).filter(of_group).map(|waiting| &waiting.person));
         let past = self.done(set).filter(|done| {
             done.step == StepKind::RemoveMember

@@ -13,11 +13,13 @@ pub mod schema;
 mod rules;
 
 pub mod actions;
-pub mod order;
+mod order;
 pub mod person;
+pub mod planned;
 
 pub mod approve;
 pub mod limits;
+pub mod past;
 
 pub mod narrow;
 pub mod requeue;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::actions::PlannedAction;
+use super::planned::PlannedAction;
 use crate::model::{Change, FactKey, GroupId, Step};
 
 /// No account is made without these:

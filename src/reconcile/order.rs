@@ -3,14 +3,6 @@
 
 use crate::model::{Origin, Step, StepKind};
 
-use super::actions::PlannedAction;
-
-/// Whether one action cannot come before another: a leaver loses nothing before the account is
-/// disabled, and nothing is given to an account that is not there.
-pub fn depends_on(later: &PlannedAction, earlier: &PlannedAction) -> bool {
-    later.action.person == earlier.action.person && later.place().comes_after(earlier.place())
-}
-
 /// What the order goes by.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
@@ -54,13 +46,4 @@ pub(super) fn rank(step: &Step) -> u8 {
         Step::Update { .. } | Step::AddMember { .. } => 4,
         Step::Reactivate { .. } => 5,
     }
-}
-
-/// Puts the actions of all people in order: by urgency, and within it by person.
-///
-/// The order within one person is kept, because ranks never run against it.
-pub(super) fn sort(actions: &mut [PlannedAction]) {
-    actions.sort_by(|a, b| {
-        (rank(&a.action.step), &a.action.person).cmp(&(rank(&b.action.step), &b.action.person))
-    });
 }

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::actions::{PlannedAction, actions};
+use super::actions::actions;
 use super::correlate::{correlation_conflict, duplicate_identity, is_login_taken};
 use super::diff::diff;
 use super::difference::{Difference, member};
 use super::org::OrgState;
+use super::planned::PlannedAction;
 use super::rules;
 use crate::model::{
     Cause, Change, Disposition, FactKey, Facts, HoldReason, KnownFact, OpenAction, OpenItem,

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::actions::PlannedAction;
-use super::approve::{Past, Waiting, approve};
+use super::approve::approve;
 use super::difference::member;
 use super::limits::Limits;
 use super::org::{OrgState, Protected};
+use super::past::{Past, Waiting};
 use super::person::{PersonPlan, reconcile_person};
+use super::planned::PlannedAction;
 use crate::model::testing::{account, account_id, newcomer, sys_id};
 use crate::model::{
     Account, AccountStatus, Actual, Approval, Cause, Done, FactKey, Facts, Group, GroupId,

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::actions::PlannedAction;
 use super::person::PersonPlan;
+use super::planned::PlannedAction;
 use super::retry::pause_after;
 use crate::model::{Disposition, FactKey, Step, Timestamp};
 

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::model::{Account, AccountId, FactKey, Presence, StepKind, SysId};
-use crate::reconcile::actions::PlannedAction;
 use crate::reconcile::approve::{HeldAction, PlanApproval};
 use crate::reconcile::difference::Difference;
+use crate::reconcile::planned::PlannedAction;
 use crate::report::stamp;
 use crate::store::StoreError;
 use crate::sync::decide::Decided;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::item::Item;
 use super::paging::{self, Sweep, is_hex_id, nothing_lacks};
 use super::query::{self, Filter};
 use super::{ServiceNowError, ServiceNowReader};
@@ -11,16 +12,6 @@ use crate::model::{Record, SysId};
 const IDS_A_CALL: usize = 100;
 /// More rows than this under one name or marker are not looked at.
 const FEW: u32 = 20;
-
-/// A catalog item that the configuration names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Item {
-    pub sys_id: SysId,
-    /// Its name now, which may have changed since it was configured.
-    pub name: String,
-    /// How the configuration spells it: its id or its name.
-    pub configured_as: String,
-}
 
 /// A task of a request (`sc_task`).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use url::Url;
 
 use super::auth::{Credential, SignIn};
-use super::catalog::Item;
+use super::item::Item;
 use super::limits::{Budget, Pacer};
 use super::query::Filter;
 use super::{ServiceNowError, Settings, wire};
@@ -226,7 +226,7 @@ impl Connection {
                 Err(error) => error,
             };
             match &error {
-                ServiceNowError::Unbelievable { .. } if halvings == MAX_HALVINGS => {
+                ServiceNowError::Unbelievable { .. } if halvings >= MAX_HALVINGS => {
                     return Err(error);
                 }
                 ServiceNowError::Unbelievable { .. } | ServiceNowError::NoAnswer { .. } => {

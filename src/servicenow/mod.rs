@@ -25,6 +25,7 @@ pub mod query;
 mod auth;
 mod connection;
 mod error;
+mod item;
 mod limits;
 mod wire;
 

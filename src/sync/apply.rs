@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::model::{AccountId, Action, Outcome, Step, SysId};
 use crate::okta::{self, OktaError, Performed, Refusal};
-use crate::reconcile::actions::PlannedAction;
 use crate::reconcile::approve::ApprovedAction;
 use crate::reconcile::narrow::{Objection, narrow};
-use crate::reconcile::order::depends_on;
+use crate::reconcile::planned::PlannedAction;
 use crate::reconcile::requeue::Attempted;
 use crate::reconcile::retry::gist;
 use crate::store::{Entry, HoldDecision, Observed, StoreError};
@@ -45,7 +44,7 @@ pub(crate) async fn apply(
             break;
         }
         let planned = &approved.planned;
-        if failed.iter().any(|earlier| depends_on(planned, earlier)) {
+        if failed.iter().any(|earlier| planned.depends_on(earlier)) {
             let reason = Some("what it depends on failed".to_owned());
             outcome.push(describe_action(&deps.store, planned, ActionResult::Skipped, reason)?);
             failed.push(planned);

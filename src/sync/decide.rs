@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{HoldSet, OpenAction, PersonState, SysId, Timestamp};
-use crate::reconcile::actions::PlannedAction;
-use crate::reconcile::approve::{Past, Waiting};
 use crate::reconcile::org::OrgState;
+use crate::reconcile::past::{Past, Waiting};
 use crate::reconcile::person::{PersonPlan, reconcile_person};
+use crate::reconcile::planned::PlannedAction;
 use crate::store::snapshot::person_state;
 use crate::store::{HeldAction, StoreError, Verdict};
 use crate::sync::deps::Deps;

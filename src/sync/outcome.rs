@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::{Cause, Change, Origin, Step, StepKind};
-use crate::reconcile::actions::PlannedAction;
+use crate::reconcile::planned::PlannedAction;
 use crate::store::{Store, StoreError};
 use crate::sync::deps::Calls;
 use crate::sync::names::{PersonNames, group_name, names_of};

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::model::SysId;
-use crate::reconcile::approve::{Past, PlanApproval, approve};
+use crate::reconcile::approve::{PlanApproval, approve};
 use crate::reconcile::org::OrgState;
+use crate::reconcile::past::Past;
 use crate::store::{CycleRow, StoreError};
 use crate::sync::admins::find_admins;
 use crate::sync::clock::{check_clock, check_clock_first};

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model::SysId;
-use crate::reconcile::actions::PlannedAction;
 use crate::reconcile::difference::Difference;
+use crate::reconcile::planned::PlannedAction;
 use crate::reconcile::requeue::{Attempted, Requeue, refused_facts, requeue, requeue_untouched};
 use crate::store::StoreError;
 use crate::sync::apply::{Touched, failures_before};

@@ -500,7 +500,7 @@ fn only_observed_means_that_nothing_at_all_is_done() {
         let applied = super::super::approve::approve(
             plan.actions,
             &crate::reconcile::approve::tests::limits(),
-            &super::super::approve::Past::default(),
+            &super::super::past::Past::default(),
         );
         assert!(applied.approved.actions().is_empty());
     }

@@ -2,9 +2,10 @@ use super::*;
 use crate::model::testing::{done, employee, newcomer, noon, request, with_groups};
 use crate::model::{AccountStatus, Operation, PersonState};
 use crate::policy::testing::policy;
+use crate::reconcile::approve::approve;
 use crate::reconcile::approve::tests::limits;
-use crate::reconcile::approve::{Past, approve};
 use crate::reconcile::org::OrgState;
+use crate::reconcile::past::Past;
 use crate::reconcile::person::reconcile_person;
 
 const TODAY: &str = "2026-06-01";
