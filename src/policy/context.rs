@@ -8,7 +8,7 @@ use crate::model::{GroupId, PersonState, Timestamp};
 
 /// The groups that birthright rules speak of, resolved to ids, in the order of `Policy::groups`.
 /// `None` where a rule's group is not known.
-pub type RuleGroups = [Option<GroupId>];
+pub(crate) type RuleGroups = [Option<GroupId>];
 
 /// What every kind of fact is derived from.
 #[derive(Clone, Copy)]

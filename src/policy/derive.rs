@@ -16,7 +16,7 @@ use crate::model::{
 };
 
 /// Derives how Okta should be for one person.
-pub fn derive(
+pub(crate) fn derive(
     state: &PersonState,
     policy: &Policy,
     rule_groups: &RuleGroups,
@@ -41,7 +41,7 @@ pub fn derive(
 }
 
 /// Whether a join that has not taken effect yet finds a deactivated account.
-pub fn is_rehire(state: &PersonState, now: Timestamp) -> bool {
+pub(crate) fn is_rehire(state: &PersonState, now: Timestamp) -> bool {
     state.actual.is_deactivated()
         && replay(&state.requests, now).status.is_some_and(|(desired, request)| {
             desired == DesiredStatus::Active
@@ -93,7 +93,7 @@ fn outside(request: &ResolvedRequest, now: Timestamp) -> Option<Anomaly> {
 
 /// What identifies a person's account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// The person's values of the attributes of `identity.match`, in its order. What cannot be
     /// evaluated is empty, and an empty value matches nothing.
     pub keys: Vec<(String, String)>,
@@ -105,7 +105,7 @@ pub struct Identity {
 
 impl Identity {
     /// Every attribute and value that an account of the person's may have, without empty ones.
-    pub fn values(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&str, &str)> {
         let keys = self.keys.iter().chain(&self.anchor);
         let keys = keys.map(|(attribute, value)| (attribute.as_str(), value.as_str()));
         let login = self.login.as_deref().map(|login| ("login", login));
@@ -114,7 +114,7 @@ impl Identity {
 
     /// By what two people who have no account yet would get accounts that cannot be told apart:
     /// attribute and value, in lower case.
-    pub fn claims(&self) -> BTreeSet<(String, String)> {
+    pub(crate) fn claims(&self) -> BTreeSet<(String, String)> {
         let login = self.login.iter().map(|login| ("login", login.as_str()));
         let keys = self.keys.iter().map(|(attribute, value)| (attribute.as_str(), value.as_str()));
         keys.chain(login)
@@ -125,7 +125,7 @@ impl Identity {
 }
 
 /// What identifies a person's account, by the record.
-pub fn identify(person: &Person, policy: &Policy) -> Identity {
+pub(crate) fn identify(person: &Person, policy: &Policy) -> Identity {
     let scope = Scope::person(&person.record);
     let value = |attribute: &str| {
         let expression = policy.profile.get(attribute)?;

@@ -26,7 +26,7 @@ fn is_hidden(person: &Person, field: &str) -> bool {
 
 /// What has to be read beside a dot-walk, so that it can be told from one that is hidden: each
 /// reference on the way, and whether the record behind it can be read.
-pub fn beside_walk(field: &str) -> Vec<String> {
+pub(crate) fn beside_walk(field: &str) -> Vec<String> {
     let mut beside = Vec::new();
     for (at, _) in field.match_indices('.') {
         let reference = &field[..at];

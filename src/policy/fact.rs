@@ -11,7 +11,7 @@ use crate::model::{
 
 /// One statement of how Okta should be, with everything that speaks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fact<T> {
+pub(crate) struct Fact<T> {
     /// What should be.
     pub value: T,
     /// The request that it comes from.
@@ -68,7 +68,7 @@ impl<T> Fact<T> {
     }
 
     /// The birthright rule that gives it, by its group's name, where one does.
-    pub fn rule(&self) -> Option<&str> {
+    pub(crate) fn rule(&self) -> Option<&str> {
         self.reasons.iter().find_map(|reason| match reason {
             Reason::Rule(rule) => Some(rule.as_str()),
             Reason::Request { .. } | Reason::Record | Reason::Baseline => None,
@@ -78,7 +78,7 @@ impl<T> Fact<T> {
 
 /// Something about one person or request that cannot be decided, set aside so that the rest can.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Anomaly {
+pub(crate) struct Anomaly {
     /// Which statement it is about.
     pub key: FactKey,
     /// The request that it stands in the way of.
@@ -99,7 +99,7 @@ impl Anomaly {
 
 /// How Okta should be for one person. What is not mentioned is not managed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Desired {
+pub(crate) struct Desired {
     /// The account's status.
     pub status: Option<Fact<DesiredStatus>>,
     /// Profile attributes; `None` clears.
@@ -122,12 +122,12 @@ pub struct Desired {
 
 impl Desired {
     /// The desired status, where anything speaks of the account.
-    pub fn status_value(&self) -> Option<DesiredStatus> {
+    pub(crate) fn status_value(&self) -> Option<DesiredStatus> {
         self.status.as_ref().map(|fact| fact.value)
     }
 
     /// Whether the person leaves by a request: a leave, or the end of a join.
-    pub fn is_leaver(&self) -> bool {
+    pub(crate) fn is_leaver(&self) -> bool {
         self.status.as_ref().is_some_and(|fact| {
             fact.value == DesiredStatus::Deactivated && fact.cause == Cause::Request
         })
@@ -135,7 +135,7 @@ impl Desired {
 
     /// Whether a fact of this origin is what a withdrawn request gave together with the account:
     /// it goes without waiting for what becomes of the account.
-    pub fn takes_back(&self, origin: &Origin) -> bool {
+    pub(crate) fn takes_back(&self, origin: &Origin) -> bool {
         self.status.as_ref().is_some_and(|status| status.withdrawn && status.origin == *origin)
     }
 }

@@ -11,7 +11,7 @@ use crate::model::{
 
 /// Why a request cannot be carried out as it stands. Held, and said on the request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-pub enum Problem {
+pub(crate) enum Problem {
     /// An expression of its block cannot be evaluated.
     #[error("the configuration of its catalog item cannot be evaluated (`{key}`: {why})")]
     Expression {
@@ -81,7 +81,7 @@ fn in_words(key: &str) -> &'static str {
 
 impl Problem {
     /// A word for this kind of problem: a second note is written only when it changes.
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Expression { .. } => "expression",
             Self::PersonEmpty => "person-empty",
@@ -102,7 +102,7 @@ impl Problem {
 
 /// What is known of the people and groups that requests name, by the text that names them.
 #[derive(Debug, Clone, Default)]
-pub struct Directory {
+pub(crate) struct Directory {
     /// A person's text as it stands in the request, to everybody whom it fits.
     pub people: BTreeMap<String, BTreeSet<SysId>>,
     /// A group's text, to every group that it fits, with its name.
@@ -115,7 +115,7 @@ pub struct Directory {
 ///
 /// `Ok(None)` where its item has no block whose `when` holds: then it is not ours. Fails with the
 /// block of which that cannot be told.
-pub fn rule_for<'a>(
+pub(crate) fn rule_for<'a>(
     policy: &'a Policy,
     request: &Request,
 ) -> Result<Option<&'a RequestRule>, (&'a RequestRule, Problem)> {
@@ -151,7 +151,7 @@ fn scope(request: &Request) -> Scope {
 }
 
 /// What the request says now, as texts.
-pub fn word(rule: &RequestRule, request: &Request) -> Result<RequestText, Problem> {
+pub(crate) fn word(rule: &RequestRule, request: &Request) -> Result<RequestText, Problem> {
     let scope = scope(request);
     let text = |key: &'static str, expression: Option<&Expression>| match expression {
         None => Ok(String::new()),
@@ -177,7 +177,7 @@ pub fn word(rule: &RequestRule, request: &Request) -> Result<RequestText, Proble
 }
 
 /// Whether the request counts, by its block's `approval` key.
-pub fn approval(rule: &RequestRule, request: &Request) -> Approval {
+pub(crate) fn approval(rule: &RequestRule, request: &Request) -> Approval {
     let approval = match rule.approval {
         ApprovalSource::Item => request.approval.as_str(),
         ApprovalSource::Order => request.order_approval.as_str(),
@@ -196,7 +196,11 @@ pub fn approval(rule: &RequestRule, request: &Request) -> Approval {
 }
 
 /// [`approval`] of a request that may have taken effect already.
-pub fn approval_with_effect(rule: &RequestRule, request: &Request, took_effect: bool) -> Approval {
+pub(crate) fn approval_with_effect(
+    rule: &RequestRule,
+    request: &Request,
+    took_effect: bool,
+) -> Approval {
     match approval(rule, request) {
         Approval::Waiting if took_effect => Approval::Approved,
         approval => approval,
@@ -204,14 +208,14 @@ pub fn approval_with_effect(rule: &RequestRule, request: &Request, took_effect: 
 }
 
 /// The names in a comma- or newline-separated list, trimmed, without empty ones.
-pub fn names(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn names(text: &str) -> impl Iterator<Item = &str> {
     text.split([',', '\n', '\r']).map(str::trim).filter(|name| !name.is_empty())
 }
 
 /// Looks up whom and what the wording names, and reads its dates.
 ///
 /// Fails with everything that is wrong with it at once.
-pub fn resolve(
+pub(crate) fn resolve(
     request_text: &RequestText,
     rule: &RequestRule,
     policy: &Policy,
@@ -309,7 +313,7 @@ fn groups(
 /// Puts a request's approval and terms together into what policy decides from.
 ///
 /// An approval that goes back to `requested` changes nothing that took effect.
-pub fn resolved(
+pub(crate) fn resolved(
     request: &Request,
     rule: &RequestRule,
     terms: Terms,

@@ -10,7 +10,7 @@ use crate::model::{
 };
 
 /// What a status follows from that the record alone decides.
-pub const INACTIVE_RECORD: &str = "lifecycle.inactive_record";
+pub(crate) const INACTIVE_RECORD: &str = "lifecycle.inactive_record";
 
 pub(super) fn derive(context: Context<'_>, desired: &mut Desired) -> Option<Fact<DesiredStatus>> {
     let Context { state, policy, .. } = context;

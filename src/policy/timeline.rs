@@ -6,7 +6,7 @@ use crate::model::{GroupId, Operation, ResolvedRequest, Timestamp};
 
 /// Where the account should stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum DesiredStatus {
+pub(crate) enum DesiredStatus {
     /// Made, but not usable before the start.
     Staged,
     /// Usable.
@@ -19,7 +19,7 @@ pub enum DesiredStatus {
 
 impl DesiredStatus {
     /// The word that reports use.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Staged => "staged",
             Self::Active => "active",
@@ -31,7 +31,7 @@ impl DesiredStatus {
 
 /// Where a person's requests leave them at a moment.
 #[derive(Debug, Clone, Default)]
-pub struct Timeline<'a> {
+pub(crate) struct Timeline<'a> {
     /// The status that they ask for, and the request that says so last.
     pub status: Option<(DesiredStatus, &'a ResolvedRequest)>,
     /// The newest join or move in force: profile and birthright come from it.
@@ -61,7 +61,7 @@ pub struct Timeline<'a> {
 }
 
 /// Replays requests in the order of their effective time, then creation, then number.
-pub fn replay(requests: &[ResolvedRequest], now: Timestamp) -> Timeline<'_> {
+pub(crate) fn replay(requests: &[ResolvedRequest], now: Timestamp) -> Timeline<'_> {
     let mut timeline = Timeline { adoption_stands: true, ..Timeline::default() };
     let mut order: Vec<&ResolvedRequest> = requests
         .iter()

@@ -15,13 +15,13 @@ use crate::policy::resolve::Problem;
 
 /// A plan that passed every check. Only [`approve`] makes one.
 #[derive(Debug, Default)]
-pub struct ApprovedPlan {
+pub(crate) struct ApprovedPlan {
     actions: Vec<ApprovedAction>,
 }
 
 /// One approved action.
 #[derive(Debug, Clone)]
-pub struct ApprovedAction {
+pub(crate) struct ApprovedAction {
     /// The action.
     pub planned: PlannedAction,
     /// A person released it.
@@ -30,14 +30,14 @@ pub struct ApprovedAction {
 
 impl ApprovedPlan {
     /// The actions, in order.
-    pub fn actions(&self) -> &[ApprovedAction] {
+    pub(crate) fn actions(&self) -> &[ApprovedAction] {
         &self.actions
     }
 }
 
 /// One action that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldAction {
+pub(crate) struct HeldAction {
     /// The action.
     pub planned: PlannedAction,
     /// Why it waits.
@@ -48,20 +48,20 @@ pub struct HeldAction {
 
 impl HeldAction {
     /// The set that it is decided about in, where a whole kind of action waits.
-    pub fn set(&self) -> Option<HoldSet> {
+    pub(crate) fn set(&self) -> Option<HoldSet> {
         let alone = !self.comes_after() && self.planned.closed_before_first_seen;
         self.reason.set().or(alone.then_some(HoldSet::ClosedRequests))
     }
 
     /// Nothing stands in its own way: it waits for another action of the same person.
-    pub fn comes_after(&self) -> bool {
+    pub(crate) fn comes_after(&self) -> bool {
         matches!(self.reason, HoldReason::After { .. } | HoldReason::AfterObserved(_))
     }
 }
 
 /// What may be done, what waits, and what of it means that something is wrong.
 #[derive(Debug, Default)]
-pub struct PlanApproval {
+pub(crate) struct PlanApproval {
     /// What may be done.
     pub approved: ApprovedPlan,
     /// What waits.
@@ -75,7 +75,11 @@ pub struct PlanApproval {
 }
 
 /// Sorts a plan into what may be done and what waits.
-pub fn approve(mut actions: Vec<PlannedAction>, limits: &Limits, past: &Past) -> PlanApproval {
+pub(crate) fn approve(
+    mut actions: Vec<PlannedAction>,
+    limits: &Limits,
+    past: &Past,
+) -> PlanApproval {
     let mut approval = PlanApproval::default();
     let mut open: Vec<PlannedAction> = Vec::new();
     let mut released: Vec<PlannedAction> = Vec::new();
@@ -231,7 +235,7 @@ fn contested(planned: &PlannedAction, limits: &Limits, past: &Past) -> Option<Ho
 }
 
 /// Why a request may not have the groups that it names.
-pub fn check_groups(
+pub(crate) fn check_groups(
     operation: Operation,
     groups: &[(GroupId, String)],
     limits: &Limits,

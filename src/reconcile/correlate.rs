@@ -14,7 +14,7 @@ use crate::policy::timeline::DesiredStatus;
 
 /// The account of a person without one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Match {
+pub(crate) enum Match {
     /// There is none: one may be created.
     None,
     /// This one.
@@ -28,7 +28,7 @@ pub enum Match {
 /// An empty value matches nothing. A later attribute does not match an account whose earlier one
 /// is set and differs, nor one linked to another person: whoever recycles a login or an e-mail
 /// does not inherit an account.
-pub fn correlate(identity: &Identity, candidates: &[Candidate]) -> Match {
+pub(crate) fn correlate(identity: &Identity, candidates: &[Candidate]) -> Match {
     if let Some((anchor, id)) = &identity.anchor {
         let anchored: Vec<_> =
             candidates.iter().filter(|it| it.account.attribute(anchor) == id).collect();
@@ -93,7 +93,7 @@ fn same(a: &str, b: &str) -> bool {
 }
 
 /// The account that somebody without one matches, as far as the record can be read.
-pub fn match_account(state: &PersonState, policy: &Policy) -> Option<AccountId> {
+pub(crate) fn match_account(state: &PersonState, policy: &Policy) -> Option<AccountId> {
     if state.actual.account.is_some() || state.person.presence != Presence::Present {
         return None;
     }
@@ -105,7 +105,7 @@ pub fn match_account(state: &PersonState, policy: &Policy) -> Option<AccountId> 
 
 /// Whom to link to which account: whoever matches one that nobody else matches. An account that
 /// two people would match is linked to neither.
-pub fn assign(
+pub(crate) fn assign(
     matches: impl IntoIterator<Item = (SysId, AccountId)>,
 ) -> impl Iterator<Item = (SysId, AccountId)> {
     let mut claims: BTreeMap<AccountId, BTreeSet<SysId>> = BTreeMap::new();

@@ -8,7 +8,7 @@ use crate::model::{
 
 /// One difference between a desired and an actual fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// Which fact.
     pub key: FactKey,
     /// How it should be; `None` is null.
@@ -34,28 +34,28 @@ pub struct Difference {
 
 impl Difference {
     /// Why it is as it is, for a person to read.
-    pub fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> String {
         self.disposition.reason().unwrap_or_else(|| self.why.to_string())
     }
 
     /// Whether it waits for something other than a person's decision about an action.
-    pub fn is_stuck(&self) -> bool {
+    pub(crate) fn is_stuck(&self) -> bool {
         self.disposition.is_stuck()
     }
 
     /// Whether it is a status that Okta has no way to, from where the account is.
-    pub fn has_no_way(&self) -> bool {
+    pub(crate) fn has_no_way(&self) -> bool {
         self.disposition == Disposition::Blocked(BlockedReason::OnlyActiveIsSuspended)
             && self.step == Some(StepKind::ClearSessions)
     }
 
     /// The step that would remove it, where a decision or nothing at all stands in its way.
-    pub fn action(&self) -> Option<StepKind> {
+    pub(crate) fn action(&self) -> Option<StepKind> {
         self.step.filter(|_| !self.is_stuck())
     }
 
     /// Whether it is to be repaired, or would be after a decision or if its part enforced.
-    pub fn is_actionable(&self) -> bool {
+    pub(crate) fn is_actionable(&self) -> bool {
         let disposition = match &self.disposition {
             Disposition::Report(ReportReason::Observed(observed)) => &observed.would,
             disposition => disposition,
@@ -64,7 +64,7 @@ impl Difference {
     }
 
     /// The profile change that removes it, where it is one.
-    pub fn change(&self) -> Change {
+    pub(crate) fn change(&self) -> Change {
         Change { from: self.actual.clone(), to: self.desired.clone() }
     }
 
@@ -83,6 +83,6 @@ impl Difference {
 }
 
 /// The word for a membership in reports.
-pub fn member(is: bool) -> String {
+pub(crate) fn member(is: bool) -> String {
     if is { "member" } else { "not a member" }.to_owned()
 }

@@ -16,7 +16,7 @@ use crate::policy::fact::{Desired, Fact};
 
 /// One fact with everything that can be said about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Explained {
+pub(crate) struct Explained {
     /// Which fact.
     pub key: FactKey,
     /// How it should be; `None` is null, or that nothing is desired.
@@ -37,7 +37,7 @@ pub struct Explained {
 
 /// One reason, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReasonText {
+pub(crate) struct ReasonText {
     /// `request`, `rule`, `record` or `baseline`.
     pub kind: &'static str,
     /// The request.
@@ -64,7 +64,7 @@ struct View<'a> {
 
 /// Explains every fact of one person: the status, each mapped attribute, and each group that a
 /// rule, a request or the account's own membership makes a matter of this person.
-pub fn explain(
+pub(crate) fn explain(
     state: &PersonState,
     plan: &PersonPlan,
     org: &OrgState,

@@ -15,7 +15,7 @@ const PATIENCE: chrono::Duration = chrono::Duration::hours(1);
 
 /// Where a request stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RequestStatus {
+pub(crate) enum RequestStatus {
     /// Everything that it asks for is seen in Okta.
     Done,
     /// Something is still to do, and nothing stands in its way.
@@ -33,7 +33,7 @@ pub enum RequestStatus {
 
 /// Where a request stands that cannot be carried out as it is. `problems`: a word for the kind of
 /// each, and its reason; `searched`: for how long whom it names has been looked for.
-pub fn status_of_problems(
+pub(crate) fn status_of_problems(
     problems: &[(String, String)],
     searched: chrono::Duration,
 ) -> RequestStatus {
@@ -50,7 +50,7 @@ pub fn status_of_problems(
 }
 
 /// Where a whole request stands, from where it stands for each of its people.
-pub fn request_status(
+pub(crate) fn request_status(
     request: &ResolvedRequest,
     people: impl IntoIterator<Item = RequestStatus>,
 ) -> RequestStatus {
@@ -72,7 +72,7 @@ pub fn request_status(
 }
 
 /// Where a request stands for one of its people.
-pub fn status_for_person(
+pub(crate) fn status_for_person(
     request: &ResolvedRequest,
     plan: &PersonPlan,
     now: Timestamp,

@@ -9,7 +9,7 @@ const COMING: f64 = 0.8;
 
 /// What is to be said about a join or leave that is not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Lateness {
+pub(crate) enum Lateness {
     /// There is time.
     InTime,
     /// Most of the time is gone.
@@ -20,7 +20,7 @@ pub enum Lateness {
 
 /// How late something is that is in force since `in_force` and was done at `until`, or is not done
 /// at that time.
-pub fn lateness(in_force: Timestamp, until: Timestamp, target: Duration) -> Lateness {
+pub(crate) fn lateness(in_force: Timestamp, until: Timestamp, target: Duration) -> Lateness {
     let waited = (until - in_force).to_std().unwrap_or_default();
     if waited > target {
         Lateness::Breached
@@ -33,7 +33,7 @@ pub fn lateness(in_force: Timestamp, until: Timestamp, target: Duration) -> Late
 
 /// How long joins or leaves took, in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Latency {
+pub(crate) struct Latency {
     /// Half of them took no longer.
     pub p50: Option<f64>,
     /// 95 of 100 took no longer.
@@ -45,7 +45,7 @@ pub struct Latency {
 }
 
 /// Sums up what was measured: when each came into force, and when it was done, if it is.
-pub fn latency(
+pub(crate) fn latency(
     measured: &[(Timestamp, Option<Timestamp>)],
     target: Duration,
     now: Timestamp,

@@ -261,7 +261,7 @@ fn larger(number: u32, share: f64, of: u32) -> u32 {
 
 /// Why a complete read of people is implausible: too few of them, or somebody missing who must be
 /// there. `before` is how many the last believed complete read held.
-pub fn implausible_people(
+pub(crate) fn implausible_people(
     before: Option<u32>,
     now: u32,
     missing_sentinels: &[String],

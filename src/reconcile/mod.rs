@@ -3,31 +3,31 @@
 //!
 //! Pure: the same values give the same plan. Nothing here reads a clock, a network or a database.
 
-pub mod org;
+pub(crate) mod org;
 
-pub mod correlate;
+pub(crate) mod correlate;
 mod diff;
-pub mod difference;
-pub mod schema;
+pub(crate) mod difference;
+pub(crate) mod schema;
 
 mod rules;
 
-pub mod actions;
+pub(crate) mod actions;
 mod order;
-pub mod person;
-pub mod planned;
+pub(crate) mod person;
+pub(crate) mod planned;
 
-pub mod approve;
-pub mod limits;
-pub mod past;
+pub(crate) mod approve;
+pub(crate) mod limits;
+pub(crate) mod past;
 
-pub mod narrow;
-pub mod requeue;
-pub mod retry;
+pub(crate) mod narrow;
+pub(crate) mod requeue;
+pub(crate) mod retry;
 
-pub mod explain;
-pub mod fulfillment;
-pub mod latency;
+pub(crate) mod explain;
+pub(crate) mod fulfillment;
+pub(crate) mod latency;
 
 #[cfg(test)]
 mod properties;

@@ -12,7 +12,7 @@ const NECESSARY: [&str; 4] = ["login", "email", "firstName", "lastName"];
 
 /// What Okta's refusal of a whole call says about its parts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Objection {
+pub(crate) struct Objection {
     /// The attributes that it names.
     pub attributes: BTreeSet<String>,
     /// It is about the profile, whether it names an attribute or not.
@@ -23,7 +23,7 @@ pub struct Objection {
 
 /// What is left of an action.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Narrowed {
+pub(crate) struct Narrowed {
     /// What to try instead.
     pub rest: Vec<PlannedAction>,
     /// The facts that Okta refused.
@@ -31,7 +31,7 @@ pub struct Narrowed {
 }
 
 /// Leaves out the attributes that the refusal names; where it names none, tries one by one.
-pub fn narrow(planned: &PlannedAction, objection: Option<&Objection>) -> Narrowed {
+pub(crate) fn narrow(planned: &PlannedAction, objection: Option<&Objection>) -> Narrowed {
     let all = Narrowed { rest: Vec::new(), refused: planned.keys.clone() };
     let Some(objection) = objection.filter(|it| !it.is_taken) else { return all };
     let named: BTreeSet<&str> = objection.attributes.iter().map(String::as_str).collect();

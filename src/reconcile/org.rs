@@ -7,7 +7,7 @@ use crate::model::{Account, AccountId, Group, GroupId, Person, ProtectedReason, 
 
 /// What decisions about any person share.
 #[derive(Debug, Clone, Default)]
-pub struct OrgState {
+pub(crate) struct OrgState {
     /// The managed groups, by id.
     pub groups: BTreeMap<GroupId, Group>,
     /// Per `[[group]]` block, the group's id; `None` where Okta has no such group.
@@ -21,11 +21,11 @@ pub struct OrgState {
 }
 
 /// An identifying attribute and its value, in lower case, to the people who would get it.
-pub type Identities = BTreeMap<(String, String), BTreeSet<SysId>>;
+pub(crate) type Identities = BTreeMap<(String, String), BTreeSet<SysId>>;
 
 /// What is never written to, with names resolved to ids; names and ids both stay protected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Protected {
+pub(crate) struct Protected {
     /// Lower-case logins, e-mails, user names and ids of people and accounts.
     pub users: BTreeSet<String>,
     /// Accounts: the one that the program signs in as, and holders of an administrator role.
@@ -36,7 +36,11 @@ pub struct Protected {
 
 impl Protected {
     /// Why a person's account is never written to, if that is so.
-    pub fn covers(&self, person: &Person, account: Option<&Account>) -> Option<ProtectedReason> {
+    pub(crate) fn covers(
+        &self,
+        person: &Person,
+        account: Option<&Account>,
+    ) -> Option<ProtectedReason> {
         let listed = |text: &str| !text.is_empty() && self.users.contains(&text.to_lowercase());
         let by_record =
             [person.sys_id.as_str(), person.user_name(), person.email()].into_iter().any(listed);

@@ -6,7 +6,7 @@ use crate::model::{Done, GroupId, HoldSet, StepKind, SysId, Timestamp};
 
 /// What counts beside the plan.
 #[derive(Debug, Clone, Default)]
-pub struct Past {
+pub(crate) struct Past {
     /// How many accounts are managed.
     pub managed: u32,
     /// What was done in the window, released actions included.
@@ -32,7 +32,7 @@ pub struct Past {
 
 /// An action that waits as part of a set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
+pub(crate) struct Waiting {
     /// What makes it the same action.
     pub fingerprint: String,
     /// The set.

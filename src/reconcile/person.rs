@@ -22,7 +22,7 @@ use crate::policy::timeline::DesiredStatus;
 
 /// What was decided about one person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PersonPlan {
+pub(crate) struct PersonPlan {
     /// How Okta should be.
     pub desired: Desired,
     /// What differs, in a stable order.
@@ -38,7 +38,7 @@ pub struct PersonPlan {
 
 /// Decides about one person. Nothing changes its result afterwards but
 /// [`approve`](super::approve::approve), which can only hold.
-pub fn reconcile_person(
+pub(crate) fn reconcile_person(
     state: &PersonState,
     org: &OrgState,
     policy: &Policy,
@@ -63,13 +63,13 @@ pub fn reconcile_person(
 
 impl PersonPlan {
     /// Nothing differs.
-    pub fn is_in_sync(&self) -> bool {
+    pub(crate) fn is_in_sync(&self) -> bool {
         self.differences.is_empty()
     }
 
     /// What is not as it should be and waits for nobody's decision about an action: blocked,
     /// reported, or held until something else changes.
-    pub fn open_differences(&self, state: &PersonState) -> Vec<OpenItem> {
+    pub(crate) fn open_differences(&self, state: &PersonState) -> Vec<OpenItem> {
         let without_action = |it: &&Difference| {
             !it.is_actionable() && !it.disposition.is_apply() || it.disposition.is_observed()
         };
@@ -90,7 +90,7 @@ impl PersonPlan {
 }
 
 /// An action that waits, as what is open about its person.
-pub fn open_action(planned: &PlannedAction, reason: &HoldReason) -> OpenItem {
+pub(crate) fn open_action(planned: &PlannedAction, reason: &HoldReason) -> OpenItem {
     let step = &planned.action.step;
     let (groups, changes) = match step {
         Step::Create { profile, groups, .. } => {

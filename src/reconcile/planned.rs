@@ -7,7 +7,7 @@ use crate::model::{Action, Disposition, FactKey, Why};
 
 /// An action with the facts that it repairs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlannedAction {
+pub(crate) struct PlannedAction {
     /// What to do.
     pub action: Action,
     /// The facts that it brings about.
@@ -32,7 +32,7 @@ pub struct PlannedAction {
 impl PlannedAction {
     /// What makes this action the same as one that was shown before: person, account, call, values
     /// before and after, origin. Sixteen hexadecimal digits.
-    pub fn fingerprint(&self) -> String {
+    pub(crate) fn fingerprint(&self) -> String {
         let Action { person, account, step, origin, cause: _ } = &self.action;
         let (account, before) = (account.as_ref(), self.before.as_deref());
         let text = format!("{person}\n{account:?}\n{origin}\n{step:?}\n{before:?}");
@@ -41,18 +41,18 @@ impl PlannedAction {
     }
 
     /// Why it is as it is, for a person to read.
-    pub fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> String {
         self.disposition.reason().unwrap_or_else(|| self.why.to_string())
     }
 
     /// Nothing stands in its way before any limit is looked at.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.disposition.is_apply()
     }
 
     /// Whether this cannot come before another action: a leaver loses nothing before the account is
     /// disabled, and nothing is given to an account that is not there.
-    pub fn depends_on(&self, earlier: &Self) -> bool {
+    pub(crate) fn depends_on(&self, earlier: &Self) -> bool {
         self.action.person == earlier.action.person && self.place().comes_after(earlier.place())
     }
 

@@ -9,11 +9,11 @@ use super::retry::pause_after;
 use crate::model::{Disposition, FactKey, Step, Timestamp};
 
 /// Limits slide with time, so whoever waits for one is decided about again after this.
-pub const LIMIT_PAUSE: chrono::Duration = chrono::Duration::minutes(15);
+pub(crate) const LIMIT_PAUSE: chrono::Duration = chrono::Duration::minutes(15);
 
 /// What became of one person's actions in this cycle.
 #[derive(Debug, Clone, Default)]
-pub struct Attempted {
+pub(crate) struct Attempted {
     /// Facts that Okta said were brought about.
     pub done: BTreeSet<FactKey>,
     /// Facts that Okta refused for good, and what it said.
@@ -25,7 +25,7 @@ pub struct Attempted {
 
 /// When somebody is decided about again whose differences are not all gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Requeue {
+pub(crate) struct Requeue {
     /// When; `None` where only a change brings it about.
     pub at: Option<Timestamp>,
     /// How many actions are left although nothing stands in their way.
@@ -34,7 +34,7 @@ pub struct Requeue {
 
 /// The facts that are not sent again until something changes: what Okta refused, and what it took
 /// and does not show. Sent again, it would end the same way.
-pub fn refused_facts(plan: &PersonPlan, attempted: &Attempted) -> BTreeMap<FactKey, String> {
+pub(crate) fn refused_facts(plan: &PersonPlan, attempted: &Attempted) -> BTreeMap<FactKey, String> {
     let mut refused: BTreeMap<&FactKey, &str> = BTreeMap::new();
     for difference in plan.differences.iter().filter(|it| it.disposition == Disposition::Apply) {
         if matches!(difference.key, FactKey::Profile(_)) && attempted.done.contains(&difference.key)
@@ -55,7 +55,7 @@ pub fn refused_facts(plan: &PersonPlan, attempted: &Attempted) -> BTreeMap<FactK
 
 /// When somebody who was acted on is decided about again. `failures` says how often in a row an
 /// action has failed lately.
-pub fn requeue(
+pub(crate) fn requeue(
     plan: &PersonPlan,
     attempted: &Attempted,
     now: Timestamp,
@@ -92,7 +92,7 @@ pub fn requeue(
 
 /// When somebody who was not acted on is decided about again. `limited`: a limit holds one of the
 /// actions; `unbegun`: it was approved, and its turn did not come.
-pub fn requeue_untouched(
+pub(crate) fn requeue_untouched(
     plan: &PersonPlan,
     limited: bool,
     unbegun: bool,

@@ -11,7 +11,7 @@ const LONGEST_TO_DISABLE: Duration = Duration::from_secs(30);
 
 /// How long to wait before something is tried again that has failed so many times in a row, each
 /// time for a reason that may pass.
-pub fn pause_after(failures: u32, disables: bool) -> Duration {
+pub(crate) fn pause_after(failures: u32, disables: bool) -> Duration {
     let longest = if disables { LONGEST_TO_DISABLE } else { LONGEST };
     match failures.checked_sub(2) {
         None => Duration::ZERO,
@@ -20,7 +20,7 @@ pub fn pause_after(failures: u32, disables: bool) -> Duration {
 }
 
 /// What an error says but for its numbers, by which the same trouble is known again.
-pub fn gist(error: &str) -> String {
+pub(crate) fn gist(error: &str) -> String {
     error.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 

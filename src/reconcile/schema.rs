@@ -7,7 +7,7 @@ use crate::model::{Account, AttributeRefusal};
 
 /// What the user schema says of one attribute.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Slot {
+pub(crate) struct Slot {
     /// Longest value in characters, where there is a limit.
     pub max_length: Option<u32>,
     /// Its type, where it is not text.
@@ -25,11 +25,11 @@ pub struct Slot {
 /// The attributes of Okta's profile, by name. `None` where the schema could not be read: then
 /// Okta's own refusals tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Schema(pub Option<BTreeMap<String, Slot>>);
+pub(crate) struct Schema(pub Option<BTreeMap<String, Slot>>);
 
 impl Schema {
     /// Why there can be no account without a value of an attribute, if that is so.
-    pub fn requires(&self, attribute: &str) -> Option<AttributeRefusal> {
+    pub(crate) fn requires(&self, attribute: &str) -> Option<AttributeRefusal> {
         let required = self.0.as_ref()?.get(attribute).is_some_and(|slot| slot.required);
         required.then(|| AttributeRefusal::Required(attribute.to_owned()))
     }
@@ -39,7 +39,7 @@ impl Schema {
     ///
     /// What a directory owns is changed there: Okta refuses it, or the next import takes it back
     /// (<https://developer.okta.com/docs/reference/api/users/#profile-object>).
-    pub fn refuses(
+    pub(crate) fn refuses(
         &self,
         attribute: &str,
         value: Option<&str>,
