@@ -221,7 +221,7 @@ async fn profile(found: &mut Findings<'_>, config: &Config, reader: &OktaReader)
         }
         Err(error) => return found.fail(PROFILE, error.to_string(), advice(&error)),
     };
-    let problems = judge_profile(&config.policy, &attributes);
+    let problems = check_profile(&config.policy, &attributes);
     if problems.is_empty() {
         let count = config.policy.profile.len();
         return found.fine(PROFILE, format!("all {count} attributes can be written"));
@@ -252,7 +252,7 @@ impl Problem {
 }
 
 /// What stands between the mapping and Okta's profile.
-fn judge_profile(policy: &Policy, attributes: &[Attribute]) -> Vec<Problem> {
+fn check_profile(policy: &Policy, attributes: &[Attribute]) -> Vec<Problem> {
     let known: BTreeMap<&str, &Attribute> =
         attributes.iter().map(|attribute| (attribute.name.as_str(), attribute)).collect();
     let mut problems = Vec::new();

@@ -50,13 +50,13 @@ impl Daemon {
                     }
                     self.idle_calls.push_back(report.calls.servicenow);
                 }
-                self.shown.metrics.cycle(&report);
+                self.published.metrics.cycle(&report);
                 self.wait = schedule::pause(self.poll(), begun.elapsed());
             }
             Err(SyncError::Clock(text)) => {
                 self.record_success(Side::ServiceNow);
                 self.record_success(Side::Okta);
-                self.shown.metrics.failed_cycle(*scope == Scope::Full);
+                self.published.metrics.failed_cycle(*scope == Scope::Full);
                 // Only whoever looks after this machine can put it right.
                 if !std::mem::replace(&mut self.wrong_clock, true) {
                     tracing::error!("{}", SyncError::Clock(text));
@@ -65,7 +65,7 @@ impl Daemon {
             }
             Err(error) => {
                 let Some(side) = error.side() else { return Err(error.into()) };
-                self.shown.metrics.failed_cycle(*scope == Scope::Full);
+                self.published.metrics.failed_cycle(*scope == Scope::Full);
                 self.record_failure(side, &error);
                 // The cycle ended before it came to the other one, or after.
                 let other = match side {

@@ -29,7 +29,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What the endpoint tells, as the loop last left it.
 #[derive(Debug)]
-pub(crate) struct Shown {
+pub(crate) struct Published {
     /// What `/metrics` shows.
     pub metrics: Metrics,
     /// Why the daemon is not ready, where it is not.
@@ -39,7 +39,7 @@ pub(crate) struct Shown {
     moved: Mutex<(Vec<u64>, Instant)>,
 }
 
-impl Shown {
+impl Published {
     /// Nothing measured, and not ready.
     pub(crate) fn new(watchdog: Arc<Mutex<Watchdog>>) -> Self {
         Self {
@@ -91,11 +91,14 @@ impl Shown {
 pub(crate) struct Endpoint(JoinHandle<()>);
 
 impl Endpoint {
-    /// Listens, and answers from what is shown.
-    pub(crate) async fn open(listen: SocketAddr, shown: Arc<Shown>) -> std::io::Result<Self> {
+    /// Listens, and answers from what is published.
+    pub(crate) async fn open(
+        listen: SocketAddr,
+        published: Arc<Published>,
+    ) -> std::io::Result<Self> {
         let listener = TcpListener::bind(listen).await?;
         tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
-        Ok(Self(tokio::spawn(serve(listener, shown))))
+        Ok(Self(tokio::spawn(serve(listener, published))))
     }
 }
 
@@ -105,7 +108,7 @@ impl Drop for Endpoint {
     }
 }
 
-async fn serve(listener: TcpListener, shown: Arc<Shown>) {
+async fn serve(listener: TcpListener, published: Arc<Published>) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
@@ -114,10 +117,10 @@ async fn serve(listener: TcpListener, shown: Arc<Shown>) {
             tokio::time::sleep(Duration::from_secs(1)).await;
             continue;
         };
-        let shown = Arc::clone(&shown);
+        let published = Arc::clone(&published);
         tokio::spawn(async move {
             let service = service_fn(|request: Request<Incoming>| {
-                let answer = shown.answer(request.method(), request.uri().path());
+                let answer = published.answer(request.method(), request.uri().path());
                 async move { Ok::<_, std::convert::Infallible>(answer) }
             });
             let connection = hyper::server::conn::http1::Builder::new()

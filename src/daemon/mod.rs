@@ -22,7 +22,7 @@ use crate::report::running_status;
 use crate::store::SideState;
 use crate::sync::upstream::try_side;
 use crate::sync::{Clock, Deps, Scope, Side, SyncError, Writers, record_health, watch_deadlines};
-use endpoint::{Endpoint, Shown};
+use endpoint::{Endpoint, Published};
 use health::{FailureKind, Level, Notice, UpstreamHealth};
 use notify::{Status, Watchdog};
 use signals::Signals;
@@ -78,11 +78,11 @@ pub(crate) async fn run(
 ) -> Result<(), DaemonError> {
     let signals = Signals::listen().map_err(DaemonError::Signals)?;
     let watchdog = Arc::new(Mutex::new(Watchdog::new(&deps, &progress)));
-    let shown = Arc::new(Shown::new(Arc::clone(&watchdog)));
+    let published = Arc::new(Published::new(Arc::clone(&watchdog)));
     let _endpoint = match deps.config.metrics {
         None => None,
         Some(listen) => {
-            let opened = Endpoint::open(listen, Arc::clone(&shown)).await;
+            let opened = Endpoint::open(listen, Arc::clone(&published)).await;
             Some(opened.map_err(|reason| DaemonError::Metrics { listen, reason })?)
         }
     };
@@ -90,7 +90,7 @@ pub(crate) async fn run(
         health: UpstreamHealth::new(clock()),
         status: Status::default(),
         watchdog: Arc::clone(&watchdog),
-        shown,
+        published,
         backoff: None,
         wrong_clock: false,
         wait: Duration::ZERO,
@@ -127,7 +127,7 @@ struct Daemon {
     health: UpstreamHealth,
     progress: Progress,
     watchdog: Arc<Mutex<Watchdog>>,
-    shown: Arc<Shown>,
+    published: Arc<Published>,
     /// Goes on for as long as cycles fail.
     backoff: Option<ExponentialBackoff>,
     /// Our own clock is wrong, and that was logged.
@@ -273,10 +273,10 @@ impl Daemon {
         };
         watch_deadlines(&self.deps)?;
         record_health(&self.deps, &state(Side::ServiceNow), &state(Side::Okta))?;
-        self.shown.set_unready(self.health.degraded());
+        self.published.set_unready(self.health.degraded());
         if self.deps.config.metrics.is_some() {
-            self.shown.metrics.calls(self.deps.calls_by_bucket());
-            self.shown.metrics.status(&running_status(&self.deps)?);
+            self.published.metrics.calls(self.deps.calls_by_bucket());
+            self.published.metrics.status(&running_status(&self.deps)?);
         }
         Ok(())
     }

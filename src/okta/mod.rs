@@ -24,7 +24,7 @@ pub(crate) use connection::Connection;
 pub use error::{ErrorCause, OktaError, Refusal};
 pub(crate) use objects::{Attribute, Identity};
 pub(crate) use reader::OktaReader;
-pub(crate) use writer::{OktaWriter, Performed, Thread};
+pub(crate) use writer::{GoldenThread, OktaWriter, Performed};
 
 use secrecy::SecretString;
 

@@ -26,7 +26,7 @@ pub(crate) struct OktaWriter {
 
 /// What a write belongs to; it is sent along and lands in Okta's System Log.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Thread<'a> {
+pub(crate) struct GoldenThread<'a> {
     /// The request's number, or `BASELINE`.
     pub request: &'a str,
     /// The action's id in our journal.
@@ -68,7 +68,7 @@ impl OktaWriter {
         &self,
         step: &Step,
         account: Option<&AccountId>,
-        thread: &Thread<'_>,
+        thread: &GoldenThread<'_>,
     ) -> Performed {
         let request = match writable(step).and_then(|()| self.request(step, account, thread)) {
             Ok(request) => request,
@@ -90,7 +90,7 @@ impl OktaWriter {
         &self,
         step: &Step,
         account: Option<&AccountId>,
-        thread: &Thread<'_>,
+        thread: &GoldenThread<'_>,
     ) -> Result<Request, OktaError> {
         let id = match (step, account) {
             (Step::Create { .. }, _) => "",

@@ -116,7 +116,7 @@ pub(super) fn read_token(answer: &Answer, asked_at: Instant) -> Result<Token, Se
     if matches!(answer.status, 400 | 401 | 403) {
         return Err(ServiceNowError::SignIn { message: why_no_token(answer) });
     }
-    wire::judge(operation, answer)?;
+    wire::check_answer(operation, answer)?;
     let body = wire::json(operation, answer)?;
     let token = body.get("access_token").and_then(Value::as_str).unwrap_or("");
     if token.is_empty() {

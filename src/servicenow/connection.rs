@@ -1,4 +1,4 @@
-//! One way to ask ServiceNow: signed, paced, repeated where that is harmless, and judged.
+//! One way to ask ServiceNow: signed, paced, repeated where that is harmless, and checked.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};

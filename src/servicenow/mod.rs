@@ -47,7 +47,7 @@ pub(crate) use writer::{Closing, ServiceNowWriter};
 pub fn fuzz_answer(reader: &ServiceNowReader, answer: &crate::http::Answer) {
     let operation = "reading nonsense";
     let _ = (
-        wire::judge(operation, answer),
+        wire::check_answer(operation, answer),
         crate::http::date(answer),
         auth::read_token(answer, tokio::time::Instant::now()),
     );

@@ -56,7 +56,7 @@ pub(super) fn row(operation: &str, answer: &Answer) -> Result<Record, ServiceNow
 /// (<https://www.servicenow.com/docs/r/api-reference/rest-api-explorer/r_RESTAPIHTTPResponseCodes.html>); `Ok` means that the body is
 /// worth reading.
 /// 401 is the connection's business and comes here only when it has given up.
-pub(super) fn judge(operation: &str, answer: &Answer) -> Result<(), ServiceNowError> {
+pub(super) fn check_answer(operation: &str, answer: &Answer) -> Result<(), ServiceNowError> {
     let operation = operation.to_owned();
     match answer.status {
         202 => Err(ServiceNowError::unbelievable(
@@ -115,7 +115,7 @@ pub(super) fn json(
 }
 
 fn result(operation: &str, answer: &Answer) -> Result<Value, ServiceNowError> {
-    judge(operation, answer)?;
+    check_answer(operation, answer)?;
     let mut body = json(operation, answer)?;
     let failed = body.get("status").and_then(Value::as_str) == Some("failure");
     if failed || body.get("error").is_some_and(|error| !error.is_null()) {

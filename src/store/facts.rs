@@ -15,7 +15,7 @@ pub(crate) struct Facts<'a>(pub(super) &'a Store);
 impl Facts<'_> {
     /// A person's facts as last decided, by key.
     pub(crate) fn of(&self, person: &SysId) -> Result<model::Facts, StoreError> {
-        let sql = "SELECT key, value, origin, parent, basis, established, refused FROM facts
+        let sql = "SELECT key, value, origin, parent, basis, in_sync_once, refused FROM facts
                    WHERE person = ?";
         self.0.all(sql, [person], |row| {
             let fact = KnownFact {
@@ -45,12 +45,12 @@ impl Facts<'_> {
                 }
                 let (origin, parent) = origin_columns(&fact.origin);
                 self.0.run(
-                    "INSERT INTO facts (person, key, value, origin, parent, basis, established, since,
+                    "INSERT INTO facts (person, key, value, origin, parent, basis, in_sync_once, since,
                          refused)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
                      ON CONFLICT (person, key) DO UPDATE SET
                          since = CASE WHEN value IS ?3 THEN since ELSE ?8 END, value = ?3,
-                         origin = ?4, parent = ?5, basis = ?6, established = ?7, refused = ?9",
+                         origin = ?4, parent = ?5, basis = ?6, in_sync_once = ?7, refused = ?9",
                     params![
                         person,
                         key,
@@ -89,7 +89,7 @@ impl Facts<'_> {
         keys: &[FactKey],
     ) -> Result<(), StoreError> {
         for key in keys {
-            let sql = "UPDATE facts SET established = 0 WHERE person = ? AND key = ?";
+            let sql = "UPDATE facts SET in_sync_once = 0 WHERE person = ? AND key = ?";
             self.0.run(sql, params![person, key])?;
         }
         Ok(())
@@ -127,7 +127,7 @@ impl Facts<'_> {
     /// Whether everything that a request, by its number, asks of one person's account and groups was
     /// seen in Okta.
     pub(crate) fn were_in_sync(&self, number: &str, person: &SysId) -> Result<bool, StoreError> {
-        let sql = "SELECT count(*) > 0 AND min(established) FROM facts
+        let sql = "SELECT count(*) > 0 AND min(in_sync_once) FROM facts
                    WHERE person = ? AND origin = ? AND key NOT LIKE 'profile:%'";
         let seen: Option<bool> = self.0.value(sql, params![person, number])?;
         Ok(seen == Some(true))

@@ -28,7 +28,7 @@ impl Links<'_> {
 
     /// The link itself.
     pub(crate) fn get(&self, person: &SysId) -> Result<Option<Link>, StoreError> {
-        let sql = "SELECT l.okta_id, coalesce(l.origin, ?2), r.parent, l.since, l.made FROM links l
+        let sql = "SELECT l.okta_id, coalesce(l.origin, ?2), r.parent, l.since, l.created_here FROM links l
                    LEFT JOIN requests r ON r.number = l.origin WHERE l.person = ?1";
         self.0.one(sql, params![person, Origin::Baseline.to_string()], |row| {
             Ok(Link {
@@ -56,8 +56,8 @@ impl Links<'_> {
     ) -> Result<(), StoreError> {
         let origin = origin.request().map(|request| &request.number);
         self.0.run(
-            "INSERT INTO links (person, okta_id, since, origin, made) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (person) DO UPDATE SET okta_id = ?2, since = ?3, origin = ?4, made = ?5",
+            "INSERT INTO links (person, okta_id, since, origin, created_here) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (person) DO UPDATE SET okta_id = ?2, since = ?3, origin = ?4, created_here = ?5",
             params![person, account, At(now), origin, created_here],
         )?;
         Ok(())

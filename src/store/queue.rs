@@ -14,8 +14,8 @@ impl Queue<'_> {
     /// Puts a person into the queue, unless they are due earlier.
     pub(crate) fn enqueue(&self, person: &SysId, due: Timestamp) -> Result<(), StoreError> {
         self.0.run(
-            "INSERT INTO agenda (person, due) VALUES (?1, ?2)
-             ON CONFLICT (person) DO UPDATE SET due = min(due, ?2)",
+            "INSERT INTO queue (person, due_at) VALUES (?1, ?2)
+             ON CONFLICT (person) DO UPDATE SET due_at = min(due_at, ?2)",
             params![person, At(due)],
         )?;
         Ok(())
@@ -27,14 +27,14 @@ impl Queue<'_> {
         person: &SysId,
         next: Option<Timestamp>,
     ) -> Result<(), StoreError> {
-        self.0.run("DELETE FROM agenda WHERE person = ?", [person])?;
+        self.0.run("DELETE FROM queue WHERE person = ?", [person])?;
         next.map_or(Ok(()), |next| self.enqueue(person, next))
     }
 
     /// Everybody who is due, and whom a release concerns that no cycle has seen yet, by id.
     pub(crate) fn due(&self, now: Timestamp) -> Result<Vec<SysId>, StoreError> {
         self.0.column(
-            "SELECT person FROM agenda WHERE due <= ?
+            "SELECT person FROM queue WHERE due_at <= ?
              UNION SELECT person FROM decisions WHERE verdict = 'release' AND over = 0 AND seen = 0
              ORDER BY person",
             [At(now)],

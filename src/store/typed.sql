@@ -251,3 +251,9 @@ CREATE TABLE written_memberships (
     PRIMARY KEY (group_id, account)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX written_memberships_account ON written_memberships (account);
+
+-- The words of the program.
+ALTER TABLE agenda RENAME TO queue;
+ALTER TABLE queue RENAME COLUMN due TO due_at;
+ALTER TABLE facts RENAME COLUMN established TO in_sync_once;
+ALTER TABLE links RENAME COLUMN made TO created_here;

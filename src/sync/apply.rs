@@ -162,7 +162,7 @@ async fn carry_out(
         *release = Release::Used;
     }
     let _in_flight = InFlight::begin(deps);
-    let on_wire = okta::Thread { request: &thread.request, action: thread.action };
+    let on_wire = okta::GoldenThread { request: &thread.request, action: thread.action };
     let performed = writers.okta.perform(&intent.step, intent.account.as_ref(), &on_wire).await;
     if let Some(account) = &performed.account {
         planned.action.account = Some(account.id.clone());

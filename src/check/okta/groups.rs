@@ -15,7 +15,7 @@ const LOOKED_AT: usize = 20;
 pub(super) async fn check(found: &mut Findings<'_>, config: &Config, reader: &OktaReader) {
     match groups(reader).await {
         Ok((groups, rules_known)) => {
-            judge_groups(found, config, reader, &groups, rules_known).await;
+            check_groups(found, config, reader, &groups, rules_known).await;
         }
         Err(error) => found.fail(GROUPS, error.to_string(), advice(&error)),
     }
@@ -31,7 +31,7 @@ async fn groups(reader: &OktaReader) -> Result<(Vec<Group>, bool), OktaError> {
     Ok((groups, rules.is_some()))
 }
 
-async fn judge_groups(
+async fn check_groups(
     found: &mut Findings<'_>,
     config: &Config,
     reader: &OktaReader,

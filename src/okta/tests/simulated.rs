@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::log::{Changed, rival};
-use super::super::{Auth, Connection, OktaReader, OktaWriter, Settings, Thread};
+use super::super::{Auth, Connection, GoldenThread, OktaReader, OktaWriter, Settings};
 use super::keys::ec_pair;
 use crate::http::RetryPolicy;
 use crate::model::{AccountId, GroupId, Step};
@@ -116,7 +116,7 @@ async fn the_roles_of_what_is_not_there_are_unknown() {
     assert_eq!(reader.group_has_admin_role(&nothing).await.unwrap(), None);
 }
 
-const THREAD: Thread<'_> = Thread { request: "RITM0010001", action: 4711 };
+const THREAD: GoldenThread<'_> = GoldenThread { request: "RITM0010001", action: 4711 };
 
 /// Before everything that happens in these tests.
 fn earlier() -> crate::model::Timestamp {

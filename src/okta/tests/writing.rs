@@ -3,10 +3,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::super::testing::{Org, error, reply, user};
-use super::super::{OktaError, OktaWriter, Performed, Thread};
+use super::super::{GoldenThread, OktaError, OktaWriter, Performed};
 use crate::model::{AccountId, Change, GroupId, Outcome, Step};
 
-const THREAD: Thread<'_> = Thread { request: "RITM0010001", action: 4711 };
+const THREAD: GoldenThread<'_> = GoldenThread { request: "RITM0010001", action: 4711 };
 
 async fn perform(org: &Org, step: &Step) -> Performed {
     let id = AccountId::parse("00u1").unwrap();
