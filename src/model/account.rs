@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{AccountId, GroupId};
 
-/// An Okta user.
+/// An Okta user, as far as decisions need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// Okta's id.
+    /// Okta's id, such as `00u1ab…`: a new login does not change it.
     pub id: AccountId,
     /// Where it stands in Okta's life cycle.
     pub status: AccountStatus,
@@ -37,14 +37,14 @@ impl Account {
     }
 }
 
-/// Okta's user status.
+/// Okta's `status` of a user, which Okta writes in capitals.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AccountStatus {
-    /// Created, never activated.
+    /// Made and never activated: it is in nobody's use.
     Staged,
     /// Activated, waiting for the person's first sign-in.
     Provisioned,
-    /// In use.
+    /// In use: Okta suspends accounts of this status only.
     Active,
     /// The password is being reset.
     Recovery,
@@ -52,9 +52,9 @@ pub enum AccountStatus {
     PasswordExpired,
     /// Too many wrong passwords.
     LockedOut,
-    /// Suspended.
+    /// Out of use for now; it still takes memberships and a profile.
     Suspended,
-    /// Deactivated.
+    /// Deactivated: it takes neither memberships nor a profile.
     Deprovisioned,
     /// A status that Okta added later, kept as sent and never acted on.
     Other(String),
@@ -76,7 +76,7 @@ impl AccountStatus {
         }
     }
 
-    /// Okta's spelling.
+    /// Okta's spelling, in capitals, such as `LOCKED_OUT`.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Staged => "STAGED",
@@ -104,10 +104,10 @@ impl AccountStatus {
     }
 }
 
-/// An Okta group.
+/// An Okta group as it is listed, whether it is managed here or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// Okta's id.
+    /// Okta's id, such as `00g1ab…`: names in the configuration are pinned to it.
     pub id: GroupId,
     /// Its name now; it may be renamed.
     pub name: String,
@@ -118,7 +118,7 @@ pub struct Group {
     pub rule_fed: bool,
 }
 
-/// Okta's group type.
+/// Okta's `type` of a group, which says who may write its membership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GroupKind {
     /// `OKTA_GROUP`: membership can be written.
@@ -139,9 +139,9 @@ impl Group {
 /// Who decides about the members of a group that is never written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GroupOwner {
-    /// `APP_GROUP`.
+    /// The directory or application that feeds an `APP_GROUP`.
     Application,
-    /// `BUILT_IN`.
+    /// Okta itself, of a `BUILT_IN` group such as Everyone.
     Okta,
     /// An active group rule assigns to it.
     GroupRule,

@@ -9,15 +9,15 @@ use super::{Account, AccountId, AccountStatus, Cause, FactKey, GroupId, Origin, 
 /// One write to Okta, with its thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action {
-    /// For whom.
+    /// The person whose account it changes, by the id of their row.
     pub person: SysId,
-    /// The account; `None` only for [`Step::Create`].
+    /// The account; `None` until it is made: for [`Step::Create`] and what comes after it.
     pub account: Option<AccountId>,
-    /// What to call.
+    /// The one call that is made, with everything that it sends.
     pub step: Step,
-    /// Where it comes from.
+    /// The request that the journal and the log put it down to, where there is one.
     pub origin: Origin,
-    /// Why now.
+    /// What changed to make it due; two limits do not count what a request caused.
     pub cause: Cause,
 }
 
@@ -26,7 +26,7 @@ pub struct Action {
 pub enum Step {
     /// Create the account with its profile and up to 20 groups.
     Create {
-        /// Attribute to value.
+        /// Attribute to its text, such as `department` to `Sales`; no value is null.
         profile: BTreeMap<String, String>,
         /// Groups to be a member of from the start.
         groups: Vec<GroupId>,
@@ -50,20 +50,20 @@ pub enum Step {
     },
     /// Suspend an active account.
     Suspend,
-    /// Lift a suspension.
+    /// Lift a suspension, after which the account is usable again.
     Unsuspend,
-    /// Deactivate the account.
+    /// Deactivate the account, without a mail from Okta.
     Deactivate,
     /// End its sessions and revoke its tokens.
     ClearSessions,
     /// Add to a group.
     AddMember {
-        /// The group.
+        /// The managed group, by Okta's id.
         group: GroupId,
     },
     /// Remove from a group.
     RemoveMember {
-        /// The group.
+        /// The managed group, by Okta's id.
         group: GroupId,
     },
 }
@@ -149,21 +149,21 @@ impl Step {
 /// reports, in the journal and in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum StepKind {
-    /// Create the account.
+    /// Written `create`: the account with its profile and its first groups.
     Create,
-    /// Write attributes.
+    /// Written `update`: one call for all attributes of the same origin and cause.
     Update,
     /// Make a staged or deactivated account usable.
     Activate,
     /// Send the activation mail again.
     Reactivate,
-    /// Suspend.
+    /// Written `suspend`: Okta takes it for `ACTIVE` accounts only.
     Suspend,
-    /// Lift a suspension.
+    /// Written `unsuspend`: the account is usable again afterwards.
     Unsuspend,
-    /// Deactivate.
+    /// Written `deactivate`: it is planned together with the end of the sessions.
     Deactivate,
-    /// End sessions.
+    /// Written `clear_sessions`: ends the sessions and revokes the tokens.
     ClearSessions,
     /// Add to a group.
     AddMember,
@@ -172,7 +172,7 @@ pub enum StepKind {
 }
 
 impl StepKind {
-    /// All of them.
+    /// Every kind once, to read a stored name back.
     pub const ALL: [Self; 10] = [
         Self::Create,
         Self::Update,
@@ -186,7 +186,7 @@ impl StepKind {
         Self::RemoveMember,
     ];
 
-    /// The contract's name.
+    /// The name in reports, in the journal and in the log, such as `add_member`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Create => "create",
@@ -211,7 +211,7 @@ impl StepKind {
 /// One attribute's change; `None` is null.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// What Okta holds.
+    /// What Okta held when it was compared; an empty text counts as null.
     pub from: Option<String>,
     /// What it should hold.
     pub to: Option<String>,
@@ -220,7 +220,7 @@ pub struct Change {
 /// How one action ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Okta took it.
+    /// Okta answered with success; whether it shows is for the next read.
     Applied {
         /// `X-Okta-Request-Id` of the answer.
         okta_request_id: Option<String>,
@@ -230,7 +230,7 @@ pub enum Outcome {
         /// `X-Okta-Request-Id` of the answer.
         okta_request_id: Option<String>,
     },
-    /// Okta refused.
+    /// Okta answered with an error, or it is certain that nothing was done.
     Failed {
         /// What Okta said, in words.
         error: String,
@@ -249,15 +249,15 @@ pub enum Outcome {
 /// When an action was done, for the sliding window of the guard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
-    /// When.
+    /// When the call was begun, by our clock.
     pub at: Timestamp,
-    /// For whom.
+    /// Whose account it was, by the id of their row.
     pub person: SysId,
-    /// What was done.
+    /// Which call it was; what it sent stands in the journal only.
     pub step: StepKind,
     /// Which group, where it was about one.
     pub group: Option<GroupId>,
-    /// Why.
+    /// What had made it due: some limits do not count what a request caused.
     pub cause: Cause,
     /// It belonged to a leave.
     pub leaver: bool,

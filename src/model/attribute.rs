@@ -19,23 +19,23 @@ pub enum AttributeRefusal {
     Required(String),
     /// It holds something else than text.
     Type {
-        /// The attribute.
+        /// The attribute's name in Okta.
         attribute: String,
-        /// Okta's type.
+        /// Okta's type of it, such as `array`.
         kind: String,
     },
     /// The value is too long.
     TooLong {
-        /// The attribute.
+        /// The attribute's name in Okta.
         attribute: String,
         /// Its length in characters.
         length: usize,
-        /// What Okta takes.
+        /// The longest that Okta's schema allows, in characters.
         max: u32,
     },
     /// A directory owns the whole profile.
     Mastered {
-        /// `credentials.provider.type`.
+        /// `credentials.provider.type`: `ACTIVE_DIRECTORY` or `LDAP`.
         provider: String,
     },
 }

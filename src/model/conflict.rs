@@ -14,19 +14,19 @@ pub enum AccountConflict {
     },
     /// The account that carries the person's anchor is linked to another person.
     AnchorTaken {
-        /// The anchor attribute.
+        /// The attribute that `identity.anchor` names.
         anchor: String,
     },
     /// Several accounts carry the person's anchor.
     SeveralAnchored {
-        /// The anchor attribute.
+        /// The attribute that `identity.anchor` names.
         anchor: String,
     },
     /// The account that matches carries another value of the anchor.
     AnotherAnchor {
         /// By which attribute it matches.
         by: String,
-        /// The anchor attribute.
+        /// The attribute that `identity.anchor` names.
         anchor: String,
     },
     /// The account that matches has another value of an earlier attribute.
@@ -36,11 +36,11 @@ pub enum AccountConflict {
         /// Which attribute is another.
         attribute: String,
     },
-    /// Several accounts match.
+    /// Several accounts have the person's value of the same attribute.
     Several {
-        /// By which attribute.
+        /// The attribute of `identity.match` whose value they share.
         by: String,
-        /// How many.
+        /// How many accounts match: two or more.
         count: usize,
     },
     /// No account matches, and one that does not has the login.
@@ -51,7 +51,7 @@ pub enum AccountConflict {
     RecordUnreadable,
     /// Several people would get accounts that identify the same person.
     DuplicateIdentity {
-        /// How many.
+        /// How many people they are, this one included.
         people: usize,
         /// Which attribute they share.
         attribute: String,

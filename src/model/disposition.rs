@@ -13,7 +13,7 @@ use super::{
 /// What is to be done about one difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Disposition {
-    /// Repair it.
+    /// Nothing stands in its way: it is repaired where the limits allow.
     Apply,
     /// It waits: for a person's decision, or for what the reason names.
     Hold(HoldReason),
@@ -42,7 +42,7 @@ impl Disposition {
         matches!(self, Self::Apply)
     }
 
-    /// It waits.
+    /// It waits for a person's decision, or for something else to change.
     pub fn is_hold(&self) -> bool {
         matches!(self, Self::Hold(_))
     }
@@ -116,10 +116,10 @@ impl fmt::Display for Why {
     }
 }
 
-/// Why something waits.
+/// Why something waits, as it is stored; the sentence is made when it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HoldReason {
-    /// `lifecycle.inactive_record = "hold"`.
+    /// The record is inactive or gone without a leave (`lifecycle.inactive_record = "hold"`).
     InactiveRecord {
         /// The record is gone, rather than inactive.
         gone: bool,
@@ -130,9 +130,9 @@ pub enum HoldReason {
     WithdrawnAfterEffect(Origin),
     /// The request was closed before it was first seen: it explains what is, and changes nothing.
     ClosedBeforeFirstSeen,
-    /// `attribution.unattributed = "hold"`.
+    /// No request accounts for it (`attribution.unattributed = "hold"`).
     Unattributed,
-    /// `attribution.drift = "hold"`.
+    /// Somebody changed it in Okta (`attribution.drift = "hold"`).
     Drift(Why),
     /// A fact that cannot be decided from what the record or the configuration gives.
     Undecidable(Undecidable),
@@ -150,7 +150,7 @@ pub enum HoldReason {
     Dismissed(Why),
     /// It was corrected often enough: somebody keeps changing it back.
     Contested {
-        /// The fact.
+        /// The first fact of the action that was corrected so often.
         fact: FactKey,
         /// Corrections in the window.
         times: u32,
@@ -165,9 +165,9 @@ pub enum HoldReason {
     EmptyStore,
     /// It comes after another action of the same person, which waits.
     After {
-        /// The other action.
+        /// The action of the same person that has to come first.
         step: StepKind,
-        /// Why that waits.
+        /// What that action waits for.
         reason: Box<HoldReason>,
         /// A person released this one.
         released: bool,
@@ -268,19 +268,19 @@ pub enum Undecidable {
     RecordInactive,
     /// A dot-walked field is empty although its reference is filled: access rules hide it.
     FieldHidden {
-        /// As `department.name`.
+        /// The dot-walked field, such as `department.name`.
         field: String,
     },
     /// The expression of an attribute fails on this record.
     Attribute {
-        /// The Okta attribute.
+        /// The Okta attribute, as `[profile]` names it.
         attribute: String,
         /// What the evaluation said.
         why: String,
     },
     /// The record gives none of what every account needs.
     Empty {
-        /// The Okta attribute.
+        /// The Okta attribute: `login` or `email`.
         attribute: String,
     },
     /// The `when` of a birthright rule fails on this record.
@@ -318,16 +318,16 @@ impl fmt::Display for Undecidable {
 pub enum ReportReason {
     /// Its part of the configuration only observes: what enforcing would do, and why.
     Observed(Box<Observed>),
-    /// `lifecycle.inactive_record = "report"`.
+    /// The record is inactive or gone without a leave (`lifecycle.inactive_record = "report"`).
     InactiveRecord {
         /// The record is gone, rather than inactive.
         gone: bool,
     },
-    /// `attribution.unattributed = "report"`.
+    /// No request accounts for it (`attribution.unattributed = "report"`).
     Unattributed(Why),
-    /// `attribution.drift = "report"`.
+    /// Somebody changed it in Okta (`attribution.drift = "report"`).
     Drift(Why),
-    /// `lifecycle.suspended_elsewhere = "report"`.
+    /// Somebody else put the account out of use (`lifecycle.suspended_elsewhere = "report"`).
     DisabledElsewhere,
     /// A suspension that neither the journal nor a readable request explains.
     UnexplainedSuspension,
@@ -380,7 +380,7 @@ const GROUP_DELETED: &str = "the group does not exist in Okta any more";
 /// Why something is never written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProtectedReason {
-    /// `guard.protected_users`.
+    /// Listed in `guard.protected_users`, by login, e-mail, user name or id.
     Configured,
     /// The account was seen to hold an Okta administrator role.
     Administrator,

@@ -11,9 +11,9 @@ use super::{GroupId, RequestRef, Timestamp};
 pub enum FactKey {
     /// That there is an account at all.
     Account,
-    /// Its status.
+    /// The account's status, such as `active` or `suspended`.
     Status,
-    /// One profile attribute.
+    /// One profile attribute, by its name in Okta, such as `department`.
     Profile(String),
     /// Membership of one group.
     Membership(GroupId),
@@ -60,7 +60,7 @@ pub enum Origin {
     None,
     /// It was so when Goldthread took the account over.
     Baseline,
-    /// A request.
+    /// The request that asked for it, or the join or move that placed the person.
     Request(RequestRef),
 }
 
@@ -98,7 +98,7 @@ pub enum Cause {
     Record,
     /// Okta was changed away from what had been established.
     Drift,
-    /// The configuration changed.
+    /// A setting, mapping or rule of the configuration that it follows from was changed.
     Rule,
 }
 
@@ -126,7 +126,7 @@ impl Cause {
 pub enum Reason {
     /// A request, until a moment where it has an end.
     Request {
-        /// The request.
+        /// The requested item that gives it, with its order.
         request: RequestRef,
         /// When it stops speaking for the fact.
         until: Option<Timestamp>,

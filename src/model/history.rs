@@ -24,6 +24,6 @@ pub struct StatusChange {
     pub request: String,
     /// Why it was done.
     pub cause: Cause,
-    /// When it ended.
+    /// When its good end was recorded, by our clock.
     pub at: Timestamp,
 }

@@ -11,13 +11,13 @@ pub enum HoldSet {
     ImplausibleRead,
     /// What disables in the first cycle over an empty store.
     EmptyStore,
-    /// `guard.max_disabled`.
+    /// What disables accounts, beyond `guard.max_disabled` and its share.
     MaxDisabled,
-    /// `guard.max_removed`.
+    /// Removals from groups, those of a leave not counted, beyond `guard.max_removed`.
     MaxRemoved,
-    /// `guard.max_group_share`.
+    /// Removals from one group without a request, beyond `guard.max_group_share`.
     MaxGroupShare,
-    /// `guard.max_changed`.
+    /// Changes without a request, to more people than `guard.max_changed` and its share allow.
     MaxChanged,
     /// What only requests ask for that were closed before they were first seen. It waits, and
     /// nothing is wrong.
@@ -63,7 +63,7 @@ impl HoldSet {
 /// A limit of `[guard]` that counts in a sliding window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Limit {
-    /// Suspensions and deactivations.
+    /// Suspensions and deactivations, whatever asks for them.
     MaxDisabled,
     /// Membership removals, those of a leave not counted.
     MaxRemoved,
@@ -107,7 +107,7 @@ impl Limit {
 /// By how much a limit would be exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitCrossed {
-    /// Which.
+    /// Which limit it is, whose key the sentence names.
     pub limit: Limit,
     /// What is planned or waits.
     pub planned: u32,

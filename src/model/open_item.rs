@@ -8,7 +8,7 @@ use super::{Cause, Change, Disposition, FactKey, GroupId, HoldSet, Origin, StepK
 /// One thing about a person that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenItem {
-    /// Whose it is.
+    /// The person whom it is about, with an account or without.
     pub person: SysId,
     /// Which facts it is about, the most telling first.
     pub facts: Vec<FactKey>,

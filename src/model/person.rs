@@ -9,7 +9,7 @@ use super::SysId;
 /// Everything is a string, as ServiceNow sends it; an empty field is an empty string.
 pub type Record = BTreeMap<String, String>;
 
-/// A `sys_user` row.
+/// A `sys_user` row, with the fields that are needed of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
     /// The row's id: the one key that a rename, a marriage or a rehire does not change.

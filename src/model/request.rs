@@ -2,16 +2,17 @@
 
 use super::{GroupId, Record, RequestNumber, RequestRef, SysId, Timestamp};
 
-/// A `sc_req_item` row.
+/// A `sc_req_item` row, with the approval of its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The row's id.
+    /// The row's `sys_id`, which people do not see: they know the number.
     pub sys_id: SysId,
     /// Its number and its order's.
     pub reference: RequestRef,
     /// The catalog item's `sys_id`.
     pub item: String,
-    /// The name that the configuration has for the item: the item's own may change or be translated.
+    /// The name that the configuration has for the item: the item's own may change, or be
+    /// translated.
     pub item_name: String,
     /// `state`, read as what it means.
     pub state: RequestState,
@@ -29,22 +30,22 @@ pub struct Request {
     pub variables: Record,
     /// Further fields of the row that the configuration names, dot-walks spelled as asked for.
     pub fields: Record,
-    /// `sys_updated_on`, as sent.
+    /// `sys_updated_on`, as sent (`YYYY-MM-DD HH:MM:SS`, UTC).
     pub updated_on: String,
-    /// `sys_mod_count`.
+    /// `sys_mod_count`: it grows with every change that ServiceNow stores.
     pub mod_count: u64,
 }
 
-/// `task.state`, by its stock values: -5, 1 and 2 are open, 3, 4 and 7 are closed.
+/// `task.state`, by its stock values: -5, 1 and 2 are open, 3, 4 and 7 are closed, 8 is cancelled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestState {
     /// Pending, open or in progress, or a state of the customer's while the row is active.
     Open,
     /// Closed complete (or the configured `state_done`).
     Complete,
-    /// Closed incomplete.
+    /// Closed incomplete (4), which withdraws the request.
     Incomplete,
-    /// Closed skipped.
+    /// Closed skipped (7), which withdraws the request.
     Skipped,
     /// Cancelled, or inactive in a state of the customer's after a rejection or cancellation.
     Cancelled,
@@ -92,7 +93,7 @@ pub enum Operation {
     Leave,
     /// A leave of absence.
     Suspend,
-    /// Back from it.
+    /// Back from a leave of absence: the suspension is lifted.
     Resume,
     /// Membership in the groups that the request names.
     Grant,
@@ -158,7 +159,7 @@ pub struct RequestText {
 pub struct Terms {
     /// What it asks for.
     pub operation: Operation,
-    /// For whom.
+    /// For whom: at least one person, each of them decided about alone.
     pub people: Vec<SysId>,
     /// Which groups: to grant, to revoke, or to have from the start.
     pub groups: Vec<GroupId>,
@@ -171,9 +172,9 @@ pub struct Terms {
 /// Whether a request counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Approval {
-    /// Not approved yet.
+    /// Not approved yet: nothing that it names is looked up.
     Waiting,
-    /// Approved.
+    /// Approved, or in need of no approval; `starts` may still be to come.
     Approved,
     /// Rejected, cancelled, closed incomplete or skipped.
     Withdrawn,
@@ -186,7 +187,7 @@ pub struct ResolvedRequest {
     pub reference: RequestRef,
     /// What it asks for.
     pub terms: Terms,
-    /// Whether it counts.
+    /// Whether it counts: what took effect never goes back to waiting.
     pub approval: Approval,
     /// The later of opened and `starts`: its place in the order in which requests are folded.
     pub effective: Timestamp,

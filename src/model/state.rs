@@ -16,7 +16,7 @@ pub struct PersonState {
     pub requests: Vec<ResolvedRequest>,
     /// Which account is the person's; it may be deleted in Okta.
     pub link: Option<Link>,
-    /// How Okta is.
+    /// How Okta is, as it was last read.
     pub actual: Actual,
     /// Accounts that have anything of what identifies the person. Of somebody with an account:
     /// those that have the login which the record gives.
@@ -41,7 +41,7 @@ pub struct Actual {
 /// An account that may be a person's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// The account.
+    /// The account with its profile, as it was last read.
     pub account: Account,
     /// It is linked to another person.
     pub taken: bool,

@@ -9,8 +9,8 @@ pub(super) fn hidden_field(person: &Person, fields: &BTreeSet<String>) -> Option
     fields.iter().find(|field| is_hidden(person, field)).cloned()
 }
 
-/// A dot-walk that is empty while its reference is filled was hidden, not empty. On the way there, a
-/// reference may well be empty, if only the record that has it can be read.
+/// A dot-walk that is empty while its reference is filled was hidden, not empty. On the way there,
+/// a reference may well be empty, if only the record that has it can be read.
 fn is_hidden(person: &Person, field: &str) -> bool {
     let Some((mut reference, last)) = field.rsplit_once('.') else { return false };
     if last == "sys_id" || !person.field(field).is_empty() {

@@ -34,7 +34,7 @@ pub enum CompileError {
     /// It names something that is not there.
     #[error("it names `{name}`, and only {} can stand here", known.join(" and "))]
     Root {
-        /// The name.
+        /// The name at its beginning, such as `usr` in `usr.email`.
         name: String,
         /// What could stand there.
         known: Vec<String>,
@@ -56,7 +56,7 @@ pub enum EvalError {
     /// The result is not what is needed here.
     #[error("the result is {got}, and {wanted} is needed")]
     Type {
-        /// What it is.
+        /// What it is, in words, such as `a list`.
         got: &'static str,
         /// What it should be.
         wanted: &'static str,
@@ -125,6 +125,7 @@ impl Expression {
     /// Fails on what is not CEL, on other names, on unknown functions, and on a name without a
     /// field behind it.
     pub fn compile(source: &str, roots: &[&str]) -> Result<Self, CompileError> {
+        // Counted in the text, because compiling it goes as deep as its brackets.
         let is_operator_sign =
             |c: &char| !(c.is_alphanumeric() || c.is_whitespace() || "_'\"".contains(*c));
         if source.chars().filter(is_operator_sign).count() > MOST_OPERATORS {

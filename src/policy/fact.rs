@@ -12,7 +12,6 @@ use crate::model::{
 /// One statement of how Okta should be, with everything that speaks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fact<T> {
-    /// What should be.
     pub value: T,
     /// The request that it comes from.
     pub origin: Origin,
@@ -100,7 +99,7 @@ impl Anomaly {
 /// How Okta should be for one person. What is not mentioned is not managed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Desired {
-    /// The account's status.
+    /// The account's status; `None` where nothing speaks of the account.
     pub status: Option<Fact<DesiredStatus>>,
     /// Profile attributes; `None` clears.
     pub profile: BTreeMap<String, Fact<Option<String>>>,

@@ -54,7 +54,7 @@ pub struct Policy {
     pub observe: bool,
 }
 
-/// One `[[request]]` block.
+/// One `[[request]]` block: what a catalog item asks for.
 #[derive(Debug, Clone)]
 pub struct RequestRule {
     /// The catalog item, by `sys_id` or name.
@@ -63,11 +63,11 @@ pub struct RequestRule {
     pub when: Option<Expression>,
     /// What the item asks for.
     pub operation: Operation,
-    /// Whose approval decides.
+    /// Whose approval makes the request count.
     pub approval: ApprovalSource,
     /// For whom; `None` means `requested_for` (only grant and revoke).
     pub person: Option<Expression>,
-    /// Which groups.
+    /// Names or ids of groups, or rows of `lookup`, in one text; `None` gives none.
     pub groups: Option<Expression>,
     /// The table whose rows `groups` holds.
     pub lookup: Option<Lookup>,
@@ -92,37 +92,37 @@ impl RequestRule {
 /// A customer's table that catalog variables refer to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lookup {
-    /// Table name.
+    /// The table's name in ServiceNow, such as `u_okta_group`.
     pub table: String,
     /// The column that holds a group's name or Okta id.
     pub column: String,
 }
 
-/// One `[[group]]` block.
+/// One `[[group]]` block: a birthright that the record gives.
 #[derive(Debug, Clone)]
 pub struct GroupRule {
     /// The group, by name or id.
     pub name: String,
     /// Who belongs, over `user`.
     pub when: Expression,
-    /// Others are removed.
+    /// Whoever does not belong is removed, unless a request gives it (`members = "exact"`).
     pub exact: bool,
     /// This part only compares and reports.
     pub observe: bool,
 }
 
-/// Whose approval decides.
+/// Whose approval makes a request count, by its block's `approval` key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ApprovalSource {
-    /// The item's own.
+    /// The item's own `approval` field; this is the default.
     Item,
-    /// Its order's.
+    /// The `approval` field of the item's order.
     Order,
-    /// Nobody's.
+    /// Nobody's: it counts unless it is rejected or cancelled.
     None,
 }
 
-/// `lifecycle.accounts`.
+/// `lifecycle.accounts`: who gets an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accounts {
     /// A join request makes the account.
@@ -131,36 +131,36 @@ pub enum Accounts {
     Active,
 }
 
-/// `lifecycle.inactive_record`.
+/// `lifecycle.inactive_record`: what an inactive record does that no leave explains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InactiveRecord {
-    /// Suspend the account.
+    /// Suspend the account until the record is active again.
     Suspend,
-    /// Deactivate it.
+    /// Deactivate the account until the record is active again.
     Deactivate,
     /// Wait for a person's yes.
     Hold,
-    /// Only say so.
+    /// Change nothing, and say so in the reports.
     Report,
 }
 
-/// `lifecycle.suspended_elsewhere`.
+/// `lifecycle.suspended_elsewhere`: what is done where somebody else disabled an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SuspendedElsewhere {
-    /// Only say so.
+    /// Leave the account as it is, and say so in the reports.
     Report,
-    /// Undo it.
+    /// Bring the account back, or make a deleted one again.
     Apply,
 }
 
 /// `attribution.*`: what is done about a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disposal {
-    /// Repair it.
+    /// Repair it, where the limits allow.
     Apply,
     /// Wait for a person's yes.
     Hold,
-    /// Only say so.
+    /// Change nothing, and say so in the reports.
     Report,
 }
 

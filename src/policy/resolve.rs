@@ -20,7 +20,6 @@ pub(crate) enum Problem {
         /// What went wrong, without values.
         why: String,
     },
-    /// Nobody is named.
     #[error("it names no person")]
     PersonEmpty,
     /// Somebody named is not among the people.
@@ -52,7 +51,6 @@ pub(crate) enum Problem {
     Date {
         /// The key in `[[request]]`.
         key: &'static str,
-        /// The text.
         text: String,
     },
     /// It would end before it begins.
@@ -212,9 +210,9 @@ pub(crate) fn names(text: &str) -> impl Iterator<Item = &str> {
     text.split([',', '\n', '\r']).map(str::trim).filter(|name| !name.is_empty())
 }
 
-/// Looks up whom and what the wording names, and reads its dates.
+/// Looks up whom and what the texts of a request name, and reads its dates.
 ///
-/// Fails with everything that is wrong with it at once.
+/// Fails with everything that is wrong with them at once.
 pub(crate) fn resolve(
     request_text: &RequestText,
     rule: &RequestRule,

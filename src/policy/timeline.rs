@@ -9,7 +9,7 @@ use crate::model::{GroupId, Operation, ResolvedRequest, Timestamp};
 pub(crate) enum DesiredStatus {
     /// Made, but not usable before the start.
     Staged,
-    /// Usable.
+    /// Usable, or usable as soon as its owner does something about it.
     Active,
     /// Not usable for now.
     Suspended,

@@ -40,6 +40,7 @@ pub(super) fn actions(
             None => {}
         }
     }
+    // With no account, and none to be made, there is nothing to write to.
     if state.actual.account.is_none() && created.is_none() {
         return Vec::new();
     }

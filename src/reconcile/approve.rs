@@ -19,10 +19,8 @@ pub(crate) struct ApprovedPlan {
     actions: Vec<ApprovedAction>,
 }
 
-/// One approved action.
 #[derive(Debug, Clone)]
 pub(crate) struct ApprovedAction {
-    /// The action.
     pub planned: PlannedAction,
     /// A person released it.
     pub released: bool,
@@ -38,9 +36,7 @@ impl ApprovedPlan {
 /// One action that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HeldAction {
-    /// The action.
     pub planned: PlannedAction,
-    /// Why it waits.
     pub reason: HoldReason,
     /// A person dismissed it, or what it comes after: who did, and why.
     pub dismissed: Option<String>,
@@ -64,7 +60,6 @@ impl HeldAction {
 pub(crate) struct PlanApproval {
     /// What may be done.
     pub approved: ApprovedPlan,
-    /// What waits.
     pub held: Vec<HeldAction>,
     /// What would be done if its part of the configuration did not only observe.
     pub observed: Vec<PlannedAction>,
@@ -160,6 +155,7 @@ fn hold_what_comes_after(
     });
     let mut firsts: BTreeMap<SysId, Vec<HeldAction>> = BTreeMap::new();
     for first in observed.chain(approval.held.iter().cloned()) {
+        // Nothing ever comes after another kind of action: `order` says so.
         let leads = matches!(
             first.planned.action.step,
             Step::Deactivate | Step::Create { .. } | Step::Activate { .. }

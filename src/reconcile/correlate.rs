@@ -17,7 +17,6 @@ use crate::policy::timeline::DesiredStatus;
 pub(crate) enum Match {
     /// There is none: one may be created.
     None,
-    /// This one.
     Account(AccountId),
     /// There is one, or there are several, and it cannot be told whose.
     Unclear(AccountConflict),

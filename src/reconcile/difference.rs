@@ -9,7 +9,6 @@ use crate::model::{
 /// One difference between a desired and an actual fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Difference {
-    /// Which fact.
     pub key: FactKey,
     /// How it should be; `None` is null.
     pub desired: Option<String>,

@@ -17,13 +17,12 @@ use crate::policy::fact::{Desired, Fact};
 /// One fact with everything that can be said about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Explained {
-    /// Which fact.
     pub key: FactKey,
     /// How it should be; `None` is null, or that nothing is desired.
     pub desired: Option<String>,
-    /// How it is.
+    /// How it is; `None` is null, or that there is no account.
     pub actual: Option<String>,
-    /// The two agree.
+    /// No difference was found, which is also so where nothing is desired.
     pub in_sync: bool,
     /// Where the desired fact comes from.
     pub origin: Origin,
@@ -40,7 +39,7 @@ pub(crate) struct Explained {
 pub(crate) struct ReasonText {
     /// `request`, `rule`, `record` or `baseline`.
     pub kind: &'static str,
-    /// The request.
+    /// `None` unless `kind` is `request`.
     pub request: Option<RequestRef>,
     /// The birthright rule, by its group's name.
     pub rule: Option<String>,

@@ -20,7 +20,6 @@ pub(crate) enum RequestStatus {
     Done,
     /// Something is still to do, and nothing stands in its way.
     Underway,
-    /// It waits.
     Waits {
         /// A word for the kind of obstacle: a second note is written only when it changes.
         kind: String,

@@ -11,7 +11,7 @@ use crate::model::{
     Cause, Done, GroupId, HoldReason, HoldSet, Limit, LimitCrossed, Step, StepKind, SysId,
 };
 
-/// `[guard]`, checked.
+/// `[guard]`, checked: what is protected, and how much may happen in a window.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Logins, e-mails, names or ids never written to.
@@ -24,7 +24,7 @@ pub struct Limits {
     pub sentinels: Vec<String>,
     /// The sliding window that the limits count in.
     pub window: Duration,
-    /// Suspensions and deactivations.
+    /// Suspensions and deactivations in the window, whatever asks for them.
     pub max_disabled: u32,
     /// The same as a share of the managed accounts, 0 to 1; the larger counts.
     pub max_disabled_share: f64,
@@ -274,6 +274,7 @@ pub(crate) fn implausible_people(
     }
     let before = before?;
     let lost = before.saturating_sub(now);
+    // A few who leave at once are plausible in a company of any size.
     (lost > 5 && lost > share_of(limits.max_people_drop, before)).then(|| {
         format!("{now} people were read where there were {before}, more than guard.max_people_drop allows")
     })

@@ -30,7 +30,7 @@ pub(crate) struct Protected {
     pub users: BTreeSet<String>,
     /// Accounts: the one that the program signs in as, and holders of an administrator role.
     pub accounts: BTreeMap<AccountId, ProtectedReason>,
-    /// Groups.
+    /// Okta's ids of the groups whose members are never changed.
     pub groups: BTreeSet<GroupId>,
 }
 

@@ -35,9 +35,7 @@ pub(crate) struct Past {
 pub(crate) struct Waiting {
     /// What makes it the same action.
     pub fingerprint: String,
-    /// The set.
     pub set: HoldSet,
-    /// For whom.
     pub person: SysId,
     /// What it would do.
     pub step: StepKind,

@@ -62,7 +62,6 @@ pub(crate) fn reconcile_person(
 }
 
 impl PersonPlan {
-    /// Nothing differs.
     pub(crate) fn is_in_sync(&self) -> bool {
         self.differences.is_empty()
     }

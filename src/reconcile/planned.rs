@@ -8,7 +8,6 @@ use crate::model::{Action, Disposition, FactKey, Why};
 /// An action with the facts that it repairs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PlannedAction {
-    /// What to do.
     pub action: Action,
     /// The facts that it brings about.
     pub keys: Vec<FactKey>,
@@ -33,6 +32,7 @@ impl PlannedAction {
     /// What makes this action the same as one that was shown before: person, account, call, values
     /// before and after, origin. Sixteen hexadecimal digits.
     pub(crate) fn fingerprint(&self) -> String {
+        // A decision stands although the cause becomes another: the call is the same.
         let Action { person, account, step, origin, cause: _ } = &self.action;
         let (account, before) = (account.as_ref(), self.before.as_deref());
         let text = format!("{person}\n{account:?}\n{origin}\n{step:?}\n{before:?}");

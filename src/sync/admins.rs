@@ -46,6 +46,7 @@ async fn is_admin(deps: &Deps, account: &AccountId) -> Result<bool, SyncError> {
     }
     let holds = deps.okta.has_admin_role(account).await?;
     roles.set(holder, holds, now)?;
+    // Where that may not be read, whoever was not known to hold one counts as holding none.
     Ok(holds.unwrap_or(false))
 }
 

@@ -4,8 +4,8 @@ use crate::model::Timestamp;
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 
-/// What a wrong summer time makes is lived with. Further off than this, requests of other days would
-/// begin and end.
+/// What a wrong summer time makes is lived with. Further off than this, requests of other days
+/// would begin and end.
 const MOST_APART: chrono::Duration = chrono::Duration::hours(2);
 /// A date further off than this is nobody's clock.
 const NONSENSE: chrono::Duration = chrono::Duration::days(100 * 365);

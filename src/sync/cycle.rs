@@ -35,6 +35,7 @@ pub async fn run_beside(
     let mut cycle = std::pin::pin!(run_cycle(deps, writers, scope));
     let outcome = loop {
         tokio::select! {
+            // The cycle is looked at first: nothing is done beside one that has ended.
             biased;
             outcome = &mut cycle => break outcome,
             _ = seconds.tick() => beside(),

@@ -88,6 +88,7 @@ pub(crate) fn update_deadlines(
 }
 
 fn is_disabled(deps: &Deps, person: &SysId) -> Result<bool, SyncError> {
+    // Whoever has no account has left already.
     let Some(link) = deps.store.links().account_of(person)? else { return Ok(true) };
     let account = deps.store.accounts().get(&link)?;
     Ok(account.is_none_or(|account| account.status == AccountStatus::Deprovisioned))

@@ -140,6 +140,7 @@ fn add_decisions(
                 let text = format!("dismissed by {}: {}", said.by, said.because);
                 past.dismissed.insert(fingerprint, text);
             }
+            // What the first cycle held stays in its set, although it is decided about again.
             (None, Some(set))
                 if !decision.people.contains(&person)
                     || set == HoldSet::EmptyStore && planned.contains(&fingerprint) =>

@@ -18,7 +18,7 @@ use crate::sync::memory::Memory;
 
 /// ServiceNow among what the store keeps of each side.
 pub(crate) const SERVICENOW: &str = "servicenow";
-/// Okta there.
+/// Okta among what the store keeps of each side.
 pub(crate) const OKTA: &str = "okta";
 
 /// Where the time comes from: the only clock of a cycle.
@@ -117,7 +117,8 @@ impl Deps {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// How many writes were begun whose outcome is not recorded yet: at 0, a cycle may be abandoned.
+    /// How many writes were begun whose outcome is not recorded yet: at 0, a cycle may be
+    /// abandoned.
     pub(crate) fn writes_under_way(&self) -> usize {
         self.writes_under_way.get()
     }
@@ -183,9 +184,9 @@ impl Drop for InFlight<'_> {
 /// Calls made to each side.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Calls {
-    /// To ServiceNow.
+    /// Calls sent to ServiceNow, failed ones included.
     pub servicenow: u64,
-    /// To Okta.
+    /// Calls sent to Okta, failed ones and those for tokens included.
     pub okta: u64,
 }
 

@@ -7,7 +7,7 @@ use crate::okta::OktaError;
 use crate::servicenow::ServiceNowError;
 use crate::store::StoreError;
 
-/// Why a cycle ended before it compared anything.
+/// Why a cycle, or a command that reads, ended before it was through.
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError {
     /// ServiceNow did not answer, or could not be believed.
@@ -46,9 +46,9 @@ impl From<ServiceNowError> for SyncError {
 /// One of the two systems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
-    /// ServiceNow.
+    /// The side where people and requests are, and where notes are written.
     ServiceNow,
-    /// Okta.
+    /// The side where accounts and groups are, and where they are changed.
     Okta,
 }
 

@@ -13,11 +13,11 @@ use crate::sync::error::SyncError;
 pub struct PersonNames {
     /// The row of `sys_user`; `None` for an account without a person.
     pub sys_id: Option<String>,
-    /// The ServiceNow login.
+    /// The ServiceNow login; `None` where the row is not known.
     pub user_name: Option<String>,
-    /// The Okta login.
+    /// The Okta login; `None` where there is no account.
     pub login: Option<String>,
-    /// The Okta id.
+    /// The id of the linked account, which stays when that is deleted.
     pub okta_id: Option<String>,
 }
 

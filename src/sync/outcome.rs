@@ -11,11 +11,11 @@ use crate::sync::deps::Calls;
 use crate::sync::names::{PersonNames, group_name, names_of};
 use crate::sync::plan::CyclePlan;
 
-/// One cycle.
+/// What one cycle did and what it left, as its report shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CycleOutcome {
     pub(crate) cycle: i64,
-    /// It read everything.
+    /// It read everything, rather than changes or one person.
     pub(crate) full: bool,
     /// Why whole kinds of action are held.
     pub(crate) quarantined: Option<String>,
@@ -33,13 +33,13 @@ pub(crate) struct ActionOutcome {
     pub(crate) id: Option<i64>,
     /// The request, `BASELINE`, or `None`.
     pub(crate) request: Option<String>,
-    /// The order.
+    /// The order's number, `REQ…`, where there is one.
     pub(crate) parent: Option<String>,
     pub(crate) cause: Cause,
     /// `None` for what cannot be carried out.
     pub(crate) step: Option<StepKind>,
     pub(crate) person: PersonNames,
-    /// By name.
+    /// Its name now, or its id where it is gone.
     pub(crate) group: Option<String>,
     /// Groups that an account gets at its creation, by name.
     pub(crate) groups: Vec<String>,
@@ -60,7 +60,7 @@ pub(crate) enum ActionResult {
     Applied,
     /// Okta refused it, or gave no answer.
     Failed,
-    /// It needs a decision.
+    /// It waits for a decision, or for something else to change.
     Held,
     /// Left by `observe`, or because something before it failed.
     Skipped,
@@ -82,13 +82,13 @@ impl ActionResult {
 /// How many actions ended how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// Would be done.
+    /// Would be done, or is still to do although nothing stands in its way.
     pub planned: usize,
-    /// Done.
+    /// Done, or found to be so already.
     pub applied: usize,
-    /// Refused by Okta, or without an answer.
+    /// Refused by Okta or without an answer, or not to be read or written on afterwards.
     pub failed: usize,
-    /// Waiting for a person.
+    /// Waiting for a person's decision, or for something else to change.
     pub held: usize,
     /// Left by `observe`, or because something before them failed.
     pub skipped: usize,
@@ -208,7 +208,7 @@ pub(crate) fn request_word(origin: &Origin) -> Option<String> {
     }
 }
 
-/// The order.
+/// The number of the request's order; `None` without a request or an order.
 pub(crate) fn parent_word(origin: &Origin) -> Option<String> {
     let parent = origin.request()?.parent.as_ref();
     parent.map(|parent| parent.as_str().to_owned())

@@ -38,7 +38,7 @@ pub(crate) async fn resolve_items(deps: &Deps) -> Result<(), SyncError> {
     Ok(())
 }
 
-/// Remembers them, once both systems have answered.
+/// Remembers which items the names mean, once both systems have answered.
 pub(crate) async fn pin_items(deps: &Deps) -> Result<(), SyncError> {
     for item in deps.servicenow.items().await? {
         deps.store.names().insert_item(&item.configured_as, &item.sys_id)?;

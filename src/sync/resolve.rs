@@ -30,7 +30,7 @@ const CHANGED: Problem = Problem::ChangedAfterApproval;
 enum Reading {
     /// No `[[request]]` block of the configuration speaks of it.
     Foreign,
-    /// Its terms, or what is wrong with it.
+    /// What is wrong with it, or else the people whom it is for.
     Ours { problems: Vec<Problem>, people: Vec<SysId> },
 }
 
@@ -59,8 +59,8 @@ pub(crate) async fn resolve_requests(
     Ok(people)
 }
 
-/// Resolves one request as far as it is approved: its text is frozen at approval, and whom and what it
-/// names is looked up once.
+/// Resolves one request as far as it is approved: its text is frozen at approval, and whom and what
+/// it names is looked up once.
 async fn resolve_request(
     deps: &Deps,
     cycle: &Cycle,

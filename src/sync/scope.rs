@@ -12,7 +12,7 @@ use crate::sync::deps::{Calls, Deps};
 pub enum Scope {
     /// What changed since the last cycle.
     Changes,
-    /// Everything.
+    /// Everything, so that what is missing from the lists is noticed.
     Full,
     /// One person: by login, e-mail, user name, `sys_id` or Okta id.
     Person(String),

@@ -82,6 +82,7 @@ pub(crate) fn take_over(deps: &mut Deps, renewed: Renewed) -> Writers {
     deps.config = config;
     deps.servicenow = servicenow;
     deps.okta = okta;
+    // The new credentials may be another account's.
     deps.memory.own_account = OnceCell::new();
     writers
 }

@@ -1,5 +1,5 @@
-//! Okta's side: accounts and memberships that were changed since they were read last, whoever changed
-//! them.
+//! Okta's side: accounts and memberships that were changed since they were read last, whoever
+//! changed them.
 
 use std::collections::BTreeSet;
 
