@@ -14,8 +14,8 @@ use crate::http::RetryPolicy;
 use crate::model::Timestamp;
 use crate::store::{Mode, Store, StoreError};
 
-/// Clocks that differ by more than this are worth a warning. Okta reference: five minutes apart, a
-/// service app is not let in any more.
+/// Clocks that differ by more than this are worth a warning. Our own choice, far below the five
+/// minutes for which the assertion of a service app is good.
 const SKEW: chrono::Duration = chrono::Duration::seconds(30);
 
 /// Somebody waits for the answer: one more try, and soon.
@@ -55,7 +55,7 @@ pub struct Check {
     /// What came of it.
     #[serde(rename = "ok")]
     pub found: Found,
-    /// What was seen.
+    /// What was found, for a person to read.
     pub detail: String,
     /// What to do about it.
     pub fix: Option<String>,
@@ -64,7 +64,7 @@ pub struct Check {
 /// Everything that was tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CheckReport {
-    /// Nothing failed.
+    /// No check failed; warnings do not count.
     pub ok: bool,
     /// Each thing, in the order in which it was tried.
     pub checks: Vec<Check>,

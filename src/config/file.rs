@@ -27,7 +27,7 @@ macro_rules! section {
     };
 }
 
-/// The whole file.
+/// Every table of the file; without `[servicenow]`, `[okta]` or `[profile]` it is refused.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct File {
@@ -132,7 +132,7 @@ section!(Identity {
     anchor: Option<Text> = None,
 });
 
-/// One `[[request]]` block.
+/// One `[[request]]` block: which catalog item asks for what, for whom and from when.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Request {
@@ -156,7 +156,7 @@ pub(crate) struct Lookup {
     pub column: String,
 }
 
-/// One `[[group]]` block.
+/// One `[[group]]` block: whose record makes them a member of an Okta group.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Group {

@@ -24,7 +24,7 @@ use crate::{okta, servicenow};
 pub struct Config {
     /// The file that it came from.
     pub file: PathBuf,
-    /// The same for the same text: whoever was decided about by another is looked at again.
+    /// Made of the text and the program's version: after a change everybody is decided about again.
     pub fingerprint: String,
     /// What the ServiceNow client needs: `[servicenow]`, and the fields that expressions name.
     pub servicenow: servicenow::Settings,
@@ -105,7 +105,7 @@ pub enum Close {
 pub enum JournalField {
     /// `work_notes`, which fulfillers see.
     WorkNotes,
-    /// Seen by the requester too.
+    /// `comments`, which the requester sees too.
     Comments,
 }
 

@@ -30,7 +30,6 @@ const TEXT: &str = "text/plain; charset=utf-8";
 /// What the endpoint tells, as the loop last left it.
 #[derive(Debug)]
 pub(crate) struct Published {
-    /// What `/metrics` shows.
     pub metrics: Metrics,
     /// Why the daemon is not ready, where it is not.
     pub unready: Mutex<Option<String>>,

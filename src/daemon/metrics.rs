@@ -156,7 +156,7 @@ impl Metrics {
         }
     }
 
-    /// Takes over how it goes.
+    /// Sets the gauges from a status report; an unknown lag, limit or time keeps its last value.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub(crate) fn status(&self, status: &StatusReport) {
         if let Some(lag) = status.lag_seconds {

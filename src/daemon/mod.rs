@@ -67,8 +67,8 @@ pub(crate) enum DaemonError {
 
 /// Runs cycles until `SIGTERM` or `SIGINT`. A write that is under way is finished and recorded.
 ///
-/// `progress` ticks with the progress of reads. A side that is down is no failure of ours: it is said
-/// once and tried again.
+/// `progress` ticks with the progress of reads. A side that is down is no failure of ours: it is
+/// said once and tried again.
 pub(crate) async fn run(
     deps: Deps,
     writers: Writers,

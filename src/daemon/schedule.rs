@@ -35,8 +35,8 @@ pub(crate) fn next_full(schedule: &Schedule, after: Timestamp) -> Option<Timesta
     schedule.full.after(&after).next().map(|at| at.with_timezone(&chrono::Utc))
 }
 
-/// How long to wait after a cycle that took so long: cycles begin `poll` apart, and a slow side gets
-/// a breath all the same.
+/// How long to wait after a cycle that took so long: cycles begin `poll` apart, and a slow side
+/// gets a breath all the same.
 pub(crate) fn pause(poll: Duration, took: Duration) -> Duration {
     poll.saturating_sub(took).max(poll / 4)
 }

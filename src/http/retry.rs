@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
-/// Longer than the 60 s after which ServiceNow ends a call of the Table API, so that the server gives
-/// up before we do
+/// Longer than the 60 s after which ServiceNow ends a call of the Table API, so that the server
+/// gives up before we do
 /// (<https://www.servicenow.com/docs/r/platform-administration/platform-performance/c_DefaultQuotaRules.html>).
 const CALL_TIMEOUT: Duration = Duration::from_secs(75);
 
@@ -69,8 +69,8 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Prolongs announced waits by this and by what would have been waited without an announcement, so
-    /// that not everybody who was told the same moment comes back at it.
+    /// Prolongs announced waits by this and by what would have been waited without an announcement,
+    /// so that not everybody who was told the same moment comes back at it.
     pub(crate) fn prolonging_announced_waits(mut self, margin: Duration) -> Self {
         self.margin = Some(margin);
         self

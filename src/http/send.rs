@@ -1,5 +1,5 @@
-//! Sending a call once: identity, time-outs, a size limit, no cookies, no redirects. Tells apart a call
-//! that was never sent, a call without an answer, and an answer.
+//! Sending a call once: identity, time-outs, a size limit, no cookies, no redirects. Tells apart a
+//! call that was never sent, a call without an answer, and an answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,8 +61,8 @@ impl Call {
     /// Adds a header that no `Debug` output shows.
     ///
     /// # Errors
-    /// If the value cannot stand in a header, as one with a line break: sent without it, the call would
-    /// be somebody else's.
+    /// If the value cannot stand in a header, as one with a line break: sent without it, the call
+    /// would be somebody else's.
     pub(crate) fn secret_header(
         mut self,
         name: &'static str,
@@ -108,7 +108,8 @@ impl Answer {
     }
 }
 
-/// Why there is no answer. `host` is host and port, `reason` the innermost cause without the address.
+/// Why there is no answer. `host` is host and port, `reason` the innermost cause without the
+/// address.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpError {
     /// The connection could not be made, so the other side has not seen the call.
@@ -184,8 +185,8 @@ impl Http {
             .request(call.method.clone(), call.url)
             .headers(call.headers)
             .header(USER_AGENT, agent);
-        // Okta answers 411 to a write without a length, and reqwest leaves it out for an empty body:
-        // https://developer.okta.com/docs/reference/core-okta-api/
+        // Okta answers 411 to a write without a length, and reqwest leaves it out for an empty
+        // body: https://developer.okta.com/docs/reference/core-okta-api/
         if !call.body.is_empty() {
             request = request.body(call.body);
         } else if matches!(call.method, Method::POST | Method::PUT) {

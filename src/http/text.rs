@@ -1,4 +1,5 @@
-//! Reading answers as texts: is this JSON at all, what does the other side say, what time is it there.
+//! Reading answers as texts: is this JSON at all, what does the other side say, what time is it
+//! there.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -60,7 +61,8 @@ pub(crate) fn date(answer: &Answer) -> Option<DateTime<Utc>> {
 pub(crate) struct ServerClock(AtomicI64);
 
 impl ServerClock {
-    /// Learns from an answer that certainly came from the other side, not from something in between.
+    /// Learns from an answer that certainly came from the other side, not from something in
+    /// between.
     pub(crate) fn learn(&self, answer: &Answer) {
         if let Some(date) = date(answer) {
             self.0.store(date.timestamp(), Ordering::Relaxed);

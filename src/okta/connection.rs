@@ -229,8 +229,8 @@ impl Connection {
             .map_err(|retry_after| OktaError::RateLimited { operation, retry_after })
     }
 
-    /// Added to the announced end of a rate window: by default the second that Okta's own clients add
-    /// (<https://github.com/okta/okta-sdk-golang/blob/cf104e7f/okta/client.go>).
+    /// Added to the announced end of a rate window: by default the second that Okta's own clients
+    /// add (<https://github.com/okta/okta-sdk-golang/blob/cf104e7f/okta/client.go>).
     fn margin(&self) -> Duration {
         self.retry.first_wait * 2
     }
@@ -247,9 +247,9 @@ impl Connection {
     /// Reads every page of a list, one after the other.
     ///
     /// The next page is where `Link` says, verbatim
-    /// (<https://developer.okta.com/docs/reference/core-okta-api/>). There is no count to check against,
-    /// so what is checked is that it stays with this host and never turns in a circle.
-    /// A cursor that Okta no longer takes starts the list once more, so that `on_page` may see
+    /// (<https://developer.okta.com/docs/reference/core-okta-api/>). There is no count to check
+    /// against, so what is checked is that it stays with this host and never turns in a circle. A
+    /// cursor that Okta no longer takes starts the list once more, so that `on_page` may see
     /// elements twice.
     pub(super) async fn pages<E: From<OktaError>>(
         &self,
@@ -291,8 +291,8 @@ impl Connection {
     }
 }
 
-/// What to say of a call in the end: that it is refused for now says nothing of an earlier try whose
-/// answer was `lost`, which may have been carried out.
+/// What to say of a call in the end: that it is refused for now says nothing of an earlier try
+/// whose answer was `lost`, which may have been carried out.
 fn final_error(error: OktaError, lost: Option<OktaError>) -> OktaError {
     match lost {
         Some(lost) if error.is_transient() || matches!(error, OktaError::SignIn { .. }) => lost,

@@ -1,8 +1,8 @@
 //! Answers that are not 2xx, read into what went wrong.
 //!
 //! Okta explains itself in an envelope with an error code
-//! (<https://developer.okta.com/docs/reference/core-okta-api/>); OAuth and whatever stands in between
-//! do it otherwise or not at all.
+//! (<https://developer.okta.com/docs/reference/core-okta-api/>); OAuth and whatever stands in
+//! between do it otherwise or not at all.
 
 use serde::Deserialize;
 

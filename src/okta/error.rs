@@ -7,9 +7,9 @@ use crate::http::{self, Retry};
 /// Longest piece of Okta's own words that is passed on, in characters.
 const LONGEST_TEXT: usize = 300;
 
-/// Okta's error codes that this program branches on (<https://developer.okta.com/docs/reference/error-codes/>).
-/// Only the code is meant for programs, summaries may be reworded
-/// (<https://developer.okta.com/docs/reference/core-okta-api/>).
+/// Okta's error codes that this program branches on
+/// (<https://developer.okta.com/docs/reference/error-codes/>). Only the code is meant for programs,
+/// summaries may be reworded (<https://developer.okta.com/docs/reference/core-okta-api/>).
 pub(crate) mod code {
     /// Validation: a taken login, a bad attribute, a wrong state for (un)suspend.
     pub(crate) const VALIDATION: &str = "E0000001";
@@ -140,7 +140,8 @@ impl std::fmt::Display for Refusal {
 impl Refusal {
     /// Whether it is about a value or an attribute of the profile, so that the rest of the profile
     /// may be accepted: validation, and attributes that are mastered elsewhere, mapped, read-only,
-    /// immutable or required from outside (<https://developer.okta.com/docs/reference/error-codes/>).
+    /// immutable or required from outside
+    /// (<https://developer.okta.com/docs/reference/error-codes/>).
     pub(crate) fn is_about_the_profile(&self) -> bool {
         const CODES: [&str; 6] =
             [code::VALIDATION, "E0000023", "E0000075", "E0000077", "E0000078", "E0000179"];
@@ -200,8 +201,8 @@ impl OktaError {
     ///
     /// There is no code of its own for it, only a validation error whose cause says
     /// `login: An object with this field already exists in the current organization`
-    /// (<https://developer.okta.com/docs/reference/core-okta-api/>). Should the words change, this is
-    /// `None` and the refusal stays one like any other.
+    /// (<https://developer.okta.com/docs/reference/core-okta-api/>). Should the words change, this
+    /// is `None` and the refusal stays one like any other.
     pub(crate) fn taken(&self) -> Option<&str> {
         let refusal = self.refusal().filter(|refusal| refusal.code == code::VALIDATION)?;
         refusal

@@ -24,8 +24,8 @@ impl OktaReader {
         .await
     }
 
-    /// Reads all groups that the credentials can see. Which of them a rule feeds is read apart, here
-    /// and everywhere: see [`Self::group_rules`].
+    /// Reads all groups that the credentials can see. Which of them a rule feeds is read apart,
+    /// here and everywhere: see [`Self::group_rules`].
     pub(crate) async fn groups(&self) -> Result<Vec<Group>, OktaError> {
         let groups = self.groups_at(&[("limit", PAGE)]).await?;
         // Every org has its Everyone group.
@@ -63,7 +63,8 @@ impl OktaReader {
         self.one(OPERATION, url, wire::group).await
     }
 
-    /// Reads the group rules; `None` where the credentials may not: only larger admin roles see them
+    /// Reads the group rules; `None` where the credentials may not: only larger admin roles see
+    /// them
     /// (<https://help.okta.com/okta_help.htm?type=oie&id=ext-administrators-admin-comparison>).
     pub(crate) async fn group_rules(&self) -> Result<Option<GroupRules>, OktaError> {
         const OPERATION: &str = "list the group rules";

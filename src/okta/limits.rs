@@ -76,13 +76,14 @@ impl Limits {
         ) else {
             return;
         };
-        // Too many calls at once are answered with 429, a limit of 0, 0 left, and a guess when to come
-        // again: https://developer.okta.com/docs/reference/rl2-monitor/
+        // Too many calls at once are answered with 429, a limit of 0, 0 left, and a guess when to
+        // come again: https://developer.okta.com/docs/reference/rl2-monitor/
         if limit == 0 {
             return;
         }
         let used = match self.buckets.get(bucket) {
             Some(known) if known.reset == reset => known.used,
+            // This call is the first that we know of in a new window.
             _ => 1,
         };
         let ends = now + until_reset(answer) + margin;
@@ -137,10 +138,10 @@ pub(super) fn until_reset(answer: &Answer) -> Duration {
 
 /// The bucket that a call counts against.
 ///
-/// An exact path beats the longest prefix (<https://developer.okta.com/docs/reference/rate-limits/>).
-/// Which path is in which bucket an org sees in its rate limit dashboard; by default reading and
-/// writing one account are different buckets, and everything below an account is in the bucket of the
-/// collection
+/// An exact path beats the longest prefix
+/// (<https://developer.okta.com/docs/reference/rate-limits/>). Which path is in which bucket an org
+/// sees in its rate limit dashboard; by default reading and writing one account are different
+/// buckets, and everything below an account is in the bucket of the collection
 /// (<https://github.com/okta/terraform-provider-okta/blob/e59c130b/okta/internal/apimutex/rate_limit_lines.go>).
 pub(super) fn bucket(method: &Method, path: &str) -> &'static str {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();

@@ -4,8 +4,9 @@ use reqwest::header::{HeaderMap, LINK};
 
 /// The target of `rel="next"`.
 ///
-/// There is one header line for each relation (<https://developer.okta.com/docs/reference/core-okta-api/>);
-/// proxies join them with commas, and commas also stand inside the addresses.
+/// There is one header line for each relation
+/// (<https://developer.okta.com/docs/reference/core-okta-api/>); proxies join them with commas, and
+/// commas also stand inside the addresses.
 pub(super) fn next(headers: &HeaderMap) -> Option<String> {
     headers.get_all(LINK).iter().filter_map(|line| line.to_str().ok()).find_map(next_in)
 }

@@ -38,8 +38,8 @@ pub(crate) struct LogEvent {
     pub targets: Vec<Target>,
     /// `transaction.id`, which the events of one call share.
     pub transaction_id: Option<String>,
-    /// `debugContext.debugData.requestId`: in Okta's examples the `X-Okta-Request-Id` of the call. Debug
-    /// data may change with any release
+    /// `debugContext.debugData.requestId`: in Okta's examples the `X-Okta-Request-Id` of the call.
+    /// Debug data may change with any release
     /// (<https://developer.okta.com/docs/reference/rl-system-log-events/>).
     pub request_id: Option<String>,
     /// `outcome.result`, such as `SUCCESS` or `FAILURE`.
@@ -126,8 +126,8 @@ impl OktaReader {
     /// and other data, and its memberships. `None` where the credentials may not read the log,
     /// for which they need the scope `okta.logs.read` and an administrator role.
     ///
-    /// Events are there nearly at once, rarely later, and for 90 days; a `since` of more than 180 days
-    /// ago is refused (<https://developer.okta.com/docs/reference/system-log-query/>).
+    /// Events are there nearly at once, rarely later, and for 90 days; a `since` of more than 180
+    /// days ago is refused (<https://developer.okta.com/docs/reference/system-log-query/>).
     ///
     /// # Errors
     /// Among others [`OktaError::Unbelievable`] for an event without id, time or type.
@@ -148,8 +148,8 @@ impl OktaReader {
 
     /// Reads the events between two moments that match a filter of Okta's, oldest first.
     ///
-    /// With `since` and `until` the pages come to an end and are in the order of `published`; with an
-    /// open end there is always a next page, for events to come
+    /// With `since` and `until` the pages come to an end and are in the order of `published`; with
+    /// an open end there is always a next page, for events to come
     /// (<https://developer.okta.com/docs/reference/system-log-query/>).
     async fn events(
         &self,
@@ -255,7 +255,8 @@ struct WireOutcome {
     result: Option<String>,
 }
 
-/// What is null may be there or left out (<https://developer.okta.com/docs/reference/core-okta-api/>).
+/// What is null may be there or left out
+/// (<https://developer.okta.com/docs/reference/core-okta-api/>).
 fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: Default + Deserialize<'de>,

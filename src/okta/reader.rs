@@ -14,9 +14,11 @@ use crate::model::{Account, AccountId, Timestamp};
 /// <https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Group/#tag/Group/operation/listGroups>).
 pub(super) const PAGE: &str = "200";
 
-/// Nothing by which people or groups are found is longer, in characters: a login has 100 at most, the
-/// name of a group 255 (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/createUser>,
-/// <https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Group/>). What is longer would not fit into an address, and would be refused in every cycle.
+/// Nothing by which people or groups are found is longer, in characters: a login has 100 at most,
+/// the name of a group 255
+/// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/createUser>,
+/// <https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Group/>). What is
+/// longer would not fit into an address, and would be refused in every cycle.
 const LONGEST_KEY: usize = 1000;
 
 /// What reads from Okta. Its methods stand in this file, `groups`, `roles` and `log`.
@@ -43,11 +45,11 @@ impl OktaReader {
 
     /// Reads all accounts, page by page.
     ///
-    /// The plain list leaves out deactivated accounts, so they are listed after it by a filter, whose
-    /// index lags by about a second
+    /// The plain list leaves out deactivated accounts, so they are listed after it by a filter,
+    /// whose index lags by about a second
     /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/listUsers>).
-    /// An account may therefore come twice (the later one is the newer), and one that is absent should
-    /// be read by its id before it is believed to be gone.
+    /// An account may therefore come twice (the later one is the newer), and one that is absent
+    /// should be read by its id before it is believed to be gone.
     ///
     /// # Errors
     /// Among others [`OktaError::Unbelievable`] for an empty list: the org has at least the

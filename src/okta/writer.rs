@@ -213,8 +213,9 @@ impl OktaWriter {
         unknown(error)
     }
 
-    /// A wrong state is answered with 400, 403, 404, 409 or 423, with codes that differ from call to
-    /// call (<https://developer.okta.com/docs/reference/error-codes/>), so the state is read instead.
+    /// A wrong state is answered with 400, 403, 404, 409 or 423, with codes that differ from call
+    /// to call (<https://developer.okta.com/docs/reference/error-codes/>), so the state is read
+    /// instead.
     async fn refused(&self, step: &Step, id: Option<&AccountId>, error: OktaError) -> Performed {
         let (Some(id), Some(refusal)) = (id, error.refusal()) else {
             return failed(error, None);
@@ -288,9 +289,10 @@ fn values(step: &Step) -> Vec<&str> {
     written(step).into_iter().map(|(_, value)| value).collect()
 }
 
-/// Any 2xx is success and its body may be empty: a deactivation was seen to be answered with `204` and
-/// with `200 {}` (<https://github.com/okta/okta-sdk-python/tree/f6850979/tests/integration/cassettes>).
-/// Only create and update answer with the account.
+/// Any 2xx is success and its body may be empty: a deactivation was seen to be answered with `204`
+/// and with `200 {}`
+/// (<https://github.com/okta/okta-sdk-python/tree/f6850979/tests/integration/cassettes>). Only
+/// create and update answer with the account.
 fn applied(step: &Step, request: &Request, answer: &Answer) -> Performed {
     let okta_request_id = request_id(answer);
     let shows_account = matches!(step, Step::Create { .. } | Step::Update { .. });

@@ -12,22 +12,22 @@ use crate::sync::outcome::{ActionOutcome, ActionResult, CycleOutcome, Summary, d
 use crate::sync::plan::CyclePlan;
 use crate::sync::waiting::describe_waiting;
 
-/// One cycle.
+/// What one cycle did or, for a plan, would do.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CycleReport {
-    /// Its number.
+    /// Its number in the store; a plan's is given again to the next cycle.
     pub cycle: i64,
-    /// It read everything.
+    /// It read both sides whole, rather than only what changed.
     pub full: bool,
     /// Why whole kinds of action are held.
     pub quarantined: Option<String>,
     /// The actions, in order.
     pub actions: Vec<ActionReport>,
-    /// Counts of them.
+    /// How many of `actions` ended in each way.
     pub summary: Summary,
-    /// Calls made.
+    /// HTTP calls that the cycle sent to each side, failed ones included.
     pub calls: Calls,
-    /// How long it took.
+    /// From its start to its end, in seconds.
     pub seconds: f64,
 }
 
@@ -38,24 +38,25 @@ pub struct ActionReport {
     pub id: Option<i64>,
     /// The request, `BASELINE`, or `None`.
     pub request: Option<String>,
-    /// The order.
+    /// The number of the request's order, `REQ0010001`; `None` where none is known.
     pub parent: Option<String>,
-    /// Why now.
+    /// Why the two sides differ now: `request`, `record`, `drift` or `rule`.
     pub cause: &'static str,
     /// The contract's name of the action; `None` for a request that cannot be carried out.
     pub action: Option<&'static str>,
-    /// For whom.
+    /// Whose account it is about; without an account some names are `None`.
     pub person: PersonNames,
     /// Which group, by name.
     pub group: Option<String>,
-    /// Groups that an account gets at its creation, by name. For people: the JSON has no key for it.
+    /// Groups that an account gets at its creation, by name. For people: the JSON has no key for
+    /// it.
     #[serde(skip)]
     pub groups: Vec<String>,
-    /// Profile changes.
+    /// By attribute, Okta's value and the new one; empty unless a profile is written.
     pub changes: BTreeMap<String, Change>,
     /// `planned`, `applied`, `failed`, `held` or `skipped`.
     pub outcome: &'static str,
-    /// `X-Okta-Request-Id`.
+    /// The answer's `X-Okta-Request-Id`; `None` where no answer with one came.
     pub okta_request_id: Option<String>,
     /// What went wrong, or why it waits.
     pub error: Option<String>,

@@ -23,7 +23,7 @@ const UNMANAGED: &str = "unmanaged";
 /// One difference, or one account that is nobody's business here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DriftItem {
-    /// Whose.
+    /// Whose fact it is; an account without a person has only its Okta names.
     pub person: PersonNames,
     /// `status`, `profile`, `membership` or `account`.
     pub fact: &'static str,
@@ -31,11 +31,11 @@ pub struct DriftItem {
     pub name: Option<String>,
     /// How it should be.
     pub desired: Option<String>,
-    /// How it is.
+    /// What Okta holds; `None` is null there.
     pub actual: Option<String>,
     /// The request that it comes from, or `BASELINE`.
     pub request: Option<String>,
-    /// The order.
+    /// The number of the request's order, `REQ0010001`; `None` where none is known.
     pub parent: Option<String>,
     /// Why the two differ.
     pub cause: &'static str,
@@ -58,7 +58,7 @@ pub struct DriftSummary {
     pub drifted: usize,
     /// Actions that the next cycle would take.
     pub actions: usize,
-    /// Actions that wait.
+    /// Actions that wait for a decision; dismissed ones do not count.
     pub held: usize,
     /// Accounts without a person.
     pub unmanaged: usize,
@@ -69,13 +69,13 @@ pub struct DriftSummary {
 /// Whether Okta is right, and where not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DriftReport {
-    /// When, RFC 3339.
+    /// When the report was made, RFC 3339 in UTC.
     pub generated_at: String,
     /// Read from both sides just now, rather than from the last observed state.
     pub live: bool,
-    /// Totals.
+    /// Counts, also of what a report on one group leaves out of `items`.
     pub summary: DriftSummary,
-    /// Every difference.
+    /// The differences by person, then the accounts that are nobody's business here.
     pub items: Vec<DriftItem>,
 }
 

@@ -19,30 +19,30 @@ use crate::sync::plan::CyclePlan;
 /// Everything about one person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// Who.
+    /// The one person whom the given name, e-mail or id fits.
     pub person: PersonNames,
     /// Where the person stands: `active`, `staged`, `suspended` or `deactivated` as desired,
     /// `baseline` where nothing speaks of the account, `none` without one, `unmanaged` outside the
     /// configured people.
     pub status: String,
-    /// The Okta account.
+    /// The Okta account that the person is linked to; `None` without one.
     pub account: Option<AccountView>,
-    /// Each fact.
+    /// The status first, then profile attributes, then memberships.
     pub facts: Vec<FactView>,
     /// Each request that names the person, oldest first.
     pub requests: Vec<RequestView>,
-    /// Actions that wait.
+    /// The person's actions that wait, released ones included, dismissed ones not.
     pub holds: Vec<HoldView>,
     /// Read from both sides just now, rather than from the last observed state.
     pub live: bool,
 }
 
-/// An Okta account.
+/// The Okta account that a person is linked to, and how that came about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AccountView {
-    /// Okta's id.
+    /// Okta's id of the account, which stays when the login changes.
     pub okta_id: String,
-    /// The login.
+    /// The `login` of its profile.
     pub login: String,
     /// The status, in lower case.
     pub status: String,
@@ -54,7 +54,7 @@ pub struct AccountView {
     pub created: bool,
 }
 
-/// One fact.
+/// One fact with what speaks for it and against it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FactView {
     /// `account`, `status`, `profile` or `membership`.
@@ -63,9 +63,9 @@ pub struct FactView {
     pub name: Option<String>,
     /// How it should be.
     pub desired: Option<String>,
-    /// How it is.
+    /// What Okta holds; `None` is null there, or no account.
     pub actual: Option<String>,
-    /// The two agree.
+    /// No difference was found, which is also so where nothing is desired.
     pub in_sync: bool,
     /// The request that it comes from, or `BASELINE`.
     pub origin: Option<String>,
@@ -79,12 +79,12 @@ pub struct FactView {
     pub against: Vec<String>,
 }
 
-/// One reason.
+/// One thing that speaks for a fact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReasonView {
     /// `request`, `rule`, `record` or `baseline`.
     pub kind: &'static str,
-    /// The request.
+    /// The request's number, `RITM0010001`; `None` for the other kinds.
     pub request: Option<String>,
     /// The birthright rule, by its group's name.
     pub rule: Option<String>,
@@ -150,6 +150,7 @@ fn fact_view(
 ) -> Result<FactView, StoreError> {
     let mut against = fact.against;
     if let Some(reason) = held.get(&fact.key) {
+        // The person's own plan promised a repair, before the approval held it back.
         against.retain(|text| !text.starts_with("differs, and will be repaired"));
         let text = format!("held: {reason}");
         if !against.contains(&text) {

@@ -22,19 +22,19 @@ pub struct HoldView {
     pub expires: Option<String>,
     /// The request, `BASELINE`, or `None`.
     pub request: Option<String>,
-    /// The order.
+    /// The number of the request's order, `REQ0010001`; `None` where none is known.
     pub parent: Option<String>,
-    /// Why now.
+    /// Why the two sides differ now: `request`, `record`, `drift` or `rule`.
     pub cause: &'static str,
     /// The contract's name of the action.
     pub action: String,
-    /// For whom.
+    /// Whose account it would change; of a new one, the login that it would get.
     pub person: PersonNames,
     /// Which group, by name.
     pub group: Option<String>,
-    /// Profile changes.
+    /// By attribute, Okta's value and the new one; empty unless a profile would be written.
     pub changes: BTreeMap<String, Change>,
-    /// Why it waits.
+    /// Why it is not done without a person's decision, as a sentence.
     pub reason: String,
     /// The set that it belongs to, where a whole kind of action waits.
     pub set: Option<String>,
@@ -49,18 +49,18 @@ pub struct HoldView {
     pub dismissed: Option<Released>,
 }
 
-/// A person's word.
+/// A person's decision about one action, a release or a dismissal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Released {
-    /// The login user.
+    /// The login name of who decided, also behind `sudo`.
     pub by: String,
-    /// When, RFC 3339.
+    /// When it was decided, RFC 3339 in UTC.
     pub at: String,
-    /// Why.
+    /// The text given with `--because`.
     pub because: String,
 }
 
-/// What waits.
+/// Everything that needs a person's decision.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct HoldReport {
     /// Each action, oldest first.

@@ -13,9 +13,9 @@ use crate::sync::deps::Deps;
 /// One request of the person's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RequestView {
-    /// Its number.
+    /// The number of the requested item, `RITM0010001`.
     pub number: String,
-    /// Its order.
+    /// Its order's number, `REQ0010001`; `None` while ServiceNow shows no order yet.
     pub parent: Option<String>,
     /// What it asks for.
     pub operation: Option<&'static str>,
@@ -23,7 +23,7 @@ pub struct RequestView {
     pub state: &'static str,
     /// `approved`, `waiting` or `withdrawn`.
     pub approval: &'static str,
-    /// It counts now.
+    /// It is approved, has begun and has not ended.
     pub in_force: bool,
     /// In force from then on, RFC 3339.
     pub starts: Option<String>,

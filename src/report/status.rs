@@ -16,12 +16,12 @@ use crate::sync::error::{Side, SyncError};
 /// Without a good cycle for longer than this, somebody is needed.
 const STALE: chrono::Duration = chrono::Duration::minutes(15);
 
-/// How it goes.
+/// How the program and both systems are, by what the store last learnt.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StatusReport {
-    /// `observe` or `enforce`.
+    /// `observe` or `enforce`, as the configuration says now.
     pub mode: &'static str,
-    /// The daemon runs.
+    /// The daemon holds the store's lock; another command that writes does not count.
     pub running: bool,
     /// The unit that runs it, as the file of the configuration tells. For people: the JSON has no
     /// key for it.
@@ -37,7 +37,7 @@ pub struct StatusReport {
     pub held: Option<u64>,
     /// Why whole kinds of action are held.
     pub quarantined: Option<String>,
-    /// The two systems.
+    /// How ServiceNow and Okta were when they were last called.
     pub sides: SidesView,
     /// The use of each rate limit.
     pub budget: Vec<BudgetView>,
@@ -48,24 +48,24 @@ pub struct StatusReport {
 /// A cycle that ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CycleView {
-    /// Its number.
+    /// Its number in the store.
     pub n: i64,
     /// When it ended, RFC 3339.
     pub at: String,
-    /// It read everything.
+    /// It read both sides whole, rather than only what changed.
     pub full: bool,
-    /// How long it took.
+    /// From its start to its end, in seconds.
     pub seconds: f64,
     /// How it ended: `converged`, `attention`, `quarantined` or `failed`.
     pub outcome: String,
 }
 
-/// The two systems.
+/// How each of the two systems was last known to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SidesView {
-    /// ServiceNow.
+    /// Whether ServiceNow answers, and since when.
     pub servicenow: SideView,
-    /// Okta.
+    /// Whether Okta answers, and since when.
     pub okta: SideView,
 }
 
@@ -76,7 +76,7 @@ pub struct SideView {
     pub ok: Option<bool>,
     /// Since when, RFC 3339.
     pub since: Option<String>,
-    /// What is wrong.
+    /// Why it does not work, in its own or our words; `None` while it does.
     pub error: Option<String>,
 }
 
@@ -89,18 +89,18 @@ pub struct BudgetView {
     pub limit: Option<u64>,
     /// The part of it that may be used, 0 to 1.
     pub share: f64,
-    /// Calls made.
+    /// Our own calls in the current window; 0 once that is over.
     pub used: u64,
-    /// `servicenow` or `okta`.
+    /// Whose limit it is: `servicenow` or `okta`.
     pub side: String,
 }
 
 /// How fast joins and leaves of the last 30 days were done.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TargetsView {
-    /// Joins.
+    /// From a join in force to the account with its groups.
     pub join: LatencyView,
-    /// Leaves.
+    /// From a leave in force to the account disabled.
     pub leave: LatencyView,
 }
 
@@ -111,7 +111,7 @@ pub struct LatencyView {
     pub p50: Option<f64>,
     /// 95 of 100 took no longer.
     pub p95: Option<f64>,
-    /// The slowest.
+    /// The slowest that is done; `None` where none is.
     pub max: Option<f64>,
     /// How many missed the target.
     pub breaches: u64,

@@ -115,9 +115,9 @@ impl ServiceNowReader {
         }
     }
 
-    /// One column of a look-up table for these rows. A row that is not there, or that we may not see,
-    /// is left out. Where fewer come than are counted each is asked for by itself: a cut answer would
-    /// call a group unknown, and a hidden row is the business of its request alone.
+    /// One column of a look-up table for these rows. A row that is not there, or that we may not
+    /// see, is left out. Where fewer come than are counted each is asked for by itself: a cut
+    /// answer would call a group unknown, and a hidden row is the business of its request alone.
     pub(crate) async fn lookup(
         &self,
         table: &str,
@@ -203,9 +203,9 @@ impl ServiceNowReader {
             .collect()
     }
 
-    /// Whether a note with this marker stands on a request or a task. `None` where this account may not
-    /// read notes, so that nobody can tell: entries of journals are rows of a table of their own, which
-    /// needs rights of its own
+    /// Whether a note with this marker stands on a request or a task. `None` where this account may
+    /// not read notes, so that nobody can tell: entries of journals are rows of a table of their
+    /// own, which needs rights of its own
     /// (<https://www.servicenow.com/docs/r/api-reference/web-services/retrieving-journal-entries.html>).
     pub(crate) async fn has_note(
         &self,

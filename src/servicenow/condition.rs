@@ -61,8 +61,8 @@ enum Operator {
 use Operator as Op;
 
 /// The operators that can be checked here
-/// (<https://www.servicenow.com/docs/r/platform-user-interface/r_OpAvailableFiltersQueries.html>). A longer spelling stands before any
-/// that it begins with.
+/// (<https://www.servicenow.com/docs/r/platform-user-interface/r_OpAvailableFiltersQueries.html>).
+/// A longer spelling stands before any that it begins with.
 const OPERATORS: [(&str, Operator); 22] = [
     ("ISNOTEMPTY", Op::NotEmpty),
     ("ISEMPTY", Op::Empty),

@@ -18,8 +18,8 @@ use super::{ServiceNowError, Settings, wire};
 use crate::http::{self, Answer, Call, Http, Progress, RetryPolicy, ServerClock};
 use crate::model::{Record, SysId, Timestamp};
 
-/// Calls under way at once. API calls have few slots on a node, shared with other integrations; beyond
-/// them they are queued, and then refused with 429
+/// Calls under way at once. API calls have few slots on a node, shared with other integrations;
+/// beyond them they are queued, and then refused with 429
 /// (<https://www.servicenow.com/docs/r/impact/io-semaphores-performance-metrics.html>).
 const IN_FLIGHT: usize = 2;
 /// How often an answer that cannot be believed is asked for again, each time in half the size.
@@ -139,8 +139,9 @@ impl Connection {
 
     /// Reads one page, and says with which limit it came in the end.
     ///
-    /// Parameters as in <https://www.servicenow.com/docs/r/api-reference/rest-apis/c_TableAPI.html>. Fields that do not exist or may
-    /// not be read are left out of the rows without a word.
+    /// Parameters as in
+    /// <https://www.servicenow.com/docs/r/api-reference/rest-apis/c_TableAPI.html>. Fields that do
+    /// not exist or may not be read are left out of the rows without a word.
     pub(super) async fn list(
         &self,
         operation: &str,
@@ -229,6 +230,7 @@ impl Connection {
                 ServiceNowError::Unbelievable { .. } if halvings >= MAX_HALVINGS => {
                     return Err(error);
                 }
+                // A page may be too large to come whole or in time: the next try asks for half.
                 ServiceNowError::Unbelievable { .. } | ServiceNowError::NoAnswer { .. } => {
                     halvings += 1;
                     limit = (limit / 2).max(1);

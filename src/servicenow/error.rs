@@ -26,7 +26,7 @@ pub enum ServiceNowError {
     /// carried out, so look before writing again.
     #[error("no answer from ServiceNow to {operation}: {why}")]
     NoAnswer {
-        /// What was asked, as words after "ServiceNow forbids".
+        /// What was asked, in words such as `reading one person`.
         operation: String,
         /// What came instead of an answer.
         why: String,
@@ -41,7 +41,7 @@ pub enum ServiceNowError {
     /// there: newer releases answer both alike.
     #[error("ServiceNow forbids {operation}: {message} ({detail})")]
     Forbidden {
-        /// What was asked, as words after "ServiceNow forbids".
+        /// What was asked, in words such as `reading one person`.
         operation: String,
         /// `error.message` of the answer, as one line.
         message: String,
@@ -51,7 +51,7 @@ pub enum ServiceNowError {
     /// The row is not there, or is hidden from the account.
     #[error("ServiceNow has no such record, or hides it from this account: {operation}")]
     NotFound {
-        /// What was asked, as words after "ServiceNow forbids".
+        /// What was asked, in words such as `reading one person`.
         operation: String,
     },
     /// A rate rule or a full queue, or our own share of the limit is used up. Not carried out.
@@ -63,7 +63,7 @@ pub enum ServiceNowError {
     /// The call is final as it is.
     #[error("ServiceNow refused {operation} with status {status}: {message} ({detail})")]
     Refused {
-        /// What was asked, as words after "ServiceNow forbids".
+        /// What was asked, in words such as `reading one person`.
         operation: String,
         /// The HTTP status of the answer.
         status: u16,
@@ -75,7 +75,7 @@ pub enum ServiceNowError {
     /// An answer came that must not be acted on.
     #[error("ServiceNow's answer to {operation} cannot be believed: {why}")]
     Unbelievable {
-        /// What was asked, as words after "ServiceNow forbids".
+        /// What was asked, in words such as `reading one person`.
         operation: String,
         /// What gives it away.
         why: String,
@@ -92,8 +92,8 @@ pub enum ServiceNowError {
 }
 
 impl ServiceNowError {
-    /// When the same read may succeed although nobody changes anything. A write without an answer may
-    /// have happened.
+    /// When the same read may succeed although nobody changes anything. A write without an answer
+    /// may have happened.
     pub(super) fn retry(&self) -> Retry {
         match self {
             Self::RateLimited { retry_after: Some(wait) } => Retry::After(*wait),

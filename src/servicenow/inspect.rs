@@ -1,5 +1,5 @@
-//! What is asked before any read is believed: the time, who we are, whether conditions are dropped, and
-//! a few rows of a table as they came, to see what this account can see.
+//! What is asked before any read is believed: the time, who we are, whether conditions are dropped,
+//! and a few rows of a table as they came, to see what this account can see.
 
 use std::collections::BTreeSet;
 
@@ -50,7 +50,8 @@ impl ServiceNowReader {
     pub(crate) async fn whoami(&self) -> Result<String, ServiceNowError> {
         let operation = "asking who we are";
         let fields = paging::names(["user_name"]);
-        // The one script this program ever sends; nothing of it comes from outside. It stays allowed:
+        // The one script this program ever sends; nothing of it comes from outside. It stays
+        // allowed:
         // https://www.servicenow.com/docs/r/api-reference/scripts/guarded-script-allowed-apis.html
         let query = "sys_id=javascript:gs.getUserID()";
         let (rows, total) =

@@ -3,8 +3,8 @@
 //! A rule allows so many calls in a clock hour and says so in `X-RateLimit-Limit`
 //! (<https://www.servicenow.com/docs/r/api-reference/rest-api-explorer/inbound-REST-API-rate-limiting.html>).
 //! What is left is never said, so calls are counted here. Which calls a rule covers is not said
-//! either: all of ours are held against the smallest limit announced. Without a rule there is nothing
-//! to keep.
+//! either: all of ours are held against the smallest limit announced. Without a rule there is
+//! nothing to keep.
 
 use std::time::Duration;
 

@@ -113,7 +113,7 @@ pub enum Auth {
     Basic {
         /// The integration user's `user_name`.
         username: String,
-        /// That user's password.
+        /// That user's password, sent with every call and never shown.
         password: SecretString,
     },
     /// OAuth 2.0 client credentials.

@@ -1,5 +1,6 @@
-//! Encoded queries (<https://www.servicenow.com/docs/r/platform-user-interface/c_EncodedQueryStrings.html>): understood, so that every
-//! row can be checked again on this side.
+//! Encoded queries
+//! (<https://www.servicenow.com/docs/r/platform-user-interface/c_EncodedQueryStrings.html>):
+//! understood, so that every row can be checked again on this side.
 //!
 //! ServiceNow drops a condition that it cannot resolve and runs the rest, so a typing error in the
 //! one condition means the whole table, with status 200. Hence a configured query is parsed here,

@@ -215,6 +215,7 @@ fn state(row: &Record, state_done: &str) -> RequestState {
     let inactive = get(row, "active") == "false";
     let called_off = matches!(get(row, "approval"), "rejected" | "cancelled");
     match get(row, "state") {
+        // Beside a state of the customer's own, ServiceNow's 3 still means closed complete.
         done if done == state_done => RequestState::Complete,
         "3" => RequestState::Complete,
         "4" => RequestState::Incomplete,

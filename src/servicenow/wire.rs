@@ -53,9 +53,9 @@ pub(super) fn row(operation: &str, answer: &Answer) -> Result<Record, ServiceNow
 }
 
 /// Tells apart what an answer's status says
-/// (<https://www.servicenow.com/docs/r/api-reference/rest-api-explorer/r_RESTAPIHTTPResponseCodes.html>); `Ok` means that the body is
-/// worth reading.
-/// 401 is the connection's business and comes here only when it has given up.
+/// (<https://www.servicenow.com/docs/r/api-reference/rest-api-explorer/r_RESTAPIHTTPResponseCodes.html>);
+/// `Ok` means that the body is worth reading. 401 is the connection's business and comes here only
+/// when it has given up.
 pub(super) fn check_answer(operation: &str, answer: &Answer) -> Result<(), ServiceNowError> {
     let operation = operation.to_owned();
     match answer.status {
@@ -174,8 +174,9 @@ fn said(answer: &Answer) -> (String, String) {
 }
 
 /// `Retry-After`, in seconds
-/// (<https://www.servicenow.com/docs/r/api-reference/rest-api-explorer/inbound-REST-API-rate-limiting.html>) or, from something in
-/// between, as a date. Rules are for a clock hour: longer is nonsense, and must not keep us away.
+/// (<https://www.servicenow.com/docs/r/api-reference/rest-api-explorer/inbound-REST-API-rate-limiting.html>)
+/// or, from something in between, as a date. Rules are for a clock hour: longer is nonsense, and
+/// must not keep us away.
 pub(super) fn retry_after(answer: &Answer) -> Option<Duration> {
     let text = answer.header("retry-after")?.trim();
     let wait = if let Ok(seconds) = text.parse() {

@@ -25,8 +25,8 @@ pub(crate) enum Observed {
     },
 }
 
-/// How far ahead of a list a read by id may seem to be. What is further was read by a clock that has
-/// been put right since, and must not stand in the way of lists until then.
+/// How far ahead of a list a read by id may seem to be. What is further was read by a clock that
+/// has been put right since, and must not stand in the way of lists until then.
 pub(super) const MOST_AHEAD: chrono::Duration = chrono::Duration::days(1);
 
 /// Okta accounts as last seen.

@@ -9,7 +9,7 @@ use crate::model::Timestamp;
 /// How much of one rate limit was used.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Use {
-    /// `servicenow` or `okta`.
+    /// Whose limit it is: `servicenow` or `okta`.
     pub(crate) side: String,
     /// What the limit is for, as the side calls it.
     pub(crate) bucket: String,

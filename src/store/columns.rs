@@ -10,7 +10,7 @@ use crate::model::{
     Origin, Outcome, Presence, RequestNumber, RequestRef, RequestState, StepKind, SysId, Timestamp,
 };
 
-/// What a column holds and cannot hold.
+/// A column's text that is no value of its type, such as `"asleep"` for a presence.
 #[derive(Debug, thiserror::Error)]
 #[error("{text:?} is no {what}")]
 struct Unreadable {
@@ -117,13 +117,12 @@ impl FromSql for FactKey {
 /// How an action ended, without what was said of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OutcomeKind {
-    /// Okta took it.
     Applied,
     /// It was so already.
     AlreadySo,
-    /// Okta refused.
+    /// Okta refused it, or the call was certainly not carried out.
     Failed,
-    /// No answer came.
+    /// No answer came, so it may have taken effect.
     Unknown,
     /// No answer came, and a later read showed that it took effect.
     Confirmed,
@@ -133,7 +132,6 @@ impl OutcomeKind {
     const ALL: [Self; 5] =
         [Self::Applied, Self::AlreadySo, Self::Failed, Self::Unknown, Self::Confirmed];
 
-    /// The journal's word.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Applied => "applied",

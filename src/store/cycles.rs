@@ -9,7 +9,7 @@ use crate::model::Timestamp;
 /// How a cycle ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CycleRow {
-    /// Its outcome in a word.
+    /// `converged`, `attention`, `quarantined` or `failed`.
     pub(crate) outcome: String,
     /// People in a complete read; `None` for a read of changes.
     pub(crate) people: Option<u32>,
@@ -20,24 +20,19 @@ pub(crate) struct CycleRow {
 /// The last complete cycle that ended well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LastCycle {
-    /// Its number.
     pub(crate) n: i64,
-    /// When it ended.
     pub(crate) finished: Timestamp,
 }
 
 /// A cycle that ended, well or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EndedCycle {
-    /// Its number.
     pub(crate) n: i64,
-    /// When it began.
     pub(crate) started: Timestamp,
-    /// When it ended.
     pub(crate) finished: Timestamp,
-    /// It read everything.
+    /// It read both sides whole, rather than only what changed.
     pub(crate) full: bool,
-    /// Its outcome in a word.
+    /// `converged`, `attention`, `quarantined` or `failed`.
     pub(crate) outcome: String,
 }
 
@@ -52,7 +47,6 @@ impl Cycles<'_> {
         self.0.value(sql, params![At(now), full])
     }
 
-    /// Ends a cycle.
     pub(crate) fn end(&self, n: i64, row: &CycleRow, now: Timestamp) -> Result<(), StoreError> {
         self.0.run(
             "UPDATE cycles SET finished = ?, outcome = ?, people = ?, believed = ? WHERE n = ?",

@@ -9,11 +9,9 @@ use crate::model::{Operation, SysId, Timestamp};
 /// A join or leave that is in force, or will be, and not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Late {
-    /// The request.
     pub(crate) request: SysId,
-    /// For whom.
     pub(crate) person: SysId,
-    /// Join or leave.
+    /// A join or a leave: no other kind is measured.
     pub(crate) operation: Operation,
     /// Since when it is in force.
     pub(crate) in_force: Timestamp,

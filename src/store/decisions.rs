@@ -13,11 +13,11 @@ use crate::model::{OpenAction, Origin, SysId, Timestamp};
 pub struct HoldDecision {
     /// Yes, or leave me alone.
     pub word: Verdict,
-    /// The login user.
+    /// The login name of who decided, also behind `sudo`.
     pub by: String,
-    /// When.
+    /// When it was said: a release lapses 24 hours later.
     pub at: Timestamp,
-    /// Why.
+    /// The reason that was given, for people to read.
     pub because: String,
 }
 

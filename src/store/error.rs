@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// SQLite said no.
+    /// SQLite failed, and which file it was about is not said.
     #[error("the store failed: {}", in_words(.0))]
     Sqlite(#[source] rusqlite::Error),
     /// The file cannot be opened, read or made.
     #[error("{path}: {reason}")]
     File {
-        /// The file.
+        /// The store's file, or one beside it: its folder, its lock or a copy.
         path: PathBuf,
         /// What the system said.
         reason: String,
@@ -21,7 +21,7 @@ pub enum StoreError {
         "{path} was written by a newer version of goldthread; install that version or restore an older copy"
     )]
     Newer {
-        /// The file.
+        /// The store's file, `store.path` of the configuration.
         path: PathBuf,
     },
     /// The file was written by an older version.
@@ -29,7 +29,7 @@ pub enum StoreError {
         "{path} was written by an older version of goldthread; `run` and `sync` bring it up to date"
     )]
     Older {
-        /// The file.
+        /// The store's file, `store.path` of the configuration.
         path: PathBuf,
     },
     /// The file belongs to other systems.
@@ -38,19 +38,19 @@ pub enum StoreError {
          give each pair of systems a store of its own"
     )]
     Foreign {
-        /// The file.
+        /// The store's file, `store.path` of the configuration.
         path: PathBuf,
         /// The address that the store was made for.
         theirs: String,
         /// The address that the configuration names.
         ours: String,
     },
-    /// Another process writes.
+    /// Another process has the store open to run cycles.
     #[error("{path} is in use by {holder}; only one process at a time may write")]
     Locked {
-        /// The file.
+        /// The store's file; the lock is on one beside it, `….lock`.
         path: PathBuf,
-        /// Who holds it.
+        /// The other process by its own name, `goldthread run (process 4711)`.
         holder: String,
     },
     /// What is in it makes no sense.

@@ -124,8 +124,8 @@ impl Facts<'_> {
         Ok(())
     }
 
-    /// Whether everything that a request, by its number, asks of one person's account and groups was
-    /// seen in Okta.
+    /// Whether everything that a request, by its number, asks of one person's account and groups
+    /// was seen in Okta.
     pub(crate) fn were_in_sync(&self, number: &str, person: &SysId) -> Result<bool, StoreError> {
         let sql = "SELECT count(*) > 0 AND min(in_sync_once) FROM facts
                    WHERE person = ? AND origin = ? AND key NOT LIKE 'profile:%'";

@@ -118,9 +118,9 @@ impl Groups<'_> {
     }
 
     /// Replaces the members of a managed group by a complete list that was asked for at `asked_at`.
-    /// Where an account's groups were read by id after that, or it was put in or taken out here, the
-    /// list does not count. Unknown accounts are left out: they were made after the list of accounts
-    /// was read, and are met in the next cycle.
+    /// Where an account's groups were read by id after that, or it was put in or taken out here,
+    /// the list does not count. Unknown accounts are left out: they were made after the list of
+    /// accounts was read, and are met in the next cycle.
     pub(crate) fn replace_members(
         &self,
         group: &GroupId,

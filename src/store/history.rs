@@ -37,6 +37,7 @@ impl History<'_> {
     /// in one transaction with the journal's outcome.
     pub(super) fn record(&self, person: &SysId, change: &StatusChange) -> Result<(), StoreError> {
         let StatusChange { step, request, cause, at } = change;
+        // Ending the sessions counts: it stands in for a suspension that Okta has no way to.
         let about_the_status = match step {
             StepKind::Create
             | StepKind::Activate

@@ -30,11 +30,10 @@ pub(crate) struct Thread {
 /// What is written before a call.
 #[derive(Debug)]
 pub(crate) struct Entry<'a> {
-    /// The action.
     pub(crate) action: &'a Action,
     /// The cycle that decided it.
     pub(crate) cycle: i64,
-    /// The facts that it brings about, as texts.
+    /// The facts that it brings about; the row keeps them as texts such as `membership:00g1`.
     pub(crate) keys: Vec<FactKey>,
     /// It belongs to a leave.
     pub(crate) leaver: bool,
@@ -58,7 +57,7 @@ struct Row {
     leaver: bool,
     released: bool,
     keys: Vec<String>,
-    /// As JSON.
+    /// JSON of what the step writes, before and after; `{}` in an outcome.
     detail: String,
     /// `None` for an intent.
     outcome: Option<OutcomeKind>,

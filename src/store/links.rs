@@ -26,7 +26,7 @@ impl Links<'_> {
         self.0.one("SELECT okta_id FROM links WHERE person = ?", [person], |row| row.get(0))
     }
 
-    /// The link itself.
+    /// A person's link, by `BASELINE` where no request made it; `None` without one.
     pub(crate) fn get(&self, person: &SysId) -> Result<Option<Link>, StoreError> {
         let sql = "SELECT l.okta_id, coalesce(l.origin, ?2), r.parent, l.since, l.created_here FROM links l
                    LEFT JOIN requests r ON r.number = l.origin WHERE l.person = ?1";

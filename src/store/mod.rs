@@ -3,7 +3,7 @@
 //! One SQLite file with one owner of the writing connection. Calls are short and made directly
 //! from the one task that runs a cycle. [`Store`] opens, locks and migrates the file and makes
 //! transactions; everything else goes through a door, one small type for each group of tables. A
-//! command that only looks works on a private copy ([`Mode::Scratch`]), so it cannot leave a trace.
+//! command that only plans works on a private copy ([`Mode::Scratch`]), so it cannot leave a trace.
 
 mod accounts;
 mod budgets;
@@ -63,11 +63,11 @@ use std::fs::File;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, Params, Row, Transaction, TransactionBehavior};
 
-/// An open store.
+/// The SQLite file, opened in one of the ways of [`Mode`]; its methods are the doors.
 #[derive(Debug)]
 pub struct Store {
     conn: Connection,
-    /// Held for as long as this process may write; a look has none.
+    /// Held for as long as this process may run cycles; `None` in every mode but [`Mode::Write`].
     _lock: Option<File>,
 }
 

@@ -20,7 +20,7 @@ pub struct StoredItem {
     pub since: Timestamp,
     /// Since when it is open for this reason.
     pub changed_at: Timestamp,
-    /// What is open.
+    /// What is open, as the last decision about the person found it.
     pub item: OpenItem,
 }
 
@@ -31,15 +31,15 @@ pub struct HeldAction {
     pub id: i64,
     /// Since when it waits.
     pub since: Timestamp,
-    /// For whom.
+    /// The `sys_user` row of the person whose account it would change.
     pub person: SysId,
     /// Where the desired fact comes from.
     pub origin: Origin,
-    /// Why now.
+    /// Why the desired fact and Okta's differ now.
     pub cause: Cause,
-    /// Why it waits.
+    /// What keeps it from being done without a decision.
     pub reason: HoldReason,
-    /// What waits.
+    /// What would be done, with the fingerprint that a decision is about.
     pub action: OpenAction,
     /// What a person said to it, while that stands.
     pub said: Option<HoldDecision>,
@@ -59,7 +59,7 @@ pub struct Transitions {
 /// Which actions that wait are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HoldSelection {
-    /// These, by number.
+    /// These, by [`HeldAction::id`]; one that is not known spoils the whole choice.
     Ids(Vec<i64>),
     /// Those of one set that nothing was said to.
     Set(String),
@@ -111,6 +111,7 @@ impl OpenItems<'_> {
             for (place, item) in items.iter().enumerate() {
                 let identity = Identity::of(item);
                 match before.remove(&identity) {
+                    // The same item twice in one decision: the first stands.
                     _ if !found.insert(identity) => {}
                     None => {
                         self.insert(item, now)?;

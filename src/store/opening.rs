@@ -42,10 +42,10 @@ pub enum Mode<'a> {
     },
     /// For one small change beside whoever runs cycles. Neither makes nor migrates a file.
     Decide,
-    /// To look at a few things beside whoever is at work with it. Leaves no trace.
+    /// To read a few things beside whoever runs cycles. Leaves no trace.
     Read,
     /// A private copy that disappears with the process, empty where there is no file yet: for
-    /// cycles that only preview.
+    /// cycles that only plan and write nothing to either side.
     Scratch,
 }
 
@@ -158,6 +158,7 @@ fn scratch(path: &Path) -> Result<Store, StoreError> {
             .map_err(|error| unusable(path, &error))?;
     }
     conn.pragma_update(None, "foreign_keys", true)?;
+    // The copy ends with the process, so nothing of it has to reach the disk.
     conn.pragma_update(None, "synchronous", "OFF")?;
     migrate(&mut conn, path)?;
     Ok(Store { conn, _lock: None })

@@ -68,7 +68,7 @@ impl People<'_> {
         )
     }
 
-    /// Everybody, by id.
+    /// Everybody ever seen, those outside `servicenow.users` or gone included, by id.
     pub(crate) fn all(&self) -> Result<Vec<SysId>, StoreError> {
         self.0.column("SELECT sys_id FROM people ORDER BY sys_id", [])
     }

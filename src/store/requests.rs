@@ -167,8 +167,8 @@ impl Requests<'_> {
         )
     }
 
-    /// Finished requests that are open although their state was written, but for those of which that
-    /// was noticed already.
+    /// Finished requests that are open although their state was written, but for those of which
+    /// that was noticed already.
     pub(crate) fn open_again(&self) -> Result<Vec<StoredRequest>, StoreError> {
         self.select(
             "finished = 1 AND state = 'open' AND vanished = 0
@@ -184,7 +184,8 @@ impl Requests<'_> {
         Ok(())
     }
 
-    /// Marks requests that were there before a complete read and not in it, and gives their numbers.
+    /// Marks requests that were there before a complete read and not in it, and gives their
+    /// numbers.
     pub(crate) fn mark_vanished(&self, cycle: i64) -> Result<Vec<String>, StoreError> {
         let sql = "UPDATE requests SET vanished = 1 WHERE seen < ? AND vanished = 0
              RETURNING number";

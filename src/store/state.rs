@@ -18,7 +18,7 @@ pub(crate) struct Quarantine {
 /// How Okta's group rules were read last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GroupRules {
-    /// They came.
+    /// Okta gave the list, and it is believed.
     Read,
     /// The credentials may not read them any more.
     Hidden,
@@ -58,7 +58,6 @@ impl State<'_> {
         Ok(moment(self.0.value("SELECT servicenow_watermark FROM state", [])?))
     }
 
-    /// Moves it.
     pub(crate) fn set_watermark(&self, at: Timestamp) -> Result<(), StoreError> {
         self.0.run("UPDATE state SET servicenow_watermark = ?", [At(at)])?;
         Ok(())
@@ -69,7 +68,6 @@ impl State<'_> {
         Ok(moment(self.0.value("SELECT okta_watermark FROM state", [])?))
     }
 
-    /// Moves it.
     pub(crate) fn set_okta_watermark(&self, at: Timestamp) -> Result<(), StoreError> {
         self.0.run("UPDATE state SET okta_watermark = ?", [At(at)])?;
         Ok(())
@@ -92,7 +90,6 @@ impl State<'_> {
         self.0.value("SELECT configuration FROM state", [])
     }
 
-    /// Keeps it.
     pub(crate) fn set_configuration(&self, fingerprint: Option<&str>) -> Result<(), StoreError> {
         self.0.run("UPDATE state SET configuration = ?", [fingerprint])?;
         Ok(())
@@ -116,8 +113,8 @@ impl State<'_> {
         Ok(Quarantine { sets, reason })
     }
 
-    /// Keeps it.
     pub(crate) fn set_quarantine(&self, quarantine: &Quarantine) -> Result<(), StoreError> {
+        // Every change is a commit, and nearly always there is none.
         if self.quarantine()? == *quarantine {
             return Ok(());
         }
@@ -137,7 +134,6 @@ impl State<'_> {
         self.0.value("SELECT unusable_rules FROM state", [])
     }
 
-    /// Keeps it.
     pub(crate) fn set_unusable_rules(&self, said: &str) -> Result<(), StoreError> {
         self.0.run("UPDATE state SET unusable_rules = ?", [said])?;
         Ok(())
@@ -148,7 +144,6 @@ impl State<'_> {
         self.0.value("SELECT own_account FROM state", [])
     }
 
-    /// Keeps it.
     pub(crate) fn set_own_account(&self, account: Option<&AccountId>) -> Result<(), StoreError> {
         self.0.run("UPDATE state SET own_account = ?", [account])?;
         Ok(())
@@ -159,7 +154,6 @@ impl State<'_> {
         Ok(moment(self.0.value("SELECT names_tried_at FROM state", [])?))
     }
 
-    /// Keeps it.
     pub(crate) fn set_names_tried_at(&self, at: Timestamp) -> Result<(), StoreError> {
         self.0.run("UPDATE state SET names_tried_at = ?", [At(at)])?;
         Ok(())
@@ -170,7 +164,6 @@ impl State<'_> {
         self.0.value("SELECT group_rules FROM state", [])
     }
 
-    /// Keeps it.
     pub(crate) fn set_group_rules(&self, rules: GroupRules) -> Result<(), StoreError> {
         self.0.run("UPDATE state SET group_rules = ?", [rules])?;
         Ok(())

@@ -51,8 +51,8 @@ impl Writebacks<'_> {
     }
 
     /// Whether a note was about to be written before, and never while the request had this
-    /// `sys_mod_count` and this many open tasks: something has changed it since, which may have been
-    /// the note.
+    /// `sys_mod_count` and this many open tasks: something has changed it since, which may have
+    /// been the note.
     pub(crate) fn changed_since_try(
         &self,
         request: &SysId,
@@ -79,7 +79,8 @@ impl Writebacks<'_> {
         Ok(self.0.run(sql, params![request, error, At(now)])? > 0)
     }
 
-    /// Since when somebody whom a request names is looked for: since `now`, where that has not begun.
+    /// Since when somebody whom a request names is looked for: since `now`, where that has not
+    /// begun.
     pub(crate) fn looked_for_since(
         &self,
         request: &SysId,

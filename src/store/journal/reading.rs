@@ -21,7 +21,7 @@ pub(crate) struct Applied {
     pub(crate) action: String,
     /// The group's id, where it was about one.
     pub(crate) group: Option<GroupId>,
-    /// The account.
+    /// `None` for a create, which had no account when it was sent.
     pub(crate) okta_id: Option<AccountId>,
     /// `X-Okta-Request-Id` of the answer.
     pub(crate) okta_request_id: Option<String>,
@@ -65,6 +65,7 @@ impl Journal<'_> {
                 let group: Option<GroupId> = row.get(3)?;
                 let subject = match step {
                     StepKind::AddMember | StepKind::RemoveMember => "membership".to_owned(),
+                    // Two updates are about the same thing where they write the same attributes.
                     StepKind::Update => row.get(7)?,
                     StepKind::ClearSessions => "sessions".to_owned(),
                     StepKind::Reactivate => "mail".to_owned(),
