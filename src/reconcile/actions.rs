@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::difference::Difference;
-use super::order;
-use super::planned::PlannedAction;
+use super::planned::{PlannedAction, rank};
 use crate::model::{
     Action, Cause, Change, Disposition, FactKey, Origin, PersonState, Step, StepKind, Timestamp,
 };
@@ -49,7 +48,7 @@ pub(super) fn actions(
     found.extend(maker.updates(&todo));
     found.extend(created);
     found.extend(activation);
-    found.sort_by_key(|planned| order::rank(&planned.action.step));
+    found.sort_by_key(|planned| rank(&planned.action.step));
     found
 }
 

@@ -2,8 +2,8 @@
 //! waits for the account that it is for.
 
 use super::difference::Difference;
-use super::order::Place;
 use super::org::OrgState;
+use super::planned::Place;
 use crate::model::{
     BlockedReason, Cause, Disposition, FactKey, HoldReason, PersonState, ProtectedReason,
     ReportReason, StepKind,
@@ -111,41 +111,40 @@ fn wait_for_required_attributes(found: &mut [Difference]) {
 /// What depends on an account that is not to be made, brought back or disabled now has the same
 /// disposition: nobody can decide it past the account.
 fn wait_for_the_account(found: &mut [Difference], state: &PersonState, desired: &Desired) {
-    let place = |difference: &Difference| {
-        difference.step.map(|step| (step, difference.origin.clone())).map(|(step, origin)| {
-            let revives = step == StepKind::Activate && state.actual.is_deactivated();
-            let taken_back = desired.takes_back(&origin);
-            (step, origin, revives, taken_back)
-        })
+    let leads = |place: Place<'_>| {
+        matches!(place.step, StepKind::Create | StepKind::Deactivate) || place.revives
     };
-    let leaver = desired.is_leaver();
-    let leads = |difference: &Difference| match difference.step {
-        Some(StepKind::Create | StepKind::Deactivate) => true,
-        Some(StepKind::Activate) => state.actual.is_deactivated(),
-        _ => false,
-    };
-    let first = found.iter().find(|it| !it.disposition.is_apply() && leads(it)).cloned();
-    let Some(first) = first else { return };
-    let Some((step, origin, revives, taken_back)) = place(&first) else { return };
-    let earlier = Place { step, revives, leaver, taken_back, origin: &origin };
+    let first = found
+        .iter()
+        .find(|it| !it.disposition.is_apply() && place(it, state, desired).is_some_and(leads));
+    let Some(first) = first.cloned() else { return };
+    let Some(earlier) = place(&first, state, desired) else { return };
     let disposition = match &first.disposition {
         Disposition::Hold(reason) => Disposition::Hold(HoldReason::After {
-            step,
+            step: earlier.step,
             reason: Box::new(reason.clone()),
             released: false,
         }),
         other => other.clone(),
     };
-    // A decision about what is held must not overtake an account that nobody can decide about.
-    let overtakes = |difference: &Difference| {
-        difference.disposition.is_apply()
-            || difference.disposition.is_hold() && !first.disposition.is_hold()
-    };
-    for difference in found.iter_mut().filter(|it| overtakes(it)) {
-        let Some((step, origin, revives, taken_back)) = place(difference) else { continue };
-        let later = Place { step, revives, leaver, taken_back, origin: &origin };
-        if later.comes_after(earlier) {
+    for difference in found {
+        // A decision about what is held must not overtake an account that nobody can decide about.
+        let overtakes = difference.disposition.is_apply()
+            || difference.disposition.is_hold() && !first.disposition.is_hold();
+        let place = place(difference, state, desired).filter(|_| overtakes);
+        if place.is_some_and(|place| place.comes_after(earlier)) {
             difference.disposition = disposition.clone();
         }
     }
+}
+
+fn place<'a>(
+    difference: &'a Difference,
+    state: &PersonState,
+    desired: &Desired,
+) -> Option<Place<'a>> {
+    let (step, origin) = (difference.step?, &difference.origin);
+    let revives = step == StepKind::Activate && state.actual.is_deactivated();
+    let (leaver, taken_back) = (desired.is_leaver(), desired.takes_back(origin));
+    Some(Place { step, revives, leaver, taken_back, origin })
 }
