@@ -62,15 +62,20 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn make(&self, difference: &Difference, step: Step) -> PlannedAction {
         // Where Okta has no way to the status, its sessions are ended all the same.
-        let disposition = if difference.has_no_way() {
-            Disposition::Apply
-        } else {
-            difference.disposition.clone()
+        let disposition = match &difference.disposition {
+            _ if difference.has_no_way() => Disposition::Apply,
+            disposition => disposition.clone(),
         };
         let rehires = matches!(step, Step::Activate { .. })
             && difference.cause == Cause::Request
             && self.state.join_of(&difference.origin).is_some()
             && is_rehire(self.state, self.now);
+        let counts_as_active =
+            self.state.actual.account.as_ref().is_some_and(|it| it.status.counts_as_active());
+        let before = match difference.key {
+            FactKey::Status if counts_as_active => Some("active".to_owned()),
+            _ => difference.actual.clone(),
+        };
         PlannedAction {
             action: Action {
                 person: self.state.person.sys_id.clone(),
@@ -86,16 +91,7 @@ impl Maker<'_> {
             closed_before_first_seen: difference.closed_before_first_seen,
             taken_back: self.desired.takes_back(&difference.origin),
             rehires,
-            before: self.before(difference),
-        }
-    }
-
-    fn before(&self, difference: &Difference) -> Option<String> {
-        match (&difference.key, &self.state.actual.account) {
-            (FactKey::Status, Some(account)) if account.status.counts_as_active() => {
-                Some("active".to_owned())
-            }
-            _ => difference.actual.clone(),
+            before,
         }
     }
 
@@ -106,20 +102,19 @@ impl Maker<'_> {
         difference: &Difference,
         all: &[Difference],
     ) -> (PlannedAction, Option<PlannedAction>) {
-        let left_out = |attribute: &str| {
-            all.iter().any(|it| matches!(&it.key, FactKey::Profile(name) if name == attribute))
-        };
-        let profile: BTreeMap<String, String> = self
-            .desired
-            .profile
-            .iter()
-            .filter(|(attribute, _)| !left_out(attribute))
-            .filter_map(|(attribute, fact)| Some((attribute.clone(), fact.value.clone()?)))
-            .collect();
+        let mut profile = BTreeMap::new();
+        for (attribute, fact) in &self.desired.profile {
+            let key = FactKey::Profile(attribute.clone());
+            if let Some(value) = &fact.value
+                && all.iter().all(|it| it.key != key)
+            {
+                profile.insert(attribute.clone(), value.clone());
+            }
+        }
         let active = difference.desired.as_deref() == Some("active");
         let activate = active && self.policy.activation_mail;
-        let step = Step::Create { profile, groups: Vec::new(), activate };
-        let mut create = self.make(difference, step);
+        let mut create =
+            self.make(difference, Step::Create { profile, groups: Vec::new(), activate });
         create.keys.push(FactKey::Status);
         create.keys.extend(self.desired.profile.keys().cloned().map(FactKey::Profile));
         let activation =
@@ -133,9 +128,8 @@ impl Maker<'_> {
         let steps = match step {
             // The mail names the address, so the profile comes before it.
             StepKind::Activate if self.state.actual.is_deactivated() => {
-                let mut steps = vec![Step::Activate { mail: false }];
-                steps.extend(mail.then_some(Step::Reactivate { mail: true }));
-                steps
+                let reactivate = mail.then_some(Step::Reactivate { mail: true });
+                [Step::Activate { mail: false }].into_iter().chain(reactivate).collect()
             }
             StepKind::Activate => vec![Step::Activate { mail }],
             StepKind::Reactivate => vec![Step::Reactivate { mail: true }],
@@ -163,7 +157,7 @@ impl Maker<'_> {
             }
             StepKind::AddMember => {
                 if let Some(create) = created
-                    && same_kind(&create.disposition, &difference.disposition)
+                    && create.disposition.as_str() == difference.disposition.as_str()
                     && let Step::Create { groups, .. } = &mut create.action.step
                     && groups.len() < MAX_GROUPS_AT_CREATION
                 {
@@ -189,7 +183,9 @@ impl Maker<'_> {
                 let (differences, changes) =
                     calls.entry((&difference.origin, difference.cause, kind)).or_default();
                 differences.push(difference);
-                changes.insert(attribute.clone(), difference.change());
+                let change =
+                    Change { from: difference.actual.clone(), to: difference.desired.clone() };
+                changes.insert(attribute.clone(), change);
             }
         }
         let call = |(differences, changes): Call<'_>| {
@@ -199,8 +195,4 @@ impl Maker<'_> {
         };
         calls.into_values().filter_map(call).collect()
     }
-}
-
-fn same_kind(one: &Disposition, other: &Disposition) -> bool {
-    std::mem::discriminant(one) == std::mem::discriminant(other)
 }
