@@ -1,11 +1,11 @@
 //! Whether a request is done: for one of the people whom it names, and as a whole.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::difference::Difference;
 use super::person::PersonPlan;
 use crate::model::{
-    Approval, Disposition, FactKey, GroupId, Operation, Reason, ResolvedRequest, Timestamp,
+    Approval, Disposition, FactKey, GroupId, Operation, Origin, Reason, ResolvedRequest, Timestamp,
 };
 use crate::policy::fact::{Desired, Fact};
 use crate::policy::timeline::DesiredStatus;
@@ -42,11 +42,9 @@ pub(crate) fn status_of_problems(
         return RequestStatus::Underway;
     }
     // How many people or groups it is about is no other kind of reason.
-    let mut kinds: Vec<&str> = problems.iter().map(|(kind, _)| kind.as_str()).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
+    let kinds: BTreeSet<&str> = problems.iter().map(|(kind, _)| kind.as_str()).collect();
     let texts: Vec<&str> = problems.iter().map(|(_, text)| text.as_str()).collect();
-    RequestStatus::Waits { kind: kinds.join("+"), reason: texts.join("; ") }
+    RequestStatus::Waits { kind: Vec::from_iter(kinds).join("+"), reason: texts.join("; ") }
 }
 
 /// Where a whole request stands, from where it stands for each of its people.
@@ -59,13 +57,13 @@ pub(crate) fn request_status(
     }
     let mut whole = RequestStatus::Done;
     for one in people {
-        match one {
-            RequestStatus::Done => {}
-            RequestStatus::Waits { .. } => return one,
-            RequestStatus::Underway => whole = one,
+        match (&one, &whole) {
+            (RequestStatus::Waits { .. }, _) => return one,
             // For whom it was overtaken it was never done, so it is not for us to close.
-            RequestStatus::Overtaken if whole == RequestStatus::Done => whole = one,
-            RequestStatus::Overtaken => {}
+            (RequestStatus::Underway, _) | (RequestStatus::Overtaken, RequestStatus::Done) => {
+                whole = one
+            }
+            (RequestStatus::Done | RequestStatus::Overtaken, _) => {}
         }
     }
     whole
@@ -82,11 +80,9 @@ pub(crate) fn status_for_person(
     }
     let PersonPlan { desired, differences, .. } = plan;
     // It is not known whose account is meant, or nothing may be done for the person at all.
-    let unclear = differences.iter().find(|it| {
-        it.key == FactKey::Account
-            && it.is_stuck()
-            && it.origin.request() == Some(&request.reference)
-    });
+    let unclear = differences
+        .iter()
+        .find(|it| it.key == FactKey::Account && it.is_stuck() && is_by(&it.origin, request));
     if let Some(difference) = unclear {
         return waits_for(difference);
     }
@@ -114,7 +110,7 @@ fn waits_for(difference: &Difference) -> RequestStatus {
 fn is_overtaken(request: &ResolvedRequest, desired: &Desired, groups: usize) -> bool {
     match request.terms.operation {
         Operation::Join | Operation::Leave | Operation::Suspend | Operation::Resume => {
-            !desired.status.as_ref().is_some_and(|fact| comes_from(fact, request))
+            !desired.status.as_ref().is_some_and(|fact| is_by(&fact.origin, request))
         }
         Operation::Move => desired.status_value() == Some(DesiredStatus::Deactivated),
         Operation::Grant | Operation::Revoke => groups > 0 && groups == request.terms.groups.len(),
@@ -139,7 +135,7 @@ fn asks_for(request: &ResolvedRequest, desired: &Desired, difference: &Differenc
             matches!(key, FactKey::Account | FactKey::Status)
         }
         (Operation::Move, FactKey::Membership(group)) => {
-            let takes = |fact: &Fact<bool>| !fact.value && comes_from(fact, request);
+            let takes = |fact: &Fact<bool>| !fact.value && is_by(&fact.origin, request);
             gives(membership(group), request, true) || membership(group).is_some_and(takes)
         }
         (Operation::Move, key) => *key != FactKey::Status,
@@ -150,8 +146,8 @@ fn asks_for(request: &ResolvedRequest, desired: &Desired, difference: &Differenc
     }
 }
 
-fn comes_from<T>(fact: &Fact<T>, request: &ResolvedRequest) -> bool {
-    fact.origin.request() == Some(&request.reference)
+fn is_by(origin: &Origin, request: &ResolvedRequest) -> bool {
+    origin.request() == Some(&request.reference)
 }
 
 fn gives(fact: Option<&Fact<bool>>, request: &ResolvedRequest, birthright: bool) -> bool {
@@ -175,16 +171,12 @@ fn overtaken_groups(
         return 0;
     }
     // A birthright that stands against it is an obstacle, not a later request.
-    let is_blocked = |it: &Difference| {
-        it.origin.request() == Some(&request.reference)
-            && matches!(it.disposition, Disposition::Blocked(_))
-    };
-    if differences.iter().any(is_blocked) {
+    let is_blocked = |it: &Difference| matches!(it.disposition, Disposition::Blocked(_));
+    if differences.iter().any(|it| is_by(&it.origin, request) && is_blocked(it)) {
         return 0;
     }
-    let memberships: &BTreeMap<GroupId, Fact<bool>> = &desired.memberships;
     let otherwise = |group: &&GroupId| {
-        let fact = memberships.get(*group);
+        let fact = desired.memberships.get(*group);
         match request.terms.operation {
             Operation::Grant if !request.has_ended(now) => !gives(fact, request, false),
             _ => fact.is_some_and(|fact| fact.value),
