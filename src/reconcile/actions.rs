@@ -27,27 +27,22 @@ pub(super) fn actions(
     let maker = Maker { state, desired, policy, now };
     let todo: Vec<&Difference> =
         differences.iter().filter(|it| it.is_actionable() || it.has_no_way()).collect();
-    let mut found = Vec::new();
-    let (mut created, mut activation) = (None, None);
+    let (mut found, mut created) = (Vec::new(), Vec::new());
     for difference in &todo {
         match difference.step {
-            Some(StepKind::Create) => {
-                let (create, then) = maker.creation(difference, differences);
-                (created, activation) = (Some(create), then);
-            }
+            Some(StepKind::Create) => created = maker.creation(difference, differences),
             Some(step) => found.extend(maker.about_the_account(step, difference)),
             None => {}
         }
     }
-    if state.actual.account.is_none() && created.is_none() {
+    if state.actual.account.is_none() && created.is_empty() {
         return Vec::new();
     }
     for difference in &todo {
-        found.extend(maker.membership(difference, &mut created));
+        found.extend(maker.membership(difference, created.first_mut()));
     }
     found.extend(maker.updates(&todo));
     found.extend(created);
-    found.extend(activation);
     found.sort_by_key(|planned| rank(&planned.action.step));
     found
 }
@@ -97,11 +92,7 @@ impl Maker<'_> {
 
     /// The creation of an account, and its activation where that is a call of its own: creating an
     /// account activated always sends the mail.
-    fn creation(
-        &self,
-        difference: &Difference,
-        all: &[Difference],
-    ) -> (PlannedAction, Option<PlannedAction>) {
+    fn creation(&self, difference: &Difference, all: &[Difference]) -> Vec<PlannedAction> {
         let mut profile = BTreeMap::new();
         for (attribute, fact) in &self.desired.profile {
             let key = FactKey::Profile(attribute.clone());
@@ -119,7 +110,7 @@ impl Maker<'_> {
         create.keys.extend(self.desired.profile.keys().cloned().map(FactKey::Profile));
         let activation =
             (active && !activate).then(|| self.make(difference, Step::Activate { mail: false }));
-        (create, activation)
+        [create].into_iter().chain(activation).collect()
     }
 
     /// The calls that one step about the account itself takes.
@@ -148,51 +139,43 @@ impl Maker<'_> {
     fn membership(
         &self,
         difference: &Difference,
-        created: &mut Option<PlannedAction>,
+        created: Option<&mut PlannedAction>,
     ) -> Option<PlannedAction> {
         let FactKey::Membership(group) = &difference.key else { return None };
-        match difference.step? {
-            StepKind::RemoveMember => {
-                Some(self.make(difference, Step::RemoveMember { group: group.clone() }))
-            }
-            StepKind::AddMember => {
-                if let Some(create) = created
-                    && create.disposition.as_str() == difference.disposition.as_str()
-                    && let Step::Create { groups, .. } = &mut create.action.step
-                    && groups.len() < MAX_GROUPS_AT_CREATION
-                {
-                    groups.push(group.clone());
-                    create.keys.push(difference.key.clone());
-                    return None;
-                }
-                Some(self.make(difference, Step::AddMember { group: group.clone() }))
-            }
-            _ => None,
+        let group = group.clone();
+        if difference.step? == StepKind::RemoveMember {
+            return Some(self.make(difference, Step::RemoveMember { group }));
         }
+        if let Some(create) = created
+            && create.disposition.as_str() == difference.disposition.as_str()
+            && let Step::Create { groups, .. } = &mut create.action.step
+            && groups.len() < MAX_GROUPS_AT_CREATION
+        {
+            groups.push(group);
+            create.keys.push(difference.key.clone());
+            return None;
+        }
+        Some(self.make(difference, Step::AddMember { group }))
     }
 
     /// One call for all attributes of the same origin, cause and disposition.
     fn updates(&self, todo: &[&Difference]) -> Vec<PlannedAction> {
-        type Call<'a> = (Vec<&'a Difference>, BTreeMap<String, Change>);
-        let mut calls: BTreeMap<(&Origin, Cause, &'static str), Call<'_>> = BTreeMap::new();
-        for difference in todo {
-            if let (FactKey::Profile(attribute), Some(StepKind::Update)) =
-                (&difference.key, difference.step)
+        let mut calls: BTreeMap<(&Origin, Cause, &str), PlannedAction> = BTreeMap::new();
+        for difference in todo.iter().filter(|it| it.step == Some(StepKind::Update)) {
+            let Difference { key, desired, actual, origin, cause, .. } = difference;
+            let call = (origin, *cause, difference.disposition.as_str());
+            let planned = calls.entry(call).or_insert_with(|| PlannedAction {
+                keys: Vec::new(),
+                ..self.make(difference, Step::Update { changes: BTreeMap::new() })
+            });
+            if let (FactKey::Profile(attribute), Step::Update { changes }) =
+                (key, &mut planned.action.step)
             {
-                let kind = difference.disposition.as_str();
-                let (differences, changes) =
-                    calls.entry((&difference.origin, difference.cause, kind)).or_default();
-                differences.push(difference);
-                let change =
-                    Change { from: difference.actual.clone(), to: difference.desired.clone() };
+                let change = Change { from: actual.clone(), to: desired.clone() };
                 changes.insert(attribute.clone(), change);
+                planned.keys.push(key.clone());
             }
         }
-        let call = |(differences, changes): Call<'_>| {
-            let mut planned = self.make(differences.first()?, Step::Update { changes });
-            planned.keys = differences.iter().map(|it| it.key.clone()).collect();
-            Some(planned)
-        };
-        calls.into_values().filter_map(call).collect()
+        calls.into_values().collect()
     }
 }

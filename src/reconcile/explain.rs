@@ -190,9 +190,25 @@ impl View<'_> {
     ) {
         for request in self.state.requests.iter().filter(|request| concerns(request)) {
             let reference = Some(&request.reference);
-            if !told.reasons.iter().any(|reason| reason.request.as_ref() == reference) {
-                told.against.push(self.does_not_count(request, &otherwise));
+            if told.reasons.iter().any(|reason| reason.request.as_ref() == reference) {
+                continue;
             }
+            let what = request.terms.operation.as_str();
+            let why = match (request.approval, request.terms.ends) {
+                (Approval::Waiting, _) => "it is not approved".to_owned(),
+                (Approval::Withdrawn, _) => {
+                    "it was rejected, cancelled or closed incomplete".to_owned()
+                }
+                (Approval::Approved, _) if !request.in_force(self.now) => {
+                    format!("it begins on {}", stamp(request.effective))
+                }
+                (Approval::Approved, Some(ends)) if ends <= self.now => {
+                    format!("it ended on {}", stamp(ends))
+                }
+                (Approval::Approved, _) => otherwise(request),
+            };
+            let text = format!("{what} {} does not count: {why}", request.reference.number);
+            told.against.push(text);
         }
     }
 
@@ -202,18 +218,16 @@ impl View<'_> {
         let rules = self.policy.groups.iter().zip(&self.org.rule_groups);
         rules
             .filter(|(_, id)| id.as_ref() == Some(group))
-            .filter_map(|(rule, _)| match rule.when.truth(&scope) {
-                Ok(true) if wanted => None,
-                Ok(true) => Some(format!(
-                    "the rule of {} holds for the record, and the account gets no access now",
-                    rule.name
-                )),
-                Ok(false) => Some(format!(
-                    "the rule of {} does not hold for the record: {}",
-                    rule.name,
-                    rule.when.source()
-                )),
-                Err(why) => Some(format!("the rule of {} cannot be evaluated: {why}", rule.name)),
+            .filter_map(|(rule, _)| {
+                let says = match rule.when.truth(&scope) {
+                    Ok(true) if wanted => return None,
+                    Ok(true) => {
+                        "holds for the record, and the account gets no access now".to_owned()
+                    }
+                    Ok(false) => format!("does not hold for the record: {}", rule.when.source()),
+                    Err(why) => format!("cannot be evaluated: {why}"),
+                };
+                Some(format!("the rule of {} {says}", rule.name))
             })
             .collect()
     }
@@ -222,12 +236,11 @@ impl View<'_> {
     fn ended_by(&self, resolved: &ResolvedRequest) -> String {
         let after =
             |other: &&ResolvedRequest| other.in_force(self.now) && other.place() > resolved.place();
+        let groups = &resolved.terms.groups;
         let ends = |other: &&ResolvedRequest| match other.terms.operation {
             Operation::Leave => true,
             Operation::Join => other.has_ended(self.now),
-            Operation::Revoke => {
-                other.terms.groups.iter().any(|g| resolved.terms.groups.contains(g))
-            }
+            Operation::Revoke => other.terms.groups.iter().any(|group| groups.contains(group)),
             _ => false,
         };
         match self.state.requests.iter().filter(after).find(ends) {
@@ -236,27 +249,6 @@ impl View<'_> {
             }
             None => "another request or rule says otherwise".to_owned(),
         }
-    }
-
-    fn does_not_count(
-        &self,
-        resolved: &ResolvedRequest,
-        otherwise: impl Fn(&ResolvedRequest) -> String,
-    ) -> String {
-        let number = &resolved.reference.number;
-        let what = resolved.terms.operation.as_str();
-        let why = match resolved.approval {
-            Approval::Waiting => "it is not approved".to_owned(),
-            Approval::Withdrawn => "it was rejected, cancelled or closed incomplete".to_owned(),
-            Approval::Approved if !resolved.in_force(self.now) => {
-                format!("it begins on {}", stamp(resolved.effective))
-            }
-            Approval::Approved => match resolved.terms.ends.filter(|ends| *ends <= self.now) {
-                Some(ends) => format!("it ended on {}", stamp(ends)),
-                None => otherwise(resolved),
-            },
-        };
-        format!("{what} {number} does not count: {why}")
     }
 
     fn tell<T>(&self, key: &FactKey, fact: &Fact<T>, reason: &Reason) -> ReasonText {

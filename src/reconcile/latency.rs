@@ -7,14 +7,11 @@ use crate::model::Timestamp;
 /// The part of a target after which it is said that it will be missed.
 const COMING: f64 = 0.8;
 
-/// What is to be said about a join or leave that is not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Lateness {
-    /// There is time.
     InTime,
     /// Most of the time is gone.
     AtRisk,
-    /// The target is missed.
     Breached,
 }
 
@@ -38,7 +35,6 @@ pub(crate) struct Latency {
     pub p50: Option<f64>,
     /// 95 of 100 took no longer.
     pub p95: Option<f64>,
-    /// The slowest.
     pub max: Option<f64>,
     /// How many missed the target, those included that are not done.
     pub breaches: u64,

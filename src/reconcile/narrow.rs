@@ -21,12 +21,10 @@ pub(crate) struct Objection {
     pub is_taken: bool,
 }
 
-/// What is left of an action.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Narrowed {
     /// What to try instead.
     pub rest: Vec<PlannedAction>,
-    /// The facts that Okta refused.
     pub refused: Vec<FactKey>,
 }
 

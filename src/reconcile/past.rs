@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Done, GroupId, HoldSet, StepKind, SysId, Timestamp};
 
-/// What counts beside the plan.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Past {
     /// How many accounts are managed.
@@ -33,15 +32,10 @@ pub(crate) struct Past {
 /// An action that waits as part of a set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Waiting {
-    /// What makes it the same action.
     pub fingerprint: String,
-    /// The set.
     pub set: HoldSet,
-    /// For whom.
     pub person: SysId,
-    /// What it would do.
     pub step: StepKind,
-    /// Which group, where it is about one.
     pub group: Option<GroupId>,
     /// Why it waits, for a person to read.
     pub reason: String,

@@ -5,7 +5,7 @@ use super::difference::Difference;
 use super::org::OrgState;
 use super::planned::Place;
 use crate::model::{
-    BlockedReason, Cause, Disposition, FactKey, HoldReason, PersonState, ProtectedReason,
+    BlockedReason, Cause, Disposition, FactKey, Group, HoldReason, PersonState, ProtectedReason,
     ReportReason, StepKind,
 };
 use crate::policy::fact::Desired;
@@ -19,11 +19,19 @@ pub(super) fn apply(
     org: &OrgState,
     policy: &Policy,
 ) {
+    let protected = org.protected.covers(&state.person, state.actual.account.as_ref());
     for difference in &mut *found {
-        if let Some(reason) = protection(difference, state, org) {
+        // Of a group that is gone there is nothing left to protect.
+        let group = match &difference.key {
+            FactKey::Membership(group) => org.groups.get(group),
+            _ => None,
+        };
+        let protects = |group: &Group| org.protected.groups.contains(&group.id);
+        let protected_group = group.is_some_and(protects).then_some(ProtectedReason::Group);
+        if let Some(reason) = protected.or(protected_group) {
             difference.disposition = Disposition::Protected(reason);
-        } else if let Some(reason) = group_owner(difference, org) {
-            difference.disposition = Disposition::Blocked(reason);
+        } else if let Some(owner) = group.and_then(Group::owner) {
+            difference.disposition = Disposition::Blocked(BlockedReason::GroupOwned(owner));
         } else if difference.disposition.is_apply() {
             difference.disposition = attribution(difference, policy);
         }
@@ -35,71 +43,50 @@ pub(super) fn apply(
     wait_for_the_account(found, state, desired);
 }
 
-fn protection(
-    difference: &Difference,
-    state: &PersonState,
-    org: &OrgState,
-) -> Option<ProtectedReason> {
-    let account = state.actual.account.as_ref();
-    org.protected.covers(&state.person, account).or_else(|| match &difference.key {
-        // Of a group that is gone there is nothing left to protect.
-        FactKey::Membership(group) if org.groups.contains_key(group) => {
-            org.protected.groups.contains(group).then_some(ProtectedReason::Group)
-        }
-        _ => None,
-    })
-}
-
-fn group_owner(difference: &Difference, org: &OrgState) -> Option<BlockedReason> {
-    let FactKey::Membership(group) = &difference.key else { return None };
-    org.groups.get(group)?.owner().map(BlockedReason::GroupOwned)
-}
-
 /// What `[attribution]` and `lifecycle.suspended_elsewhere` say of a difference that would
 /// otherwise be repaired.
 fn attribution(difference: &Difference, policy: &Policy) -> Disposition {
-    let by_somebody_else = difference.cause == Cause::Drift
-        && matches!(
-            difference.step,
-            Some(StepKind::Unsuspend | StepKind::Activate | StepKind::Create)
-        );
+    use StepKind::{Activate, Create, Deactivate, Suspend, Unsuspend};
+    let Difference { cause, step, why, .. } = difference;
+    let by_somebody_else =
+        *cause == Cause::Drift && matches!(step, Some(Unsuspend | Activate | Create));
     let staged = difference.actual.as_deref() == Some("staged");
     if by_somebody_else && !staged && policy.suspended_elsewhere == SuspendedElsewhere::Report {
         return Disposition::Report(ReportReason::DisabledElsewhere);
     }
-    // An inactive record is acted on whatever the origin.
-    let by_record = difference.cause == Cause::Record
-        && matches!(difference.step, Some(StepKind::Suspend | StepKind::Deactivate));
-    let why = || difference.why.clone();
     if difference.closed_before_first_seen {
         return Disposition::Hold(HoldReason::ClosedBeforeFirstSeen);
     }
-    if difference.origin.is_unattributed() && !by_record {
-        return match policy.unattributed {
+    // An inactive record is acted on whatever the origin.
+    let by_record = *cause == Cause::Record && matches!(step, Some(Suspend | Deactivate));
+    let unattributed = difference.origin.is_unattributed() && !by_record;
+    match (unattributed, cause) {
+        (true, _) => match policy.unattributed {
             Disposal::Apply => Disposition::Apply,
             Disposal::Hold => Disposition::Hold(HoldReason::Unattributed),
-            Disposal::Report => Disposition::Report(ReportReason::Unattributed(why())),
-        };
-    }
-    match policy.drift {
-        _ if difference.cause != Cause::Drift => Disposition::Apply,
-        Disposal::Apply => Disposition::Apply,
-        Disposal::Hold => Disposition::Hold(HoldReason::Drift(why())),
-        Disposal::Report => Disposition::Report(ReportReason::Drift(why())),
+            Disposal::Report => Disposition::Report(ReportReason::Unattributed(why.clone())),
+        },
+        (false, Cause::Drift) => match policy.drift {
+            Disposal::Apply => Disposition::Apply,
+            Disposal::Hold => Disposition::Hold(HoldReason::Drift(why.clone())),
+            Disposal::Report => Disposition::Report(ReportReason::Drift(why.clone())),
+        },
+        (false, _) => Disposition::Apply,
     }
 }
 
 /// No account is made before it has a login and an address, and whatever else Okta requires.
 fn wait_for_required_attributes(found: &mut [Difference]) {
-    let is_name =
-        |key: &FactKey| matches!(key, FactKey::Profile(a) if a == "login" || a == "email");
-    let lacks = |it: &Difference| {
-        matches!(it.key, FactKey::Profile(_))
-            && matches!(it.disposition, Disposition::Blocked(_))
-            && it.desired.is_none()
+    let is_missing = |it: &&Difference| match &it.key {
+        FactKey::Profile(name) => {
+            let blocked = matches!(it.disposition, Disposition::Blocked(_));
+            let is_name = name == "login" || name == "email";
+            is_name && it.is_stuck() || blocked && it.desired.is_none()
+        }
+        _ => false,
     };
-    let missing = found.iter().find(|it| is_name(&it.key) && it.is_stuck() || lacks(it));
-    let Some(missing) = missing.map(|it| it.disposition.clone()) else { return };
+    let missing = found.iter().find(is_missing).map(|it| it.disposition.clone());
+    let Some(missing) = missing else { return };
     for difference in found {
         if difference.disposition.is_apply() && difference.step == Some(StepKind::Create) {
             let reason = HoldReason::NeedsAttribute(Box::new(missing.clone()));
