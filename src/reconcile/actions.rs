@@ -115,22 +115,20 @@ impl Maker<'_> {
 
     /// The calls that one step about the account itself takes.
     fn about_the_account(&self, step: StepKind, difference: &Difference) -> Vec<PlannedAction> {
+        use StepKind as S;
         let mail = self.policy.activation_mail;
         let steps = match step {
             // The mail names the address, so the profile comes before it.
-            StepKind::Activate if self.state.actual.is_deactivated() => {
-                let reactivate = mail.then_some(Step::Reactivate { mail: true });
-                [Step::Activate { mail: false }].into_iter().chain(reactivate).collect()
+            S::Activate if mail && self.state.actual.is_deactivated() => {
+                vec![Step::Activate { mail: false }, Step::Reactivate { mail: true }]
             }
-            StepKind::Activate => vec![Step::Activate { mail }],
-            StepKind::Reactivate => vec![Step::Reactivate { mail: true }],
-            StepKind::Unsuspend => vec![Step::Unsuspend],
-            StepKind::Suspend => vec![Step::Suspend],
-            StepKind::Deactivate => vec![Step::ClearSessions, Step::Deactivate],
-            StepKind::ClearSessions => vec![Step::ClearSessions],
-            StepKind::Create | StepKind::Update | StepKind::AddMember | StepKind::RemoveMember => {
-                Vec::new()
-            }
+            S::Activate => vec![Step::Activate { mail }],
+            S::Reactivate => vec![Step::Reactivate { mail: true }],
+            S::Unsuspend => vec![Step::Unsuspend],
+            S::Suspend => vec![Step::Suspend],
+            S::Deactivate => vec![Step::ClearSessions, Step::Deactivate],
+            S::ClearSessions => vec![Step::ClearSessions],
+            S::Create | S::Update | S::AddMember | S::RemoveMember => Vec::new(),
         };
         steps.into_iter().map(|step| self.make(difference, step)).collect()
     }

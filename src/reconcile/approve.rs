@@ -27,13 +27,11 @@ pub(crate) struct ApprovedAction {
 }
 
 impl ApprovedPlan {
-    /// The actions, in order.
     pub(crate) fn actions(&self) -> &[ApprovedAction] {
         &self.actions
     }
 }
 
-/// One action that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HeldAction {
     pub planned: PlannedAction,
@@ -55,7 +53,6 @@ impl HeldAction {
     }
 }
 
-/// What may be done, what waits, and what of it means that something is wrong.
 #[derive(Debug, Default)]
 pub(crate) struct PlanApproval {
     pub approved: ApprovedPlan,
@@ -197,7 +194,6 @@ fn contested(planned: &PlannedAction, limits: &Limits, past: &Past) -> Option<Ho
     })
 }
 
-/// Why a request may not have the groups that it names.
 pub(crate) fn check_groups(
     operation: Operation,
     groups: &[(GroupId, String)],

@@ -15,9 +15,7 @@ use crate::policy::timeline::DesiredStatus;
 /// The account of a person without one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Match {
-    /// There is none: one may be created.
     None,
-    /// This one.
     Account(AccountId),
     /// There is one, or there are several, and it cannot be told whose.
     Unclear(AccountConflict),
@@ -89,10 +87,9 @@ fn same(a: &str, b: &str) -> bool {
 
 /// The account that somebody without one matches, as far as the record can be read.
 pub(crate) fn match_account(state: &PersonState, policy: &Policy) -> Option<AccountId> {
-    if state.actual.account.is_some() || state.person.presence != Presence::Present {
-        return None;
-    }
-    match correlate(&identify(&state.person, policy), &state.candidates) {
+    let looked_for = state.actual.account.is_none() && state.person.presence == Presence::Present;
+    let identity = looked_for.then(|| identify(&state.person, policy))?;
+    match correlate(&identity, &state.candidates) {
         Match::Account(account) => Some(account),
         Match::None | Match::Unclear(_) => None,
     }

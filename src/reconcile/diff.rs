@@ -10,8 +10,6 @@ use crate::model::{
 use crate::policy::fact::{Desired, Fact};
 use crate::policy::timeline::DesiredStatus;
 
-/// Compares one person's facts: account, status, profile, memberships, and what could not be
-/// decided.
 pub(super) fn diff(state: &PersonState, desired: &Desired, org: &OrgState) -> Vec<Difference> {
     let status = desired.status.as_ref().and_then(|fact| status(fact, desired, state));
     let step = status.as_ref().and_then(|it| it.step);
@@ -162,8 +160,6 @@ fn status(
 }
 
 /// How an account gets from where it is to where it should be: the step, and why there is none.
-/// `None` where it is there.
-///
 /// Suspension is for `ACTIVE` accounts only, of which an unused one is deactivated instead:
 /// <https://developer.okta.com/docs/api/openapi/okta-management/management/tag/UserLifecycle/>
 fn way_to(
@@ -199,8 +195,7 @@ fn attribute(
     org: &OrgState,
 ) -> Option<Difference> {
     let account = state.actual.account.as_ref();
-    let actual =
-        account.and_then(|account| account.profile.get(name)).filter(|value| !value.is_empty());
+    let actual = account.and_then(|it| it.profile.get(name)).filter(|value| !value.is_empty());
     let agree = match (&fact.value, actual) {
         // Okta keeps both unique without regard to case, so case is not a difference.
         (Some(a), Some(b)) if matches!(name, "login" | "email") => {

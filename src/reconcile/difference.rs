@@ -5,21 +5,17 @@ use crate::model::{
     BlockedReason, Cause, Disposition, FactKey, Observed, Origin, ReportReason, StepKind, Why,
 };
 
-/// One difference between a desired and an actual fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Difference {
     pub key: FactKey,
-    /// How it should be; `None` is null.
+    /// How it should be; `None` is null, here and below.
     pub desired: Option<String>,
-    /// How it is; `None` is null.
     pub actual: Option<String>,
-    /// Where the desired fact comes from.
     pub origin: Origin,
     /// Why the two differ now.
     pub cause: Cause,
     /// The same in words, for where nothing stands in the way.
     pub why: Why,
-    /// What is to be done, and if nothing is, why.
     pub disposition: Disposition,
     /// The step that removes it, the telling one of several; `None` where none would.
     pub step: Option<StepKind>,
@@ -47,7 +43,6 @@ impl Difference {
         }
     }
 
-    /// Why it is as it is, for a person to read.
     pub(crate) fn reason(&self) -> String {
         self.disposition.reason().unwrap_or_else(|| self.why.to_string())
     }

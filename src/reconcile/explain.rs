@@ -14,7 +14,6 @@ use crate::policy::Policy;
 use crate::policy::expression::Scope;
 use crate::policy::fact::Fact;
 
-/// One fact with everything that can be said about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Explained {
     pub key: FactKey,
@@ -24,7 +23,6 @@ pub(crate) struct Explained {
     pub in_sync: bool,
     /// Where the desired fact comes from.
     pub origin: Origin,
-    /// What made it so, or why the two differ now.
     pub cause: Cause,
     /// What speaks for the desired fact.
     pub reasons: Vec<ReasonText>,
@@ -32,7 +30,6 @@ pub(crate) struct Explained {
     pub against: Vec<String>,
 }
 
-/// One reason, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReasonText {
     /// `request`, `rule`, `record` or `baseline`.
@@ -46,7 +43,6 @@ pub(crate) struct ReasonText {
 }
 
 /// What a decision about one person was made from, and what it was.
-#[derive(Clone, Copy)]
 struct View<'a> {
     state: &'a PersonState,
     plan: &'a PersonPlan,
@@ -289,7 +285,6 @@ impl View<'_> {
     }
 }
 
-/// What a difference says against its fact.
 fn obstacle(difference: &Difference) -> String {
     let word = match difference.disposition {
         Disposition::Apply => "differs, and will be repaired",

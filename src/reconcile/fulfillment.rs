@@ -13,18 +13,15 @@ use crate::policy::timeline::DesiredStatus;
 /// How long somebody who is not found may still turn up before the request says so.
 const PATIENCE: chrono::Duration = chrono::Duration::hours(1);
 
-/// Where a request stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RequestStatus {
     /// Everything that it asks for is seen in Okta.
     Done,
     /// Something is still to do, and nothing stands in its way.
     Underway,
-    /// It waits.
     Waits {
         /// A word for the kind of obstacle: a second note is written only when it changes.
         kind: String,
-        /// What stands in the way, for its requester.
         reason: String,
     },
     /// A later request says otherwise.
@@ -37,8 +34,7 @@ pub(crate) fn status_of_problems(
     problems: &[(String, String)],
     searched: chrono::Duration,
 ) -> RequestStatus {
-    let unknown = problems.iter().all(|(kind, _)| kind == "person-unknown");
-    if unknown && searched < PATIENCE {
+    if searched < PATIENCE && problems.iter().all(|(kind, _)| kind == "person-unknown") {
         return RequestStatus::Underway;
     }
     // How many people or groups it is about is no other kind of reason.
@@ -57,19 +53,17 @@ pub(crate) fn request_status(
     }
     let mut whole = RequestStatus::Done;
     for one in people {
-        match (&one, &whole) {
-            (RequestStatus::Waits { .. }, _) => return one,
+        match one {
+            RequestStatus::Waits { .. } => return one,
+            RequestStatus::Underway => whole = one,
             // For whom it was overtaken it was never done, so it is not for us to close.
-            (RequestStatus::Underway, _) | (RequestStatus::Overtaken, RequestStatus::Done) => {
-                whole = one
-            }
-            (RequestStatus::Done | RequestStatus::Overtaken, _) => {}
+            RequestStatus::Overtaken if whole == RequestStatus::Done => whole = one,
+            RequestStatus::Done | RequestStatus::Overtaken => {}
         }
     }
     whole
 }
 
-/// Where a request stands for one of its people.
 pub(crate) fn status_for_person(
     request: &ResolvedRequest,
     plan: &PersonPlan,
@@ -108,41 +102,35 @@ fn waits_for(difference: &Difference) -> RequestStatus {
 }
 
 fn is_overtaken(request: &ResolvedRequest, desired: &Desired, groups: usize) -> bool {
+    use Operation as O;
     match request.terms.operation {
-        Operation::Join | Operation::Leave | Operation::Suspend | Operation::Resume => {
+        O::Join | O::Leave | O::Suspend | O::Resume => {
             !desired.status.as_ref().is_some_and(|fact| is_by(&fact.origin, request))
         }
-        Operation::Move => desired.status_value() == Some(DesiredStatus::Deactivated),
-        Operation::Grant | Operation::Revoke => groups > 0 && groups == request.terms.groups.len(),
+        O::Move => desired.status_value() == Some(DesiredStatus::Deactivated),
+        O::Grant | O::Revoke => groups > 0 && groups == request.terms.groups.len(),
     }
 }
 
-/// Whether a difference is one of what the request asks for.
 fn asks_for(request: &ResolvedRequest, desired: &Desired, difference: &Difference) -> bool {
-    let membership = |group: &GroupId| desired.memberships.get(group);
+    use FactKey as K;
+    use Operation as O;
+    let fact = |group: &GroupId| desired.memberships.get(group);
     let join = desired.status_value() == Some(DesiredStatus::Active);
     match (request.terms.operation, &difference.key) {
-        (Operation::Join, FactKey::Membership(group)) if join => {
-            gives(membership(group), request, true)
-        }
-        (Operation::Join, _) if join => true,
+        (O::Join, K::Membership(group)) if join => gives(fact(group), request, true),
+        (O::Join, _) if join => true,
         // Who has left needs no account, whatever else is asked for them.
-        (Operation::Join | Operation::Leave, FactKey::Account) => {
-            !(difference.is_stuck() && difference.desired.is_some())
-        }
-        (Operation::Join | Operation::Leave, key) => !matches!(key, FactKey::Profile(_)),
-        (Operation::Suspend | Operation::Resume, key) => {
-            matches!(key, FactKey::Account | FactKey::Status)
-        }
-        (Operation::Move, FactKey::Membership(group)) => {
+        (O::Join | O::Leave, K::Account) => !difference.is_stuck() || difference.desired.is_none(),
+        (O::Join | O::Leave, key) => !matches!(key, K::Profile(_)),
+        (O::Suspend | O::Resume, key) => matches!(key, K::Account | K::Status),
+        (O::Move, K::Membership(group)) => {
             let takes = |fact: &Fact<bool>| !fact.value && is_by(&fact.origin, request);
-            gives(membership(group), request, true) || membership(group).is_some_and(takes)
+            gives(fact(group), request, true) || fact(group).is_some_and(takes)
         }
-        (Operation::Move, key) => *key != FactKey::Status,
-        (Operation::Grant | Operation::Revoke, FactKey::Membership(group)) => {
-            request.terms.groups.contains(group)
-        }
-        (Operation::Grant | Operation::Revoke, key) => *key == FactKey::Account,
+        (O::Move, key) => *key != K::Status,
+        (O::Grant | O::Revoke, K::Membership(group)) => request.terms.groups.contains(group),
+        (O::Grant | O::Revoke, key) => *key == K::Account,
     }
 }
 

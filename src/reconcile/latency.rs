@@ -31,9 +31,7 @@ pub(crate) fn lateness(in_force: Timestamp, until: Timestamp, target: Duration) 
 /// How long joins or leaves took, in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Latency {
-    /// Half of them took no longer.
     pub p50: Option<f64>,
-    /// 95 of 100 took no longer.
     pub p95: Option<f64>,
     pub max: Option<f64>,
     /// How many missed the target, those included that are not done.

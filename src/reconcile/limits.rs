@@ -94,7 +94,10 @@ fn is_unasked(planned: &PlannedAction) -> bool {
     planned.action.cause != Cause::Request
 }
 
-/// What there is to count for one plan.
+fn group_left_unasked(planned: &PlannedAction) -> Option<&GroupId> {
+    planned.action.step.group().filter(|_| is_removal(planned) && is_unasked(planned))
+}
+
 struct Count<'a> {
     open: &'a [PlannedAction],
     released: &'a [PlannedAction],
@@ -150,10 +153,7 @@ impl<'a> Count<'a> {
     fn leaving_groups(&self) -> Vec<Crossing> {
         let mut leaving: BTreeMap<&GroupId, BTreeSet<&SysId>> = BTreeMap::new();
         for planned in self.planned(HoldSet::MaxGroupShare) {
-            if let Step::RemoveMember { group } = &planned.action.step
-                && is_removal(planned)
-                && is_unasked(planned)
-            {
+            if let Some(group) = group_left_unasked(planned) {
                 leaving.entry(group).or_default().insert(&planned.action.person);
             }
         }
@@ -176,9 +176,8 @@ impl<'a> Count<'a> {
         }
         let allowed = share_of(self.limits.max_group_share, size);
         let id = group.clone();
-        crossing(Limit::MaxGroupShare, &now, before, allowed, move |planned| {
-            is_removal(planned) && is_unasked(planned) && planned.action.step.group() == Some(&id)
-        })
+        let concerns = move |planned: &PlannedAction| group_left_unasked(planned) == Some(&id);
+        crossing(Limit::MaxGroupShare, &now, before, allowed, concerns)
     }
 
     fn changed(&self) -> Option<Crossing> {

@@ -30,9 +30,8 @@ pub(crate) struct Narrowed {
 
 /// Leaves out the attributes that the refusal names; where it names none, tries one by one.
 pub(crate) fn narrow(planned: &PlannedAction, objection: Option<&Objection>) -> Narrowed {
-    let names_or_means_the_profile =
-        |it: &&Objection| it.is_about_the_profile || !it.attributes.is_empty();
-    let objection = objection.filter(|it| !it.is_taken).filter(names_or_means_the_profile);
+    let objection = objection
+        .filter(|it| !it.is_taken && (it.is_about_the_profile || !it.attributes.is_empty()));
     let narrowed =
         objection.and_then(|Objection { attributes, .. }| match planned.action.step.clone() {
             Step::Update { changes } => narrow_update(planned, changes, attributes),

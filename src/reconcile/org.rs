@@ -7,12 +7,11 @@ use crate::model::{Account, AccountId, Group, GroupId, Person, ProtectedReason, 
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OrgState {
-    /// The managed groups, by id.
+    /// Those that are managed.
     pub groups: BTreeMap<GroupId, Group>,
     /// Per `[[group]]` block, the group's id; `None` where Okta has no such group.
     pub rule_groups: Vec<Option<GroupId>>,
     pub protected: Protected,
-    /// What Okta's profile can hold.
     pub schema: Schema,
     /// By what people without an account would be identified.
     pub identities: Identities,

@@ -1,7 +1,7 @@
 //! The one decision about a person: what should be, what differs, which actions remove it, what
 //! stands in the way, what to remember, and when to decide again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::actions::actions;
 use super::approve::HeldAction;
@@ -20,7 +20,6 @@ use crate::policy::derive::derive;
 use crate::policy::fact::{Desired, Fact};
 use crate::policy::timeline::DesiredStatus;
 
-/// What was decided about one person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct PersonPlan {
     pub desired: Desired,
@@ -87,14 +86,11 @@ impl PersonPlan {
 
 /// Clearing sessions over and over would not suspend anybody.
 fn clear_sessions_once(found: &mut [Difference], state: &PersonState) {
+    let Some(known) = state.known.get(&FactKey::Status) else { return };
+    let last = state.history.last.as_ref().filter(|last| last.step == StepKind::ClearSessions);
     for difference in found.iter_mut().filter(|it| it.step == Some(StepKind::ClearSessions)) {
-        let wanted_before = state.known.get(&FactKey::Status).is_some_and(|fact| {
-            fact.value == difference.desired && fact.origin == difference.origin
-        });
-        let cleared = state.history.last.as_ref().is_some_and(|last| {
-            last.step == StepKind::ClearSessions && last.request == difference.origin.to_string()
-        });
-        if wanted_before && cleared {
+        let wanted_before = known.value == difference.desired && known.origin == difference.origin;
+        if wanted_before && last.is_some_and(|it| it.request == difference.origin.to_string()) {
             difference.step = None;
         }
     }
@@ -105,8 +101,7 @@ fn hold_taken_login(found: &mut [Difference], state: &PersonState) {
         let is_login = matches!(&it.key, FactKey::Profile(name) if name == "login");
         is_login && (it.disposition.is_apply() || it.disposition.is_hold())
     });
-    if let Some(rename) = rename
-        && state.actual.account.is_some()
+    if let (Some(rename), Some(_)) = (rename, &state.actual.account)
         && is_login_taken(state, rename.desired.as_deref().unwrap_or_default())
     {
         rename.disposition = Disposition::Hold(HoldReason::LoginTaken);
@@ -158,15 +153,11 @@ fn requests_without_account(
             && !request.closed
             && leave.is_none_or(|leave| request.place() > leave.place())
     };
-    let (actual, reason) = match &state.actual.account {
-        None => (None, HoldReason::NoAccount),
-        Some(account) => {
-            (Some(account.status.as_str().to_lowercase()), HoldReason::AccountDeactivated)
-        }
-    };
+    let account = state.actual.account.as_ref();
+    let reason = account.map_or(HoldReason::NoAccount, |_| HoldReason::AccountDeactivated);
     let difference = |request| Difference {
         desired: Some(DesiredStatus::Active.as_str().to_owned()),
-        actual: actual.clone(),
+        actual: account.map(|account| account.status.as_str().to_lowercase()),
         ..waits_for_account(Some(request), reason.clone())
     };
     state.requests.iter().filter(waits).map(difference).collect()
@@ -196,10 +187,10 @@ fn facts_to_remember(
         let value = Some(fact.value.as_str().to_owned());
         facts.extend([remember(FactKey::Status, value, fact, state, &differing)]);
     }
-    facts.extend(desired.profile.iter().map(|(attribute, fact)| {
+    for (attribute, fact) in &desired.profile {
         let key = FactKey::Profile(attribute.clone());
-        remember(key, fact.value.clone(), fact, state, &differing)
-    }));
+        facts.extend([remember(key, fact.value.clone(), fact, state, &differing)]);
+    }
     for (group, fact) in &desired.memberships {
         let key = FactKey::Membership(group.clone());
         // A group that was deleted keeps what is known of it.
@@ -236,7 +227,6 @@ fn remember<T>(
     (key, known)
 }
 
-/// An action that waits, as what is open about its person.
 pub(crate) fn open_action(held: &HeldAction) -> OpenItem {
     let HeldAction { planned, reason, .. } = held;
     let Action { person, step, origin, cause, .. } = &planned.action;
@@ -247,7 +237,7 @@ pub(crate) fn open_action(held: &HeldAction) -> OpenItem {
             (groups.clone(), changes.collect())
         }
         Step::Update { changes } => (Vec::new(), changes.clone()),
-        _ => Default::default(),
+        _ => (Vec::new(), BTreeMap::new()),
     };
     OpenItem {
         person: person.clone(),

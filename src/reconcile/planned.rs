@@ -7,15 +7,12 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::model::{Action, Disposition, FactKey, Origin, Step, StepKind, Why};
 
-/// An action with the facts that it repairs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PlannedAction {
     pub action: Action,
-    /// The facts that it brings about.
     pub keys: Vec<FactKey>,
     /// It belongs to a leave: such removals do not count against the limit on removals.
     pub leaver: bool,
-    /// Why it would be done.
     pub why: Why,
     /// What was decided about it by itself, before any limit was looked at.
     pub disposition: Disposition,
@@ -41,7 +38,6 @@ impl PlannedAction {
         hash.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Why it is as it is, for a person to read.
     pub(crate) fn reason(&self) -> String {
         self.disposition.reason().unwrap_or_else(|| self.why.to_string())
     }

@@ -24,7 +24,6 @@ pub(crate) struct Attempted {
     pub held: BTreeMap<String, bool>,
 }
 
-/// When somebody is decided about again whose differences are not all gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Requeue {
     /// When; `None` where only a change brings it about.
@@ -76,11 +75,9 @@ pub(crate) fn requeue(
         // It was done and does not show: now would be too soon to do it again.
         Some(now + LIMIT_PAUSE)
     } else {
-        let pauses = left.iter().filter_map(|planned| {
-            let times = failures(planned);
-            // What only waits for another step has not failed.
-            (times > 0).then(|| pause_after(times, planned.action.step.disables()))
-        });
+        // What only waits for another step has not failed.
+        let failed = left.iter().map(|it| (failures(it), it)).filter(|(times, _)| *times > 0);
+        let pauses = failed.map(|(times, it)| pause_after(times, it.action.step.disables()));
         Some(now + pauses.min().unwrap_or_default())
     };
     Requeue { at, left: left.len() }

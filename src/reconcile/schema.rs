@@ -5,20 +5,18 @@ use std::collections::BTreeMap;
 
 use crate::model::{Account, AttributeRefusal};
 
-/// What the user schema says of one attribute.
+/// One attribute.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Slot {
     /// Longest value in characters, where there is a limit.
     pub max_length: Option<u32>,
     /// Its type, where it is not text.
     pub other_type: Option<String>,
-    /// Nobody may write it.
     pub read_only: bool,
     /// It can be set once and never changed.
     pub immutable: bool,
     /// Another system owns its value.
     pub mastered_elsewhere: bool,
-    /// Every account must have it.
     pub required: bool,
 }
 
