@@ -114,17 +114,12 @@ fn hold_what_crosses(
     past: &Past,
 ) {
     for Crossing { reason, concerns } in crossings(open, released, limits, past) {
-        let before = approval.held.len();
-        approval.held.extend(
-            open.extract_if(.., |planned| concerns(planned)).map(|planned| HeldAction {
-                planned,
-                reason: reason.clone(),
-                dismissed: None,
-            }),
-        );
-        if approval.held.len() > before {
+        let hold = |planned| HeldAction { planned, reason: reason.clone(), dismissed: None };
+        let held: Vec<_> = open.extract_if(.., |planned| concerns(planned)).map(hold).collect();
+        if !held.is_empty() {
             approval.quarantined.get_or_insert_with(|| reason.to_string());
             approval.sets.extend(reason.set());
+            approval.held.extend(held);
         }
     }
 }
@@ -150,9 +145,8 @@ fn hold_what_comes_after(
     }
     let mut may_be_done = |planned: &PlannedAction, released: bool| {
         let mut firsts = firsts.get(&planned.action.person).into_iter().flatten();
-        let Some(first) = firsts.find(|first| planned.depends_on(&first.planned)) else {
-            return true;
-        };
+        let first = firsts.find(|first| planned.depends_on(&first.planned));
+        let Some(first) = first else { return true };
         let reason = match &first.reason {
             HoldReason::AfterObserved(_) if !released => first.reason.clone(),
             reason => HoldReason::After {

@@ -215,8 +215,8 @@ fn remember<T>(
         FactKey::Account | FactKey::Status => true,
     };
     let agrees = compared && !differing.contains(&key) && state.actual.account.is_some();
-    let before = state.known.get(&key);
-    let same = before.filter(|it| it.value == value && it.origin == fact.origin);
+    let known = state.known.get(&key);
+    let same = known.filter(|it| it.value == value && it.origin == fact.origin);
     let known = KnownFact {
         origin: fact.origin.clone(),
         basis: fact.basis.clone(),

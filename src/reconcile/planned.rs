@@ -35,7 +35,7 @@ impl PlannedAction {
         let (account, before) = (account.as_ref(), self.before.as_deref());
         let text = format!("{person}\n{account:?}\n{origin}\n{step:?}\n{before:?}");
         let hash = digest(&SHA256, text.as_bytes());
-        hash.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        hash.as_ref()[..8].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
     }
 
     pub(crate) fn reason(&self) -> String {
