@@ -114,8 +114,8 @@ fn hold_what_crosses(
     past: &Past,
 ) {
     for Crossing { reason, concerns } in crossings(open, released, limits, past) {
-        let hold = |planned| HeldAction { planned, reason: reason.clone(), dismissed: None };
-        let held: Vec<_> = open.extract_if(.., |planned| concerns(planned)).map(hold).collect();
+        let waits = |planned| HeldAction { planned, reason: reason.clone(), dismissed: None };
+        let held: Vec<_> = open.extract_if(.., |planned| concerns(planned)).map(waits).collect();
         if !held.is_empty() {
             approval.quarantined.get_or_insert_with(|| reason.to_string());
             approval.sets.extend(reason.set());
@@ -143,10 +143,10 @@ fn hold_what_comes_after(
     for first in observed.chain(approval.held.iter().cloned()).filter(leads) {
         firsts.entry(first.planned.action.person.clone()).or_default().push(first);
     }
-    let mut may_be_done = |planned: &PlannedAction, released: bool| {
+    let mut hold_if_after = |planned: &PlannedAction, released: bool| {
         let mut firsts = firsts.get(&planned.action.person).into_iter().flatten();
         let first = firsts.find(|first| planned.depends_on(&first.planned));
-        let Some(first) = first else { return true };
+        let Some(first) = first else { return false };
         let reason = match &first.reason {
             HoldReason::AfterObserved(_) if !released => first.reason.clone(),
             reason => HoldReason::After {
@@ -157,11 +157,11 @@ fn hold_what_comes_after(
         };
         let dismissed = first.dismissed.clone().filter(|_| !released);
         approval.held.push(HeldAction { planned: planned.clone(), reason, dismissed });
-        false
+        true
     };
-    open.retain(|planned| may_be_done(planned, false));
+    open.retain(|planned| !hold_if_after(planned, false));
     // Ending sessions takes nothing away that does not come back.
-    released.retain(|it| it.action.step == Step::ClearSessions || may_be_done(it, true));
+    released.retain(|it| it.action.step == Step::ClearSessions || !hold_if_after(it, true));
 }
 
 /// What waits since an earlier cycle is no less quarantined for not being decided now.
