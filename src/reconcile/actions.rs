@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::difference::Difference;
-use super::order;
-use super::planned::PlannedAction;
+use super::planned::{PlannedAction, rank};
 use crate::model::{
     Action, Cause, Change, Disposition, FactKey, Origin, PersonState, Step, StepKind, Timestamp,
 };
@@ -28,29 +27,23 @@ pub(super) fn actions(
     let maker = Maker { state, desired, policy, now };
     let todo: Vec<&Difference> =
         differences.iter().filter(|it| it.is_actionable() || it.has_no_way()).collect();
-    let mut found = Vec::new();
-    let (mut created, mut activation) = (None, None);
+    let (mut found, mut created) = (Vec::new(), Vec::new());
     for difference in &todo {
         match difference.step {
-            Some(StepKind::Create) => {
-                let (create, then) = maker.creation(difference, differences);
-                (created, activation) = (Some(create), then);
-            }
+            Some(StepKind::Create) => created = maker.creation(difference, differences),
             Some(step) => found.extend(maker.about_the_account(step, difference)),
             None => {}
         }
     }
-    // With no account, and none to be made, there is nothing to write to.
-    if state.actual.account.is_none() && created.is_none() {
+    if state.actual.account.is_none() && created.is_empty() {
         return Vec::new();
     }
     for difference in &todo {
-        found.extend(maker.membership(difference, &mut created));
+        found.extend(maker.membership(difference, created.first_mut()));
     }
     found.extend(maker.updates(&todo));
     found.extend(created);
-    found.extend(activation);
-    found.sort_by_key(|planned| order::rank(&planned.action.step));
+    found.sort_by_key(|planned| rank(&planned.action.step));
     found
 }
 
@@ -64,15 +57,20 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn make(&self, difference: &Difference, step: Step) -> PlannedAction {
         // Where Okta has no way to the status, its sessions are ended all the same.
-        let disposition = if difference.has_no_way() {
-            Disposition::Apply
-        } else {
-            difference.disposition.clone()
+        let disposition = match &difference.disposition {
+            _ if difference.has_no_way() => Disposition::Apply,
+            disposition => disposition.clone(),
         };
         let rehires = matches!(step, Step::Activate { .. })
             && difference.cause == Cause::Request
             && self.state.join_of(&difference.origin).is_some()
             && is_rehire(self.state, self.now);
+        let counts_as_active =
+            self.state.actual.account.as_ref().is_some_and(|it| it.status.counts_as_active());
+        let before = match difference.key {
+            FactKey::Status if counts_as_active => Some("active".to_owned()),
+            _ => difference.actual.clone(),
+        };
         PlannedAction {
             action: Action {
                 person: self.state.person.sys_id.clone(),
@@ -88,66 +86,49 @@ impl Maker<'_> {
             closed_before_first_seen: difference.closed_before_first_seen,
             taken_back: self.desired.takes_back(&difference.origin),
             rehires,
-            before: self.before(difference),
-        }
-    }
-
-    fn before(&self, difference: &Difference) -> Option<String> {
-        match (&difference.key, &self.state.actual.account) {
-            (FactKey::Status, Some(account)) if account.status.counts_as_active() => {
-                Some("active".to_owned())
-            }
-            _ => difference.actual.clone(),
+            before,
         }
     }
 
     /// The creation of an account, and its activation where that is a call of its own: creating an
     /// account activated always sends the mail.
-    fn creation(
-        &self,
-        difference: &Difference,
-        all: &[Difference],
-    ) -> (PlannedAction, Option<PlannedAction>) {
-        let left_out = |attribute: &str| {
-            all.iter().any(|it| matches!(&it.key, FactKey::Profile(name) if name == attribute))
-        };
-        let profile: BTreeMap<String, String> = self
-            .desired
-            .profile
-            .iter()
-            .filter(|(attribute, _)| !left_out(attribute))
-            .filter_map(|(attribute, fact)| Some((attribute.clone(), fact.value.clone()?)))
-            .collect();
+    fn creation(&self, difference: &Difference, all: &[Difference]) -> Vec<PlannedAction> {
+        let mut profile = BTreeMap::new();
+        for (attribute, fact) in &self.desired.profile {
+            let key = FactKey::Profile(attribute.clone());
+            if let Some(value) = &fact.value
+                && all.iter().all(|it| it.key != key)
+            {
+                profile.insert(attribute.clone(), value.clone());
+            }
+        }
         let active = difference.desired.as_deref() == Some("active");
         let activate = active && self.policy.activation_mail;
-        let step = Step::Create { profile, groups: Vec::new(), activate };
-        let mut create = self.make(difference, step);
+        let mut create =
+            self.make(difference, Step::Create { profile, groups: Vec::new(), activate });
         create.keys.push(FactKey::Status);
         create.keys.extend(self.desired.profile.keys().cloned().map(FactKey::Profile));
         let activation =
             (active && !activate).then(|| self.make(difference, Step::Activate { mail: false }));
-        (create, activation)
+        [create].into_iter().chain(activation).collect()
     }
 
     /// The calls that one step about the account itself takes.
     fn about_the_account(&self, step: StepKind, difference: &Difference) -> Vec<PlannedAction> {
+        use StepKind as S;
         let mail = self.policy.activation_mail;
         let steps = match step {
             // The mail names the address, so the profile comes before it.
-            StepKind::Activate if self.state.actual.is_deactivated() => {
-                let mut steps = vec![Step::Activate { mail: false }];
-                steps.extend(mail.then_some(Step::Reactivate { mail: true }));
-                steps
+            S::Activate if mail && self.state.actual.is_deactivated() => {
+                vec![Step::Activate { mail: false }, Step::Reactivate { mail: true }]
             }
-            StepKind::Activate => vec![Step::Activate { mail }],
-            StepKind::Reactivate => vec![Step::Reactivate { mail: true }],
-            StepKind::Unsuspend => vec![Step::Unsuspend],
-            StepKind::Suspend => vec![Step::Suspend],
-            StepKind::Deactivate => vec![Step::ClearSessions, Step::Deactivate],
-            StepKind::ClearSessions => vec![Step::ClearSessions],
-            StepKind::Create | StepKind::Update | StepKind::AddMember | StepKind::RemoveMember => {
-                Vec::new()
-            }
+            S::Activate => vec![Step::Activate { mail }],
+            S::Reactivate => vec![Step::Reactivate { mail: true }],
+            S::Unsuspend => vec![Step::Unsuspend],
+            S::Suspend => vec![Step::Suspend],
+            S::Deactivate => vec![Step::ClearSessions, Step::Deactivate],
+            S::ClearSessions => vec![Step::ClearSessions],
+            S::Create | S::Update | S::AddMember | S::RemoveMember => Vec::new(),
         };
         steps.into_iter().map(|step| self.make(difference, step)).collect()
     }
@@ -156,53 +137,43 @@ impl Maker<'_> {
     fn membership(
         &self,
         difference: &Difference,
-        created: &mut Option<PlannedAction>,
+        created: Option<&mut PlannedAction>,
     ) -> Option<PlannedAction> {
         let FactKey::Membership(group) = &difference.key else { return None };
-        match difference.step? {
-            StepKind::RemoveMember => {
-                Some(self.make(difference, Step::RemoveMember { group: group.clone() }))
-            }
-            StepKind::AddMember => {
-                if let Some(create) = created
-                    && same_kind(&create.disposition, &difference.disposition)
-                    && let Step::Create { groups, .. } = &mut create.action.step
-                    && groups.len() < MAX_GROUPS_AT_CREATION
-                {
-                    groups.push(group.clone());
-                    create.keys.push(difference.key.clone());
-                    return None;
-                }
-                Some(self.make(difference, Step::AddMember { group: group.clone() }))
-            }
-            _ => None,
+        let group = group.clone();
+        if difference.step? == StepKind::RemoveMember {
+            return Some(self.make(difference, Step::RemoveMember { group }));
         }
+        if let Some(create) = created
+            && create.disposition.as_str() == difference.disposition.as_str()
+            && let Step::Create { groups, .. } = &mut create.action.step
+            && groups.len() < MAX_GROUPS_AT_CREATION
+        {
+            groups.push(group);
+            create.keys.push(difference.key.clone());
+            return None;
+        }
+        Some(self.make(difference, Step::AddMember { group }))
     }
 
     /// One call for all attributes of the same origin, cause and disposition.
     fn updates(&self, todo: &[&Difference]) -> Vec<PlannedAction> {
-        type Call<'a> = (Vec<&'a Difference>, BTreeMap<String, Change>);
-        let mut calls: BTreeMap<(&Origin, Cause, &'static str), Call<'_>> = BTreeMap::new();
-        for difference in todo {
-            if let (FactKey::Profile(attribute), Some(StepKind::Update)) =
-                (&difference.key, difference.step)
+        let mut calls: BTreeMap<(&Origin, Cause, &str), PlannedAction> = BTreeMap::new();
+        for difference in todo.iter().filter(|it| it.step == Some(StepKind::Update)) {
+            let Difference { key, desired, actual, origin, cause, .. } = difference;
+            let call = (origin, *cause, difference.disposition.as_str());
+            let planned = calls.entry(call).or_insert_with(|| PlannedAction {
+                keys: Vec::new(),
+                ..self.make(difference, Step::Update { changes: BTreeMap::new() })
+            });
+            if let (FactKey::Profile(attribute), Step::Update { changes }) =
+                (key, &mut planned.action.step)
             {
-                let kind = difference.disposition.as_str();
-                let (differences, changes) =
-                    calls.entry((&difference.origin, difference.cause, kind)).or_default();
-                differences.push(difference);
-                changes.insert(attribute.clone(), difference.change());
+                let change = Change { from: actual.clone(), to: desired.clone() };
+                changes.insert(attribute.clone(), change);
+                planned.keys.push(key.clone());
             }
         }
-        let call = |(differences, changes): Call<'_>| {
-            let mut planned = self.make(differences.first()?, Step::Update { changes });
-            planned.keys = differences.iter().map(|it| it.key.clone()).collect();
-            Some(planned)
-        };
-        calls.into_values().filter_map(call).collect()
+        calls.into_values().collect()
     }
-}
-
-fn same_kind(one: &Disposition, other: &Disposition) -> bool {
-    std::mem::discriminant(one) == std::mem::discriminant(other)
 }

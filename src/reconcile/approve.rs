@@ -4,12 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::limits::{Limits, crossings};
+use super::limits::{Crossing, Limits, count, crossings};
 use super::org::Protected;
 use super::past::Past;
 use super::planned::{PlannedAction, by_urgency};
 use crate::model::{
-    Cause, Disposition, FactKey, GroupId, HoldReason, HoldSet, Operation, ReportReason, Step, SysId,
+    Action, Cause, Disposition, GroupId, HoldReason, HoldSet, Operation, Step, SysId,
 };
 use crate::policy::resolve::Problem;
 
@@ -27,13 +27,11 @@ pub(crate) struct ApprovedAction {
 }
 
 impl ApprovedPlan {
-    /// The actions, in order.
     pub(crate) fn actions(&self) -> &[ApprovedAction] {
         &self.actions
     }
 }
 
-/// One action that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HeldAction {
     pub planned: PlannedAction,
@@ -55,10 +53,8 @@ impl HeldAction {
     }
 }
 
-/// What may be done, what waits, and what of it means that something is wrong.
 #[derive(Debug, Default)]
 pub(crate) struct PlanApproval {
-    /// What may be done.
     pub approved: ApprovedPlan,
     pub held: Vec<HeldAction>,
     /// What would be done if its part of the configuration did not only observe.
@@ -76,43 +72,35 @@ pub(crate) fn approve(
     past: &Past,
 ) -> PlanApproval {
     let mut approval = PlanApproval::default();
-    let mut open: Vec<PlannedAction> = Vec::new();
-    let mut released: Vec<PlannedAction> = Vec::new();
-    by_urgency(&mut actions);
+    let (mut open, mut released) = (Vec::new(), Vec::new());
+    actions.sort_by(by_urgency);
     for planned in actions {
         let fingerprint = planned.fingerprint();
         let dismissed = past.dismissed.get(&fingerprint).cloned();
-        match &planned.disposition {
-            Disposition::Report(ReportReason::Observed(_)) => approval.observed.push(planned),
-            _ if past.released.contains(&fingerprint) => released.push(planned),
-            Disposition::Hold(reason) => {
-                let reason = reason.clone();
-                approval.held.push(HeldAction { planned, reason, dismissed });
+        let reason = match &planned.disposition {
+            disposition if disposition.is_observed() => {
+                approval.observed.push(planned);
+                continue;
             }
-            _ if dismissed.is_some() => {
-                let reason = HoldReason::Dismissed(planned.why.clone());
-                approval.held.push(HeldAction { planned, reason, dismissed });
+            _ if past.released.contains(&fingerprint) => {
+                released.push(planned);
+                continue;
             }
-            _ => match contested(&planned, limits, past) {
-                Some(reason) => {
-                    approval.held.push(HeldAction { planned, reason, dismissed: None });
-                }
-                None => open.push(planned),
-            },
+            Disposition::Hold(reason) => Some(reason.clone()),
+            _ if dismissed.is_some() => Some(HoldReason::Dismissed(planned.why.clone())),
+            _ => contested(&planned, limits, past),
+        };
+        match reason {
+            Some(reason) => approval.held.push(HeldAction { planned, reason, dismissed }),
+            None => open.push(planned),
         }
     }
     hold_what_crosses(&mut approval, &mut open, &released, limits, past);
     hold_what_comes_after(&mut approval, &mut open, &mut released);
-    let by_decision: BTreeSet<String> = released.iter().map(PlannedAction::fingerprint).collect();
-    open.extend(released);
-    by_urgency(&mut open);
-    approval.approved.actions = open
-        .into_iter()
-        .map(|planned| ApprovedAction {
-            released: by_decision.contains(&planned.fingerprint()),
-            planned,
-        })
-        .collect();
+    let approved = |released| move |planned| ApprovedAction { planned, released };
+    let released = released.into_iter().map(approved(true));
+    approval.approved.actions = open.into_iter().map(approved(false)).chain(released).collect();
+    approval.approved.actions.sort_by(|a, b| by_urgency(&a.planned, &b.planned));
     quarantine(&mut approval, past);
     approval
 }
@@ -125,20 +113,14 @@ fn hold_what_crosses(
     limits: &Limits,
     past: &Past,
 ) {
-    for crossed in crossings(open, released, limits, past) {
-        let (held, rest): (Vec<_>, Vec<_>) =
-            std::mem::take(open).into_iter().partition(|planned| (crossed.concerns)(planned));
-        *open = rest;
-        if held.is_empty() {
-            continue;
+    for Crossing { reason, concerns } in crossings(open, released, limits, past) {
+        let waits = |planned| HeldAction { planned, reason: reason.clone(), dismissed: None };
+        let held: Vec<_> = open.extract_if(.., |planned| concerns(planned)).map(waits).collect();
+        if !held.is_empty() {
+            approval.quarantined.get_or_insert_with(|| reason.to_string());
+            approval.sets.extend(reason.set());
+            approval.held.extend(held);
         }
-        approval.quarantined.get_or_insert_with(|| crossed.reason.to_string());
-        approval.sets.extend(crossed.reason.set());
-        approval.held.extend(held.into_iter().map(|planned| HeldAction {
-            planned,
-            reason: crossed.reason.clone(),
-            dismissed: None,
-        }));
     }
 }
 
@@ -153,47 +135,33 @@ fn hold_what_comes_after(
         planned: planned.clone(),
         dismissed: None,
     });
-    let mut firsts: BTreeMap<SysId, Vec<HeldAction>> = BTreeMap::new();
-    for first in observed.chain(approval.held.iter().cloned()) {
-        // Nothing ever comes after another kind of action: `order` says so.
-        let leads = matches!(
-            first.planned.action.step,
-            Step::Deactivate | Step::Create { .. } | Step::Activate { .. }
-        );
-        if leads {
-            firsts.entry(first.planned.action.person.clone()).or_default().push(first);
-        }
-    }
-    let first_of = |planned: &PlannedAction| {
-        let firsts = firsts.get(&planned.action.person)?;
-        firsts.iter().find(|first| planned.depends_on(&first.planned))
+    let leads = |first: &HeldAction| {
+        use Step::{Activate, Create, Deactivate};
+        matches!(first.planned.action.step, Deactivate | Create { .. } | Activate { .. })
     };
-    let after = |planned: &PlannedAction, first: &HeldAction, released: bool| HeldAction {
-        planned: planned.clone(),
-        reason: match (&first.reason, released) {
-            (HoldReason::AfterObserved(_), false) => first.reason.clone(),
-            (reason, released) => HoldReason::After {
+    let mut firsts: BTreeMap<SysId, Vec<HeldAction>> = BTreeMap::new();
+    for first in observed.chain(approval.held.iter().cloned()).filter(leads) {
+        firsts.entry(first.planned.action.person.clone()).or_default().push(first);
+    }
+    let mut hold_if_after = |planned: &PlannedAction, released: bool| {
+        let mut firsts = firsts.get(&planned.action.person).into_iter().flatten();
+        let first = firsts.find(|first| planned.depends_on(&first.planned));
+        let Some(first) = first else { return false };
+        let reason = match &first.reason {
+            HoldReason::AfterObserved(_) if !released => first.reason.clone(),
+            reason => HoldReason::After {
                 step: first.planned.action.step.kind(),
                 reason: Box::new(reason.clone()),
                 released,
             },
-        },
-        dismissed: first.dismissed.clone().filter(|_| !released),
+        };
+        let dismissed = first.dismissed.clone().filter(|_| !released);
+        approval.held.push(HeldAction { planned: planned.clone(), reason, dismissed });
+        true
     };
-    let mut held = Vec::new();
-    open.retain(|planned| {
-        let Some(first) = first_of(planned) else { return true };
-        held.push(after(planned, first, false));
-        false
-    });
-    released.retain(|planned| {
-        // Ending sessions takes nothing away that does not come back.
-        let overtakes = planned.action.step != Step::ClearSessions;
-        let Some(first) = first_of(planned).filter(|_| overtakes) else { return true };
-        held.push(after(planned, first, true));
-        false
-    });
-    approval.held.extend(held);
+    open.retain(|planned| !hold_if_after(planned, false));
+    // Ending sessions takes nothing away that does not come back.
+    released.retain(|it| it.action.step == Step::ClearSessions || !hold_if_after(it, true));
 }
 
 /// What waits since an earlier cycle is no less quarantined for not being decided now.
@@ -208,44 +176,32 @@ fn quarantine(approval: &mut PlanApproval, past: &Past) {
 
 /// A fact that has been corrected often enough: somebody else keeps changing it back.
 fn contested(planned: &PlannedAction, limits: &Limits, past: &Past) -> Option<HoldReason> {
-    if planned.action.cause != Cause::Drift {
-        return None;
-    }
-    let corrections = |fact: &FactKey| {
-        let of_fact = past.done.iter().filter(|done| {
-            done.seen
-                && done.person == planned.action.person
-                && done.cause == Cause::Drift
-                && done.keys.contains(fact)
-        });
-        u32::try_from(of_fact.count()).unwrap_or(u32::MAX)
-    };
+    let Action { person, cause: Cause::Drift, .. } = &planned.action else { return None };
     planned.keys.iter().find_map(|fact| {
-        let times = corrections(fact);
-        (times >= limits.max_repeats).then(|| HoldReason::Contested {
-            fact: fact.clone(),
-            times,
-            rival: None,
-        })
+        let corrections = past.done.iter().filter(|done| {
+            let seen_drift = done.seen && done.cause == Cause::Drift;
+            seen_drift && done.person == *person && done.keys.contains(fact)
+        });
+        let times = count(corrections);
+        let contested = || HoldReason::Contested { fact: fact.clone(), times, rival: None };
+        (times >= limits.max_repeats).then(contested)
     })
 }
 
-/// Why a request may not have the groups that it names.
 pub(crate) fn check_groups(
     operation: Operation,
     groups: &[(GroupId, String)],
     limits: &Limits,
     protected: &Protected,
 ) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for (id, name) in groups {
+    let problem = |(id, name): &(GroupId, String)| {
         if protected.groups.contains(id) {
-            problems.push(Problem::ProtectedGroup(name.clone()));
-        } else if operation != Operation::Revoke && !limits.grantable_groups.is_match(name) {
-            problems.push(Problem::NotGrantable(name.clone()));
+            return Some(Problem::ProtectedGroup(name.clone()));
         }
-    }
-    problems
+        let grantable = operation == Operation::Revoke || limits.grantable_groups.is_match(name);
+        (!grantable).then(|| Problem::NotGrantable(name.clone()))
+    };
+    groups.iter().filter_map(problem).collect()
 }
 
 #[cfg(test)]

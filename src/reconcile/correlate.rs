@@ -15,7 +15,6 @@ use crate::policy::timeline::DesiredStatus;
 /// The account of a person without one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Match {
-    /// There is none: one may be created.
     None,
     Account(AccountId),
     /// There is one, or there are several, and it cannot be told whose.
@@ -29,34 +28,29 @@ pub(crate) enum Match {
 /// does not inherit an account.
 pub(crate) fn correlate(identity: &Identity, candidates: &[Candidate]) -> Match {
     if let Some((anchor, id)) = &identity.anchor {
-        let anchored: Vec<_> =
-            candidates.iter().filter(|it| it.account.attribute(anchor) == id).collect();
-        match anchored.as_slice() {
+        let anchored = candidates.iter().filter(|it| it.account.attribute(anchor) == id);
+        let anchor = anchor.clone();
+        match anchored.collect::<Vec<_>>().as_slice() {
             [] => {}
-            [one] if one.taken => {
-                return Match::Unclear(AccountConflict::AnchorTaken { anchor: anchor.clone() });
-            }
+            [one] if one.taken => return Match::Unclear(AccountConflict::AnchorTaken { anchor }),
             [one] => return Match::Account(one.account.id.clone()),
-            _ => {
-                let anchor = anchor.clone();
-                return Match::Unclear(AccountConflict::SeveralAnchored { anchor });
-            }
+            _ => return Match::Unclear(AccountConflict::SeveralAnchored { anchor }),
         }
     }
     for (place, (attribute, value)) in identity.keys.iter().enumerate() {
         let found: Vec<&Candidate> =
             candidates.iter().filter(|it| same(it.account.attribute(attribute), value)).collect();
-        if found.is_empty() {
-            continue;
+        if let Some(conflict) = found.iter().find_map(|it| conflict(it, identity, place)) {
+            return Match::Unclear(conflict);
         }
-        let by = attribute.clone();
-        let conflict = found.iter().find_map(|it| conflict(it, identity, place));
         let ids: BTreeSet<&AccountId> = found.iter().map(|it| &it.account.id).collect();
-        return match (conflict, ids.first()) {
-            (Some(conflict), _) => Match::Unclear(conflict),
-            (None, Some(id)) if ids.len() == 1 => Match::Account((*id).clone()),
-            (None, _) => Match::Unclear(AccountConflict::Several { by, count: ids.len() }),
-        };
+        match (ids.first(), ids.len()) {
+            (None, _) => {}
+            (Some(id), 1) => return Match::Account((*id).clone()),
+            (Some(_), count) => {
+                return Match::Unclear(AccountConflict::Several { by: attribute.clone(), count });
+            }
+        }
     }
     // No key matches, and yet the login that a new account would need is in use.
     let login = identity.login.as_deref().unwrap_or_default();
@@ -93,10 +87,9 @@ fn same(a: &str, b: &str) -> bool {
 
 /// The account that somebody without one matches, as far as the record can be read.
 pub(crate) fn match_account(state: &PersonState, policy: &Policy) -> Option<AccountId> {
-    if state.actual.account.is_some() || state.person.presence != Presence::Present {
-        return None;
-    }
-    match correlate(&identify(&state.person, policy), &state.candidates) {
+    let looked_for = state.actual.account.is_none() && state.person.presence == Presence::Present;
+    let identity = looked_for.then(|| identify(&state.person, policy))?;
+    match correlate(&identity, &state.candidates) {
         Match::Account(account) => Some(account),
         Match::None | Match::Unclear(_) => None,
     }
@@ -117,46 +110,47 @@ pub(crate) fn assign(
     })
 }
 
-/// Why it cannot be told which account is the person's, if one is wanted and none is linked.
-pub(super) fn correlation_conflict(
+/// Why nothing can be written for somebody without an account: it cannot be told which is theirs,
+/// or somebody else would get one that identifies the same person, and neither is made.
+pub(super) fn account_conflict(
     state: &PersonState,
     desired: &Desired,
-    policy: &Policy,
-    now: Timestamp,
-) -> Option<AccountConflict> {
-    let wanted =
-        matches!(desired.status_value(), Some(DesiredStatus::Active | DesiredStatus::Staged));
-    let named = state.requests.iter().any(|request| request.in_force(now));
-    if !wanted && !named {
-        return None;
-    }
-    match correlate(&identify(&state.person, policy), &state.candidates) {
-        Match::None => None,
-        Match::Unclear(conflict) => (wanted || !conflict.is_login_taken()).then_some(conflict),
-        // It matches, and yet it was not linked.
-        Match::Account(_) if state.person.presence == Presence::Present => {
-            Some(AccountConflict::MatchesSeveralPeople)
-        }
-        Match::Account(_) => Some(AccountConflict::RecordUnreadable),
-    }
-}
-
-/// Somebody else would get an account that identifies the same person: neither is made.
-pub(super) fn duplicate_identity(
-    state: &PersonState,
     found: &[Difference],
     org: &OrgState,
     policy: &Policy,
+    now: Timestamp,
 ) -> Option<AccountConflict> {
+    if state.actual.account.is_some() {
+        return None;
+    }
+    let identity = identify(&state.person, policy);
+    let wanted = wants_account(desired);
+    if wanted || state.requests.iter().any(|request| request.in_force(now)) {
+        match correlate(&identity, &state.candidates) {
+            Match::Unclear(conflict) if wanted || !conflict.is_login_taken() => {
+                return Some(conflict);
+            }
+            // It matches, and yet it was not linked.
+            Match::Account(_) if state.person.presence == Presence::Present => {
+                return Some(AccountConflict::MatchesSeveralPeople);
+            }
+            Match::Account(_) => return Some(AccountConflict::RecordUnreadable),
+            Match::None | Match::Unclear(_) => {}
+        }
+    }
     if !found.iter().any(|it| it.action() == Some(StepKind::Create)) {
         return None;
     }
-    identify(&state.person, policy).claims().into_iter().find_map(|claim| {
+    identity.claims().into_iter().find_map(|claim| {
         let claimants = org.identities.get(&claim)?.iter();
         let others = claimants.filter(|id| **id != state.person.sys_id).count();
         let (attribute, _) = claim;
         (others > 0).then_some(AccountConflict::DuplicateIdentity { people: others + 1, attribute })
     })
+}
+
+pub(super) fn wants_account(desired: &Desired) -> bool {
+    matches!(desired.status_value(), Some(DesiredStatus::Active | DesiredStatus::Staged))
 }
 
 /// Whether a login is another account's: a rename to it would be refused, or worse.

@@ -7,56 +7,27 @@ use crate::model::{
     AccountStatus, BlockedReason, Cause, Disposition, FactKey, Facts, GroupId, PersonState, Reason,
     ReportReason, StepKind, Why,
 };
-use crate::policy::fact::{Anomaly, Desired, Fact};
+use crate::policy::fact::{Desired, Fact};
 use crate::policy::timeline::DesiredStatus;
 
-/// Compares one person's facts: account, status, profile, memberships, and what could not be
-/// decided.
 pub(super) fn diff(state: &PersonState, desired: &Desired, org: &OrgState) -> Vec<Difference> {
-    let mut found: Vec<Difference> = Vec::new();
-    if let Some(fact) = &desired.status {
-        found.extend(status(fact, desired, state));
-    }
-    let created = found.iter().any(|it| it.step == Some(StepKind::Create));
-    let revived = revives(state, &found);
+    let status = desired.status.as_ref().and_then(|fact| status(fact, desired, state));
+    let step = status.as_ref().and_then(|it| it.step);
+    let created = step == Some(StepKind::Create);
+    let revived = step == Some(StepKind::Activate) && state.actual.is_deactivated();
+    // What was seen of a membership was seen on an account, or in a time, that is over.
+    let anew = (created || revived) && status.as_ref().is_some_and(|it| it.cause == Cause::Request);
+    let mut found = Vec::from_iter(status);
     if created || state.actual.account.is_some() && (revived || !state.actual.is_dormant()) {
         for (name, fact) in &desired.profile {
             found.extend(attribute(name, fact, state, org));
         }
     }
-    // What was seen of a membership was seen on an account, or in a time, that is over.
-    let anew = (created || revived) && found.iter().any(|it| begins(it) && is_asked_for(it));
     memberships(desired, state, org, anew, &mut found);
-    found.extend(desired.anomalies.iter().map(undecided));
+    found.extend(desired.anomalies.iter().map(|it| {
+        Difference::without_step(it.key.clone(), it.origin.clone(), it.disposition.clone())
+    }));
     found
-}
-
-fn begins(difference: &Difference) -> bool {
-    matches!(difference.step, Some(StepKind::Create | StepKind::Activate))
-}
-
-fn is_asked_for(difference: &Difference) -> bool {
-    difference.cause == Cause::Request
-}
-
-/// Whether a deactivated account is brought back.
-fn revives(state: &PersonState, found: &[Difference]) -> bool {
-    state.actual.is_deactivated() && found.iter().any(|it| it.step == Some(StepKind::Activate))
-}
-
-fn undecided(anomaly: &Anomaly) -> Difference {
-    Difference {
-        key: anomaly.key.clone(),
-        desired: None,
-        actual: None,
-        origin: anomaly.origin.clone(),
-        cause: Cause::Request,
-        why: Why::AskedFor(anomaly.origin.clone()),
-        disposition: anomaly.disposition.clone(),
-        step: None,
-        only_observed: false,
-        closed_before_first_seen: false,
-    }
 }
 
 /// A difference with the disposition that policy and Okta's last refusal give it.
@@ -69,12 +40,11 @@ fn differs<T>(
 ) -> Difference {
     let (desired, actual) = values;
     let cause = cause_of(fact, desired.as_deref(), &key, known);
-    let refused = refused_before(&key, desired.as_deref(), known);
-    let disposition = match (&fact.disposition, refused) {
-        (Disposition::Apply, Some(why)) => {
+    let disposition = match refused_before(&key, desired.as_deref(), known) {
+        Some(why) if fact.disposition.is_apply() => {
             Disposition::Blocked(BlockedReason::Refused(why.to_owned()))
         }
-        (disposition, _) => disposition.clone(),
+        _ => fact.disposition.clone(),
     };
     let seen = known.get(&key).is_some_and(|known| known.in_sync_once);
     Difference {
@@ -160,40 +130,36 @@ fn status(
 ) -> Option<Difference> {
     let wanted = Some(fact.value.as_str().to_owned());
     let Some(account) = &state.actual.account else {
-        let made = matches!(fact.value, DesiredStatus::Active | DesiredStatus::Staged);
-        return made.then(|| {
-            let step = Some(StepKind::Create);
-            let mut missing = differs(FactKey::Account, fact, (wanted, None), &state.known, step);
-            // The account's status had been agreed, so somebody else deleted it.
-            if state.effective_status_origin() == Some(&fact.origin) {
-                missing.cause = Cause::Drift;
-            }
-            missing
-        });
+        if !matches!(fact.value, DesiredStatus::Active | DesiredStatus::Staged) {
+            return None;
+        }
+        let step = Some(StepKind::Create);
+        let mut missing = differs(FactKey::Account, fact, (wanted, None), &state.known, step);
+        // The account's status had been agreed, so somebody else deleted it.
+        if state.effective_status_origin() == Some(&fact.origin) {
+            missing.cause = Cause::Drift;
+        }
+        return Some(missing);
     };
     let (step, blocked) = way_to(fact.value, &account.status, desired.owes_mail)?;
     let actual = Some(account.status.as_str().to_lowercase());
     let mut found = differs(FactKey::Status, fact, (wanted, actual), &state.known, step);
     if let Some(blocked) = blocked {
         found.disposition = Disposition::Blocked(blocked);
-        return Some(found);
-    }
-    let enforced = found.disposition.is_apply();
-    if step == Some(StepKind::Reactivate) && enforced {
-        found.why = Why::MailOwed;
-    } else if step == Some(StepKind::Unsuspend)
-        && !desired.may_unsuspend
-        && enforced
-        && found.cause != Cause::Drift
-    {
-        found.disposition = Disposition::Report(ReportReason::UnexplainedSuspension);
+    } else if found.disposition.is_apply() {
+        let explained = desired.may_unsuspend || found.cause == Cause::Drift;
+        match step {
+            Some(StepKind::Reactivate) => found.why = Why::MailOwed,
+            Some(StepKind::Unsuspend) if !explained => {
+                found.disposition = Disposition::Report(ReportReason::UnexplainedSuspension);
+            }
+            _ => {}
+        }
     }
     Some(found)
 }
 
 /// How an account gets from where it is to where it should be: the step, and why there is none.
-/// `None` where it is there.
-///
 /// Suspension is for `ACTIVE` accounts only, of which an unused one is deactivated instead:
 /// <https://developer.okta.com/docs/api/openapi/okta-management/management/tag/UserLifecycle/>
 fn way_to(
@@ -229,16 +195,13 @@ fn attribute(
     org: &OrgState,
 ) -> Option<Difference> {
     let account = state.actual.account.as_ref();
-    let actual =
-        account.and_then(|account| account.profile.get(name)).filter(|value| !value.is_empty());
+    let actual = account.and_then(|it| it.profile.get(name)).filter(|value| !value.is_empty());
     let agree = match (&fact.value, actual) {
-        (None, None) => true,
         // Okta keeps both unique without regard to case, so case is not a difference.
         (Some(a), Some(b)) if matches!(name, "login" | "email") => {
             a.to_lowercase() == b.to_lowercase()
         }
-        (Some(a), Some(b)) => a == b,
-        _ => false,
+        (desired, actual) => desired.as_ref() == actual,
     };
     let lacks = account.is_none() && org.schema.requires(name).is_some();
     if agree && !lacks {
@@ -269,18 +232,25 @@ fn memberships(
         if state.actual.groups.contains(group) == fact.value {
             continue;
         }
-        if fact.value && !takes_members {
-            found.extend(for_no_account(group, fact, state));
-        } else if !org.groups.contains_key(group) {
-            found.extend(in_deleted_group(group, fact, state));
-        } else {
-            let step = if fact.value { StepKind::AddMember } else { StepKind::RemoveMember };
-            let mut differs = membership(group, fact, state, Some(step));
+        let step = if fact.value { StepKind::AddMember } else { StepKind::RemoveMember };
+        let mut differs = membership(group, fact, state, step);
+        if (takes_members || !fact.value) && org.groups.contains_key(group) {
             if anew && differs.cause == Cause::Drift {
-                differs.cause = fact.cause;
-                differs.why = why(fact, fact.cause);
+                differs = caused_by(fact, differs);
             }
             found.push(differs);
+        } else if fact.value
+            && fact.reasons.iter().any(|reason| matches!(reason, Reason::Request { .. }))
+            && (takes_members || state.actual.account.is_some())
+        {
+            // It cannot be done, and a request asks for it.
+            let had_it = state.known.get(&differs.key).is_some_and(|known| known.in_sync_once);
+            let disposition = match (takes_members, had_it) {
+                (false, _) => Disposition::Report(ReportReason::AccountDeactivated),
+                (true, true) => Disposition::Report(ReportReason::GroupDeleted),
+                (true, false) => Disposition::Blocked(BlockedReason::GroupDeleted),
+            };
+            found.push(Difference { disposition, step: None, ..differs });
         }
     }
     // What a deactivated account is still in does no harm; a leave tidies up all the same.
@@ -290,17 +260,15 @@ fn memberships(
     };
     for group in &state.actual.groups {
         let ours = org.groups.get(group).is_some_and(|group| group.owner().is_none());
-        if !ours
-            || desired.memberships.contains_key(group)
-            || desired.unmanaged_memberships.contains(group)
-        {
+        let spoken_of = desired.memberships.contains_key(group)
+            || desired.unmanaged_memberships.contains(group);
+        if !ours || spoken_of {
             continue;
         }
-        let mut differs = membership(group, fact, state, Some(StepKind::RemoveMember));
+        let mut differs = membership(group, fact, state, StepKind::RemoveMember);
         if leaves {
             // A leave takes whatever is there, whoever put it there.
-            differs.cause = fact.cause;
-            differs.why = why(fact, fact.cause);
+            differs = caused_by(fact, differs);
         } else if !anew && !state.known.contains_key(&differs.key) {
             // Nothing ever said that the person should be in it: somebody put them there.
             differs.cause = Cause::Drift;
@@ -314,35 +282,13 @@ fn membership(
     group: &GroupId,
     fact: &Fact<bool>,
     state: &PersonState,
-    step: Option<StepKind>,
+    step: StepKind,
 ) -> Difference {
-    let is = state.actual.groups.contains(group);
-    let values = (Some(member(fact.value)), Some(member(is)));
-    differs(FactKey::Membership(group.clone()), fact, values, &state.known, step)
+    let values = (Some(member(fact.value)), Some(member(state.actual.groups.contains(group))));
+    differs(FactKey::Membership(group.clone()), fact, values, &state.known, Some(step))
 }
 
-fn is_asked(fact: &Fact<bool>) -> bool {
-    fact.value && fact.reasons.iter().any(|reason| matches!(reason, Reason::Request { .. }))
-}
-
-/// A membership that a request asks for, for an account that is deactivated and stays so.
-fn for_no_account(group: &GroupId, fact: &Fact<bool>, state: &PersonState) -> Option<Difference> {
-    (is_asked(fact) && state.actual.account.is_some()).then(|| Difference {
-        disposition: Disposition::Report(ReportReason::AccountDeactivated),
-        ..membership(group, fact, state, None)
-    })
-}
-
-/// A membership that a request asks for in a group that is no more.
-fn in_deleted_group(group: &GroupId, fact: &Fact<bool>, state: &PersonState) -> Option<Difference> {
-    is_asked(fact).then(|| {
-        let differs = membership(group, fact, state, None);
-        let had_it = state.known.get(&differs.key).is_some_and(|known| known.in_sync_once);
-        let disposition = if had_it {
-            Disposition::Report(ReportReason::GroupDeleted)
-        } else {
-            Disposition::Blocked(BlockedReason::GroupDeleted)
-        };
-        Difference { disposition, ..differs }
-    })
+/// The difference, laid to what made its fact.
+fn caused_by(fact: &Fact<bool>, difference: Difference) -> Difference {
+    Difference { cause: fact.cause, why: why(fact, fact.cause), ..difference }
 }

@@ -2,25 +2,20 @@
 //! share.
 
 use crate::model::{
-    BlockedReason, Cause, Change, Disposition, FactKey, Observed, Origin, ReportReason, StepKind,
-    Why,
+    BlockedReason, Cause, Disposition, FactKey, Observed, Origin, ReportReason, StepKind, Why,
 };
 
-/// One difference between a desired and an actual fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Difference {
     pub key: FactKey,
-    /// How it should be; `None` is null.
+    /// How it should be; `None` is null, here and below.
     pub desired: Option<String>,
-    /// How it is; `None` is null.
     pub actual: Option<String>,
-    /// Where the desired fact comes from.
     pub origin: Origin,
     /// Why the two differ now.
     pub cause: Cause,
     /// The same in words, for where nothing stands in the way.
     pub why: Why,
-    /// What is to be done, and if nothing is, why.
     pub disposition: Disposition,
     /// The step that removes it, the telling one of several; `None` where none would.
     pub step: Option<StepKind>,
@@ -32,7 +27,22 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
-    /// Why it is as it is, for a person to read.
+    /// What was asked for and no step would bring about.
+    pub(super) fn without_step(key: FactKey, origin: Origin, disposition: Disposition) -> Self {
+        Self {
+            key,
+            desired: None,
+            actual: None,
+            why: Why::AskedFor(origin.clone()),
+            origin,
+            cause: Cause::Request,
+            disposition,
+            step: None,
+            only_observed: false,
+            closed_before_first_seen: false,
+        }
+    }
+
     pub(crate) fn reason(&self) -> String {
         self.disposition.reason().unwrap_or_else(|| self.why.to_string())
     }
@@ -62,17 +72,11 @@ impl Difference {
         disposition.is_apply() || disposition.is_hold() && !disposition.is_stuck()
     }
 
-    /// The profile change that removes it, where it is one.
-    pub(crate) fn change(&self) -> Change {
-        Change { from: self.actual.clone(), to: self.desired.clone() }
-    }
-
     /// What it comes down to where its part of the configuration only observes: what would be
     /// done, or would wait for a decision, is said and not done.
     pub(super) fn observe(&mut self) {
         if matches!(self.disposition, Disposition::Apply | Disposition::Hold(_)) {
-            let would = std::mem::replace(&mut self.disposition, Disposition::Apply);
-            let observed = Observed { would, why: self.why.clone() };
+            let observed = Observed { would: self.disposition.clone(), why: self.why.clone() };
             self.disposition = Disposition::Report(ReportReason::Observed(Box::new(observed)));
         } else if self.has_no_way() {
             // Not even the sessions are touched.

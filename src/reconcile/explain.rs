@@ -7,26 +7,22 @@ use super::difference::{Difference, member};
 use super::org::OrgState;
 use super::person::PersonPlan;
 use crate::model::{
-    Actual, Approval, Cause, Disposition, FactKey, Group, GroupId, Operation, Origin, PersonState,
-    Reason, RequestRef, ResolvedRequest, Timestamp,
+    Approval, Cause, Disposition, FactKey, Group, GroupId, Operation, Origin, PersonState, Reason,
+    RequestRef, ResolvedRequest, Timestamp,
 };
 use crate::policy::Policy;
 use crate::policy::expression::Scope;
-use crate::policy::fact::{Desired, Fact};
+use crate::policy::fact::Fact;
 
-/// One fact with everything that can be said about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Explained {
     pub key: FactKey,
     /// How it should be; `None` is null, or that nothing is desired.
     pub desired: Option<String>,
-    /// How it is; `None` is null, or that there is no account.
     pub actual: Option<String>,
-    /// No difference was found, which is also so where nothing is desired.
     pub in_sync: bool,
     /// Where the desired fact comes from.
     pub origin: Origin,
-    /// What made it so, or why the two differ now.
     pub cause: Cause,
     /// What speaks for the desired fact.
     pub reasons: Vec<ReasonText>,
@@ -34,28 +30,22 @@ pub(crate) struct Explained {
     pub against: Vec<String>,
 }
 
-/// One reason, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReasonText {
     /// `request`, `rule`, `record` or `baseline`.
     pub kind: &'static str,
-    /// `None` unless `kind` is `request`.
     pub request: Option<RequestRef>,
     /// The birthright rule, by its group's name.
     pub rule: Option<String>,
     /// When it stops speaking for the fact.
     pub until: Option<Timestamp>,
-    /// The reason for a person to read.
     pub text: String,
 }
 
 /// What a decision about one person was made from, and what it was.
-#[derive(Clone, Copy)]
 struct View<'a> {
     state: &'a PersonState,
-    desired: &'a Desired,
-    actual: &'a Actual,
-    differences: &'a [Difference],
+    plan: &'a PersonPlan,
     org: &'a OrgState,
     policy: &'a Policy,
     now: Timestamp,
@@ -70,17 +60,19 @@ pub(crate) fn explain(
     policy: &Policy,
     now: Timestamp,
 ) -> Vec<Explained> {
-    let PersonPlan { desired, differences, .. } = plan;
-    let view = View { state, desired, actual: &state.actual, differences, org, policy, now };
+    let view = View { state, plan, org, policy, now };
     let mut facts = vec![view.status()];
-    facts.extend(view.desired.profile.iter().map(|(name, fact)| view.attribute(name, fact)));
+    facts.extend(plan.desired.profile.iter().map(|(name, fact)| view.attribute(name, fact)));
     facts.extend(view.groups_at_issue().iter().map(|group| view.membership(group)));
     let told: BTreeSet<FactKey> = facts.iter().map(|fact| fact.key.clone()).collect();
-    let rest = view
-        .differences
-        .iter()
-        .filter(|difference| !told.contains(&difference.key) && difference.key != FactKey::Account);
-    facts.extend(rest.map(|difference| view.only_differs(difference)));
+    let is_told = |key: &FactKey| told.contains(key) || *key == FactKey::Account;
+    for Difference { key, desired, actual, .. } in &plan.differences {
+        if !is_told(key) {
+            let mut fact = view.fact::<()>(key.clone(), None, desired.clone(), actual.clone());
+            fact.against.dedup();
+            facts.push(fact);
+        }
+    }
     facts.sort_by(|a, b| a.key.cmp(&b.key));
     facts
 }
@@ -93,117 +85,87 @@ impl View<'_> {
         desired: Option<String>,
         actual: Option<String>,
     ) -> Explained {
-        let differences: Vec<&Difference> = self
-            .differences
-            .iter()
-            .filter(|difference| {
-                difference.key == key
-                    || key == FactKey::Status && difference.key == FactKey::Account
-            })
-            .collect();
+        let is_status = |it: &Difference| key == FactKey::Status && it.key == FactKey::Account;
+        let differences = self.plan.differences.iter();
+        let differences: Vec<&Difference> =
+            differences.filter(|it| it.key == key || is_status(it)).collect();
         let differs = differences.first();
-        let mut reasons: Vec<ReasonText> = fact
-            .into_iter()
-            .flat_map(|fact| fact.reasons.iter().map(|reason| self.tell(&key, fact, reason)))
-            .collect();
-        // What was taken away has no reason of its own but the request that did.
-        if let (true, Some(fact)) = (reasons.is_empty(), fact)
-            && let Some(request) = fact.origin.request()
-            && fact.cause == Cause::Request
-        {
-            reasons.push(self.tell_request(request, None));
+        let mut reasons: Vec<ReasonText> = Vec::new();
+        if let Some(fact) = fact {
+            reasons.extend(fact.reasons.iter().map(|reason| self.tell(&key, fact, reason)));
+            // What was taken away has no reason of its own but the request that did.
+            if reasons.is_empty()
+                && let (Cause::Request, Some(request)) = (fact.cause, fact.origin.request())
+            {
+                reasons.push(self.tell_request(request, None));
+            }
         }
+        let origin = fact.map(|fact| &fact.origin).or(differs.map(|it| &it.origin));
+        let cause = differs.map(|it| it.cause).or(fact.map(|fact| fact.cause));
         Explained {
             in_sync: differences.is_empty(),
-            origin: fact.map_or_else(
-                || differs.map_or(Origin::None, |difference| difference.origin.clone()),
-                |fact| fact.origin.clone(),
-            ),
-            cause: differs
-                .map(|difference| difference.cause)
-                .or(fact.map(|fact| fact.cause))
-                .unwrap_or(Cause::Record),
+            origin: origin.cloned().unwrap_or(Origin::None),
+            cause: cause.unwrap_or(Cause::Record),
             desired,
             actual,
             reasons,
-            against: differences.iter().map(|difference| obstacle(difference)).collect(),
+            against: differences.iter().map(|it| obstacle(it)).collect(),
             key,
         }
     }
 
     fn status(&self) -> Explained {
-        let fact = self.desired.status.as_ref();
-        let actual = self.actual.account.as_ref().map(|a| a.status.as_str().to_lowercase());
+        let fact = self.plan.desired.status.as_ref();
+        let account = self.state.actual.account.as_ref();
+        let actual = account.map(|account| account.status.as_str().to_lowercase());
         let desired = fact.map(|fact| fact.value.as_str().to_owned());
         let mut told = self.fact(FactKey::Status, fact, desired, actual);
         if fact.is_none() {
-            told.against
-                .push("no request and no rule speaks of the account: it stays as it is".to_owned());
+            let text = "no request and no rule speaks of the account: it stays as it is";
+            told.against.push(text.to_owned());
         }
-        for resolved in self.state.requests.iter().filter(|m| speaks_of_status(m)) {
-            let counts =
-                told.reasons.iter().any(|r| r.request.as_ref() == Some(&resolved.reference));
-            if !counts {
-                told.against.push(self.does_not_count(resolved, "a later request counts"));
-            }
-        }
+        let speaks_of_status = |request: &ResolvedRequest| {
+            use Operation::{Join, Leave, Resume, Suspend};
+            matches!(request.terms.operation, Join | Leave | Suspend | Resume)
+        };
+        let otherwise = |_: &ResolvedRequest| "a later request counts".to_owned();
+        self.add_requests_against(&mut told, speaks_of_status, otherwise);
         told
     }
 
     fn attribute(&self, name: &str, fact: &Fact<Option<String>>) -> Explained {
-        let account = self.actual.account.as_ref();
+        let account = self.state.actual.account.as_ref();
         let actual = account.and_then(|account| account.profile.get(name).cloned());
         let key = FactKey::Profile(name.to_owned());
         self.fact(key, Some(fact), fact.value.clone(), actual.filter(|value| !value.is_empty()))
     }
 
-    fn only_differs(&self, difference: &Difference) -> Explained {
-        let mut told = self.fact::<()>(
-            difference.key.clone(),
-            None,
-            difference.desired.clone(),
-            difference.actual.clone(),
-        );
-        told.against.dedup();
-        told
-    }
-
     fn groups_at_issue(&self) -> BTreeSet<GroupId> {
-        let mut groups: BTreeSet<GroupId> = self.desired.memberships.keys().cloned().collect();
-        groups.extend(self.actual.groups.iter().cloned());
-        groups.extend(self.org.rule_groups.iter().flatten().cloned());
-        groups
-            .extend(self.state.requests.iter().flat_map(|resolved| resolved.terms.groups.clone()));
-        groups
+        let desired = self.plan.desired.memberships.keys();
+        let ruled = self.org.rule_groups.iter().flatten();
+        let requested = self.state.requests.iter().flat_map(|request| &request.terms.groups);
+        desired.chain(&self.state.actual.groups).chain(ruled).chain(requested).cloned().collect()
     }
 
     fn membership(&self, group: &GroupId) -> Explained {
-        let is = self.actual.groups.contains(group);
-        let fact = self.desired.memberships.get(group);
-        let unmanaged_memberships = self.desired.unmanaged_memberships.contains(group);
-        let other_memberships =
-            self.desired.other_memberships.as_ref().filter(|_| !unmanaged_memberships);
-        let fact = fact.or(other_memberships);
+        let desired = &self.plan.desired;
+        let unmanaged = desired.unmanaged_memberships.contains(group);
+        let others = desired.other_memberships.as_ref().filter(|_| !unmanaged);
+        let fact = desired.memberships.get(group).or(others);
+        let wanted = fact.map(|fact| fact.value);
+        let actual = member(self.state.actual.groups.contains(group));
         let key = FactKey::Membership(group.clone());
-        let desired = fact.map(|fact| member(fact.value));
-        let wanted = fact.is_some_and(|fact| fact.value);
-        let mut told = self.fact(key, fact, desired, Some(member(is)));
-        if unmanaged_memberships {
+        let mut told = self.fact(key, fact, wanted.map(member), Some(actual));
+        if unmanaged {
             told.against.push("nothing is said about it, so what is, stands".to_owned());
         }
-        told.against.extend(self.rules_against(group, wanted));
-        for resolved in self.state.requests.iter().filter(|m| m.terms.groups.contains(group)) {
-            let counts =
-                told.reasons.iter().any(|r| r.request.as_ref() == Some(&resolved.reference));
-            if !counts {
-                told.against.push(self.does_not_count(resolved, &self.ended_by(resolved)));
-            }
-        }
+        told.against.extend(self.rules_against(group, wanted == Some(true)));
+        let names_it = |request: &ResolvedRequest| request.terms.groups.contains(group);
+        self.add_requests_against(&mut told, names_it, |request| self.ended_by(request));
         let adopted = told.reasons.iter().any(|reason| reason.kind == "baseline");
         if self.state.baseline.contains(group) && !adopted {
-            told.against.push(
-                "it was so at take-over, which a leave, a revoke or an exact rule ends".to_owned(),
-            );
+            let text = "it was so at take-over, which a leave, a revoke or an exact rule ends";
+            told.against.push(text.to_owned());
         }
         match self.org.groups.get(group).map(Group::owner) {
             None => told.against.push("the group does not exist in Okta any more".to_owned()),
@@ -215,43 +177,66 @@ impl View<'_> {
         told
     }
 
+    /// Why requests that concern a fact do not count; `otherwise`: where nothing of their own says.
+    fn add_requests_against(
+        &self,
+        told: &mut Explained,
+        concerns: impl Fn(&ResolvedRequest) -> bool,
+        otherwise: impl Fn(&ResolvedRequest) -> String,
+    ) {
+        for request in self.state.requests.iter().filter(|request| concerns(request)) {
+            let reference = Some(&request.reference);
+            if told.reasons.iter().any(|reason| reason.request.as_ref() == reference) {
+                continue;
+            }
+            let what = request.terms.operation.as_str();
+            let why = match (request.approval, request.terms.ends) {
+                (Approval::Waiting, _) => "it is not approved".to_owned(),
+                (Approval::Withdrawn, _) => {
+                    "it was rejected, cancelled or closed incomplete".to_owned()
+                }
+                (Approval::Approved, _) if !request.in_force(self.now) => {
+                    format!("it begins on {}", stamp(request.effective))
+                }
+                (Approval::Approved, Some(ends)) if ends <= self.now => {
+                    format!("it ended on {}", stamp(ends))
+                }
+                (Approval::Approved, _) => otherwise(request),
+            };
+            let text = format!("{what} {} does not count: {why}", request.reference.number);
+            told.against.push(text);
+        }
+    }
+
     /// Birthright rules of a group that do not give it.
     fn rules_against(&self, group: &GroupId, wanted: bool) -> Vec<String> {
         let scope = Scope::person(&self.state.person.record);
         let rules = self.policy.groups.iter().zip(&self.org.rule_groups);
         rules
             .filter(|(_, id)| id.as_ref() == Some(group))
-            .filter_map(|(rule, _)| match rule.when.truth(&scope) {
-                Ok(true) if wanted => None,
-                Ok(true) => Some(format!(
-                    "the rule of {} holds for the record, and the account gets no access now",
-                    rule.name
-                )),
-                Ok(false) => Some(format!(
-                    "the rule of {} does not hold for the record: {}",
-                    rule.name,
-                    rule.when.source()
-                )),
-                Err(error) => {
-                    Some(format!("the rule of {} cannot be evaluated: {error}", rule.name))
-                }
+            .filter_map(|(rule, _)| {
+                let says = match rule.when.truth(&scope) {
+                    Ok(true) if wanted => return None,
+                    Ok(true) => {
+                        "holds for the record, and the account gets no access now".to_owned()
+                    }
+                    Ok(false) => format!("does not hold for the record: {}", rule.when.source()),
+                    Err(why) => format!("cannot be evaluated: {why}"),
+                };
+                Some(format!("the rule of {} {says}", rule.name))
             })
             .collect()
     }
 
     /// What ended a request that was in force and does not count any more.
     fn ended_by(&self, resolved: &ResolvedRequest) -> String {
-        let after = |other: &&ResolvedRequest| {
-            other.in_force(self.now)
-                && (other.effective, other.created_at, &other.reference.number)
-                    > (resolved.effective, resolved.created_at, &resolved.reference.number)
-        };
+        let after =
+            |other: &&ResolvedRequest| other.in_force(self.now) && other.place() > resolved.place();
+        let groups = &resolved.terms.groups;
         let ends = |other: &&ResolvedRequest| match other.terms.operation {
             Operation::Leave => true,
             Operation::Join => other.has_ended(self.now),
-            Operation::Revoke => {
-                other.terms.groups.iter().any(|g| resolved.terms.groups.contains(g))
-            }
+            Operation::Revoke => other.terms.groups.iter().any(|group| groups.contains(group)),
             _ => false,
         };
         match self.state.requests.iter().filter(after).find(ends) {
@@ -262,43 +247,29 @@ impl View<'_> {
         }
     }
 
-    fn does_not_count(&self, resolved: &ResolvedRequest, otherwise: &str) -> String {
-        let number = &resolved.reference.number;
-        let what = resolved.terms.operation.as_str();
-        let why = match resolved.approval {
-            Approval::Waiting => "it is not approved".to_owned(),
-            Approval::Withdrawn => "it was rejected, cancelled or closed incomplete".to_owned(),
-            Approval::Approved if !resolved.in_force(self.now) => {
-                format!("it begins on {}", stamp(resolved.effective))
-            }
-            Approval::Approved => match resolved.terms.ends.filter(|ends| *ends <= self.now) {
-                Some(ends) => format!("it ended on {}", stamp(ends)),
-                None => otherwise.to_owned(),
-            },
-        };
-        format!("{what} {number} does not count: {why}")
-    }
-
     fn tell<T>(&self, key: &FactKey, fact: &Fact<T>, reason: &Reason) -> ReasonText {
-        let told = |kind, text| ReasonText { kind, request: None, rule: None, until: None, text };
-        match reason {
-            Reason::Request { request, until } => self.tell_request(request, *until),
-            Reason::Rule(name) => ReasonText {
-                rule: Some(name.clone()),
-                ..told("rule", format!("birthright of {name}: {}", fact.basis_or(self, name)))
-            },
+        let basis = fact.basis.as_str();
+        let (kind, rule, text) = match reason {
+            Reason::Request { request, until } => return self.tell_request(request, *until),
+            Reason::Rule(name) => {
+                // A fact that a request gives as well does not carry the rule's source.
+                let rule = self.policy.groups.iter().find(|group| group.name == *name);
+                let source = rule.map_or(basis, |rule| rule.when.source());
+                ("rule", Some(name.clone()), format!("birthright of {name}: {source}"))
+            }
             Reason::Record => {
-                let text = match key {
-                    FactKey::Profile(_) => format!("the record says so: {}", fact.basis),
-                    _ if fact.basis.is_empty() => "the record says so".to_owned(),
-                    _ => format!("the record says so, by {}", fact.basis),
+                let by = match key {
+                    FactKey::Profile(_) => format!(": {basis}"),
+                    _ if basis.is_empty() => String::new(),
+                    _ => format!(", by {basis}"),
                 };
-                told("record", text)
+                ("record", None, format!("the record says so{by}"))
             }
             Reason::Baseline => {
-                told("baseline", "it was so when Goldthread took the account over".to_owned())
+                ("baseline", None, "it was so when Goldthread took the account over".to_owned())
             }
-        }
+        };
+        ReasonText { kind, request: None, rule, until: None, text }
     }
 
     fn tell_request(&self, request: &RequestRef, until: Option<Timestamp>) -> ReasonText {
@@ -314,32 +285,15 @@ impl View<'_> {
     }
 }
 
-impl<T> Fact<T> {
-    /// The source of the birthright rule, which a fact that a request gives as well does not carry.
-    fn basis_or(&self, view: &View<'_>, rule: &str) -> String {
-        let found = view.policy.groups.iter().find(|group| group.name == rule);
-        found.map_or_else(|| self.basis.clone(), |group| group.when.source().to_owned())
-    }
-}
-
-fn speaks_of_status(resolved: &ResolvedRequest) -> bool {
-    use Operation::{Grant, Join, Leave, Move, Resume, Revoke, Suspend};
-    match resolved.terms.operation {
-        Join | Leave | Suspend | Resume => true,
-        Move | Grant | Revoke => false,
-    }
-}
-
-/// What a difference says against its fact.
 fn obstacle(difference: &Difference) -> String {
-    let reason = difference.reason();
-    match difference.disposition {
-        Disposition::Apply => format!("differs, and will be repaired: {reason}"),
-        Disposition::Hold(_) => format!("held: {reason}"),
-        Disposition::Report(_) => format!("only reported: {reason}"),
-        Disposition::Protected(_) => format!("protected: {reason}"),
-        Disposition::Blocked(_) => format!("blocked: {reason}"),
-    }
+    let word = match difference.disposition {
+        Disposition::Apply => "differs, and will be repaired",
+        Disposition::Hold(_) => "held",
+        Disposition::Report(_) => "only reported",
+        Disposition::Protected(_) => "protected",
+        Disposition::Blocked(_) => "blocked",
+    };
+    format!("{word}: {}", difference.reason())
 }
 
 fn stamp(at: Timestamp) -> String {

@@ -1,11 +1,11 @@
 //! Whether a request is done: for one of the people whom it names, and as a whole.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::difference::Difference;
 use super::person::PersonPlan;
 use crate::model::{
-    Approval, Disposition, FactKey, GroupId, Operation, Reason, ResolvedRequest, Timestamp,
+    Approval, Disposition, FactKey, GroupId, Operation, Origin, Reason, ResolvedRequest, Timestamp,
 };
 use crate::policy::fact::{Desired, Fact};
 use crate::policy::timeline::DesiredStatus;
@@ -13,7 +13,6 @@ use crate::policy::timeline::DesiredStatus;
 /// How long somebody who is not found may still turn up before the request says so.
 const PATIENCE: chrono::Duration = chrono::Duration::hours(1);
 
-/// Where a request stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RequestStatus {
     /// Everything that it asks for is seen in Okta.
@@ -23,7 +22,6 @@ pub(crate) enum RequestStatus {
     Waits {
         /// A word for the kind of obstacle: a second note is written only when it changes.
         kind: String,
-        /// What stands in the way, for its requester.
         reason: String,
     },
     /// A later request says otherwise.
@@ -36,16 +34,13 @@ pub(crate) fn status_of_problems(
     problems: &[(String, String)],
     searched: chrono::Duration,
 ) -> RequestStatus {
-    let unknown = problems.iter().all(|(kind, _)| kind == "person-unknown");
-    if unknown && searched < PATIENCE {
+    if searched < PATIENCE && problems.iter().all(|(kind, _)| kind == "person-unknown") {
         return RequestStatus::Underway;
     }
     // How many people or groups it is about is no other kind of reason.
-    let mut kinds: Vec<&str> = problems.iter().map(|(kind, _)| kind.as_str()).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
+    let kinds: BTreeSet<&str> = problems.iter().map(|(kind, _)| kind.as_str()).collect();
     let texts: Vec<&str> = problems.iter().map(|(_, text)| text.as_str()).collect();
-    RequestStatus::Waits { kind: kinds.join("+"), reason: texts.join("; ") }
+    RequestStatus::Waits { kind: Vec::from_iter(kinds).join("+"), reason: texts.join("; ") }
 }
 
 /// Where a whole request stands, from where it stands for each of its people.
@@ -59,18 +54,16 @@ pub(crate) fn request_status(
     let mut whole = RequestStatus::Done;
     for one in people {
         match one {
-            RequestStatus::Done => {}
             RequestStatus::Waits { .. } => return one,
             RequestStatus::Underway => whole = one,
             // For whom it was overtaken it was never done, so it is not for us to close.
             RequestStatus::Overtaken if whole == RequestStatus::Done => whole = one,
-            RequestStatus::Overtaken => {}
+            RequestStatus::Done | RequestStatus::Overtaken => {}
         }
     }
     whole
 }
 
-/// Where a request stands for one of its people.
 pub(crate) fn status_for_person(
     request: &ResolvedRequest,
     plan: &PersonPlan,
@@ -81,11 +74,9 @@ pub(crate) fn status_for_person(
     }
     let PersonPlan { desired, differences, .. } = plan;
     // It is not known whose account is meant, or nothing may be done for the person at all.
-    let unclear = differences.iter().find(|it| {
-        it.key == FactKey::Account
-            && it.is_stuck()
-            && it.origin.request() == Some(&request.reference)
-    });
+    let unclear = differences
+        .iter()
+        .find(|it| it.key == FactKey::Account && it.is_stuck() && is_by(&it.origin, request));
     if let Some(difference) = unclear {
         return waits_for(difference);
     }
@@ -111,46 +102,40 @@ fn waits_for(difference: &Difference) -> RequestStatus {
 }
 
 fn is_overtaken(request: &ResolvedRequest, desired: &Desired, groups: usize) -> bool {
+    use Operation as O;
     match request.terms.operation {
-        Operation::Join | Operation::Leave | Operation::Suspend | Operation::Resume => {
-            !desired.status.as_ref().is_some_and(|fact| comes_from(fact, request))
+        O::Join | O::Leave | O::Suspend | O::Resume => {
+            !desired.status.as_ref().is_some_and(|fact| is_by(&fact.origin, request))
         }
-        Operation::Move => desired.status_value() == Some(DesiredStatus::Deactivated),
-        Operation::Grant | Operation::Revoke => groups > 0 && groups == request.terms.groups.len(),
+        O::Move => desired.status_value() == Some(DesiredStatus::Deactivated),
+        O::Grant | O::Revoke => groups > 0 && groups == request.terms.groups.len(),
     }
 }
 
-/// Whether a difference is one of what the request asks for.
 fn asks_for(request: &ResolvedRequest, desired: &Desired, difference: &Difference) -> bool {
-    let membership = |group: &GroupId| desired.memberships.get(group);
+    use FactKey as K;
+    use Operation as O;
+    let fact = |group: &GroupId| desired.memberships.get(group);
     let join = desired.status_value() == Some(DesiredStatus::Active);
     match (request.terms.operation, &difference.key) {
-        (Operation::Join, FactKey::Membership(group)) if join => {
-            gives(membership(group), request, true)
-        }
-        (Operation::Join, _) if join => true,
+        (O::Join, K::Membership(group)) if join => gives(fact(group), request, true),
+        (O::Join, _) if join => true,
         // Who has left needs no account, whatever else is asked for them.
-        (Operation::Join | Operation::Leave, FactKey::Account) => {
-            !(difference.is_stuck() && difference.desired.is_some())
+        (O::Join | O::Leave, K::Account) => !difference.is_stuck() || difference.desired.is_none(),
+        (O::Join | O::Leave, key) => !matches!(key, K::Profile(_)),
+        (O::Suspend | O::Resume, key) => matches!(key, K::Account | K::Status),
+        (O::Move, K::Membership(group)) => {
+            let takes = |fact: &Fact<bool>| !fact.value && is_by(&fact.origin, request);
+            gives(fact(group), request, true) || fact(group).is_some_and(takes)
         }
-        (Operation::Join | Operation::Leave, key) => !matches!(key, FactKey::Profile(_)),
-        (Operation::Suspend | Operation::Resume, key) => {
-            matches!(key, FactKey::Account | FactKey::Status)
-        }
-        (Operation::Move, FactKey::Membership(group)) => {
-            let takes = |fact: &Fact<bool>| !fact.value && comes_from(fact, request);
-            gives(membership(group), request, true) || membership(group).is_some_and(takes)
-        }
-        (Operation::Move, key) => *key != FactKey::Status,
-        (Operation::Grant | Operation::Revoke, FactKey::Membership(group)) => {
-            request.terms.groups.contains(group)
-        }
-        (Operation::Grant | Operation::Revoke, key) => *key == FactKey::Account,
+        (O::Move, key) => *key != K::Status,
+        (O::Grant | O::Revoke, K::Membership(group)) => request.terms.groups.contains(group),
+        (O::Grant | O::Revoke, key) => *key == K::Account,
     }
 }
 
-fn comes_from<T>(fact: &Fact<T>, request: &ResolvedRequest) -> bool {
-    fact.origin.request() == Some(&request.reference)
+fn is_by(origin: &Origin, request: &ResolvedRequest) -> bool {
+    origin.request() == Some(&request.reference)
 }
 
 fn gives(fact: Option<&Fact<bool>>, request: &ResolvedRequest, birthright: bool) -> bool {
@@ -174,16 +159,12 @@ fn overtaken_groups(
         return 0;
     }
     // A birthright that stands against it is an obstacle, not a later request.
-    let is_blocked = |it: &Difference| {
-        it.origin.request() == Some(&request.reference)
-            && matches!(it.disposition, Disposition::Blocked(_))
-    };
-    if differences.iter().any(is_blocked) {
+    let is_blocked = |it: &Difference| matches!(it.disposition, Disposition::Blocked(_));
+    if differences.iter().any(|it| is_by(&it.origin, request) && is_blocked(it)) {
         return 0;
     }
-    let memberships: &BTreeMap<GroupId, Fact<bool>> = &desired.memberships;
     let otherwise = |group: &&GroupId| {
-        let fact = memberships.get(*group);
+        let fact = desired.memberships.get(*group);
         match request.terms.operation {
             Operation::Grant if !request.has_ended(now) => !gives(fact, request, false),
             _ => fact.is_some_and(|fact| fact.value),

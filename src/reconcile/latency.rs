@@ -7,13 +7,11 @@ use crate::model::Timestamp;
 /// The part of a target after which it is said that it will be missed.
 const COMING: f64 = 0.8;
 
-/// What is to be said about a join or leave that is not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Lateness {
     InTime,
     /// Most of the time is gone.
     AtRisk,
-    /// The target is missed.
     Breached,
 }
 
@@ -33,11 +31,8 @@ pub(crate) fn lateness(in_force: Timestamp, until: Timestamp, target: Duration) 
 /// How long joins or leaves took, in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Latency {
-    /// Half of them took no longer.
     pub p50: Option<f64>,
-    /// 95 of 100 took no longer.
     pub p95: Option<f64>,
-    /// The slowest; like the two above, `None` where none is done.
     pub max: Option<f64>,
     /// How many missed the target, those included that are not done.
     pub breaches: u64,

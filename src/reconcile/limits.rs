@@ -45,10 +45,9 @@ pub struct Limits {
 /// A smaller group has no share that could be exceeded.
 const SMALLEST_GROUP: u32 = 10;
 
-/// A limit that would be exceeded, and what it holds.
+/// A limit that would be exceeded, and which actions it holds.
 pub(super) struct Crossing {
     pub(super) reason: HoldReason,
-    /// Which actions it holds.
     pub(super) concerns: Box<dyn Fn(&PlannedAction) -> bool>,
 }
 
@@ -61,14 +60,9 @@ pub(super) fn crossings(
     past: &Past,
 ) -> Vec<Crossing> {
     let count = Count { open, released, limits, past };
-    let mut found = Vec::new();
-    found.extend(implausible_read(past));
-    found.extend(empty_store(past));
-    found.extend(count.disabled());
-    found.extend(count.removed());
-    found.extend(count.leaving_groups());
-    found.extend(count.changed());
-    found
+    let whole = [implausible_read(past), empty_store(past), count.disabled(), count.removed()];
+    let groups = count.leaving_groups();
+    whole.into_iter().flatten().chain(groups).chain(count.changed()).collect()
 }
 
 fn implausible_read(past: &Past) -> Option<Crossing> {
@@ -78,26 +72,18 @@ fn implausible_read(past: &Past) -> Option<Crossing> {
 
 /// What disables in the first cycle over an empty store, and what of it waits since.
 fn empty_store(past: &Past) -> Option<Crossing> {
-    let remembered: BTreeSet<String> = past
-        .waiting
-        .iter()
-        .filter(|waiting| waiting.set == HoldSet::EmptyStore)
-        .map(|waiting| waiting.fingerprint.clone())
-        .collect();
+    let remembered = past.waiting.iter().filter(|waiting| waiting.set == HoldSet::EmptyStore);
+    let remembered: BTreeSet<String> = remembered.map(|it| it.fingerprint.clone()).collect();
     let first = past.empty_store;
     if !first && remembered.is_empty() {
         return None;
     }
     let concerns = move |planned: &PlannedAction| {
+        let disables = planned.action.step.disables() || planned.leaver;
         let unasked = planned.closed_before_first_seen || is_unasked(planned);
-        first && is_disabling(planned) && unasked || remembered.contains(&planned.fingerprint())
+        first && disables && unasked || remembered.contains(&planned.fingerprint())
     };
     Some(Crossing { reason: HoldReason::EmptyStore, concerns: Box::new(concerns) })
-}
-
-/// What disables an account, and what a leave takes away with it.
-fn is_disabling(planned: &PlannedAction) -> bool {
-    planned.action.step.disables() || planned.leaver
 }
 
 fn is_removal(planned: &PlannedAction) -> bool {
@@ -108,7 +94,10 @@ fn is_unasked(planned: &PlannedAction) -> bool {
     planned.action.cause != Cause::Request
 }
 
-/// What there is to count for one plan.
+fn group_left_unasked(planned: &PlannedAction) -> Option<&GroupId> {
+    planned.action.step.group().filter(|_| is_removal(planned) && is_unasked(planned))
+}
+
 struct Count<'a> {
     open: &'a [PlannedAction],
     released: &'a [PlannedAction],
@@ -139,46 +128,32 @@ impl<'a> Count<'a> {
     fn disabled(&self) -> Option<Crossing> {
         let set = HoldSet::MaxDisabled;
         let disables = |kind: StepKind| matches!(kind, StepKind::Suspend | StepKind::Deactivate);
-        let now: BTreeSet<(&SysId, StepKind)> = self
-            .planned(set)
-            .map(|planned| (&planned.action.person, planned.action.step.kind()))
-            .chain(self.waiting(set).map(|waiting| (&waiting.person, waiting.step)))
-            .filter(|(_, kind)| disables(*kind))
-            .collect();
-        let past = self.done(set).filter(|done| disables(done.step));
-        let before = times(past.map(|done| ((&done.person, done.step), done.seen)), &now);
-        let Limits { max_disabled, max_disabled_share, .. } = self.limits;
-        let allowed = larger(*max_disabled, *max_disabled_share, self.past.managed);
-        let crossed = exceeds(Limit::MaxDisabled, count(now.iter()), before, allowed)?;
-        Some(Crossing {
-            reason: HoldReason::Limit(crossed),
-            concerns: Box::new(|planned| planned.action.step.disables()),
-        })
+        let planned = self.planned(set).map(|it| (&it.action.person, it.action.step.kind()));
+        let waiting = self.waiting(set).map(|it| (&it.person, it.step));
+        let now = planned.chain(waiting).filter(|(_, kind)| disables(*kind)).collect();
+        let done = self.done(set).filter(|done| disables(done.step));
+        let before = times(done.map(|done| ((&done.person, done.step), done.seen)), &now);
+        let share = share_of(self.limits.max_disabled_share, self.past.managed);
+        let allowed = self.limits.max_disabled.max(share);
+        crossing(Limit::MaxDisabled, &now, before, allowed, |it| it.action.step.disables())
     }
 
     fn removed(&self) -> Option<Crossing> {
         let set = HoldSet::MaxRemoved;
-        let now: BTreeSet<(&SysId, Option<&GroupId>)> = self
-            .planned(set)
-            .filter(|planned| is_removal(planned))
-            .map(|planned| (&planned.action.person, planned.action.step.group()))
-            .chain(self.waiting(set).map(|waiting| (&waiting.person, waiting.group.as_ref())))
-            .collect();
-        let past =
-            self.done(set).filter(|done| done.step == StepKind::RemoveMember && !done.leaver);
-        let past = past.map(|done| ((&done.person, done.group.as_ref()), done.seen));
-        let before = times(past, &now);
-        let allowed = self.limits.max_removed;
-        let crossed = exceeds(Limit::MaxRemoved, count(now.iter()), before, allowed)?;
-        Some(Crossing { reason: HoldReason::Limit(crossed), concerns: Box::new(is_removal) })
+        let planned = self.planned(set).filter(|planned| is_removal(planned));
+        let planned = planned.map(|it| (&it.action.person, it.action.step.group()));
+        let waiting = self.waiting(set).map(|it| (&it.person, it.group.as_ref()));
+        let now = planned.chain(waiting).collect();
+        let done = self.done(set).filter(|it| it.step == StepKind::RemoveMember && !it.leaver);
+        let before = times(done.map(|it| ((&it.person, it.group.as_ref()), it.seen)), &now);
+        crossing(Limit::MaxRemoved, &now, before, self.limits.max_removed, is_removal)
     }
 
     /// Groups that too large a share of their members would leave without a request.
     fn leaving_groups(&self) -> Vec<Crossing> {
-        let set = HoldSet::MaxGroupShare;
         let mut leaving: BTreeMap<&GroupId, BTreeSet<&SysId>> = BTreeMap::new();
-        for planned in self.planned(set).filter(|it| is_removal(it) && is_unasked(it)) {
-            if let Some(group) = planned.action.step.group() {
+        for planned in self.planned(HoldSet::MaxGroupShare) {
+            if let Some(group) = group_left_unasked(planned) {
                 leaving.entry(group).or_default().insert(&planned.action.person);
             }
         }
@@ -187,53 +162,50 @@ impl<'a> Count<'a> {
 
     fn leaving(&self, group: &GroupId, mut now: BTreeSet<&'a SysId>) -> Option<Crossing> {
         let set = HoldSet::MaxGroupShare;
-        let of_group = |waiting: &&Waiting| waiting.group.as_ref() == Some(group);
-        now.extend(self.waiting(set).filter(of_group).map(|waiting| &waiting.person));
-        let past = self.done(set).filter(|done| {
+        let waiting = self.waiting(set).filter(|waiting| waiting.group.as_ref() == Some(group));
+        now.extend(waiting.map(|waiting| &waiting.person));
+        let done = self.done(set).filter(|done| {
             done.step == StepKind::RemoveMember
                 && done.cause != Cause::Request
                 && done.group.as_ref() == Some(group)
         });
-        let before = times(past.map(|done| (&done.person, done.seen)), &now);
+        let before = times(done.map(|done| (&done.person, done.seen)), &now);
         let size = self.past.group_sizes.get(group).copied().unwrap_or(0) + before;
         if size < SMALLEST_GROUP {
             return None;
         }
         let allowed = share_of(self.limits.max_group_share, size);
-        let crossed = exceeds(Limit::MaxGroupShare, count(now.iter()), before, allowed)?;
         let id = group.clone();
-        let concerns = move |planned: &PlannedAction| {
-            is_removal(planned) && is_unasked(planned) && planned.action.step.group() == Some(&id)
-        };
-        Some(Crossing { reason: HoldReason::Limit(crossed), concerns: Box::new(concerns) })
+        let concerns = move |planned: &PlannedAction| group_left_unasked(planned) == Some(&id);
+        crossing(Limit::MaxGroupShare, &now, before, allowed, concerns)
     }
 
     fn changed(&self) -> Option<Crossing> {
         let set = HoldSet::MaxChanged;
-        let now: BTreeSet<&SysId> = self
-            .planned(set)
-            .filter(|planned| is_unasked(planned))
-            .map(|planned| &planned.action.person)
-            .chain(self.waiting(set).map(|waiting| &waiting.person))
-            .collect();
+        let planned = self.planned(set).filter(|planned| is_unasked(planned));
+        let waiting = self.waiting(set).map(|waiting| &waiting.person);
+        let now: BTreeSet<&SysId> = planned.map(|it| &it.action.person).chain(waiting).collect();
         if now.is_empty() {
             return None;
         }
-        let before: BTreeSet<&SysId> = self
-            .done(set)
-            .filter(|done| done.cause != Cause::Request)
-            .map(|done| &done.person)
-            .collect();
-        let Limits { max_changed, max_changed_share, .. } = self.limits;
-        let allowed = larger(*max_changed, *max_changed_share, self.past.managed);
-        let earlier = count(before.difference(&now));
-        let crossed = exceeds(Limit::MaxChanged, count(now.iter()), earlier, allowed)?;
-        Some(Crossing { reason: HoldReason::Limit(crossed), concerns: Box::new(is_unasked) })
+        let done = self.done(set).filter(|done| done.cause != Cause::Request);
+        let done: BTreeSet<&SysId> = done.map(|done| &done.person).collect();
+        let share = share_of(self.limits.max_changed_share, self.past.managed);
+        let allowed = self.limits.max_changed.max(share);
+        crossing(Limit::MaxChanged, &now, count(done.difference(&now)), allowed, is_unasked)
     }
 }
 
-fn exceeds(limit: Limit, planned: u32, before: u32, allowed: u32) -> Option<LimitCrossed> {
-    (planned + before > allowed).then_some(LimitCrossed { limit, planned, before, allowed })
+fn crossing<K>(
+    limit: Limit,
+    now: &BTreeSet<K>,
+    before: u32,
+    allowed: u32,
+    concerns: impl Fn(&PlannedAction) -> bool + 'static,
+) -> Option<Crossing> {
+    let planned = count(now.iter());
+    let reason = HoldReason::Limit(LimitCrossed { limit, planned, before, allowed });
+    (planned + before > allowed).then(|| Crossing { reason, concerns: Box::new(concerns) })
 }
 
 /// How many of these were done in the window. What has no answer may have been done; tried again
@@ -245,18 +217,14 @@ fn times<K: Ord>(past: impl Iterator<Item = (K, bool)>, now: &BTreeSet<K>) -> u3
     count(seen.iter()) + count(unseen.difference(&known))
 }
 
-fn count<T>(items: impl Iterator<Item = T>) -> u32 {
+pub(super) fn count<T>(items: impl Iterator<Item = T>) -> u32 {
     u32::try_from(items.count()).unwrap_or(u32::MAX)
 }
 
 /// A share of a number, rounded down: half an account is none.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 <= share <= 1")]
-pub(super) fn share_of(share: f64, of: u32) -> u32 {
+fn share_of(share: f64, of: u32) -> u32 {
     (share * f64::from(of)).floor() as u32
-}
-
-fn larger(number: u32, share: f64, of: u32) -> u32 {
-    number.max(share_of(share, of))
 }
 
 /// Why a complete read of people is implausible: too few of them, or somebody missing who must be

@@ -13,7 +13,6 @@ pub(crate) mod schema;
 mod rules;
 
 pub(crate) mod actions;
-mod order;
 pub(crate) mod person;
 pub(crate) mod planned;
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::planned::PlannedAction;
-use crate::model::{Change, FactKey, GroupId, Step};
+use crate::model::{Change, FactKey, Step};
 
 /// No account is made without these:
 /// <https://developer.okta.com/docs/reference/api/users/#default-profile-properties>
@@ -21,75 +21,62 @@ pub(crate) struct Objection {
     pub is_taken: bool,
 }
 
-/// What is left of an action.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Narrowed {
     /// What to try instead.
     pub rest: Vec<PlannedAction>,
-    /// The facts that Okta refused.
     pub refused: Vec<FactKey>,
 }
 
 /// Leaves out the attributes that the refusal names; where it names none, tries one by one.
 pub(crate) fn narrow(planned: &PlannedAction, objection: Option<&Objection>) -> Narrowed {
-    let all = Narrowed { rest: Vec::new(), refused: planned.keys.clone() };
-    let Some(objection) = objection.filter(|it| !it.is_taken) else { return all };
-    let named: BTreeSet<&str> = objection.attributes.iter().map(String::as_str).collect();
-    if named.is_empty() && !objection.is_about_the_profile {
-        return all;
-    }
-    match &planned.action.step {
-        Step::Update { changes } => narrow_update(planned, changes, &named),
-        Step::Create { profile, groups, activate } => {
-            narrow_creation(planned, profile, groups, *activate, &named)
-        }
-        _ => all,
-    }
+    let objection = objection
+        .filter(|it| !it.is_taken && (it.is_about_the_profile || !it.attributes.is_empty()));
+    let narrowed =
+        objection.and_then(|Objection { attributes, .. }| match planned.action.step.clone() {
+            Step::Update { changes } => narrow_update(planned, changes, attributes),
+            Step::Create { profile, groups, activate } => {
+                let (profile, refused) = narrow_profile(profile, attributes)?;
+                let step = Step::Create { profile, groups, activate };
+                Some(Narrowed { rest: vec![only(planned, step)], refused })
+            }
+            _ => None,
+        });
+    narrowed.unwrap_or_else(|| Narrowed { rest: Vec::new(), refused: planned.keys.clone() })
 }
 
 fn narrow_update(
     planned: &PlannedAction,
-    changes: &BTreeMap<String, Change>,
-    named: &BTreeSet<&str>,
-) -> Narrowed {
+    changes: BTreeMap<String, Change>,
+    named: &BTreeSet<String>,
+) -> Option<Narrowed> {
     let (refused, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        changes.clone().into_iter().partition(|(name, _)| named.contains(name.as_str()));
+        changes.into_iter().partition(|(name, _)| named.contains(name));
     let update = |changes| only(planned, Step::Update { changes });
-    if refused.is_empty() && rest.len() > 1 {
-        let single = |(name, change)| update(BTreeMap::from([(name, change)]));
-        return Narrowed { rest: rest.into_iter().map(single).collect(), refused: Vec::new() };
-    }
-    if refused.is_empty() || rest.is_empty() {
-        return Narrowed { rest: Vec::new(), refused: planned.keys.clone() };
-    }
-    let refused = refused.into_keys().map(FactKey::Profile).collect();
-    Narrowed { rest: vec![update(rest)], refused }
+    let rest: Vec<PlannedAction> = match (refused.is_empty(), rest.len()) {
+        (_, 0) | (true, 1) => return None,
+        (true, _) => rest.into_iter().map(|change| update(BTreeMap::from([change]))).collect(),
+        (false, _) => vec![update(rest)],
+    };
+    Some(Narrowed { rest, refused: refused.into_keys().map(FactKey::Profile).collect() })
 }
 
 /// Where nothing is named, the account is made with what it cannot be without; the other
 /// attributes follow one by one as differences of their own.
-fn narrow_creation(
-    planned: &PlannedAction,
-    profile: &BTreeMap<String, String>,
-    groups: &[GroupId],
-    activate: bool,
-    named: &BTreeSet<&str>,
-) -> Narrowed {
+fn narrow_profile(
+    profile: BTreeMap<String, String>,
+    named: &BTreeSet<String>,
+) -> Option<(BTreeMap<String, String>, Vec<FactKey>)> {
     let stays = |name: &String| {
-        NECESSARY.contains(&name.as_str()) || (!named.is_empty() && !named.contains(name.as_str()))
+        NECESSARY.contains(&name.as_str()) || (!named.is_empty() && !named.contains(name))
     };
-    let rest: BTreeMap<String, String> =
-        profile.clone().into_iter().filter(|(name, _)| stays(name)).collect();
-    if rest.len() == profile.len() {
-        return Narrowed { rest: Vec::new(), refused: planned.keys.clone() };
+    let (rest, left_out): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        profile.into_iter().partition(|(name, _)| stays(name));
+    if left_out.is_empty() {
+        return None;
     }
-    let refused = named
-        .iter()
-        .filter(|name| profile.contains_key(**name) && !rest.contains_key(**name))
-        .map(|name| FactKey::Profile((*name).to_owned()))
-        .collect();
-    let step = Step::Create { profile: rest, groups: groups.to_vec(), activate };
-    Narrowed { rest: vec![only(planned, step)], refused }
+    let refused = left_out.into_keys().filter(|name| named.contains(name));
+    Some((rest, refused.map(FactKey::Profile).collect()))
 }
 
 /// The same action with less in it.
@@ -99,12 +86,8 @@ fn only(planned: &PlannedAction, step: Step) -> PlannedAction {
         Step::Create { profile, .. } => profile.contains_key(attribute),
         _ => true,
     };
-    let keys = planned
-        .keys
-        .iter()
-        .filter(|key| !matches!(key, FactKey::Profile(name) if !writes(name)))
-        .cloned()
-        .collect();
+    let left_out = |key: &FactKey| matches!(key, FactKey::Profile(name) if !writes(name));
+    let keys = planned.keys.iter().filter(|key| !left_out(key)).cloned().collect();
     let mut rest = PlannedAction { keys, ..planned.clone() };
     rest.action.step = step;
     rest

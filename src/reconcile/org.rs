@@ -5,16 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::schema::Schema;
 use crate::model::{Account, AccountId, Group, GroupId, Person, ProtectedReason, SysId};
 
-/// What decisions about any person share.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OrgState {
-    /// The managed groups, by id.
+    /// Those that are managed.
     pub groups: BTreeMap<GroupId, Group>,
     /// Per `[[group]]` block, the group's id; `None` where Okta has no such group.
     pub rule_groups: Vec<Option<GroupId>>,
-    /// What is never written to.
     pub protected: Protected,
-    /// What Okta's profile can hold.
     pub schema: Schema,
     /// By what people without an account would be identified.
     pub identities: Identities,
@@ -30,26 +27,19 @@ pub(crate) struct Protected {
     pub users: BTreeSet<String>,
     /// Accounts: the one that the program signs in as, and holders of an administrator role.
     pub accounts: BTreeMap<AccountId, ProtectedReason>,
-    /// Okta's ids of the groups whose members are never changed.
     pub groups: BTreeSet<GroupId>,
 }
 
 impl Protected {
-    /// Why a person's account is never written to, if that is so.
     pub(crate) fn covers(
         &self,
         person: &Person,
         account: Option<&Account>,
     ) -> Option<ProtectedReason> {
         let listed = |text: &str| !text.is_empty() && self.users.contains(&text.to_lowercase());
-        let by_record =
-            [person.sys_id.as_str(), person.user_name(), person.email()].into_iter().any(listed);
-        let by_account = account.is_some_and(|account| {
-            [account.id.as_str(), account.login(), account.attribute("email")]
-                .into_iter()
-                .any(listed)
-        });
-        if by_record || by_account {
+        let record = [person.sys_id.as_str(), person.user_name(), person.email()];
+        let names = account.map(|it| [it.id.as_str(), it.login(), it.attribute("email")]);
+        if record.into_iter().chain(names.into_iter().flatten()).any(listed) {
             return Some(ProtectedReason::Configured);
         }
         account.and_then(|account| self.accounts.get(&account.id)).copied()

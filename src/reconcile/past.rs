@@ -4,16 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Done, GroupId, HoldSet, StepKind, SysId, Timestamp};
 
-/// What counts beside the plan.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Past {
-    /// How many accounts are managed.
+    /// How many accounts.
     pub managed: u32,
     /// What was done in the window, released actions included.
     pub done: Vec<Done>,
     /// How many members each managed group has now.
     pub group_sizes: BTreeMap<GroupId, u32>,
-    /// Fingerprints of actions that a person released.
+    /// By fingerprint.
     pub released: BTreeSet<String>,
     /// Fingerprints of actions that a person dismissed, with who did and why: not carried out, and
     /// not said again.
@@ -24,7 +23,6 @@ pub(crate) struct Past {
     /// Sets of which something still waits for a decision, and since when. What was released out
     /// of such a set counts with the rest of it: a release of some must not let the others through.
     pub undecided: BTreeMap<HoldSet, Timestamp>,
-    /// Why the complete read is implausible, if it is.
     pub implausible: Option<String>,
     /// The first cycle over an empty store while requests are already closed.
     pub empty_store: bool,
@@ -33,14 +31,10 @@ pub(crate) struct Past {
 /// An action that waits as part of a set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Waiting {
-    /// What makes it the same action.
     pub fingerprint: String,
     pub set: HoldSet,
     pub person: SysId,
-    /// What it would do.
     pub step: StepKind,
-    /// Which group, where it is about one.
     pub group: Option<GroupId>,
-    /// Why it waits, for a person to read.
     pub reason: String,
 }

@@ -4,26 +4,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::actions::actions;
-use super::correlate::{correlation_conflict, duplicate_identity, is_login_taken};
+use super::approve::HeldAction;
+use super::correlate::{account_conflict, is_login_taken, wants_account};
 use super::diff::diff;
 use super::difference::{Difference, member};
 use super::org::OrgState;
 use super::planned::PlannedAction;
 use super::rules;
 use crate::model::{
-    Cause, Change, Disposition, FactKey, Facts, HoldReason, KnownFact, OpenAction, OpenItem,
+    Action, Change, Disposition, FactKey, Facts, HoldReason, KnownFact, OpenAction, OpenItem,
     Operation, Origin, PersonState, Presence, Reason, ResolvedRequest, Step, StepKind, Timestamp,
-    Why,
 };
 use crate::policy::Policy;
 use crate::policy::derive::derive;
 use crate::policy::fact::{Desired, Fact};
 use crate::policy::timeline::DesiredStatus;
 
-/// What was decided about one person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct PersonPlan {
-    /// How Okta should be.
     pub desired: Desired,
     /// What differs, in a stable order.
     pub differences: Vec<Difference>,
@@ -48,11 +46,11 @@ pub(crate) fn reconcile_person(
     let mut differences = diff(state, &desired, org);
     rules::apply(&mut differences, state, &desired, org, policy);
     clear_sessions_once(&mut differences, state);
-    if state.actual.account.is_some() {
-        hold_taken_login(&mut differences, state);
-        differences.extend(requests_without_account(state, &desired, &differences, now));
+    hold_taken_login(&mut differences, state);
+    if let Some(conflict) = account_conflict(state, &desired, &differences, org, policy, now) {
+        hold_everything(&mut differences, state, HoldReason::Account(conflict));
     } else {
-        settle_missing_account(&mut differences, state, &desired, org, policy, now);
+        differences.extend(requests_without_account(state, &desired, &differences, now));
     }
     differences.sort_by(|a, b| (&a.key, &a.origin).cmp(&(&b.key, &b.origin)));
     let actions = actions(state, &desired, &differences, policy, now);
@@ -72,104 +70,46 @@ impl PersonPlan {
         let without_action = |it: &&Difference| {
             !it.is_actionable() && !it.disposition.is_apply() || it.disposition.is_observed()
         };
-        let differences = self.differences.iter().filter(without_action);
-        differences
-            .map(|it| OpenItem {
-                person: state.person.sys_id.clone(),
-                facts: vec![it.key.clone()],
-                desired: it.desired.clone(),
-                actual: it.actual.clone(),
-                origin: it.origin.clone(),
-                cause: it.cause,
-                disposition: it.disposition.clone(),
-                action: None,
-            })
-            .collect()
-    }
-}
-
-/// An action that waits, as what is open about its person.
-pub(crate) fn open_action(planned: &PlannedAction, reason: &HoldReason) -> OpenItem {
-    let step = &planned.action.step;
-    let (groups, changes) = match step {
-        Step::Create { profile, groups, .. } => {
-            let change = |(name, to): (&String, &String)| {
-                (name.clone(), Change { from: None, to: Some(to.clone()) })
-            };
-            (groups.clone(), profile.iter().map(change).collect())
-        }
-        Step::Update { changes } => (Vec::new(), changes.clone()),
-        _ => (Vec::new(), BTreeMap::new()),
-    };
-    let held = super::approve::HeldAction {
-        planned: planned.clone(),
-        reason: reason.clone(),
-        dismissed: None,
-    };
-    OpenItem {
-        person: planned.action.person.clone(),
-        facts: planned.keys.clone(),
-        desired: None,
-        actual: planned.before.clone(),
-        origin: planned.action.origin.clone(),
-        cause: planned.action.cause,
-        disposition: Disposition::Hold(reason.clone()),
-        action: Some(OpenAction {
-            fingerprint: planned.fingerprint(),
-            step: step.kind(),
-            group: step.group().cloned(),
-            groups,
-            changes,
-            set: held.set(),
-        }),
+        let item = |it: &Difference| OpenItem {
+            person: state.person.sys_id.clone(),
+            facts: vec![it.key.clone()],
+            desired: it.desired.clone(),
+            actual: it.actual.clone(),
+            origin: it.origin.clone(),
+            cause: it.cause,
+            disposition: it.disposition.clone(),
+            action: None,
+        };
+        self.differences.iter().filter(without_action).map(item).collect()
     }
 }
 
 /// Clearing sessions over and over would not suspend anybody.
 fn clear_sessions_once(found: &mut [Difference], state: &PersonState) {
+    let Some(known) = state.known.get(&FactKey::Status) else { return };
+    let last = state.history.last.as_ref().filter(|last| last.step == StepKind::ClearSessions);
     for difference in found.iter_mut().filter(|it| it.step == Some(StepKind::ClearSessions)) {
-        let wanted_before = state.known.get(&FactKey::Status).is_some_and(|fact| {
-            fact.value == difference.desired && fact.origin == difference.origin
-        });
-        let cleared = state.history.last.as_ref().is_some_and(|last| {
-            last.step == StepKind::ClearSessions && last.request == difference.origin.to_string()
-        });
-        if wanted_before && cleared {
+        let wanted_before = known.value == difference.desired && known.origin == difference.origin;
+        if wanted_before && last.is_some_and(|it| it.request == difference.origin.to_string()) {
             difference.step = None;
         }
     }
 }
 
 fn hold_taken_login(found: &mut [Difference], state: &PersonState) {
-    let is_login = |key: &FactKey| matches!(key, FactKey::Profile(name) if name == "login");
-    let rename = found
-        .iter_mut()
-        .find(|it| is_login(&it.key) && (it.disposition.is_apply() || it.disposition.is_hold()));
-    if let Some(rename) = rename
+    let rename = found.iter_mut().find(|it| {
+        let is_login = matches!(&it.key, FactKey::Profile(name) if name == "login");
+        is_login && (it.disposition.is_apply() || it.disposition.is_hold())
+    });
+    if let (Some(rename), Some(_)) = (rename, &state.actual.account)
         && is_login_taken(state, rename.desired.as_deref().unwrap_or_default())
     {
         rename.disposition = Disposition::Hold(HoldReason::LoginTaken);
     }
 }
 
-/// Of somebody without an account: whose account it is cannot be told, so nothing is written; or
-/// none is wanted, and what was asked for waits for one.
-fn settle_missing_account(
-    found: &mut Vec<Difference>,
-    state: &PersonState,
-    desired: &Desired,
-    org: &OrgState,
-    policy: &Policy,
-    now: Timestamp,
-) {
-    let conflict = correlation_conflict(state, desired, policy, now)
-        .or_else(|| duplicate_identity(state, found, org, policy));
-    let Some(conflict) = conflict else {
-        let waiting = requests_without_account(state, desired, found, now);
-        found.extend(waiting);
-        return;
-    };
-    let reason = HoldReason::Account(conflict);
+/// It cannot be told whose account it is, so nothing is written.
+fn hold_everything(found: &mut Vec<Difference>, state: &PersonState, reason: HoldReason) {
     found.retain(|it| it.key == FactKey::Account);
     match found.first_mut() {
         Some(first) => first.disposition = Disposition::Hold(reason),
@@ -179,18 +119,7 @@ fn settle_missing_account(
 
 fn waits_for_account(request: Option<&ResolvedRequest>, reason: HoldReason) -> Difference {
     let origin = request.map_or(Origin::None, |it| Origin::Request(it.reference.clone()));
-    Difference {
-        key: FactKey::Account,
-        desired: None,
-        actual: None,
-        why: Why::AskedFor(origin.clone()),
-        origin,
-        cause: Cause::Request,
-        disposition: Disposition::Hold(reason),
-        step: None,
-        only_observed: false,
-        closed_before_first_seen: false,
-    }
+    Difference::without_step(FactKey::Account, origin, Disposition::Hold(reason))
 }
 
 /// What was asked for somebody who has no account in use and gets none: it can neither be done nor
@@ -201,17 +130,15 @@ fn requests_without_account(
     found: &[Difference],
     now: Timestamp,
 ) -> Vec<Difference> {
-    let comes =
-        matches!(desired.status_value(), Some(DesiredStatus::Active | DesiredStatus::Staged));
     let said = found.iter().any(|it| it.key == FactKey::Account);
-    if comes || said || !state.actual.is_dormant() {
+    if wants_account(desired) || said || !state.actual.is_dormant() {
         return Vec::new();
     }
     // What a later leave ended waits for nothing.
     let leave = desired.status.as_ref().filter(|it| it.value == DesiredStatus::Deactivated);
-    let ended_at = leave.and_then(|fact| {
-        let is_leave = |it: &&ResolvedRequest| fact.origin.request() == Some(&it.reference);
-        state.requests.iter().find(is_leave).map(ResolvedRequest::place)
+    let leave = leave.and_then(|fact| {
+        let reference = fact.origin.request()?;
+        state.requests.iter().find(|request| request.reference == *reference)
     });
     let waits = |request: &&ResolvedRequest| {
         let needs_account = match request.terms.operation {
@@ -224,31 +151,23 @@ fn requests_without_account(
         needs_account
             && request.in_force(now)
             && !request.closed
-            && ended_at.as_ref().is_none_or(|ended| request.place() > *ended)
+            && leave.is_none_or(|leave| request.place() > leave.place())
     };
-    let (status, reason) = match &state.actual.account {
-        None => (None, HoldReason::NoAccount),
-        Some(account) => {
-            (Some(account.status.as_str().to_lowercase()), HoldReason::AccountDeactivated)
-        }
+    let account = state.actual.account.as_ref();
+    let reason = account.map_or(HoldReason::NoAccount, |_| HoldReason::AccountDeactivated);
+    let difference = |request| Difference {
+        desired: Some(DesiredStatus::Active.as_str().to_owned()),
+        actual: account.map(|account| account.status.as_str().to_lowercase()),
+        ..waits_for_account(Some(request), reason.clone())
     };
-    let waiting = state.requests.iter().filter(waits);
-    waiting
-        .map(|request| Difference {
-            desired: Some(DesiredStatus::Active.as_str().to_owned()),
-            actual: status.clone(),
-            ..waits_for_account(Some(request), reason.clone())
-        })
-        .collect()
+    state.requests.iter().filter(waits).map(difference).collect()
 }
 
 /// Whether any membership that a request asks for is still wanted because of it.
 fn is_wanted(request: &ResolvedRequest, desired: &Desired) -> bool {
-    let speaks = |reason: &Reason| matches!(reason, Reason::Request { request: it, .. } if *it == request.reference);
-    request.terms.groups.iter().any(|group| {
-        let fact = desired.memberships.get(group);
-        fact.is_some_and(|fact| fact.value && fact.reasons.iter().any(speaks))
-    })
+    let asks = |reason: &Reason| matches!(reason, Reason::Request { request: it, .. } if *it == request.reference);
+    let mut facts = request.terms.groups.iter().filter_map(|id| desired.memberships.get(id));
+    facts.any(|fact| fact.value && fact.reasons.iter().any(asks))
 }
 
 /// How the person should be, and which of it Okta was seen to agree with.
@@ -263,63 +182,80 @@ fn facts_to_remember(
         return None;
     }
     let differing: BTreeSet<&FactKey> = differences.iter().map(|it| &it.key).collect();
-    let memory = Memory { state, differing };
     let mut facts = Facts::new();
     if let Some(fact) = &desired.status {
-        facts.extend(memory.fact(FactKey::Status, Some(fact.value.as_str().to_owned()), fact));
+        let value = Some(fact.value.as_str().to_owned());
+        facts.extend([remember(FactKey::Status, value, fact, state, &differing)]);
     }
     for (attribute, fact) in &desired.profile {
-        facts.extend(memory.fact(FactKey::Profile(attribute.clone()), fact.value.clone(), fact));
+        let key = FactKey::Profile(attribute.clone());
+        facts.extend([remember(key, fact.value.clone(), fact, state, &differing)]);
     }
     for (group, fact) in &desired.memberships {
         let key = FactKey::Membership(group.clone());
         // A group that was deleted keeps what is known of it.
         if org.groups.contains_key(group) || state.known.contains_key(&key) {
-            facts.extend(memory.fact(key, Some(member(fact.value)), fact));
+            facts.extend([remember(key, Some(member(fact.value)), fact, state, &differing)]);
         }
     }
     Some(facts)
 }
 
-struct Memory<'a> {
-    state: &'a PersonState,
-    differing: BTreeSet<&'a FactKey>,
+fn remember<T>(
+    key: FactKey,
+    value: Option<String>,
+    fact: &Fact<T>,
+    state: &PersonState,
+    differing: &BTreeSet<&FactKey>,
+) -> (FactKey, KnownFact) {
+    // Whether the fact was compared just now.
+    let compared = match &key {
+        FactKey::Profile(_) => !state.actual.is_dormant(),
+        FactKey::Membership(group) => value == Some(member(state.actual.groups.contains(group))),
+        FactKey::Account | FactKey::Status => true,
+    };
+    let agrees = compared && !differing.contains(&key) && state.actual.account.is_some();
+    let known = state.known.get(&key);
+    let same = known.filter(|it| it.value == value && it.origin == fact.origin);
+    let known = KnownFact {
+        origin: fact.origin.clone(),
+        basis: fact.basis.clone(),
+        in_sync_once: agrees || same.is_some_and(|it| it.in_sync_once),
+        refused: same.filter(|_| !agrees).and_then(|it| it.refused.clone()),
+        value,
+    };
+    (key, known)
 }
 
-impl Memory<'_> {
-    fn fact<T>(
-        &self,
-        key: FactKey,
-        value: Option<String>,
-        fact: &Fact<T>,
-    ) -> Option<(FactKey, KnownFact)> {
-        let before = self.state.known.get(&key);
-        let same = before.filter(|it| it.value == value && it.origin == fact.origin);
-        let agrees = self.agrees(&key, value.as_deref());
-        let known = KnownFact {
-            origin: fact.origin.clone(),
-            basis: fact.basis.clone(),
-            in_sync_once: agrees || same.is_some_and(|it| it.in_sync_once),
-            refused: same.filter(|_| !agrees).and_then(|it| it.refused.clone()),
-            value,
-        };
-        Some((key, known))
+pub(crate) fn open_action(held: &HeldAction) -> OpenItem {
+    let HeldAction { planned, reason, .. } = held;
+    let Action { person, step, origin, cause, .. } = &planned.action;
+    let (groups, changes) = match step {
+        Step::Create { profile, groups, .. } => {
+            let change = |to: &String| Change { from: None, to: Some(to.clone()) };
+            let changes = profile.iter().map(|(name, to)| (name.clone(), change(to)));
+            (groups.clone(), changes.collect())
+        }
+        Step::Update { changes } => (Vec::new(), changes.clone()),
+        _ => (Vec::new(), BTreeMap::new()),
+    };
+    OpenItem {
+        person: person.clone(),
+        facts: planned.keys.clone(),
+        desired: None,
+        actual: planned.before.clone(),
+        origin: origin.clone(),
+        cause: *cause,
+        disposition: Disposition::Hold(reason.clone()),
+        action: Some(OpenAction {
+            fingerprint: planned.fingerprint(),
+            step: step.kind(),
+            group: step.group().cloned(),
+            groups,
+            changes,
+            set: held.set(),
+        }),
     }
-
-    /// Whether the fact was compared just now, and Okta agrees.
-    fn agrees(&self, key: &FactKey, value: Option<&str>) -> bool {
-        let actual = &self.state.actual;
-        let compared = match key {
-            FactKey::Profile(_) => !actual.is_dormant(),
-            FactKey::Membership(group) => is_member(actual.groups.contains(group), value),
-            FactKey::Account | FactKey::Status => true,
-        };
-        compared && !self.differing.contains(key) && actual.account.is_some()
-    }
-}
-
-fn is_member(is: bool, wanted: Option<&str>) -> bool {
-    is == (wanted == Some(member(true).as_str()))
 }
 
 #[cfg(test)]

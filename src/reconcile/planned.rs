@@ -1,19 +1,18 @@
-//! An action as it is planned, before any limit is looked at.
+//! An action as it is planned, before any limit is looked at, and the order of actions: the only
+//! place that says which cannot come before which.
+
+use std::cmp::Ordering;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::order::{self, Place};
-use crate::model::{Action, Disposition, FactKey, Why};
+use crate::model::{Action, Disposition, FactKey, Origin, Step, StepKind, Why};
 
-/// An action with the facts that it repairs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PlannedAction {
     pub action: Action,
-    /// The facts that it brings about.
     pub keys: Vec<FactKey>,
     /// It belongs to a leave: such removals do not count against the limit on removals.
     pub leaver: bool,
-    /// Why it would be done.
     pub why: Why,
     /// What was decided about it by itself, before any limit was looked at.
     pub disposition: Disposition,
@@ -40,7 +39,6 @@ impl PlannedAction {
         hash.as_ref()[..8].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
     }
 
-    /// Why it is as it is, for a person to read.
     pub(crate) fn reason(&self) -> String {
         self.disposition.reason().unwrap_or_else(|| self.why.to_string())
     }
@@ -67,12 +65,52 @@ impl PlannedAction {
     }
 }
 
-/// Puts the actions of all people in order: by urgency, and within it by person.
-///
-/// The order within one person is kept, because ranks never run against it.
-pub(super) fn by_urgency(actions: &mut [PlannedAction]) {
-    actions.sort_by(|a, b| {
-        let key = |it: &PlannedAction| order::rank(&it.action.step);
-        (key(a), &a.action.person).cmp(&(key(b), &b.action.person))
-    });
+/// What the order within one person goes by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) step: StepKind,
+    /// It brings a deactivated account back.
+    pub(super) revives: bool,
+    pub(super) leaver: bool,
+    pub(super) taken_back: bool,
+    pub(super) origin: &'a Origin,
+}
+
+impl Place<'_> {
+    /// Whether this makes no sense, or does harm, before the other one is done.
+    pub(super) fn comes_after(self, earlier: Place<'_>) -> bool {
+        use StepKind as S;
+        match (earlier.step, self.step) {
+            // Where the record alone disables, only what was revoked by itself goes.
+            (S::Deactivate, S::RemoveMember) => earlier.leaver && !self.taken_back,
+            (S::Deactivate, S::ClearSessions)
+            | (S::Create, S::Activate | S::Reactivate | S::Update | S::AddMember)
+            | (S::Activate, S::Reactivate) => true,
+            (S::Activate, S::Update | S::AddMember) => earlier.revives,
+            // What somebody had before goes when they come back; a revoke waits for nobody.
+            (S::Activate, S::RemoveMember) => {
+                earlier.revives && !self.leaver && self.origin == earlier.origin
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Leavers first, then suspensions, removals, joins, the rest.
+pub(super) fn rank(step: &Step) -> u8 {
+    match step {
+        Step::ClearSessions | Step::Deactivate => 0,
+        Step::Suspend => 1,
+        Step::RemoveMember { .. } => 2,
+        Step::Create { .. } | Step::Activate { .. } | Step::Unsuspend => 3,
+        Step::Update { .. } | Step::AddMember { .. } => 4,
+        Step::Reactivate { .. } => 5,
+    }
+}
+
+/// The order of all people's actions. That within one person is kept, because ranks never run
+/// against it.
+pub(super) fn by_urgency(a: &PlannedAction, b: &PlannedAction) -> Ordering {
+    let key = |it: &PlannedAction| rank(&it.action.step);
+    (key(a), &a.action.person).cmp(&(key(b), &b.action.person))
 }

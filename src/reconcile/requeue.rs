@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::difference::Difference;
 use super::person::PersonPlan;
 use super::planned::PlannedAction;
 use super::retry::pause_after;
-use crate::model::{Disposition, FactKey, Step, Timestamp};
+use crate::model::{FactKey, Step, Timestamp};
 
 /// Limits slide with time, so whoever waits for one is decided about again after this.
 pub(crate) const LIMIT_PAUSE: chrono::Duration = chrono::Duration::minutes(15);
@@ -23,7 +24,6 @@ pub(crate) struct Attempted {
     pub held: BTreeMap<String, bool>,
 }
 
-/// When somebody is decided about again whose differences are not all gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Requeue {
     /// When; `None` where only a change brings it about.
@@ -35,22 +35,18 @@ pub(crate) struct Requeue {
 /// The facts that are not sent again until something changes: what Okta refused, and what it took
 /// and does not show. Sent again, it would end the same way.
 pub(crate) fn refused_facts(plan: &PersonPlan, attempted: &Attempted) -> BTreeMap<FactKey, String> {
-    let mut refused: BTreeMap<&FactKey, &str> = BTreeMap::new();
-    for difference in plan.differences.iter().filter(|it| it.disposition == Disposition::Apply) {
-        if matches!(difference.key, FactKey::Profile(_)) && attempted.done.contains(&difference.key)
-        {
-            refused.insert(&difference.key, "Okta took the value and shows another one");
-        }
-    }
-    refused.extend(attempted.refused.iter().map(|(key, why)| (key, why.as_str())));
-    refused
-        .into_iter()
-        .map(|(key, why)| {
-            // Making an account is what its status asks for.
-            let key = if *key == FactKey::Account { &FactKey::Status } else { key };
-            (key.clone(), format!("Okta refused it: {why}"))
-        })
-        .collect()
+    let not_shown = plan.differences.iter().filter(|it| {
+        let profile = matches!(it.key, FactKey::Profile(_));
+        profile && it.disposition.is_apply() && attempted.done.contains(&it.key)
+    });
+    let not_shown = not_shown.map(|it| (&it.key, "Okta took the value and shows another one"));
+    let said = attempted.refused.iter().map(|(key, why)| (key, why.as_str()));
+    let refused = |(key, why): (&FactKey, &str)| {
+        // Making an account is what its status asks for.
+        let key = if *key == FactKey::Account { &FactKey::Status } else { key };
+        (key.clone(), format!("Okta refused it: {why}"))
+    };
+    not_shown.chain(said).map(refused).collect()
 }
 
 /// When somebody who was acted on is decided about again. `failures` says how often in a row an
@@ -61,30 +57,27 @@ pub(crate) fn requeue(
     now: Timestamp,
     mut failures: impl FnMut(&PlannedAction) -> u32,
 ) -> Requeue {
-    let is_refused =
-        |planned: &PlannedAction| planned.keys.iter().any(|it| attempted.refused.contains_key(it));
     let is_held = |planned: &PlannedAction| attempted.held.get(&planned.fingerprint()).copied();
-    let left: Vec<&PlannedAction> = plan
-        .actions
-        .iter()
+    let is_left = |planned: &&PlannedAction| {
         // Sessions are cleared once: doing it over and over would not suspend anybody.
-        .filter(|planned| planned.is_open() && planned.action.step != Step::ClearSessions)
-        .filter(|planned| is_held(planned).is_none() && !is_refused(planned))
-        .collect();
+        planned.is_open()
+            && planned.action.step != Step::ClearSessions
+            && is_held(planned).is_none()
+            && !planned.keys.iter().any(|key| attempted.refused.contains_key(key))
+    };
+    let left: Vec<&PlannedAction> = plan.actions.iter().filter(is_left).collect();
     let is_done =
-        |planned: &&&PlannedAction| planned.keys.iter().any(|key| attempted.done.contains(key));
+        |planned: &&PlannedAction| planned.keys.iter().any(|key| attempted.done.contains(key));
     let at = if left.is_empty() {
         let slides = plan.actions.iter().any(|planned| is_held(planned) == Some(true));
         slides.then(|| now + LIMIT_PAUSE)
-    } else if left.iter().all(|planned| is_done(&planned)) {
+    } else if left.iter().all(is_done) {
         // It was done and does not show: now would be too soon to do it again.
         Some(now + LIMIT_PAUSE)
     } else {
-        let pauses = left.iter().filter_map(|planned| {
-            let times = failures(planned);
-            // What only waits for another step has not failed.
-            (times > 0).then(|| pause_after(times, planned.action.step.disables()))
-        });
+        // What only waits for another step has not failed.
+        let failed = left.iter().map(|it| (failures(it), it)).filter(|(times, _)| *times > 0);
+        let pauses = failed.map(|(times, it)| pause_after(times, it.action.step.disables()));
         Some(now + pauses.min().unwrap_or_default())
     };
     Requeue { at, left: left.len() }
@@ -99,7 +92,7 @@ pub(crate) fn requeue_untouched(
     now: Timestamp,
 ) -> Option<Timestamp> {
     // Limits slide, and what somebody waits for elsewhere may be gone.
-    let waits = limited || plan.differences.iter().any(super::difference::Difference::is_stuck);
+    let waits = limited || plan.differences.iter().any(Difference::is_stuck);
     let again = if unbegun { Some(now) } else { waits.then(|| now + LIMIT_PAUSE) };
     [plan.next, again].into_iter().flatten().min()
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 /// The first wait; the first retry of all waits for nothing.
 const FIRST: Duration = Duration::from_secs(5);
-/// The longest wait, however often it has failed.
 const LONGEST: Duration = Duration::from_mins(5);
 /// The longest for what disables an account: somebody may be at it while we wait.
 const LONGEST_TO_DISABLE: Duration = Duration::from_secs(30);

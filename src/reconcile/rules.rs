@@ -2,10 +2,10 @@
 //! waits for the account that it is for.
 
 use super::difference::Difference;
-use super::order::Place;
 use super::org::OrgState;
+use super::planned::Place;
 use crate::model::{
-    BlockedReason, Cause, Disposition, FactKey, HoldReason, PersonState, ProtectedReason,
+    BlockedReason, Cause, Disposition, FactKey, Group, HoldReason, PersonState, ProtectedReason,
     ReportReason, StepKind,
 };
 use crate::policy::fact::Desired;
@@ -19,11 +19,19 @@ pub(super) fn apply(
     org: &OrgState,
     policy: &Policy,
 ) {
+    let protected = org.protected.covers(&state.person, state.actual.account.as_ref());
     for difference in &mut *found {
-        if let Some(reason) = protection(difference, state, org) {
+        // Of a group that is gone there is nothing left to protect.
+        let group = match &difference.key {
+            FactKey::Membership(group) => org.groups.get(group),
+            _ => None,
+        };
+        let protects = |group: &Group| org.protected.groups.contains(&group.id);
+        let protected_group = group.is_some_and(protects).then_some(ProtectedReason::Group);
+        if let Some(reason) = protected.or(protected_group) {
             difference.disposition = Disposition::Protected(reason);
-        } else if let Some(reason) = group_owner(difference, org) {
-            difference.disposition = Disposition::Blocked(reason);
+        } else if let Some(owner) = group.and_then(Group::owner) {
+            difference.disposition = Disposition::Blocked(BlockedReason::GroupOwned(owner));
         } else if difference.disposition.is_apply() {
             difference.disposition = attribution(difference, policy);
         }
@@ -35,71 +43,50 @@ pub(super) fn apply(
     wait_for_the_account(found, state, desired);
 }
 
-fn protection(
-    difference: &Difference,
-    state: &PersonState,
-    org: &OrgState,
-) -> Option<ProtectedReason> {
-    let account = state.actual.account.as_ref();
-    org.protected.covers(&state.person, account).or_else(|| match &difference.key {
-        // Of a group that is gone there is nothing left to protect.
-        FactKey::Membership(group) if org.groups.contains_key(group) => {
-            org.protected.groups.contains(group).then_some(ProtectedReason::Group)
-        }
-        _ => None,
-    })
-}
-
-fn group_owner(difference: &Difference, org: &OrgState) -> Option<BlockedReason> {
-    let FactKey::Membership(group) = &difference.key else { return None };
-    org.groups.get(group)?.owner().map(BlockedReason::GroupOwned)
-}
-
 /// What `[attribution]` and `lifecycle.suspended_elsewhere` say of a difference that would
 /// otherwise be repaired.
 fn attribution(difference: &Difference, policy: &Policy) -> Disposition {
-    let by_somebody_else = difference.cause == Cause::Drift
-        && matches!(
-            difference.step,
-            Some(StepKind::Unsuspend | StepKind::Activate | StepKind::Create)
-        );
+    use StepKind::{Activate, Create, Deactivate, Suspend, Unsuspend};
+    let Difference { cause, step, why, .. } = difference;
+    let by_somebody_else =
+        *cause == Cause::Drift && matches!(step, Some(Unsuspend | Activate | Create));
     let staged = difference.actual.as_deref() == Some("staged");
     if by_somebody_else && !staged && policy.suspended_elsewhere == SuspendedElsewhere::Report {
         return Disposition::Report(ReportReason::DisabledElsewhere);
     }
-    // An inactive record is acted on whatever the origin.
-    let by_record = difference.cause == Cause::Record
-        && matches!(difference.step, Some(StepKind::Suspend | StepKind::Deactivate));
-    let why = || difference.why.clone();
     if difference.closed_before_first_seen {
         return Disposition::Hold(HoldReason::ClosedBeforeFirstSeen);
     }
-    if difference.origin.is_unattributed() && !by_record {
-        return match policy.unattributed {
+    // An inactive record is acted on whatever the origin.
+    let by_record = *cause == Cause::Record && matches!(step, Some(Suspend | Deactivate));
+    let unattributed = difference.origin.is_unattributed() && !by_record;
+    match (unattributed, cause) {
+        (true, _) => match policy.unattributed {
             Disposal::Apply => Disposition::Apply,
             Disposal::Hold => Disposition::Hold(HoldReason::Unattributed),
-            Disposal::Report => Disposition::Report(ReportReason::Unattributed(why())),
-        };
-    }
-    match policy.drift {
-        _ if difference.cause != Cause::Drift => Disposition::Apply,
-        Disposal::Apply => Disposition::Apply,
-        Disposal::Hold => Disposition::Hold(HoldReason::Drift(why())),
-        Disposal::Report => Disposition::Report(ReportReason::Drift(why())),
+            Disposal::Report => Disposition::Report(ReportReason::Unattributed(why.clone())),
+        },
+        (false, Cause::Drift) => match policy.drift {
+            Disposal::Apply => Disposition::Apply,
+            Disposal::Hold => Disposition::Hold(HoldReason::Drift(why.clone())),
+            Disposal::Report => Disposition::Report(ReportReason::Drift(why.clone())),
+        },
+        (false, _) => Disposition::Apply,
     }
 }
 
 /// No account is made before it has a login and an address, and whatever else Okta requires.
 fn wait_for_required_attributes(found: &mut [Difference]) {
-    let is_name =
-        |key: &FactKey| matches!(key, FactKey::Profile(a) if a == "login" || a == "email");
-    let lacks = |it: &Difference| {
-        matches!(it.key, FactKey::Profile(_))
-            && matches!(it.disposition, Disposition::Blocked(_))
-            && it.desired.is_none()
+    let is_missing = |it: &&Difference| match &it.key {
+        FactKey::Profile(name) => {
+            let blocked = matches!(it.disposition, Disposition::Blocked(_));
+            let is_name = name == "login" || name == "email";
+            is_name && it.is_stuck() || blocked && it.desired.is_none()
+        }
+        _ => false,
     };
-    let missing = found.iter().find(|it| is_name(&it.key) && it.is_stuck() || lacks(it));
-    let Some(missing) = missing.map(|it| it.disposition.clone()) else { return };
+    let missing = found.iter().find(is_missing).map(|it| it.disposition.clone());
+    let Some(missing) = missing else { return };
     for difference in found {
         if difference.disposition.is_apply() && difference.step == Some(StepKind::Create) {
             let reason = HoldReason::NeedsAttribute(Box::new(missing.clone()));
@@ -111,41 +98,40 @@ fn wait_for_required_attributes(found: &mut [Difference]) {
 /// What depends on an account that is not to be made, brought back or disabled now has the same
 /// disposition: nobody can decide it past the account.
 fn wait_for_the_account(found: &mut [Difference], state: &PersonState, desired: &Desired) {
-    let place = |difference: &Difference| {
-        difference.step.map(|step| (step, difference.origin.clone())).map(|(step, origin)| {
-            let revives = step == StepKind::Activate && state.actual.is_deactivated();
-            let taken_back = desired.takes_back(&origin);
-            (step, origin, revives, taken_back)
-        })
+    let leads = |place: Place<'_>| {
+        matches!(place.step, StepKind::Create | StepKind::Deactivate) || place.revives
     };
-    let leaver = desired.is_leaver();
-    let leads = |difference: &Difference| match difference.step {
-        Some(StepKind::Create | StepKind::Deactivate) => true,
-        Some(StepKind::Activate) => state.actual.is_deactivated(),
-        _ => false,
-    };
-    let first = found.iter().find(|it| !it.disposition.is_apply() && leads(it)).cloned();
-    let Some(first) = first else { return };
-    let Some((step, origin, revives, taken_back)) = place(&first) else { return };
-    let earlier = Place { step, revives, leaver, taken_back, origin: &origin };
+    let first = found
+        .iter()
+        .find(|it| !it.disposition.is_apply() && place(it, state, desired).is_some_and(leads));
+    let Some(first) = first.cloned() else { return };
+    let Some(earlier) = place(&first, state, desired) else { return };
     let disposition = match &first.disposition {
         Disposition::Hold(reason) => Disposition::Hold(HoldReason::After {
-            step,
+            step: earlier.step,
             reason: Box::new(reason.clone()),
             released: false,
         }),
         other => other.clone(),
     };
-    // A decision about what is held must not overtake an account that nobody can decide about.
-    let overtakes = |difference: &Difference| {
-        difference.disposition.is_apply()
-            || difference.disposition.is_hold() && !first.disposition.is_hold()
-    };
-    for difference in found.iter_mut().filter(|it| overtakes(it)) {
-        let Some((step, origin, revives, taken_back)) = place(difference) else { continue };
-        let later = Place { step, revives, leaver, taken_back, origin: &origin };
-        if later.comes_after(earlier) {
+    for difference in found {
+        // A decision about what is held must not overtake an account that nobody can decide about.
+        let overtakes = difference.disposition.is_apply()
+            || difference.disposition.is_hold() && !first.disposition.is_hold();
+        let place = place(difference, state, desired).filter(|_| overtakes);
+        if place.is_some_and(|place| place.comes_after(earlier)) {
             difference.disposition = disposition.clone();
         }
     }
+}
+
+fn place<'a>(
+    difference: &'a Difference,
+    state: &PersonState,
+    desired: &Desired,
+) -> Option<Place<'a>> {
+    let (step, origin) = (difference.step?, &difference.origin);
+    let revives = step == StepKind::Activate && state.actual.is_deactivated();
+    let (leaver, taken_back) = (desired.is_leaver(), desired.takes_back(origin));
+    Some(Place { step, revives, leaver, taken_back, origin })
 }

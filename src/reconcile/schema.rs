@@ -5,20 +5,18 @@ use std::collections::BTreeMap;
 
 use crate::model::{Account, AttributeRefusal};
 
-/// What the user schema says of one attribute.
+/// One attribute.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Slot {
     /// Longest value in characters, where there is a limit.
     pub max_length: Option<u32>,
     /// Its type, where it is not text.
     pub other_type: Option<String>,
-    /// Nobody may write it.
     pub read_only: bool,
     /// It can be set once and never changed.
     pub immutable: bool,
     /// Another system owns its value.
     pub mastered_elsewhere: bool,
-    /// Every account must have it.
     pub required: bool,
 }
 
@@ -46,38 +44,25 @@ impl Schema {
         actual: Option<&str>,
         account: Option<&Account>,
     ) -> Option<AttributeRefusal> {
-        self.slot_refuses(attribute, value, actual).or_else(|| {
-            let provider = account?.provider.as_str();
-            matches!(provider, "ACTIVE_DIRECTORY" | "LDAP")
-                .then(|| AttributeRefusal::Mastered { provider: provider.to_owned() })
-        })
-    }
-
-    fn slot_refuses(
-        &self,
-        attribute: &str,
-        value: Option<&str>,
-        actual: Option<&str>,
-    ) -> Option<AttributeRefusal> {
-        let name = || attribute.to_owned();
-        let Some(slot) = self.0.as_ref()?.get(attribute) else {
-            return Some(AttributeRefusal::Unknown(name()));
+        let provider = account.map(|account| account.provider.clone());
+        let owner = provider.filter(|it| matches!(it.as_str(), "ACTIVE_DIRECTORY" | "LDAP"));
+        let mastered = owner.map(|provider| AttributeRefusal::Mastered { provider });
+        let Some(slots) = &self.0 else { return mastered };
+        let attribute = attribute.to_owned();
+        let Some(slot) = slots.get(&attribute) else {
+            return Some(AttributeRefusal::Unknown(attribute));
         };
         let length = value.map_or(0, |value| value.chars().count());
-        if slot.read_only {
-            Some(AttributeRefusal::ReadOnly(name()))
-        } else if slot.mastered_elsewhere {
-            Some(AttributeRefusal::OwnedElsewhere(name()))
-        } else if slot.immutable && actual.is_some() {
-            Some(AttributeRefusal::Immutable(name()))
-        } else if let (None, Some(required)) = (value, self.requires(attribute)) {
-            Some(required)
-        } else if let Some(kind) = &slot.other_type {
-            Some(AttributeRefusal::Type { attribute: name(), kind: kind.clone() })
-        } else {
-            slot.max_length
-                .filter(|max| length > *max as usize)
-                .map(|max| AttributeRefusal::TooLong { attribute: name(), length, max })
+        match (&slot.other_type, slot.max_length) {
+            _ if slot.read_only => Some(AttributeRefusal::ReadOnly(attribute)),
+            _ if slot.mastered_elsewhere => Some(AttributeRefusal::OwnedElsewhere(attribute)),
+            _ if slot.immutable && actual.is_some() => Some(AttributeRefusal::Immutable(attribute)),
+            _ if slot.required && value.is_none() => Some(AttributeRefusal::Required(attribute)),
+            (Some(kind), _) => Some(AttributeRefusal::Type { attribute, kind: kind.clone() }),
+            (None, Some(max)) if length > max as usize => {
+                Some(AttributeRefusal::TooLong { attribute, length, max })
+            }
+            _ => mastered,
         }
     }
 }

@@ -19,8 +19,7 @@ pub(crate) fn record_open_items(deps: &Deps, plan: &CyclePlan) -> Result<(), Syn
     let after_dismissed = |held: &&HeldAction| held.comes_after() && held.dismissed.is_some();
     let held: Vec<&HeldAction> =
         plan.approval.held.iter().filter(|held| !after_dismissed(held)).collect();
-    let mut items: Vec<OpenItem> =
-        held.iter().map(|held| open_action(&held.planned, &held.reason)).collect();
+    let mut items: Vec<OpenItem> = held.iter().copied().map(open_action).collect();
     for decided in plan.decision.differing.values() {
         items.extend(decided.plan.open_differences(&decided.state));
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use globset::GlobSet;
 
 use super::*;
-use crate::model::{AccountId, Action, Change, Done, Origin, StepKind, Timestamp, Why};
+use crate::model::{AccountId, Change, Done, FactKey, Origin, StepKind, Timestamp, Why};
 use crate::reconcile::past::Waiting;
 
 pub(crate) fn limits() -> Limits {

@@ -7,7 +7,8 @@ use crate::model::testing::{
     sys_id, until, with_groups,
 };
 use crate::model::{
-    AccountHistory, AccountStatus, Actual, Approval, Group, GroupKind, ProtectedReason, SysId,
+    AccountHistory, AccountStatus, Actual, Approval, Cause, Group, GroupKind, ProtectedReason,
+    SysId,
 };
 use crate::policy::testing::{policy, rule, user};
 use crate::policy::{Accounts, Disposal, InactiveRecord, SuspendedElsewhere};
@@ -427,7 +428,8 @@ fn what_closed_requests_explain_is_held_as_one_set() {
     let plan = decide(&state, &policy());
     let held = &plan.actions[0];
     assert_eq!(held.disposition, Disposition::Hold(HoldReason::ClosedBeforeFirstSeen));
-    let item = open_action(held, &HoldReason::ClosedBeforeFirstSeen);
+    let reason = HoldReason::ClosedBeforeFirstSeen;
+    let item = open_action(&HeldAction { planned: held.clone(), reason, dismissed: None });
     assert_eq!(item.action.unwrap().set, Some(crate::model::HoldSet::ClosedRequests));
     assert!(plan.actions.iter().all(|planned| !planned.is_open()));
 }
