@@ -1,7 +1,6 @@
 //! What Okta holds.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -137,13 +136,14 @@ impl Group {
 }
 
 /// Who decides about the members of a group that is never written to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[allow(missing_docs)] // The sentences say it.
 pub enum GroupOwner {
-    /// `APP_GROUP`.
+    #[error("the group is fed by an application (APP_GROUP)")]
     Application,
-    /// `BUILT_IN`.
+    #[error("the group is built in and kept by Okta itself")]
     Okta,
-    /// An active group rule assigns to it.
+    #[error("an Okta group rule decides who is in it")]
     GroupRule,
 }
 
@@ -156,15 +156,5 @@ impl GroupOwner {
             (GroupKind::Okta, true) => Some(Self::GroupRule),
             (GroupKind::Okta, false) => None,
         }
-    }
-}
-
-impl fmt::Display for GroupOwner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Application => "the group is fed by an application (APP_GROUP)",
-            Self::Okta => "the group is built in and kept by Okta itself",
-            Self::GroupRule => "an Okta group rule decides who is in it",
-        })
     }
 }

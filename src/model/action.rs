@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::words::words;
 use super::{Account, AccountId, AccountStatus, Cause, FactKey, GroupId, Origin, SysId, Timestamp};
 
 /// One write to Okta, with its thread.
@@ -145,66 +146,30 @@ impl Step {
     }
 }
 
-/// The kinds of [`Step`]: what an action is called in the configuration's documentation, in
-/// reports, in the journal and in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum StepKind {
-    /// Create the account.
-    Create,
-    /// Write attributes.
-    Update,
-    /// Make a staged or deactivated account usable.
-    Activate,
-    /// Send the activation mail again.
-    Reactivate,
-    /// Suspend.
-    Suspend,
-    /// Lift a suspension.
-    Unsuspend,
-    /// Deactivate.
-    Deactivate,
-    /// End sessions.
-    ClearSessions,
-    /// Add to a group.
-    AddMember,
-    /// Remove from a group.
-    RemoveMember,
-}
-
-impl StepKind {
-    /// All of them.
-    pub const ALL: [Self; 10] = [
-        Self::Create,
-        Self::Update,
-        Self::Activate,
-        Self::Reactivate,
-        Self::Suspend,
-        Self::Unsuspend,
-        Self::Deactivate,
-        Self::ClearSessions,
-        Self::AddMember,
-        Self::RemoveMember,
-    ];
-
-    /// The contract's name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Activate => "activate",
-            Self::Reactivate => "reactivate",
-            Self::Suspend => "suspend",
-            Self::Unsuspend => "unsuspend",
-            Self::Deactivate => "deactivate",
-            Self::ClearSessions => "clear_sessions",
-            Self::AddMember => "add_member",
-            Self::RemoveMember => "remove_member",
-        }
-    }
-
-    /// Reads the name back.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+words! {
+    /// The kinds of [`Step`], by their names in documentation, reports, the journal and the log.
+    #[derive(Serialize, Deserialize)]
+    pub enum StepKind {
+        /// Create the account.
+        Create = "create",
+        /// Write attributes.
+        Update = "update",
+        /// Make a staged or deactivated account usable.
+        Activate = "activate",
+        /// Send the activation mail again.
+        Reactivate = "reactivate",
+        /// Suspend.
+        Suspend = "suspend",
+        /// Lift a suspension.
+        Unsuspend = "unsuspend",
+        /// Deactivate.
+        Deactivate = "deactivate",
+        /// End sessions.
+        ClearSessions = "clear_sessions",
+        /// Add to a group.
+        AddMember = "add_member",
+        /// Remove from a group.
+        RemoveMember = "remove_member",
     }
 }
 

@@ -17,6 +17,7 @@ pub mod open_item;
 pub mod person;
 pub mod request;
 pub mod state;
+mod words;
 
 pub use account::{Account, AccountStatus, Group, GroupKind, GroupOwner};
 pub use action::{Action, Change, Done, Outcome, Step, StepKind};
