@@ -131,7 +131,12 @@ pub enum GroupKind {
 impl Group {
     /// Who decides about its members, where we never do.
     pub fn owner(&self) -> Option<GroupOwner> {
-        GroupOwner::of(self.kind, self.rule_fed)
+        match (self.kind, self.rule_fed) {
+            (GroupKind::App, _) => Some(GroupOwner::Application),
+            (GroupKind::BuiltIn, _) => Some(GroupOwner::Okta),
+            (GroupKind::Okta, true) => Some(GroupOwner::GroupRule),
+            (GroupKind::Okta, false) => None,
+        }
     }
 }
 
@@ -145,16 +150,4 @@ pub enum GroupOwner {
     Okta,
     #[error("an Okta group rule decides who is in it")]
     GroupRule,
-}
-
-impl GroupOwner {
-    /// Who decides about a group of this kind, if it is not us.
-    pub fn of(kind: GroupKind, rule_fed: bool) -> Option<Self> {
-        match (kind, rule_fed) {
-            (GroupKind::App, _) => Some(Self::Application),
-            (GroupKind::BuiltIn, _) => Some(Self::Okta),
-            (GroupKind::Okta, true) => Some(Self::GroupRule),
-            (GroupKind::Okta, false) => None,
-        }
-    }
 }

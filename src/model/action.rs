@@ -22,49 +22,36 @@ pub struct Action {
     pub cause: Cause,
 }
 
-/// One call of Okta's API.
+/// One call of Okta's API: a [`StepKind`], with what is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // `StepKind` says it.
 pub enum Step {
-    /// Create the account with its profile and up to 20 groups.
+    /// With up to 20 groups. Without `activate` the account stays staged.
     Create {
-        /// Attribute to value.
         profile: BTreeMap<String, String>,
-        /// Groups to be a member of from the start.
         groups: Vec<GroupId>,
-        /// Activate it in the same call; otherwise it stays staged.
         activate: bool,
     },
-    /// Write only these attributes.
+    /// Only these attributes are written.
     Update {
-        /// Attribute to its change.
         changes: BTreeMap<String, Change>,
     },
-    /// Make a staged or deactivated account usable.
+    /// `mail`: Okta sends its activation mail.
     Activate {
-        /// Whether Okta sends its activation mail.
         mail: bool,
     },
-    /// Send the activation mail of an account that is activated and never used.
+    /// `mail`: as for an activation.
     Reactivate {
-        /// Whether Okta sends the mail.
         mail: bool,
     },
-    /// Suspend an active account.
     Suspend,
-    /// Lift a suspension.
     Unsuspend,
-    /// Deactivate the account.
     Deactivate,
-    /// End its sessions and revoke its tokens.
     ClearSessions,
-    /// Add to a group.
     AddMember {
-        /// The group.
         group: GroupId,
     },
-    /// Remove from a group.
     RemoveMember {
-        /// The group.
         group: GroupId,
     },
 }
@@ -86,7 +73,7 @@ impl Step {
         }
     }
 
-    /// The contract's name for this kind of action.
+    /// The name of its kind.
     pub fn name(&self) -> &'static str {
         self.kind().as_str()
     }
@@ -101,12 +88,10 @@ impl Step {
         self.disables() || matches!(self, Self::RemoveMember { .. })
     }
 
-    /// Whether an account and the groups that it is in are as this would make them, or on their
-    /// way there. What leaves no trace in them (a creation, the end of sessions in use, a mail)
-    /// is never so.
+    /// Whether an account and its groups are as this would make them, or on their way there. What
+    /// leaves no trace (a creation, the end of sessions in use, a mail) is never so.
     ///
-    /// Activation and deactivation go on for a while after Okta's answer, and show as
-    /// `transitioningToStatus` meanwhile:
+    /// Activation and deactivation go on after Okta's answer, shown by `transitioningToStatus`:
     /// <https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/getUser>
     pub fn is_reached(&self, account: &Account, groups: &BTreeSet<GroupId>) -> bool {
         let status = account.transitioning.as_ref().unwrap_or(&account.status);
@@ -156,7 +141,7 @@ words! {
         Update = "update",
         /// Make a staged or deactivated account usable.
         Activate = "activate",
-        /// Send the activation mail again.
+        /// Send the activation mail of an account that is activated and never used.
         Reactivate = "reactivate",
         /// Suspend.
         Suspend = "suspend",
@@ -164,7 +149,7 @@ words! {
         Unsuspend = "unsuspend",
         /// Deactivate.
         Deactivate = "deactivate",
-        /// End sessions.
+        /// End its sessions and revoke its tokens.
         ClearSessions = "clear_sessions",
         /// Add to a group.
         AddMember = "add_member",
@@ -182,33 +167,18 @@ pub struct Change {
     pub to: Option<String>,
 }
 
-/// How one action ended.
+/// How one action ended. `okta_request_id` is `X-Okta-Request-Id` of the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // Its head says it.
 pub enum Outcome {
     /// Okta took it.
-    Applied {
-        /// `X-Okta-Request-Id` of the answer.
-        okta_request_id: Option<String>,
-    },
+    Applied { okta_request_id: Option<String> },
     /// It was so already: a read confirmed it.
-    AlreadySo {
-        /// `X-Okta-Request-Id` of the answer.
-        okta_request_id: Option<String>,
-    },
-    /// Okta refused.
-    Failed {
-        /// What Okta said, in words.
-        error: String,
-        /// `X-Okta-Request-Id` of the answer.
-        okta_request_id: Option<String>,
-        /// Whether the same call may succeed later without anything else changing.
-        transient: bool,
-    },
+    AlreadySo { okta_request_id: Option<String> },
+    /// Okta refused. `transient`: the same call may succeed later without anything else changing.
+    Failed { error: String, okta_request_id: Option<String>, transient: bool },
     /// Sent, no answer: the next read decides.
-    Unknown {
-        /// What happened to the connection.
-        error: String,
-    },
+    Unknown { error: String },
 }
 
 /// When an action was done, for the sliding window of the guard.

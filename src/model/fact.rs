@@ -68,10 +68,7 @@ pub enum Origin {
 impl Origin {
     /// The request, where there is one.
     pub fn request(&self) -> Option<&RequestRef> {
-        match self {
-            Self::Request(request) => Some(request),
-            Self::None | Self::Baseline => None,
-        }
+        if let Self::Request(request) = self { Some(request) } else { None }
     }
 
     /// Whether no request accounts for the fact.
