@@ -111,7 +111,12 @@ impl Actual {
 
     /// There is an account, and it is deactivated.
     pub fn is_deactivated(&self) -> bool {
-        self.account.as_ref().is_some_and(|it| it.status == AccountStatus::Deprovisioned)
+        self.status() == Some(&AccountStatus::Deprovisioned)
+    }
+
+    /// The status of the account, where there is one.
+    pub fn status(&self) -> Option<&AccountStatus> {
+        self.account.as_ref().map(|account| &account.status)
     }
 }
 
@@ -123,9 +128,7 @@ impl PersonState {
 
     /// Whether the linked account is in nobody's use: deactivated, or never activated.
     pub fn is_unused(&self) -> bool {
-        self.actual.account.as_ref().is_some_and(|account| {
-            matches!(account.status, AccountStatus::Staged | AccountStatus::Deprovisioned)
-        })
+        matches!(self.actual.status(), Some(AccountStatus::Staged | AccountStatus::Deprovisioned))
     }
 
     /// Whether the linked account was deleted in Okta.
@@ -159,7 +162,7 @@ impl PersonState {
 
     /// What put the account out of use, where it was done here and nothing was done since.
     pub fn disabled_here(&self) -> Option<&StatusChange> {
-        let step = match self.actual.account.as_ref()?.status {
+        let step = match self.actual.status()? {
             AccountStatus::Suspended => StepKind::Suspend,
             AccountStatus::Deprovisioned => StepKind::Deactivate,
             _ => return None,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{GroupId, Operation, ResolvedRequest, Timestamp};
+use crate::model::{Approval, GroupId, Operation, ResolvedRequest, Timestamp};
 
 /// Where the account should stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +18,6 @@ pub(crate) enum DesiredStatus {
 }
 
 impl DesiredStatus {
-    /// The word that reports use.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Staged => "staged",
@@ -63,17 +62,9 @@ pub(crate) struct Timeline<'a> {
 /// Replays requests in the order of their effective time, then creation, then number.
 pub(crate) fn replay(requests: &[ResolvedRequest], now: Timestamp) -> Timeline<'_> {
     let mut timeline = Timeline { adoption_stands: true, ..Timeline::default() };
-    let mut order: Vec<&ResolvedRequest> = requests
-        .iter()
-        .filter(|resolved| resolved.approval == crate::model::Approval::Approved)
-        .collect();
-    order.sort_by(|a, b| {
-        (a.effective, a.created_at, &a.reference.number).cmp(&(
-            b.effective,
-            b.created_at,
-            &b.reference.number,
-        ))
-    });
+    let mut order: Vec<_> =
+        requests.iter().filter(|resolved| resolved.approval == Approval::Approved).collect();
+    order.sort_by_key(|request| request.place());
     timeline.next = order
         .iter()
         .flat_map(|resolved| [Some(resolved.effective), resolved.terms.ends])
@@ -109,20 +100,11 @@ impl<'a> Timeline<'a> {
                 }
             }
             Operation::Leave => self.leave(resolved),
-            Operation::Suspend => {
-                if !self.is_gone() {
-                    let desired_status =
-                        if ended { DesiredStatus::Active } else { DesiredStatus::Suspended };
-                    self.status = Some((desired_status, resolved));
-                    self.suspension = Some(resolved);
-                }
-            }
-            Operation::Resume => {
-                if !self.is_gone() {
-                    self.status = Some((DesiredStatus::Active, resolved));
-                    self.suspension = Some(resolved);
-                }
-            }
+            // Who has left comes back by a join only.
+            Operation::Suspend | Operation::Resume
+                if matches!(self.status, Some((DesiredStatus::Deactivated, _))) => {}
+            Operation::Suspend if !ended => self.absence(DesiredStatus::Suspended, resolved),
+            Operation::Suspend | Operation::Resume => self.absence(DesiredStatus::Active, resolved),
             Operation::Grant if ended => {
                 for group in &resolved.terms.groups {
                     self.denied.insert(group.clone(), resolved);
@@ -140,8 +122,9 @@ impl<'a> Timeline<'a> {
         }
     }
 
-    fn is_gone(&self) -> bool {
-        matches!(self.status, Some((DesiredStatus::Deactivated, _)))
+    fn absence(&mut self, status: DesiredStatus, resolved: &'a ResolvedRequest) {
+        self.status = Some((status, resolved));
+        self.suspension = Some(resolved);
     }
 
     fn leave(&mut self, resolved: &'a ResolvedRequest) {
