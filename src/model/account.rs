@@ -1,7 +1,6 @@
 //! What Okta holds.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -93,14 +92,8 @@ impl AccountStatus {
 
     /// Whether the account can be used, or could be as soon as its owner does something about it.
     pub fn counts_as_active(&self) -> bool {
-        matches!(
-            self,
-            Self::Active
-                | Self::Provisioned
-                | Self::Recovery
-                | Self::PasswordExpired
-                | Self::LockedOut
-        )
+        use AccountStatus as S;
+        matches!(self, S::Active | S::Provisioned | S::Recovery | S::PasswordExpired | S::LockedOut)
     }
 }
 
@@ -132,39 +125,23 @@ pub enum GroupKind {
 impl Group {
     /// Who decides about its members, where we never do.
     pub fn owner(&self) -> Option<GroupOwner> {
-        GroupOwner::of(self.kind, self.rule_fed)
-    }
-}
-
-/// Who decides about the members of a group that is never written to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum GroupOwner {
-    /// The directory or application that feeds an `APP_GROUP`.
-    Application,
-    /// Okta itself, of a `BUILT_IN` group such as Everyone.
-    Okta,
-    /// An active group rule assigns to it.
-    GroupRule,
-}
-
-impl GroupOwner {
-    /// Who decides about a group of this kind, if it is not us.
-    pub fn of(kind: GroupKind, rule_fed: bool) -> Option<Self> {
-        match (kind, rule_fed) {
-            (GroupKind::App, _) => Some(Self::Application),
-            (GroupKind::BuiltIn, _) => Some(Self::Okta),
-            (GroupKind::Okta, true) => Some(Self::GroupRule),
+        match (self.kind, self.rule_fed) {
+            (GroupKind::App, _) => Some(GroupOwner::Application),
+            (GroupKind::BuiltIn, _) => Some(GroupOwner::Okta),
+            (GroupKind::Okta, true) => Some(GroupOwner::GroupRule),
             (GroupKind::Okta, false) => None,
         }
     }
 }
 
-impl fmt::Display for GroupOwner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Application => "the group is fed by an application (APP_GROUP)",
-            Self::Okta => "the group is built in and kept by Okta itself",
-            Self::GroupRule => "an Okta group rule decides who is in it",
-        })
-    }
+/// Who decides about the members of a group that is never written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[allow(missing_docs)] // The sentences say it.
+pub enum GroupOwner {
+    #[error("the group is fed by an application (APP_GROUP)")]
+    Application,
+    #[error("the group is built in and kept by Okta itself")]
+    Okta,
+    #[error("an Okta group rule decides who is in it")]
+    GroupRule,
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::words::words;
 use super::{Account, AccountId, AccountStatus, Cause, FactKey, GroupId, Origin, SysId, Timestamp};
 
 /// One write to Okta, with its thread.
@@ -21,51 +22,30 @@ pub struct Action {
     pub cause: Cause,
 }
 
-/// One call of Okta's API.
+/// One call of Okta's API: a [`StepKind`], with what is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // The fields say it.
 pub enum Step {
-    /// Create the account with its profile and up to 20 groups.
-    Create {
-        /// Attribute to its text, such as `department` to `Sales`; no value is null.
-        profile: BTreeMap<String, String>,
-        /// Groups to be a member of from the start.
-        groups: Vec<GroupId>,
-        /// Activate it in the same call; otherwise it stays staged.
-        activate: bool,
-    },
-    /// Write only these attributes.
-    Update {
-        /// Attribute to its change.
-        changes: BTreeMap<String, Change>,
-    },
-    /// Make a staged or deactivated account usable.
-    Activate {
-        /// Whether Okta sends its activation mail.
-        mail: bool,
-    },
-    /// Send the activation mail of an account that is activated and never used.
-    Reactivate {
-        /// Whether Okta sends the mail.
-        mail: bool,
-    },
-    /// Suspend an active account.
+    /// With up to 20 groups. Without `activate` the account stays staged.
+    Create { profile: BTreeMap<String, String>, groups: Vec<GroupId>, activate: bool },
+    /// Only these attributes are written.
+    Update { changes: BTreeMap<String, Change> },
+    /// `mail`: Okta sends its activation mail.
+    Activate { mail: bool },
+    /// `mail`: as for an activation.
+    Reactivate { mail: bool },
+    /// Until the suspension is lifted.
     Suspend,
-    /// Lift a suspension, after which the account is usable again.
+    /// It lifts a suspension.
     Unsuspend,
-    /// Deactivate the account, without a mail from Okta.
+    /// Until an activation.
     Deactivate,
-    /// End its sessions and revoke its tokens.
+    /// Its tokens are revoked as well.
     ClearSessions,
-    /// Add to a group.
-    AddMember {
-        /// The managed group, by Okta's id.
-        group: GroupId,
-    },
-    /// Remove from a group.
-    RemoveMember {
-        /// The managed group, by Okta's id.
-        group: GroupId,
-    },
+    /// To one group.
+    AddMember { group: GroupId },
+    /// From one group.
+    RemoveMember { group: GroupId },
 }
 
 impl Step {
@@ -85,7 +65,7 @@ impl Step {
         }
     }
 
-    /// The contract's name for this kind of action.
+    /// The name of its kind.
     pub fn name(&self) -> &'static str {
         self.kind().as_str()
     }
@@ -100,12 +80,10 @@ impl Step {
         self.disables() || matches!(self, Self::RemoveMember { .. })
     }
 
-    /// Whether an account and the groups that it is in are as this would make them, or on their
-    /// way there. What leaves no trace in them (a creation, the end of sessions in use, a mail)
-    /// is never so.
+    /// Whether an account and its groups are as this would make them, or on their way there. What
+    /// leaves no trace (a creation, the end of sessions in use, a mail) is never so.
     ///
-    /// Activation and deactivation go on for a while after Okta's answer, and show as
-    /// `transitioningToStatus` meanwhile:
+    /// Activation and deactivation go on after Okta's answer, shown by `transitioningToStatus`:
     /// <https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/getUser>
     pub fn is_reached(&self, account: &Account, groups: &BTreeSet<GroupId>) -> bool {
         let status = account.transitioning.as_ref().unwrap_or(&account.status);
@@ -145,66 +123,30 @@ impl Step {
     }
 }
 
-/// The kinds of [`Step`]: what an action is called in the configuration's documentation, in
-/// reports, in the journal and in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum StepKind {
-    /// Written `create`: the account with its profile and its first groups.
-    Create,
-    /// Written `update`: one call for all attributes of the same origin and cause.
-    Update,
-    /// Make a staged or deactivated account usable.
-    Activate,
-    /// Send the activation mail again.
-    Reactivate,
-    /// Written `suspend`: Okta takes it for `ACTIVE` accounts only.
-    Suspend,
-    /// Written `unsuspend`: the account is usable again afterwards.
-    Unsuspend,
-    /// Written `deactivate`: it is planned together with the end of the sessions.
-    Deactivate,
-    /// Written `clear_sessions`: ends the sessions and revokes the tokens.
-    ClearSessions,
-    /// Add to a group.
-    AddMember,
-    /// Remove from a group.
-    RemoveMember,
-}
-
-impl StepKind {
-    /// Every kind once, to read a stored name back.
-    pub const ALL: [Self; 10] = [
-        Self::Create,
-        Self::Update,
-        Self::Activate,
-        Self::Reactivate,
-        Self::Suspend,
-        Self::Unsuspend,
-        Self::Deactivate,
-        Self::ClearSessions,
-        Self::AddMember,
-        Self::RemoveMember,
-    ];
-
-    /// The name in reports, in the journal and in the log, such as `add_member`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Activate => "activate",
-            Self::Reactivate => "reactivate",
-            Self::Suspend => "suspend",
-            Self::Unsuspend => "unsuspend",
-            Self::Deactivate => "deactivate",
-            Self::ClearSessions => "clear_sessions",
-            Self::AddMember => "add_member",
-            Self::RemoveMember => "remove_member",
-        }
-    }
-
-    /// Reads the name back.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+words! {
+    /// The kinds of [`Step`], by their names in documentation, reports, the journal and the log.
+    #[derive(Serialize, Deserialize)]
+    pub enum StepKind {
+        /// Create the account.
+        Create = "create",
+        /// Write attributes.
+        Update = "update",
+        /// Make a staged or deactivated account usable.
+        Activate = "activate",
+        /// Send the activation mail of an account that is activated and never used.
+        Reactivate = "reactivate",
+        /// Suspend.
+        Suspend = "suspend",
+        /// Lift a suspension.
+        Unsuspend = "unsuspend",
+        /// Deactivate.
+        Deactivate = "deactivate",
+        /// End its sessions and revoke its tokens.
+        ClearSessions = "clear_sessions",
+        /// Add to a group.
+        AddMember = "add_member",
+        /// Remove from a group.
+        RemoveMember = "remove_member",
     }
 }
 
@@ -217,33 +159,18 @@ pub struct Change {
     pub to: Option<String>,
 }
 
-/// How one action ended.
+/// How one action ended. `okta_request_id` is `X-Okta-Request-Id` of the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // Its head says it.
 pub enum Outcome {
-    /// Okta answered with success; whether it shows is for the next read.
-    Applied {
-        /// `X-Okta-Request-Id` of the answer.
-        okta_request_id: Option<String>,
-    },
+    /// Okta took it.
+    Applied { okta_request_id: Option<String> },
     /// It was so already: a read confirmed it.
-    AlreadySo {
-        /// `X-Okta-Request-Id` of the answer.
-        okta_request_id: Option<String>,
-    },
-    /// Okta answered with an error, or it is certain that nothing was done.
-    Failed {
-        /// What Okta said, in words.
-        error: String,
-        /// `X-Okta-Request-Id` of the answer.
-        okta_request_id: Option<String>,
-        /// Whether the same call may succeed later without anything else changing.
-        transient: bool,
-    },
+    AlreadySo { okta_request_id: Option<String> },
+    /// Okta refused. `transient`: the same call may succeed later without anything else changing.
+    Failed { error: String, okta_request_id: Option<String>, transient: bool },
     /// Sent, no answer: the next read decides.
-    Unknown {
-        /// What happened to the connection.
-        error: String,
-    },
+    Unknown { error: String },
 }
 
 /// When an action was done, for the sliding window of the guard.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::words::words;
 use super::{GroupId, RequestRef, Timestamp};
 
 /// Which statement about one person is meant.
@@ -67,10 +68,7 @@ pub enum Origin {
 impl Origin {
     /// The request, where there is one.
     pub fn request(&self) -> Option<&RequestRef> {
-        match self {
-            Self::Request(request) => Some(request),
-            Self::None | Self::Baseline => None,
-        }
+        if let Self::Request(request) = self { Some(request) } else { None }
     }
 
     /// Whether no request accounts for the fact.
@@ -89,35 +87,18 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Why the two sides differ now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Cause {
-    /// A request took effect, ended or was withdrawn.
-    Request,
-    /// The person's record changed.
-    Record,
-    /// Okta was changed away from what had been established.
-    Drift,
-    /// A setting, mapping or rule of the configuration that it follows from was changed.
-    Rule,
-}
-
-impl Cause {
-    /// The word that reports use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Request => "request",
-            Self::Record => "record",
-            Self::Drift => "drift",
-            Self::Rule => "rule",
-        }
-    }
-
-    /// Reads the word back.
-    pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Request, Self::Record, Self::Drift, Self::Rule]
-            .into_iter()
-            .find(|cause| cause.as_str() == word)
+words! {
+    /// Why the two sides differ now.
+    #[derive(Serialize, Deserialize)]
+    pub enum Cause {
+        /// A request took effect, ended or was withdrawn.
+        Request = "request",
+        /// The person's record changed.
+        Record = "record",
+        /// Okta was changed away from what had been established.
+        Drift = "drift",
+        /// The configuration changed.
+        Rule = "rule",
     }
 }
 

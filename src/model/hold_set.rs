@@ -4,56 +4,32 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A set of actions that wait for one reason and are decided about together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum HoldSet {
-    /// What takes away while a complete read is not believed.
-    ImplausibleRead,
-    /// What disables in the first cycle over an empty store.
-    EmptyStore,
-    /// What disables accounts, beyond `guard.max_disabled` and its share.
-    MaxDisabled,
-    /// Removals from groups, those of a leave not counted, beyond `guard.max_removed`.
-    MaxRemoved,
-    /// Removals from one group without a request, beyond `guard.max_group_share`.
-    MaxGroupShare,
-    /// Changes without a request, to more people than `guard.max_changed` and its share allow.
-    MaxChanged,
-    /// What only requests ask for that were closed before they were first seen. It waits, and
-    /// nothing is wrong.
-    ClosedRequests,
+use super::words::words;
+
+words! {
+    /// A set of actions that wait for one reason and are decided about together, by its name. The
+    /// one that is said first stands in front.
+    #[derive(Serialize, Deserialize)]
+    pub enum HoldSet {
+        /// What takes away while a complete read is not believed.
+        ImplausibleRead = "implausible-read",
+        /// What disables in the first cycle over an empty store.
+        EmptyStore = "empty-store",
+        /// `guard.max_disabled`.
+        MaxDisabled = "max-disabled",
+        /// `guard.max_removed`.
+        MaxRemoved = "max-removed",
+        /// `guard.max_group_share`.
+        MaxGroupShare = "max-group-share",
+        /// `guard.max_changed`.
+        MaxChanged = "max-changed",
+        /// What only requests ask for that were closed before they were first seen. It waits, and
+        /// nothing is wrong.
+        ClosedRequests = "closed-requests",
+    }
 }
 
 impl HoldSet {
-    /// All of them, the one that is said first in front.
-    pub const ALL: [Self; 7] = [
-        Self::ImplausibleRead,
-        Self::EmptyStore,
-        Self::MaxDisabled,
-        Self::MaxRemoved,
-        Self::MaxGroupShare,
-        Self::MaxChanged,
-        Self::ClosedRequests,
-    ];
-
-    /// The name to decide about it by.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ImplausibleRead => "implausible-read",
-            Self::EmptyStore => "empty-store",
-            Self::MaxDisabled => "max-disabled",
-            Self::MaxRemoved => "max-removed",
-            Self::MaxGroupShare => "max-group-share",
-            Self::MaxChanged => "max-changed",
-            Self::ClosedRequests => "closed-requests",
-        }
-    }
-
-    /// Reads the name back.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|set| set.as_str() == word)
-    }
-
     /// Whether holding it means that something is wrong.
     pub fn is_quarantine(self) -> bool {
         self != Self::ClosedRequests
@@ -76,30 +52,24 @@ pub enum Limit {
 impl Limit {
     /// The set of what it holds.
     pub fn set(self) -> HoldSet {
-        match self {
-            Self::MaxDisabled => HoldSet::MaxDisabled,
-            Self::MaxRemoved => HoldSet::MaxRemoved,
-            Self::MaxGroupShare => HoldSet::MaxGroupShare,
-            Self::MaxChanged => HoldSet::MaxChanged,
-        }
+        self.texts().0
     }
 
-    /// Its key under `[guard]`.
-    pub fn key(self) -> &'static str {
+    /// Its set, its key under `[guard]`, and what exceeds it.
+    fn texts(self) -> (HoldSet, &'static str, &'static str) {
         match self {
-            Self::MaxDisabled => "max_disabled",
-            Self::MaxRemoved => "max_removed",
-            Self::MaxGroupShare => "max_group_share",
-            Self::MaxChanged => "max_changed",
-        }
-    }
-
-    fn what(self) -> &'static str {
-        match self {
-            Self::MaxDisabled => "accounts would be disabled",
-            Self::MaxRemoved => "memberships would be removed",
-            Self::MaxGroupShare => "members would leave one group",
-            Self::MaxChanged => "people would be changed without a request",
+            Self::MaxDisabled => {
+                (HoldSet::MaxDisabled, "max_disabled", "accounts would be disabled")
+            }
+            Self::MaxRemoved => {
+                (HoldSet::MaxRemoved, "max_removed", "memberships would be removed")
+            }
+            Self::MaxGroupShare => {
+                (HoldSet::MaxGroupShare, "max_group_share", "members would leave one group")
+            }
+            Self::MaxChanged => {
+                (HoldSet::MaxChanged, "max_changed", "people would be changed without a request")
+            }
         }
     }
 }
@@ -119,10 +89,11 @@ pub struct LimitCrossed {
 
 impl fmt::Display for LimitCrossed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.planned, self.limit.what())?;
+        let (_, key, what) = self.limit.texts();
+        write!(f, "{} {what}", self.planned)?;
         if self.before > 0 {
             write!(f, " besides {} in the window", self.before)?;
         }
-        write!(f, ", and guard.{} allows {}", self.limit.key(), self.allowed)
+        write!(f, ", and guard.{key} allows {}", self.allowed)
     }
 }

@@ -30,11 +30,11 @@ fn check(kind: &'static str, text: &str) -> Result<String, InvalidId> {
     Err(InvalidId { kind, text: text.chars().take(40).collect(), why })
 }
 
-macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident = $kind:literal,)+) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[serde(try_from = "String")]
         pub struct $name(String);
 
         impl TryFrom<String> for $name {
@@ -42,12 +42,6 @@ macro_rules! id {
 
             fn try_from(text: String) -> Result<Self, InvalidId> {
                 Self::parse(&text)
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(id: $name) -> Self {
-                id.0
             }
         }
 
@@ -68,29 +62,19 @@ macro_rules! id {
                 f.write_str(&self.0)
             }
         }
-    };
+    )+};
 }
 
-id!(
+ids! {
     /// The `sys_id` of a ServiceNow row (a person, a request, a catalog item).
-    SysId,
-    "sys_id"
-);
-id!(
+    SysId = "sys_id",
     /// The id of an Okta user, such as `00u1ab…`.
-    AccountId,
-    "Okta user id"
-);
-id!(
+    AccountId = "Okta user id",
     /// The id of an Okta group, such as `00g1ab…`.
-    GroupId,
-    "Okta group id"
-);
-id!(
+    GroupId = "Okta group id",
     /// The number of a requested item (`RITM0010001`) or of its order (`REQ0010001`).
-    RequestNumber,
-    "request number"
-);
+    RequestNumber = "request number",
+}
 
 /// A requested item and the order that it belongs to: the thread that every action carries.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -9,14 +9,13 @@ pub mod attribute;
 pub mod conflict;
 pub mod disposition;
 pub mod fact;
-pub mod history;
 pub mod hold_set;
 pub mod id;
-pub mod link;
 pub mod open_item;
 pub mod person;
 pub mod request;
 pub mod state;
+mod words;
 
 pub use account::{Account, AccountStatus, Group, GroupKind, GroupOwner};
 pub use action::{Action, Change, Done, Outcome, Step, StepKind};
@@ -27,16 +26,16 @@ pub use disposition::{
     Why,
 };
 pub use fact::{Cause, FactKey, Origin, Reason};
-pub use history::{AccountHistory, StatusChange};
 pub use hold_set::{HoldSet, Limit, LimitCrossed};
 pub use id::{AccountId, GroupId, InvalidId, RequestNumber, RequestRef, SysId};
-pub use link::Link;
 pub use open_item::{OpenAction, OpenItem};
 pub use person::{Person, Presence, Record};
 pub use request::{
     Approval, Operation, Request, RequestState, RequestText, ResolvedRequest, Terms,
 };
-pub use state::{Actual, Candidate, Facts, KnownFact, PersonState};
+pub use state::{
+    AccountHistory, Actual, Candidate, Facts, KnownFact, Link, PersonState, StatusChange,
+};
 
 /// A moment in UTC. Never read from a clock inside the pure core: it is always an argument.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

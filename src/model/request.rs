@@ -1,5 +1,6 @@
 //! What was asked for, and whether it counts.
 
+use super::words::words;
 use super::{GroupId, Record, RequestNumber, RequestRef, SysId, Timestamp};
 
 /// A `sc_req_item` row, with the approval of its order.
@@ -36,101 +37,55 @@ pub struct Request {
     pub mod_count: u64,
 }
 
-/// `task.state`, by its stock values: -5, 1 and 2 are open, 3, 4 and 7 are closed, 8 is cancelled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RequestState {
-    /// Pending, open or in progress, or a state of the customer's while the row is active.
-    Open,
-    /// Closed complete (or the configured `state_done`).
-    Complete,
-    /// Closed incomplete (4), which withdraws the request.
-    Incomplete,
-    /// Closed skipped (7), which withdraws the request.
-    Skipped,
-    /// Cancelled, or inactive in a state of the customer's after a rejection or cancellation.
-    Cancelled,
+words! {
+    /// `task.state`, by its stock values: -5, 1 and 2 are open, 3, 4 and 7 are closed.
+    pub enum RequestState {
+        /// Pending, open or in progress, or a state of the customer's while the row is active.
+        Open = "open",
+        /// Closed complete (or the configured `state_done`).
+        Complete = "closed complete",
+        /// Closed incomplete.
+        Incomplete = "closed incomplete",
+        /// Closed skipped.
+        Skipped = "closed skipped",
+        /// Cancelled, or inactive in a state of the customer's after a rejection or cancellation.
+        Cancelled = "cancelled",
+    }
 }
 
 impl RequestState {
     /// Whether nobody works on it any more.
-    pub fn is_closed(&self) -> bool {
-        *self != Self::Open
+    pub fn is_closed(self) -> bool {
+        self != Self::Open
     }
 
     /// Whether it was closed without being carried out.
-    pub fn is_withdrawn(&self) -> bool {
+    pub fn is_withdrawn(self) -> bool {
         matches!(self, Self::Incomplete | Self::Skipped | Self::Cancelled)
-    }
-
-    /// The word that reports use.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Complete => "closed complete",
-            Self::Incomplete => "closed incomplete",
-            Self::Skipped => "closed skipped",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// Reads [`RequestState::as_str`] back; an unknown word is `Open`, which never withdraws.
-    pub fn from_word(word: &str) -> Self {
-        [Self::Complete, Self::Incomplete, Self::Skipped, Self::Cancelled]
-            .into_iter()
-            .find(|state| state.as_str() == word)
-            .unwrap_or(Self::Open)
     }
 }
 
-/// What a catalog item means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Operation {
-    /// A joiner or a rehire: an active account with its groups.
-    Join,
-    /// A mover: profile and birthright groups follow the record.
-    Move,
-    /// A leaver: sessions cleared, deactivated, memberships removed.
-    Leave,
-    /// A leave of absence.
-    Suspend,
-    /// Back from a leave of absence: the suspension is lifted.
-    Resume,
-    /// Membership in the groups that the request names.
-    Grant,
-    /// No membership in them.
-    Revoke,
+words! {
+    /// What a catalog item means, in the order of the configuration's documentation.
+    pub enum Operation {
+        /// A joiner or a rehire: an active account with its groups.
+        Join = "join",
+        /// A mover: profile and birthright groups follow the record.
+        Move = "move",
+        /// A leaver: sessions cleared, deactivated, memberships removed.
+        Leave = "leave",
+        /// A leave of absence.
+        Suspend = "suspend",
+        /// Back from it.
+        Resume = "resume",
+        /// Membership in the groups that the request names.
+        Grant = "grant",
+        /// No membership in them.
+        Revoke = "revoke",
+    }
 }
 
 impl Operation {
-    /// All seven, in the order of the configuration's documentation.
-    pub const ALL: [Self; 7] = [
-        Self::Join,
-        Self::Move,
-        Self::Leave,
-        Self::Suspend,
-        Self::Resume,
-        Self::Grant,
-        Self::Revoke,
-    ];
-
-    /// The word used in the configuration and in reports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Join => "join",
-            Self::Move => "move",
-            Self::Leave => "leave",
-            Self::Suspend => "suspend",
-            Self::Resume => "resume",
-            Self::Grant => "grant",
-            Self::Revoke => "revoke",
-        }
-    }
-
-    /// Reads the word back.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|operation| operation.as_str() == word)
-    }
-
     /// Whether it says something about the account itself, rather than about groups.
     pub fn is_lifecycle(self) -> bool {
         !matches!(self, Self::Grant | Self::Revoke)
@@ -210,10 +165,7 @@ impl ResolvedRequest {
     }
 
     /// Whether it is approved and its time has come. It stays so after its `ends`, which then
-    /// acts at its place.
-    ///
-    /// When it was opened is for the order among requests: by a clock that is behind that is still
-    /// to come, and nobody waits for clocks.
+    /// acts at its place. When it was opened does not count: that may be by another clock.
     pub fn in_force(&self, now: Timestamp) -> bool {
         let has_started = self.terms.starts.is_none_or(|starts| starts <= now);
         self.approval == Approval::Approved && has_started

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Account, AccountHistory, AccountId, AccountStatus, FactKey, GroupId, Link, Operation, Origin,
-    Person, Presence, ResolvedRequest, StepKind,
+    Account, AccountId, AccountStatus, Cause, FactKey, GroupId, Operation, Origin, Person,
+    Presence, ResolvedRequest, StepKind, Timestamp,
 };
 
 /// Everything stored about one person.
@@ -27,6 +27,19 @@ pub struct PersonState {
     pub known: Facts,
     /// What was done here about the account.
     pub history: AccountHistory,
+}
+
+/// The account that is a person's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The account.
+    pub account: AccountId,
+    /// The request that it was linked by, or `BASELINE`.
+    pub origin: Origin,
+    /// Since when.
+    pub since: Timestamp,
+    /// It was made here, rather than found.
+    pub created_here: bool,
 }
 
 /// How Okta is, for one person.
@@ -65,15 +78,45 @@ pub struct KnownFact {
 /// What is known of one person's facts, by fact.
 pub type Facts = BTreeMap<FactKey, KnownFact>;
 
+/// What was done here about a person's account, as far as later decisions need it. Kept apart
+/// from the journal, whose entries have an end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountHistory {
+    /// The last thing that was done about its status, and ended well.
+    pub last: Option<StatusChange>,
+    /// An activation ended well at some time.
+    pub activated_here: bool,
+    /// The account was brought back without its activation mail, which is to follow.
+    pub mail_owed: bool,
+}
+
+/// Something that was done about the status of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusChange {
+    /// What was done.
+    pub step: StepKind,
+    /// The request's number, `BASELINE`, or `unattributed`.
+    pub request: String,
+    /// Why it was done.
+    pub cause: Cause,
+    /// When it ended.
+    pub at: Timestamp,
+}
+
 impl Actual {
     /// No account, or a deactivated one: it takes neither memberships nor a profile.
     pub fn is_dormant(&self) -> bool {
-        self.account.as_ref().is_none_or(|it| it.status == AccountStatus::Deprovisioned)
+        self.account.is_none() || self.is_deactivated()
     }
 
     /// There is an account, and it is deactivated.
     pub fn is_deactivated(&self) -> bool {
-        self.account.as_ref().is_some_and(|it| it.status == AccountStatus::Deprovisioned)
+        self.status() == Some(&AccountStatus::Deprovisioned)
+    }
+
+    /// The status of the account, where there is one.
+    pub fn status(&self) -> Option<&AccountStatus> {
+        self.account.as_ref().map(|account| &account.status)
     }
 }
 
@@ -85,9 +128,7 @@ impl PersonState {
 
     /// Whether the linked account is in nobody's use: deactivated, or never activated.
     pub fn is_unused(&self) -> bool {
-        self.actual.account.as_ref().is_some_and(|account| {
-            matches!(account.status, AccountStatus::Staged | AccountStatus::Deprovisioned)
-        })
+        matches!(self.actual.status(), Some(AccountStatus::Staged | AccountStatus::Deprovisioned))
     }
 
     /// Whether the linked account was deleted in Okta.
@@ -120,8 +161,8 @@ impl PersonState {
     }
 
     /// What put the account out of use, where it was done here and nothing was done since.
-    pub fn disabled_here(&self) -> Option<&super::StatusChange> {
-        let step = match self.actual.account.as_ref()?.status {
+    pub fn disabled_here(&self) -> Option<&StatusChange> {
+        let step = match self.actual.status()? {
             AccountStatus::Suspended => StepKind::Suspend,
             AccountStatus::Deprovisioned => StepKind::Deactivate,
             _ => return None,

@@ -4,22 +4,21 @@
 use std::collections::BTreeSet;
 
 use super::Policy;
-use super::context::{Context, RuleGroups};
 use super::expression::Scope;
-use super::fact::{Anomaly, Desired, origin_of};
+use super::fact::{Anomaly, Context, Desired, origin_of};
 use super::timeline::{DesiredStatus, replay};
 use super::withdrawal::{as_if_they_stood, withdraw};
 use super::{membership, profile, status};
 use crate::model::{
-    AccountStatus, FactKey, Operation, Person, PersonState, Presence, ResolvedRequest, Timestamp,
-    Undecidable,
+    AccountStatus, FactKey, GroupId, Operation, Person, PersonState, Presence, ResolvedRequest,
+    Timestamp, Undecidable,
 };
 
 /// Derives how Okta should be for one person.
 pub(crate) fn derive(
     state: &PersonState,
     policy: &Policy,
-    rule_groups: &RuleGroups,
+    rule_groups: &[Option<GroupId>],
     now: Timestamp,
 ) -> Desired {
     // Whoever is hired again gets what is asked for now, not what they once had.
@@ -36,7 +35,10 @@ pub(crate) fn derive(
         withdraw(&mut desired, &from(&requests), state);
     }
     desired.may_unsuspend |= state.is_suspended_here();
-    desired.owes_mail = policy.activation_mail && owes_mail(state);
+    // The process was killed before the mail, or its call had no answer.
+    desired.owes_mail = policy.activation_mail
+        && state.history.mail_owed
+        && state.actual.status() == Some(&AccountStatus::Provisioned);
     desired
 }
 
@@ -50,17 +52,6 @@ pub(crate) fn is_rehire(state: &PersonState, now: Timestamp) -> bool {
         })
 }
 
-/// Whether the account was brought back here and never got its mail: the process was killed before
-/// it, or the call had no answer.
-fn owes_mail(state: &PersonState) -> bool {
-    let provisioned = state
-        .actual
-        .account
-        .as_ref()
-        .is_some_and(|account| account.status == AccountStatus::Provisioned);
-    provisioned && state.history.mail_owed
-}
-
 fn derive_from(context: Context<'_>) -> Desired {
     let Context { state, timeline, now, .. } = context;
     let mut desired = Desired {
@@ -69,7 +60,11 @@ fn derive_from(context: Context<'_>) -> Desired {
         ..Desired::default()
     };
     if state.person.presence == Presence::Outside {
-        desired.anomalies.extend(timeline.order.iter().filter_map(|it| outside(it, now)));
+        // What is asked for such a person waits.
+        let asked = timeline.order.iter().filter(|it| it.in_force(now) && !it.closed);
+        desired.anomalies.extend(asked.map(|request| {
+            Anomaly::held(FactKey::Account, origin_of(request), Undecidable::Outside)
+        }));
         return desired;
     }
     desired.status = status::derive(context, &mut desired);
@@ -83,12 +78,6 @@ fn derive_from(context: Context<'_>) -> Desired {
     }
     membership::derive(context, status, &mut desired);
     desired
-}
-
-/// A record that is among the people no more: what is asked for it waits.
-fn outside(request: &ResolvedRequest, now: Timestamp) -> Option<Anomaly> {
-    (request.in_force(now) && !request.closed)
-        .then(|| Anomaly::held(FactKey::Account, origin_of(request), Undecidable::Outside))
 }
 
 /// What identifies a person's account.
@@ -106,21 +95,21 @@ pub(crate) struct Identity {
 impl Identity {
     /// Every attribute and value that an account of the person's may have, without empty ones.
     pub(crate) fn values(&self) -> impl Iterator<Item = (&str, &str)> {
-        let keys = self.keys.iter().chain(&self.anchor);
-        let keys = keys.map(|(attribute, value)| (attribute.as_str(), value.as_str()));
-        let login = self.login.as_deref().map(|login| ("login", login));
-        keys.chain(login).filter(|(_, value)| !value.is_empty())
+        let anchor = self.anchor.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        self.keys_and_login().chain(anchor)
     }
 
     /// By what two people who have no account yet would get accounts that cannot be told apart:
     /// attribute and value, in lower case.
     pub(crate) fn claims(&self) -> BTreeSet<(String, String)> {
-        let login = self.login.iter().map(|login| ("login", login.as_str()));
-        let keys = self.keys.iter().map(|(attribute, value)| (attribute.as_str(), value.as_str()));
-        keys.chain(login)
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(attribute, value)| (attribute.to_owned(), value.to_lowercase()))
-            .collect()
+        let claim = |(name, value): (&str, &str)| (name.to_owned(), value.to_lowercase());
+        self.keys_and_login().map(claim).collect()
+    }
+
+    fn keys_and_login(&self) -> impl Iterator<Item = (&str, &str)> {
+        let keys = self.keys.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let login = self.login.as_deref().map(|login| ("login", login));
+        keys.chain(login).filter(|(_, value)| !value.is_empty())
     }
 }
 

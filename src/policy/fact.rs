@@ -1,21 +1,67 @@
-//! Desired facts: how Okta should be for one person, with everything that speaks for it.
+//! Desired facts: how Okta should be for one person, with everything that speaks for it, and what
+//! they are derived from.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Policy;
 use super::timeline::{DesiredStatus, Timeline};
 use crate::model::{
-    BlockedReason, Cause, Disposition, FactKey, GroupId, HoldReason, Origin, PersonState, Reason,
-    ReportReason, ResolvedRequest, Timestamp, Undecidable,
+    Cause, Disposition, FactKey, GroupId, HoldReason, Origin, PersonState, Reason, ResolvedRequest,
+    Timestamp, Undecidable,
 };
 
-/// One statement of how Okta should be, with everything that speaks for it.
+/// What every kind of fact is derived from.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) state: &'a PersonState,
+    /// Memberships that still count as there at take-over.
+    pub(super) baseline: &'a BTreeSet<GroupId>,
+    pub(super) policy: &'a Policy,
+    /// The groups of `Policy::groups`, in its order; `None` where one is not known.
+    pub(super) rule_groups: &'a [Option<GroupId>],
+    pub(super) timeline: &'a Timeline<'a>,
+    pub(super) now: Timestamp,
+}
+
+impl<'a> Context<'a> {
+    /// Where what follows from the record comes from: the newest join or move, else take-over.
+    pub(super) fn placement(self) -> Source<'a> {
+        let unrequested = || Source::Record(unrequested(self.state));
+        self.timeline.placement.map_or_else(unrequested, Source::Request)
+    }
+
+    /// What a request asks for.
+    pub(super) fn asked<T>(self, value: T, request: &ResolvedRequest) -> Fact<T> {
+        let reasons = BTreeSet::from([reason(request)]);
+        Fact { reasons, ..self.ruled(value, &Source::Request(request), "") }
+    }
+
+    /// What follows from the record by a text of the configuration.
+    pub(super) fn ruled<T>(self, value: T, source: &Source<'_>, basis: &str) -> Fact<T> {
+        let (cause, request) = match source {
+            Source::Request(request) => (Cause::Request, Some(request)),
+            Source::Record(_) => (Cause::Record, None),
+        };
+        Fact {
+            value,
+            origin: source.origin(),
+            cause,
+            reasons: BTreeSet::from([Reason::Record]),
+            basis: basis.to_owned(),
+            disposition: Disposition::Apply,
+            only_observed: self.policy.observe || request.is_some_and(|it| it.observe),
+            closed_before_first_seen: request.is_some_and(|it| it.closed_before_first_seen),
+            withdrawn: false,
+        }
+    }
+}
+
+/// One statement of how Okta should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fact<T> {
     pub value: T,
     /// The request that it comes from.
     pub origin: Origin,
-    /// What made it so.
     pub cause: Cause,
     /// Everything that speaks for it.
     pub reasons: BTreeSet<Reason>,
@@ -23,37 +69,13 @@ pub(crate) struct Fact<T> {
     pub basis: String,
     /// What policy alone says of a difference: apply, hold or report.
     pub disposition: Disposition,
-    /// Its part of the configuration only observes.
     pub only_observed: bool,
-    /// It comes from a request that was closed before it was first seen.
     pub closed_before_first_seen: bool,
     /// It is what remains after its request was withdrawn.
     pub withdrawn: bool,
 }
 
 impl<T> Fact<T> {
-    /// What a request asks for.
-    pub(super) fn asked(policy: &Policy, value: T, request: &ResolvedRequest) -> Self {
-        let reasons = BTreeSet::from([reason(request)]);
-        Self { reasons, ..Self::ruled(policy, value, Source::request(request), "") }
-    }
-
-    /// What follows from the record by a text of the configuration.
-    pub(super) fn ruled(policy: &Policy, value: T, source: Source<'_>, basis: &str) -> Self {
-        let asked = source.request;
-        Self {
-            value,
-            origin: source.origin,
-            cause: source.cause,
-            reasons: BTreeSet::from([Reason::Record]),
-            basis: basis.to_owned(),
-            disposition: Disposition::Apply,
-            only_observed: policy.observe || asked.is_some_and(|request| request.observe),
-            closed_before_first_seen: asked.is_some_and(|it| it.closed_before_first_seen),
-            withdrawn: false,
-        }
-    }
-
     /// The same, and nothing speaks for it by itself.
     pub(super) fn without_reasons(self) -> Self {
         Self { reasons: BTreeSet::new(), ..self }
@@ -70,19 +92,18 @@ impl<T> Fact<T> {
     pub(crate) fn rule(&self) -> Option<&str> {
         self.reasons.iter().find_map(|reason| match reason {
             Reason::Rule(rule) => Some(rule.as_str()),
-            Reason::Request { .. } | Reason::Record | Reason::Baseline => None,
+            _ => None,
         })
     }
 }
 
-/// Something about one person or request that cannot be decided, set aside so that the rest can.
+/// Something that cannot be decided, set aside so that the rest can.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Anomaly {
-    /// Which statement it is about.
     pub key: FactKey,
     /// The request that it stands in the way of.
     pub origin: Origin,
-    /// What is wrong: held until something changes, or blocked for good.
+    /// Held until something changes, or blocked for good.
     pub disposition: Disposition,
 }
 
@@ -90,16 +111,11 @@ impl Anomaly {
     pub(super) fn held(key: FactKey, origin: Origin, what: Undecidable) -> Self {
         Self { key, origin, disposition: Disposition::Hold(HoldReason::Undecidable(what)) }
     }
-
-    pub(super) fn blocked(key: FactKey, origin: Origin, reason: BlockedReason) -> Self {
-        Self { key, origin, disposition: Disposition::Blocked(reason) }
-    }
 }
 
 /// How Okta should be for one person. What is not mentioned is not managed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Desired {
-    /// The account's status; `None` where nothing speaks of the account.
     pub status: Option<Fact<DesiredStatus>>,
     /// Profile attributes; `None` clears.
     pub profile: BTreeMap<String, Fact<Option<String>>>,
@@ -113,14 +129,12 @@ pub(crate) struct Desired {
     pub may_unsuspend: bool,
     /// The account was brought back without its activation mail, which is to follow.
     pub owes_mail: bool,
-    /// What could not be decided.
     pub anomalies: Vec<Anomaly>,
     /// When this changes by itself.
     pub next: Option<Timestamp>,
 }
 
 impl Desired {
-    /// The desired status, where anything speaks of the account.
     pub(crate) fn status_value(&self) -> Option<DesiredStatus> {
         self.status.as_ref().map(|fact| fact.value)
     }
@@ -132,8 +146,8 @@ impl Desired {
         })
     }
 
-    /// Whether a fact of this origin is what a withdrawn request gave together with the account:
-    /// it goes without waiting for what becomes of the account.
+    /// Whether a withdrawn request gave facts of this origin together with the account: they go
+    /// without waiting for what becomes of it.
     pub(crate) fn takes_back(&self, origin: &Origin) -> bool {
         self.status.as_ref().is_some_and(|status| status.withdrawn && status.origin == *origin)
     }
@@ -141,26 +155,16 @@ impl Desired {
 
 /// Where a fact comes from, before its value is known.
 #[derive(Debug, Clone)]
-pub(super) struct Source<'a> {
-    pub(super) origin: Origin,
-    pub(super) cause: Cause,
-    pub(super) request: Option<&'a ResolvedRequest>,
+pub(super) enum Source<'a> {
+    Request(&'a ResolvedRequest),
+    Record(Origin),
 }
 
-impl<'a> Source<'a> {
-    pub(super) fn request(request: &'a ResolvedRequest) -> Self {
-        Self { origin: origin_of(request), cause: Cause::Request, request: Some(request) }
-    }
-
-    pub(super) fn record(origin: Origin) -> Self {
-        Self { origin, cause: Cause::Record, request: None }
-    }
-
-    /// Where what follows from the record comes from: the newest join or move, else take-over.
-    pub(super) fn placement(timeline: &Timeline<'a>, state: &PersonState) -> Self {
-        match timeline.placement {
-            Some(request) => Self::request(request),
-            None => Self::record(unrequested(state)),
+impl Source<'_> {
+    pub(super) fn origin(&self) -> Origin {
+        match self {
+            Self::Request(request) => origin_of(request),
+            Self::Record(origin) => origin.clone(),
         }
     }
 }
@@ -177,14 +181,4 @@ pub(super) fn origin_of(request: &ResolvedRequest) -> Origin {
 
 pub(super) fn reason(request: &ResolvedRequest) -> Reason {
     Reason::Request { request: request.reference.clone(), until: request.terms.ends }
-}
-
-/// `lifecycle.inactive_record = "report"` or `"hold"` as what it makes of a difference.
-pub(super) fn inactive_disposition(policy: &Policy, gone: bool) -> Disposition {
-    use super::InactiveRecord as I;
-    match policy.inactive_record {
-        I::Suspend | I::Deactivate => Disposition::Apply,
-        I::Hold => Disposition::Hold(HoldReason::InactiveRecord { gone }),
-        I::Report => Disposition::Report(ReportReason::InactiveRecord { gone }),
-    }
 }

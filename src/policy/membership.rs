@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::GroupRule;
-use super::context::Context;
 use super::dot_walk::hidden_field;
 use super::expression::Scope;
-use super::fact::{Anomaly, Desired, Fact, Source, origin_of, reason};
+use super::fact::{Anomaly, Context, Desired, Fact, Source, origin_of, reason};
 use super::timeline::DesiredStatus;
 use crate::model::{
-    BlockedReason, FactKey, GroupId, Origin, Person, Reason, ResolvedRequest, Undecidable,
+    BlockedReason, Disposition, FactKey, GroupId, Origin, Person, Reason, ResolvedRequest,
+    Undecidable,
 };
 
 /// What is said of memberships so far.
@@ -35,13 +35,11 @@ pub(super) fn derive(context: Context<'_>, status: Option<DesiredStatus>, desire
     overruled_revokes(context, &all, desired);
     denials(context, &mut all);
 
-    let Context { state, policy, timeline, .. } = context;
-    let leaver = timeline.status.filter(|(status, _)| *status == DesiredStatus::Deactivated);
-    match (leaver, leaves) {
-        (Some((_, leave)), true) => {
+    match context.timeline.status {
+        Some((DesiredStatus::Deactivated, leave)) if leaves => {
             desired.other_memberships = Some(taken_away(context, leave));
         }
-        (None, true) => {
+        _ if leaves => {
             // Deactivated by the record: no request ended the memberships, so they stay as they
             // are, but for those that a request takes away by itself.
             all.wanted.retain(|_, fact| !fact.value);
@@ -51,8 +49,7 @@ pub(super) fn derive(context: Context<'_>, status: Option<DesiredStatus>, desire
         // Access begins with the start, the account only exists before it.
         _ if status == Some(DesiredStatus::Staged) => return,
         _ => {
-            let source = Source::placement(timeline, state);
-            let fact = Fact::ruled(policy, false, source, "").without_reasons();
+            let fact = context.ruled(false, &context.placement(), "").without_reasons();
             desired.other_memberships = Some(fact);
         }
     }
@@ -67,8 +64,8 @@ fn birthrights<'a>(
     all: &mut Memberships<'a>,
     desired: &mut Desired,
 ) {
-    let Context { state, policy, rule_groups, timeline, .. } = context;
-    let source = Source::placement(timeline, state);
+    let Context { state, policy, rule_groups, .. } = context;
+    let source = context.placement();
     let scope = Scope::person(&state.person.record);
     for (rule, group) in policy.groups.iter().zip(rule_groups) {
         let Some(group) = group else { continue };
@@ -82,14 +79,13 @@ fn birthrights<'a>(
             Ok(belongs) => belongs,
             Err(what) => {
                 let key = FactKey::Membership(group.clone());
-                desired.anomalies.push(Anomaly::held(key, source.origin.clone(), what));
+                desired.anomalies.push(Anomaly::held(key, source.origin(), what));
                 // Neither member nor not: what is, stands.
                 all.unmanaged.insert(group.clone());
                 continue;
             }
         };
-        let fact = Fact::ruled(policy, belongs, source.clone(), rule.when.source());
-        let mut fact = fact.without_reasons();
+        let mut fact = context.ruled(belongs, &source, rule.when.source()).without_reasons();
         fact.only_observed |= rule.observe;
         if belongs {
             fact.reasons.insert(Reason::Rule(rule.name.clone()));
@@ -114,13 +110,10 @@ fn belongs(rule: &GroupRule, person: &Person, scope: &Scope) -> Result<bool, Und
 
 /// A membership has every request that gives it for a reason, and its rule; it is the newest one's.
 fn grants(context: Context<'_>, all: &mut Memberships<'_>) {
-    let Context { policy, timeline, .. } = context;
-    for (group, places) in &timeline.grants {
-        let requests: Vec<&ResolvedRequest> =
-            places.iter().map(|place| timeline.order[*place]).collect();
-        let Some(newest) = requests.last().copied() else { continue };
+    for (group, requests) in &context.timeline.grants {
+        let Some(newest) = requests.last() else { continue };
         let ruled = all.wanted.remove(group).filter(|fact| fact.value);
-        let mut fact = Fact::asked(policy, true, newest);
+        let mut fact = context.asked(true, newest);
         fact.reasons = requests.iter().map(|request| reason(request)).collect();
         fact.reasons.extend(ruled.into_iter().flat_map(|fact| fact.reasons));
         fact.closed_before_first_seen = requests.iter().all(|it| it.closed_before_first_seen);
@@ -131,7 +124,7 @@ fn grants(context: Context<'_>, all: &mut Memberships<'_>) {
 
 /// What was there at take-over stands, but for groups whose rule alone decides.
 fn adoption(context: Context<'_>, all: &mut Memberships<'_>) {
-    let Context { state, baseline, policy, timeline, .. } = context;
+    let Context { state, baseline, timeline, .. } = context;
     if !timeline.adoption_stands || !state.is_linked() {
         return;
     }
@@ -141,7 +134,7 @@ fn adoption(context: Context<'_>, all: &mut Memberships<'_>) {
         }
         all.unmanaged.remove(group);
         let fact = all.wanted.entry(group.clone()).or_insert_with(|| {
-            Fact::ruled(policy, true, Source::record(Origin::Baseline), "").without_reasons()
+            context.ruled(true, &Source::Record(Origin::Baseline), "").without_reasons()
         });
         fact.reasons.insert(Reason::Baseline);
     }
@@ -149,14 +142,12 @@ fn adoption(context: Context<'_>, all: &mut Memberships<'_>) {
 
 /// What a leave ended is not given by what came after.
 fn ended(context: Context<'_>, all: &mut Memberships<'_>) {
-    let Context { state, baseline, policy, timeline, .. } = context;
+    let Context { state, baseline, timeline, .. } = context;
     let had = baseline.iter().filter(|_| state.is_linked() && !timeline.adoption_stands);
     for group in timeline.ended.iter().chain(had) {
         if !all.unmanaged.contains(group) {
-            all.wanted.entry(group.clone()).or_insert_with(|| {
-                let source = Source::placement(timeline, state);
-                Fact::ruled(policy, false, source, "").without_reasons()
-            });
+            let nothing = || context.ruled(false, &context.placement(), "").without_reasons();
+            all.wanted.entry(group.clone()).or_insert_with(nothing);
         }
     }
 }
@@ -167,7 +158,8 @@ fn overruled_revokes(context: Context<'_>, all: &Memberships<'_>, desired: &mut 
         if let Some(rule) = given.and_then(Fact::rule) {
             let key = FactKey::Membership(group.clone());
             let reason = BlockedReason::Birthright { rule: rule.to_owned() };
-            desired.anomalies.push(Anomaly::blocked(key, origin_of(revoke), reason));
+            let disposition = Disposition::Blocked(reason);
+            desired.anomalies.push(Anomaly { key, origin: origin_of(revoke), disposition });
         }
     }
 }
@@ -182,5 +174,5 @@ fn denials(context: Context<'_>, all: &mut Memberships<'_>) {
 }
 
 fn taken_away(context: Context<'_>, request: &ResolvedRequest) -> Fact<bool> {
-    Fact::asked(context.policy, false, request).without_reasons()
+    context.asked(false, request).without_reasons()
 }

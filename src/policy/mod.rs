@@ -1,6 +1,5 @@
 //! What should be: requests, records, rules and the time become desired facts.
 
-mod context;
 pub mod dates;
 pub mod derive;
 pub mod dot_walk;

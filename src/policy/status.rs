@@ -1,16 +1,15 @@
 //! The account's status: by requests, by the record, by the configuration, in this order.
 
-use super::context::Context;
-use super::fact::{Anomaly, Desired, Fact, Source, inactive_disposition, origin_of, unrequested};
+use super::fact::{Anomaly, Context, Desired, Fact, Source, origin_of, unrequested};
 use super::timeline::DesiredStatus;
 use super::{Accounts, InactiveRecord, Policy};
 use crate::model::{
-    Disposition, FactKey, HoldReason, Operation, PersonState, Presence, ResolvedRequest,
-    Undecidable,
+    Cause, Disposition, FactKey, HoldReason, Operation, PersonState, Presence, ReportReason,
+    ResolvedRequest, Undecidable,
 };
 
 /// What a status follows from that the record alone decides.
-pub(crate) const INACTIVE_RECORD: &str = "lifecycle.inactive_record";
+const INACTIVE_RECORD: &str = "lifecycle.inactive_record";
 
 pub(super) fn derive(context: Context<'_>, desired: &mut Desired) -> Option<Fact<DesiredStatus>> {
     let Context { state, policy, .. } = context;
@@ -33,7 +32,7 @@ pub(super) fn derive(context: Context<'_>, desired: &mut Desired) -> Option<Fact
 
 /// What the newest request says about the account.
 fn asked(context: Context<'_>) -> Option<Fact<DesiredStatus>> {
-    let Context { state, policy, timeline, .. } = context;
+    let Context { state, timeline, .. } = context;
     let effective = state.effective_status_origin();
     // A return lifts what a leave of absence did, which for an account that was never used is a
     // deactivation; only a join makes an account or brings another one back.
@@ -48,8 +47,7 @@ fn asked(context: Context<'_>) -> Option<Fact<DesiredStatus>> {
         _ => !state.is_deleted() && (timeline.joined || there),
     };
     let (status, request) = timeline.status?;
-    (status != DesiredStatus::Active || lifts(request))
-        .then(|| Fact::asked(policy, status, request))
+    (status != DesiredStatus::Active || lifts(request)).then(|| context.asked(status, request))
 }
 
 fn by_inactive_record(
@@ -67,9 +65,8 @@ fn by_inactive_record(
         && fact.value == DesiredStatus::Active
     {
         fact.disposition = Disposition::Hold(HoldReason::RecordInactive);
-        let origin = fact.origin.clone();
-        let anomaly = Anomaly::held(FactKey::Status, origin, Undecidable::RecordInactive);
-        desired.anomalies.push(anomaly);
+        let (key, origin) = (FactKey::Status, fact.origin.clone());
+        desired.anomalies.push(Anomaly::held(key, origin, Undecidable::RecordInactive));
         // While it waits, it keeps no account in use.
         if !state.is_linked() || state.is_unused() || state.is_deleted() {
             return Some(fact);
@@ -85,12 +82,15 @@ fn by_inactive_record(
     let origin = newest.map_or_else(|| unrequested(state), |request| origin_of(request));
     let value = match policy.inactive_record {
         InactiveRecord::Deactivate => DesiredStatus::Deactivated,
-        InactiveRecord::Suspend | InactiveRecord::Hold | InactiveRecord::Report => {
-            DesiredStatus::Suspended
-        }
+        _ => DesiredStatus::Suspended,
     };
-    let disposition = inactive_disposition(policy, state.person.presence == Presence::Gone);
-    let fact = Fact::ruled(policy, value, Source::record(origin), &inactive_basis(policy));
+    let gone = state.person.presence == Presence::Gone;
+    let disposition = match policy.inactive_record {
+        InactiveRecord::Suspend | InactiveRecord::Deactivate => Disposition::Apply,
+        InactiveRecord::Hold => Disposition::Hold(HoldReason::InactiveRecord { gone }),
+        InactiveRecord::Report => Disposition::Report(ReportReason::InactiveRecord { gone }),
+    };
+    let fact = context.ruled(value, &Source::Record(origin), &inactive_basis(policy));
     Some(Fact { disposition, ..fact })
 }
 
@@ -98,26 +98,24 @@ fn by_inactive_record(
 /// an end to what an inactive record did.
 fn without_request(context: Context<'_>) -> Option<Fact<DesiredStatus>> {
     let Context { state, policy, timeline, .. } = context;
-    let active = |basis: &str| {
-        let source = Source::record(unrequested(state));
-        Fact::ruled(policy, DesiredStatus::Active, source, basis)
-    };
+    let source = Source::Record(unrequested(state));
+    let active = |basis: &str| Some(context.ruled(DesiredStatus::Active, &source, basis));
     let present = state.person.presence == Presence::Present;
     // A join that is still ahead says from when on.
     if policy.accounts == Accounts::Active && present && timeline.ahead.is_none() {
-        return Some(active("lifecycle.accounts = active"));
+        return active("lifecycle.accounts = active");
     }
     // What an inactive record did is undone on the account that it was done to: one that somebody
     // deleted meanwhile is made again for a request only.
     let lifts = was_disabled_by_record(state) && state.is_linked() && !state.is_deleted();
-    lifts.then(|| active(&inactive_basis(policy)))
+    if lifts { active(&inactive_basis(policy)) } else { None }
 }
 
 /// Whether the record alone put the account out of use.
 fn was_disabled_by_record(state: &PersonState) -> bool {
     let known = state.known.get(&FactKey::Status);
     known.is_some_and(|fact| fact.basis.starts_with(INACTIVE_RECORD))
-        || state.disabled_here().is_some_and(|last| last.cause == crate::model::Cause::Record)
+        || state.disabled_here().is_some_and(|last| last.cause == Cause::Record)
 }
 
 fn inactive_basis(policy: &Policy) -> String {
@@ -138,5 +136,5 @@ fn staged_ahead(context: Context<'_>, desired: &mut Desired) -> Option<Fact<Desi
         desired.next = Some(desired.next.map_or(from, |next| next.min(from)));
         return None;
     }
-    Some(Fact::asked(policy, DesiredStatus::Staged, request))
+    Some(context.asked(DesiredStatus::Staged, request))
 }

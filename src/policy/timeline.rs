@@ -2,23 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{GroupId, Operation, ResolvedRequest, Timestamp};
+use crate::model::{Approval, GroupId, Operation, ResolvedRequest, Timestamp};
 
 /// Where the account should stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum DesiredStatus {
     /// Made, but not usable before the start.
     Staged,
-    /// Usable, or usable as soon as its owner does something about it.
     Active,
-    /// Not usable for now.
     Suspended,
-    /// Not usable any more.
     Deactivated,
 }
 
 impl DesiredStatus {
-    /// The word that reports use.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Staged => "staged",
@@ -42,8 +38,8 @@ pub(crate) struct Timeline<'a> {
     pub joined: bool,
     /// The newest request that explains a suspension, or asks to lift it.
     pub suspension: Option<&'a ResolvedRequest>,
-    /// Requests that speak for a membership.
-    pub grants: BTreeMap<GroupId, BTreeSet<usize>>,
+    /// The requests that speak for a membership, the newest last.
+    pub grants: BTreeMap<GroupId, Vec<&'a ResolvedRequest>>,
     /// The newest request that took a membership away.
     pub denied: BTreeMap<GroupId, &'a ResolvedRequest>,
     /// Groups whose revoke still stands, for the message that a birthright overrules it.
@@ -54,7 +50,7 @@ pub(crate) struct Timeline<'a> {
     pub ended: BTreeSet<GroupId>,
     /// What was there at take-over still counts, because no leave has ended it.
     pub adoption_stands: bool,
-    /// The requests, in the order in which they were replayed; `grants` points into it.
+    /// The requests, in the order in which they were replayed.
     pub order: Vec<&'a ResolvedRequest>,
     /// The next moment at which this changes by itself.
     pub next: Option<Timestamp>,
@@ -63,26 +59,18 @@ pub(crate) struct Timeline<'a> {
 /// Replays requests in the order of their effective time, then creation, then number.
 pub(crate) fn replay(requests: &[ResolvedRequest], now: Timestamp) -> Timeline<'_> {
     let mut timeline = Timeline { adoption_stands: true, ..Timeline::default() };
-    let mut order: Vec<&ResolvedRequest> = requests
-        .iter()
-        .filter(|resolved| resolved.approval == crate::model::Approval::Approved)
-        .collect();
-    order.sort_by(|a, b| {
-        (a.effective, a.created_at, &a.reference.number).cmp(&(
-            b.effective,
-            b.created_at,
-            &b.reference.number,
-        ))
-    });
+    let approved = |request: &&ResolvedRequest| request.approval == Approval::Approved;
+    let mut order: Vec<_> = requests.iter().filter(approved).collect();
+    order.sort_by_key(|request| request.place());
     timeline.next = order
         .iter()
         .flat_map(|resolved| [Some(resolved.effective), resolved.terms.ends])
         .flatten()
         .filter(|moment| *moment > now)
         .min();
-    for (place, resolved) in order.iter().copied().enumerate() {
+    for resolved in order.iter().copied() {
         if resolved.in_force(now) {
-            timeline.apply(place, resolved, now);
+            timeline.apply(resolved, now);
         } else if resolved.terms.operation == Operation::Join && timeline.ahead.is_none() {
             timeline.ahead = Some(resolved);
         }
@@ -92,7 +80,7 @@ pub(crate) fn replay(requests: &[ResolvedRequest], now: Timestamp) -> Timeline<'
 }
 
 impl<'a> Timeline<'a> {
-    fn apply(&mut self, place: usize, resolved: &'a ResolvedRequest, now: Timestamp) {
+    fn apply(&mut self, resolved: &'a ResolvedRequest, now: Timestamp) {
         let ended = resolved.has_ended(now);
         match resolved.terms.operation {
             Operation::Join if ended => self.leave(resolved),
@@ -100,35 +88,26 @@ impl<'a> Timeline<'a> {
                 self.status = Some((DesiredStatus::Active, resolved));
                 self.joined = true;
                 self.placement = Some(resolved);
-                self.grant(place, resolved);
+                self.grant(resolved);
             }
             Operation::Move => {
                 self.placement = Some(resolved);
                 if !ended {
-                    self.grant(place, resolved);
+                    self.grant(resolved);
                 }
             }
             Operation::Leave => self.leave(resolved),
-            Operation::Suspend => {
-                if !self.is_gone() {
-                    let desired_status =
-                        if ended { DesiredStatus::Active } else { DesiredStatus::Suspended };
-                    self.status = Some((desired_status, resolved));
-                    self.suspension = Some(resolved);
-                }
-            }
-            Operation::Resume => {
-                if !self.is_gone() {
-                    self.status = Some((DesiredStatus::Active, resolved));
-                    self.suspension = Some(resolved);
-                }
-            }
+            // Who has left comes back by a join only.
+            Operation::Suspend | Operation::Resume
+                if matches!(self.status, Some((DesiredStatus::Deactivated, _))) => {}
+            Operation::Suspend if !ended => self.absence(DesiredStatus::Suspended, resolved),
+            Operation::Suspend | Operation::Resume => self.absence(DesiredStatus::Active, resolved),
             Operation::Grant if ended => {
                 for group in &resolved.terms.groups {
                     self.denied.insert(group.clone(), resolved);
                 }
             }
-            Operation::Grant => self.grant(place, resolved),
+            Operation::Grant => self.grant(resolved),
             Operation::Revoke => {
                 for group in &resolved.terms.groups {
                     self.grants.remove(group);
@@ -140,8 +119,9 @@ impl<'a> Timeline<'a> {
         }
     }
 
-    fn is_gone(&self) -> bool {
-        matches!(self.status, Some((DesiredStatus::Deactivated, _)))
+    fn absence(&mut self, status: DesiredStatus, resolved: &'a ResolvedRequest) {
+        self.status = Some((status, resolved));
+        self.suspension = Some(resolved);
     }
 
     fn leave(&mut self, resolved: &'a ResolvedRequest) {
@@ -154,9 +134,9 @@ impl<'a> Timeline<'a> {
         self.adoption_stands = false;
     }
 
-    fn grant(&mut self, place: usize, resolved: &'a ResolvedRequest) {
+    fn grant(&mut self, resolved: &'a ResolvedRequest) {
         for group in &resolved.terms.groups {
-            self.grants.entry(group.clone()).or_default().insert(place);
+            self.grants.entry(group.clone()).or_default().push(resolved);
             self.revoked.remove(group);
         }
     }

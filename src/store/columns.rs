@@ -47,10 +47,7 @@ spelled_by_the_model! {
     GroupId, "Okta group id", |text| GroupId::parse(text).ok();
     RequestNumber, "request number", |text| RequestNumber::parse(text).ok();
     AccountStatus, "status of an account", |text| Some(AccountStatus::from_okta(text));
-    // Read leniently by whom it comes from; what stands here was written here.
-    RequestState, "state of a request", |text| {
-        Some(RequestState::from_word(text)).filter(|state| state.as_str() == text)
-    };
+    RequestState, "state of a request", RequestState::from_word;
     Operation, "operation", Operation::from_word;
     Cause, "cause", Cause::from_word;
     StepKind, "step", StepKind::from_word;

@@ -179,7 +179,7 @@ impl Requests<'_> {
     }
 
     /// Keeps the state that a write was answered with, until the row is read again.
-    pub(crate) fn set_state(&self, id: &SysId, state: &RequestState) -> Result<(), StoreError> {
+    pub(crate) fn set_state(&self, id: &SysId, state: RequestState) -> Result<(), StoreError> {
         self.0.run("UPDATE requests SET state = ? WHERE sys_id = ?", params![state, id])?;
         Ok(())
     }

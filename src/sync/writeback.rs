@@ -170,7 +170,7 @@ async fn close_request(
     deps.store.writebacks().insert_note(id, &marker, deps.now())?;
     deps.store.requests().finish(id)?;
     if state_written && echo.state_taken {
-        deps.store.requests().set_state(id, &RequestState::Complete)?;
+        deps.store.requests().set_state(id, RequestState::Complete)?;
         deps.store.writebacks().state_written(id, deps.now())?;
     }
     let parent = stored.request.reference.parent.as_ref().map_or("", |parent| parent.as_str());
