@@ -290,7 +290,7 @@ impl Story {
     fn approve(&self, number: &str) -> Result<(), Failure> {
         self.stage.clock.advance(MOMENT);
         expect(self.stage.servicenow.approve(number), "somebody approves the request")?;
-        self.voice.line(&number, "approved")
+        self.voice.line(number, "approved")
     }
 
     /// One cycle that does something, all of it for one request.
