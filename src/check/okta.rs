@@ -80,9 +80,6 @@ fn advice(error: &OktaError) -> &'static str {
 }
 
 async fn sign_in(found: &mut Findings<'_>, config: &Config) -> Option<(OktaReader, Identity)> {
-    let fail = |found: &mut Findings<'_>, error: &OktaError| {
-        found.fail(SIGN_IN, error.to_string(), advice(error));
-    };
     let attempt = |connection: Result<Connection, OktaError>| async {
         let reader = OktaReader::new(connection?);
         reader.try_sign_in().await?;
@@ -91,19 +88,21 @@ async fn sign_in(found: &mut Findings<'_>, config: &Config) -> Option<(OktaReade
     };
     let settings = Settings { retry: RETRY, ..config.okta.clone() };
     let writing = attempt(Connection::new(settings.clone())).await;
-    let (reader, own, may_write) = match writing {
-        Ok((reader, own)) => (reader, own, true),
+    let may_write = writing.is_ok();
+    let signed_in = match writing {
+        // Perhaps it may look and not write.
         Err(error @ OktaError::SignIn { .. }) => {
-            // Perhaps it may look and not write.
-            let reading = attempt(Connection::read_only(settings)).await;
-            let Ok((reader, own @ Identity::App(_))) = reading else {
-                fail(found, &error);
-                return None;
-            };
-            (reader, own, false)
+            match attempt(Connection::read_only(settings)).await {
+                Ok((reader, own @ Identity::App(_))) => Ok((reader, own)),
+                _ => Err(error),
+            }
         }
+        writing => writing,
+    };
+    let (reader, own) = match signed_in {
+        Ok(signed_in) => signed_in,
         Err(error) => {
-            fail(found, &error);
+            found.fail(SIGN_IN, error.to_string(), advice(&error));
             return None;
         }
     };
@@ -116,10 +115,8 @@ async fn sign_in(found: &mut Findings<'_>, config: &Config) -> Option<(OktaReade
 }
 
 async fn scopes(found: &mut Findings<'_>, config: &Config, reader: &OktaReader, may_write: bool) {
-    let Some(granted) = reader.connection().granted_scopes().await else {
-        // A token has no scopes: its owner's role decides.
-        return;
-    };
+    // A token has no scopes: its owner's role decides.
+    let Some(granted) = reader.connection().granted_scopes().await else { return };
     if !may_write {
         let detail = "okta.users.manage and okta.groups.manage are not both granted";
         let fix = "grant both to the app in Okta, under Okta API Scopes";
@@ -148,15 +145,14 @@ async fn scopes(found: &mut Findings<'_>, config: &Config, reader: &OktaReader, 
 
 /// Whether the credentials can do more than they need.
 async fn rights(found: &mut Findings<'_>, reader: &OktaReader, own: &Identity) {
-    let mut fine = true;
     let mut extra = Vec::new();
     for scope in TOO_MUCH {
         if let Ok(Some(true)) = reader.connection().would_get_scope(scope).await {
             extra.push(scope);
         }
     }
-    if !extra.is_empty() {
-        fine = false;
+    let fine = extra.is_empty();
+    if !fine {
         found.warn(
             RIGHTS,
             format!("more than is needed is granted: {}", listed(extra)),
@@ -221,74 +217,55 @@ async fn profile(found: &mut Findings<'_>, config: &Config, reader: &OktaReader)
         }
         Err(error) => return found.fail(PROFILE, error.to_string(), advice(&error)),
     };
-    let problems = check_profile(&config.policy, &attributes);
-    if problems.is_empty() {
+    let before = found.checks.len();
+    check_profile(found, &config.policy, &attributes);
+    if found.checks.len() == before {
         let count = config.policy.profile.len();
-        return found.fine(PROFILE, format!("all {count} attributes can be written"));
-    }
-    for Problem { fails, detail, fix } in problems {
-        if fails {
-            found.fail(PROFILE, detail, fix);
-        } else {
-            found.warn(PROFILE, detail, fix);
-        }
-    }
-}
-
-struct Problem {
-    fails: bool,
-    detail: String,
-    fix: &'static str,
-}
-
-impl Problem {
-    fn failing(detail: String, fix: &'static str) -> Self {
-        Self { fails: true, detail, fix }
-    }
-
-    fn warning(detail: String, fix: &'static str) -> Self {
-        Self { fails: false, detail, fix }
+        found.fine(PROFILE, format!("all {count} attributes can be written"));
     }
 }
 
 /// What stands between the mapping and Okta's profile.
-fn check_profile(policy: &Policy, attributes: &[Attribute]) -> Vec<Problem> {
+fn check_profile(found: &mut Findings<'_>, policy: &Policy, attributes: &[Attribute]) {
     let known: BTreeMap<&str, &Attribute> =
         attributes.iter().map(|attribute| (attribute.name.as_str(), attribute)).collect();
-    let mut problems = Vec::new();
-    let written = policy.profile.keys().chain(&policy.anchor);
-    for name in written {
+    for name in policy.profile.keys().chain(&policy.anchor) {
         let Some(attribute) = known.get(name.as_str()) else {
-            problems.push(Problem::failing(
+            found.fail(
+                PROFILE,
                 format!("there is no attribute {name:?}"),
                 "correct the name (case counts), or add the attribute in Okta's Profile Editor",
-            ));
+            );
             continue;
         };
         if attribute.mutability == "READ_ONLY" || attribute.master == "OVERRIDE" {
-            problems.push(Problem::failing(
+            found.fail(
+                PROFILE,
                 format!("{name} is read-only, or another system owns its value"),
                 "take it out of [profile], or let Okta own it in the Profile Editor",
-            ));
+            );
         } else if !attribute.kind.is_empty() && attribute.kind != "string" {
-            problems.push(Problem::failing(
+            found.fail(
+                PROFILE,
                 format!("{name} holds a {}, and the mapping gives text", attribute.kind),
                 "take it out of [profile], or make a text attribute for it",
-            ));
+            );
         } else if attribute.mutability == "IMMUTABLE" {
-            problems.push(Problem::warning(
+            found.warn(
+                PROFILE,
                 format!("{name} can be set once and never changed"),
                 "let it be changed in Okta's Profile Editor",
-            ));
+            );
         }
     }
     if let Some(attribute) = policy.anchor.as_ref().and_then(|name| known.get(name.as_str()))
         && !attribute.unique
     {
-        problems.push(Problem::warning(
+        found.warn(
+            PROFILE,
             format!("the anchor {} is not unique", attribute.name),
             "make it unique in Okta's Profile Editor, so that no two accounts share a person",
-        ));
+        );
     }
     let creates = policy.accounts == Accounts::Active
         || policy.requests.iter().any(|rule| rule.operation == Operation::Join);
@@ -298,12 +275,12 @@ fn check_profile(policy: &Policy, attributes: &[Attribute]) -> Vec<Problem> {
         .map(|attribute| attribute.name.as_str())
         .collect();
     if creates && !unmapped.is_empty() {
-        problems.push(Problem::failing(
+        found.fail(
+            PROFILE,
             format!("Okta demands of every new account: {}", listed(unmapped)),
             "map them under [profile], or make them optional in Okta's Profile Editor",
-        ));
+        );
     }
-    problems
 }
 
 async fn protected_users(
@@ -326,9 +303,7 @@ async fn protected_users(
         match is_somebody(name.trim(), reader, servicenow).await {
             Ok(true) => {}
             Ok(false) => absent.push(name),
-            Err(why) => {
-                return found.fail(NAME, why, "see above, then check again");
-            }
+            Err(why) => return found.fail(NAME, why, "see above, then check again"),
         }
     }
     if absent.is_empty() {
@@ -358,11 +333,7 @@ async fn is_somebody(
     {
         return Ok(true);
     }
-    match servicenow {
-        Some(servicenow) => {
-            let people = servicenow.people_by(name).await.map_err(|error| error.to_string())?;
-            Ok(!people.is_empty())
-        }
-        None => Ok(false),
-    }
+    let Some(servicenow) = servicenow else { return Ok(false) };
+    let people = servicenow.people_by(name).await.map_err(|error| error.to_string())?;
+    Ok(!people.is_empty())
 }

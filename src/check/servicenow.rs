@@ -38,8 +38,7 @@ pub(super) async fn check(
     };
     skew(found, "servicenow clock", reader.connection().server_date(), clock);
     rate_rule(found, config, &reader);
-    let believed = filters(found, &reader).await && people(found, &reader).await;
-    if believed {
+    if filters(found, &reader).await && people(found, &reader).await {
         sentinels(found, config, &reader).await;
     }
     let items = catalog::items(found, config, &reader).await;
@@ -52,21 +51,14 @@ pub(super) async fn check(
 
 async fn sign_in(found: &mut Findings<'_>, config: &Config) -> Option<ServiceNowReader> {
     let settings = Settings { retry: RETRY, ..config.servicenow.clone() };
-    let connection = match Connection::new(settings) {
-        Ok(connection) => connection,
-        Err(error) => {
-            found.fail(SIGN_IN, error.to_string(), "put [servicenow] right");
-            return None;
-        }
-    };
-    let reader = ServiceNowReader::new(connection);
-    let name = match reader.whoami().await {
-        Ok(name) => name,
-        Err(error) => {
-            found.fail(SIGN_IN, error.to_string(), advice(&error, "sys_user"));
-            return None;
-        }
-    };
+    let connection = Connection::new(settings)
+        .map_err(|error| found.fail(SIGN_IN, error.to_string(), "put [servicenow] right"));
+    let reader = ServiceNowReader::new(connection.ok()?);
+    let name = reader
+        .whoami()
+        .await
+        .map_err(|error| found.fail(SIGN_IN, error.to_string(), advice(&error, "sys_user")))
+        .ok()?;
     found.fine(SIGN_IN, format!("as {name}"));
     rights(found, &reader, &name).await;
     Some(reader)
@@ -94,23 +86,18 @@ fn advice(error: &ServiceNowError, tables: &str) -> String {
 /// Whether the account can do more than it needs.
 async fn rights(found: &mut Findings<'_>, reader: &ServiceNowReader, name: &str) {
     const NAME: &str = "servicenow rights";
-    let mut extra = Vec::new();
     let condition = [("user.user_name", &[name][..]), ("role.name", &TOO_MUCH[..])];
-    let told = match reader.some_rows("sys_user_has_role", &condition, &["role.name"]).await {
-        Ok(roles) if !roles.is_cut() && roles.lacking.is_empty() => {
-            let held: BTreeSet<&str> =
-                roles.rows.iter().filter_map(|row| get(row, "role.name")).collect();
-            // A dropped condition would give the roles of others.
-            extra.extend(TOO_MUCH.into_iter().filter(|role| held.contains(role)));
-            true
-        }
-        _ => false,
+    let roles = reader.some_rows("sys_user_has_role", &condition, &["role.name"]).await;
+    let roles = roles.ok().filter(|roles| !roles.is_cut() && roles.lacking.is_empty());
+    let held = |role: &&str| {
+        let mut rows = roles.iter().flat_map(|roles| &roles.rows);
+        rows.any(|row| get(row, "role.name") == Some(*role))
     };
+    // A dropped condition would give roles that are not asked for.
+    let extra: Vec<&str> = TOO_MUCH.into_iter().filter(held).collect();
     let own = [("user_name", &[name][..])];
-    let interactive = match reader.some_rows("sys_user", &own, &["web_service_access_only"]).await {
-        Ok(own) => own.rows.iter().any(|row| get(row, "web_service_access_only") == Some("false")),
-        Err(_) => false,
-    };
+    let own = reader.some_rows("sys_user", &own, &["web_service_access_only"]).await;
+    let is_interactive = |row: &Record| get(row, "web_service_access_only") == Some("false");
     if !extra.is_empty() {
         return found.warn(
             NAME,
@@ -119,7 +106,7 @@ async fn rights(found: &mut Findings<'_>, reader: &ServiceNowReader, name: &str)
              write access to the state and notes of requests is enough",
         );
     }
-    if interactive {
+    if own.is_ok_and(|own| own.rows.iter().any(is_interactive)) {
         return found.warn(
             NAME,
             format!("{name} can sign in to the web interface"),
@@ -128,7 +115,7 @@ async fn rights(found: &mut Findings<'_>, reader: &ServiceNowReader, name: &str)
     }
     found.fine(
         NAME,
-        if told {
+        if roles.is_some() {
             "none of the roles that are too much"
         } else {
             "it cannot read its own roles, as it should be; nothing shows that it has too many"
@@ -139,9 +126,7 @@ async fn rights(found: &mut Findings<'_>, reader: &ServiceNowReader, name: &str)
 fn rate_rule(found: &mut Findings<'_>, config: &Config, reader: &ServiceNowReader) {
     const NAME: &str = "servicenow rate rule";
     let budget = reader.connection().budget();
-    let Some(limit) = budget.limit else {
-        return found.fine(NAME, "none is announced");
-    };
+    let Some(limit) = budget.limit else { return found.fine(NAME, "none is announced") };
     let configured = config.schedule.poll;
     let poll = budget.poll(configured, 0);
     if poll > configured {
@@ -187,13 +172,10 @@ async fn filters(found: &mut Findings<'_>, reader: &ServiceNowReader) -> bool {
 
 /// Whether people can be read.
 async fn people(found: &mut Findings<'_>, reader: &ServiceNowReader) -> bool {
-    let sample = match reader.some_people().await {
-        Ok(sample) => sample,
-        Err(error) => {
-            found.fail(PEOPLE, error.to_string(), advice(&error, "sys_user"));
-            return false;
-        }
-    };
+    let sample = reader.some_people().await.map_err(|error| {
+        found.fail(PEOPLE, error.to_string(), advice(&error, "sys_user"));
+    });
+    let Ok(sample) = sample else { return false };
     let (detail, fix) = if sample.announced == 0 {
         (
             "servicenow.users fits nobody".to_owned(),
@@ -231,14 +213,9 @@ fn unreadable_references(sample: &Sample) -> Vec<String> {
     let fields: BTreeSet<&String> = sample.rows.iter().flat_map(Record::keys).collect();
     let empty = |field: &&&String| {
         let Some((reference, _)) = field.split_once('.') else { return false };
-        let mut filled =
-            sample.rows.iter().filter(|row| get(row, reference).is_some_and(|it| !it.is_empty()));
-        let mut any = false;
-        let all = filled.all(|row| {
-            any = true;
-            get(row, field).is_none_or(str::is_empty)
-        });
-        any && all
+        let filled = |field, row: &&Record| get(row, field).is_some_and(|it| !it.is_empty());
+        let mut rows = sample.rows.iter().filter(|row| filled(reference, row)).peekable();
+        rows.peek().is_some() && !rows.any(|row| filled(field, &row))
     };
     fields.iter().filter(empty).map(|field| (*field).clone()).collect()
 }
@@ -258,9 +235,7 @@ async fn sentinels(found: &mut Findings<'_>, config: &Config, reader: &ServiceNo
         match reader.people_by(name).await {
             Ok(people) if people.is_empty() => absent.push(name),
             Ok(_) => {}
-            Err(error) => {
-                return found.fail(NAME, error.to_string(), advice(&error, "sys_user"));
-            }
+            Err(error) => return found.fail(NAME, error.to_string(), advice(&error, "sys_user")),
         }
     }
     if absent.is_empty() {

@@ -1,10 +1,9 @@
 //! `backup`: a consistent copy of the store.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use super::render;
-use super::session::{Failure, Place, exit};
+use super::session::{Ended, Failure, Place, exit};
 use crate::store::{Mode, Store};
 
 #[derive(Debug, clap::Args)]
@@ -14,7 +13,7 @@ pub(crate) struct Args {
     file: PathBuf,
 }
 
-pub(crate) fn backup(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) fn backup(place: &Place, args: &Args) -> Ended {
     let config = place.load_offline()?;
     let path = &config.store.path;
     if !path.exists() {
@@ -29,5 +28,5 @@ pub(crate) fn backup(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
         render::count(entries, "entry of the journal", "entries of the journal"),
         if copied.head.is_empty() { "none" } else { &copied.head }
     ))?;
-    Ok(exit::done())
+    Ok(exit::DONE)
 }

@@ -1,41 +1,23 @@
 //! `check`: tries the configuration against both systems, and says what to put right.
 
 use std::fmt::Write as _;
-use std::process::ExitCode;
 
-use super::render;
-use super::session::{Failure, Place, clock, exit};
+use super::render::{self, Format, Printed, count};
+use super::session::{Ended, Place, clock, exit};
 use crate::check::{self, Check, CheckReport, Found};
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// How the result is printed.
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: render::Format,
-}
-
-pub(crate) async fn check(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) async fn check(place: &Place, printed: &Printed) -> Ended {
     let config = place.load()?;
-    let report = match args.format {
-        render::Format::Json => {
-            let report = check::check(config, &*clock(), &mut |_| {}).await;
-            render::json(&report)?;
-            report
-        }
-        render::Format::Text => {
-            let mut printed = Ok(());
-            let report = check::check(config, &*clock(), &mut |check| {
-                if printed.is_ok() {
-                    printed = render::out(&line(check));
-                }
-            })
-            .await;
-            printed?;
-            render::out(&summary(&report))?;
-            report
+    let mut told = Ok(());
+    let mut tell = |check: &Check| {
+        if printed.format == Format::Text && told.is_ok() {
+            told = render::out(&line(check));
         }
     };
-    Ok(if report.ok { exit::done() } else { exit::failed() })
+    let report = check::check(config, &*clock(), &mut tell).await;
+    told?;
+    printed.print(&report, summary)?;
+    Ok(if report.ok { exit::DONE } else { exit::FAILED })
 }
 
 fn line(check: &Check) -> String {
@@ -52,20 +34,15 @@ fn line(check: &Check) -> String {
 }
 
 fn summary(report: &CheckReport) -> String {
-    let count = |found| report.checks.iter().filter(|check| check.found == found).count();
-    let plural = |count: usize, word: &str| match count {
-        1 => format!("1 {word}"),
-        _ => format!("{count} {word}s"),
-    };
-    match (count(Found::Failed), count(Found::Warning)) {
+    let number = |found| report.checks.iter().filter(|check| check.found == found).count();
+    let (failed, warned) = (number(Found::Failed), number(Found::Warning));
+    let warnings = count(warned, "warning", "warnings");
+    match (failed, warned) {
         (0, 0) => "\nEverything is as it should be.".to_owned(),
-        (0, warnings) => format!("\nIt works; {}.", plural(warnings, "warning")),
-        (failed, warnings) => {
-            format!(
-                "\n{} failed, {}: put them right from the top.",
-                plural(failed, "check"),
-                plural(warnings, "warning")
-            )
+        (0, _) => format!("\nIt works; {warnings}."),
+        _ => {
+            let checks = count(failed, "check", "checks");
+            format!("\n{checks} failed, {warnings}: put them right from the top.")
         }
     }
 }

@@ -7,12 +7,10 @@
 mod story;
 mod voice;
 
-use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::session::{Failure, exit};
+use super::session::{self, Ended, Failure, exit};
 use story::Story;
 use voice::Voice;
 
@@ -26,16 +24,13 @@ pub(crate) struct Args {
     seed: u64,
 }
 
-pub(crate) async fn demo(args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) async fn demo(args: &Args) -> Ended {
     Voice::say(&format!(
         "Example Corp has {} people, one ServiceNow and one Okta (both simulated here; seed {}).",
         args.people, args.seed
     ))?;
     let people = usize::try_from(args.people).unwrap_or(200);
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
+    let stop = session::stop_flag()?;
     let story = Story::open(people, args.seed, Voice::new())?;
     tokio::select! {
         told = story.tell() => told?,
@@ -43,7 +38,7 @@ pub(crate) async fn demo(args: &Args) -> Result<ExitCode, Failure> {
             return Err(Failure::Failed("stopped before the story was over".to_owned()));
         }
     }
-    Ok(exit::done())
+    Ok(exit::DONE)
 }
 
 async fn stopped(stop: &AtomicBool) {

@@ -1,10 +1,9 @@
 //! `drift`: is Okta right?
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use super::render;
-use super::session::{Failure, Place, clock, exit, progress};
+use super::session::{Ended, Failure, Place, clock, exit, progress};
 use crate::report;
 use crate::sync::{Deps, Scope, plan, plan_from_store};
 
@@ -35,7 +34,7 @@ enum Format {
     Json,
 }
 
-pub(crate) async fn drift(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) async fn drift(place: &Place, args: &Args) -> Ended {
     let config = if args.cached { place.load_offline()? } else { place.load()? };
     let deps = Deps::reading(config, clock(), progress())?;
     let plan =
@@ -43,12 +42,12 @@ pub(crate) async fn drift(place: &Place, args: &Args) -> Result<ExitCode, Failur
     let report = report::drift(&deps, &plan, args.person.as_deref(), args.group.as_deref())?;
     let text = match args.format {
         Format::Table => render::drift(&report),
-        Format::Json => render::json_text(&report)?,
+        Format::Json => render::json(&report)?,
     };
     match &args.output {
         None => render::out(&text)?,
         Some(path) => std::fs::write(path, format!("{text}\n"))
             .map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?,
     }
-    Ok(if report.differs() { exit::differs() } else { exit::done() })
+    Ok(if report.differs() { exit::DIFFERS } else { exit::DONE })
 }

@@ -1,12 +1,11 @@
 //! `explain`: why one person's account is as it is.
 
 use std::fmt::Write as _;
-use std::process::ExitCode;
 
 use super::hold;
-use super::render::{self, count, shown, table};
-use super::session::{Failure, Place, clock, exit, progress};
-use crate::report::{self, Explanation, FactView, HoldView};
+use super::render::{Printed, count, shown, table};
+use super::session::{Ended, Place, clock, exit, progress};
+use crate::report::{self, Explanation, FactView};
 use crate::sync::{Deps, plan_person};
 
 #[derive(Debug, clap::Args)]
@@ -14,21 +13,17 @@ pub(crate) struct Args {
     /// Whom: a login, e-mail, user name, `sys_id` or Okta id.
     #[arg(value_name = "PERSON")]
     person: String,
-    /// How the result is printed.
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: render::Format,
+    #[command(flatten)]
+    printed: Printed,
 }
 
-pub(crate) async fn explain(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) async fn explain(place: &Place, args: &Args) -> Ended {
     let config = place.load()?;
     let deps = Deps::reading(config, clock(), progress())?;
     let plan = plan_person(&deps, &args.person).await?;
     let explanation = report::explain(&deps, &plan, &args.person)?;
-    match args.format {
-        render::Format::Text => render::out(&text_of(&explanation))?,
-        render::Format::Json => render::json(&explanation)?,
-    }
-    Ok(exit::done())
+    args.printed.print(&explanation, text_of)?;
+    Ok(exit::DONE)
 }
 
 fn text_of(explanation: &Explanation) -> String {
@@ -62,26 +57,25 @@ fn text_of(explanation: &Explanation) -> String {
         table.set_header(["request", "operation", "state", "approval", "from", "until", "note"]);
         for request in &explanation.requests {
             let note = match (&request.problem, request.vanished, request.in_force) {
-                (Some(problem), _, _) => problem.clone(),
-                (None, true, _) => "no longer readable in ServiceNow".to_owned(),
-                (None, false, true) => "in force".to_owned(),
-                (None, false, false) => "not in force".to_owned(),
+                (Some(problem), _, _) => problem,
+                (None, true, _) => "no longer readable in ServiceNow",
+                (None, false, true) => "in force",
+                (None, false, false) => "not in force",
             };
             table.add_row([
-                request.number.clone(),
-                request.operation.unwrap_or("-").to_owned(),
-                request.state.to_owned(),
-                request.approval.to_owned(),
-                request.starts.clone().unwrap_or_else(|| "-".to_owned()),
-                request.ends.clone().unwrap_or_else(|| "-".to_owned()),
+                &*request.number,
+                request.operation.unwrap_or("-"),
+                request.state,
+                request.approval,
+                request.starts.as_deref().unwrap_or("-"),
+                request.ends.as_deref().unwrap_or("-"),
                 note,
             ]);
         }
         let _ = writeln!(text, "\n{table}");
     }
     if !explanation.holds.is_empty() {
-        let holds: Vec<&HoldView> = explanation.holds.iter().collect();
-        let _ = writeln!(text, "\n{}", hold::rows(&holds));
+        let _ = writeln!(text, "\n{}", hold::rows(&explanation.holds));
     }
     let source = if explanation.live { "read just now" } else { "as last observed" };
     let differing = explanation.facts.iter().filter(|fact| !fact.in_sync).count();

@@ -6,36 +6,40 @@ mod text;
 
 pub(crate) use text::rows;
 
-use std::process::ExitCode;
-
-use super::render;
-use super::session::{Failure, Place, clock, exit};
+use super::render::{self, Printed};
+use super::session::{Ended, Failure, Place, clock, exit};
 use crate::report::{self, Decided, HoldView};
 use crate::store::{HoldDecision, HoldSelection, Verdict};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// What waits, with its number, its request and why.
-    List(List),
+    List(Printed),
     /// Say yes to exactly these actions, once.
     ///
     /// The next cycle carries them out if they are still the same; after 24 hours the yes lapses.
     /// No limit has to be raised for it.
-    Release(Release),
+    Release {
+        #[command(flatten)]
+        chosen: Chosen,
+        /// Why: it is kept with the action.
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
+        because: String,
+    },
     /// Leave these actions alone, and do not say so again while they stay the same.
-    Dismiss(Dismiss),
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct List {
-    /// How the result is printed.
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: render::Format,
+    Dismiss {
+        /// Actions by their number in `hold list`.
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<i64>,
+        /// Why: it is shown with the difference.
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
+        because: String,
+    },
 }
 
 #[derive(Debug, clap::Args)]
 #[group(id = "which", required = true, multiple = false)]
-struct Chosen {
+pub(crate) struct Chosen {
     /// Actions by their number in `hold list`.
     #[arg(value_name = "ID")]
     ids: Vec<i64>,
@@ -47,25 +51,6 @@ struct Chosen {
     all: bool,
 }
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Release {
-    #[command(flatten)]
-    chosen: Chosen,
-    /// Why: it is kept with the action.
-    #[arg(long, value_name = "TEXT", value_parser = reason)]
-    because: String,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Dismiss {
-    /// Actions by their number in `hold list`.
-    #[arg(value_name = "ID", required = true)]
-    ids: Vec<i64>,
-    /// Why: it is shown with the difference.
-    #[arg(long, value_name = "TEXT", value_parser = reason)]
-    because: String,
-}
-
 /// One line of text that says something.
 fn reason(text: &str) -> Result<String, String> {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -75,40 +60,28 @@ fn reason(text: &str) -> Result<String, String> {
     }
 }
 
-pub(crate) fn hold(place: &Place, command: Command) -> Result<ExitCode, Failure> {
+pub(crate) fn hold(place: &Place, command: Command) -> Ended {
     match command {
-        Command::List(args) => list(place, &args),
-        Command::Release(args) => {
-            let Chosen { ids, set, all } = args.chosen;
+        Command::List(printed) => {
+            let report = report::holds(&*place.load_offline()?, clock()())?;
+            printed.print(&report, |report| text::list(report, &place.command()))?;
+            Ok(exit::DONE)
+        }
+        Command::Release { chosen: Chosen { ids, set, all }, because } => {
             let which = match set {
                 Some(set) => HoldSelection::Set(set),
                 None if all => HoldSelection::All,
                 None => HoldSelection::Ids(ids),
             };
-            say(place, &which, Verdict::Release, args.because)
+            say(place, &which, Verdict::Release, because)
         }
-        Command::Dismiss(args) => {
-            say(place, &HoldSelection::Ids(args.ids), Verdict::Dismiss, args.because)
+        Command::Dismiss { ids, because } => {
+            say(place, &HoldSelection::Ids(ids), Verdict::Dismiss, because)
         }
     }
 }
 
-fn list(place: &Place, args: &List) -> Result<ExitCode, Failure> {
-    let config = place.load_offline()?;
-    let report = report::holds(&config, clock()())?;
-    match args.format {
-        render::Format::Text => render::out(&text::list(&report, &place.command()))?,
-        render::Format::Json => render::json(&report)?,
-    }
-    Ok(exit::done())
-}
-
-fn say(
-    place: &Place,
-    which: &HoldSelection,
-    word: Verdict,
-    because: String,
-) -> Result<ExitCode, Failure> {
+fn say(place: &Place, which: &HoldSelection, word: Verdict, because: String) -> Ended {
     let config = place.load_offline()?;
     let said = HoldDecision { word, by: login_user(), at: clock()(), because };
     let decided = match (which, config.store.path.exists()) {
@@ -120,11 +93,8 @@ fn say(
     let nothing = format!("nothing was {done}; see `goldthread hold list`");
     let decided = match (decided, which) {
         (Err(unknown), _) => {
-            let unknown: Vec<String> = unknown.iter().map(i64::to_string).collect();
-            return Err(Failure::Failed(format!(
-                "nothing waits under {}: {nothing}",
-                unknown.join(", ")
-            )));
+            let ids = unknown.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+            return Err(Failure::Failed(format!("nothing waits under {ids}: {nothing}")));
         }
         (Ok(decided), HoldSelection::Set(set)) if decided.holds.is_empty() => {
             return Err(Failure::Failed(format!("nothing waits in a set {set:?}: {nothing}")));
@@ -139,7 +109,7 @@ fn say(
         Verdict::Dismiss => text::dismissed(&decided, &place.command()),
     };
     render::out(&text)?;
-    Ok(exit::done())
+    Ok(exit::DONE)
 }
 
 fn log(hold: &HoldView, done: &str, said: &HoldDecision) {

@@ -4,7 +4,6 @@
 
 mod backup;
 mod check;
-mod completions;
 #[cfg(feature = "sim")]
 mod demo;
 mod drift;
@@ -19,12 +18,13 @@ mod simulate;
 mod status;
 mod sync;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
-pub(crate) use session::{Failure, exit};
+use session::{Ended, Failure, exit};
 
 /// Keeps Okta in step with ServiceNow, and ties every change to the request that asked for it.
 #[derive(Debug, Parser)]
@@ -96,14 +96,14 @@ enum Command {
     ///
     /// The sign-ins, every field, variable, item and group that it names, and whether the
     /// credentials can do too little or too much. Exits with 1 where something does not work.
-    Check(check::Args),
+    Check(render::Printed),
     /// Actions that wait for a person's yes: list them, release them, dismiss them.
     #[command(subcommand)]
     Hold(hold::Command),
     /// How it goes: last cycle, both sides, what waits, how fast joins and leaves are done.
     ///
     /// From the store alone, also while the daemon is down. Exits with 2 where somebody is needed.
-    Status(status::Args),
+    Status(render::Printed),
     /// A consistent copy of the store, also while the daemon runs.
     Backup(backup::Args),
     /// The whole job in the terminal, against simulators of both systems. Needs no configuration.
@@ -130,64 +130,62 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            return if error.use_stderr() { exit::usage() } else { exit::done() };
+            return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::DONE });
         }
     };
-    let result = session::runtime().and_then(|runtime| runtime.block_on(dispatch(cli)));
-    match result {
-        Ok(code) => code,
-        Err(failure) => failure.report(),
-    }
+    // One thread: the only concurrency is waiting for answers.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ended = runtime.map_err(Failure::from).and_then(|it| it.block_on(dispatch(cli)));
+    ExitCode::from(ended.unwrap_or_else(|failure| {
+        let _ = writeln!(std::io::stderr(), "goldthread: {failure}");
+        failure.status()
+    }))
 }
 
-async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
+async fn dispatch(cli: Cli) -> Ended {
     let Cli { config, instance, log_format, command } = cli;
     let place = session::Place { config, instance };
+    let without_log = match command {
+        Command::Completions { .. } | Command::Man => true,
+        #[cfg(feature = "sim")]
+        Command::Demo(_) => true,
+        _ => false,
+    };
+    if !without_log {
+        log::log(log_format)?;
+    }
     match command {
-        Command::Completions { shell } => completions::shell(shell),
-        Command::Man => completions::manual(),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "goldthread", &mut script);
+            print(&script)
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+            print(&page)
+        }
         #[cfg(feature = "sim")]
         Command::Demo(args) => demo::demo(&args).await,
         #[cfg(feature = "sim")]
-        Command::Simulate(args) => {
-            log::log(log_format)?;
-            simulate::simulate(&args)
-        }
-        Command::Run => {
-            log::log(log_format)?;
-            Ok(run::run(place).await.unwrap_or_else(|failure| failure.log()))
-        }
-        Command::Sync(args) => {
-            log::log(log_format)?;
-            sync::sync(&place, &args).await
-        }
-        Command::Plan(args) => {
-            log::log(log_format)?;
-            sync::plan(&place, &args).await
-        }
-        Command::Check(args) => {
-            log::log(log_format)?;
-            check::check(&place, &args).await
-        }
-        Command::Explain(args) => {
-            log::log(log_format)?;
-            explain::explain(&place, &args).await
-        }
-        Command::Hold(command) => {
-            log::log(log_format)?;
-            hold::hold(&place, command)
-        }
-        Command::Status(args) => {
-            log::log(log_format)?;
-            status::status(&place, &args)
-        }
-        Command::Backup(args) => {
-            log::log(log_format)?;
-            backup::backup(&place, &args)
-        }
-        Command::Drift(args) => {
-            log::log(log_format)?;
-            drift::drift(&place, &args).await
-        }
+        Command::Simulate(args) => simulate::simulate(&args),
+        // A daemon has no terminal: its failure goes into the log.
+        Command::Run => Ok(run::run(place).await.unwrap_or_else(|failure| {
+            tracing::error!("{failure}");
+            failure.status()
+        })),
+        Command::Sync(args) => sync::sync(&place, &args).await,
+        Command::Plan(args) => sync::plan(&place, &args).await,
+        Command::Check(printed) => check::check(&place, &printed).await,
+        Command::Explain(args) => explain::explain(&place, &args).await,
+        Command::Hold(command) => hold::hold(&place, command),
+        Command::Status(printed) => status::status(&place, &printed),
+        Command::Backup(args) => backup::backup(&place, &args),
+        Command::Drift(args) => drift::drift(&place, &args).await,
     }
+}
+
+fn print(page: &[u8]) -> Ended {
+    render::out(String::from_utf8_lossy(page).trim_end())?;
+    Ok(exit::DONE)
 }

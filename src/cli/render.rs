@@ -1,6 +1,5 @@
 //! Reports as text for people, and as JSON for programs.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
@@ -11,7 +10,28 @@ use super::session::Failure;
 use crate::model::Change;
 use crate::report::{ActionReport, CycleReport, DriftReport};
 
-/// How a result is printed.
+// No doc comment: clap would show it as the help of the verb.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Printed {
+    /// How the result is printed.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: Format,
+}
+
+impl Printed {
+    /// Prints a report: as JSON, or as the text that is made of it.
+    pub(crate) fn print<T: serde::Serialize>(
+        &self,
+        report: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<(), Failure> {
+        match self.format {
+            Format::Text => out(&text(report)),
+            Format::Json => out(&json(report)?),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
     /// For people.
@@ -35,13 +55,8 @@ pub(crate) fn aside(text: &str) -> Result<(), Failure> {
 }
 
 /// One JSON document.
-pub(crate) fn json_text<T: serde::Serialize>(report: &T) -> Result<String, Failure> {
+pub(crate) fn json<T: serde::Serialize>(report: &T) -> Result<String, Failure> {
     serde_json::to_string_pretty(report).map_err(|error| Failure::Failed(error.to_string()))
-}
-
-/// Prints one JSON document and nothing else.
-pub(crate) fn json<T: serde::Serialize>(report: &T) -> Result<(), Failure> {
-    out(&json_text(report)?)
 }
 
 /// A cycle or a plan.
@@ -55,29 +70,26 @@ pub(crate) fn cycle(report: &CycleReport) -> String {
         table.set_header(["request", "outcome", "action", "person", "what", "why"]);
         for action in &report.actions {
             table.add_row([
-                action.request.clone().unwrap_or_else(|| "-".to_owned()),
-                action.outcome.to_owned(),
-                action.action.unwrap_or("-").to_owned(),
-                action.person.name().to_owned(),
-                what(action),
-                why(action),
+                action.request.as_deref().unwrap_or("-"),
+                action.outcome,
+                action.action.unwrap_or("-"),
+                action.person.name(),
+                &what(action),
+                action.error.as_deref().unwrap_or(action.cause),
             ]);
         }
         let _ = writeln!(text, "{table}\n");
     }
     let summary = &report.summary;
-    let mut counts: Vec<String> = Vec::new();
-    for (count, word) in [
+    let counts = [
         (summary.planned, "planned"),
         (summary.applied, "applied"),
         (summary.failed, "failed"),
         (summary.held, "held"),
         (summary.skipped, "skipped"),
-    ] {
-        if count > 0 {
-            counts.push(format!("{count} {word}"));
-        }
-    }
+    ];
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts.map(|(count, word)| format!("{count} {word}")).collect();
     let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
     let kind = if report.full { "everything was read" } else { "changes were read" };
     let _ = write!(
@@ -99,25 +111,12 @@ fn what(action: &ActionReport) -> String {
     if action.action == Some("create") {
         return action.groups.join(", ");
     }
-    changed(&action.changes)
+    action.changes.iter().map(changed).collect::<Vec<_>>().join(", ")
 }
 
-fn changed(changes: &BTreeMap<String, Change>) -> String {
-    let changes: Vec<String> = changes
-        .iter()
-        .map(|(attribute, change)| {
-            format!(
-                "{attribute}: {} -> {}",
-                shown(change.from.as_deref()),
-                shown(change.to.as_deref())
-            )
-        })
-        .collect();
-    changes.join(", ")
-}
-
-fn why(action: &ActionReport) -> String {
-    action.error.clone().unwrap_or_else(|| action.cause.to_owned())
+/// What becomes of an attribute.
+pub(crate) fn changed((attribute, Change { from, to }): (&String, &Change)) -> String {
+    format!("{attribute}: {} -> {}", shown(from.as_deref()), shown(to.as_deref()))
 }
 
 /// A value, or that there is none.
@@ -135,18 +134,15 @@ pub(crate) fn drift(report: &DriftReport) -> String {
         let mut table = table();
         table.set_header(["request", "person", "fact", "should be", "is", "disposition", "why"]);
         for item in &shown_items {
-            let fact = match &item.name {
-                Some(name) => format!("{} {name}", item.fact),
-                None => item.fact.to_owned(),
-            };
+            let name = item.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
             table.add_row([
-                item.request.clone().unwrap_or_else(|| "-".to_owned()),
-                item.person.name().to_owned(),
-                fact,
-                shown(item.desired.as_deref()).to_owned(),
-                shown(item.actual.as_deref()).to_owned(),
-                item.disposition.to_owned(),
-                item.reason.clone(),
+                item.request.as_deref().unwrap_or("-"),
+                item.person.name(),
+                &format!("{}{name}", item.fact),
+                shown(item.desired.as_deref()),
+                shown(item.actual.as_deref()),
+                item.disposition,
+                &item.reason,
             ]);
         }
         let _ = writeln!(text, "{table}\n");
@@ -198,7 +194,7 @@ mod tests {
             person: PersonNames::default(),
             group: None,
             groups: Vec::new(),
-            changes: BTreeMap::new(),
+            changes: std::collections::BTreeMap::new(),
             outcome: "held",
             okta_request_id: None,
             error: Some("no request accounts for it".to_owned()),

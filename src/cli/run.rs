@@ -1,15 +1,14 @@
 //! `run`: cycles until told to stop.
 
-use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::session::{self, Failure, Place, clock, exit};
+use super::session::{self, Ended, Failure, Place, clock, exit};
 use crate::daemon::{self, DaemonError};
 use crate::http::Progress;
 use crate::report::DAEMON;
 use crate::sync::{Deps, OnProgress};
 
-pub(crate) async fn run(place: Place) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(place: Place) -> Ended {
     let config = place.load()?;
     let progress = Progress::default();
     let (show, counter) = (session::progress(), progress.clone());
@@ -20,7 +19,7 @@ pub(crate) async fn run(place: Place) -> Result<ExitCode, Failure> {
     let (deps, writers) = Deps::writing(config, DAEMON, clock(), on_progress)?;
     let load = Box::new(move || place.load().map_err(|failure| failure.to_string()));
     match daemon::run(deps, writers, load, clock(), progress).await {
-        Ok(()) => Ok(exit::done()),
+        Ok(()) => Ok(exit::DONE),
         Err(DaemonError::Sync(error)) => Err(error.into()),
         Err(error) => Err(Failure::Failed(error.to_string())),
     }

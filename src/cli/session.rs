@@ -1,77 +1,43 @@
 //! What every verb needs: the configuration, the log, the clock, and a way to say how it ended.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::config::{self, Config, ConfigError, Environment};
 use crate::store::StoreError;
 use crate::sync::{Clock, OnProgress, SyncError};
 
-/// Exit statuses of the contract.
+/// Exit statuses of the contract; the last two are `EX_USAGE` and `EX_CONFIG` of sysexits.
 pub(crate) mod exit {
-    use std::process::ExitCode;
-
-    /// Done, nothing differs.
-    pub(crate) fn done() -> ExitCode {
-        ExitCode::SUCCESS
-    }
-
-    /// It was tried and failed.
-    pub(crate) fn failed() -> ExitCode {
-        ExitCode::FAILURE
-    }
-
+    pub(crate) const DONE: u8 = 0;
+    pub(crate) const FAILED: u8 = 1;
     /// Differences exist or remain, or somebody is needed.
-    pub(crate) fn differs() -> ExitCode {
-        ExitCode::from(2)
-    }
-
-    /// Wrong usage (`EX_USAGE` of sysexits).
-    pub(crate) fn usage() -> ExitCode {
-        ExitCode::from(64)
-    }
+    pub(crate) const DIFFERS: u8 = 2;
+    pub(crate) const USAGE: u8 = 64;
+    pub(crate) const CONFIG: u8 = 78;
 }
 
+/// The exit status of a verb that did its work.
+pub(crate) type Ended = Result<u8, Failure>;
+
 /// Why a verb could not do its work.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub(crate) enum Failure {
-    /// The configuration cannot be used.
     Config(String),
-    /// The arguments make no sense together.
     #[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "only `simulate` has such"))]
     Usage(String),
-    /// It was tried and failed.
     Failed(String),
 }
 
 impl Failure {
-    /// Prints one clear message, and gives the exit status.
-    pub(crate) fn report(&self) -> ExitCode {
-        let _ = writeln!(std::io::stderr(), "goldthread: {self}");
-        self.code()
-    }
-
-    /// Writes the message into the log instead: a daemon has no terminal.
-    pub(crate) fn log(&self) -> ExitCode {
-        tracing::error!("{self}");
-        self.code()
-    }
-
-    fn code(&self) -> ExitCode {
-        ExitCode::from(match self {
-            Self::Config(_) => 78,
-            Self::Usage(_) => 64,
-            Self::Failed(_) => 1,
-        })
-    }
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (Self::Config(text) | Self::Usage(text) | Self::Failed(text)) = self;
-        f.write_str(text)
+    pub(crate) fn status(&self) -> u8 {
+        match self {
+            Self::Config(_) => exit::CONFIG,
+            Self::Usage(_) => exit::USAGE,
+            Self::Failed(_) => exit::FAILED,
+        }
     }
 }
 
@@ -108,14 +74,11 @@ impl From<std::io::Error> for Failure {
 /// Where the configuration is.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// `--config`.
     pub config: Option<PathBuf>,
-    /// `--instance`.
     pub instance: Option<String>,
 }
 
 impl Place {
-    /// Reads and checks the configuration.
     pub(crate) fn load(&self) -> Result<Arc<Config>, Failure> {
         self.load_in(&Environment::current())
     }
@@ -136,9 +99,7 @@ impl Place {
             }
         };
         match (&self.config, &self.instance) {
-            (Some(config), _) => {
-                format!("goldthread --config {}", quoted(&config.to_string_lossy()))
-            }
+            (Some(file), _) => format!("goldthread --config {}", quoted(&file.to_string_lossy())),
             (None, Some(instance)) => format!("goldthread --instance {instance}"),
             (None, None) => "goldthread".to_owned(),
         }
@@ -151,13 +112,7 @@ impl Place {
     }
 }
 
-/// One thread: the only concurrency is waiting for answers.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
-}
-
-/// A folder for this process alone, which only this user may look into. It is removed with everything
-/// in it when the value is dropped.
+/// A folder that only this user may look into, removed with everything in it when dropped.
 #[cfg(feature = "sim")]
 pub(crate) fn temporary_folder(purpose: &str) -> std::io::Result<tempfile::TempDir> {
     use std::os::unix::fs::PermissionsExt;
@@ -165,6 +120,16 @@ pub(crate) fn temporary_folder(purpose: &str) -> std::io::Result<tempfile::TempD
         .prefix(&format!("goldthread-{purpose}-"))
         .permissions(std::fs::Permissions::from_mode(0o700))
         .tempdir()
+}
+
+/// Set once the process is told to stop.
+#[cfg(feature = "sim")]
+pub(crate) fn stop_flag() -> std::io::Result<Arc<std::sync::atomic::AtomicBool>> {
+    let stop = Arc::default();
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
 }
 
 /// Whether to print in colour there: only on a terminal, and not under `NO_COLOR`.

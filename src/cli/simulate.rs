@@ -1,12 +1,10 @@
 //! `simulate`: both simulators, to try things by hand.
 
 use std::net::SocketAddr;
-use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::render;
-use super::session::{self, Failure, exit};
+use super::session::{self, Ended, Failure, exit};
 use crate::sim::clock::Clock;
 use crate::sim::stage::Stage;
 
@@ -23,7 +21,7 @@ pub(crate) struct Args {
     seed: u64,
 }
 
-pub(crate) fn simulate(args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) fn simulate(args: &Args) -> Ended {
     if !args.listen.ip().is_loopback() {
         return Err(Failure::Usage(format!(
             "{} is not a loopback address: the simulators take no real credentials",
@@ -40,14 +38,11 @@ pub(crate) fn simulate(args: &Args) -> Result<ExitCode, Failure> {
     render::out(config.trim_end())?;
     render::aside(&guide(&stage, &path.display().to_string()))?;
 
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
+    let stop = session::stop_flag()?;
     while !stop.load(Ordering::Relaxed) {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
-    Ok(exit::done())
+    Ok(exit::DONE)
 }
 
 /// What to do with the simulators, step by step, to be copied as it stands.

@@ -1,28 +1,17 @@
 //! `status`: how it goes, and whether somebody is needed.
 
 use std::fmt::Write as _;
-use std::process::ExitCode;
 use std::time::Duration;
 
-use super::render;
-use super::session::{Failure, Place, clock, exit};
+use super::render::Printed;
+use super::session::{Ended, Place, clock, exit};
 use crate::report::{self, CycleView, LatencyView, SideView, StatusReport};
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// How the result is printed.
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: render::Format,
-}
-
-pub(crate) fn status(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) fn status(place: &Place, printed: &Printed) -> Ended {
     let config = place.load_offline()?;
     let report = report::status(&config, clock()())?;
-    match args.format {
-        render::Format::Text => render::out(text(&report).trim_end())?,
-        render::Format::Json => render::json(&report)?,
-    }
-    Ok(if report.needs().is_empty() { exit::done() } else { exit::differs() })
+    printed.print(&report, text)?;
+    Ok(if report.needs().is_empty() { exit::DONE } else { exit::DIFFERS })
 }
 
 fn text(report: &StatusReport) -> String {
@@ -61,6 +50,7 @@ fn text(report: &StatusReport) -> String {
             used.used, used.side, used.bucket
         );
     }
+    text.truncate(text.trim_end().len());
     text
 }
 

@@ -1,9 +1,7 @@
 //! `sync` and `plan`: the same report, of what was done and of what would be.
 
-use std::process::ExitCode;
-
-use super::render;
-use super::session::{Failure, Place, clock, exit, progress};
+use super::render::{self, Printed};
+use super::session::{Ended, Place, clock, exit, progress};
 use crate::report::{self, CycleReport};
 use crate::sync::{self, Deps, Scope};
 
@@ -15,9 +13,8 @@ pub(crate) struct Args {
     /// Only this person: a login, e-mail, user name, `sys_id` or Okta id.
     #[arg(long, value_name = "PERSON")]
     person: Option<String>,
-    /// How the result is printed.
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: render::Format,
+    #[command(flatten)]
+    printed: Printed,
 }
 
 impl Args {
@@ -30,24 +27,21 @@ impl Args {
     }
 }
 
-pub(crate) async fn sync(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) async fn sync(place: &Place, args: &Args) -> Ended {
     let config = place.load()?;
     let (deps, writers) = Deps::writing(config, "goldthread sync", clock(), progress())?;
     let outcome = sync::run(&deps, &writers, &args.scope()).await?;
     print(args, &outcome.into())
 }
 
-pub(crate) async fn plan(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) async fn plan(place: &Place, args: &Args) -> Ended {
     let config = place.load()?;
     let deps = Deps::reading(config, clock(), progress())?;
     let plan = sync::plan(&deps, &args.scope()).await?;
     print(args, &report::planned(&deps, &plan)?)
 }
 
-fn print(args: &Args, report: &CycleReport) -> Result<ExitCode, Failure> {
-    match args.format {
-        render::Format::Text => render::out(&render::cycle(report))?,
-        render::Format::Json => render::json(report)?,
-    }
-    Ok(if report.needs_attention() { exit::differs() } else { exit::done() })
+fn print(args: &Args, report: &CycleReport) -> Ended {
+    args.printed.print(report, render::cycle)?;
+    Ok(if report.needs_attention() { exit::DIFFERS } else { exit::DONE })
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use humantime::format_duration;
 
 use super::signals::Signals;
-use super::{Daemon, DaemonError, Last, TICK, log_notice, notify, schedule};
+use super::{Daemon, DaemonError, TICK, log_notice, notify, schedule};
 use crate::report::CycleReport;
 use crate::sync::{Deps, Scope, Side, SyncError, run_beside, watch_deadlines};
 
@@ -41,8 +42,9 @@ impl Daemon {
                 self.record_success(Side::Okta);
                 self.backoff = None;
                 self.wrong_clock = false;
-                let (cycle, outcome) = (report.cycle, report.outcome());
-                self.last = Some(Last { at: (self.clock)(), cycle, outcome });
+                let (at, cycle, outcome) = ((self.clock)(), report.cycle, report.outcome());
+                let at = at.format("%Y-%m-%d %H:%M:%S");
+                self.last = Some(format!("cycle {cycle} at {at} UTC: {outcome}"));
                 self.full_requested &= !report.full;
                 if !report.full && report.actions.is_empty() {
                     if self.idle_calls.len() == IDLE_CYCLES {
@@ -87,7 +89,7 @@ impl Daemon {
         let beside = || {
             health.overdue(clock()).iter().for_each(log_notice);
             if signals.is_to_reload() {
-                notify::reload_waits();
+                notify::reloading(true);
             }
             // Where the store fails, the cycle says so.
             let _ = watch_deadlines(deps);
@@ -113,25 +115,21 @@ impl Daemon {
         let stretched = (poll > configured).then_some(poll);
         if stretched != self.stretched {
             self.stretched = stretched;
+            let (now, usual) = (format_duration(poll), format_duration(configured));
             if stretched.is_some() {
                 tracing::warn!(
-                    "ServiceNow's rate rule leaves us {:.0} calls an hour, so the poll is every {} \
-                     instead of every {}; a larger rule or servicenow.share makes it faster",
+                    "ServiceNow's rate rule leaves us {:.0} calls an hour, so the poll is every \
+                     {now} instead of every {usual}; a larger rule or servicenow.share makes it \
+                     faster",
                     budget.calls_an_hour().unwrap_or_default(),
-                    humantime::format_duration(poll),
-                    humantime::format_duration(configured)
                 );
             } else {
-                tracing::info!(
-                    "the poll is every {} again",
-                    humantime::format_duration(configured)
-                );
+                tracing::info!("the poll is every {usual} again");
             }
         }
         poll
     }
 
-    /// The wait after a cycle that failed.
     fn back_off(&mut self, announced: Option<Duration>) -> Duration {
         let poll = self.deps.config.schedule.poll;
         let backoff = self.backoff.get_or_insert_with(|| {
@@ -144,10 +142,7 @@ impl Daemon {
         });
         let next = backoff.next().unwrap_or(LONGEST_BACKOFF);
         let announced = announced.unwrap_or_default().min(LONGEST_ANNOUNCED);
-        [next, announced, poll, self.health.sign_in_pause().unwrap_or_default()]
-            .into_iter()
-            .max()
-            .unwrap_or(LONGEST_BACKOFF)
+        next.max(announced).max(poll).max(self.health.sign_in_pause().unwrap_or_default())
     }
 }
 

@@ -12,7 +12,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use super::metrics::Metrics;
 use super::notify::Watchdog;
@@ -30,17 +30,17 @@ const TEXT: &str = "text/plain; charset=utf-8";
 /// What the endpoint tells, as the loop last left it.
 #[derive(Debug)]
 pub(crate) struct Published {
-    pub metrics: Metrics,
+    pub(crate) metrics: Metrics,
     /// Why the daemon is not ready, where it is not.
-    pub unready: Mutex<Option<String>>,
-    watchdog: Arc<Mutex<Watchdog>>,
+    unready: Mutex<Option<String>>,
+    watchdog: Arc<Watchdog>,
     /// The ticks that were seen last, and when they had changed.
     moved: Mutex<(Vec<u64>, Instant)>,
 }
 
 impl Published {
     /// Nothing measured, and not ready.
-    pub(crate) fn new(watchdog: Arc<Mutex<Watchdog>>) -> Self {
+    pub(crate) fn new(watchdog: Arc<Watchdog>) -> Self {
         Self {
             metrics: Metrics::default(),
             unready: Mutex::new(Some("starting".to_owned())),
@@ -55,7 +55,7 @@ impl Published {
     }
 
     fn is_alive(&self) -> bool {
-        let ticks = self.watchdog.lock().unwrap_or_else(PoisonError::into_inner).ticks();
+        let ticks = self.watchdog.ticks();
         let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
         if moved.0 != ticks {
             *moved = (ticks, Instant::now());
@@ -73,38 +73,25 @@ impl Published {
             "/metrics" => respond(StatusCode::OK, OPENMETRICS, self.metrics.text()),
             "/livez" if self.is_alive() => plain(StatusCode::OK, "alive\n"),
             "/livez" => plain(StatusCode::SERVICE_UNAVAILABLE, "the loop stands still\n"),
-            "/readyz" => {
-                let unready = self.unready.lock().unwrap_or_else(PoisonError::into_inner);
-                match &*unready {
-                    None => plain(StatusCode::OK, "ready\n"),
-                    Some(why) => plain(StatusCode::SERVICE_UNAVAILABLE, &format!("{why}\n")),
-                }
-            }
+            "/readyz" => match &*self.unready.lock().unwrap_or_else(PoisonError::into_inner) {
+                None => plain(StatusCode::OK, "ready\n"),
+                Some(why) => plain(StatusCode::SERVICE_UNAVAILABLE, &format!("{why}\n")),
+            },
             _ => plain(StatusCode::NOT_FOUND, "here are /metrics, /livez and /readyz\n"),
         }
     }
 }
 
-/// The open endpoint; closed when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Endpoint(JoinHandle<()>);
-
-impl Endpoint {
-    /// Listens, and answers from what is published.
-    pub(crate) async fn open(
-        listen: SocketAddr,
-        published: Arc<Published>,
-    ) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(listen).await?;
-        tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
-        Ok(Self(tokio::spawn(serve(listener, published))))
-    }
-}
-
-impl Drop for Endpoint {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+/// Listens, and answers from what is published until the set of tasks is dropped.
+pub(crate) async fn open(
+    listen: SocketAddr,
+    published: &Arc<Published>,
+    tasks: &mut JoinSet<()>,
+) -> std::io::Result<()> {
+    let listener = TcpListener::bind(listen).await?;
+    tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
+    tasks.spawn(serve(listener, Arc::clone(published)));
+    Ok(())
 }
 
 async fn serve(listener: TcpListener, published: Arc<Published>) {

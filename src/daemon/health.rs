@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::model::Timestamp;
 use crate::reconcile::retry::gist;
+use crate::store::SideState;
 use crate::sync::Side;
 
 /// A side that is down this long wakes somebody.
@@ -20,12 +21,9 @@ const AFTER_REFUSAL: Duration = Duration::from_secs(30);
 /// The same once the credentials are to blame.
 const AFTER_REFUSALS: Duration = Duration::from_mins(5);
 
-/// How both sides are, by what they answered last.
+/// How both sides are, by what they answered last; in the order of [`Side`].
 #[derive(Debug)]
-pub(crate) struct UpstreamHealth {
-    servicenow: SideHealth,
-    okta: SideHealth,
-}
+pub(crate) struct UpstreamHealth([SideHealth; 2]);
 
 #[derive(Debug)]
 struct SideHealth {
@@ -35,9 +33,10 @@ struct SideHealth {
 }
 
 /// In which way a side fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum FailureKind {
     /// It does not answer, or not as itself.
+    #[default]
     Down,
     /// It refuses the credentials.
     Refused,
@@ -56,7 +55,7 @@ impl FailureKind {
 }
 
 /// Failures of a side without a success in between.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Failures {
     kind: FailureKind,
     /// The text of the last one.
@@ -72,46 +71,28 @@ struct Failures {
     long_logged: bool,
 }
 
-/// How much attention something wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
-    /// For the record: nobody has to do anything.
-    Info,
-    /// Somebody should look at it today.
-    Warn,
-    /// Somebody should be woken.
-    Error,
-}
-
-/// Something to be logged.
+/// A sentence to be logged. A warning should be looked at today; for an error, somebody should be
+/// woken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Notice {
-    /// How much attention it wants.
-    pub level: Level,
-    /// A sentence that reads alone.
-    pub text: String,
-}
-
-impl Notice {
-    fn new(level: Level, text: String) -> Self {
-        Self { level, text }
-    }
+pub(crate) enum Notice {
+    Info(String),
+    Warn(String),
+    Error(String),
 }
 
 impl UpstreamHealth {
     /// Both are taken to be up until one of them is not.
     pub(crate) fn new(now: Timestamp) -> Self {
-        let up = || SideHealth { since: now, failures: None };
-        Self { servicenow: up(), okta: up() }
+        Self([Side::ServiceNow, Side::Okta].map(|_| SideHealth { since: now, failures: None }))
     }
 
     /// A side answered as it should.
     pub(crate) fn success(&mut self, side: Side, now: Timestamp) -> Option<Notice> {
-        let health = self.of(side);
+        let health = &mut self.0[side as usize];
         health.failures.take()?;
         let took = words(now - health.since);
         health.since = now;
-        Some(Notice::new(Level::Info, format!("{side} is back after {took}")))
+        Some(Notice::Info(format!("{side} is back after {took}")))
     }
 
     /// A side did not answer, refused the credentials, or cannot do what was asked.
@@ -122,20 +103,12 @@ impl UpstreamHealth {
         text: &str,
         now: Timestamp,
     ) -> Option<Notice> {
-        let health = self.of(side);
+        let health = &mut self.0[side as usize];
         let begins = health.failures.is_none();
         if begins {
             health.since = now;
         }
-        let failures = health.failures.get_or_insert_with(|| Failures {
-            kind,
-            text: String::new(),
-            logged: BTreeSet::new(),
-            refusals: 0,
-            first_refusal: None,
-            credentials_blamed: false,
-            long_logged: false,
-        });
+        let failures = health.failures.get_or_insert_default();
         text.clone_into(&mut failures.text);
         let is_new = failures.logged.insert(gist(text));
         failures.kind = kind;
@@ -147,105 +120,70 @@ impl UpstreamHealth {
                 && !failures.credentials_blamed
             {
                 failures.credentials_blamed = true;
-                return Some(Notice::new(
-                    Level::Error,
-                    format!(
-                        "{side} refuses our credentials, {} times over {}: {text}; put them right \
-                         and reload (restart, if they are systemd credentials)",
-                        failures.refusals,
-                        words(now - first)
-                    ),
-                ));
+                return Some(Notice::Error(format!(
+                    "{side} refuses our credentials, {} times over {}: {text}; put them right and \
+                     reload (restart, if they are systemd credentials)",
+                    failures.refusals,
+                    words(now - first)
+                )));
             }
         }
-        let again = "nothing is lost, and it is tried again by itself";
-        match (begins, is_new) {
-            (true, _) => {
-                let text = format!("{side} {}: {text}; {again}", kind.words());
-                Some(Notice::new(Level::Warn, text))
-            }
-            (false, true) => {
-                Some(Notice::new(Level::Warn, format!("{side} {} still: {text}", kind.words())))
-            }
-            (false, false) => None,
-        }
+        let does = kind.words();
+        let begun =
+            || format!("{side} {does}: {text}; nothing is lost, and it is tried again by itself");
+        let still = || format!("{side} {does} still: {text}");
+        is_new.then(|| Notice::Warn(if begins { begun() } else { still() }))
     }
 
     /// What is to be logged because time has passed.
     pub(crate) fn overdue(&mut self, now: Timestamp) -> Vec<Notice> {
         let mut notices = Vec::new();
         for side in [Side::ServiceNow, Side::Okta] {
-            let health = self.of(side);
+            let health = &mut self.0[side as usize];
             let lasts = now - health.since;
             let Some(failures) = &mut health.failures else { continue };
             if lasts >= LONG_FAILURE && !failures.long_logged {
                 failures.long_logged = true;
-                let since = words(lasts);
-                let text = match failures.kind {
-                    FailureKind::Down | FailureKind::Refused => {
-                        format!("{side} has been down for {since}")
-                    }
-                    FailureKind::Unworkable => {
-                        format!("{side} has stopped every cycle for {since}")
-                    }
+                let has_done = match failures.kind {
+                    FailureKind::Down | FailureKind::Refused => "has been down",
+                    FailureKind::Unworkable => "has stopped every cycle",
                 };
-                let text = format!("{text}: {}", failures.text);
-                notices.push(Notice::new(Level::Error, text));
+                let (lasts, text) = (words(lasts), &failures.text);
+                notices.push(Notice::Error(format!("{side} {has_done} for {lasts}: {text}")));
             }
         }
         notices
     }
 
     /// Since when a side is as it is, and what is wrong with it.
-    pub(crate) fn state(&self, side: Side) -> (Timestamp, Option<&str>) {
-        let health = self.one(side);
-        (health.since, health.failures.as_ref().map(|failures| failures.text.as_str()))
+    pub(crate) fn state(&self, side: Side) -> SideState {
+        let SideHealth { since, failures } = &self.0[side as usize];
+        let error = failures.as_ref().map(|failures| failures.text.clone());
+        SideState { since: *since, error }
     }
 
     /// Whether a side's last answers refused the credentials.
     pub(crate) fn refuses_sign_in(&self, side: Side) -> bool {
-        let health = self.one(side);
-        health.failures.as_ref().is_some_and(|failures| failures.refusals > 0)
+        self.0[side as usize].failures.as_ref().is_some_and(|failures| failures.refusals > 0)
     }
 
     /// How long to leave them alone because credentials are refused.
     pub(crate) fn sign_in_pause(&self) -> Option<Duration> {
-        [&self.servicenow, &self.okta]
-            .into_iter()
-            .filter_map(|health| health.failures.as_ref())
-            .filter(|failures| failures.refusals > 0)
-            .map(
-                |failures| if failures.credentials_blamed { AFTER_REFUSALS } else { AFTER_REFUSAL },
-            )
-            .max()
+        let failures = self.0.iter().filter_map(|health| health.failures.as_ref());
+        let refused = failures.filter(|failures| failures.refusals > 0);
+        refused.map(|it| if it.credentials_blamed { AFTER_REFUSALS } else { AFTER_REFUSAL }).max()
     }
 
     /// In a few words, where one of them is down.
     pub(crate) fn degraded(&self) -> Option<String> {
-        let down: Vec<String> = [Side::ServiceNow, Side::Okta]
-            .into_iter()
-            .filter_map(|side| {
-                let health = self.one(side);
-                let Failures { kind, text, .. } = health.failures.as_ref()?;
-                let since = health.since.format("%Y-%m-%d %H:%M:%S");
-                Some(format!("{side} {} since {since} UTC ({text})", kind.words()))
-            })
-            .collect();
+        let down = [Side::ServiceNow, Side::Okta].into_iter().filter_map(|side| {
+            let SideHealth { since, failures } = &self.0[side as usize];
+            let Failures { kind, text, .. } = failures.as_ref()?;
+            let since = since.format("%Y-%m-%d %H:%M:%S");
+            Some(format!("{side} {} since {since} UTC ({text})", kind.words()))
+        });
+        let down: Vec<String> = down.collect();
         (!down.is_empty()).then(|| down.join("; "))
-    }
-
-    fn one(&self, side: Side) -> &SideHealth {
-        match side {
-            Side::ServiceNow => &self.servicenow,
-            Side::Okta => &self.okta,
-        }
-    }
-
-    fn of(&mut self, side: Side) -> &mut SideHealth {
-        match side {
-            Side::ServiceNow => &mut self.servicenow,
-            Side::Okta => &mut self.okta,
-        }
     }
 }
 
@@ -274,8 +212,7 @@ mod tests {
         let mut health = UpstreamHealth::new(noon());
         let side = Side::ServiceNow;
         let begins = health.failure(side, FailureKind::Down, DOWN, noon()).unwrap();
-        assert_eq!(begins.level, Level::Warn);
-        assert!(begins.text.starts_with("ServiceNow is down: "), "{}", begins.text);
+        assert!(matches!(&begins, Notice::Warn(text) if text.starts_with("ServiceNow is down: ")));
         for minute in 1..15 {
             let now = noon() + seconds(60 * minute);
             assert_eq!(health.failure(side, FailureKind::Down, DOWN, now), None);
@@ -292,13 +229,12 @@ mod tests {
         );
 
         let long = health.overdue(noon() + seconds(900));
-        assert_eq!(long.len(), 1);
-        assert_eq!(long[0].level, Level::Error);
+        assert!(matches!(&long[..], [Notice::Error(_)]));
         assert_eq!(health.overdue(noon() + seconds(2000)), [], "once");
         assert!(health.degraded().unwrap().contains("down since 2026-11-23 12:00:00 UTC"));
 
         let back = health.success(side, noon() + seconds(2100)).unwrap();
-        assert_eq!(back, Notice::new(Level::Info, "ServiceNow is back after 35m".to_owned()));
+        assert_eq!(back, Notice::Info("ServiceNow is back after 35m".to_owned()));
         assert_eq!(health.success(side, noon() + seconds(2200)), None);
         assert_eq!(health.degraded(), None);
     }
@@ -308,7 +244,7 @@ mod tests {
         let mut health = UpstreamHealth::new(noon());
         let refused = "Okta refuses the sign-in: invalid token";
         let first = health.failure(Side::Okta, FailureKind::Refused, refused, noon()).unwrap();
-        assert_eq!(first.level, Level::Warn);
+        assert!(matches!(first, Notice::Warn(_)));
         assert_eq!(health.sign_in_pause(), Some(Duration::from_secs(30)));
         assert_eq!(
             health.failure(Side::Okta, FailureKind::Refused, refused, noon() + seconds(1)),
@@ -322,8 +258,7 @@ mod tests {
         let loud = health
             .failure(Side::Okta, FailureKind::Refused, refused, noon() + seconds(60))
             .unwrap();
-        assert_eq!(loud.level, Level::Error);
-        assert!(loud.text.contains("4 times over 1m"), "{}", loud.text);
+        assert!(matches!(&loud, Notice::Error(text) if text.contains("4 times over 1m")));
         assert_eq!(health.sign_in_pause(), Some(Duration::from_mins(5)));
         assert_eq!(
             health.failure(Side::Okta, FailureKind::Refused, refused, noon() + seconds(400)),
@@ -342,7 +277,7 @@ mod tests {
             let notice = health
                 .failure(Side::ServiceNow, FailureKind::Refused, "refused the sign-in", now)
                 .unwrap();
-            assert_eq!(notice.level, Level::Warn);
+            assert!(matches!(notice, Notice::Warn(_)));
             health.success(Side::ServiceNow, now + seconds(30));
         }
     }
@@ -353,9 +288,10 @@ mod tests {
         let mistyped = "ServiceNow: no catalog item is called \"Okta onbording\"";
         let side = Side::ServiceNow;
         let begins = health.failure(side, FailureKind::Unworkable, mistyped, noon()).unwrap();
-        assert!(begins.text.starts_with("ServiceNow stops every cycle: "), "{}", begins.text);
+        let expected = "ServiceNow stops every cycle: ";
+        assert!(matches!(begins, Notice::Warn(text) if text.starts_with(expected)));
         assert!(!health.degraded().unwrap().contains("down"));
         let long = health.overdue(noon() + seconds(900));
-        assert!(!long[0].text.contains("down"), "{}", long[0].text);
+        assert!(matches!(&long[..], [Notice::Error(text)] if !text.contains("down")));
     }
 }

@@ -10,9 +10,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 
-use crate::report::{CycleReport, SideView, StatusReport};
+use crate::report::{CycleReport, LatencyView, SideView, StatusReport};
 
 type Labels = Vec<(&'static str, String)>;
 type Number = Gauge<f64, std::sync::atomic::AtomicU64>;
@@ -45,103 +45,74 @@ pub(crate) struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        let metrics = Self {
-            registry: Registry::with_prefix("goldthread"),
-            cycles: Family::default(),
-            cycle_seconds: Histogram::new(CYCLE_SECONDS),
-            actions: Family::default(),
-            calls: Family::default(),
+        let mut registry = Registry::with_prefix("goldthread");
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The program", version);
+        let all = &mut registry;
+        Self {
+            cycles: added(all, "cycles", "Cycles, by kind and how they ended"),
+            cycle_seconds: {
+                let (help, took) = ("How long cycles took", Histogram::new(CYCLE_SECONDS));
+                all.register_with_unit("cycle", help, Unit::Seconds, took.clone());
+                took
+            },
+            actions: added(all, "actions", "Actions, by kind and how they ended"),
+            calls: added(all, "api_calls", "Calls to each side, by rate-limit bucket"),
+            lag: {
+                let (help, lag) = ("Since the last cycle that ended well", Number::default());
+                all.register_with_unit("lag", help, Unit::Seconds, lag.clone());
+                lag
+            },
+            pending: added(all, "pending_requests", "Requests in force and not done"),
+            held: added(all, "held_actions", "Actions that wait for a person's yes"),
+            quarantined: added(all, "quarantined", "1 while whole kinds of action are held"),
+            side_up: added(all, "side_up", "1 while a side answers"),
+            budget_limit: added(all, "budget_limit_calls", "Calls in a window that a side allows"),
+            budget_share: added(all, "budget_share_ratio", "The part of the limit that is ours"),
+            budget_used: added(all, "budget_used_calls", "Our calls in the current window"),
+            target_seconds: added(
+                all,
+                "target_seconds",
+                "From in force to done, over 30 days, by quantile (1 is the slowest)",
+            ),
+            target_breaches: added(all, "target_breaches", "Missed targets in 30 days"),
             seen_calls: Mutex::default(),
             known_lag: Mutex::default(),
-            lag: Number::default(),
-            pending: Number::default(),
-            held: Number::default(),
-            quarantined: Number::default(),
-            side_up: Family::default(),
-            budget_limit: Family::default(),
-            budget_share: Family::default(),
-            budget_used: Family::default(),
-            target_seconds: Family::default(),
-            target_breaches: Family::default(),
-        };
-        metrics.registered()
+            registry,
+        }
     }
 }
 
-impl Metrics {
-    fn registered(mut self) -> Self {
-        let registry = &mut self.registry;
-        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "The program", version);
-        registry.register("cycles", "Cycles, by kind and how they ended", self.cycles.clone());
-        registry.register_with_unit(
-            "cycle",
-            "How long cycles took",
-            Unit::Seconds,
-            self.cycle_seconds.clone(),
-        );
-        registry.register("actions", "Actions, by kind and how they ended", self.actions.clone());
-        registry.register(
-            "api_calls",
-            "Calls to each side, by rate-limit bucket",
-            self.calls.clone(),
-        );
-        registry.register_with_unit(
-            "lag",
-            "Since the last cycle that ended well",
-            Unit::Seconds,
-            self.lag.clone(),
-        );
-        let gauges = [
-            ("pending_requests", "Requests in force and not done", &self.pending),
-            ("held_actions", "Actions that wait for a person's yes", &self.held),
-            ("quarantined", "1 while whole kinds of action are held", &self.quarantined),
-        ];
-        for (name, help, gauge) in gauges {
-            registry.register(name, help, gauge.clone());
-        }
-        let families = [
-            ("side_up", "1 while a side answers", &self.side_up),
-            ("budget_limit_calls", "Calls in a window that a side allows", &self.budget_limit),
-            ("budget_share_ratio", "The part of the limit that is ours", &self.budget_share),
-            ("budget_used_calls", "Our calls in the current window", &self.budget_used),
-            (
-                "target_seconds",
-                "From in force to done, over 30 days, by quantile (1 is the slowest)",
-                &self.target_seconds,
-            ),
-            ("target_breaches", "Missed targets in 30 days", &self.target_breaches),
-        ];
-        for (name, help, family) in families {
-            registry.register(name, help, family.clone());
-        }
-        self
-    }
+/// A new metric that the registry shows.
+fn added<M: Metric + Default + Clone>(all: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    all.register(name, help, metric.clone());
+    metric
+}
 
+impl Metrics {
     /// Counts a cycle that ended well.
     pub(crate) fn cycle(&self, report: &CycleReport) {
-        self.count_cycle(report.full, report.outcome());
+        self.ended(report.full, report.outcome());
         self.cycle_seconds.observe(report.seconds);
         for action in &report.actions {
             let Some(name) = action.action else { continue };
             // What waits is a number of now, not something that happens in each cycle.
             if matches!(action.outcome, "applied" | "failed") {
-                let labels =
-                    vec![("action", name.to_owned()), ("outcome", action.outcome.to_owned())];
-                self.actions.get_or_create(&labels).inc();
+                let labels = [("action", name), ("outcome", action.outcome)];
+                self.actions.get_or_create(&owned(labels)).inc();
             }
         }
     }
 
     /// Counts a cycle that ended early.
     pub(crate) fn failed_cycle(&self, full: bool) {
-        self.count_cycle(full, "failed");
+        self.ended(full, "failed");
     }
 
-    fn count_cycle(&self, full: bool, outcome: &str) {
+    fn ended(&self, full: bool, outcome: &str) {
         let kind = if full { "full" } else { "changes" };
-        let labels = vec![("kind", kind.to_owned()), ("outcome", outcome.to_owned())];
-        self.cycles.get_or_create(&labels).inc();
+        self.cycles.get_or_create(&owned([("kind", kind), ("outcome", outcome)])).inc();
     }
 
     /// Takes over how many calls were made since the connections were set up, by side and bucket.
@@ -151,7 +122,7 @@ impl Metrics {
             let before = seen.insert((side, bucket.clone()), now).unwrap_or(0);
             // Fewer than before: a reload made new connections.
             let more = now.checked_sub(before).unwrap_or(now);
-            let labels = vec![("side", side.to_owned()), ("bucket", bucket)];
+            let labels = owned([("side", side), ("bucket", &bucket)]);
             self.calls.get_or_create(&labels).inc_by(more);
         }
     }
@@ -160,8 +131,8 @@ impl Metrics {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub(crate) fn status(&self, status: &StatusReport) {
         if let Some(lag) = status.lag_seconds {
-            *self.known_lag.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some((lag as f64, Instant::now()));
+            let mut known = self.known_lag.lock().unwrap_or_else(PoisonError::into_inner);
+            *known = Some((lag as f64, Instant::now()));
         }
         self.pending.set(status.pending.unwrap_or(0) as f64);
         self.held.set(status.held.unwrap_or(0) as f64);
@@ -169,29 +140,26 @@ impl Metrics {
         let up = |view: &SideView| f64::from(u8::from(view.ok == Some(true)));
         let sides = [("servicenow", &status.sides.servicenow), ("okta", &status.sides.okta)];
         for (side, view) in sides {
-            self.side_up.get_or_create(&vec![("side", side.to_owned())]).set(up(view));
+            self.side_up.get_or_create(&owned([("side", side)])).set(up(view));
         }
         for used in &status.budget {
-            let labels = vec![("side", used.side.clone()), ("bucket", used.bucket.clone())];
+            let labels = owned([("side", &used.side), ("bucket", &used.bucket)]);
             if let Some(limit) = used.limit {
                 self.budget_limit.get_or_create(&labels).set(limit as f64);
             }
             self.budget_share.get_or_create(&labels).set(used.share);
             self.budget_used.get_or_create(&labels).set(used.used as f64);
         }
-        for (operation, latency) in
-            [("join", &status.targets.join), ("leave", &status.targets.leave)]
-        {
-            let operation = ("operation", operation.to_owned());
-            for (quantile, value) in
-                [("0.5", latency.p50), ("0.95", latency.p95), ("1", latency.max)]
-            {
-                let labels = vec![operation.clone(), ("quantile", quantile.to_owned())];
+        let targets = [("join", &status.targets.join), ("leave", &status.targets.leave)];
+        for (operation, LatencyView { p50, p95, max, breaches }) in targets {
+            let operation = ("operation", operation);
+            for (quantile, value) in [("0.5", p50), ("0.95", p95), ("1", max)] {
                 if let Some(value) = value {
-                    self.target_seconds.get_or_create(&labels).set(value);
+                    let labels = owned([operation, ("quantile", quantile)]);
+                    self.target_seconds.get_or_create(&labels).set(*value);
                 }
             }
-            self.target_breaches.get_or_create(&vec![operation]).set(latency.breaches as f64);
+            self.target_breaches.get_or_create(&owned([operation])).set(*breaches as f64);
         }
     }
 
@@ -206,4 +174,8 @@ impl Metrics {
         let _ = encode(&mut text, &self.registry);
         text
     }
+}
+
+fn owned<const N: usize>(labels: [(&'static str, &str); N]) -> Labels {
+    labels.map(|(name, value)| (name, value.to_owned())).to_vec()
 }

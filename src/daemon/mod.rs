@@ -10,20 +10,21 @@ mod schedule;
 mod signals;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use backon::ExponentialBackoff;
+use humantime::format_duration;
+use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::http::{PRODUCT, Progress};
 use crate::model::Timestamp;
 use crate::report::running_status;
-use crate::store::SideState;
 use crate::sync::upstream::try_side;
 use crate::sync::{Clock, Deps, Scope, Side, SyncError, Writers, record_health, watch_deadlines};
-use endpoint::{Endpoint, Published};
-use health::{FailureKind, Level, Notice, UpstreamHealth};
+use endpoint::Published;
+use health::{FailureKind, Notice, UpstreamHealth};
 use notify::{Status, Watchdog};
 use signals::Signals;
 
@@ -41,25 +42,12 @@ pub(crate) type Load = Box<dyn Fn() -> Result<Arc<Config>, String>>;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DaemonError {
     /// The credentials were refused for so long that waiting is no use.
-    #[error(
-        "the sign-in was refused for {}: {reason}",
-        humantime::format_duration(REFUSED_AT_START)
-    )]
-    Refused {
-        /// By whom, in its words.
-        reason: String,
-    },
-    /// Signals cannot be received.
+    #[error("the sign-in was refused for {}: {reason}", format_duration(REFUSED_AT_START))]
+    Refused { reason: String },
     #[error("signals cannot be received: {0}")]
     Signals(std::io::Error),
-    /// The endpoint for metrics cannot be opened.
     #[error("metrics.listen = \"{listen}\" cannot be used: {reason}")]
-    Metrics {
-        /// Where it should listen.
-        listen: std::net::SocketAddr,
-        /// What the system says.
-        reason: std::io::Error,
-    },
+    Metrics { listen: std::net::SocketAddr, reason: std::io::Error },
     /// The store failed: nothing is done without a record.
     #[error(transparent)]
     Sync(#[from] SyncError),
@@ -77,19 +65,20 @@ pub(crate) async fn run(
     progress: Progress,
 ) -> Result<(), DaemonError> {
     let signals = Signals::listen().map_err(DaemonError::Signals)?;
-    let watchdog = Arc::new(Mutex::new(Watchdog::new(&deps, &progress)));
+    let watchdog = Arc::new(Watchdog::default());
+    watchdog.watch(&deps, &progress);
     let published = Arc::new(Published::new(Arc::clone(&watchdog)));
-    let _endpoint = match deps.config.metrics {
-        None => None,
-        Some(listen) => {
-            let opened = Endpoint::open(listen, Arc::clone(&published)).await;
-            Some(opened.map_err(|reason| DaemonError::Metrics { listen, reason })?)
-        }
-    };
+    // These end with us.
+    let mut tasks = JoinSet::new();
+    if let Some(listen) = deps.config.metrics {
+        let opened = endpoint::open(listen, &published, &mut tasks).await;
+        opened.map_err(|reason| DaemonError::Metrics { listen, reason })?;
+    }
+    tasks.spawn(notify::feed(Arc::clone(&watchdog)));
     let mut daemon = Daemon {
         health: UpstreamHealth::new(clock()),
         status: Status::default(),
-        watchdog: Arc::clone(&watchdog),
+        watchdog,
         published,
         backoff: None,
         wrong_clock: false,
@@ -107,9 +96,7 @@ pub(crate) async fn run(
         signals,
     };
     daemon.deps.stop_when(daemon.signals.stop());
-    let feeding = tokio::spawn(notify::feed(watchdog));
     let ended = daemon.run_cycles().await;
-    feeding.abort();
     match &ended {
         Ok(()) => tracing::info!("stopped"),
         Err(error) => tracing::error!("stopped: {error}"),
@@ -122,11 +109,11 @@ struct Daemon {
     writers: Writers,
     load: Load,
     clock: Clock,
-    signals: Signals,
+    signals: Arc<Signals>,
     status: Status,
     health: UpstreamHealth,
     progress: Progress,
-    watchdog: Arc<Mutex<Watchdog>>,
+    watchdog: Arc<Watchdog>,
     published: Arc<Published>,
     /// Goes on for as long as cycles fail.
     backoff: Option<ExponentialBackoff>,
@@ -142,21 +129,8 @@ struct Daemon {
     full_tried: Option<Timestamp>,
     /// A signal asked for a complete read, and none has ended well since.
     full_requested: bool,
-    last: Option<Last>,
-}
-
-/// Which signals end a wait before its time.
-#[derive(Debug, Clone, Copy)]
-enum WakeOn {
-    AnySignal,
-    StopOrReload,
-}
-
-/// The last cycle that ended well.
-struct Last {
-    at: Timestamp,
-    cycle: i64,
-    outcome: &'static str,
+    /// The last cycle that ended well, in words.
+    last: Option<String>,
 }
 
 impl Daemon {
@@ -168,7 +142,7 @@ impl Daemon {
             config.servicenow.url.host_str().unwrap_or("?"),
             config.okta.url.host_str().unwrap_or("?"),
             config.store.path.display(),
-            humantime::format_duration(config.schedule.poll),
+            format_duration(config.schedule.poll),
         );
         self.sign_in().await?;
         if !self.signals.is_stopping() {
@@ -184,7 +158,7 @@ impl Daemon {
             self.run_cycle(&scope).await?;
             self.show_status();
             self.publish_health()?;
-            self.sleep(self.wait, WakeOn::AnySignal).await?;
+            self.sleep(self.wait, Signals::arrived).await?;
             if self.signals.take_reload() {
                 self.reload().await;
             }
@@ -209,7 +183,7 @@ impl Daemon {
             }
             self.status.set(&format!("{reason}; trying again"));
             // A cycle is on its way as it is, so a signal that asks for one can wait.
-            self.sleep(SIGN_IN_AGAIN, WakeOn::StopOrReload).await?;
+            self.sleep(SIGN_IN_AGAIN, Signals::urgent).await?;
             if self.signals.is_stopping() {
                 return Ok(());
             }
@@ -240,20 +214,18 @@ impl Daemon {
         refused
     }
 
-    /// Waits until the time is over or a signal comes, and logs meanwhile what becomes overdue.
-    async fn sleep(&mut self, wait: Duration, wake_on: WakeOn) -> Result<(), DaemonError> {
+    /// Waits until the time is over or `woken`, and logs meanwhile what becomes overdue.
+    async fn sleep(
+        &mut self,
+        wait: Duration,
+        woken: impl AsyncFn(&Signals),
+    ) -> Result<(), DaemonError> {
         let until = tokio::time::Instant::now() + wait;
         loop {
             let slice = until.duration_since(tokio::time::Instant::now()).min(TICK);
-            let woken = async {
-                match wake_on {
-                    WakeOn::AnySignal => self.signals.arrived().await,
-                    WakeOn::StopOrReload => self.signals.urgent().await,
-                }
-            };
             let over = tokio::select! {
                 biased;
-                () = woken => true,
+                () = woken(&self.signals) => true,
                 () = tokio::time::sleep(slice) => slice < TICK,
             };
             self.progress.tick();
@@ -267,12 +239,9 @@ impl Daemon {
 
     /// Stores for `status` how both sides are, and hands it to the endpoint for metrics.
     fn publish_health(&self) -> Result<(), DaemonError> {
-        let state = |side| {
-            let (since, error) = self.health.state(side);
-            SideState { since, error: error.map(str::to_owned) }
-        };
         watch_deadlines(&self.deps)?;
-        record_health(&self.deps, &state(Side::ServiceNow), &state(Side::Okta))?;
+        let [servicenow, okta] = [Side::ServiceNow, Side::Okta].map(|it| self.health.state(it));
+        record_health(&self.deps, &servicenow, &okta)?;
         self.published.set_unready(self.health.degraded());
         if self.deps.config.metrics.is_some() {
             self.published.metrics.calls(self.deps.calls_by_bucket());
@@ -283,9 +252,7 @@ impl Daemon {
 
     fn record_success(&mut self, side: Side) {
         self.progress.tick();
-        if let Some(notice) = self.health.success(side, (self.clock)()) {
-            log_notice(&notice);
-        }
+        self.health.success(side, (self.clock)()).iter().for_each(log_notice);
     }
 
     fn record_failure(&mut self, side: Side, error: &SyncError) {
@@ -295,34 +262,26 @@ impl Daemon {
             error if error.is_outage() => FailureKind::Down,
             _ => FailureKind::Unworkable,
         };
-        if let Some(notice) = self.health.failure(side, kind, &error.to_string(), (self.clock)()) {
-            log_notice(&notice);
-        }
+        let notice = self.health.failure(side, kind, &error.to_string(), (self.clock)());
+        notice.iter().for_each(log_notice);
     }
 
     /// One line for `systemctl status`.
     fn show_status(&mut self) {
         let mode = if self.deps.config.policy.observe { "observing only; " } else { "" };
-        let last = self.last.as_ref().map_or_else(String::new, |Last { at, cycle, outcome }| {
-            format!("cycle {cycle} at {} UTC: {outcome}", at.format("%Y-%m-%d %H:%M:%S"))
-        });
-        let text = match self.health.degraded() {
-            Some(why) if last.is_empty() => format!("degraded: {why}"),
-            Some(why) => format!("degraded: {why}; last good {last}"),
-            None => format!("{mode}{last}"),
+        let text = match (self.health.degraded(), &self.last) {
+            (Some(why), None) => format!("degraded: {why}"),
+            (Some(why), Some(last)) => format!("degraded: {why}; last good {last}"),
+            (None, last) => format!("{mode}{}", last.as_deref().unwrap_or_default()),
         };
         self.status.set(&text);
-    }
-
-    fn watchdog(&self) -> std::sync::MutexGuard<'_, Watchdog> {
-        self.watchdog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn log_notice(notice: &Notice) {
-    match notice.level {
-        Level::Info => tracing::info!("{}", notice.text),
-        Level::Warn => tracing::warn!("{}", notice.text),
-        Level::Error => tracing::error!("{}", notice.text),
+    match notice {
+        Notice::Info(text) => tracing::info!("{text}"),
+        Notice::Warn(text) => tracing::warn!("{text}"),
+        Notice::Error(text) => tracing::error!("{text}"),
     }
 }

@@ -19,18 +19,12 @@ pub(crate) fn ready() {
     send(&[NotifyState::Ready]);
 }
 
-/// A reload begins: the manager waits for [`ready`].
-pub(crate) fn reloading() {
+/// A reload begins: the manager waits for [`ready`]. Where it `waits` for its turn, that takes no
+/// time of those that a reload has.
+pub(crate) fn reloading(waits: bool) {
     let mut states = vec![NotifyState::Reloading];
     states.extend(NotifyState::monotonic_usec_now());
-    send(&states);
-}
-
-/// A reload waits for its turn: it takes no time of those that a reload has.
-pub(crate) fn reload_waits() {
-    let mut states = vec![NotifyState::Reloading];
-    states.extend(NotifyState::monotonic_usec_now());
-    states.push(NotifyState::ExtendTimeoutUsec(RELOAD_WAITS));
+    states.extend(waits.then_some(NotifyState::ExtendTimeoutUsec(RELOAD_WAITS)));
     send(&states);
 }
 
@@ -50,10 +44,9 @@ pub(crate) fn still_starting(more: Duration) {
 pub(crate) struct Status(String);
 
 impl Status {
-    /// Shows this text from now on, its first 400 characters in one line.
     pub(crate) fn set(&mut self, text: &str) {
-        let text: String =
-            text.lines().collect::<Vec<_>>().join(" ").chars().take(LONGEST_STATUS).collect();
+        let line = text.lines().collect::<Vec<_>>().join(" ");
+        let text: String = line.chars().take(LONGEST_STATUS).collect();
         if text != self.0 {
             send(&[NotifyState::Status(&text)]);
             self.0 = text;
@@ -67,29 +60,30 @@ fn send(states: &[NotifyState<'_>]) {
 }
 
 /// What shows that the daemon does not hang: all counters of progress.
-#[derive(Debug)]
-pub(crate) struct Watchdog(Vec<Progress>);
+#[derive(Debug, Default)]
+pub(crate) struct Watchdog(Mutex<Vec<Progress>>);
 
 impl Watchdog {
-    /// Of the connections and of what drives them.
-    pub(crate) fn new(deps: &Deps, own: &Progress) -> Self {
-        Self(deps.progress_counters().into_iter().chain([own.clone()]).collect())
+    /// Watches these connections and what drives them, and no others.
+    pub(crate) fn watch(&self, deps: &Deps, own: &Progress) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
+            deps.progress_counters().into_iter().chain([own.clone()]).collect();
     }
 
     /// The ticks of each counter: while any of them changes, the daemon is alive.
     pub(crate) fn ticks(&self) -> Vec<u64> {
-        self.0.iter().map(Progress::count).collect()
+        let counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counters.iter().map(Progress::count).collect()
     }
 }
 
 /// Tells the service manager's watchdog that we are alive for as long as there is progress. Ends at
 /// once where it has none.
-pub(crate) async fn feed(watchdog: Arc<Mutex<Watchdog>>) {
-    let timeout = sd_notify::watchdog_enabled().filter(|timeout| !timeout.is_zero());
-    let Some(timeout) = timeout else { return };
+pub(crate) async fn feed(watchdog: Arc<Watchdog>) {
+    let Some(timeout) = sd_notify::watchdog_enabled().filter(|it| !it.is_zero()) else { return };
     let mut before = None;
     loop {
-        let now = watchdog.lock().unwrap_or_else(PoisonError::into_inner).ticks();
+        let now = watchdog.ticks();
         if before.as_ref() != Some(&now) {
             send(&[NotifyState::Watchdog]);
             before = Some(now);

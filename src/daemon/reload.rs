@@ -1,13 +1,13 @@
 //! `SIGHUP`: the configuration and its credentials are read again, between two cycles.
 
-use super::{Daemon, Watchdog, notify};
+use super::{Daemon, notify};
 use crate::sync::Side;
 use crate::sync::upstream::{prepare, take_over};
 
 impl Daemon {
     /// Goes on by the configuration as it is in the file now, or says why not and keeps the old.
     pub(super) async fn reload(&mut self) {
-        notify::reloading();
+        notify::reloading(false);
         self.renew().await;
         notify::ready();
     }
@@ -45,7 +45,7 @@ impl Daemon {
             }
         }
         self.writers = take_over(&mut self.deps, renewed);
-        *self.watchdog() = Watchdog::new(&self.deps, &self.progress);
+        self.watchdog.watch(&self.deps, &self.progress);
         self.backoff = None;
         Ok(if same {
             "it is as it was, its credentials were read again".to_owned()

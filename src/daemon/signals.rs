@@ -10,13 +10,8 @@ use tokio::sync::Notify;
 use crate::sync::Scope;
 
 /// What was asked for by a signal and has not been done yet. The same twice is one.
-#[derive(Debug, Clone)]
-pub(crate) struct Signals {
-    pending: Arc<Pending>,
-}
-
 #[derive(Debug, Default)]
-struct Pending {
+pub(crate) struct Signals {
     stop: Arc<AtomicBool>,
     reload: AtomicBool,
     changes: AtomicBool,
@@ -26,10 +21,10 @@ struct Pending {
 
 impl Signals {
     /// Begins to listen, in a thread of its own.
-    pub(crate) fn listen() -> std::io::Result<Self> {
+    pub(crate) fn listen() -> std::io::Result<Arc<Self>> {
         let mut arriving = Arriving::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2])?;
-        let pending = Arc::new(Pending::default());
-        let noted = Arc::clone(&pending);
+        let signals = Arc::new(Self::default());
+        let noted = Arc::clone(&signals);
         // It lives as long as the process, and has nothing to clean up.
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in arriving.forever() {
@@ -43,35 +38,31 @@ impl Signals {
                 noted.arrived.notify_one();
             }
         })?;
-        Ok(Self { pending })
+        Ok(signals)
     }
 
     /// Set once `SIGTERM` or `SIGINT` came.
     pub(crate) fn stop(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.pending.stop)
+        Arc::clone(&self.stop)
     }
 
-    /// Whether `SIGTERM` or `SIGINT` came.
     pub(crate) fn is_stopping(&self) -> bool {
-        self.pending.stop.load(Ordering::Relaxed)
+        self.stop.load(Ordering::Relaxed)
     }
 
-    /// Whether to read the configuration again; asked once.
+    /// Asked once.
     pub(crate) fn take_reload(&self) -> bool {
-        self.pending.reload.swap(false, Ordering::Relaxed)
+        self.reload.swap(false, Ordering::Relaxed)
     }
 
     /// The cycle that somebody wants now; asked once.
     pub(crate) fn take_cycle(&self) -> Option<Scope> {
-        let changes = self.pending.changes.swap(false, Ordering::Relaxed);
-        if self.pending.full.swap(false, Ordering::Relaxed) {
-            return Some(Scope::Full);
-        }
-        changes.then_some(Scope::Changes)
+        let changes = self.changes.swap(false, Ordering::Relaxed).then_some(Scope::Changes);
+        self.full.swap(false, Ordering::Relaxed).then_some(Scope::Full).or(changes)
     }
 
     fn any(&self) -> bool {
-        let Pending { changes, full, .. } = &*self.pending;
+        let Self { changes, full, .. } = self;
         self.has_urgent() || [changes, full].iter().any(|flag| flag.load(Ordering::Relaxed))
     }
 
@@ -79,29 +70,28 @@ impl Signals {
         self.is_stopping() || self.is_to_reload()
     }
 
-    /// Whether the configuration waits to be read again.
     pub(crate) fn is_to_reload(&self) -> bool {
-        self.pending.reload.load(Ordering::Relaxed)
+        self.reload.load(Ordering::Relaxed)
     }
 
     /// Waits until any of them has come.
     pub(crate) async fn arrived(&self) {
         while !self.any() {
-            self.pending.arrived.notified().await;
+            self.arrived.notified().await;
         }
     }
 
     /// Waits until told to stop or to read the configuration again. The others are kept.
     pub(crate) async fn urgent(&self) {
         while !self.has_urgent() {
-            self.pending.arrived.notified().await;
+            self.arrived.notified().await;
         }
     }
 
     /// Waits until told to stop. The others are kept.
     pub(crate) async fn stopped(&self) {
         while !self.is_stopping() {
-            self.pending.arrived.notified().await;
+            self.arrived.notified().await;
         }
     }
 }

@@ -8,20 +8,17 @@ use crate::model::{Account, AccountId, FactKey, Presence, StepKind, SysId};
 use crate::reconcile::approve::{HeldAction, PlanApproval};
 use crate::reconcile::difference::Difference;
 use crate::reconcile::planned::PlannedAction;
-use crate::report::stamp;
+use crate::report::{fact_name, stamp};
 use crate::store::StoreError;
 use crate::sync::decide::Decided;
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
-use crate::sync::names::{PersonNames, group_name, names_of, people_called, the_one};
+use crate::sync::names::{PersonNames, names_of, people_called, the_one};
 use crate::sync::outcome::{parent_word, request_word};
 use crate::sync::plan::CyclePlan;
 
-/// The word for an account that is nobody's business here.
-const UNMANAGED: &str = "unmanaged";
-
 /// One difference, or one account that is nobody's business here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct DriftItem {
     /// Whose fact it is; an account without a person has only its Okta names.
     pub person: PersonNames,
@@ -95,11 +92,8 @@ pub fn drift(
     person: Option<&str>,
     group: Option<&str>,
 ) -> Result<DriftReport, SyncError> {
-    let (decision, approval) = (&plan.decision, &plan.approval);
-    let only = match person {
-        None => None,
-        Some(text) => Some(the_one(text, &people_called(&deps.store, text)?)?),
-    };
+    let CyclePlan { decision, approval, .. } = plan;
+    let only = person.map(|text| the_one(text, &people_called(&deps.store, text)?)).transpose()?;
     if let Some(group) = group
         && deps.store.groups().called(group)?.is_empty()
     {
@@ -137,6 +131,7 @@ pub fn drift(
         items.extend(outside_item(deps, id)?);
     }
     let of_wanted = |planned: &PlannedAction| wanted(&planned.action.person);
+    let open = approval.held.iter().filter(|it| of_wanted(&it.planned) && it.dismissed.is_none());
     Ok(DriftReport {
         generated_at: stamp(deps.now()),
         live: plan.live,
@@ -145,11 +140,7 @@ pub fn drift(
             in_sync: people.len() - drifted,
             drifted,
             actions: approval.approved.actions().iter().filter(|a| of_wanted(&a.planned)).count(),
-            held: approval
-                .held
-                .iter()
-                .filter(|held| of_wanted(&held.planned) && held.dismissed.is_none())
-                .count(),
+            held: open.count(),
             unmanaged,
             quarantined: approval.quarantined.is_some(),
         },
@@ -159,17 +150,15 @@ pub fn drift(
 
 /// What waits, by the facts that it would change.
 fn held_facts(approval: &PlanApproval) -> BTreeMap<(SysId, FactKey), &HeldAction> {
-    let mut held: BTreeMap<(SysId, FactKey), &HeldAction> = BTreeMap::new();
+    let mut held = BTreeMap::new();
     for waits in &approval.held {
         for key in &waits.planned.keys {
+            let fact = (waits.planned.action.person.clone(), key.clone());
+            let known = held.entry(fact).or_insert(waits);
             // Of several actions for one fact, one that was not dismissed says more.
-            held.entry((waits.planned.action.person.clone(), key.clone()))
-                .and_modify(|known| {
-                    if known.dismissed.is_some() {
-                        *known = waits;
-                    }
-                })
-                .or_insert(waits);
+            if known.dismissed.is_some() {
+                *known = waits;
+            }
         }
     }
     held
@@ -183,8 +172,7 @@ fn unmanaged_item(deps: &Deps, id: &AccountId) -> Result<Option<DriftItem>, Stor
         okta_id: Some(id.as_str().to_owned()),
         ..PersonNames::default()
     };
-    let reason = "no person in ServiceNow matches this account";
-    Ok(Some(unmanaged(person, &account, reason)))
+    Ok(Some(unmanaged(person, &account, "no person in ServiceNow matches this account")))
 }
 
 /// Somebody with an account whose record is no longer among those that are managed.
@@ -202,23 +190,17 @@ fn unmanaged(person: PersonNames, account: &Account, reason: &str) -> DriftItem 
     DriftItem {
         person,
         fact: "account",
-        name: None,
-        desired: None,
         actual: Some(account.status.as_str().to_lowercase()),
-        request: None,
-        parent: None,
         cause: "record",
-        disposition: UNMANAGED,
-        action: None,
+        disposition: "unmanaged",
         reason: reason.to_owned(),
+        ..DriftItem::default()
     }
 }
 
 fn is_about_group(difference: &Difference, item: &DriftItem, group: &str) -> bool {
-    match &difference.key {
-        FactKey::Membership(id) => id.as_str() == group || item.name.as_deref() == Some(group),
-        FactKey::Account | FactKey::Status | FactKey::Profile(_) => false,
-    }
+    let FactKey::Membership(id) = &difference.key else { return false };
+    id.as_str() == group || item.name.as_deref() == Some(group)
 }
 
 /// One difference; `waits` is the action that would remove it, where that waits.
@@ -228,11 +210,6 @@ fn drift_item(
     difference: &Difference,
     waits: Option<&HeldAction>,
 ) -> Result<DriftItem, StoreError> {
-    let name = match &difference.key {
-        FactKey::Account | FactKey::Status => None,
-        FactKey::Profile(attribute) => Some(attribute.clone()),
-        FactKey::Membership(group) => Some(group_name(&deps.store, group)?),
-    };
     let mut reason = difference.reason();
     let mut disposition = difference.disposition.as_str();
     let open = difference.disposition.is_apply() || difference.disposition.is_hold();
@@ -248,7 +225,7 @@ fn drift_item(
     Ok(DriftItem {
         person: names(decided),
         fact: difference.key.kind(),
-        name,
+        name: fact_name(&deps.store, &difference.key)?,
         desired: difference.desired.clone(),
         actual: difference.actual.clone(),
         request: request_word(&difference.origin),

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::model::{FactKey, Origin, Presence, SysId, Timestamp};
+use crate::model::{Account, FactKey, Link, Presence, Timestamp};
 use crate::reconcile::explain::{self, Explained, ReasonText};
-use crate::report::holds::{HoldView, holds_in};
+use crate::report::holds::{HoldView, holds_of};
 use crate::report::person::{RequestView, requests_of};
-use crate::report::stamp;
+use crate::report::{fact_name, stamp};
 use crate::store::StoreError;
 use crate::sync::decide::{Decided, decide_person};
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
-use crate::sync::names::{PersonNames, group_name, names_of, people_called, the_one};
+use crate::sync::names::{PersonNames, names_of, people_called, the_one};
+use crate::sync::outcome::request_word;
 use crate::sync::plan::CyclePlan;
 
 /// Everything about one person.
@@ -109,37 +110,29 @@ pub fn explain(deps: &Deps, plan: &CyclePlan, text: &str) -> Result<Explanation,
         .filter(|held| held.planned.action.person == *id)
         .flat_map(|held| held.planned.keys.iter().map(|key| (key, held.reason.to_string())))
         .collect();
-    let since = deps.store.facts().since(id)?;
+    let (link, since) = (deps.store.links().get(id)?, deps.store.facts().since(id)?);
     let facts: Result<Vec<FactView>, StoreError> =
         facts.into_iter().map(|fact| fact_view(deps, fact, &since, &held)).collect();
     Ok(Explanation {
         person: names_of(&deps.store, id)?,
         status: status_word(&decided),
-        account: account_view(deps, id, &decided)?,
+        account: state.actual.account.as_ref().zip(link).map(account_view),
         facts: facts?,
         requests: requests_of(deps, id)?,
-        holds: holds_in(&deps.store, Some(id), deps.now())?,
+        holds: holds_of(&deps.store, id, deps.now())?,
         live: plan.live,
     })
 }
 
-fn account_view(
-    deps: &Deps,
-    id: &SysId,
-    decided: &Decided,
-) -> Result<Option<AccountView>, StoreError> {
-    let (Some(account), Some(link)) = (&decided.state.actual.account, deps.store.links().get(id)?)
-    else {
-        return Ok(None);
-    };
-    Ok(Some(AccountView {
+fn account_view((account, link): (&Account, Link)) -> AccountView {
+    AccountView {
         okta_id: account.id.as_str().to_owned(),
         login: account.login().to_owned(),
         status: account.status.as_str().to_lowercase(),
         origin: link.origin.to_string(),
         since: stamp(link.since),
         created: link.created_here,
-    }))
+    }
 }
 
 fn fact_view(
@@ -157,21 +150,13 @@ fn fact_view(
             against.insert(0, text);
         }
     }
-    let name = match &fact.key {
-        FactKey::Account | FactKey::Status => None,
-        FactKey::Profile(attribute) => Some(attribute.clone()),
-        FactKey::Membership(group) => Some(group_name(&deps.store, group)?),
-    };
     Ok(FactView {
         fact: fact.key.kind(),
-        name,
+        name: fact_name(&deps.store, &fact.key)?,
         desired: fact.desired,
         actual: fact.actual,
         in_sync: fact.in_sync,
-        origin: match fact.origin {
-            Origin::None => None,
-            origin => Some(origin.to_string()),
-        },
+        origin: request_word(&fact.origin),
         cause: fact.cause.as_str(),
         since: since.get(&fact.key).copied().map(stamp),
         reasons: fact.reasons.into_iter().map(reason_view).collect(),

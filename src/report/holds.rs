@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::model::{Change, GroupId, Origin, StepKind, SysId, Timestamp};
+use crate::model::{Change, GroupId, StepKind, SysId, Timestamp};
 use crate::report::stamp;
 use crate::store::{HeldAction, HoldDecision, HoldSelection, Mode, Store, StoreError, Verdict};
 use crate::sync::names::{PersonNames, group_name, names_of};
+use crate::sync::outcome::{parent_word, request_word};
 
 /// One action that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -88,12 +89,7 @@ pub fn holds(config: &Config, now: Timestamp) -> Result<HoldReport, StoreError> 
         return Ok(HoldReport::default());
     }
     let store = Store::open(&config.store.path, &config.orgs(), Mode::Read)?;
-    let views: Vec<HoldView> = store
-        .open_items()
-        .actions(now)?
-        .into_iter()
-        .map(|hold| view(&store, hold))
-        .collect::<Result<_, StoreError>>()?;
+    let views = views(&store, store.open_items().actions(now)?)?;
     let (dismissed, holds) = views.into_iter().partition(|hold| hold.dismissed.is_some());
     let requests = store.requests().open()?;
     let other_requests = requests.iter().filter(|stored| !stored.problems.is_empty()).count();
@@ -113,29 +109,26 @@ pub fn record_decision(
         Err(unknown) => return Ok(Err(unknown)),
     };
     let people: BTreeSet<SysId> = holds.iter().map(|hold| hold.person.clone()).collect();
-    let views = |holds: Vec<HeldAction>| holds.into_iter().map(|hold| view(&store, hold)).collect();
-    let holds: Result<Vec<HoldView>, StoreError> = views(holds);
+    let holds = views(&store, holds)?;
     let mut left = store.open_items().actions(said.at)?;
     left.retain(|hold| hold.said.is_none() && people.contains(&hold.person));
-    let left: Result<Vec<HoldView>, StoreError> = views(left);
-    Ok(Ok(Decided { holds: holds?, left: left? }))
+    Ok(Ok(Decided { holds, left: views(&store, left)? }))
 }
 
-/// What waits, for one person or for all.
-pub(crate) fn holds_in(
+/// What waits for one person.
+pub(crate) fn holds_of(
     store: &Store,
-    person: Option<&SysId>,
+    person: &SysId,
     now: Timestamp,
 ) -> Result<Vec<HoldView>, StoreError> {
-    let waits =
-        |hold: &HeldAction| hold.said.as_ref().is_none_or(|said| said.word == Verdict::Release);
-    store
-        .open_items()
-        .actions(now)?
-        .into_iter()
-        .filter(|hold| waits(hold) && person.is_none_or(|person| hold.person == *person))
-        .map(|hold| view(store, hold))
-        .collect()
+    let mut holds = store.open_items().actions(now)?;
+    let waits = |said: &HoldDecision| said.word == Verdict::Release;
+    holds.retain(|hold| hold.person == *person && hold.said.as_ref().is_none_or(waits));
+    views(store, holds)
+}
+
+fn views(store: &Store, holds: Vec<HeldAction>) -> Result<Vec<HoldView>, StoreError> {
+    holds.into_iter().map(|hold| view(store, hold)).collect()
 }
 
 fn view(store: &Store, hold: HeldAction) -> Result<HoldView, StoreError> {
@@ -157,8 +150,8 @@ fn view(store: &Store, hold: HeldAction) -> Result<HoldView, StoreError> {
         id,
         since: stamp(since),
         expires,
-        request: (origin != Origin::None).then(|| origin.to_string()),
-        parent: origin.request().and_then(|it| Some(it.parent.as_ref()?.to_string())),
+        request: request_word(&origin),
+        parent: parent_word(&origin),
         cause: cause.as_str(),
         action: action.step.as_str().to_owned(),
         person,

@@ -10,7 +10,9 @@ mod status;
 
 use chrono::SecondsFormat;
 
-use crate::model::Timestamp;
+use crate::model::{FactKey, Timestamp};
+use crate::store::{Store, StoreError};
+use crate::sync::names::group_name;
 
 pub use cycle::{ActionReport, CycleReport, planned};
 pub use drift::{DriftItem, DriftReport, DriftSummary, drift};
@@ -22,6 +24,15 @@ pub use status::{
     BudgetView, CycleView, DAEMON, LatencyView, SideView, SidesView, StatusReport, TargetsView,
     status,
 };
+
+/// The attribute or the group's name that a fact is about.
+fn fact_name(store: &Store, key: &FactKey) -> Result<Option<String>, StoreError> {
+    Ok(match key {
+        FactKey::Account | FactKey::Status => None,
+        FactKey::Profile(attribute) => Some(attribute.clone()),
+        FactKey::Membership(group) => Some(group_name(store, group)?),
+    })
+}
 
 /// A moment in JSON: RFC 3339, in seconds.
 fn stamp(at: Timestamp) -> String {

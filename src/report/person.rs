@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::model::{Approval, RequestNumber, SysId};
+use crate::model::{Approval, Operation, SysId};
 use crate::policy::resolve::{approval_with_effect, names, rule_for, word};
 use crate::report::stamp;
 use crate::store::{StoreError, StoredRequest};
@@ -53,16 +53,9 @@ pub(crate) fn requests_of(deps: &Deps, id: &SysId) -> Result<Vec<RequestView>, S
 }
 
 fn is_named_by(deps: &Deps, stored: &StoredRequest, id: &SysId) -> Result<bool, StoreError> {
-    let Ok(Some(rule)) = rule_for(&deps.config.policy, &stored.request) else {
-        return Ok(false);
-    };
-    let request_text = match &stored.request_text {
-        Some(request_text) => request_text.clone(),
-        None => match word(rule, &stored.request) {
-            Ok(request_text) => request_text,
-            Err(_) => return Ok(false),
-        },
-    };
+    let Ok(Some(rule)) = rule_for(&deps.config.policy, &stored.request) else { return Ok(false) };
+    let known = stored.request_text.clone().or_else(|| word(rule, &stored.request).ok());
+    let Some(request_text) = known else { return Ok(false) };
     for text in names(&request_text.person) {
         if deps.store.people().called(text)?.contains(id) {
             return Ok(true);
@@ -72,7 +65,7 @@ fn is_named_by(deps: &Deps, stored: &StoredRequest, id: &SysId) -> Result<bool, 
 }
 
 fn request_view(deps: &Deps, stored: &StoredRequest) -> Result<RequestView, StoreError> {
-    let request = &stored.request;
+    let (request, now) = (&stored.request, deps.now());
     let resolved = deps.store.requests().resolved(&request.sys_id)?;
     let rule = rule_for(&deps.config.policy, request).ok().flatten();
     let approval = match (&resolved, rule) {
@@ -81,22 +74,19 @@ fn request_view(deps: &Deps, stored: &StoredRequest) -> Result<RequestView, Stor
         (None, None) => Approval::Waiting,
     };
     let problems: Vec<&str> = stored.problems.iter().map(|(_, text)| text.as_str()).collect();
-    let operation =
-        resolved.as_ref().map(|m| m.terms.operation).or(rule.map(|rule| rule.operation));
     let terms = resolved.as_ref().map(|resolved| &resolved.terms);
+    let operation = terms.map(|terms| terms.operation).or(rule.map(|rule| rule.operation));
     Ok(RequestView {
         number: request.reference.number.as_str().to_owned(),
-        parent: request.reference.parent.as_ref().map(RequestNumber::as_str).map(str::to_owned),
-        operation: operation.map(crate::model::Operation::as_str),
+        parent: request.reference.parent.as_ref().map(|it| it.as_str().to_owned()),
+        operation: operation.map(Operation::as_str),
         state: request.state.as_str(),
         approval: match approval {
             Approval::Waiting => "waiting",
             Approval::Approved => "approved",
             Approval::Withdrawn => "withdrawn",
         },
-        in_force: resolved
-            .as_ref()
-            .is_some_and(|m| m.in_force(deps.now()) && !m.has_ended(deps.now())),
+        in_force: resolved.as_ref().is_some_and(|it| it.in_force(now) && !it.has_ended(now)),
         starts: terms.and_then(|terms| terms.starts).map(stamp),
         ends: terms.and_then(|terms| terms.ends).map(stamp),
         problem: (!problems.is_empty()).then(|| problems.join("; ")),

@@ -16,8 +16,8 @@ use crate::sync::error::{Side, SyncError};
 /// Without a good cycle for longer than this, somebody is needed.
 const STALE: chrono::Duration = chrono::Duration::minutes(15);
 
-/// How the program and both systems are, by what the store last learnt.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// How it goes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct StatusReport {
     /// `observe` or `enforce`, as the configuration says now.
     pub mode: &'static str,
@@ -60,8 +60,8 @@ pub struct CycleView {
     pub outcome: String,
 }
 
-/// How each of the two systems was last known to be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The two systems.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SidesView {
     /// Whether ServiceNow answers, and since when.
     pub servicenow: SideView,
@@ -96,7 +96,7 @@ pub struct BudgetView {
 }
 
 /// How fast joins and leaves of the last 30 days were done.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct TargetsView {
     /// From a join in force to the account with its groups.
     pub join: LatencyView,
@@ -117,13 +117,6 @@ pub struct LatencyView {
     pub breaches: u64,
 }
 
-impl From<Latency> for LatencyView {
-    fn from(latency: Latency) -> Self {
-        let Latency { p50, p95, max, breaches } = latency;
-        Self { p50, p95, max, breaches }
-    }
-}
-
 impl StatusReport {
     /// What somebody is needed for, most urgent first; empty where all is well.
     pub(crate) fn needs(&self) -> Vec<String> {
@@ -134,9 +127,8 @@ impl StatusReport {
         if !self.running {
             needs.push(format!("the daemon does not run: systemctl start {}", self.unit));
         }
-        for (side, view) in
-            [(Side::ServiceNow, &self.sides.servicenow), (Side::Okta, &self.sides.okta)]
-        {
+        let SidesView { servicenow, okta } = &self.sides;
+        for (side, view) in [(Side::ServiceNow, servicenow), (Side::Okta, okta)] {
             if view.ok == Some(false) {
                 let error = view.error.as_deref().unwrap_or("no answer");
                 let since = view.since.as_deref().unwrap_or("?");
@@ -177,19 +169,8 @@ fn report(
     now: Timestamp,
 ) -> Result<StatusReport, StoreError> {
     let mode = if config.policy.observe { "observe" } else { "enforce" };
-    let nothing = StatusReport {
-        mode,
-        running,
-        unit: unit(&config.file),
-        last_cycle: None,
-        lag_seconds: None,
-        pending: None,
-        held: None,
-        quarantined: None,
-        sides: SidesView { servicenow: SideView::default(), okta: SideView::default() },
-        budget: Vec::new(),
-        targets: TargetsView { join: LatencyView::default(), leave: LatencyView::default() },
-    };
+    let unit = unit(&config.file);
+    let nothing = StatusReport { mode, running, unit, ..StatusReport::default() };
     let Some(store) = store else { return Ok(nothing) };
     let last = store.cycles().last_ended()?.map(|cycle| CycleView {
         n: cycle.n,
@@ -204,7 +185,9 @@ fn report(
         }))
     };
     let paced = |operation, target| -> Result<LatencyView, StoreError> {
-        Ok(latency(&store.deadlines().measured(operation, now - MEASURED)?, target, now).into())
+        let measured = store.deadlines().measured(operation, now - MEASURED)?;
+        let Latency { p50, p95, max, breaches } = latency(&measured, target, now);
+        Ok(LatencyView { p50, p95, max, breaches })
     };
     let held = store.open_items().actions(now)?.iter().filter(|hold| hold.said.is_none()).count();
     Ok(StatusReport {

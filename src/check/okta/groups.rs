@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Problem, advice};
+use super::advice;
 use crate::check::{Findings, listed};
 use crate::config::Config;
-use crate::model::{Group, GroupId};
+use crate::model::Group;
 use crate::okta::{OktaError, OktaReader};
 
 const GROUPS: &str = "okta groups";
@@ -13,12 +13,24 @@ const GROUPS: &str = "okta groups";
 const LOOKED_AT: usize = 20;
 
 pub(super) async fn check(found: &mut Findings<'_>, config: &Config, reader: &OktaReader) {
-    match groups(reader).await {
-        Ok((groups, rules_known)) => {
-            check_groups(found, config, reader, &groups, rules_known).await;
-        }
-        Err(error) => found.fail(GROUPS, error.to_string(), advice(&error)),
+    let (groups, rules_known) = match groups(reader).await {
+        Ok(read) => read,
+        Err(error) => return found.fail(GROUPS, error.to_string(), advice(&error)),
+    };
+    if !rules_known {
+        found.warn(
+            GROUPS,
+            "Okta's group rules cannot be read, so a group that one of them fills is not recognised",
+            "let the admin role view group rules, or look through them by hand",
+        );
     }
+    let before = found.checks.len();
+    check_groups(found, config, &groups);
+    if found.checks.len() == before {
+        let (rules, all) = (config.policy.groups.len(), groups.len());
+        found.fine(GROUPS, format!("all {rules} of [[group]] are among the {all} of Okta"));
+    }
+    grantable(found, config, reader, &groups).await;
 }
 
 /// All groups, those that a rule feeds marked, and whether the rules could be read.
@@ -31,80 +43,45 @@ async fn groups(reader: &OktaReader) -> Result<(Vec<Group>, bool), OktaError> {
     Ok((groups, rules.is_some()))
 }
 
-async fn check_groups(
-    found: &mut Findings<'_>,
-    config: &Config,
-    reader: &OktaReader,
-    groups: &[Group],
-    rules_known: bool,
-) {
-    if !rules_known {
-        found.warn(
-            GROUPS,
-            "Okta's group rules cannot be read, so a group that one of them fills is not recognised",
-            "let the admin role view group rules, or look through them by hand",
-        );
-    }
-    let problems = group_problems(config, groups);
-    let mut named: BTreeSet<&GroupId> = BTreeSet::new();
-    for rule in &config.policy.groups {
-        named.extend(called(groups, &rule.name).into_iter().map(|group| &group.id));
-    }
-    if problems.is_empty() {
-        let (rules, all) = (config.policy.groups.len(), groups.len());
-        found.fine(GROUPS, format!("all {rules} of [[group]] are among the {all} of Okta"));
-    }
-    for Problem { fails, detail, fix } in problems {
-        if fails {
-            found.fail(GROUPS, detail, fix);
-        } else {
-            found.warn(GROUPS, detail, fix);
-        }
-    }
-    grantable(found, config, reader, groups, &named).await;
-}
-
-/// The groups that a name or an id stands for.
-fn called<'a>(groups: &'a [Group], name: &str) -> Vec<&'a Group> {
-    groups.iter().filter(|group| group.name == name || group.id.as_str() == name).collect()
+fn is_called(group: &Group, name: &str) -> bool {
+    group.name == name || group.id.as_str() == name
 }
 
 /// What is wrong with the groups that the configuration names.
-fn group_problems(config: &Config, groups: &[Group]) -> Vec<Problem> {
-    const RENAME: &str = "name it by its id";
-    let mut problems = Vec::new();
+fn check_groups(found: &mut Findings<'_>, config: &Config, groups: &[Group]) {
     for rule in &config.policy.groups {
-        match called(groups, &rule.name).as_slice() {
-            [] => problems.push(Problem::failing(
+        let called = groups.iter().filter(|group| is_called(group, &rule.name));
+        match *called.collect::<Vec<_>>() {
+            [] => found.fail(
+                GROUPS,
                 format!("no group in Okta is called {:?}", rule.name),
                 "correct `name` under [[group]] (case counts), or make the group",
-            )),
+            ),
             [group] => {
                 if let Some(why) = group.owner() {
-                    problems.push(Problem::failing(
+                    found.fail(
+                        GROUPS,
                         format!("{:?} cannot be kept: {why}", rule.name),
                         "take it out of [[group]], or make a group of Okta's own for it",
-                    ));
+                    );
                 }
             }
-            several => {
-                let ids = several.iter().map(|group| group.id.as_str());
-                problems.push(Problem::failing(
-                    format!("several groups are called {:?}: {}", rule.name, listed(ids)),
-                    RENAME,
-                ));
+            ref several => {
+                let ids = listed(several.iter().map(|group| group.id.as_str()));
+                let detail = format!("several groups are called {:?}: {ids}", rule.name);
+                found.fail(GROUPS, detail, "name it by its id");
             }
         }
     }
     for name in &config.limits.protected_groups {
-        if called(groups, name).is_empty() {
-            problems.push(Problem::warning(
+        if !groups.iter().any(|group| is_called(group, name)) {
+            found.warn(
+                GROUPS,
                 format!("no group in Okta is called {name:?}, so nothing is protected by it"),
                 "correct the name under guard.protected_groups (case counts)",
-            ));
+            );
         }
     }
-    problems
 }
 
 /// Whether a request could grant what it should not.
@@ -113,7 +90,6 @@ async fn grantable(
     config: &Config,
     reader: &OktaReader,
     groups: &[Group],
-    named: &BTreeSet<&GroupId>,
 ) {
     const NAME: &str = "grantable groups";
     let globs = &config.limits.grantable_groups;
@@ -133,35 +109,30 @@ async fn grantable(
         .filter(|at| !used.contains(at))
         .map(|at| format!("number {}", at + 1))
         .collect();
-    let mut fine = idle.is_empty();
     if !idle.is_empty() {
         found.warn(
             NAME,
-            format!("patterns of guard.grantable_groups that fit no group: {}", listed(idle)),
+            format!("patterns of guard.grantable_groups that fit no group: {}", listed(&idle)),
             "correct the pattern (case counts), or make the groups",
         );
     }
-    let mut admins = Vec::new();
-    let looked_at = groups
-        .iter()
-        .filter(|group| named.contains(&group.id))
-        .chain(fitting.iter().copied().take(LOOKED_AT));
-    for group in looked_at {
+    let is_named =
+        |group: &&Group| config.policy.groups.iter().any(|rule| is_called(group, &rule.name));
+    let named = groups.iter().filter(is_named);
+    let mut admins = BTreeSet::new();
+    for group in named.chain(fitting.iter().copied().take(LOOKED_AT)) {
         if let Ok(Some(true)) = reader.group_has_admin_role(&group.id).await {
-            admins.push(group.name.as_str());
+            admins.insert(group.name.as_str());
         }
     }
-    admins.sort_unstable();
-    admins.dedup();
     if !admins.is_empty() {
-        fine = false;
         found.warn(
             NAME,
-            format!("their members are administrators: {}", listed(admins)),
+            format!("their members are administrators: {}", listed(&admins)),
             "keep such groups out of [[group]] and grantable_groups; they are never written to",
         );
     }
-    if fine {
+    if idle.is_empty() && admins.is_empty() {
         found.fine(NAME, format!("{} groups can be granted by request", fitting.len()));
     }
 }

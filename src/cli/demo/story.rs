@@ -13,7 +13,7 @@ use crate::config::{self, Config, Environment};
 use crate::report::{self, ActionReport, CycleReport, DriftItem, DriftReport};
 use crate::sim::company::Person;
 use crate::sim::okta::{Account, Status};
-use crate::sim::servicenow::{Ordered, RequestView};
+use crate::sim::servicenow::RequestView;
 use crate::sim::stage::Stage;
 use crate::sync::{self, Clock, Deps, Scope};
 
@@ -74,19 +74,16 @@ impl Story {
         let accounts = self.stage.company.people().len() - waiting;
         let summary = self.drift().await?.summary;
         expect(summary.people == accounts && summary.in_sync == accounts, "every account agrees")?;
-        self.voice.line(
-            "BASELINE",
-            &format!("{accounts} accounts were found, each with its person; nothing was changed"),
-        )?;
-        Voice::more(&format!(
-            "{waiting} people have a record but no account: nobody has asked for one"
-        ))
+        let found = "accounts were found, each with its person; nothing was changed";
+        self.voice.line("BASELINE", &format!("{accounts} {found}"))?;
+        let unasked = "people have a record but no account: nobody has asked for one";
+        Voice::more(&format!("{waiting} {unasked}"))
     }
 
     async fn joiner(&self) -> Result<Fulfilled, Failure> {
         self.voice.chapter("Somebody joins")?;
         let person = self.newcomer()?;
-        let ordered = self.order(
+        let number = self.order(
             "Okta onboarding",
             &person,
             &[
@@ -96,44 +93,29 @@ impl Story {
                 ("groups", self.groups(&TOOLS)),
             ],
         )?;
-        let number = ordered.number.as_str();
-        let name = name(&person);
-        self.voice.line(
-            number,
-            &format!(
-                "ordered: an account for {name} ({}), with {}",
-                person.department,
-                TOOLS.join(" and ")
-            ),
-        )?;
+        let (name, department, tools) = (name(&person), &person.department, TOOLS.join(" and "));
+        let account = format!("an account for {name} ({department}), with {tools}");
+        self.voice.line(&number, &format!("ordered: {account}"))?;
 
         let cycle = self.cycle(&Scope::Changes).await?;
         expect(cycle.actions.is_empty(), "an unapproved request changes nothing")?;
         expect(self.account(&person).is_none(), "an unapproved request makes no account")?;
-        self.voice.line(number, "not approved yet, so nothing was done")?;
+        self.voice.line(&number, "not approved yet, so nothing was done")?;
 
-        self.approve(number)?;
-        self.work(number).await?;
-        let account = self.expect_account(&person)?;
-        expect(
-            account.groups.contains(&person.department),
-            "the joiner is in the department's group",
-        )?;
-        for group in TOOLS {
-            expect(
-                account.groups.iter().any(|it| it == group),
-                "the joiner has what was asked for",
-            )?;
-        }
+        self.approve(&number)?;
+        let account = self.work(&number, &person).await?;
+        let has_department = is_in(&account, &person.department);
+        expect(has_department, "the joiner is in the department's group")?;
+        let has_tools = TOOLS.iter().all(|group| is_in(&account, group));
+        expect(has_tools, "the joiner has what was asked for")?;
         let event = self.log_event("user.lifecycle.create", &account.id)?;
         let agent = event["client"]["userAgent"]["rawUserAgent"].as_str().unwrap_or_default();
-        expect(agent.contains(number), "Okta's System Log names the request")?;
-        self.voice.line(number, "Okta's own System Log says so too:")?;
+        expect(agent.contains(&number), "Okta's System Log names the request")?;
+        self.voice.line(&number, "Okta's own System Log says so too:")?;
         self.voice.quote(&format!("user.lifecycle.create  {agent}"))?;
-        let request = self.expect_closed(number)?;
-        self.voice.line(number, "closed in ServiceNow, with this work note:")?;
+        let request = self.closed(&number, "closed in ServiceNow, with this work note:")?;
         self.voice.quote(request.work_notes.last().map_or("", String::as_str))?;
-        Ok(Fulfilled { person, request: ordered.number })
+        Ok(Fulfilled { person, request: number })
     }
 
     async fn mover(&self) -> Result<Fulfilled, Failure> {
@@ -141,32 +123,30 @@ impl Story {
         let mut person = self.employee(0)?;
         let from = person.department.clone();
         let to = self.another_department(&person)?;
-        let ordered = self.order(
+        let number = self.order(
             "Change of position",
             &person,
             &[("employee", person.sys_id.clone()), ("reason", format!("joins {to}"))],
         )?;
-        let number = ordered.number.as_str();
-        self.voice.line(number, &format!("ordered: {} goes from {from} to {to}", name(&person)))?;
-        self.approve(number)?;
+        self.voice
+            .line(&number, &format!("ordered: {} goes from {from} to {to}", name(&person)))?;
+        self.approve(&number)?;
         let department = self.stage.company.department_id(to);
         self.stage.servicenow.update_person(&person.sys_id, &[("department", &department)]);
         Voice::more("and HR changes the record")?;
-        self.work(number).await?;
-        let account = self.expect_account(&person)?;
+        let account = self.work(&number, &person).await?;
         expect(account.text("department") == to, "the mover's profile follows the record")?;
-        expect(account.groups.iter().any(|it| it == to), "the mover is in the new group")?;
-        expect(!account.groups.contains(&from), "the mover is out of the old group")?;
-        self.expect_closed(number)?;
-        self.voice.line(number, "closed in ServiceNow")?;
+        expect(is_in(&account, to), "the mover is in the new group")?;
+        expect(!is_in(&account, &from), "the mover is out of the old group")?;
+        self.closed(&number, "closed in ServiceNow")?;
         to.clone_into(&mut person.department);
-        Ok(Fulfilled { person, request: ordered.number })
+        Ok(Fulfilled { person, request: number })
     }
 
     async fn access(&self) -> Result<Fulfilled, Failure> {
         self.voice.chapter("Somebody asks for access")?;
         let person = self.employee(1)?;
-        let ordered = self.order(
+        let number = self.order(
             "Okta group access",
             &person,
             &[
@@ -175,15 +155,12 @@ impl Story {
                 ("groups", self.groups(&[GRANTED])),
             ],
         )?;
-        let number = ordered.number.as_str();
-        self.voice.line(number, &format!("ordered: {GRANTED} for {}", name(&person)))?;
-        self.approve(number)?;
-        self.work(number).await?;
-        let account = self.expect_account(&person)?;
-        expect(account.groups.iter().any(|it| it == GRANTED), "access was granted")?;
-        self.expect_closed(number)?;
-        self.voice.line(number, "closed in ServiceNow")?;
-        Ok(Fulfilled { person, request: ordered.number })
+        self.voice.line(&number, &format!("ordered: {GRANTED} for {}", name(&person)))?;
+        self.approve(&number)?;
+        let account = self.work(&number, &person).await?;
+        expect(is_in(&account, GRANTED), "access was granted")?;
+        self.closed(&number, "closed in ServiceNow")?;
+        Ok(Fulfilled { person, request: number })
     }
 
     async fn leaver(&self) -> Result<(), Failure> {
@@ -195,7 +172,7 @@ impl Story {
         let before = self.expect_account(&person)?;
         self.stage.okta.finish_activation(&before.id);
         let yesterday = self.stage.clock.now() - Days::new(1);
-        let ordered = self.order(
+        let number = self.order(
             "Okta offboarding",
             &person,
             &[
@@ -203,22 +180,15 @@ impl Story {
                 ("last_day", yesterday.format("%Y-%m-%d").to_string()),
             ],
         )?;
-        let number = ordered.number.as_str();
-        self.voice.line(
-            number,
-            &format!(
-                "ordered: {}'s last day was yesterday; a session is still open",
-                name(&person)
-            ),
-        )?;
-        self.approve(number)?;
-        self.work(number).await?;
-        let account = self.expect_account(&person)?;
+        let last_day = format!("{}'s last day was yesterday", name(&person));
+        self.voice.line(&number, &format!("ordered: {last_day}; a session is still open"))?;
+        self.approve(&number)?;
+        let account = self.work(&number, &person).await?;
         expect(account.status == Status::Deprovisioned, "the leaver's account is deactivated")?;
         expect(account.sessions == 0, "the leaver's sessions are ended")?;
         expect(account.groups.is_empty(), "the leaver is in no group any more")?;
-        self.expect_closed(number)?;
-        self.voice.line(number, "closed in ServiceNow; the account is kept, never deleted")
+        self.closed(&number, "closed in ServiceNow; the account is kept, never deleted")?;
+        Ok(())
     }
 
     async fn by_hand(
@@ -229,9 +199,7 @@ impl Story {
     ) -> Result<(), Failure> {
         self.voice.chapter("Somebody changes Okta by hand")?;
         let okta = &self.stage.okta;
-        let id = |fulfilled: &Fulfilled| {
-            self.expect_account(&fulfilled.person).map(|account| account.id)
-        };
+        let id = |of: &Fulfilled| self.expect_account(&of.person).map(|account| account.id);
         let [of_joiner, of_mover, of_guest] = [id(joiner)?, id(mover)?, id(guest)?];
         let wrong = self.another_department(&joiner.person)?;
         let extra = self.another_department(&mover.person)?;
@@ -261,10 +229,8 @@ impl Story {
             };
             let item = found.iter().find(of_person);
             let request = item.and_then(|item| item.request.as_deref());
-            expect(
-                request == Some(&fulfilled.request),
-                "each difference goes back to its request",
-            )?;
+            let same = request == Some(&fulfilled.request);
+            expect(same, "each difference goes back to its request")?;
         }
 
         let cycle = self.cycle(&Scope::Full).await?;
@@ -273,9 +239,9 @@ impl Story {
         let account = self.expect_account(&joiner.person)?;
         expect(account.text("department") == joiner.person.department, "the profile is repaired")?;
         let account = self.expect_account(&mover.person)?;
-        expect(!account.groups.iter().any(|it| it == extra), "the membership is taken back")?;
+        expect(!is_in(&account, extra), "the membership is taken back")?;
         let account = self.expect_account(&guest.person)?;
-        expect(account.groups.iter().any(|it| it == GRANTED), "the membership is given back")
+        expect(is_in(&account, GRANTED), "the membership is given back")
     }
 
     async fn idle(&self) -> Result<(), Failure> {
@@ -315,11 +281,10 @@ impl Story {
         item: &str,
         person: &Person,
         variables: &[(&str, String)],
-    ) -> Result<Ordered, Failure> {
-        self.stage
-            .servicenow
-            .order(item, &person.sys_id, variables)
-            .ok_or_else(|| untrue(&format!("the catalog has {item:?}")))
+    ) -> Result<String, Failure> {
+        let ordered = self.stage.servicenow.order(item, &person.sys_id, variables);
+        let ordered = ordered.ok_or_else(|| untrue(&format!("the catalog has {item:?}")))?;
+        Ok(ordered.number)
     }
 
     fn approve(&self, number: &str) -> Result<(), Failure> {
@@ -329,12 +294,13 @@ impl Story {
     }
 
     /// One cycle that does something, all of it for one request.
-    async fn work(&self, number: &str) -> Result<(), Failure> {
+    async fn work(&self, number: &str, person: &Person) -> Result<Account, Failure> {
         let cycle = self.cycle(&Scope::Changes).await?;
         expect(!cycle.actions.is_empty(), "an approved request is carried out")?;
         self.tell_actions(&cycle)?;
         let of_request = |action: &ActionReport| action.request.as_deref() == Some(number);
-        expect(cycle.actions.iter().all(of_request), "every action names its request")
+        expect(cycle.actions.iter().all(of_request), "every action names its request")?;
+        self.expect_account(person)
     }
 
     fn tell_actions(&self, cycle: &CycleReport) -> Result<(), Failure> {
@@ -351,15 +317,16 @@ impl Story {
     /// One cycle, as `goldthread sync` runs it.
     async fn cycle(&self, scope: &Scope) -> Result<CycleReport, Failure> {
         self.stage.clock.advance(MOMENT);
-        let (deps, writers) =
-            Deps::writing(Arc::clone(&self.config), "goldthread demo", self.clock(), silence())?;
+        let (config, silence) = (Arc::clone(&self.config), Arc::new(|_: &str, _| {}));
+        let (deps, writers) = Deps::writing(config, "goldthread demo", self.clock(), silence)?;
         Ok(sync::run(&deps, &writers, scope).await?.into())
     }
 
     /// A live report, as `goldthread drift` makes it.
     async fn drift(&self) -> Result<DriftReport, Failure> {
         self.stage.clock.advance(MOMENT);
-        let deps = Deps::reading(Arc::clone(&self.config), self.clock(), silence())?;
+        let (config, silence) = (Arc::clone(&self.config), Arc::new(|_: &str, _| {}));
+        let deps = Deps::reading(config, self.clock(), silence)?;
         let plan = sync::plan(&deps, &Scope::Full).await?;
         Ok(report::drift(&deps, &plan, None, None)?)
     }
@@ -438,10 +405,13 @@ impl Story {
         events.into_iter().find(about).ok_or_else(|| untrue(&format!("Okta's log has a {kind}")))
     }
 
-    fn expect_closed(&self, number: &str) -> Result<RequestView, Failure> {
+    /// Tells that a request is closed, if it is so.
+    fn closed(&self, number: &str, text: &str) -> Result<RequestView, Failure> {
         let request = self.stage.servicenow.request(number);
         let closed = request.filter(|it| it.state == "3" && !it.work_notes.is_empty());
-        closed.ok_or_else(|| untrue(&format!("{number} is closed with a note")))
+        let closed = closed.ok_or_else(|| untrue(&format!("{number} is closed with a note")))?;
+        self.voice.line(number, text)?;
+        Ok(closed)
     }
 
     fn expect_no_writes(&self) -> Result<(), Failure> {
@@ -450,8 +420,8 @@ impl Story {
     }
 }
 
-fn silence() -> sync::OnProgress {
-    Arc::new(|_, _| {})
+fn is_in(account: &Account, group: &str) -> bool {
+    account.groups.iter().any(|it| it == group)
 }
 
 /// The story is never told further than it came true.
@@ -474,15 +444,11 @@ fn deed(action: &ActionReport) -> String {
     match action.action.unwrap_or("-") {
         "create" => format!("created {name}, in {}", action.groups.join(", ")),
         "update" => {
-            let changes: Vec<String> = action
-                .changes
-                .iter()
-                .map(|(attribute, change)| {
-                    let (from, to) = (shown(change.from.as_ref()), shown(change.to.as_ref()));
-                    format!("{attribute} from {from} to {to}")
-                })
-                .collect();
-            format!("changed {name}: {}", changes.join(", "))
+            let changes = action.changes.iter().map(|(attribute, change)| {
+                let (from, to) = (shown(change.from.as_ref()), shown(change.to.as_ref()));
+                format!("{attribute} from {from} to {to}")
+            });
+            format!("changed {name}: {}", changes.collect::<Vec<_>>().join(", "))
         }
         "add_member" => format!("added {name} to {group}"),
         "remove_member" => format!("removed {name} from {group}"),

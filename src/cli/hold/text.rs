@@ -1,10 +1,14 @@
 //! What waits, for people: in blocks that are decided together, each with its command.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::cli::render::{count, shown, table};
+use crate::cli::render::{changed, count, shown, table};
+use crate::model::Change;
 use crate::report::{Decided, HoldReport, HoldView};
+
+const NOTHING_WAITS: &str = "Nothing waits for a yes.";
 
 /// Everything that waits.
 pub(crate) fn list(report: &HoldReport, command: &str) -> String {
@@ -14,59 +18,49 @@ pub(crate) fn list(report: &HoldReport, command: &str) -> String {
         let _ = writeln!(text, "{title}\n{}", rows(&block));
         let open = block.iter().filter(|hold| hold.released.is_none());
         let ids: Vec<String> = open.map(|hold| hold.id.to_string()).collect();
-        let which = match block.first().and_then(|hold| hold.set.as_deref()) {
-            _ if ids.is_empty() => {
-                text.push('\n');
-                continue;
-            }
-            Some(set) => format!("--set {set}"),
-            None => ids.join(" "),
-        };
-        let _ = writeln!(text, "\n  {command} hold release {which} --because \"…\"\n");
+        if !ids.is_empty() {
+            let set = block.first().and_then(|hold| hold.set.as_deref());
+            let which = set.map_or_else(|| ids.join(" "), |set| format!("--set {set}"));
+            let _ = writeln!(text, "\n  {command} hold release {which} --because \"…\"");
+        }
+        text.push('\n');
     }
     if !dismissed.is_empty() {
         let mut table = table();
         table.set_header(["id", "request", "action", "person", "what", "dismissed"]);
         for hold in dismissed {
             let said = hold.dismissed.as_ref();
+            let said = said.map(|said| format!("{}, by {}: {}", said.at, said.by, said.because));
             table.add_row([
-                hold.id.to_string(),
-                request(hold),
-                hold.action.clone(),
-                hold.person.name().to_owned(),
-                what(hold),
-                said.map_or_else(String::new, |said| {
-                    format!("{}, by {}: {}", said.at, said.by, said.because)
-                }),
+                &hold.id.to_string(),
+                hold.request.as_deref().unwrap_or("-"),
+                &hold.action,
+                hold.person.name(),
+                &what(hold),
+                said.as_deref().unwrap_or_default(),
             ]);
         }
         let _ = writeln!(text, "Dismissed, until something about it changes\n{table}\n");
     }
     let open = holds.iter().filter(|hold| hold.released.is_none()).count();
     let released = holds.len() - open;
-    let _ = match (open, released) {
-        (0, 0) => write!(text, "Nothing waits for a yes."),
-        (open, released) => {
-            let verb = if open == 1 { "waits" } else { "wait" };
-            let _ = write!(text, "{} {verb} for a yes", count(open, "action", "actions"));
-            let _ = match released {
-                0 => Ok(()),
-                more => write!(text, ", {more} released and not carried out yet"),
-            };
-            write!(
-                text,
-                ".\nRelease some: {command} hold release ID… --because \"…\"\n\
-                 Silence some: {command} hold dismiss ID… --because \"…\""
-            )
+    if holds.is_empty() {
+        text.push_str(NOTHING_WAITS);
+    } else {
+        let _ = write!(text, "{} for a yes", count(open, "action waits", "actions wait"));
+        if released > 0 {
+            let _ = write!(text, ", {released} released and not carried out yet");
         }
-    };
-    if *other_requests > 0 {
-        let verb = if *other_requests == 1 { "waits" } else { "wait" };
-        let requests = count(*other_requests, "request", "requests");
         let _ = write!(
             text,
-            "\n{requests} {verb} for something else than a yes: {command} plan says for what."
+            ".\nRelease some: {command} hold release ID… --because \"…\"\n\
+             Silence some: {command} hold dismiss ID… --because \"…\""
         );
+    }
+    if *other_requests > 0 {
+        let wait = count(*other_requests, "request waits", "requests wait");
+        let _ =
+            write!(text, "\n{wait} for something else than a yes: {command} plan says for what.");
     }
     text
 }
@@ -75,48 +69,40 @@ pub(crate) fn list(report: &HoldReport, command: &str) -> String {
 pub(crate) fn released(decided: &Decided, command: &str) -> String {
     let Decided { holds, left } = decided;
     if holds.is_empty() {
-        return "Nothing waits for a yes.".to_owned();
+        return NOTHING_WAITS.to_owned();
     }
-    let mut text = format!("{}\n\n", rows(&holds.iter().collect::<Vec<_>>()));
     let until = holds.iter().find_map(|hold| hold.expires.as_deref()).unwrap_or_default();
-    let (actions, they) = plural(holds.len());
-    let _ = write!(text, "{actions} released: the next cycle carries {they} out, until {until}.");
-    still_waiting(&mut text, left, command);
-    text
+    let actions = count(holds.len(), "action", "actions");
+    let they = if holds.len() == 1 { "it" } else { "them" };
+    format!(
+        "{}\n\n{actions} released: the next cycle carries {they} out, until {until}.{}",
+        rows(holds),
+        still_waiting(left, command)
+    )
 }
 
 /// What was dismissed, and what still waits for the same people.
 pub(crate) fn dismissed(decided: &Decided, command: &str) -> String {
     let Decided { holds, left } = decided;
-    let mut text = format!("{}\n\n", rows(&holds.iter().collect::<Vec<_>>()));
-    let (actions, _) = plural(holds.len());
-    let _ = write!(text, "{actions} dismissed, until something changes.");
-    still_waiting(&mut text, left, command);
-    text
+    let actions = count(holds.len(), "action", "actions");
+    let still_waiting = still_waiting(left, command);
+    format!("{}\n\n{actions} dismissed, until something changes.{still_waiting}", rows(holds))
 }
 
-fn plural(number: usize) -> (String, &'static str) {
-    (count(number, "action", "actions"), if number == 1 { "it" } else { "them" })
-}
-
-fn still_waiting(text: &mut String, left: &[HoldView], command: &str) {
+fn still_waiting(left: &[HoldView], command: &str) -> String {
     if left.is_empty() {
-        return;
+        return String::new();
     }
     let ids: Vec<String> = left.iter().map(|hold| hold.id.to_string()).collect();
-    let names: Vec<String> = left
-        .iter()
-        .take(5)
-        .map(|hold| format!("{} of {}", hold.action, hold.person.name()))
-        .collect();
+    let name = |hold: &HoldView| format!("{} of {}", hold.action, hold.person.name());
+    let names: Vec<String> = left.iter().take(5).map(name).collect();
     let more = if left.len() > names.len() { ", …" } else { "" };
     let who = if left.len() == 1 { "This still waits" } else { "These still wait" };
-    let _ = write!(
-        text,
+    format!(
         "\n{who} for the same people ({}{more}):\n\n  {command} hold release {} --because \"…\"",
         names.join(", "),
         ids.join(" ")
-    );
+    )
 }
 
 /// Sets first, each as one; then the rest by person.
@@ -137,33 +123,31 @@ fn blocks(holds: &[HoldView]) -> Vec<(String, Vec<&HoldView>)> {
 }
 
 /// A table of what waits.
-pub(crate) fn rows(block: &[&HoldView]) -> String {
+pub(crate) fn rows(block: &[impl Borrow<HoldView>]) -> String {
+    let holds = || block.iter().map(Borrow::borrow);
     let mut table = table();
     let header =
         ["id", "since", "request", "action", "person", "what", "why", "released", "expires"];
-    let with_release = block.iter().any(|hold| hold.released.is_some());
+    let with_release = holds().any(|hold: &HoldView| hold.released.is_some());
     let width = if with_release { header.len() } else { header.len() - 2 };
     table.set_header(&header[..width]);
-    for hold in block {
+    for hold in holds() {
         let released = hold.released.as_ref();
+        let released = released.map(|said| format!("by {}: {}", said.by, said.because));
         let cells = [
-            hold.id.to_string(),
-            hold.since.clone(),
-            request(hold),
-            hold.action.clone(),
-            hold.person.name().to_owned(),
-            what(hold),
-            hold.reason.clone(),
-            released.map_or_else(String::new, |said| format!("by {}: {}", said.by, said.because)),
-            hold.expires.clone().unwrap_or_default(),
+            &hold.id.to_string(),
+            &*hold.since,
+            hold.request.as_deref().unwrap_or("-"),
+            &hold.action,
+            hold.person.name(),
+            &what(hold),
+            &hold.reason,
+            released.as_deref().unwrap_or_default(),
+            hold.expires.as_deref().unwrap_or_default(),
         ];
         table.add_row(&cells[..width]);
     }
     table.to_string()
-}
-
-fn request(hold: &HoldView) -> String {
-    hold.request.clone().unwrap_or_else(|| "-".to_owned())
 }
 
 /// What an action is about beside the person.
@@ -171,22 +155,13 @@ fn what(hold: &HoldView) -> String {
     if let Some(group) = &hold.group {
         return group.clone();
     }
-    let mut pieces: Vec<String> = hold
-        .changes
-        .iter()
-        .map(|(attribute, change)| match &change.from {
-            None if hold.action == "create" => {
-                format!("{attribute}: {}", shown(change.to.as_deref()))
-            }
-            from => {
-                format!(
-                    "{attribute}: {} -> {}",
-                    shown(from.as_deref()),
-                    shown(change.to.as_deref())
-                )
-            }
-        })
-        .collect();
+    let change = |(attribute, change): (&String, &Change)| match change {
+        Change { from: None, to } if hold.action == "create" => {
+            format!("{attribute}: {}", shown(to.as_deref()))
+        }
+        _ => changed((attribute, change)),
+    };
+    let mut pieces: Vec<String> = hold.changes.iter().map(change).collect();
     if !hold.groups.is_empty() {
         pieces.push(format!("groups: {}", hold.groups.join(", ")));
     }
