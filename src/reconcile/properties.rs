@@ -309,7 +309,9 @@ proptest! {
     #[test]
     fn a_plan_applied_and_compared_again_leaves_nothing_to_do(mut world in world()) {
         let plan = world.plan();
-        open(&plan).iter().for_each(|planned| world.carry_out(planned));
+        for planned in open(&plan) {
+            world.carry_out(&planned);
+        }
         // What was seen to agree is remembered; what still differs is not.
         let mut known = in_sync_once(&plan.desired);
         for difference in world.plan().differences {
@@ -480,7 +482,7 @@ proptest! {
                 .filter(|approved| approved.planned.action.step == Step::Deactivate)
                 .map(|approved| approved.planned.action.person.clone())
                 .collect();
-            done_before.extend(disabled.iter().map(|person| done(person)));
+            done_before.extend(disabled.iter().map(done));
             let is_done = |at: &usize| disabled.contains(&person(*at));
             waiting.extend(people.into_iter().filter(|at| !is_done(at)));
             prop_assert!(done_before.len() <= limit as usize);

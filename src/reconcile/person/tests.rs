@@ -59,7 +59,9 @@ fn inactive(mut state: PersonState) -> PersonState {
 /// What was decided is remembered as seen.
 fn settled(mut state: PersonState) -> PersonState {
     let mut facts = decide(&state, &policy()).facts.expect("facts");
-    facts.values_mut().for_each(|known| known.in_sync_once = true);
+    for known in facts.values_mut() {
+        known.in_sync_once = true;
+    }
     state.known = facts;
     state
 }
