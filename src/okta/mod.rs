@@ -1,15 +1,12 @@
 //! The Okta side: a reading half, a writing half, and how they sign in.
 
 mod connection;
-mod dpop;
 mod envelope;
 mod error;
 mod groups;
 mod key;
 mod limits;
-mod link;
 pub(crate) mod log;
-mod objects;
 mod reader;
 mod roles;
 mod sign_in;
@@ -21,9 +18,9 @@ mod wire;
 mod writer;
 
 pub(crate) use connection::Connection;
-pub use error::{ErrorCause, OktaError, Refusal};
-pub(crate) use objects::{Attribute, Identity};
-pub(crate) use reader::OktaReader;
+pub(crate) use error::{OktaError, Refusal};
+pub(crate) use reader::{Identity, OktaReader};
+pub(crate) use wire::Attribute;
 pub(crate) use writer::{GoldenThread, OktaWriter, Performed};
 
 use secrecy::SecretString;
@@ -38,8 +35,8 @@ pub fn fuzz_answer(answer: &crate::http::Answer) {
     limits::Limits::default().answered("nonsense", answer, std::time::Duration::ZERO, now);
     let error = envelope::from_answer(OPERATION, answer);
     let _ = (error.to_string(), error.taken(), error.attributes(), error.is_transient());
-    let _ =
-        (link::next(&answer.headers), sign_in::read_token(answer), error.without(&["nonsense"]));
+    let _ = (connection::next_page(&answer.headers), sign_in::read_token(answer));
+    let _ = error.without(&["nonsense"]);
     let Ok(value) = connection::json(OPERATION, answer) else { return };
     let _ = wire::schema(OPERATION, value.clone());
     let several = value.as_array().cloned().unwrap_or_default();

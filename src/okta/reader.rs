@@ -4,9 +4,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::connection::Connection;
-use super::error::{OktaError, is_attribute_name};
-use super::objects::{Attribute, Identity};
-use super::wire::{self, unbelievable};
+use super::error::{OktaError, is_attribute_name, unbelievable};
+use super::wire::{self, Attribute};
 use crate::model::{Account, AccountId, Timestamp};
 
 /// The largest page of accounts, and what Okta advises for groups and their members
@@ -19,6 +18,15 @@ pub(super) const PAGE: &str = "200";
 /// <https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Group/>). What is longer would not fit into an address, and would be refused in every cycle.
 const LONGEST_KEY: usize = 1000;
 
+/// Who Goldthread is at Okta.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// The administrator that an SSWS token belongs to.
+    Account(Box<Account>),
+    /// A service app, by its client id.
+    App(String),
+}
+
 /// What reads from Okta. Its methods stand in this file, `groups`, `roles` and `log`.
 #[derive(Debug, Clone)]
 pub(crate) struct OktaReader {
@@ -26,7 +34,6 @@ pub(crate) struct OktaReader {
 }
 
 impl OktaReader {
-    /// Reads over this connection.
     pub(crate) fn new(connection: Connection) -> Self {
         Self { connection }
     }
@@ -49,9 +56,8 @@ impl OktaReader {
     /// An account may therefore come twice (the later one is the newer), and one that is absent should
     /// be read by its id before it is believed to be gone.
     ///
-    /// # Errors
-    /// Among others [`OktaError::Unbelievable`] for an empty list: the org has at least the
-    /// administrator who set this up, so the credentials lack an admin role.
+    /// An empty list is [`OktaError::Unbelievable`]: the org has at least the administrator who set
+    /// this up, so the credentials lack an admin role.
     pub(crate) async fn accounts<E: From<OktaError>>(
         &self,
         on_page: &mut dyn FnMut(Vec<Account>) -> Result<(), E>,
@@ -61,16 +67,11 @@ impl OktaReader {
         for filter in [None, Some(("filter", r#"status eq "DEPROVISIONED""#))] {
             let query: Vec<_> = [("limit", PAGE)].into_iter().chain(filter).collect();
             let url = self.connection.url(&["api", "v1", "users"], &query);
-            self.connection
-                .pages(OPERATION, url, &mut |page| {
-                    let accounts = page
-                        .into_iter()
-                        .map(|value| wire::account(OPERATION, value))
-                        .collect::<Result<Vec<_>, _>>()?;
-                    count += accounts.len();
-                    on_page(accounts)
-                })
-                .await?;
+            let mut counted = |accounts: Vec<_>| {
+                count += accounts.len();
+                on_page(accounts)
+            };
+            self.connection.pages(OPERATION, url, wire::account, &mut counted).await?;
             if count == 0 {
                 return Err(unbelievable(
                     OPERATION,
@@ -95,8 +96,8 @@ impl OktaReader {
         // A path has no room for these: `/` and `?` are found by search only, see
         // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/getUser
         if login.contains(['/', '?', '\\']) || matches!(login, "." | "..") {
-            let mut found = self.accounts_where("login", login).await?;
-            return Ok(if found.len() == 1 { found.pop() } else { None });
+            let found = self.accounts_where("login", login).await?;
+            return Ok(<[_; 1]>::try_from(found).ok().map(|[account]| account));
         }
         if is_no_key(login) {
             return Ok(None);
@@ -107,9 +108,8 @@ impl OktaReader {
     }
 
     async fn account_at(&self, id_or_login: &str) -> Result<Option<Account>, OktaError> {
-        const OPERATION: &str = "read an account";
         let url = self.connection.url(&["api", "v1", "users", id_or_login], &[]);
-        self.one(OPERATION, url, wire::account).await
+        self.one("read an account", url, wire::account).await
     }
 
     /// Searches the accounts, deactivated ones included, whose profile attribute has this value
@@ -148,10 +148,9 @@ impl OktaReader {
     }
 
     async fn search_accounts(&self, search: &str) -> Result<Vec<Account>, OktaError> {
-        const OPERATION: &str = "search the accounts";
         let query = [("search", search), ("limit", PAGE)];
         let url = self.connection.url(&["api", "v1", "users"], &query);
-        self.list(OPERATION, url, wire::account).await
+        self.list("search the accounts", url, wire::account).await
     }
 
     /// Reads a whole list that fits into memory.
@@ -162,14 +161,11 @@ impl OktaReader {
         read: fn(&'static str, Value) -> Result<T, OktaError>,
     ) -> Result<Vec<T>, OktaError> {
         let mut all = Vec::new();
-        self.connection
-            .pages(operation, first, &mut |page| {
-                for element in page {
-                    all.push(read(operation, element)?);
-                }
-                Ok::<_, OktaError>(())
-            })
-            .await?;
+        let mut keep = |page| {
+            all.extend(page);
+            Ok::<_, OktaError>(())
+        };
+        self.connection.pages(operation, first, read, &mut keep).await?;
         Ok(all)
     }
 
@@ -217,15 +213,10 @@ impl OktaReader {
         Ok(())
     }
 
-    /// Whether any account can be seen.
     pub(crate) async fn sees_accounts(&self) -> Result<bool, OktaError> {
-        const OPERATION: &str = "list one account";
         let url = self.connection.url(&["api", "v1", "users"], &[("limit", "1")]);
-        let Value::Array(accounts) = self.connection.read(OPERATION, url).await? else {
-            return Err(unbelievable(OPERATION, "a list was expected"));
-        };
-        let accounts = accounts.into_iter().map(|value| wire::account(OPERATION, value));
-        Ok(!accounts.collect::<Result<Vec<_>, _>>()?.is_empty())
+        let accounts = self.connection.page("list one account", url, wire::account).await?;
+        Ok(!accounts.is_empty())
     }
 }
 
