@@ -29,6 +29,7 @@ pub(crate) mod code {
 
 /// Why Okta did not do what was asked. No text of it holds a secret.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the text of each error says what its fields are")]
 pub enum OktaError {
     /// The connection or the token endpoint could not be reached: nothing was executed.
     #[error("Okta cannot be reached to {operation}: {why}")]

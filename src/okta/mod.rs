@@ -18,7 +18,8 @@ mod wire;
 mod writer;
 
 pub(crate) use connection::Connection;
-pub(crate) use error::{OktaError, Refusal};
+pub use error::OktaError;
+pub(crate) use error::Refusal;
 pub(crate) use reader::{Identity, OktaReader};
 pub(crate) use wire::Attribute;
 pub(crate) use writer::{GoldenThread, OktaWriter, Performed};
