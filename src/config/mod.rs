@@ -58,7 +58,7 @@ pub struct StoreSettings {
     /// Where the SQLite file is.
     pub path: PathBuf,
     /// How long the journal is kept.
-    pub(crate) keep: Duration,
+    pub keep: Duration,
 }
 
 /// `[schedule]`: when changes are read, and when everything is.
