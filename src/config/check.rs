@@ -118,26 +118,21 @@ impl Checker<'_> {
         let writeback = self.writeback(&file.writeback);
         let state_done = writeback.as_ref().map_or("3", |w| w.state_done.as_str()).to_owned();
         let match_on = self.match_on(&identity.r#match, &profile);
+        let accounts = [("requested", Accounts::Requested), ("active", Accounts::Active)];
+        let inactive = [
+            ("suspend", InactiveRecord::Suspend),
+            ("deactivate", InactiveRecord::Deactivate),
+            ("hold", InactiveRecord::Hold),
+            ("report", InactiveRecord::Report),
+        ];
+        let elsewhere =
+            [("report", SuspendedElsewhere::Report), ("apply", SuspendedElsewhere::Apply)];
         let policy = Policy {
             anchor: identity.anchor.map(Spanned::into_inner),
             match_on,
-            accounts: self.word(
-                &lifecycle.accounts,
-                &[("requested", Accounts::Requested), ("active", Accounts::Active)],
-            )?,
-            inactive_record: self.word(
-                &lifecycle.inactive_record,
-                &[
-                    ("suspend", InactiveRecord::Suspend),
-                    ("deactivate", InactiveRecord::Deactivate),
-                    ("hold", InactiveRecord::Hold),
-                    ("report", InactiveRecord::Report),
-                ],
-            )?,
-            suspended_elsewhere: self.word(
-                &lifecycle.suspended_elsewhere,
-                &[("report", SuspendedElsewhere::Report), ("apply", SuspendedElsewhere::Apply)],
-            )?,
+            accounts: self.word(&lifecycle.accounts, &accounts)?,
+            inactive_record: self.word(&lifecycle.inactive_record, &inactive)?,
+            suspended_elsewhere: self.word(&lifecycle.suspended_elsewhere, &elsewhere)?,
             create_ahead: self.duration(&lifecycle.create_ahead),
             activation_mail: lifecycle.activation_mail,
             unattributed: self.disposal(&attribution.unattributed)?,
@@ -345,17 +340,13 @@ impl Checker<'_> {
                 self.problem(&text.span(), problem);
             }
         }
-        let approval = match &written.approval {
-            None => ApprovalSource::Item,
-            Some(text) => self.word(
-                text,
-                &[
-                    ("item", ApprovalSource::Item),
-                    ("order", ApprovalSource::Order),
-                    ("none", ApprovalSource::None),
-                ],
-            )?,
-        };
+        let sources = [
+            ("item", ApprovalSource::Item),
+            ("order", ApprovalSource::Order),
+            ("none", ApprovalSource::None),
+        ];
+        let approval = written.approval.as_ref().map(|text| self.word(text, &sources));
+        let approval = approval.unwrap_or(Some(ApprovalSource::Item))?;
         let lookup = written.lookup.as_ref().map(Spanned::get_ref);
         let mut compile =
             |text: &Option<Text>| text.as_ref().and_then(|text| self.expression(text, &ROOTS));
@@ -471,10 +462,8 @@ impl Checker<'_> {
             return folder.join(path.get_ref());
         }
         // From a root shell: where the unit has it.
-        let of_unit = match self.instance {
-            Some(instance) => format!("/var/lib/goldthread-{instance}"),
-            None => "/var/lib/goldthread".to_owned(),
-        };
+        let of = self.instance.map(|instance| format!("-{instance}")).unwrap_or_default();
+        let of_unit = format!("/var/lib/goldthread{of}");
         let folder = self.environment.get("STATE_DIRECTORY").unwrap_or(&of_unit);
         // systemd gives several, separated by colons, where a unit has several.
         Path::new(folder.split(':').next().unwrap_or(folder)).join("goldthread.db")

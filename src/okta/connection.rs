@@ -17,8 +17,7 @@ use super::limits::{self, Budget, Limits};
 use super::sign_in::{self, SignIn};
 use crate::http::{self, Answer, Call, Http, NotJson, Progress, Retry, RetryPolicy, ServerClock};
 
-/// A connection to one Okta org. Clones share the connection pool, the token and what is known of
-/// the rate limits.
+/// A connection to one org. Clones share the pool, the token and what is known of the rate limits.
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
     http: Http,
@@ -64,10 +63,9 @@ impl Connection {
     fn with_scopes(settings: Settings, scopes: &'static str) -> Result<Self, OktaError> {
         let http = Http::new(settings.url, settings.retry);
         let http = http.map_err(|error| OktaError::from_http("set up", &error))?;
-        let sign_in = SignIn::new(&settings.auth, &http, scopes)?;
         Ok(Self {
+            sign_in: Arc::new(SignIn::new(&settings.auth, &http, scopes)?),
             http,
-            sign_in: Arc::new(sign_in),
             limits: Arc::default(),
             clock: Arc::default(),
             share: settings.share,
@@ -84,7 +82,6 @@ impl Connection {
         &self.http.progress
     }
 
-    /// The use of each rate-limit bucket that was seen.
     pub(crate) fn budget(&self) -> Vec<Budget> {
         self.limits().budget(self.share, Instant::now())
     }
@@ -118,13 +115,9 @@ impl Connection {
 
     /// The service app's client id, where this is one.
     pub(super) fn client_id(&self) -> Option<&str> {
-        match &*self.sign_in {
-            SignIn::Token(_) => None,
-            SignIn::App(app) => Some(&app.client_id),
-        }
+        if let SignIn::App(app) = &*self.sign_in { Some(&app.client_id) } else { None }
     }
 
-    /// An address below the org's.
     pub(super) fn url(&self, segments: &[&str], query: &[(&str, &str)]) -> Url {
         let mut url = self.http.url(segments);
         if !query.is_empty() {
@@ -220,7 +213,6 @@ impl Connection {
         self.send(&Request { operation, call, idempotency: Idempotency::Read }).await
     }
 
-    /// Reads one JSON document.
     pub(super) async fn read(&self, operation: &'static str, url: Url) -> Result<Value, OktaError> {
         json(operation, &self.get(operation, url).await?)
     }

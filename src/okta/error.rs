@@ -145,13 +145,12 @@ impl OktaError {
         }
     }
 
-    /// Whether the same read may succeed later without anything else changing. Ask this of a
-    /// write only after [`OktaError::NoAnswer`] was told apart: it may have been executed.
+    /// Whether the same read may succeed without anything else changing. A write without an answer
+    /// may have been executed.
     pub(crate) fn is_transient(&self) -> bool {
         self.retry() != Retry::Never
     }
 
-    /// When the same read may succeed without anything else changing.
     pub(super) fn retry(&self) -> Retry {
         match self {
             Self::RateLimited { retry_after, .. } => Retry::After(*retry_after),

@@ -53,25 +53,20 @@ pub fn fuzz_answer(answer: &crate::http::Answer) {
 /// What the client needs to know, checked by `config`.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Base address of the org, without a trailing slash.
-    pub url: url::Url,
-    /// How to sign in.
-    pub auth: Auth,
+    pub(crate) url: url::Url,
+    pub(crate) auth: Auth,
     /// Part of each rate-limit bucket that may be used, 0 to 1.
     pub share: f64,
     /// How long a call is tried. A wait for a rate window is prolonged by twice `first_wait`, by
     /// default the second that Okta's own clients add.
-    pub retry: RetryPolicy,
+    pub(crate) retry: RetryPolicy,
 }
 
 /// How to sign in to Okta.
 #[derive(Debug, Clone)]
-pub enum Auth {
+pub(crate) enum Auth {
     /// An SSWS API token.
-    Token {
-        /// The token itself, without `SSWS`.
-        token: SecretString,
-    },
+    Token { token: SecretString },
     /// An OAuth 2.0 service app with `private_key_jwt`.
     ServiceApp {
         /// The app's client id, which is also its identity.

@@ -114,7 +114,6 @@ impl OktaReader {
 
     /// Searches the accounts, deactivated ones included, whose profile attribute has this value
     /// in any case of letters. An empty value finds nothing, and neither does an absurdly long one.
-    ///
     /// `search` reads an index that lags by about a second
     /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/listUsers>).
     pub(crate) async fn accounts_where(
@@ -135,11 +134,8 @@ impl OktaReader {
         Ok(found)
     }
 
-    /// Searches the accounts whose profile or status changed after a moment, deactivated ones
-    /// included. Memberships do not count, and a deleted account is not among them.
-    ///
-    /// `search` reads an index that lags by about a second
-    /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/listUsers>).
+    /// The same for those whose profile or status changed after a moment. Memberships do not count, and
+    /// a deleted account is not among them.
     pub(crate) async fn accounts_changed_since(
         &self,
         since: Timestamp,

@@ -28,7 +28,7 @@ const ASSERTION_SECONDS: i64 = 300;
 const BACKDATE_SECONDS: i64 = 5;
 
 /// What a connection that may write cannot do without: a `manage` scope includes the reads of its
-/// family /// (<https://developer.okta.com/docs/guides/implement-oauth-for-okta/main/>).
+/// family (<https://developer.okta.com/docs/guides/implement-oauth-for-okta/main/>).
 pub(super) const WRITING: &str = "okta.users.manage okta.groups.manage";
 pub(super) const READING: &str = "okta.users.read okta.groups.read";
 
@@ -246,8 +246,8 @@ impl App {
     async fn request(&self, state: &State, http: &Http, scopes: &str) -> Result<Answer, OktaError> {
         let now = chrono::Utc::now().timestamp() - BACKDATE_SECONDS;
         let mut header = Map::new();
-        if let Some(kid) = self.key.kid() {
-            header.insert("kid".to_owned(), kid.into());
+        if let Some(kid) = &self.key.kid {
+            header.insert("kid".to_owned(), kid.as_str().into());
         }
         let claims = json!({
             "iss": self.client_id,

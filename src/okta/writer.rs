@@ -28,9 +28,9 @@ pub(crate) struct OktaWriter {
 /// What a write belongs to; it is sent along and lands in Okta's System Log.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GoldenThread<'a> {
-    /// The request's number, or `BASELINE`.
+    /// Its number, or `BASELINE`.
     pub request: &'a str,
-    /// The action's id in our journal.
+    /// Its id in our journal.
     pub action: i64,
 }
 
@@ -53,10 +53,9 @@ impl OktaWriter {
         Self { connection, reader }
     }
 
-    /// Carries out one step on `account`, which only [`Step::Create`] does without.
-    ///
-    /// Where Okta refuses because of the state that something is in, it is read again: if the
-    /// goal was reached already, the outcome is [`Outcome::AlreadySo`].
+    /// Carries out one step on `account`, which only [`Step::Create`] does without. Where Okta refuses
+    /// because of the state that something is in, it is read again: if the goal was reached already,
+    /// the outcome is [`Outcome::AlreadySo`].
     ///
     /// Creating with `activate: true` always sends the activation mail
     /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/createUser>).

@@ -51,9 +51,7 @@ pub(super) struct Shared {
 }
 
 impl Connection {
-    /// Sets up a connection; sends nothing yet.
-    ///
-    /// Fails where one of the configured queries cannot be checked row by row.
+    /// Sets up a connection; sends nothing yet. Fails where one of the configured queries cannot be checked row by row.
     pub fn new(settings: Settings) -> Result<Self, ServiceNowError> {
         let parse = |key: &str, text: &str| {
             Filter::parse(text).map_err(|error| ServiceNowError::Unresolved {
@@ -89,7 +87,7 @@ impl Connection {
         self
     }
 
-    /// The same where an earlier process was at a moment.
+    /// The same where an earlier process was.
     pub(crate) fn go_on_counting(&self, from: &Budget, at: Timestamp) {
         self.pacer().go_on(from, at.timestamp());
     }
@@ -170,11 +168,9 @@ impl Connection {
             let result = self.send(operation, &call).await;
             let error = match result.and_then(|answer| wire::row(operation, &answer)) {
                 Ok(row) if is(id, &row) => return Ok(row),
-                Ok(_) => {
-                    return Err(ServiceNowError::no_answer(operation, "another row came back"));
-                }
+                Ok(_) => ServiceNowError::no_answer(operation, "another row came back"),
                 Err(ServiceNowError::Unbelievable { operation, why }) => {
-                    return Err(ServiceNowError::NoAnswer { operation, why });
+                    ServiceNowError::NoAnswer { operation, why }
                 }
                 Err(error) => error,
             };
