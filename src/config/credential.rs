@@ -29,7 +29,6 @@ impl Environment {
 }
 
 /// Reads what a reference points to. `folder` is where the configuration file is.
-///
 /// Fails with a sentence that never holds the reference's own text where that could be a secret.
 pub(crate) fn resolve(
     reference: &str,

@@ -13,7 +13,6 @@ use url::{Url, form_urlencoded};
 
 use super::{Progress, RetryPolicy};
 
-/// How this program names itself on every call.
 pub(crate) const PRODUCT: &str = concat!("goldthread/", env!("CARGO_PKG_VERSION"));
 
 /// An answer larger than this is refused: no page of either API comes near it.
@@ -30,7 +29,6 @@ pub(crate) struct Http {
     pub progress: Progress,
 }
 
-/// One call, about to be sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub method: Method,
@@ -150,7 +148,6 @@ impl Http {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// Sends one call once and reads its whole answer.
     pub(crate) async fn send(&self, call: Call) -> Result<Answer, HttpError> {
         let host = host_of(&call.url);
         if call.url.origin() != self.base.origin() {

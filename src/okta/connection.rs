@@ -113,7 +113,6 @@ impl Connection {
         self.sign_in.would_get(&self.http, scope).await
     }
 
-    /// The service app's client id, where this is one.
     pub(super) fn client_id(&self) -> Option<&str> {
         if let SignIn::App(app) = &*self.sign_in { Some(&app.client_id) } else { None }
     }
@@ -185,7 +184,6 @@ impl Connection {
         }
     }
 
-    /// Waits for room in the bucket.
     async fn wait_for_turn(
         &self,
         bucket: &'static str,
@@ -228,7 +226,6 @@ impl Connection {
     }
 
     /// Reads every page of a list, one after the other.
-    ///
     /// The next page is where `Link` says, verbatim
     /// (<https://developer.okta.com/docs/reference/core-okta-api/>). There is no count to check against,
     /// so what is checked is that it stays with this host and never turns in a circle.
@@ -304,7 +301,6 @@ fn content_type(call: &Call) -> &'static str {
     }
 }
 
-/// The JSON of a 2xx answer.
 pub(super) fn json(operation: &'static str, answer: &Answer) -> Result<Value, OktaError> {
     http::json(answer).map_err(|why| match why {
         NotJson::Html | NotJson::Other => {
@@ -315,7 +311,6 @@ pub(super) fn json(operation: &'static str, answer: &Answer) -> Result<Value, Ok
 }
 
 /// The target of `rel="next"`.
-///
 /// There is one header line for each relation (<https://developer.okta.com/docs/reference/core-okta-api/>);
 /// proxies join them with commas, and commas also stand inside the addresses.
 pub(super) fn next_page(headers: &HeaderMap) -> Option<String> {

@@ -49,7 +49,6 @@ pub enum OktaError {
         /// Until the window is over.
         retry_after: Duration,
     },
-    /// The credentials are refused.
     #[error("Okta refuses the sign-in: {message}")]
     SignIn { message: String },
     /// The credentials are good and not enough: an admin role, resource set or scope is missing,
@@ -59,7 +58,6 @@ pub enum OktaError {
     /// Okta says that the object does not exist (for some writes: that it is deactivated).
     #[error("Okta has no such object, or it is deactivated, when asked to {0}")]
     NotFound(Box<Refusal>),
-    /// Okta understood and refused.
     #[error("Okta refused to {0}")]
     Refused(Box<Refusal>),
     /// An answer that cannot be believed: HTML with 200, another shape, a foreign next page.
@@ -175,7 +173,6 @@ impl OktaError {
     }
 
     /// Whether a value that must be unique is taken, and by which attribute.
-    ///
     /// There is no code of its own for it, only a validation error whose cause says
     /// `login: An object with this field already exists in the current organization`
     /// (<https://developer.okta.com/docs/reference/core-okta-api/>). Should the words change, this is

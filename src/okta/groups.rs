@@ -7,7 +7,6 @@ use super::reader::{OktaReader, PAGE, is_no_key, quoted, stamp};
 use super::wire::{self, Member};
 use crate::model::{AccountId, Group, GroupId, Timestamp};
 
-/// The group rules of the org.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct GroupRules {
     /// How many there are, those that are not active included.
@@ -96,7 +95,6 @@ impl OktaReader {
     }
 
     /// Reads the groups of an account, Everyone included; [`OktaError::NotFound`] if it is gone.
-    ///
     /// They come in pages of 200 by `Link`, though the API's specification shows no paging
     /// (<https://github.com/okta/okta-sdk-java/issues/1286>,
     /// <https://github.com/okta/okta-developer-docs/pull/368>).

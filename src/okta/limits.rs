@@ -24,7 +24,6 @@ struct Bucket {
     limit: u32,
     /// Calls that are left, less those sent since it was announced.
     remaining: u32,
-    /// Our calls in this window.
     used: u32,
     /// The end of the window as announced (epoch seconds): a new value is a new window.
     reset: i64,
@@ -35,7 +34,6 @@ struct Bucket {
 /// One bucket's use, for `status`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Budget {
-    /// The bucket, by Okta's name for it.
     pub bucket: String,
     /// Calls a minute that Okta announces.
     pub limit: u32,
@@ -46,7 +44,6 @@ pub(crate) struct Budget {
 }
 
 impl Limits {
-    /// How long to wait before this call may be sent.
     pub(crate) fn wait(&self, bucket: &'static str, share: f64, now: Instant) -> Duration {
         self.buckets.get(bucket).map_or(Duration::ZERO, |known| wait(now, known, share))
     }
@@ -131,7 +128,6 @@ pub(super) fn until_reset(answer: &Answer) -> Duration {
 }
 
 /// The bucket that a call counts against.
-///
 /// An exact path beats the longest prefix (<https://developer.okta.com/docs/reference/rate-limits/>).
 /// Which path is in which bucket an org sees in its rate limit dashboard; by default reading and
 /// writing one account are different buckets, and everything below an account is in the bucket of the

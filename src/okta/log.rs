@@ -22,7 +22,6 @@ const MOST_PAGES: usize = 50;
 /// happened.
 const AHEAD: TimeDelta = TimeDelta::days(1);
 
-/// One event of the System Log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogEvent {
     /// `uuid`: the same where an event comes twice.
@@ -58,7 +57,6 @@ pub(crate) struct Party {
     pub name: String,
 }
 
-/// What of an account was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Changed<'a> {
     /// Whether it belongs to this group.
@@ -69,7 +67,6 @@ pub(crate) enum Changed<'a> {
 
 impl LogEvent {
     /// Whether it came about by a call of this program, of whatever version.
-    ///
     /// `rawUserAgent` is the caller's `User-Agent` as sent
     /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/SystemLog/#tag/SystemLog/operation/listLogEvents>).
     pub(crate) fn is_ours(&self) -> bool {
@@ -115,7 +112,6 @@ impl OktaReader {
     /// What happened to an account since a moment, oldest first: to its life cycle, its profile
     /// and other data, and its memberships. `None` where the credentials may not read the log,
     /// for which they need the scope `okta.logs.read` and an administrator role.
-    ///
     /// Events are there nearly at once, rarely later, and for 90 days; a `since` of more than 180 days
     /// ago is refused (<https://developer.okta.com/docs/reference/system-log-query/>).
     /// An event without id, time or type is [`OktaError::Unbelievable`].
@@ -135,7 +131,6 @@ impl OktaReader {
     }
 
     /// Reads the events between two moments that match a filter of Okta's, oldest first.
-    ///
     /// With `since` and `until` the pages come to an end and are in the order of `published`; with an
     /// open end there is always a next page, for events to come
     /// (<https://developer.okta.com/docs/reference/system-log-query/>).

@@ -59,7 +59,7 @@ pub struct Settings {
     pub share: f64,
     /// How long a call is tried. A wait for a rate window is prolonged by twice `first_wait`, by
     /// default the second that Okta's own clients add.
-    pub(crate) retry: RetryPolicy,
+    pub retry: RetryPolicy,
 }
 
 /// How to sign in to Okta.

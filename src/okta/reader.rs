@@ -38,7 +38,6 @@ impl OktaReader {
         Self { connection }
     }
 
-    /// The connection, for its budget and its count of calls.
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
@@ -49,13 +48,11 @@ impl OktaReader {
     }
 
     /// Reads all accounts, page by page.
-    ///
     /// The plain list leaves out deactivated accounts, so they are listed after it by a filter, whose
     /// index lags by about a second
     /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/listUsers>).
     /// An account may therefore come twice (the later one is the newer), and one that is absent should
     /// be read by its id before it is believed to be gone.
-    ///
     /// An empty list is [`OktaError::Unbelievable`]: the org has at least the administrator who set
     /// this up, so the credentials lack an admin role.
     pub(crate) async fn accounts<E: From<OktaError>>(

@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 use super::error::{OktaError, unbelievable};
 use crate::model::{Account, AccountId, AccountStatus, Group, GroupId, GroupKind};
 
-/// A member of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Member {
     pub id: AccountId,
@@ -122,7 +121,6 @@ struct Property {
 }
 
 /// Reads one account: without id, status and login it is not one.
-///
 /// A null property may be left out of an answer, so an empty or null one counts as not set
 /// (<https://developer.okta.com/docs/reference/core-okta-api/>).
 pub(super) fn account(operation: &'static str, value: Value) -> Result<Account, OktaError> {

@@ -34,7 +34,6 @@ pub(crate) struct GoldenThread<'a> {
     pub action: i64,
 }
 
-/// How a step ended.
 #[derive(Debug)]
 pub(crate) struct Performed {
     /// What the journal keeps of it.
@@ -56,7 +55,6 @@ impl OktaWriter {
     /// Carries out one step on `account`, which only [`Step::Create`] does without. Where Okta refuses
     /// because of the state that something is in, it is read again: if the goal was reached already,
     /// the outcome is [`Outcome::AlreadySo`].
-    ///
     /// Creating with `activate: true` always sends the activation mail
     /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/createUser>).
     /// Where no mail is wanted, create with `activate: false` and follow with

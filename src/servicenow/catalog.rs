@@ -24,7 +24,6 @@ pub(crate) struct Task {
 
 impl ServiceNowReader {
     /// The configured catalog items, looked up once for each connection.
-    ///
     /// A name that no item or more than one has is [`ServiceNowError::Unresolved`].
     pub(crate) async fn items(&self) -> Result<&[Item], ServiceNowError> {
         self.items_known(&BTreeMap::new()).await
@@ -156,7 +155,6 @@ impl ServiceNowReader {
         Ok(found)
     }
 
-    /// The tasks of a request.
     pub(crate) async fn tasks(&self, request: &SysId) -> Result<Vec<Task>, ServiceNowError> {
         let operation = "reading a request's tasks";
         let doubt = |why: String| ServiceNowError::unbelievable(operation, why);

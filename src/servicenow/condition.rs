@@ -24,7 +24,6 @@ impl InvalidQuery {
 #[error("the field {0} is missing")]
 pub struct MissingField(pub String);
 
-/// One condition of an encoded query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Condition {
     /// The field, dot-walks spelled as in the query.
@@ -127,7 +126,6 @@ impl Condition {
         std::iter::once(self.field.as_str()).chain(other)
     }
 
-    /// Whether a row fits it.
     pub(crate) fn holds(&self, row: &Record) -> Result<bool, MissingField> {
         let get = |name: &str| row.get(name).ok_or_else(|| MissingField(name.to_owned()));
         if self.operator == Op::Anything {

@@ -75,7 +75,6 @@ impl Connection {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// How much of the rate limit is used.
     pub(crate) fn budget(&self) -> Budget {
         self.pacer().budget(Utc::now().timestamp())
     }
@@ -92,7 +91,6 @@ impl Connection {
         self.pacer().go_on(from, at.timestamp());
     }
 
-    /// Calls sent since the start.
     pub(crate) fn calls(&self) -> u64 {
         self.shared.http.calls()
     }
@@ -111,7 +109,6 @@ impl Connection {
     }
 
     /// Reads one page, and says with which limit it came in the end.
-    ///
     /// Parameters as in <https://www.servicenow.com/docs/r/api-reference/rest-apis/c_TableAPI.html>. Fields that do not exist or may
     /// not be read are left out of the rows without a word.
     pub(super) async fn list(

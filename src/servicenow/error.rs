@@ -11,7 +11,6 @@ const LONGEST_TEXT: usize = 200;
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why ServiceNow did not do what was asked.
-///
 /// Texts of the instance are repeated without control characters and cut short. No variant holds
 /// a credential, a query or a field's value.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +40,6 @@ pub enum ServiceNowError {
     /// A rate rule or a full queue, or our own share of the limit is used up. Not carried out.
     #[error("ServiceNow's rate limit asks us to wait{}", in_words(*.retry_after))]
     RateLimited { retry_after: Option<Duration> },
-    /// The call is final as it is.
     #[error("ServiceNow refused {operation} with status {status}: {message} ({detail})")]
     Refused { operation: String, status: u16, message: String, detail: String },
     /// An answer came that must not be acted on.

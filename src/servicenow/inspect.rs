@@ -9,7 +9,6 @@ use super::requests::items_filter;
 use super::{ServiceNowError, ServiceNowReader};
 use crate::model::{Record, SysId, Timestamp};
 
-/// Rows that are looked at.
 const FEW: u32 = 20;
 
 /// A few rows of a table. Nothing is concluded from them here.
@@ -43,7 +42,6 @@ impl ServiceNowReader {
     }
 
     /// The user name that the instance takes us for.
-    ///
     /// A guest is a sign-in error: an instance that does not demand credentials answers calls
     /// without valid ones, with nothing in them.
     pub(crate) async fn whoami(&self) -> Result<String, ServiceNowError> {
@@ -66,7 +64,6 @@ impl ServiceNowReader {
     }
 
     /// Makes sure that no condition of the configured queries is dropped.
-    ///
     /// Each field is asked to be empty and not empty at once. No row fits that, whatever the
     /// field's type; one that is announced shows that both conditions were dropped.
     pub(crate) async fn probe_filter(&self) -> Result<(), ServiceNowError> {
@@ -115,7 +112,6 @@ impl ServiceNowReader {
 
     /// Some rows of any table, with these fields, where each field of the condition has one of the
     /// values given.
-    ///
     /// A table that is not there is [`ServiceNowError::Refused`] with status 400.
     pub(crate) async fn some_rows(
         &self,

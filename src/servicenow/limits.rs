@@ -78,7 +78,6 @@ impl Pacer {
     }
 
     /// How long to wait before the next call.
-    ///
     /// The first half of our share is free, so that a burst is answered at once. The second half
     /// is spread over what is left of the hour; when it is used up, the next hour is waited for.
     pub(crate) fn wait(&self, now: i64) -> Duration {

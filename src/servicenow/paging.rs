@@ -219,7 +219,6 @@ pub(super) async fn collect(
 }
 
 /// Reads one page in which hidden rows count as absent, with the count of rows that fit.
-///
 /// For look-ups, where each row stands for itself.
 pub(super) async fn peek(
     connection: &Connection,

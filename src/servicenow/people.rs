@@ -39,14 +39,12 @@ impl ServiceNowReader {
         Self { connection }
     }
 
-    /// The connection, for its budget and its count of calls.
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
 
     /// Reads the people of `servicenow.users`, all or those changed within a window, and hands
     /// them on page by page. Nothing that was handed on may be used before this returns well.
-    ///
     /// A failing `on_page` ends the read with [`ServiceNowError::Taker`].
     pub(crate) async fn people(
         &self,
@@ -88,7 +86,6 @@ impl ServiceNowReader {
 
     /// The people inside `servicenow.users` that a request's text names: a `sys_id`, a user name
     /// or an e-mail address, compared without case and blanks around it.
-    ///
     /// Several are for the caller to hold. A text that no person can have names nobody, and so does
     /// one that also fits a row that makes no sense: it could be the one that is meant.
     pub(crate) async fn people_by(&self, text: &str) -> Result<Vec<Person>, ServiceNowError> {

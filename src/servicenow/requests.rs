@@ -44,7 +44,6 @@ pub(crate) struct FreshRequest {
 impl ServiceNowReader {
     /// Reads the requests for the configured items, all or those changed within a window, and
     /// hands them on page by page. Nothing handed on may be used before this returns well.
-    ///
     /// Where an order's approval counts, a window also holds the requests whose order changed: each
     /// is handed on once, though the counts of the two reads are added up.
     pub(crate) async fn requests(

@@ -43,7 +43,6 @@ impl ServiceNowWriter {
     }
 
     /// Writes a note on a requested item, with or without closing it, in one PATCH.
-    ///
     /// Sent again only where it was certainly not carried out. After
     /// [`ServiceNowError::NoAnswer`] look for the note's marker first: notes add up.
     pub(crate) async fn close(
