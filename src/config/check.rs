@@ -64,12 +64,19 @@ fn unknown_key(message: &str) -> Option<(String, Vec<String>)> {
     Some((key.to_owned(), known))
 }
 
-fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
+        .into_iter()
         .map(|name| (strsim::damerau_levenshtein(word, name), name))
         .filter(|(distance, name)| *distance <= name.len().max(word.len()).div_ceil(3))
         .min()
         .map(|(_, name)| name)
+}
+
+/// What to say behind a wrong word: the nearest right one, if any is near.
+fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>, quote: char) -> String {
+    let near = nearest(word, known);
+    near.map(|near| format!("; did you mean {quote}{near}{quote}?")).unwrap_or_default()
 }
 
 /// Collects problems while settings are made; any problem makes the whole unusable.
@@ -101,52 +108,31 @@ impl Checker<'_> {
     }
 
     fn config(&mut self, file: File) -> Option<Config> {
-        let File {
-            mode,
-            servicenow,
-            okta,
-            store,
-            schedule,
-            identity,
-            profile,
-            request,
-            group,
-            lifecycle,
-            attribution,
-            guard,
-            writeback,
-            targets,
-            metrics,
-        } = file;
-        let observe = self.mode(mode.as_ref(), true);
-        let schedule = self.schedule(&schedule);
-        let profile = self.profile(&profile, identity.anchor.as_ref());
-        let requests = self.requests(&request);
-        let groups = self.groups(&group);
-        let limits = self.guard(&guard, &request);
-        let writeback = self.writeback(&writeback);
+        let observe = self.mode(file.mode.as_ref(), true);
+        let schedule = self.schedule(&file.schedule);
+        let File { identity, lifecycle, attribution, .. } = file;
+        let profile = self.profile(&file.profile, identity.anchor.as_ref());
+        let requests = file.request.iter().filter_map(|block| self.request(block)).collect();
+        let groups = self.groups(&file.group);
+        let limits = self.guard(&file.guard, &file.request);
+        let writeback = self.writeback(&file.writeback);
         let state_done = writeback.as_ref().map_or("3", |w| w.state_done.as_str()).to_owned();
-        let match_on = self.match_on(&identity, &profile);
+        let match_on = self.match_on(&identity.r#match, &profile);
+        let accounts = [("requested", Accounts::Requested), ("active", Accounts::Active)];
+        let inactive = [
+            ("suspend", InactiveRecord::Suspend),
+            ("deactivate", InactiveRecord::Deactivate),
+            ("hold", InactiveRecord::Hold),
+            ("report", InactiveRecord::Report),
+        ];
+        let elsewhere =
+            [("report", SuspendedElsewhere::Report), ("apply", SuspendedElsewhere::Apply)];
         let policy = Policy {
             anchor: identity.anchor.map(Spanned::into_inner),
             match_on,
-            accounts: self.word(
-                &lifecycle.accounts,
-                &[("requested", Accounts::Requested), ("active", Accounts::Active)],
-            )?,
-            inactive_record: self.word(
-                &lifecycle.inactive_record,
-                &[
-                    ("suspend", InactiveRecord::Suspend),
-                    ("deactivate", InactiveRecord::Deactivate),
-                    ("hold", InactiveRecord::Hold),
-                    ("report", InactiveRecord::Report),
-                ],
-            )?,
-            suspended_elsewhere: self.word(
-                &lifecycle.suspended_elsewhere,
-                &[("report", SuspendedElsewhere::Report), ("apply", SuspendedElsewhere::Apply)],
-            )?,
+            accounts: self.word(&lifecycle.accounts, &accounts)?,
+            inactive_record: self.word(&lifecycle.inactive_record, &inactive)?,
+            suspended_elsewhere: self.word(&lifecycle.suspended_elsewhere, &elsewhere)?,
             create_ahead: self.duration(&lifecycle.create_ahead),
             activation_mail: lifecycle.activation_mail,
             unattributed: self.disposal(&attribution.unattributed)?,
@@ -157,13 +143,13 @@ impl Checker<'_> {
             requests,
             groups,
         };
-        let servicenow = self.servicenow(servicenow, &policy, state_done);
-        let okta = self.okta(okta);
-        let path = self.store_path(store.path.as_ref());
-        let keep = self.duration(&store.keep);
-        let targets =
-            Targets { leave: self.duration(&targets.leave), join: self.duration(&targets.join) };
-        let metrics = metrics.listen.and_then(|listen| {
+        let servicenow = self.servicenow(file.servicenow, &policy, state_done);
+        let okta = self.okta(file.okta);
+        let path = self.store_path(file.store.path.as_ref());
+        let keep = self.duration(&file.store.keep);
+        let leave = self.duration(&file.targets.leave);
+        let targets = Targets { leave, join: self.duration(&file.targets.join) };
+        let metrics = file.metrics.listen.and_then(|listen| {
             let address = listen.get_ref().parse().ok();
             if address.is_none() {
                 let text = "an address is HOST:PORT in numbers, such as \"127.0.0.1:9464\"";
@@ -193,10 +179,7 @@ impl Checker<'_> {
             return Some(*value);
         }
         let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
-        let hint = match nearest(word, names.iter().copied()) {
-            Some(near) => format!("; did you mean {near:?}?"),
-            None => String::new(),
-        };
+        let hint = hint(word, names.iter().copied(), '"');
         self.problem(&text.span(), format!("{word:?} is not one of {}{hint}", names.join(", ")));
         None
     }
@@ -214,43 +197,38 @@ impl Checker<'_> {
         )
     }
 
+    /// Says that a text is not what it should be.
+    fn is_not(&mut self, text: &Text, what: &str, behind: impl std::fmt::Display) {
+        self.problem(&text.span(), format!("{:?} is not {what}{behind}", text.get_ref()));
+    }
+
     fn duration(&mut self, text: &Text) -> Duration {
         humantime::parse_duration(text.get_ref()).unwrap_or_else(|error| {
-            let problem = format!(
-                "{:?} is not a duration such as \"5s\" or \"400 days\": {error}",
-                text.get_ref()
-            );
-            self.problem(&text.span(), problem);
+            self.is_not(text, "a duration such as \"5s\" or \"400 days\": ", error);
             Duration::ZERO
         })
     }
 
     /// A percentage between 0 and 100, as a share.
     pub(super) fn share(&mut self, text: &Text) -> f64 {
-        let number =
-            text.get_ref().trim().strip_suffix('%').and_then(|n| n.trim().parse::<f64>().ok());
-        let Some(percent) = number.filter(|percent| (0.0..=100.0).contains(percent)) else {
-            let problem = format!("{:?} is not a percentage such as \"50%\"", text.get_ref());
-            self.problem(&text.span(), problem);
-            return 0.0;
-        };
-        percent / 100.0
+        let number = text.get_ref().trim().strip_suffix('%').and_then(|n| n.trim().parse().ok());
+        let percent = number.filter(|percent| (0.0..=100.0).contains(percent));
+        percent.unwrap_or_else(|| {
+            self.is_not(text, "a percentage such as \"50%\"", "");
+            0.0
+        }) / 100.0
     }
 
     fn expression(&mut self, text: &Text, roots: &[&str]) -> Option<Expression> {
-        match Expression::compile(text.get_ref(), roots) {
-            Ok(expression) => Some(expression),
-            Err(error) => {
-                let hint = match &error {
-                    CompileError::Root { name, .. } => nearest(name, roots.iter().copied())
-                        .map(|near| format!("; did you mean `{near}`?"))
-                        .unwrap_or_default(),
-                    _ => String::new(),
-                };
-                self.problem(&text.span(), format!("{error}{hint}"));
-                None
-            }
-        }
+        let compiled = Expression::compile(text.get_ref(), roots);
+        let refused = |error| {
+            let hint = match &error {
+                CompileError::Root { name, .. } => hint(name, roots.iter().copied(), '`'),
+                _ => String::new(),
+            };
+            self.problem(&text.span(), format!("{error}{hint}"));
+        };
+        compiled.map_err(refused).ok()
     }
 
     fn schedule(&mut self, written: &file::Schedule) -> Option<Schedule> {
@@ -261,22 +239,15 @@ impl Checker<'_> {
         let zone = written.timezone.get_ref();
         let timezone = chrono_tz::Tz::from_str(zone).ok();
         if timezone.is_none() {
-            let near = nearest(zone, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
-            let hint = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
-            let problem = format!("{zone:?} is not a time zone such as \"Europe/Berlin\"{hint}");
-            self.problem(&written.timezone.span(), problem);
+            let near = hint(zone, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()), '"');
+            self.is_not(&written.timezone, "a time zone such as \"Europe/Berlin\"", near);
         }
-        let full = match cron::Schedule::from_str(written.full.get_ref()) {
-            Ok(full) => Some(full),
-            Err(error) => {
-                let problem = format!(
-                    "{:?} is not a cron schedule with seconds, such as \"0 0 3 * * *\": {error}",
-                    written.full.get_ref()
-                );
-                self.problem(&written.full.span(), problem);
-                None
-            }
-        };
+        let full = cron::Schedule::from_str(written.full.get_ref());
+        let full = full.map_err(|error| {
+            let what = "a cron schedule with seconds, such as \"0 0 3 * * *\": ";
+            self.is_not(&written.full, what, error);
+        });
+        let full = full.ok();
         Some(Schedule { poll, full: full?, timezone: timezone? })
     }
 
@@ -313,21 +284,17 @@ impl Checker<'_> {
 
     fn match_on(
         &mut self,
-        identity: &file::Identity,
+        written: &Spanned<Vec<String>>,
         profile: &BTreeMap<String, Expression>,
     ) -> Vec<String> {
-        let written = &identity.r#match;
-        let usual = written.span() == (0..0);
         let mut names = written.get_ref().clone();
-        if usual {
+        if written.span() == (0..0) {
             // The default names employeeNumber, which an organization may not map.
             names.retain(|name| profile.contains_key(name));
         }
         for name in &names {
             if !profile.contains_key(name) {
-                let hint = nearest(name, profile.keys().map(String::as_str))
-                    .map(|near| format!("; did you mean `{near}`?"))
-                    .unwrap_or_default();
+                let hint = hint(name, profile.keys().map(String::as_str), '`');
                 let problem =
                     format!("identity.match names `{name}`, which [profile] does not map{hint}");
                 self.problem(&written.span(), problem);
@@ -339,94 +306,62 @@ impl Checker<'_> {
         names
     }
 
-    fn requests(&mut self, written: &[Spanned<file::Request>]) -> Vec<RequestRule> {
-        let mut rules = Vec::new();
-        for block in written {
-            rules.extend(self.request(block));
-        }
-        rules
-    }
-
     fn request(&mut self, block: &Spanned<file::Request>) -> Option<RequestRule> {
         const ROOTS: [&str; 2] = ["variables", "request"];
-        let place = block.span();
-        let file::Request {
-            item,
-            when,
-            operation,
-            approval,
-            person,
-            groups,
-            lookup,
-            starts,
-            ends,
-            last_day,
-            mode,
-        } = block.get_ref();
+        let written = block.get_ref();
+        let item = &written.item;
         if item.get_ref().trim().is_empty() {
             self.problem(&item.span(), "`item` is empty: give a catalog item's sys_id or name");
         }
         let words = Operation::ALL.map(|operation| (operation.as_str(), operation));
-        let operation = self.word(operation, &words)?;
+        let operation = self.word(&written.operation, &words)?;
+        let named = operation.as_str();
         let grants = matches!(operation, Operation::Grant | Operation::Revoke);
-        if person.is_none() && !grants {
+        if written.person.is_none() && !grants {
             let problem = format!(
-                "a {} must say whom it is for: add `person` (only grant and revoke may leave it out)",
-                operation.as_str()
+                "a {named} must say whom it is for: add `person` (only grant and revoke may leave it out)"
             );
-            self.problem(&place, problem);
+            self.problem(&block.span(), problem);
         }
-        if grants && groups.is_none() {
-            let problem = format!("a {} must say which groups: add `groups`", operation.as_str());
-            self.problem(&place, problem);
+        if grants && written.groups.is_none() {
+            let problem = format!("a {named} must say which groups: add `groups`");
+            self.problem(&block.span(), problem);
         }
-        if let Some(lookup) = lookup
-            && groups.is_none()
-        {
+        if let (Some(lookup), None) = (&written.lookup, &written.groups) {
             self.problem(&lookup.span(), "`lookup` says how to read `groups`, and there is none");
         }
-        if operation == Operation::Leave {
-            for (key, text) in [("starts", starts), ("ends", ends)] {
-                if let Some(text) = text {
-                    self.problem(
-                        &text.span(),
-                        format!("a leave has `last_day` instead of `{key}`"),
-                    );
-                }
+        let is_leave = operation == Operation::Leave;
+        for (text, of_leave, problem) in [
+            (&written.starts, false, "a leave has `last_day` instead of `starts`"),
+            (&written.ends, false, "a leave has `last_day` instead of `ends`"),
+            (&written.last_day, true, "only a leave has a `last_day`; write `ends`"),
+        ] {
+            if let Some(text) = text.as_ref().filter(|_| is_leave != of_leave) {
+                self.problem(&text.span(), problem);
             }
-        } else if let Some(text) = last_day {
-            self.problem(&text.span(), "only a leave has a `last_day`; write `ends`");
         }
-        let approval = match approval {
-            None => ApprovalSource::Item,
-            Some(text) => self.word(
-                text,
-                &[
-                    ("item", ApprovalSource::Item),
-                    ("order", ApprovalSource::Order),
-                    ("none", ApprovalSource::None),
-                ],
-            )?,
-        };
+        let sources = [
+            ("item", ApprovalSource::Item),
+            ("order", ApprovalSource::Order),
+            ("none", ApprovalSource::None),
+        ];
+        let approval = written.approval.as_ref().map(|text| self.word(text, &sources));
+        let approval = approval.unwrap_or(Some(ApprovalSource::Item))?;
+        let lookup = written.lookup.as_ref().map(Spanned::get_ref);
         let mut compile =
             |text: &Option<Text>| text.as_ref().and_then(|text| self.expression(text, &ROOTS));
-        let (when, person, groups) = (compile(when), compile(person), compile(groups));
-        let (starts, ends, last_day) = (compile(starts), compile(ends), compile(last_day));
         Some(RequestRule {
             item: item.get_ref().trim().to_owned(),
-            when,
+            when: compile(&written.when),
             operation,
             approval,
-            person,
-            groups,
-            lookup: lookup.as_ref().map(|lookup| Lookup {
-                table: lookup.get_ref().table.clone(),
-                column: lookup.get_ref().column.clone(),
-            }),
-            starts,
-            ends,
-            last_day,
-            observe: self.mode(mode.as_ref(), false),
+            person: compile(&written.person),
+            groups: compile(&written.groups),
+            lookup: lookup.map(|it| Lookup { table: it.table.clone(), column: it.column.clone() }),
+            starts: compile(&written.starts),
+            ends: compile(&written.ends),
+            last_day: compile(&written.last_day),
+            observe: self.mode(written.mode.as_ref(), false),
         })
     }
 
@@ -527,10 +462,8 @@ impl Checker<'_> {
             return folder.join(path.get_ref());
         }
         // From a root shell: where the unit has it.
-        let of_unit = match self.instance {
-            Some(instance) => format!("/var/lib/goldthread-{instance}"),
-            None => "/var/lib/goldthread".to_owned(),
-        };
+        let of = self.instance.map(|instance| format!("-{instance}")).unwrap_or_default();
+        let of_unit = format!("/var/lib/goldthread{of}");
         let folder = self.environment.get("STATE_DIRECTORY").unwrap_or(&of_unit);
         // systemd gives several, separated by colons, where a unit has several.
         Path::new(folder.split(':').next().unwrap_or(folder)).join("goldthread.db")

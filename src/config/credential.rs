@@ -29,7 +29,6 @@ impl Environment {
 }
 
 /// Reads what a reference points to. `folder` is where the configuration file is.
-///
 /// Fails with a sentence that never holds the reference's own text where that could be a secret.
 pub(crate) fn resolve(
     reference: &str,
@@ -37,23 +36,21 @@ pub(crate) fn resolve(
     instance: Option<&str>,
     environment: &Environment,
 ) -> Result<SecretString, String> {
-    let known = ["env:", "file:", "credential:"].iter().any(|kind| reference.starts_with(kind));
-    if environment.without_secrets && known {
-        return Ok(SecretString::from(""));
-    }
-    let secret = if let Some(name) = reference.strip_prefix("env:") {
-        environment
+    let secret = match reference.split_once(':') {
+        Some(("env" | "file" | "credential", _)) if environment.without_secrets => {
+            return Ok(SecretString::from(""));
+        }
+        Some(("env", name)) => environment
             .get(name)
             .map(str::to_owned)
-            .ok_or_else(|| format!("the environment variable {name} is not set"))?
-    } else if let Some(path) = reference.strip_prefix("file:") {
-        read(&folder.join(path))?
-    } else if let Some(name) = reference.strip_prefix("credential:") {
-        read(&credential(name, instance, environment)?)?
-    } else {
-        return Err("a secret is never written here: write `credential:NAME`, `file:PATH` or \
-                    `env:NAME`, which says where it is"
-            .to_owned());
+            .ok_or_else(|| format!("the environment variable {name} is not set"))?,
+        Some(("file", path)) => read(&folder.join(path))?,
+        Some(("credential", name)) => read(&credential(name, instance, environment)?)?,
+        _ => {
+            return Err("a secret is never written here: write `credential:NAME`, `file:PATH` or \
+                        `env:NAME`, which says where it is"
+                .to_owned());
+        }
     };
     // Files end in a newline that is not part of the secret.
     let secret = secret.strip_suffix('\n').unwrap_or(&secret);
@@ -76,10 +73,8 @@ fn credential(
     if let Some(folder) = environment.get("CREDENTIALS_DIRECTORY") {
         return Ok(Path::new(folder).join(name));
     }
-    let unit = match instance {
-        Some(instance) => format!("goldthread@{instance}.service"),
-        None => "goldthread.service".to_owned(),
-    };
+    let of = instance.map(|instance| format!("@{instance}")).unwrap_or_default();
+    let unit = format!("goldthread{of}.service");
     let path = Path::new("/run/credentials").join(&unit).join(name);
     if path.exists() {
         return Ok(path);

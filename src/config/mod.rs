@@ -22,10 +22,9 @@ use crate::{okta, servicenow};
 /// A configuration that can be used.
 #[derive(Debug)]
 pub struct Config {
-    /// The file that it came from.
-    pub file: PathBuf,
-    /// Made of the text and the program's version: after a change everybody is decided about again.
-    pub fingerprint: String,
+    pub(crate) file: PathBuf,
+    /// The same for the same text: whoever was decided about by another is looked at again.
+    pub(crate) fingerprint: String,
     /// What the ServiceNow client needs: `[servicenow]`, and the fields that expressions name.
     pub servicenow: servicenow::Settings,
     /// What the Okta client needs: `[okta]`.
@@ -40,10 +39,9 @@ pub struct Config {
     pub schedule: Schedule,
     /// What is written on requests.
     pub writeback: Writeback,
-    /// How fast it should be.
-    pub targets: Targets,
+    pub(crate) targets: Targets,
     /// Where the OpenMetrics endpoint listens.
-    pub metrics: Option<SocketAddr>,
+    pub(crate) metrics: Option<SocketAddr>,
 }
 
 impl Config {
@@ -69,24 +67,24 @@ pub struct Schedule {
     /// Between two reads of what changed.
     pub poll: Duration,
     /// When everything is read again.
-    pub full: cron::Schedule,
+    pub(crate) full: cron::Schedule,
     /// The zone of `full` and of dates in requests.
-    pub timezone: chrono_tz::Tz,
+    pub(crate) timezone: chrono_tz::Tz,
 }
 
 /// `[writeback]`: what is closed, and where notes are written.
 #[derive(Debug, Clone)]
 pub struct Writeback {
     /// Whether anything is written to ServiceNow at all.
-    pub enabled: bool,
+    pub(crate) enabled: bool,
     /// Which record is closed once its request is done.
     pub close: Close,
     /// The `state` that means closed complete.
-    pub state_done: String,
+    pub(crate) state_done: String,
     /// Where the closing note goes.
-    pub note: JournalField,
+    pub(crate) note: JournalField,
     /// Where it is said why a request waits.
-    pub held_note: JournalField,
+    pub(crate) held_note: JournalField,
 }
 
 /// `writeback.close`: which record is closed once its request is done.
@@ -102,8 +100,8 @@ pub enum Close {
 
 /// A journal field of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JournalField {
-    /// `work_notes`, which fulfillers see.
+pub(crate) enum JournalField {
+    /// Fulfillers see them.
     WorkNotes,
     /// `comments`, which the requester sees too.
     Comments,
@@ -111,7 +109,7 @@ pub enum JournalField {
 
 /// `[targets]`: how fast joins and leaves should be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Targets {
+pub(crate) struct Targets {
     /// From a leave in force to the account disabled.
     pub leave: Duration,
     /// From a join in force to the account with its groups.
@@ -160,10 +158,11 @@ pub fn load(
     environment: &Environment,
 ) -> Result<Config, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        let advice = if error.kind() == std::io::ErrorKind::NotFound {
-            "; name another with --config, or see `goldthread demo` for a start without one"
-        } else {
-            ""
+        let advice = match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                "; name another with --config, or see `goldthread demo` for a start without one"
+            }
+            _ => "",
         };
         ConfigError::one(format!("{}: {error}{advice}", path.display()))
     })?;

@@ -1,6 +1,6 @@
 //! The two systems: their addresses, how to sign in, and what is asked of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use secrecy::SecretString;
@@ -31,11 +31,9 @@ impl Checker<'_> {
                     Some(url::Host::Domain(name)) => name == "localhost",
                     None => false,
                 };
-                let bare = url.path() == "/"
-                    && url.query().is_none()
-                    && url.fragment().is_none()
-                    && url.username().is_empty()
-                    && url.password().is_none();
+                // Without a path, a query, a fragment or a user.
+                let origin = url.origin().ascii_serialization();
+                let bare = url.as_str().strip_suffix('/') == Some(&origin);
                 match url.scheme() {
                     "https" | "http" if !bare => {
                         "only the scheme and the host belong here, such as \"https://example.okta.com\"".to_owned()
@@ -53,22 +51,13 @@ impl Checker<'_> {
 
     fn secret(&mut self, reference: &Text) -> Option<SecretString> {
         let folder = self.source.path.parent().unwrap_or(Path::new("."));
-        match credential::resolve(reference.get_ref(), folder, self.instance, self.environment) {
-            Ok(secret) => Some(secret),
-            Err(problem) => {
-                self.problem(&reference.span(), problem);
-                None
-            }
-        }
+        credential::resolve(reference.get_ref(), folder, self.instance, self.environment)
+            .map_err(|problem| self.problem(&reference.span(), problem))
+            .ok()
     }
 
     /// The keys of `auth`: those that its kind needs must be there, and no others.
-    fn auth_keys<'t>(
-        &mut self,
-        auth: &'t Spanned<Auth>,
-        needed: &[&str],
-        optional: &[&str],
-    ) -> Option<BTreeMap<&'static str, &'t Text>> {
+    fn check_keys(&mut self, auth: &Spanned<Auth>, needed: &[&str]) {
         let Auth { kind, username, password, client_id, client_secret, key, token, dpop } =
             auth.get_ref();
         let kind = kind.get_ref();
@@ -80,29 +69,62 @@ impl Checker<'_> {
             ("key", key),
             ("token", token),
         ];
-        let mut found = BTreeMap::new();
-        let mut complete = true;
         for (name, text) in texts {
-            match text {
-                Some(text) if needed.contains(&name) => {
-                    found.insert(name, text);
-                }
-                Some(text) => {
+            match (text, needed.contains(&name)) {
+                (Some(text), false) => {
                     self.problem(&text.span(), format!("auth of kind {kind:?} has no `{name}`"));
                 }
-                None if needed.contains(&name) => {
+                (None, true) => {
                     self.problem(&auth.span(), format!("auth of kind {kind:?} needs `{name}`"));
-                    complete = false;
                 }
-                None => {}
+                _ => {}
             }
         }
-        if let Some(dpop) = dpop
-            && !optional.contains(&"dpop")
-        {
+        if let Some(dpop) = dpop.as_ref().filter(|_| kind != "service-app") {
             self.problem(&dpop.span(), format!("auth of kind {kind:?} has no `dpop`"));
         }
-        complete.then_some(found)
+    }
+
+    fn servicenow_auth(&mut self, auth: &Spanned<Auth>) -> Option<servicenow::Auth> {
+        let Auth { kind, username, password, client_id, client_secret, key, .. } = auth.get_ref();
+        let needed = self.word::<&[&str]>(
+            kind,
+            &[
+                ("oauth", &["client_id", "client_secret"]),
+                ("basic", &["username", "password"]),
+                ("api-key", &["key"]),
+            ],
+        )?;
+        self.check_keys(auth, needed);
+        Some(match kind.get_ref().as_str() {
+            "oauth" => servicenow::Auth::OAuth {
+                client_id: client_id.as_ref()?.get_ref().clone(),
+                client_secret: self.secret(client_secret.as_ref()?)?,
+            },
+            "basic" => servicenow::Auth::Basic {
+                username: username.as_ref()?.get_ref().clone(),
+                password: self.secret(password.as_ref()?)?,
+            },
+            _ => servicenow::Auth::ApiKey { key: self.secret(key.as_ref()?)? },
+        })
+    }
+
+    fn okta_auth(&mut self, auth: &Spanned<Auth>) -> Option<okta::Auth> {
+        let Auth { kind, client_id, key, token, dpop, .. } = auth.get_ref();
+        let kinds: [(_, &[&str]); 2] =
+            [("service-app", &["client_id", "key"]), ("token", &["token"])];
+        let needed = self.word(kind, &kinds)?;
+        self.check_keys(auth, needed);
+        if kind.get_ref() == "token" {
+            return Some(okta::Auth::Token { token: self.secret(token.as_ref()?)? });
+        }
+        let (client_id, key) = (client_id.as_ref()?.get_ref().clone(), key.as_ref()?);
+        if self.environment.without_secrets {
+            // An empty text is no key, and nothing will be signed.
+            return Some(okta::Auth::Token { token: SecretString::from("") });
+        }
+        let dpop = dpop.as_ref().is_some_and(|dpop| *dpop.get_ref());
+        Some(okta::Auth::ServiceApp { client_id, key: self.secret(key)?, dpop })
     }
 
     pub(super) fn servicenow(
@@ -111,43 +133,15 @@ impl Checker<'_> {
         policy: &Policy,
         state_done: String,
     ) -> Option<servicenow::Settings> {
-        #[derive(Clone, Copy)]
-        enum Kind {
-            OAuth,
-            Basic,
-            ApiKey,
-        }
         let file::ServiceNow { url, auth, users, requests, page_size, share } = written;
-        let kinds = [("oauth", Kind::OAuth), ("basic", Kind::Basic), ("api-key", Kind::ApiKey)];
-        let auth = match self.word(&auth.get_ref().kind, &kinds) {
-            None => None,
-            Some(Kind::OAuth) => {
-                self.auth_keys(&auth, &["client_id", "client_secret"], &[]).and_then(|keys| {
-                    Some(servicenow::Auth::OAuth {
-                        client_id: keys["client_id"].get_ref().clone(),
-                        client_secret: self.secret(keys["client_secret"])?,
-                    })
-                })
-            }
-            Some(Kind::Basic) => {
-                self.auth_keys(&auth, &["username", "password"], &[]).and_then(|keys| {
-                    Some(servicenow::Auth::Basic {
-                        username: keys["username"].get_ref().clone(),
-                        password: self.secret(keys["password"])?,
-                    })
-                })
-            }
-            Some(Kind::ApiKey) => self
-                .auth_keys(&auth, &["key"], &[])
-                .and_then(|keys| Some(servicenow::Auth::ApiKey { key: self.secret(keys["key"])? })),
-        };
+        let auth = self.servicenow_auth(&auth);
         for query in [&users, &requests] {
             if let Err(error) = Filter::parse(query.get_ref()) {
                 self.problem(&query.span(), error.to_string());
             }
         }
-        let size =
-            u32::try_from(*page_size.get_ref()).ok().filter(|size| (1..=10_000).contains(size));
+        let size = u32::try_from(*page_size.get_ref()).ok();
+        let size = size.filter(|size| (1..=10_000).contains(size));
         if size.is_none() {
             self.problem(&page_size.span(), "`page_size` is a number from 1 to 10000");
         }
@@ -175,10 +169,7 @@ impl Checker<'_> {
             variables,
             request_fields,
             items: policy.requests.iter().map(|rule| rule.item.clone()).collect(),
-            order_approval: policy
-                .requests
-                .iter()
-                .any(|rule| rule.approval == ApprovalSource::Order),
+            order_approval: policy.requests.iter().any(|it| it.approval == ApprovalSource::Order),
             state_done,
             retry: RetryPolicy::default(),
         })
@@ -210,26 +201,7 @@ impl Checker<'_> {
 
     pub(super) fn okta(&mut self, written: file::Okta) -> Option<okta::Settings> {
         let file::Okta { url, auth, share } = written;
-        let auth = match self.word(&auth.get_ref().kind, &[("service-app", true), ("token", false)])
-        {
-            None => None,
-            Some(true) => {
-                self.auth_keys(&auth, &["client_id", "key"], &["dpop"]).and_then(|keys| {
-                    if self.environment.without_secrets {
-                        // An empty text is no key, and nothing will be signed.
-                        return Some(okta::Auth::Token { token: SecretString::from("") });
-                    }
-                    Some(okta::Auth::ServiceApp {
-                        client_id: keys["client_id"].get_ref().clone(),
-                        key: self.secret(keys["key"])?,
-                        dpop: auth.get_ref().dpop.as_ref().is_some_and(|dpop| *dpop.get_ref()),
-                    })
-                })
-            }
-            Some(false) => self
-                .auth_keys(&auth, &["token"], &[])
-                .and_then(|keys| Some(okta::Auth::Token { token: self.secret(keys["token"])? })),
-        };
+        let auth = self.okta_auth(&auth);
         let url = self.url(&url);
         let share = self.share(&share);
         Some(okta::Settings { url: url?, auth: auth?, share, retry: RetryPolicy::default() })

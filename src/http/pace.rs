@@ -19,12 +19,10 @@ pub(crate) const LONGEST_WINDOW: Duration = Duration::from_hours(1);
 pub(crate) struct Progress(Arc<AtomicU64>);
 
 impl Progress {
-    /// Something moved: an answer or a piece of one arrived, or a second of a wait is over.
     pub(crate) fn tick(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Ticks since the start.
     pub(crate) fn count(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -41,10 +39,8 @@ impl Progress {
     }
 }
 
-/// Waits until `wait` says zero, asking it again after each wait.
-///
-/// # Errors
-/// The wait itself, where it is longer than `longest`: nothing was waited for then.
+/// Waits until `wait` says zero, asking it again after each wait. Fails with the wait where that is
+/// longer than `longest`: nothing was waited for then.
 pub(crate) async fn wait_for_turn(
     progress: &Progress,
     longest: Duration,

@@ -13,7 +13,6 @@ use url::{Url, form_urlencoded};
 
 use super::{Progress, RetryPolicy};
 
-/// How this program names itself on every call.
 pub(crate) const PRODUCT: &str = concat!("goldthread/", env!("CARGO_PKG_VERSION"));
 
 /// An answer larger than this is refused: no page of either API comes near it.
@@ -24,27 +23,26 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub(crate) struct Http {
     client: reqwest::Client,
-    base: Url,
+    pub base: Url,
     calls: Arc<AtomicU64>,
-    progress: Progress,
+    /// Ticks with every piece of an answer, and in every wait between calls.
+    pub progress: Progress,
 }
 
-/// One call, about to be sent.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub method: Method,
     /// Scheme, host, path and query. Of another host than the pool's it is refused.
     pub url: Url,
     /// Everything but `User-Agent`, which every call gets.
     pub headers: HeaderMap,
-    /// The body; empty for none.
+    /// Empty for none.
     pub body: Vec<u8>,
     /// Added to the product's name in `User-Agent`, such as `(RITM0010001; action 4711)`.
     pub comment: Option<String>,
 }
 
 impl Call {
-    /// A call without headers or body.
     pub(crate) fn new(method: Method, url: Url) -> Self {
         Self { method, url, headers: HeaderMap::new(), body: Vec::new(), comment: None }
     }
@@ -59,9 +57,7 @@ impl Call {
     }
 
     /// Adds a header that no `Debug` output shows.
-    ///
-    /// # Errors
-    /// If the value cannot stand in a header, as one with a line break: sent without it, the call
+    /// Fails where the value cannot stand in one, as with a line break: sent without it, the call
     /// would be somebody else's.
     pub(crate) fn secret_header(
         mut self,
@@ -102,7 +98,6 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// Whether the status is 2xx.
     pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -123,11 +118,7 @@ pub(crate) enum HttpError {
     TooLarge { host: String },
     /// The address leads away from the configured host, so the credentials are not sent there.
     #[error("the address leads to {host}, which is not the configured host")]
-    ForeignHost {
-        /// Host and port of the address.
-        host: String,
-    },
-    /// The HTTP client could not be set up.
+    ForeignHost { host: String },
     #[error("the HTTP client cannot be set up: {0}")]
     Setup(String),
 }
@@ -153,31 +144,17 @@ impl Http {
         url
     }
 
-    /// The configured base address.
-    pub(crate) fn base(&self) -> &Url {
-        &self.base
-    }
-
     /// Calls sent since the start, failed ones included.
     pub(crate) fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// Ticks with every piece of an answer, and in every wait between calls.
-    pub(crate) fn progress(&self) -> &Progress {
-        &self.progress
-    }
-
-    /// Sends one call once and reads its whole answer.
     pub(crate) async fn send(&self, call: Call) -> Result<Answer, HttpError> {
         let host = host_of(&call.url);
         if call.url.origin() != self.base.origin() {
             return Err(HttpError::ForeignHost { host });
         }
-        let agent = match &call.comment {
-            Some(comment) => format!("{PRODUCT} {comment}"),
-            None => PRODUCT.to_owned(),
-        };
+        let agent = call.comment.map_or_else(|| PRODUCT.into(), |it| format!("{PRODUCT} {it}"));
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.progress.tick();
         let mut request = self
@@ -192,16 +169,17 @@ impl Http {
         } else if matches!(call.method, Method::POST | Method::PUT) {
             request = request.header(CONTENT_LENGTH, 0);
         }
-        let mut response = request.send().await.map_err(|error| {
+        let failed = |error: reqwest::Error| {
             // A query may hold somebody's name, so no reason may repeat the address.
-            let error = error.without_url();
+            let (host, error) = (host.clone(), error.without_url());
             let reason = innermost(&error);
             if error.is_connect() {
-                HttpError::Unreachable { host: host.clone(), reason }
+                HttpError::Unreachable { host, reason }
             } else {
-                HttpError::NoAnswer { host: host.clone(), reason }
+                HttpError::NoAnswer { host, reason }
             }
-        })?;
+        };
+        let mut response = request.send().await.map_err(failed)?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         if response.content_length().is_some_and(|length| length > MAX_BODY) {
@@ -211,13 +189,7 @@ impl Http {
         loop {
             let chunk = response.chunk().await;
             self.progress.tick();
-            let Some(chunk) = chunk.map_err(|error| HttpError::NoAnswer {
-                host: host.clone(),
-                reason: innermost(&error.without_url()),
-            })?
-            else {
-                break;
-            };
+            let Some(chunk) = chunk.map_err(failed)? else { break };
             body.extend_from_slice(&chunk);
             if body.len() as u64 > MAX_BODY {
                 return Err(HttpError::TooLarge { host });
@@ -236,8 +208,7 @@ fn host_of(url: &Url) -> String {
 }
 
 /// The cause at the end of the chain, which names the fault; the outer ones repeat the address.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut error = error;
+fn innermost(mut error: &dyn std::error::Error) -> String {
     while let Some(source) = error.source() {
         error = source;
     }

@@ -19,7 +19,6 @@ pub(crate) enum NotJson {
     Broken,
 }
 
-/// Whether an answer says that it is JSON.
 pub(crate) fn says_json(answer: &Answer) -> bool {
     answer
         .header("content-type")
@@ -71,10 +70,8 @@ impl ServerClock {
 
     /// What it showed; `None` before the first answer with a date.
     pub(crate) fn now(&self) -> Option<DateTime<Utc>> {
-        match self.0.load(Ordering::Relaxed) {
-            0 => None,
-            seconds => DateTime::from_timestamp(seconds, 0),
-        }
+        let seconds = Some(self.0.load(Ordering::Relaxed)).filter(|seconds| *seconds != 0)?;
+        DateTime::from_timestamp(seconds, 0)
     }
 }
 

@@ -6,20 +6,18 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use reqwest::Method;
+use reqwest::header::{HeaderMap, LINK};
 use serde_json::Value;
 use url::Url;
 
+use super::Settings;
 use super::envelope::{from_answer, request_id};
-use super::error::OktaError;
+use super::error::{OktaError, unbelievable};
 use super::limits::{self, Budget, Limits};
 use super::sign_in::{self, SignIn};
-use super::{Settings, link};
-use crate::http::{
-    self, Answer, Call, Http, HttpError, NotJson, Progress, Retry, RetryPolicy, ServerClock,
-};
+use crate::http::{self, Answer, Call, Http, NotJson, Progress, Retry, RetryPolicy, ServerClock};
 
-/// A connection to one Okta org. Clones share the connection pool, the token and what is known of
-/// the rate limits.
+/// A connection to one org. Clones share the pool, the token and what is known of the rate limits.
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
     http: Http,
@@ -30,16 +28,12 @@ pub(crate) struct Connection {
     retry: RetryPolicy,
 }
 
-/// One call, before it is signed.
+/// One call, before it is signed. Its comment stands in the System Log.
 #[derive(Debug)]
 pub(super) struct Request {
     /// What it does, as words after "to".
     pub operation: &'static str,
-    pub method: Method,
-    pub url: Url,
-    pub body: Option<Value>,
-    /// Added to `User-Agent`, so that it stands in the System Log.
-    pub comment: Option<String>,
+    pub call: Call,
     pub idempotency: Idempotency,
 }
 
@@ -55,38 +49,23 @@ pub(super) enum Idempotency {
     OnceOnly,
 }
 
-impl Request {
-    /// A GET, to be repeated as often as any failed read.
-    pub(crate) fn read(operation: &'static str, url: Url) -> Self {
-        let (method, body, comment) = (Method::GET, None, None);
-        Self { operation, method, url, body, comment, idempotency: Idempotency::Read }
-    }
-}
-
 impl Connection {
     /// A connection that may read and write. Sends nothing yet.
-    ///
-    /// # Errors
-    /// [`OktaError::Setup`] if the private key or the HTTP client cannot be used.
     pub(crate) fn new(settings: Settings) -> Result<Self, OktaError> {
         Self::with_scopes(settings, sign_in::WRITING)
     }
 
     /// A connection whose token carries only scopes for reading.
-    ///
-    /// # Errors
-    /// As for [`Connection::new`].
     pub(crate) fn read_only(settings: Settings) -> Result<Self, OktaError> {
         Self::with_scopes(settings, sign_in::READING)
     }
 
-    fn with_scopes(settings: Settings, scopes: sign_in::Scopes) -> Result<Self, OktaError> {
-        let http = Http::new(settings.url, settings.retry)
-            .map_err(|error| OktaError::Setup(error.to_string()))?;
-        let sign_in = SignIn::new(&settings.auth, &http, scopes)?;
+    fn with_scopes(settings: Settings, scopes: &'static str) -> Result<Self, OktaError> {
+        let http = Http::new(settings.url, settings.retry);
+        let http = http.map_err(|error| OktaError::from_http("set up", &error))?;
         Ok(Self {
+            sign_in: Arc::new(SignIn::new(&settings.auth, &http, scopes)?),
             http,
-            sign_in: Arc::new(sign_in),
             limits: Arc::default(),
             clock: Arc::default(),
             share: settings.share,
@@ -99,12 +78,10 @@ impl Connection {
         self.http.calls()
     }
 
-    /// Ticks while there is progress.
     pub(crate) fn progress(&self) -> &Progress {
-        self.http.progress()
+        &self.http.progress
     }
 
-    /// The use of each rate-limit bucket that was seen.
     pub(crate) fn budget(&self) -> Vec<Budget> {
         self.limits().budget(self.share, Instant::now())
     }
@@ -131,21 +108,15 @@ impl Connection {
         self.sign_in.granted().await
     }
 
-    /// Whether a token would carry this scope if it were asked for; `None` for an SSWS token, which
-    /// has what its owner may do. Asks for one and throws it away.
+    /// As [`SignIn::would_get`].
     pub(crate) async fn would_get_scope(&self, scope: &str) -> Result<Option<bool>, OktaError> {
         self.sign_in.would_get(&self.http, scope).await
     }
 
-    /// The service app's client id, where this is one.
     pub(super) fn client_id(&self) -> Option<&str> {
-        match &*self.sign_in {
-            SignIn::Token(_) => None,
-            SignIn::App(app) => Some(&app.client_id),
-        }
+        if let SignIn::App(app) = &*self.sign_in { Some(&app.client_id) } else { None }
     }
 
-    /// An address below the org's.
     pub(super) fn url(&self, segments: &[&str], query: &[(&str, &str)]) -> Url {
         let mut url = self.http.url(segments);
         if !query.is_empty() {
@@ -179,52 +150,47 @@ impl Connection {
                 idempotent_repeats -= 1;
                 lost = lost.or(Some(error));
             }
-            self.http.progress().sleep(wait).await;
+            self.http.progress.sleep(wait).await;
         }
     }
 
     /// Sends a call, once more if its token was refused or its proof lacked a nonce: Okta did not
     /// execute it then.
     async fn attempt(&self, request: &Request) -> Result<Answer, OktaError> {
-        let mut renewals = 1;
+        let &Request { operation, ref call, .. } = request;
+        let bucket = limits::bucket(&call.method, call.url.path());
+        let mut renewable = true;
         loop {
-            let bucket = limits::bucket(&request.method, request.url.path());
-            self.wait_for_turn(bucket, request.operation).await?;
-            let signed = self.sign_in.sign(&self.http, &request.method, &request.url).await?;
-            let mut call = Call::new(request.method.clone(), request.url.clone())
-                .header("accept", "application/json")
-                .header("content-type", content_type(request));
-            call = signed.put_on(call, request.operation)?;
-            call.body =
-                request.body.as_ref().map_or_else(Vec::new, |body| body.to_string().into_bytes());
-            call.comment.clone_from(&request.comment);
+            self.wait_for_turn(bucket, operation).await?;
+            let unsigned = call.clone().header("accept", "application/json");
+            let unsigned = unsigned.header("content-type", content_type(call));
+            let (signed, token) = self.sign_in.sign(&self.http, unsigned, operation).await?;
             self.limits().sent(bucket);
-            let answer = self.http.send(call).await.map_err(|error| no_answer(request, &error))?;
+            let answer = self.http.send(signed).await;
+            let answer = answer.map_err(|error| OktaError::from_http(operation, &error))?;
             self.limits().answered(bucket, &answer, self.margin(), Instant::now());
             // A proxy's clock is not the org's.
             if request_id(&answer).is_some() {
                 self.clock.learn(&answer);
             }
-            let sign_again = self.sign_in.answered(&signed, &answer).await;
+            let sign_again = self.sign_in.answered(&token, &answer).await;
             if answer.is_success() {
                 return Ok(answer);
             }
-            if sign_again && renewals > 0 {
-                renewals -= 1;
-                continue;
+            if !(sign_again && renewable) {
+                return Err(from_answer(operation, &answer));
             }
-            return Err(from_answer(request.operation, &answer));
+            renewable = false;
         }
     }
 
-    /// Waits for room in the bucket.
     async fn wait_for_turn(
         &self,
         bucket: &'static str,
         operation: &'static str,
     ) -> Result<(), OktaError> {
         let wait = || self.limits().wait(bucket, self.share, Instant::now());
-        http::wait_for_turn(self.http.progress(), self.retry.longest_wait, wait)
+        http::wait_for_turn(&self.http.progress, self.retry.longest_wait, wait)
             .await
             .map_err(|retry_after| OktaError::RateLimited { operation, retry_after })
     }
@@ -239,34 +205,49 @@ impl Connection {
         http::unpoisoned(&self.limits)
     }
 
-    /// Reads one JSON document.
+    /// A GET, repeated as often as any failed read.
+    async fn get(&self, operation: &'static str, url: Url) -> Result<Answer, OktaError> {
+        let call = Call::new(Method::GET, url);
+        self.send(&Request { operation, call, idempotency: Idempotency::Read }).await
+    }
+
     pub(super) async fn read(&self, operation: &'static str, url: Url) -> Result<Value, OktaError> {
-        json(operation, &self.send(&Request::read(operation, url)).await?)
+        json(operation, &self.get(operation, url).await?)
+    }
+
+    /// Reads a list that comes in one answer.
+    pub(super) async fn page<T>(
+        &self,
+        operation: &'static str,
+        url: Url,
+        read: impl Fn(&'static str, Value) -> Result<T, OktaError>,
+    ) -> Result<Vec<T>, OktaError> {
+        elements(operation, &self.get(operation, url).await?, &read)
     }
 
     /// Reads every page of a list, one after the other.
-    ///
     /// The next page is where `Link` says, verbatim
     /// (<https://developer.okta.com/docs/reference/core-okta-api/>). There is no count to check
     /// against, so what is checked is that it stays with this host and never turns in a circle. A
     /// cursor that Okta no longer takes starts the list once more, so that `on_page` may see
     /// elements twice.
-    pub(super) async fn pages<E: From<OktaError>>(
+    pub(super) async fn pages<T, E: From<OktaError>>(
         &self,
         operation: &'static str,
         first: Url,
-        on_page: &mut dyn FnMut(Vec<Value>) -> Result<(), E>,
+        read: impl Fn(&'static str, Value) -> Result<T, OktaError>,
+        on_page: &mut dyn FnMut(Vec<T>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let unbelievable = |why: &str| OktaError::Unbelievable { operation, why: why.to_owned() };
+        let doubt = |why| unbelievable(operation, why);
         let mut restarted = false;
         let mut seen = HashSet::new();
         let mut next = Some(first.clone());
         while let Some(url) = next {
             let on_first_page = seen.is_empty();
             if !seen.insert(url.clone()) {
-                return Err(unbelievable("the next page is one that was read already").into());
+                return Err(doubt("the next page is one that was read already").into());
             }
-            let answer = match self.send(&Request::read(operation, url)).await {
+            let answer = match self.get(operation, url).await {
                 Err(error) if error.is_bad_cursor() && !on_first_page && !restarted => {
                     restarted = true;
                     seen.clear();
@@ -275,15 +256,13 @@ impl Connection {
                 }
                 answer => answer?,
             };
-            let Value::Array(elements) = json(operation, &answer)? else {
-                return Err(unbelievable("a list was expected").into());
-            };
-            next = link::next(&answer.headers)
+            let elements = elements(operation, &answer, &read)?;
+            next = next_page(&answer.headers)
                 .map(|target| Url::parse(&target))
                 .transpose()
-                .map_err(|_| unbelievable("the address of the next page cannot be read"))?;
-            if next.as_ref().is_some_and(|url| url.origin() != self.http.base().origin()) {
-                return Err(unbelievable("the next page is on another host").into());
+                .map_err(|_| doubt("the address of the next page cannot be read"))?;
+            if next.as_ref().is_some_and(|url| url.origin() != self.http.base.origin()) {
+                return Err(doubt("the next page is on another host").into());
             }
             on_page(elements)?;
         }
@@ -291,8 +270,19 @@ impl Connection {
     }
 }
 
-/// What to say of a call in the end: that it is refused for now says nothing of an earlier try
-/// whose answer was `lost`, which may have been carried out.
+fn elements<T>(
+    operation: &'static str,
+    answer: &Answer,
+    read: impl Fn(&'static str, Value) -> Result<T, OktaError>,
+) -> Result<Vec<T>, OktaError> {
+    let Value::Array(elements) = json(operation, answer)? else {
+        return Err(unbelievable(operation, "a list was expected"));
+    };
+    elements.into_iter().map(|element| read(operation, element)).collect()
+}
+
+/// What to say of a call in the end: that it is refused for now says nothing of an earlier try whose
+/// answer was `lost`, which may have been carried out.
 fn final_error(error: OktaError, lost: Option<OktaError>) -> OktaError {
     match lost {
         Some(lost) if error.is_transient() || matches!(error, OktaError::SignIn { .. }) => lost,
@@ -303,35 +293,88 @@ fn final_error(error: OktaError, lost: Option<OktaError>) -> OktaError {
 /// By this header reads of accounts leave out links that nobody here follows
 /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/listUsers>).
 /// The credentials must stay, because `credentials.provider.type` says who owns the profile.
-fn content_type(request: &Request) -> &'static str {
-    if request.method == Method::GET && request.url.path().starts_with("/api/v1/users") {
+fn content_type(call: &Call) -> &'static str {
+    if call.method == Method::GET && call.url.path().starts_with("/api/v1/users") {
         "application/json; okta-response=omitCredentialsLinks"
     } else {
         "application/json"
     }
 }
 
-fn no_answer(request: &Request, error: &HttpError) -> OktaError {
-    let (operation, why) = (request.operation, error.to_string());
-    match error {
-        HttpError::Unreachable { .. } => OktaError::Unreachable { operation, why },
-        HttpError::NoAnswer { .. } => OktaError::NoAnswer { operation, why },
-        HttpError::TooLarge { .. } | HttpError::ForeignHost { .. } => {
-            OktaError::Unbelievable { operation, why }
+pub(super) fn json(operation: &'static str, answer: &Answer) -> Result<Value, OktaError> {
+    http::json(answer).map_err(|why| match why {
+        NotJson::Html | NotJson::Other => {
+            unbelievable(operation, "it is not JSON but, say, a login page or a proxy's notice")
         }
-        HttpError::Setup(_) => OktaError::Setup(why),
-    }
+        NotJson::Broken => unbelievable(operation, "its JSON is broken"),
+    })
 }
 
-/// The JSON of a 2xx answer.
-pub(super) fn json(operation: &'static str, answer: &Answer) -> Result<Value, OktaError> {
-    http::json(answer).map_err(|why| OktaError::Unbelievable {
-        operation,
-        why: match why {
-            NotJson::Html | NotJson::Other => {
-                "it is not JSON but, say, a login page or a proxy's notice".to_owned()
-            }
-            NotJson::Broken => "its JSON is broken".to_owned(),
-        },
+/// The target of `rel="next"`.
+/// There is one header line for each relation (<https://developer.okta.com/docs/reference/core-okta-api/>);
+/// proxies join them with commas, and commas also stand inside the addresses.
+pub(super) fn next_page(headers: &HeaderMap) -> Option<String> {
+    headers.get_all(LINK).iter().filter_map(|line| line.to_str().ok()).find_map(next_in)
+}
+
+fn next_in(line: &str) -> Option<String> {
+    // What stands behind an address runs to the next one: it holds no `<`.
+    line.split('<').skip(1).map_while(|link| link.split_once('>')).find_map(|(target, rest)| {
+        let is_next =
+            rest.split([';', ',']).filter_map(|it| it.split_once('=')).any(|(name, value)| {
+                let mut relations = value.trim().trim_matches('"').split_whitespace();
+                name.trim().eq_ignore_ascii_case("rel")
+                    && relations.any(|relation| relation.eq_ignore_ascii_case("next"))
+            });
+        is_next.then(|| target.to_owned())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderValue;
+
+    use super::*;
+
+    fn next_of(lines: &[&'static str]) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(LINK, HeaderValue::from_static(line));
+        }
+        next_page(&headers)
+    }
+
+    #[test]
+    fn several_header_lines_are_searched() {
+        let lines = [
+            r#"<https://o.example/api/v1/users?limit=2>; rel="self""#,
+            r#"<https://o.example/api/v1/users?after=x&limit=2>; rel="next""#,
+        ];
+        assert_eq!(next_of(&lines).unwrap(), "https://o.example/api/v1/users?after=x&limit=2");
+    }
+
+    #[test]
+    fn one_joined_line_with_commas_inside_addresses_is_taken_apart() {
+        let line = r#"<https://o.example/u?fields=id,status>; rel="self", <https://o.example/u?after=a,b>; rel="next""#;
+        assert_eq!(next_of(&[line]).unwrap(), "https://o.example/u?after=a,b");
+    }
+
+    #[test]
+    fn the_last_page_has_no_next_page() {
+        assert_eq!(next_of(&[r#"<https://o.example/u?title=rel=next>; rel="self""#]), None);
+        assert_eq!(next_of(&[]), None);
+        assert_eq!(next_of(&["nonsense <"]), None);
+    }
+
+    #[test]
+    fn unquoted_and_multiple_relations_count() {
+        assert_eq!(
+            next_of(&["<https://o.example/2>; title=x; rel=next"]).unwrap(),
+            "https://o.example/2"
+        );
+        assert_eq!(
+            next_of(&[r#"<https://o.example/2>;rel="last next""#]).unwrap(),
+            "https://o.example/2"
+        );
+    }
 }

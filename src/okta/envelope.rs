@@ -6,7 +6,9 @@
 
 use serde::Deserialize;
 
-use super::error::{ErrorCause, OktaError, Refusal, clean, code, is_attribute_name, is_later};
+use super::error::{
+    ErrorCause, OktaError, Refusal, clean, code, is_attribute_name, is_later, unbelievable,
+};
 use super::limits::until_reset;
 use crate::http::Answer;
 
@@ -15,7 +17,6 @@ use crate::http::Answer;
 struct Envelope {
     error_code: Option<String>,
     error_summary: Option<String>,
-    error_id: Option<String>,
     error_causes: Option<Vec<EnvelopeCause>>,
     /// What OAuth has instead of code and summary.
     error: Option<String>,
@@ -29,7 +30,6 @@ struct EnvelopeCause {
     error_summary: Option<String>,
 }
 
-/// Reads an answer that is not 2xx.
 pub(super) fn from_answer(operation: &'static str, answer: &Answer) -> OktaError {
     let status = answer.status;
     let envelope: Envelope = serde_json::from_slice(&answer.body).unwrap_or_default();
@@ -41,7 +41,6 @@ pub(super) fn from_answer(operation: &'static str, answer: &Answer) -> OktaError
         summary: summary(&envelope, challenge)
             .unwrap_or_else(|| format!("HTTP {status} without an explanation")),
         causes: envelope.error_causes.unwrap_or_default().iter().map(read_cause).collect(),
-        error_id: envelope.error_id.as_deref().map(clean),
         request_id: request_id(answer),
         missing_scope: challenge
             .contains("insufficient_scope")
@@ -56,15 +55,14 @@ pub(super) fn from_answer(operation: &'static str, answer: &Answer) -> OktaError
         403 => OktaError::Forbidden(refusal),
         404 if refusal.code == code::NOT_FOUND => OktaError::NotFound(refusal),
         // A proxy's or gateway's 404 must never read as "there is no such account".
-        404 if refusal.code.is_empty() => OktaError::Unbelievable {
-            operation,
-            why: "HTTP 404 without an Okta error code".to_owned(),
-        },
+        404 if refusal.code.is_empty() => {
+            unbelievable(operation, "HTTP 404 without an Okta error code")
+        }
         429 => OktaError::RateLimited { operation, retry_after: until_reset(answer) },
-        300..=399 => OktaError::Unbelievable {
-            operation,
-            why: format!("HTTP {status} leads elsewhere; is the address right?"),
-        },
+        300..=399 => {
+            let why = format!("HTTP {status} leads elsewhere; is the address right?");
+            OktaError::Unbelievable { operation, why }
+        }
         500 | 502.. if !is_later(&refusal.code) => OktaError::NoAnswer {
             operation,
             why: if refusal.code.is_empty() {
@@ -82,10 +80,8 @@ fn summary(envelope: &Envelope, challenge: &str) -> Option<String> {
         return Some(clean(summary));
     }
     let error = envelope.error.clone().or_else(|| parameter(challenge, "error"))?;
-    Some(match &envelope.description {
-        Some(description) => clean(&format!("{error}: {description}")),
-        None => clean(&error),
-    })
+    let description = envelope.description.as_ref().map(|it| format!(": {it}")).unwrap_or_default();
+    Some(clean(&format!("{error}{description}")))
 }
 
 /// Okta's id of the answer, as the System Log has it too.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::http::{self, Retry};
+use crate::http::{self, HttpError, Retry};
 
 /// Longest piece of Okta's own words that is passed on, in characters.
 const LONGEST_TEXT: usize = 300;
@@ -29,37 +29,28 @@ pub(crate) mod code {
 
 /// Why Okta did not do what was asked. No text of it holds a secret.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the text of each error says what its fields are")]
 pub enum OktaError {
     /// The connection or the token endpoint could not be reached: nothing was executed.
     #[error("Okta cannot be reached to {operation}: {why}")]
     Unreachable {
-        /// What was tried, as words after "to".
+        /// Words after "to", here and below.
         operation: &'static str,
-        /// What happened, without an address or a value.
+        /// Without an address or a value, here and below.
         why: String,
     },
     /// No usable answer: a broken connection or a 5xx. Whether it was executed is not known.
     #[error("no answer from Okta when asked to {operation}: {why}")]
-    NoAnswer {
-        /// What was tried, as words after "to".
-        operation: &'static str,
-        /// What happened, without an address or a value.
-        why: String,
-    },
+    NoAnswer { operation: &'static str, why: String },
     /// 429, or our share of the rate limit is used and the wait would be too long.
     #[error("Okta's rate limit leaves no room to {operation} for {} s", retry_after.as_secs())]
     RateLimited {
-        /// What was tried, as words after "to".
         operation: &'static str,
         /// Until the window is over.
         retry_after: Duration,
     },
-    /// The credentials are refused.
     #[error("Okta refuses the sign-in: {message}")]
-    SignIn {
-        /// Okta's words, or what to change.
-        message: String,
-    },
+    SignIn { message: String },
     /// The credentials are good and not enough: an admin role, resource set or scope is missing,
     /// or this object may not be touched by anybody.
     #[error("Okta forbids to {}{}", .0, missing_scope(.0))]
@@ -67,23 +58,16 @@ pub enum OktaError {
     /// Okta says that the object does not exist (for some writes: that it is deactivated).
     #[error("Okta has no such object, or it is deactivated, when asked to {0}")]
     NotFound(Box<Refusal>),
-    /// Okta understood and refused.
     #[error("Okta refused to {0}")]
     Refused(Box<Refusal>),
     /// An answer that cannot be believed: HTML with 200, another shape, a foreign next page.
     #[error("Okta's answer to the call to {operation} cannot be believed: {why}")]
-    Unbelievable {
-        /// What was tried, as words after "to".
-        operation: &'static str,
-        /// What is wrong with it.
-        why: String,
-    },
+    Unbelievable { operation: &'static str, why: String },
     /// A value that Okta cannot take; nothing was sent.
     #[error("cannot write {attribute} to Okta: {why}")]
     Unwritable {
         /// The profile attribute, or what else was wrong with the step.
         attribute: String,
-        /// Why Okta cannot take it.
         why: &'static str,
     },
     /// The key or the HTTP client cannot be used.
@@ -92,21 +76,17 @@ pub enum OktaError {
 }
 
 fn missing_scope(refusal: &Refusal) -> String {
-    refusal.missing_scope.as_ref().map_or_else(String::new, |scope| {
-        if scope.is_empty() {
-            " (an OAuth scope is missing)".to_owned()
-        } else {
-            format!(" (the OAuth scope {scope} is missing)")
-        }
-    })
+    match refusal.missing_scope.as_deref() {
+        None => String::new(),
+        Some("") => " (an OAuth scope is missing)".to_owned(),
+        Some(scope) => format!(" (the OAuth scope {scope} is missing)"),
+    }
 }
 
 /// Okta's refusal, in Okta's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// What was tried, as words after "to".
     pub operation: &'static str,
-    /// The HTTP status of the answer.
     pub status: u16,
     /// `errorCode`; empty where the answer had none.
     pub code: String,
@@ -114,8 +94,6 @@ pub struct Refusal {
     pub summary: String,
     /// `errorCauses`: where a field is at fault, one for each.
     pub causes: Vec<ErrorCause>,
-    /// `errorId`: the handle that Okta's support asks for.
-    pub error_id: Option<String>,
     /// `X-Okta-Request-Id`, by which the System Log has the call too.
     pub request_id: Option<String>,
     /// The scope that `WWW-Authenticate` names with `insufficient_scope`; empty where unnamed.
@@ -124,16 +102,10 @@ pub struct Refusal {
 
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.operation, self.summary)?;
-        if self.code.is_empty() {
-            write!(f, " (HTTP {})", self.status)?;
-        } else {
-            write!(f, " ({})", self.code)?;
-        }
-        match self.causes.first() {
-            Some(cause) => write!(f, ": {}", cause.text),
-            None => Ok(()),
-        }
+        let status = format!("HTTP {}", self.status);
+        let code = if self.code.is_empty() { &status } else { &self.code };
+        write!(f, "{}: {} ({code})", self.operation, self.summary)?;
+        self.causes.first().map_or(Ok(()), |cause| write!(f, ": {}", cause.text))
     }
 }
 
@@ -160,25 +132,30 @@ pub struct ErrorCause {
 }
 
 impl OktaError {
-    /// Whether the same read may succeed later without anything else changing. Ask this of a
-    /// write only after [`OktaError::NoAnswer`] was told apart: it may have been executed.
+    pub(super) fn from_http(operation: &'static str, error: &HttpError) -> Self {
+        let why = error.to_string();
+        match error {
+            HttpError::Unreachable { .. } => Self::Unreachable { operation, why },
+            HttpError::NoAnswer { .. } => Self::NoAnswer { operation, why },
+            HttpError::TooLarge { .. } | HttpError::ForeignHost { .. } => {
+                Self::Unbelievable { operation, why }
+            }
+            HttpError::Setup(_) => Self::Setup(why),
+        }
+    }
+
+    /// Whether the same read may succeed without anything else changing. A write without an answer
+    /// may have been executed.
     pub(crate) fn is_transient(&self) -> bool {
         self.retry() != Retry::Never
     }
 
-    /// When the same read may succeed without anything else changing.
     pub(super) fn retry(&self) -> Retry {
         match self {
             Self::RateLimited { retry_after, .. } => Retry::After(*retry_after),
             Self::Unreachable { .. } | Self::NoAnswer { .. } => Retry::Later,
             Self::Refused(refusal) if is_later(&refusal.code) => Retry::Later,
-            Self::Refused(_)
-            | Self::SignIn { .. }
-            | Self::Forbidden(_)
-            | Self::NotFound(_)
-            | Self::Unbelievable { .. }
-            | Self::Unwritable { .. }
-            | Self::Setup(_) => Retry::Never,
+            _ => Retry::Never,
         }
     }
 
@@ -187,7 +164,6 @@ impl OktaError {
         matches!(self, Self::Unreachable { .. } | Self::RateLimited { .. })
     }
 
-    /// Okta's refusal, where it is one.
     pub(crate) fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Forbidden(refusal) | Self::NotFound(refusal) | Self::Refused(refusal) => {
@@ -198,18 +174,14 @@ impl OktaError {
     }
 
     /// Whether a value that must be unique is taken, and by which attribute.
-    ///
     /// There is no code of its own for it, only a validation error whose cause says
     /// `login: An object with this field already exists in the current organization`
     /// (<https://developer.okta.com/docs/reference/core-okta-api/>). Should the words change, this
     /// is `None` and the refusal stays one like any other.
     pub(crate) fn taken(&self) -> Option<&str> {
         let refusal = self.refusal().filter(|refusal| refusal.code == code::VALIDATION)?;
-        refusal
-            .causes
-            .iter()
-            .find(|cause| cause.text.contains("already exists"))
-            .map(|cause| cause.attribute.as_deref().unwrap_or("login"))
+        let cause = refusal.causes.iter().find(|cause| cause.text.contains("already exists"))?;
+        Some(cause.attribute.as_deref().unwrap_or("login"))
     }
 
     /// The attributes that the refusal names: leave them out and the rest may be accepted.
@@ -228,24 +200,23 @@ impl OktaError {
 
     /// Takes every one of these texts out of Okta's words, so that no profile value is passed on.
     pub(super) fn without(mut self, values: &[&str]) -> Self {
-        let (Self::Forbidden(refusal) | Self::NotFound(refusal) | Self::Refused(refusal)) =
+        if let Self::Forbidden(refusal) | Self::NotFound(refusal) | Self::Refused(refusal) =
             &mut self
-        else {
-            return self;
-        };
-        let hide = |text: &str| {
-            // Shorter values would take apart Okta's own words.
-            values
-                .iter()
-                .filter(|value| value.chars().count() > 3)
-                .fold(text.to_owned(), |text, value| text.replace(value, "…"))
-        };
-        refusal.summary = hide(&refusal.summary);
-        for cause in &mut refusal.causes {
-            cause.text = hide(&cause.text);
+        {
+            let Refusal { summary, causes, .. } = &mut **refusal;
+            for text in causes.iter_mut().map(|cause| &mut cause.text).chain([summary]) {
+                // Shorter values would take apart Okta's own words.
+                for value in values.iter().filter(|value| value.chars().count() > 3) {
+                    *text = text.replace(value, "…");
+                }
+            }
         }
         self
     }
+}
+
+pub(super) fn unbelievable(operation: &'static str, why: &str) -> OktaError {
+    OktaError::Unbelievable { operation, why: why.to_owned() }
 }
 
 pub(super) fn is_later(error: &str) -> bool {

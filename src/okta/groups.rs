@@ -1,10 +1,19 @@
 //! Groups, their members, and the rules that feed them, read and checked.
 
-use super::error::OktaError;
-use super::objects::{GroupRules, Member};
+use std::collections::BTreeSet;
+
+use super::error::{OktaError, unbelievable};
 use super::reader::{OktaReader, PAGE, is_no_key, quoted, stamp};
-use super::wire::{self, unbelievable};
+use super::wire::{self, Member};
 use crate::model::{AccountId, Group, GroupId, Timestamp};
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct GroupRules {
+    /// How many there are, those that are not active included.
+    pub count: usize,
+    /// The groups that active ones assign to.
+    pub fed: BTreeSet<GroupId>,
+}
 
 impl OktaReader {
     /// The groups whose membership changed after a moment, each with when it changed last, as
@@ -13,11 +22,10 @@ impl OktaReader {
         &self,
         since: Timestamp,
     ) -> Result<Vec<(GroupId, String)>, OktaError> {
-        const OPERATION: &str = "list the groups whose members changed";
         let filter = format!("lastMembershipUpdated gt {}", quoted(&stamp(since)));
         let query = [("filter", filter.as_str()), ("limit", PAGE)];
         let url = self.connection().url(&["api", "v1", "groups"], &query);
-        self.list(OPERATION, url, |operation, element| {
+        self.list("list the groups whose members changed", url, |operation, element| {
             let at = element["lastMembershipUpdated"].as_str().unwrap_or("").to_owned();
             Ok((wire::group(operation, element)?.id, at))
         })
@@ -51,76 +59,48 @@ impl OktaReader {
     }
 
     async fn groups_at(&self, query: &[(&str, &str)]) -> Result<Vec<Group>, OktaError> {
-        const OPERATION: &str = "list the groups";
         let url = self.connection().url(&["api", "v1", "groups"], query);
-        self.list(OPERATION, url, wire::group).await
+        self.list("list the groups", url, wire::group).await
     }
 
     /// Reads one group; `None` if Okta says that it does not exist.
     pub(crate) async fn group(&self, id: &GroupId) -> Result<Option<Group>, OktaError> {
-        const OPERATION: &str = "read a group";
         let url = self.connection().url(&["api", "v1", "groups", id.as_str()], &[]);
-        self.one(OPERATION, url, wire::group).await
+        self.one("read a group", url, wire::group).await
     }
 
     /// Reads the group rules; `None` where the credentials may not: only larger admin roles see
     /// them
     /// (<https://help.okta.com/okta_help.htm?type=oie&id=ext-administrators-admin-comparison>).
     pub(crate) async fn group_rules(&self) -> Result<Option<GroupRules>, OktaError> {
-        const OPERATION: &str = "list the group rules";
         let url = self.connection().url(&["api", "v1", "groups", "rules"], &[("limit", PAGE)]);
-        let mut rules = GroupRules::default();
-        let read = self
-            .connection()
-            .pages(OPERATION, url, &mut |page| {
-                rules.count += page.len();
-                for rule in page {
-                    rules.fed.extend(wire::fed_by(OPERATION, rule)?);
-                }
-                Ok::<_, OktaError>(())
-            })
-            .await;
-        match read {
-            Ok(()) => Ok(Some(rules)),
+        match self.list("list the group rules", url, wire::fed_by).await {
+            Ok(rules) => Ok(Some(GroupRules {
+                count: rules.len(),
+                fed: rules.into_iter().flatten().collect(),
+            })),
             Err(OktaError::Forbidden(_)) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Reads the members of a group, page by page.
-    ///
-    /// # Errors
-    /// Among others [`OktaError::NotFound`] if the group is gone.
+    /// Reads the members of a group, page by page; [`OktaError::NotFound`] if it is gone.
     pub(crate) async fn members<E: From<OktaError>>(
         &self,
         group: &GroupId,
         on_page: &mut dyn FnMut(Vec<Member>) -> Result<(), E>,
     ) -> Result<(), E> {
-        const OPERATION: &str = "list the members of a group";
         let segments = ["api", "v1", "groups", group.as_str(), "users"];
         let url = self.connection().url(&segments, &[("limit", PAGE)]);
-        self.connection()
-            .pages(OPERATION, url, &mut |page| {
-                let members = page
-                    .into_iter()
-                    .map(|value| wire::member(OPERATION, value))
-                    .collect::<Result<Vec<_>, _>>()?;
-                on_page(members)
-            })
-            .await
+        self.connection().pages("list the members of a group", url, wire::member, on_page).await
     }
 
-    /// Reads the groups of an account, Everyone included.
-    ///
+    /// Reads the groups of an account, Everyone included; [`OktaError::NotFound`] if it is gone.
     /// They come in pages of 200 by `Link`, though the API's specification shows no paging
     /// (<https://github.com/okta/okta-sdk-java/issues/1286>,
     /// <https://github.com/okta/okta-developer-docs/pull/368>).
-    ///
-    /// # Errors
-    /// Among others [`OktaError::NotFound`] if the account is gone.
     pub(crate) async fn groups_of(&self, account: &AccountId) -> Result<Vec<Group>, OktaError> {
-        const OPERATION: &str = "list the groups of an account";
         let url = self.connection().url(&["api", "v1", "users", account.as_str(), "groups"], &[]);
-        self.list(OPERATION, url, wire::group).await
+        self.list("list the groups of an account", url, wire::group).await
     }
 }

@@ -25,7 +25,8 @@ pub(super) struct KeyError(&'static str);
 /// A private key with the algorithm that it signs by.
 pub(super) struct SigningKey {
     algorithm: &'static str,
-    kid: Option<String>,
+    /// Its id at Okta, where that is known.
+    pub kid: Option<String>,
     pair: Pair,
 }
 
@@ -69,16 +70,9 @@ impl SigningKey {
         Ok(Self { algorithm: curve.algorithm, kid: None, pair: Pair::Ec(pair) })
     }
 
-    /// The key's id at Okta, where it is known.
-    pub(crate) fn kid(&self) -> Option<&str> {
-        self.kid.as_deref()
-    }
-
     /// The public half of an EC key as a JWK; `None` for RSA.
     pub(crate) fn public_jwk(&self) -> Option<Value> {
-        let Pair::Ec(pair) = &self.pair else {
-            return None;
-        };
+        let Pair::Ec(pair) = &self.pair else { return None };
         let curve = CURVES.iter().find(|curve| curve.algorithm == self.algorithm)?;
         // An uncompressed point: one octet 4, then both coordinates.
         let (x, y) = pair.public_key().as_ref().get(1..)?.split_at_checked(curve.size)?;

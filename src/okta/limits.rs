@@ -3,13 +3,13 @@
 //! Each bucket is learnt from the answers: `X-Rate-Limit-Limit`, `-Remaining` and `-Reset`.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
 
 use crate::http::{self, Answer, LONGEST_WINDOW};
 
-/// What is known of all buckets.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
     buckets: BTreeMap<&'static str, Bucket>,
@@ -24,7 +24,6 @@ struct Bucket {
     limit: u32,
     /// Calls that are left, less those sent since it was announced.
     remaining: u32,
-    /// Our calls in this window.
     used: u32,
     /// The end of the window as announced (epoch seconds): a new value is a new window.
     reset: i64,
@@ -35,7 +34,6 @@ struct Bucket {
 /// One bucket's use, for `status`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Budget {
-    /// The bucket, by Okta's name for it.
     pub bucket: String,
     /// Calls a minute that Okta announces.
     pub limit: u32,
@@ -46,12 +44,10 @@ pub(crate) struct Budget {
 }
 
 impl Limits {
-    /// How long to wait before this call may be sent.
     pub(crate) fn wait(&self, bucket: &'static str, share: f64, now: Instant) -> Duration {
         self.buckets.get(bucket).map_or(Duration::ZERO, |known| wait(now, known, share))
     }
 
-    /// Counts a call that is about to be sent.
     pub(crate) fn sent(&mut self, bucket: &'static str) {
         *self.calls.entry(bucket).or_default() += 1;
         if let Some(known) = self.buckets.get_mut(bucket) {
@@ -68,11 +64,10 @@ impl Limits {
         margin: Duration,
         now: Instant,
     ) {
-        let number = |name| answer.header(name).and_then(|text| text.trim().parse::<i64>().ok());
         let (Some(limit), Some(remaining), Some(reset)) = (
-            number("x-rate-limit-limit").and_then(|n| u32::try_from(n).ok()),
-            number("x-rate-limit-remaining").and_then(|n| u32::try_from(n).ok()),
-            number("x-rate-limit-reset"),
+            number::<u32>(answer, "x-rate-limit-limit"),
+            number::<u32>(answer, "x-rate-limit-remaining"),
+            number::<i64>(answer, "x-rate-limit-reset"),
         ) else {
             return;
         };
@@ -90,12 +85,10 @@ impl Limits {
         self.buckets.insert(bucket, Bucket { limit, remaining, used, reset, ends });
     }
 
-    /// Calls sent since the start, by bucket.
     pub(crate) fn calls(&self) -> BTreeMap<&'static str, u64> {
         self.calls.clone()
     }
 
-    /// The use of each bucket that was seen.
     pub(crate) fn budget(&self, share: f64, now: Instant) -> Vec<Budget> {
         self.buckets
             .iter()
@@ -123,25 +116,23 @@ fn wait(now: Instant, bucket: &Bucket, share: f64) -> Duration {
     bucket.ends - now
 }
 
+fn number<T: FromStr>(answer: &Answer, header: &str) -> Option<T> {
+    answer.header(header)?.trim().parse().ok()
+}
+
 /// From the answer to the end of its window, by the server's own clock. Zero where it does not say.
 pub(super) fn until_reset(answer: &Answer) -> Duration {
-    let reset =
-        answer.header("x-rate-limit-reset").and_then(|text| text.trim().parse::<i64>().ok());
-    match (reset, http::date(answer).map(|date| date.timestamp())) {
-        (Some(reset), Some(date)) => {
-            let seconds = u64::try_from(reset.saturating_sub(date)).unwrap_or(0);
-            Duration::from_secs(seconds).min(LONGEST_WINDOW)
-        }
-        _ => Duration::ZERO,
-    }
+    let reset: Option<i64> = number(answer, "x-rate-limit-reset");
+    let (Some(reset), Some(date)) = (reset, http::date(answer)) else { return Duration::ZERO };
+    let seconds = u64::try_from(reset.saturating_sub(date.timestamp())).unwrap_or(0);
+    Duration::from_secs(seconds).min(LONGEST_WINDOW)
 }
 
 /// The bucket that a call counts against.
-///
-/// An exact path beats the longest prefix
-/// (<https://developer.okta.com/docs/reference/rate-limits/>). Which path is in which bucket an org
-/// sees in its rate limit dashboard; by default reading and writing one account are different
-/// buckets, and everything below an account is in the bucket of the collection
+/// An exact path beats the longest prefix (<https://developer.okta.com/docs/reference/rate-limits/>).
+/// Which path is in which bucket an org sees in its rate limit dashboard; by default reading and
+/// writing one account are different buckets, and everything below an account is in the bucket of the
+/// collection
 /// (<https://github.com/okta/terraform-provider-okta/blob/e59c130b/okta/internal/apimutex/rate_limit_lines.go>).
 pub(super) fn bucket(method: &Method, path: &str) -> &'static str {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();

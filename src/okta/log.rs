@@ -6,9 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::error::{OktaError, clean};
+use super::error::{OktaError, clean, unbelievable};
 use super::reader::{OktaReader, quoted, stamp};
-use super::wire::{shape, unbelievable};
+use super::wire::shape;
 use crate::model::{AccountId, GroupId, Timestamp};
 
 const OPERATION: &str = "read the System Log";
@@ -22,20 +22,19 @@ const MOST_PAGES: usize = 50;
 /// happened.
 const AHEAD: TimeDelta = TimeDelta::days(1);
 
-/// One event of the System Log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogEvent {
     /// `uuid`: the same where an event comes twice.
     pub id: String,
-    /// When it happened (`published`).
+    /// `published`.
     pub at: Timestamp,
     /// `eventType`, such as `user.lifecycle.suspend`.
     pub event_type: String,
-    pub actor: Actor,
+    pub actor: Party,
     /// `client.userAgent.rawUserAgent`: what the caller named itself.
     pub user_agent: Option<String>,
     /// What it was done to, in no particular order.
-    pub targets: Vec<Target>,
+    pub targets: Vec<Party>,
     /// `transaction.id`, which the events of one call share.
     pub transaction_id: Option<String>,
     /// `debugContext.debugData.requestId`: in Okta's examples the `X-Okta-Request-Id` of the call.
@@ -46,29 +45,18 @@ pub(crate) struct LogEvent {
     pub outcome: Option<String>,
 }
 
-/// Who did something: a person, an app, or Okta itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Actor {
-    /// Its id; empty if not said.
+/// Who did something, or what it was done to: a person, a group, an app, or Okta itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(from = "WireEntity")]
+pub(crate) struct Party {
+    /// Empty if not said.
     pub id: String,
-    /// `User`, `PublicClientApp`, `SystemPrincipal`, …
+    /// `User`, `UserGroup`, `PublicClientApp`, `SystemPrincipal`, …
     pub kind: String,
     /// What to call it: its display name, else its alternate id, else its id.
     pub name: String,
 }
 
-/// What something was done to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Target {
-    /// Its id; empty if not said.
-    pub id: String,
-    /// `User`, `UserGroup`, `AppInstance`, …
-    pub kind: String,
-    /// What to call it, as for [`Actor::name`].
-    pub name: String,
-}
-
-/// What of an account was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Changed<'a> {
     /// Whether it belongs to this group.
@@ -79,7 +67,6 @@ pub(crate) enum Changed<'a> {
 
 impl LogEvent {
     /// Whether it came about by a call of this program, of whatever version.
-    ///
     /// `rawUserAgent` is the caller's `User-Agent` as sent
     /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/SystemLog/#tag/SystemLog/operation/listLogEvents>).
     pub(crate) fn is_ours(&self) -> bool {
@@ -125,12 +112,9 @@ impl OktaReader {
     /// What happened to an account since a moment, oldest first: to its life cycle, its profile
     /// and other data, and its memberships. `None` where the credentials may not read the log,
     /// for which they need the scope `okta.logs.read` and an administrator role.
-    ///
-    /// Events are there nearly at once, rarely later, and for 90 days; a `since` of more than 180
-    /// days ago is refused (<https://developer.okta.com/docs/reference/system-log-query/>).
-    ///
-    /// # Errors
-    /// Among others [`OktaError::Unbelievable`] for an event without id, time or type.
+    /// Events are there nearly at once, rarely later, and for 90 days; a `since` of more than 180 days
+    /// ago is refused (<https://developer.okta.com/docs/reference/system-log-query/>).
+    /// An event without id, time or type is [`OktaError::Unbelievable`].
     pub(crate) async fn changes_of(
         &self,
         account: &AccountId,
@@ -147,9 +131,8 @@ impl OktaReader {
     }
 
     /// Reads the events between two moments that match a filter of Okta's, oldest first.
-    ///
-    /// With `since` and `until` the pages come to an end and are in the order of `published`; with
-    /// an open end there is always a next page, for events to come
+    /// With `since` and `until` the pages come to an end and are in the order of `published`; with an
+    /// open end there is always a next page, for events to come
     /// (<https://developer.okta.com/docs/reference/system-log-query/>).
     async fn events(
         &self,
@@ -167,25 +150,17 @@ impl OktaReader {
         ];
         let url = self.connection().url(&["api", "v1", "logs"], &query);
         let (mut events, mut seen, mut pages) = (Vec::new(), HashSet::new(), 0);
-        let read = self
-            .connection()
-            .pages(OPERATION, url, &mut |page| {
-                pages += 1;
-                if pages > MOST_PAGES {
-                    return Err(unbelievable(OPERATION, "the pages do not come to an end"));
-                }
-                for element in page {
-                    let event = event(element)?;
-                    // An event may come twice, with the same `uuid`:
-                    // https://developer.okta.com/docs/reference/system-log-query/
-                    if seen.insert(event.id.clone()) {
-                        events.push(event);
-                    }
-                }
-                Ok(())
-            })
-            .await;
-        match read {
+        let mut on_page = |page: Vec<LogEvent>| {
+            pages += 1;
+            if pages > MOST_PAGES {
+                return Err(unbelievable(OPERATION, "the pages do not come to an end"));
+            }
+            // An event may come twice, with the same `uuid`:
+            // https://developer.okta.com/docs/reference/system-log-query/
+            events.extend(page.into_iter().filter(|event| seen.insert(event.id.clone())));
+            Ok(())
+        };
+        match self.connection().pages(OPERATION, url, |_, it| event(it), &mut on_page).await {
             Ok(()) => Ok(Some(events)),
             Err(OktaError::Forbidden(_)) => Ok(None),
             Err(error) => Err(error),
@@ -200,21 +175,22 @@ struct WireEvent {
     published: String,
     event_type: String,
     #[serde(default, deserialize_with = "or_default")]
-    actor: WireEntity,
+    actor: Party,
+    #[serde(default)]
+    client: Value,
     #[serde(default, deserialize_with = "or_default")]
-    client: WireClient,
-    #[serde(default, deserialize_with = "or_default")]
-    target: Vec<WireEntity>,
-    #[serde(default, deserialize_with = "or_default")]
-    transaction: WireTransaction,
-    #[serde(default, deserialize_with = "or_default")]
-    debug_context: WireDebug,
-    #[serde(default, deserialize_with = "or_default")]
-    outcome: WireOutcome,
+    target: Vec<Party>,
+    #[serde(default)]
+    transaction: Value,
+    /// Unstable keys with values of any kind.
+    #[serde(default)]
+    debug_context: Value,
+    #[serde(default)]
+    outcome: Value,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct WireEntity {
     id: Option<String>,
     #[serde(rename = "type")]
@@ -223,45 +199,10 @@ struct WireEntity {
     display_name: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct WireClient {
-    #[serde(deserialize_with = "or_default")]
-    user_agent: WireAgent,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct WireAgent {
-    raw_user_agent: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct WireTransaction {
-    id: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct WireDebug {
-    /// Unstable keys with values of any kind.
-    debug_data: Value,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct WireOutcome {
-    result: Option<String>,
-}
-
-/// What is null may be there or left out
-/// (<https://developer.okta.com/docs/reference/core-okta-api/>).
-fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-where
-    T: Default + Deserialize<'de>,
-    D: Deserializer<'de>,
-{
+/// What is null may be there or left out (<https://developer.okta.com/docs/reference/core-okta-api/>).
+fn or_default<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
@@ -269,31 +210,30 @@ pub(super) fn event(value: Value) -> Result<LogEvent, OktaError> {
     let event: WireEvent = shape(OPERATION, value, "an event without id, time or type")?;
     let at = DateTime::parse_from_rfc3339(&event.published)
         .map_err(|_| unbelievable(OPERATION, "an event without a time"))?;
-    let text = |text: Option<String>| text.map(|it| clean(&it)).filter(|it| !it.is_empty());
-    let actor = event.actor.read();
+    let text = |value: &Value| value.as_str().map(clean).filter(|it| !it.is_empty());
     Ok(LogEvent {
         id: event.uuid,
         at: at.to_utc(),
         event_type: event.event_type,
-        actor: Actor { id: actor.id, kind: actor.kind, name: actor.name },
-        user_agent: text(event.client.user_agent.raw_user_agent),
-        targets: event.target.into_iter().map(WireEntity::read).collect(),
-        transaction_id: text(event.transaction.id),
-        request_id: text(event.debug_context.debug_data["requestId"].as_str().map(str::to_owned)),
-        outcome: text(event.outcome.result),
+        actor: event.actor,
+        user_agent: text(&event.client["userAgent"]["rawUserAgent"]),
+        targets: event.target,
+        transaction_id: text(&event.transaction["id"]),
+        request_id: text(&event.debug_context["debugData"]["requestId"]),
+        outcome: text(&event.outcome["result"]),
     })
 }
 
-impl WireEntity {
-    fn read(self) -> Target {
+impl From<WireEntity> for Party {
+    fn from(entity: WireEntity) -> Self {
         let text = |text: Option<String>| text.map(|it| clean(&it)).unwrap_or_default();
-        let id = text(self.id);
+        let id = text(entity.id);
         // Okta writes "unknown" where there is no alternate id, for example for a group.
-        let name = [text(self.display_name), text(self.alternate_id)]
+        let name = [text(entity.display_name), text(entity.alternate_id)]
             .into_iter()
             .find(|name| !name.trim().is_empty() && name != "unknown")
             .unwrap_or_else(|| id.clone());
-        Target { id, kind: text(self.kind), name }
+        Self { id, kind: text(entity.kind), name }
     }
 }
 
@@ -379,7 +319,7 @@ mod tests {
 
     #[test]
     fn somebody_without_a_display_name_is_called_by_what_there_is() {
-        let name = |value: Value| serde_json::from_value::<WireEntity>(value).unwrap().read().name;
+        let name = |value: Value| serde_json::from_value::<Party>(value).unwrap().name;
         let both =
             json!({"id": "00u1", "alternateId": "p@example.com", "displayName": "Pat\nAdmin"});
         assert_eq!(name(both), "Pat Admin");

@@ -1,15 +1,12 @@
 //! The Okta side: a reading half, a writing half, and how they sign in.
 
 mod connection;
-mod dpop;
 mod envelope;
 mod error;
 mod groups;
 mod key;
 mod limits;
-mod link;
 pub(crate) mod log;
-mod objects;
 mod reader;
 mod roles;
 mod sign_in;
@@ -21,9 +18,10 @@ mod wire;
 mod writer;
 
 pub(crate) use connection::Connection;
-pub use error::{ErrorCause, OktaError, Refusal};
-pub(crate) use objects::{Attribute, Identity};
-pub(crate) use reader::OktaReader;
+pub use error::OktaError;
+pub(crate) use error::Refusal;
+pub(crate) use reader::{Identity, OktaReader};
+pub(crate) use wire::Attribute;
 pub(crate) use writer::{GoldenThread, OktaWriter, Performed};
 
 use secrecy::SecretString;
@@ -38,8 +36,8 @@ pub fn fuzz_answer(answer: &crate::http::Answer) {
     limits::Limits::default().answered("nonsense", answer, std::time::Duration::ZERO, now);
     let error = envelope::from_answer(OPERATION, answer);
     let _ = (error.to_string(), error.taken(), error.attributes(), error.is_transient());
-    let _ =
-        (link::next(&answer.headers), sign_in::read_token(answer), error.without(&["nonsense"]));
+    let _ = (connection::next_page(&answer.headers), sign_in::read_token(answer));
+    let _ = error.without(&["nonsense"]);
     let Ok(value) = connection::json(OPERATION, answer) else { return };
     let _ = wire::schema(OPERATION, value.clone());
     let several = value.as_array().cloned().unwrap_or_default();
@@ -55,10 +53,8 @@ pub fn fuzz_answer(answer: &crate::http::Answer) {
 /// What the client needs to know, checked by `config`.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Base address of the org, without a trailing slash.
-    pub url: url::Url,
-    /// How to sign in.
-    pub auth: Auth,
+    pub(crate) url: url::Url,
+    pub(crate) auth: Auth,
     /// Part of each rate-limit bucket that may be used, 0 to 1.
     pub share: f64,
     /// How long a call is tried. A wait for a rate window is prolonged by twice `first_wait`, by
@@ -68,12 +64,9 @@ pub struct Settings {
 
 /// How to sign in to Okta.
 #[derive(Debug, Clone)]
-pub enum Auth {
+pub(crate) enum Auth {
     /// An SSWS API token.
-    Token {
-        /// The token itself, without `SSWS`.
-        token: SecretString,
-    },
+    Token { token: SecretString },
     /// An OAuth 2.0 service app with `private_key_jwt`.
     ServiceApp {
         /// The app's client id, which is also its identity.

@@ -4,9 +4,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::connection::Connection;
-use super::error::{OktaError, is_attribute_name};
-use super::objects::{Attribute, Identity};
-use super::wire::{self, unbelievable};
+use super::error::{OktaError, is_attribute_name, unbelievable};
+use super::wire::{self, Attribute};
 use crate::model::{Account, AccountId, Timestamp};
 
 /// The largest page of accounts, and what Okta advises for groups and their members
@@ -21,6 +20,15 @@ pub(super) const PAGE: &str = "200";
 /// longer would not fit into an address, and would be refused in every cycle.
 const LONGEST_KEY: usize = 1000;
 
+/// Who Goldthread is at Okta.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// The administrator that an SSWS token belongs to.
+    Account(Box<Account>),
+    /// A service app, by its client id.
+    App(String),
+}
+
 /// What reads from Okta. Its methods stand in this file, `groups`, `roles` and `log`.
 #[derive(Debug, Clone)]
 pub(crate) struct OktaReader {
@@ -28,12 +36,10 @@ pub(crate) struct OktaReader {
 }
 
 impl OktaReader {
-    /// Reads over this connection.
     pub(crate) fn new(connection: Connection) -> Self {
         Self { connection }
     }
 
-    /// The connection, for its budget and its count of calls.
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
@@ -44,16 +50,13 @@ impl OktaReader {
     }
 
     /// Reads all accounts, page by page.
-    ///
-    /// The plain list leaves out deactivated accounts, so they are listed after it by a filter,
-    /// whose index lags by about a second
+    /// The plain list leaves out deactivated accounts, so they are listed after it by a filter, whose
+    /// index lags by about a second
     /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/listUsers>).
-    /// An account may therefore come twice (the later one is the newer), and one that is absent
-    /// should be read by its id before it is believed to be gone.
-    ///
-    /// # Errors
-    /// Among others [`OktaError::Unbelievable`] for an empty list: the org has at least the
-    /// administrator who set this up, so the credentials lack an admin role.
+    /// An account may therefore come twice (the later one is the newer), and one that is absent should
+    /// be read by its id before it is believed to be gone.
+    /// An empty list is [`OktaError::Unbelievable`]: the org has at least the administrator who set
+    /// this up, so the credentials lack an admin role.
     pub(crate) async fn accounts<E: From<OktaError>>(
         &self,
         on_page: &mut dyn FnMut(Vec<Account>) -> Result<(), E>,
@@ -63,16 +66,11 @@ impl OktaReader {
         for filter in [None, Some(("filter", r#"status eq "DEPROVISIONED""#))] {
             let query: Vec<_> = [("limit", PAGE)].into_iter().chain(filter).collect();
             let url = self.connection.url(&["api", "v1", "users"], &query);
-            self.connection
-                .pages(OPERATION, url, &mut |page| {
-                    let accounts = page
-                        .into_iter()
-                        .map(|value| wire::account(OPERATION, value))
-                        .collect::<Result<Vec<_>, _>>()?;
-                    count += accounts.len();
-                    on_page(accounts)
-                })
-                .await?;
+            let mut counted = |accounts: Vec<_>| {
+                count += accounts.len();
+                on_page(accounts)
+            };
+            self.connection.pages(OPERATION, url, wire::account, &mut counted).await?;
             if count == 0 {
                 return Err(unbelievable(
                     OPERATION,
@@ -97,8 +95,8 @@ impl OktaReader {
         // A path has no room for these: `/` and `?` are found by search only, see
         // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/getUser
         if login.contains(['/', '?', '\\']) || matches!(login, "." | "..") {
-            let mut found = self.accounts_where("login", login).await?;
-            return Ok(if found.len() == 1 { found.pop() } else { None });
+            let found = self.accounts_where("login", login).await?;
+            return Ok(<[_; 1]>::try_from(found).ok().map(|[account]| account));
         }
         if is_no_key(login) {
             return Ok(None);
@@ -109,14 +107,12 @@ impl OktaReader {
     }
 
     async fn account_at(&self, id_or_login: &str) -> Result<Option<Account>, OktaError> {
-        const OPERATION: &str = "read an account";
         let url = self.connection.url(&["api", "v1", "users", id_or_login], &[]);
-        self.one(OPERATION, url, wire::account).await
+        self.one("read an account", url, wire::account).await
     }
 
     /// Searches the accounts, deactivated ones included, whose profile attribute has this value
     /// in any case of letters. An empty value finds nothing, and neither does an absurdly long one.
-    ///
     /// `search` reads an index that lags by about a second
     /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/listUsers>).
     pub(crate) async fn accounts_where(
@@ -137,11 +133,8 @@ impl OktaReader {
         Ok(found)
     }
 
-    /// Searches the accounts whose profile or status changed after a moment, deactivated ones
-    /// included. Memberships do not count, and a deleted account is not among them.
-    ///
-    /// `search` reads an index that lags by about a second
-    /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/listUsers>).
+    /// The same for those whose profile or status changed after a moment. Memberships do not count, and
+    /// a deleted account is not among them.
     pub(crate) async fn accounts_changed_since(
         &self,
         since: Timestamp,
@@ -150,10 +143,9 @@ impl OktaReader {
     }
 
     async fn search_accounts(&self, search: &str) -> Result<Vec<Account>, OktaError> {
-        const OPERATION: &str = "search the accounts";
         let query = [("search", search), ("limit", PAGE)];
         let url = self.connection.url(&["api", "v1", "users"], &query);
-        self.list(OPERATION, url, wire::account).await
+        self.list("search the accounts", url, wire::account).await
     }
 
     /// Reads a whole list that fits into memory.
@@ -164,14 +156,11 @@ impl OktaReader {
         read: fn(&'static str, Value) -> Result<T, OktaError>,
     ) -> Result<Vec<T>, OktaError> {
         let mut all = Vec::new();
-        self.connection
-            .pages(operation, first, &mut |page| {
-                for element in page {
-                    all.push(read(operation, element)?);
-                }
-                Ok::<_, OktaError>(())
-            })
-            .await?;
+        let mut keep = |page| {
+            all.extend(page);
+            Ok::<_, OktaError>(())
+        };
+        self.connection.pages(operation, first, read, &mut keep).await?;
         Ok(all)
     }
 
@@ -219,15 +208,10 @@ impl OktaReader {
         Ok(())
     }
 
-    /// Whether any account can be seen.
     pub(crate) async fn sees_accounts(&self) -> Result<bool, OktaError> {
-        const OPERATION: &str = "list one account";
         let url = self.connection.url(&["api", "v1", "users"], &[("limit", "1")]);
-        let Value::Array(accounts) = self.connection.read(OPERATION, url).await? else {
-            return Err(unbelievable(OPERATION, "a list was expected"));
-        };
-        let accounts = accounts.into_iter().map(|value| wire::account(OPERATION, value));
-        Ok(!accounts.collect::<Result<Vec<_>, _>>()?.is_empty())
+        let accounts = self.connection.page("list one account", url, wire::account).await?;
+        Ok(!accounts.is_empty())
     }
 }
 

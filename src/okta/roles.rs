@@ -1,11 +1,8 @@
 //! Administrator roles: our own, and those that put an account or a group out of reach.
 
-use serde_json::Value;
-
 use super::error::OktaError;
-use super::objects::Identity;
-use super::reader::OktaReader;
-use super::wire::{self, unbelievable};
+use super::reader::{Identity, OktaReader};
+use super::wire;
 use crate::model::{AccountId, GroupId};
 
 impl OktaReader {
@@ -13,12 +10,11 @@ impl OktaReader {
     /// they cannot be read. A custom role is of type `CUSTOM`
     /// (<https://developer.okta.com/docs/api/openapi/okta-management/guides/roles/>).
     pub(crate) async fn own_roles(&self, own: &Identity) -> Result<Option<Vec<String>>, OktaError> {
-        const OPERATION: &str = "read our own admin roles";
         let segments = match own {
             Identity::Account(account) => ["api", "v1", "users", account.id.as_str(), "roles"],
             Identity::App(client_id) => ["oauth2", "v1", "clients", client_id, "roles"],
         };
-        self.roles_at(OPERATION, &segments).await
+        self.roles_at("read our own admin roles", &segments).await
     }
 
     /// Whether an account holds an Okta administrator role, by itself or through a group; `None`
@@ -56,12 +52,9 @@ impl OktaReader {
         operation: &'static str,
         segments: &[&str],
     ) -> Result<Option<Vec<String>>, OktaError> {
-        match self.connection().read(operation, self.connection().url(segments, &[])).await {
-            Ok(Value::Array(roles)) => {
-                let kinds = roles.into_iter().map(|role| wire::role(operation, role));
-                kinds.collect::<Result<_, _>>().map(Some)
-            }
-            Ok(_) => Err(unbelievable(operation, "a list was expected")),
+        let url = self.connection().url(segments, &[]);
+        match self.connection().page(operation, url, wire::role).await {
+            Ok(roles) => Ok(Some(roles)),
             Err(error) if error.is_transient() => Err(error),
             Err(OktaError::Forbidden(_) | OktaError::NotFound(_) | OktaError::Refused(_)) => {
                 Ok(None)

@@ -1,20 +1,21 @@
-//! Signing in: an SSWS token, or an access token that is fetched and renewed.
+//! Signing in: an SSWS token, or an access token that is fetched and renewed, and the proofs that we
+//! hold the key that it is bound to (RFC 9449).
 
 use std::time::{Duration, Instant};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 use url::Url;
 
 use super::Auth;
-use super::dpop;
 use super::envelope::from_answer;
-use super::error::{OktaError, clean};
-use super::key::{KeyError, SigningKey, unique};
-use crate::http::{Answer, Call, Http, HttpError};
+use super::error::{OktaError, clean, unbelievable};
+use super::key::{KeyError, SigningKey, base64url, unique};
+use crate::http::{Answer, Call, Http};
 
 const OPERATION: &str = "sign in";
 /// A token is renewed this long before its end. It lives for an hour
@@ -23,15 +24,13 @@ const RENEW_AHEAD: Duration = Duration::from_mins(5);
 /// How long an assertion is good. Its end may be at most an hour ahead
 /// (<https://developer.okta.com/docs/guides/implement-oauth-for-okta-serviceapp/main/>).
 const ASSERTION_SECONDS: i64 = 300;
+/// A clock that runs a little ahead must not put `iat` into Okta's future.
+const BACKDATE_SECONDS: i64 = 5;
 
-/// The scopes that a connection cannot do without.
-pub(super) type Scopes = &'static str;
-
-/// For a connection that may write: a `manage` scope includes the reads of its family
-/// (<https://developer.okta.com/docs/guides/implement-oauth-for-okta/main/>).
-pub(super) const WRITING: Scopes = "okta.users.manage okta.groups.manage";
-/// For a connection that only reads.
-pub(super) const READING: Scopes = "okta.users.read okta.groups.read";
+/// What a connection that may write cannot do without: a `manage` scope includes the reads of its
+/// family (<https://developer.okta.com/docs/guides/implement-oauth-for-okta/main/>).
+pub(super) const WRITING: &str = "okta.users.manage okta.groups.manage";
+pub(super) const READING: &str = "okta.users.read okta.groups.read";
 
 const SCHEMAS: &str = "okta.schemas.read";
 const LOGS: &str = "okta.logs.read";
@@ -50,7 +49,6 @@ const BESIDES: [&[&str]; 8] = [
     &[],
 ];
 
-/// How this connection signs in, and the token that it has now.
 #[derive(Debug)]
 pub(super) enum SignIn {
     Token(SecretString),
@@ -63,7 +61,7 @@ pub(super) struct App {
     pub client_id: String,
     key: SigningKey,
     dpop: Option<SigningKey>,
-    scopes: Scopes,
+    scopes: &'static str,
     endpoint: Url,
     state: Mutex<State>,
 }
@@ -87,12 +85,6 @@ pub(super) struct Token {
     scope: String,
 }
 
-/// The headers that sign one call.
-pub(super) struct Signed {
-    pub authorization: String,
-    pub proof: Option<String>,
-}
-
 #[derive(Deserialize)]
 struct Granted {
     token_type: String,
@@ -110,7 +102,7 @@ struct Denied {
 }
 
 impl SignIn {
-    pub(crate) fn new(auth: &Auth, http: &Http, scopes: Scopes) -> Result<Self, OktaError> {
+    pub(crate) fn new(auth: &Auth, http: &Http, scopes: &'static str) -> Result<Self, OktaError> {
         match auth {
             Auth::Token { token } => Ok(Self::Token(token.clone())),
             Auth::ServiceApp { client_id, key, dpop } => Ok(Self::App(Box::new(App {
@@ -124,33 +116,40 @@ impl SignIn {
         }
     }
 
-    /// Signs one sending of one call, fetching or renewing the token first where that is due.
+    /// Signs one sending of one call, fetching or renewing the token first where that is due. Gives
+    /// the token too, for [`Self::answered`].
     pub(crate) async fn sign(
         &self,
         http: &Http,
-        method: &Method,
-        url: &Url,
-    ) -> Result<Signed, OktaError> {
-        let app = match self {
-            Self::Token(token) => {
-                let authorization = format!("SSWS {}", token.expose_secret());
-                return Ok(Signed { authorization, proof: None });
+        call: Call,
+        operation: &'static str,
+    ) -> Result<(Call, SecretString), OktaError> {
+        let (scheme, secret, proof) = match self {
+            Self::Token(token) => ("SSWS", token.clone(), None),
+            Self::App(app) => {
+                let mut state = app.state.lock().await;
+                let Token { secret, bound, .. } = app.token(&mut state, http).await?;
+                let key = app.dpop.as_ref().filter(|_| bound);
+                let nonce = state.nonce.as_deref();
+                let proof =
+                    key.map(|key| proof(key, &call.method, &call.url, nonce, Some(&secret)));
+                (if proof.is_some() { "DPoP" } else { "Bearer" }, secret, proof.transpose()?)
             }
-            Self::App(app) => app,
         };
-        let mut state = app.state.lock().await;
-        let token = app.token(&mut state, http).await?;
-        let secret = token.secret.expose_secret();
-        let Some(key) = app.dpop.as_ref().filter(|_| token.bound) else {
-            return Ok(Signed { authorization: format!("Bearer {secret}"), proof: None });
+        let refused = |_| OktaError::SignIn {
+            message: format!("the token cannot stand in a header (to {operation})"),
         };
-        let proof = dpop::proof(key, method, url, state.nonce.as_deref(), Some(secret))?;
-        Ok(Signed { authorization: format!("DPoP {secret}"), proof: Some(proof) })
+        let authorization = format!("{scheme} {}", secret.expose_secret());
+        let mut call = call.secret_header("authorization", &authorization).map_err(refused)?;
+        if let Some(proof) = proof {
+            call = call.secret_header("dpop", &proof).map_err(refused)?;
+        }
+        Ok((call, secret))
     }
 
     /// Learns from the answer to a signed call. Returns whether the same call, signed anew, may
     /// be taken: its token was refused and is dropped now, or its proof lacked a nonce.
-    pub(crate) async fn answered(&self, signed: &Signed, answer: &Answer) -> bool {
+    pub(crate) async fn answered(&self, used: &SecretString, answer: &Answer) -> bool {
         let Self::App(app) = self else { return false };
         let mut state = app.state.lock().await;
         let nonce = answer.header("dpop-nonce").map(str::to_owned);
@@ -168,10 +167,8 @@ impl SignIn {
             return false;
         }
         // Another call may have renewed it meanwhile.
-        let used = signed.authorization.split_once(' ').map_or("", |(_, token)| token);
-        if state.token.as_ref().is_some_and(|token| token.secret.expose_secret() == used) {
-            state.token = None;
-        }
+        let used = used.expose_secret();
+        state.token.take_if(|token| token.secret.expose_secret() == used);
         true
     }
 
@@ -184,16 +181,18 @@ impl SignIn {
     }
 
     /// Whether a token would carry this scope if it were asked for; `None` for an SSWS token, which
-    /// carries none.
+    /// has what its owner may do. Asks for one and throws it away.
     pub(crate) async fn would_get(
         &self,
         http: &Http,
         scope: &str,
     ) -> Result<Option<bool>, OktaError> {
-        match self {
-            Self::Token(_) => Ok(None),
-            Self::App(app) => app.would_get(http, scope).await.map(Some),
+        let Self::App(app) = self else { return Ok(None) };
+        let answer = app.ask(&mut *app.state.lock().await, http, scope).await?;
+        if answer.is_success() {
+            return read_token(&answer).map(|_| Some(true));
         }
+        if lacks_a_scope(&answer) { Ok(Some(false)) } else { Err(app.refused(&answer)) }
     }
 }
 
@@ -216,59 +215,39 @@ impl App {
         }
     }
 
-    /// Asks for a token: plainly, with a nonce if one is wanted, and for fewer scopes if some were
-    /// not granted. Each sending has an assertion of its own, which is good for one use.
+    /// Asks for a token, and for fewer scopes if some were not granted.
     async fn fetch(&self, state: &mut State, http: &Http) -> Result<Token, OktaError> {
-        let mut nonce_tried = false;
         loop {
             let scopes = [&[self.scopes], BESIDES[state.refused_scopes]].concat().join(" ");
-            let answer = self.request(state, http, &scopes).await?;
+            let answer = self.ask(state, http, &scopes).await?;
             if answer.is_success() {
                 return read_token(&answer);
             }
-            let denied = denied(&answer);
-            let nonce = answer.header("dpop-nonce").map(str::to_owned);
-            match denied.error.as_str() {
-                "use_dpop_nonce" if nonce.is_some() && !nonce_tried => {
-                    nonce_tried = true;
-                    state.nonce = nonce;
-                }
-                "invalid_scope" | "consent_required"
-                    if state.refused_scopes + 1 < BESIDES.len() =>
-                {
-                    state.refused_scopes += 1;
-                    nonce_tried = false;
-                }
-                _ => return Err(self.refused(&answer, &denied)),
+            if !lacks_a_scope(&answer) || state.refused_scopes + 1 == BESIDES.len() {
+                return Err(self.refused(&answer));
             }
+            state.refused_scopes += 1;
         }
     }
 
-    /// Whether the app would get this scope if it asked.
-    async fn would_get(&self, http: &Http, scope: &str) -> Result<bool, OktaError> {
-        let mut state = self.state.lock().await;
-        let mut nonce_tried = false;
-        loop {
-            let answer = self.request(&state, http, scope).await?;
-            let denied = denied(&answer);
-            let nonce = answer.header("dpop-nonce").map(str::to_owned);
-            match denied.error.as_str() {
-                _ if answer.is_success() => return read_token(&answer).map(|_| true),
-                "use_dpop_nonce" if nonce.is_some() && !nonce_tried => {
-                    nonce_tried = true;
-                    state.nonce = nonce;
-                }
-                "invalid_scope" | "consent_required" => return Ok(false),
-                _ => return Err(self.refused(&answer, &denied)),
+    /// Sends a token request, and once more with a nonce if one is wanted.
+    async fn ask(&self, state: &mut State, http: &Http, scopes: &str) -> Result<Answer, OktaError> {
+        let answer = self.request(state, http, scopes).await?;
+        match answer.header("dpop-nonce") {
+            Some(nonce) if !answer.is_success() && denied(&answer).error == "use_dpop_nonce" => {
+                state.nonce = Some(nonce.to_owned());
+                self.request(state, http, scopes).await
             }
+            _ => Ok(answer),
         }
     }
 
+    /// Each sending has an assertion of its own, which is good for one use.
     async fn request(&self, state: &State, http: &Http, scopes: &str) -> Result<Answer, OktaError> {
-        let now = chrono::Utc::now().timestamp() - dpop::BACKDATE_SECONDS;
+        let now = chrono::Utc::now().timestamp() - BACKDATE_SECONDS;
         let mut header = Map::new();
-        if let Some(kid) = self.key.kid() {
-            header.insert("kid".to_owned(), kid.into());
+        if let Some(kid) = &self.key.kid {
+            header.insert("kid".to_owned(), kid.as_str().into());
         }
         let claims = json!({
             "iss": self.client_id,
@@ -289,43 +268,47 @@ impl App {
             ],
         );
         if let Some(key) = &self.dpop {
-            let proof =
-                dpop::proof(key, &Method::POST, &self.endpoint, state.nonce.as_deref(), None)?;
+            let proof = proof(key, &Method::POST, &self.endpoint, state.nonce.as_deref(), None)?;
             call = call.secret_header("dpop", &proof).map_err(|_| OktaError::SignIn {
                 message: "the proof cannot stand in a header".to_owned(),
             })?;
         }
-        // Whatever happened to this call, the one that it was for has not been sent.
-        http.send(call).await.map_err(|error| match error {
-            HttpError::Unreachable { .. } | HttpError::NoAnswer { .. } => {
-                OktaError::Unreachable { operation: OPERATION, why: error.to_string() }
-            }
-            HttpError::TooLarge { .. } | HttpError::ForeignHost { .. } | HttpError::Setup(_) => {
-                OktaError::Unbelievable { operation: OPERATION, why: error.to_string() }
-            }
-        })
+        let answer = http.send(call).await;
+        answer.map_err(|error| not_sent(OktaError::from_http(OPERATION, &error)))
     }
 
-    fn refused(&self, answer: &Answer, denied: &Denied) -> OktaError {
-        if denied.error == "invalid_dpop_proof" && self.dpop.is_none() {
+    fn refused(&self, answer: &Answer) -> OktaError {
+        let Denied { error, error_description } = denied(answer);
+        if error == "invalid_dpop_proof" && self.dpop.is_none() {
             return OktaError::SignIn {
                 message: "the app demands DPoP (invalid_dpop_proof): set dpop = true under \
                           [okta] auth, or switch off \"require DPoP\" for the app in Okta"
                     .to_owned(),
             };
         }
-        if !denied.error.is_empty() && answer.status < 500 && answer.status != 429 {
-            let message = format!("{}: {}", clean(&denied.error), clean(&denied.error_description));
+        if !error.is_empty() && answer.status < 500 && answer.status != 429 {
+            let message = format!("{}: {}", clean(&error), clean(&error_description));
             return OktaError::SignIn { message: message.trim_end_matches(": ").to_owned() };
         }
         match from_answer(OPERATION, answer) {
-            OktaError::NoAnswer { operation, why } => OktaError::Unreachable { operation, why },
             OktaError::NotFound(_) | OktaError::Forbidden(_) => OktaError::SignIn {
                 message: format!("HTTP {} at the token endpoint", answer.status),
             },
-            other => other,
+            other => not_sent(other),
         }
     }
+}
+
+/// Whatever happened to a token request, the call that it was for has not been sent.
+fn not_sent(error: OktaError) -> OktaError {
+    match error {
+        OktaError::NoAnswer { operation, why } => OktaError::Unreachable { operation, why },
+        other => other,
+    }
+}
+
+fn lacks_a_scope(answer: &Answer) -> bool {
+    matches!(denied(answer).error.as_str(), "invalid_scope" | "consent_required")
 }
 
 fn denied(answer: &Answer) -> Denied {
@@ -333,14 +316,12 @@ fn denied(answer: &Answer) -> Denied {
 }
 
 pub(super) fn read_token(answer: &Answer) -> Result<Token, OktaError> {
-    let unbelievable =
-        |why: &str| OktaError::Unbelievable { operation: OPERATION, why: why.to_owned() };
     let granted: Granted = serde_json::from_slice(&answer.body)
-        .map_err(|_| unbelievable("the token endpoint's answer is not a token"))?;
+        .map_err(|_| unbelievable(OPERATION, "the token endpoint's answer is not a token"))?;
     let bound = match granted.token_type.to_ascii_lowercase().as_str() {
         "bearer" => false,
         "dpop" => true,
-        _ => return Err(unbelievable("the token is of a kind that is not known")),
+        _ => return Err(unbelievable(OPERATION, "the token is of a kind that is not known")),
     };
     let lifetime = Duration::from_secs(granted.expires_in.min(24 * 3600));
     let now = Instant::now();
@@ -360,16 +341,35 @@ impl From<KeyError> for OktaError {
     }
 }
 
-impl Signed {
-    /// Adds the headers to a call.
-    pub(crate) fn put_on(&self, call: Call, operation: &'static str) -> Result<Call, OktaError> {
-        let refused = |_| OktaError::SignIn {
-            message: format!("the token cannot stand in a header (to {operation})"),
-        };
-        let call = call.secret_header("authorization", &self.authorization).map_err(refused)?;
-        match &self.proof {
-            Some(proof) => call.secret_header("dpop", proof).map_err(refused),
-            None => Ok(call),
-        }
+/// One proof, for one sending of one call: one that is seen twice is refused
+/// (<https://developer.okta.com/docs/guides/dpop/main/>,
+/// <https://github.com/okta/terraform-provider-okta/issues/2421>). `token` is the access token that it
+/// goes with; `None` for the token request.
+fn proof(
+    key: &SigningKey,
+    method: &Method,
+    url: &Url,
+    nonce: Option<&str>,
+    token: Option<&SecretString>,
+) -> Result<String, KeyError> {
+    let mut target = url.clone();
+    target.set_query(None);
+    target.set_fragment(None);
+    let mut header = Map::new();
+    header.insert("typ".to_owned(), "dpop+jwt".into());
+    header.insert("jwk".to_owned(), key.public_jwk().unwrap_or(Value::Null));
+    let mut claims = json!({
+        "htm": method.as_str(),
+        "htu": target.as_str(),
+        "iat": chrono::Utc::now().timestamp() - BACKDATE_SECONDS,
+        "jti": unique()?,
+    });
+    if let Some(nonce) = nonce {
+        claims["nonce"] = nonce.into();
     }
+    if let Some(token) = token {
+        let hash = digest(&SHA256, token.expose_secret().as_bytes());
+        claims["ath"] = base64url(hash.as_ref()).into();
+    }
+    key.sign(header, &claims)
 }

@@ -6,9 +6,33 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::error::OktaError;
-use super::objects::{Attribute, Member};
+use super::error::{OktaError, unbelievable};
 use crate::model::{Account, AccountId, AccountStatus, Group, GroupId, GroupKind};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub id: AccountId,
+    pub status: AccountStatus,
+}
+
+/// One attribute of the default user profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attribute {
+    /// Case-sensitive.
+    pub name: String,
+    pub required: bool,
+    /// In characters.
+    pub max_length: Option<u32>,
+    /// JSON type: `string`, `array`, `boolean`, …
+    pub kind: String,
+    /// `READ_WRITE`, `READ_ONLY`, `IMMUTABLE`, `WRITE_ONLY`; empty if not said.
+    pub mutability: String,
+    /// Who owns its value: `PROFILE_MASTER`, `OKTA`, `OVERRIDE`; empty if not said.
+    pub master: String,
+    pub unique: bool,
+    /// Whether the org added it.
+    pub custom: bool,
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,11 +47,11 @@ struct User {
 
 #[derive(Deserialize)]
 struct Credentials {
-    provider: Option<Provider>,
+    provider: Option<Kind>,
 }
 
 #[derive(Deserialize)]
-struct Provider {
+struct Kind {
     #[serde(rename = "type")]
     kind: Option<String>,
 }
@@ -91,36 +115,24 @@ struct Property {
     required: Option<bool>,
     max_length: Option<u32>,
     mutability: Option<String>,
-    master: Option<Master>,
+    master: Option<Kind>,
     /// A boolean in the schema's input, `UNIQUE_VALIDATED` and the like in its output.
     unique: Option<Value>,
 }
 
-#[derive(Deserialize)]
-struct Master {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-}
-
 /// Reads one account: without id, status and login it is not one.
-///
 /// A null property may be left out of an answer, so an empty or null one counts as not set
 /// (<https://developer.okta.com/docs/reference/core-okta-api/>).
 pub(super) fn account(operation: &'static str, value: Value) -> Result<Account, OktaError> {
     let user: User = shape(operation, value, "an account without id or status")?;
-    let profile: BTreeMap<String, String> = user
-        .profile
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|(name, value)| {
-            let text = match value {
-                Value::Null => return None,
-                Value::String(text) => text,
-                other => other.to_string(),
-            };
-            (!text.is_empty()).then_some((name, text))
-        })
-        .collect();
+    let text = |value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    let profile = user.profile.unwrap_or_default().into_iter();
+    let profile = profile.map(|(name, value)| (name, text(value)));
+    let profile: BTreeMap<_, _> = profile.filter(|(_, text)| !text.is_empty()).collect();
     if !profile.contains_key("login") {
         return Err(unbelievable(operation, "an account without a login"));
     }
@@ -129,11 +141,7 @@ pub(super) fn account(operation: &'static str, value: Value) -> Result<Account, 
         status: AccountStatus::from_okta(&user.status),
         transitioning: user.transitioning_to_status.map(|to| AccountStatus::from_okta(&to)),
         profile,
-        provider: user
-            .credentials
-            .and_then(|credentials| credentials.provider)
-            .and_then(|provider| provider.kind)
-            .unwrap_or_default(),
+        provider: user.credentials.and_then(|it| it.provider?.kind).unwrap_or_default(),
         last_updated: user.last_updated.unwrap_or_default(),
     })
 }
@@ -165,8 +173,7 @@ pub(super) fn group(operation: &'static str, value: Value) -> Result<Group, Okta
 /// The type of an administrator role. An error may stand in the list instead: whoever has one there
 /// is no administrator for it.
 pub(super) fn role(operation: &'static str, value: Value) -> Result<String, OktaError> {
-    let role: Role = shape(operation, value, "an admin role without a type")?;
-    Ok(role.kind)
+    shape(operation, value, "an admin role without a type").map(|role: Role| role.kind)
 }
 
 /// The groups that an active rule assigns to; none for a rule that is not active.
@@ -183,7 +190,6 @@ pub(super) fn fed_by(operation: &'static str, rule: Value) -> Result<Vec<GroupId
         .collect()
 }
 
-/// Reads the attributes of a user schema.
 pub(super) fn schema(operation: &'static str, value: Value) -> Result<Vec<Attribute>, OktaError> {
     let schema: Schema = shape(operation, value, "a schema without definitions")?;
     let mut attributes = Vec::new();
@@ -210,7 +216,7 @@ pub(super) fn schema(operation: &'static str, value: Value) -> Result<Vec<Attrib
     Ok(attributes)
 }
 
-pub(super) fn account_id(operation: &'static str, text: &str) -> Result<AccountId, OktaError> {
+fn account_id(operation: &'static str, text: &str) -> Result<AccountId, OktaError> {
     AccountId::parse(text).map_err(|error| unbelievable(operation, &error.to_string()))
 }
 
@@ -225,10 +231,6 @@ pub(super) fn shape<T: serde::de::DeserializeOwned>(
     wrong: &str,
 ) -> Result<T, OktaError> {
     serde_json::from_value(value).map_err(|_| unbelievable(operation, wrong))
-}
-
-pub(super) fn unbelievable(operation: &'static str, why: &str) -> OktaError {
-    OktaError::Unbelievable { operation, why: why.to_owned() }
 }
 
 #[cfg(test)]

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::connection::{self, Connection, Idempotency, Request};
+use super::connection::Idempotency::{Idempotent, OnceOnly};
+use super::connection::{self, Connection, Request};
 use super::envelope::request_id;
 use super::error::OktaError;
 use super::reader::OktaReader;
 use super::wire;
-use crate::http::{self, Answer};
+use crate::http::{self, Answer, Call};
 use crate::model::{Account, AccountId, GroupId, Outcome, Step};
 
 /// The most `groupIds` of a new account; an account that is there takes none
@@ -27,13 +28,12 @@ pub(crate) struct OktaWriter {
 /// What a write belongs to; it is sent along and lands in Okta's System Log.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GoldenThread<'a> {
-    /// The request's number, or `BASELINE`.
+    /// Its number, or `BASELINE`.
     pub request: &'a str,
-    /// The action's id in our journal.
+    /// Its id in our journal.
     pub action: i64,
 }
 
-/// How a step ended.
 #[derive(Debug)]
 pub(crate) struct Performed {
     /// What the journal keeps of it.
@@ -47,17 +47,14 @@ pub(crate) struct Performed {
 }
 
 impl OktaWriter {
-    /// Writes over this connection.
     pub(crate) fn new(connection: Connection) -> Self {
         let reader = OktaReader::new(connection.clone());
         Self { connection, reader }
     }
 
-    /// Carries out one step on `account`, which only [`Step::Create`] does without.
-    ///
-    /// Where Okta refuses because of the state that something is in, it is read again: if the
-    /// goal was reached already, the outcome is [`Outcome::AlreadySo`].
-    ///
+    /// Carries out one step on `account`, which only [`Step::Create`] does without. Where Okta refuses
+    /// because of the state that something is in, it is read again: if the goal was reached already,
+    /// the outcome is [`Outcome::AlreadySo`].
     /// Creating with `activate: true` always sends the activation mail
     /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/createUser>).
     /// Where no mail is wanted, create with `activate: false` and follow with
@@ -76,7 +73,10 @@ impl OktaWriter {
         };
         let error = match self.connection.send(&request).await {
             Ok(answer) => return applied(step, &request, &answer),
-            Err(error) => error.without(&values(step)),
+            Err(error) => {
+                let values: Vec<_> = written(step).into_iter().map(|(_, value)| value).collect();
+                error.without(&values)
+            }
         };
         match error {
             OktaError::NoAnswer { .. } | OktaError::Unbelievable { .. } => {
@@ -109,86 +109,45 @@ impl OktaWriter {
         let member = |group: &GroupId| {
             self.connection.url(&["api", "v1", "groups", group.as_str(), "users", id], &[])
         };
-        let lifecycle = |word, query: &[(&str, &str)]| users(&[id, "lifecycle", word], query);
-        let (operation, method, url, body, idempotency) = match step {
-            Step::Create { profile, groups, activate } => (
-                "create the account",
-                Method::POST,
-                users(&[], &[("activate", yes_no(*activate))]),
-                Some(json!({
-                    "profile": profile,
-                    "groupIds": groups.iter().map(GroupId::as_str).collect::<Vec<_>>(),
-                })),
-                Idempotency::OnceOnly,
-            ),
-            Step::Update { changes } => {
-                let profile: BTreeMap<_, _> =
-                    changes.iter().map(|(name, change)| (name, &change.to)).collect();
-                let body = Some(json!({"profile": profile}));
-                // POST, because PUT would clear every attribute that is not sent.
-                (
-                    "update the account",
-                    Method::POST,
-                    users(&[id], &[]),
-                    body,
-                    Idempotency::Idempotent,
-                )
-            }
-            Step::Activate { mail } => (
-                "activate the account",
-                Method::POST,
-                lifecycle("activate", &[("sendEmail", yes_no(*mail))]),
-                None,
-                Idempotency::OnceOnly,
-            ),
-            Step::Reactivate { mail } => (
-                "send the activation again",
-                Method::POST,
-                lifecycle("reactivate", &[("sendEmail", yes_no(*mail))]),
-                None,
-                Idempotency::OnceOnly,
-            ),
-            Step::Suspend => (
-                "suspend the account",
-                Method::POST,
-                lifecycle("suspend", &[]),
-                None,
-                Idempotency::OnceOnly,
-            ),
-            Step::Unsuspend => (
-                "lift the suspension",
-                Method::POST,
-                lifecycle("unsuspend", &[]),
-                None,
-                Idempotency::OnceOnly,
-            ),
-            Step::Deactivate => (
-                "deactivate the account",
-                Method::POST,
-                lifecycle("deactivate", &[("sendEmail", "false")]),
-                None,
-                Idempotency::OnceOnly,
-            ),
-            Step::ClearSessions => (
-                "end the sessions",
-                Method::DELETE,
-                users(&[id, "sessions"], &[("oauthTokens", "true")]),
-                None,
-                Idempotency::Idempotent,
-            ),
-            Step::AddMember { group } => {
-                ("add to the group", Method::PUT, member(group), None, Idempotency::Idempotent)
-            }
-            Step::RemoveMember { group } => (
-                "remove from the group",
-                Method::DELETE,
-                member(group),
-                None,
-                Idempotency::Idempotent,
-            ),
+        let lifecycle = |operation, word, query: &[(&str, &str)]| {
+            (operation, Method::POST, users(&[id, "lifecycle", word], query), OnceOnly)
         };
-        let comment = Some(format!("({}; action {})", thread.request, thread.action));
-        Ok(Request { operation, method, url, body, comment, idempotency })
+        let (operation, method, url, idempotency) = match step {
+            Step::Create { activate, .. } => {
+                let url = users(&[], &[("activate", yes_no(*activate))]);
+                ("create the account", Method::POST, url, OnceOnly)
+            }
+            // POST, because PUT would clear every attribute that is not sent.
+            Step::Update { .. } => {
+                ("update the account", Method::POST, users(&[id], &[]), Idempotent)
+            }
+            Step::Activate { mail } => {
+                lifecycle("activate the account", "activate", &[("sendEmail", yes_no(*mail))])
+            }
+            Step::Reactivate { mail } => {
+                let query = [("sendEmail", yes_no(*mail))];
+                lifecycle("send the activation again", "reactivate", &query)
+            }
+            Step::Suspend => lifecycle("suspend the account", "suspend", &[]),
+            Step::Unsuspend => lifecycle("lift the suspension", "unsuspend", &[]),
+            Step::Deactivate => {
+                lifecycle("deactivate the account", "deactivate", &[("sendEmail", "false")])
+            }
+            Step::ClearSessions => {
+                let url = users(&[id, "sessions"], &[("oauthTokens", "true")]);
+                ("end the sessions", Method::DELETE, url, Idempotent)
+            }
+            Step::AddMember { group } => {
+                ("add to the group", Method::PUT, member(group), Idempotent)
+            }
+            Step::RemoveMember { group } => {
+                ("remove from the group", Method::DELETE, member(group), Idempotent)
+            }
+        };
+        let mut call = Call::new(method, url);
+        call.comment = Some(format!("({}; action {})", thread.request, thread.action));
+        call.body = body(step).map_or_else(Vec::new, |body| body.to_string().into_bytes());
+        Ok(Request { operation, call, idempotency })
     }
 
     /// The call may have been executed. A create is looked for: if there is no such account, it
@@ -199,15 +158,10 @@ impl OktaWriter {
         if let Step::Create { profile, .. } = step {
             let login = profile.get("login").map_or("", String::as_str);
             if let Ok(None) = self.reader.account_by_login(login).await {
-                return Performed {
-                    outcome: Outcome::Failed {
-                        error: format!("{error}; no account was made"),
-                        okta_request_id: None,
-                        transient: true,
-                    },
-                    account: None,
-                    error: Some(error),
-                };
+                let why = format!("{error}; no account was made");
+                let outcome =
+                    Outcome::Failed { error: why, okta_request_id: None, transient: true };
+                return Performed { outcome, account: None, error: Some(error) };
             }
         }
         unknown(error)
@@ -217,9 +171,7 @@ impl OktaWriter {
     /// to call (<https://developer.okta.com/docs/reference/error-codes/>), so the state is read
     /// instead.
     async fn refused(&self, step: &Step, id: Option<&AccountId>, error: OktaError) -> Performed {
-        let (Some(id), Some(refusal)) = (id, error.refusal()) else {
-            return failed(error, None);
-        };
+        let (Some(id), Some(refusal)) = (id, error.refusal()) else { return failed(error, None) };
         if error.is_transient() || refusal.status == 501 {
             return failed(error, None);
         }
@@ -272,6 +224,20 @@ fn writable(step: &Step) -> Result<(), OktaError> {
     Ok(())
 }
 
+fn body(step: &Step) -> Option<Value> {
+    match step {
+        Step::Create { profile, groups, .. } => {
+            let groups: Vec<_> = groups.iter().map(GroupId::as_str).collect();
+            Some(json!({"profile": profile, "groupIds": groups}))
+        }
+        Step::Update { changes } => {
+            let to = changes.iter().map(|(name, change)| (name, &change.to));
+            Some(json!({"profile": to.collect::<BTreeMap<_, _>>()}))
+        }
+        _ => None,
+    }
+}
+
 fn written(step: &Step) -> Vec<(&str, &str)> {
     match step {
         Step::Create { profile, .. } => {
@@ -285,14 +251,9 @@ fn written(step: &Step) -> Vec<(&str, &str)> {
     }
 }
 
-fn values(step: &Step) -> Vec<&str> {
-    written(step).into_iter().map(|(_, value)| value).collect()
-}
-
-/// Any 2xx is success and its body may be empty: a deactivation was seen to be answered with `204`
-/// and with `200 {}`
-/// (<https://github.com/okta/okta-sdk-python/tree/f6850979/tests/integration/cassettes>). Only
-/// create and update answer with the account.
+/// Any 2xx is success and its body may be empty: a deactivation was seen to be answered with `204` and
+/// with `200 {}` (<https://github.com/okta/okta-sdk-python/tree/f6850979/tests/integration/cassettes>).
+/// Only create and update answer with the account.
 fn applied(step: &Step, request: &Request, answer: &Answer) -> Performed {
     let okta_request_id = request_id(answer);
     let shows_account = matches!(step, Step::Create { .. } | Step::Update { .. });
@@ -301,14 +262,13 @@ fn applied(step: &Step, request: &Request, answer: &Answer) -> Performed {
         let outcome = Outcome::Applied { okta_request_id };
         return Performed { outcome, account: None, error: None };
     }
-    let account = connection::json(request.operation, answer)
-        .and_then(|value: Value| wire::account(request.operation, value));
-    match account {
-        Ok(account) => Performed {
-            outcome: Outcome::Applied { okta_request_id },
-            account: Some(account),
-            error: None,
-        },
+    let operation = request.operation;
+    let value = connection::json(operation, answer);
+    match value.and_then(|value| wire::account(operation, value)) {
+        Ok(account) => {
+            let outcome = Outcome::Applied { okta_request_id };
+            Performed { outcome, account: Some(account), error: None }
+        }
         // A 2xx with another answer than Okta's may come from something else.
         Err(error) => unknown(error),
     }
@@ -316,11 +276,8 @@ fn applied(step: &Step, request: &Request, answer: &Answer) -> Performed {
 
 fn failed(error: OktaError, account: Option<Account>) -> Performed {
     let okta_request_id = error.refusal().and_then(|refusal| refusal.request_id.clone());
-    let outcome = Outcome::Failed {
-        error: error.to_string(),
-        okta_request_id,
-        transient: error.is_transient(),
-    };
+    let (why, transient) = (error.to_string(), error.is_transient());
+    let outcome = Outcome::Failed { error: why, okta_request_id, transient };
     Performed { outcome, account, error: Some(error) }
 }
 

@@ -13,6 +13,7 @@ use super::error::clean;
 use super::{Auth, ServiceNowError, wire};
 use crate::http::{Answer, Call, Http};
 
+const OPERATION: &str = "asking for a token";
 /// Where an answer does not say how long its token lives.
 const UNSAID_LIFETIME: u64 = 300;
 /// No token is believed to live longer than a day.
@@ -63,9 +64,9 @@ impl SignIn {
 
     /// The header for the next call; fetches a token where there is none or it is about to end.
     pub(crate) async fn credential(&self, http: &Http) -> Result<Credential, ServiceNowError> {
-        let Self::OAuth { client_id, client_secret, token } = self else {
-            let Self::Fixed(credential) = self else { unreachable!("there are two kinds") };
-            return Ok(credential.clone());
+        let (client_id, client_secret, token) = match self {
+            Self::Fixed(credential) => return Ok(credential.clone()),
+            Self::OAuth { client_id, client_secret, token } => (client_id, client_secret, token),
         };
         // Held while a token is fetched, so that two calls do not fetch two.
         let mut token = token.lock().await;
@@ -80,13 +81,9 @@ impl SignIn {
 
     /// Forgets a token that was refused. Whether there is another one to be had.
     pub(crate) async fn drop_token(&self, refused: &Credential) -> bool {
-        let Self::OAuth { token, .. } = self else {
-            return false;
-        };
-        let mut token = token.lock().await;
-        token.take_if(|token| {
-            token.credential.value.expose_secret() == refused.value.expose_secret()
-        });
+        let Self::OAuth { token, .. } = self else { return false };
+        let refused = refused.value.expose_secret();
+        token.lock().await.take_if(|token| token.credential.value.expose_secret() == refused);
         true
     }
 }
@@ -96,7 +93,6 @@ async fn fetch(
     client_id: &str,
     client_secret: &SecretString,
 ) -> Result<Token, ServiceNowError> {
-    let operation = "asking for a token";
     let call = Call::form(
         http.url(&["oauth_token.do"]),
         &[
@@ -106,18 +102,16 @@ async fn fetch(
         ],
     );
     let asked_at = Instant::now();
-    let answer =
-        http.send(call).await.map_err(|error| ServiceNowError::from_http(operation, error))?;
-    read_token(&answer, asked_at)
+    let answer = http.send(call).await;
+    read_token(&answer.map_err(|error| ServiceNowError::from_http(OPERATION, error))?, asked_at)
 }
 
 pub(super) fn read_token(answer: &Answer, asked_at: Instant) -> Result<Token, ServiceNowError> {
-    let operation = "asking for a token";
     if matches!(answer.status, 400 | 401 | 403) {
         return Err(ServiceNowError::SignIn { message: why_no_token(answer) });
     }
-    wire::check_answer(operation, answer)?;
-    let body = wire::json(operation, answer)?;
+    wire::check_answer(OPERATION, answer)?;
+    let body = wire::json(OPERATION, answer)?;
     let token = body.get("access_token").and_then(Value::as_str).unwrap_or("");
     if token.is_empty() {
         return Err(ServiceNowError::SignIn { message: why_no_token(answer) });
@@ -139,11 +133,8 @@ pub(super) fn read_token(answer: &Answer, asked_at: Instant) -> Result<Token, Se
 
 /// The token endpoint gives the same two words for most faults, so the usual ones are named.
 fn why_no_token(answer: &Answer) -> String {
-    let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
-    let text = |name: &str| {
-        let text = body.as_ref().and_then(|body| body.get(name)).and_then(Value::as_str);
-        clean(text.unwrap_or(""))
-    };
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let text = |name: &str| clean(body[name].as_str().unwrap_or(""));
     format!(
         "no token, status {} {} {}: wrong client id or secret, client credentials not switched on \
          in the instance, or no user set on the application",

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::item::Item;
-use super::paging::{self, Sweep, is_hex_id, nothing_lacks};
+use super::paging::{self, Sweep, get, is_hex_id, nothing_lacks};
 use super::query::{self, Filter};
-use super::{ServiceNowError, ServiceNowReader};
+use super::{Item, ServiceNowError, ServiceNowReader};
 use crate::model::{Record, SysId};
 
 /// A list of 100 ids is about 3.3 kB of address, well below any limit.
@@ -25,7 +24,6 @@ pub(crate) struct Task {
 
 impl ServiceNowReader {
     /// The configured catalog items, looked up once for each connection.
-    ///
     /// A name that no item or more than one has is [`ServiceNowError::Unresolved`].
     pub(crate) async fn items(&self) -> Result<&[Item], ServiceNowError> {
         self.items_known(&BTreeMap::new()).await
@@ -37,16 +35,16 @@ impl ServiceNowReader {
         &self,
         known: &BTreeMap<String, SysId>,
     ) -> Result<&[Item], ServiceNowError> {
-        let items = self.connection.items().get_or_try_init(async || {
+        let items = self.connection.shared.items.get_or_try_init(async || {
             let mut items = Vec::new();
-            for configured in &self.connection.settings().items {
+            for configured in &self.connection.shared.settings.items {
                 items.push(match known.get(configured) {
                     Some(id) => Item {
                         sys_id: id.clone(),
                         name: configured.clone(),
                         configured_as: configured.clone(),
                     },
-                    None => self.item(configured).await?,
+                    None => self.item_called(configured).await?,
                 });
             }
             Ok(items)
@@ -56,10 +54,6 @@ impl ServiceNowReader {
 
     /// What a configured name means now, whatever it meant before.
     pub(crate) async fn item_called(&self, configured: &str) -> Result<Item, ServiceNowError> {
-        self.item(configured).await
-    }
-
-    async fn item(&self, configured: &str) -> Result<Item, ServiceNowError> {
         let operation = "looking for a catalog item";
         let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
         let unresolved = |why: String| ServiceNowError::Unresolved { why };
@@ -73,13 +67,11 @@ impl ServiceNowReader {
             })
         };
         if let (true, Ok(id)) = (is_hex_id(configured), SysId::parse(configured)) {
-            let row = self.connection.get(operation, "sc_cat_item", &id, &fields).await;
-            return match row {
-                Ok(row) => item(&row).map_err(doubt),
-                Err(ServiceNowError::NotFound { .. }) => Err(unresolved(format!(
+            return match self.connection.get(operation, "sc_cat_item", &id, &fields).await? {
+                Some(row) => item(&row).map_err(doubt),
+                None => Err(unresolved(format!(
                     "no catalog item has the sys_id {configured}, or this account may not read it"
                 ))),
-                Err(error) => Err(error),
             };
         }
 
@@ -94,25 +86,23 @@ impl ServiceNowReader {
         if total > FEW.into() {
             return Err(doubt(format!("{total} items fit one name: the condition was dropped")));
         }
-        let items: Vec<Item> = rows.iter().map(item).collect::<Result<_, _>>().map_err(doubt)?;
-        let mut named: Vec<Item> =
-            items.into_iter().filter(|item| item.name.trim() == configured.trim()).collect();
-        match (named.pop(), named.as_slice()) {
-            (Some(item), []) => Ok(item),
-            (None, _) if total > 0 && rows.is_empty() => Err(unresolved(format!(
-                "this account may not read the catalog item called {configured:?}"
-            ))),
-            (None, _) => Err(unresolved(format!("no catalog item is called {configured:?}"))),
-            (Some(last), others) => {
-                let mut ids: Vec<_> = others.iter().map(|item| item.sys_id.as_str()).collect();
-                ids.push(last.sys_id.as_str());
-                Err(unresolved(format!(
+        let mut named: Vec<_> = rows.iter().map(item).collect::<Result<_, _>>().map_err(doubt)?;
+        named.retain(|item| item.name.trim() == configured.trim());
+        Err(unresolved(match named.as_slice() {
+            [item] => return Ok(item.clone()),
+            [] if total > 0 && rows.is_empty() => {
+                format!("this account may not read the catalog item called {configured:?}")
+            }
+            [] => format!("no catalog item is called {configured:?}"),
+            several => {
+                let ids: Vec<_> = several.iter().map(|item| item.sys_id.as_str()).collect();
+                format!(
                     "{} catalog items are called {configured:?}; name one by its sys_id: {}",
                     ids.len(),
                     ids.join(", ")
-                )))
+                )
             }
-        }
+        }))
     }
 
     /// One column of a look-up table for these rows. A row that is not there, or that we may not
@@ -145,30 +135,26 @@ impl ServiceNowReader {
                 fields: fields.clone(),
                 may_lack: nothing_lacks,
             };
-            match paging::collect(&self.connection, sweep).await {
-                Ok(rows) => found.extend(
-                    rows.iter()
-                        .map(|row| (get(row, "sys_id").to_owned(), get(row, column).to_owned())),
-                ),
+            let rows = match paging::collect(&self.connection, sweep).await {
                 Err(ServiceNowError::Unbelievable { .. }) => {
+                    let mut rows = Vec::new();
                     for id in chunk {
-                        match self.connection.get(&operation, table, id, &fields).await {
-                            Ok(row) => {
-                                paging::present(&row, &fields, nothing_lacks).map_err(doubt)?;
-                                found.insert(id.as_str().to_owned(), get(&row, column).to_owned());
-                            }
-                            Err(ServiceNowError::NotFound { .. }) => {}
-                            Err(error) => return Err(error),
+                        let row = self.connection.get(&operation, table, id, &fields).await?;
+                        if let Some(row) = &row {
+                            paging::present(row, &fields, nothing_lacks).map_err(doubt)?;
                         }
+                        rows.extend(row);
                     }
+                    rows
                 }
-                Err(error) => return Err(error),
-            }
+                rows => rows?,
+            };
+            let value = |row| (get(row, "sys_id").to_owned(), get(row, column).to_owned());
+            found.extend(rows.iter().map(value));
         }
         Ok(found)
     }
 
-    /// The tasks of a request.
     pub(crate) async fn tasks(&self, request: &SysId) -> Result<Vec<Task>, ServiceNowError> {
         let operation = "reading a request's tasks";
         let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
@@ -237,14 +223,9 @@ impl ServiceNowReader {
             return Ok(Some(true));
         }
         if !rows.is_empty() {
-            return Err(doubt(
-                "notes came that were not asked for: a condition was dropped".into(),
-            ));
+            let why = "notes came that were not asked for: a condition was dropped";
+            return Err(doubt(why.to_owned()));
         }
         Ok(if total > 0 { None } else { Some(false) })
     }
-}
-
-fn get<'a>(row: &'a Record, field: &str) -> &'a str {
-    row.get(field).map_or("", String::as_str)
 }

@@ -24,12 +24,12 @@ impl InvalidQuery {
 #[error("the field {0} is missing")]
 pub struct MissingField(pub String);
 
-/// One condition of an encoded query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Condition {
     /// The field, dot-walks spelled as in the query.
     field: String,
     operator: Operator,
+    negated: bool,
     value: String,
     /// As it was written, still escaped.
     pub text: String,
@@ -38,54 +38,49 @@ pub(super) struct Condition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operator {
     Equals,
-    Differs,
     In,
-    NotIn,
     Empty,
-    NotEmpty,
     EmptyString,
     Anything,
     Starts,
     Ends,
     Contains,
-    Lacks,
     Less,
     LessOrEqual,
     Greater,
     GreaterOrEqual,
     Between,
     SameAs,
-    NotSameAs,
 }
 
 use Operator as Op;
 
-/// The operators that can be checked here
-/// (<https://www.servicenow.com/docs/r/platform-user-interface/r_OpAvailableFiltersQueries.html>).
-/// A longer spelling stands before any that it begins with.
-const OPERATORS: [(&str, Operator); 22] = [
-    ("ISNOTEMPTY", Op::NotEmpty),
-    ("ISEMPTY", Op::Empty),
-    ("EMPTYSTRING", Op::EmptyString),
-    ("ANYTHING", Op::Anything),
-    ("STARTSWITH", Op::Starts),
-    ("ENDSWITH", Op::Ends),
-    ("NOT LIKE", Op::Lacks),
-    ("NOT IN", Op::NotIn),
-    ("NSAMEAS", Op::NotSameAs),
-    ("SAMEAS", Op::SameAs),
-    ("BETWEEN", Op::Between),
-    ("LIKE", Op::Contains),
-    ("IN", Op::In),
-    ("!=", Op::Differs),
-    ("!*", Op::Lacks),
-    ("<=", Op::LessOrEqual),
-    (">=", Op::GreaterOrEqual),
-    ("<", Op::Less),
-    (">", Op::Greater),
-    ("=", Op::Equals),
-    ("%", Op::Ends),
-    ("*", Op::Contains),
+/// The operators that can be checked here, and whether they say the opposite
+/// (<https://www.servicenow.com/docs/r/platform-user-interface/r_OpAvailableFiltersQueries.html>). A longer spelling stands before any
+/// that it begins with.
+const OPERATORS: [(&str, Operator, bool); 22] = [
+    ("ISNOTEMPTY", Op::Empty, true),
+    ("ISEMPTY", Op::Empty, false),
+    ("EMPTYSTRING", Op::EmptyString, false),
+    ("ANYTHING", Op::Anything, false),
+    ("STARTSWITH", Op::Starts, false),
+    ("ENDSWITH", Op::Ends, false),
+    ("NOT LIKE", Op::Contains, true),
+    ("NOT IN", Op::In, true),
+    ("NSAMEAS", Op::SameAs, true),
+    ("SAMEAS", Op::SameAs, false),
+    ("BETWEEN", Op::Between, false),
+    ("LIKE", Op::Contains, false),
+    ("IN", Op::In, false),
+    ("!=", Op::Equals, true),
+    ("!*", Op::Contains, true),
+    ("<=", Op::LessOrEqual, false),
+    (">=", Op::GreaterOrEqual, false),
+    ("<", Op::Less, false),
+    (">", Op::Greater, false),
+    ("=", Op::Equals, false),
+    ("%", Op::Ends, false),
+    ("*", Op::Contains, false),
 ];
 
 impl Condition {
@@ -97,8 +92,9 @@ impl Condition {
         if !is_name(field) {
             return refused("a condition begins with the name of a field, in lower case");
         }
-        let known = OPERATORS.iter().find(|(spelling, _)| rest.starts_with(spelling));
-        let Some((spelling, operator)) = known.filter(|_| !rest.starts_with("INSTANCEOF")) else {
+        let known = OPERATORS.into_iter().find(|(spelling, ..)| rest.starts_with(spelling));
+        let Some((spelling, operator, negated)) = known.filter(|_| !rest.starts_with("INSTANCEOF"))
+        else {
             return refused("the operator is missing, or not one that can be checked row by row");
         };
         let value = rest[spelling.len()..].replace("^^", "^");
@@ -109,33 +105,27 @@ impl Condition {
             return refused("it holds control characters");
         }
         match operator {
-            Op::Empty | Op::NotEmpty | Op::EmptyString | Op::Anything if !value.is_empty() => {
+            Op::Empty | Op::EmptyString | Op::Anything if !value.is_empty() => {
                 refused("this operator takes no value")
             }
-            Op::SameAs | Op::NotSameAs if !is_name(&value) => {
+            Op::SameAs if !is_name(&value) => {
                 refused("this operator compares with another field, in lower case")
             }
             Op::Between if value.split('@').count() != 2 => refused("BETWEEN is followed by a@b"),
-            Op::In | Op::NotIn if value.is_empty() => refused("the list is empty"),
-            operator => Ok(Condition {
-                field: field.to_owned(),
-                operator: *operator,
-                value,
-                text: text.to_owned(),
-            }),
+            Op::In if value.is_empty() => refused("the list is empty"),
+            _ => {
+                let (field, text) = (field.to_owned(), text.to_owned());
+                Ok(Self { field, operator, negated, value, text })
+            }
         }
     }
 
     /// The fields that [`Condition::holds`] needs.
     pub(crate) fn fields(&self) -> impl Iterator<Item = &str> {
-        let other = match self.operator {
-            Op::SameAs | Op::NotSameAs => Some(self.value.as_str()),
-            _ => None,
-        };
+        let other = (self.operator == Op::SameAs).then_some(self.value.as_str());
         std::iter::once(self.field.as_str()).chain(other)
     }
 
-    /// Whether a row fits it.
     pub(crate) fn holds(&self, row: &Record) -> Result<bool, MissingField> {
         let get = |name: &str| row.get(name).ok_or_else(|| MissingField(name.to_owned()));
         if self.operator == Op::Anything {
@@ -143,22 +133,16 @@ impl Condition {
         }
         let raw = get(&self.field)?;
         let (have, want) = (folded(raw), folded(&self.value));
-        let order = |limit: &str| {
-            if have.is_empty() { None } else { Some(compare(&have, limit)) }
-        };
-        Ok(match self.operator {
+        let order = |limit: &str| (!have.is_empty()).then(|| compare(&have, limit));
+        let holds = match self.operator {
             Op::Anything => true,
             Op::Equals => equal(&have, &want),
-            Op::Differs => !equal(&have, &want),
             Op::In => want.split(',').any(|want| equal(&have, want.trim_end())),
-            Op::NotIn => !want.split(',').any(|want| equal(&have, want.trim_end())),
             Op::Empty => have.is_empty(),
-            Op::NotEmpty => !have.is_empty(),
             Op::EmptyString => raw.is_empty(),
             Op::Starts => have.starts_with(&want),
             Op::Ends => have.ends_with(&want),
             Op::Contains => have.contains(&want),
-            Op::Lacks => !have.contains(&want),
             Op::Less => order(&want).is_some_and(Ordering::is_lt),
             Op::LessOrEqual => order(&want).is_some_and(Ordering::is_le),
             Op::Greater => order(&want).is_some_and(Ordering::is_gt),
@@ -167,8 +151,8 @@ impl Condition {
                 order(from).is_some_and(Ordering::is_ge) && order(to).is_some_and(Ordering::is_le)
             }),
             Op::SameAs => equal(&have, &folded(get(&self.value)?)),
-            Op::NotSameAs => !equal(&have, &folded(get(&self.value)?)),
-        })
+        };
+        Ok(holds != self.negated)
     }
 }
 

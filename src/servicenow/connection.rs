@@ -11,10 +11,9 @@ use tokio::sync::{OnceCell, Semaphore};
 use url::Url;
 
 use super::auth::{Credential, SignIn};
-use super::item::Item;
 use super::limits::{Budget, Pacer};
 use super::query::Filter;
-use super::{ServiceNowError, Settings, wire};
+use super::{Item, ServiceNowError, Settings, wire};
 use crate::http::{self, Answer, Call, Http, Progress, RetryPolicy, ServerClock};
 use crate::model::{Record, SysId, Timestamp};
 
@@ -31,35 +30,28 @@ const UNAUTHORIZED_REPEATS: u32 = 3;
 /// A connection to one instance. Clones share the token, the count of calls and the pace.
 #[derive(Debug, Clone)]
 pub struct Connection {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     http: Http,
-    settings: Settings,
-    users: Filter,
-    requests: Filter,
+    pub settings: Settings,
+    /// `servicenow.users`: which `sys_user` rows are people.
+    pub users: Filter,
+    /// `servicenow.requests`: which `sc_req_item` rows are read at all.
+    pub requests: Filter,
     sign_in: SignIn,
     /// The credential was accepted, and has not been refused for good since.
     worked: AtomicBool,
     slots: Semaphore,
     pacer: Mutex<Pacer>,
     clock: ServerClock,
-    items: OnceCell<Vec<Item>>,
-}
-
-/// One call, kept so that it can be sent again.
-struct Request {
-    method: Method,
-    url: Url,
-    body: Vec<u8>,
+    pub items: OnceCell<Vec<Item>>,
 }
 
 impl Connection {
-    /// Sets up a connection; sends nothing yet.
-    ///
-    /// Fails where one of the configured queries cannot be checked row by row.
+    /// Sets up a connection; sends nothing yet. Fails where one of the configured queries cannot be checked row by row.
     pub fn new(settings: Settings) -> Result<Self, ServiceNowError> {
         let parse = |key: &str, text: &str| {
             Filter::parse(text).map_err(|error| ServiceNowError::Unresolved {
@@ -83,7 +75,6 @@ impl Connection {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// How much of the rate limit is used.
     pub(crate) fn budget(&self) -> Budget {
         self.pacer().budget(Utc::now().timestamp())
     }
@@ -95,19 +86,17 @@ impl Connection {
         self
     }
 
-    /// The same where an earlier process was at a moment.
+    /// The same where an earlier process was.
     pub(crate) fn go_on_counting(&self, from: &Budget, at: Timestamp) {
         self.pacer().go_on(from, at.timestamp());
     }
 
-    /// Calls sent since the start.
     pub(crate) fn calls(&self) -> u64 {
         self.shared.http.calls()
     }
 
-    /// Ticks while there is progress.
     pub(crate) fn progress(&self) -> &Progress {
-        self.shared.http.progress()
+        &self.shared.http.progress
     }
 
     /// The instance's clock as of its last answer: the better "now" for windows.
@@ -115,33 +104,13 @@ impl Connection {
         self.shared.clock.now()
     }
 
-    pub(super) fn settings(&self) -> &Settings {
-        &self.shared.settings
-    }
-
     fn retry(&self) -> RetryPolicy {
         self.shared.settings.retry
     }
 
-    /// `servicenow.users`: which `sys_user` rows are people.
-    pub(super) fn users(&self) -> &Filter {
-        &self.shared.users
-    }
-
-    /// `servicenow.requests`: which `sc_req_item` rows are read at all.
-    pub(super) fn requests(&self) -> &Filter {
-        &self.shared.requests
-    }
-
-    pub(super) fn items(&self) -> &OnceCell<Vec<Item>> {
-        &self.shared.items
-    }
-
     /// Reads one page, and says with which limit it came in the end.
-    ///
-    /// Parameters as in
-    /// <https://www.servicenow.com/docs/r/api-reference/rest-apis/c_TableAPI.html>. Fields that do
-    /// not exist or may not be read are left out of the rows without a word.
+    /// Parameters as in <https://www.servicenow.com/docs/r/api-reference/rest-apis/c_TableAPI.html>. Fields that do not exist or may
+    /// not be read are left out of the rows without a word.
     pub(super) async fn list(
         &self,
         operation: &str,
@@ -160,19 +129,22 @@ impl Connection {
         self.read(operation, limit.max(1), url, |answer| wire::page(operation, answer)).await
     }
 
-    /// Reads one row by its id. Its `sys_id` is the one asked for.
+    /// Reads one row by its id; `None` where it is not there, or hidden.
     pub(super) async fn get(
         &self,
         operation: &str,
         table: &str,
         id: &SysId,
         fields: &BTreeSet<String>,
-    ) -> Result<Record, ServiceNowError> {
+    ) -> Result<Option<Record>, ServiceNowError> {
         let url = |_| self.address(table, Some(id), fields);
-        let (row, _) = self.read(operation, 1, url, |answer| wire::row(operation, answer)).await?;
-        match row.get("sys_id") {
-            Some(sent) if sent == id.as_str() => Ok(row),
-            _ => Err(ServiceNowError::unbelievable(operation, "another row came than asked for")),
+        match self.read(operation, 1, url, |answer| wire::row(operation, answer)).await {
+            Ok((row, _)) if is(id, &row) => Ok(Some(row)),
+            Ok(_) => {
+                Err(ServiceNowError::unbelievable(operation, "another row came than asked for"))
+            }
+            Err(ServiceNowError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -186,20 +158,16 @@ impl Connection {
         body: Vec<u8>,
         fields: &BTreeSet<String>,
     ) -> Result<Record, ServiceNowError> {
-        let url = self.address(table, Some(id), fields);
-        let request = Request { method: Method::PATCH, url, body };
+        let mut call = Call::new(Method::PATCH, self.address(table, Some(id), fields));
+        call.body = body;
         let mut backoff = self.retry().backoff();
         loop {
-            let result = self.send(operation, &request).await;
+            let result = self.send(operation, &call).await;
             let error = match result.and_then(|answer| wire::row(operation, &answer)) {
-                Ok(row) if row.get("sys_id").is_some_and(|sent| sent == id.as_str()) => {
-                    return Ok(row);
-                }
-                Ok(_) => {
-                    return Err(ServiceNowError::no_answer(operation, "another row came back"));
-                }
+                Ok(row) if is(id, &row) => return Ok(row),
+                Ok(_) => ServiceNowError::no_answer(operation, "another row came back"),
                 Err(ServiceNowError::Unbelievable { operation, why }) => {
-                    return Err(ServiceNowError::NoAnswer { operation, why });
+                    ServiceNowError::NoAnswer { operation, why }
                 }
                 Err(error) => error,
             };
@@ -220,22 +188,18 @@ impl Connection {
         let mut backoff = self.retry().backoff();
         let mut halvings = 0;
         loop {
-            let request = Request { method: Method::GET, url: url(limit), body: Vec::new() };
-            let result = self.send(operation, &request).await;
+            let result = self.send(operation, &Call::new(Method::GET, url(limit))).await;
             let error = match result.and_then(|answer| decode(&answer)) {
                 Ok(value) => return Ok((value, limit)),
                 Err(error) => error,
             };
-            match &error {
-                ServiceNowError::Unbelievable { .. } if halvings >= MAX_HALVINGS => {
-                    return Err(error);
-                }
-                // A page may be too large to come whole or in time: the next try asks for half.
-                ServiceNowError::Unbelievable { .. } | ServiceNowError::NoAnswer { .. } => {
-                    halvings += 1;
-                    limit = (limit / 2).max(1);
-                }
-                _ => {}
+            let unbelievable = matches!(error, ServiceNowError::Unbelievable { .. });
+            if unbelievable && halvings >= MAX_HALVINGS {
+                return Err(error);
+            }
+            if unbelievable || matches!(error, ServiceNowError::NoAnswer { .. }) {
+                halvings += 1;
+                limit = (limit / 2).max(1);
             }
             match backoff.next_wait(error.retry()) {
                 Some(wait) => self.progress().sleep(wait).await,
@@ -245,11 +209,11 @@ impl Connection {
     }
 
     /// Sends a call until it is answered with something else than a passing 401.
-    async fn send(&self, operation: &str, request: &Request) -> Result<Answer, ServiceNowError> {
+    async fn send(&self, operation: &str, call: &Call) -> Result<Answer, ServiceNowError> {
         let mut repeats = 0;
         loop {
             let credential = self.credential().await?;
-            let answer = self.send_once(operation, request, &credential).await?;
+            let answer = self.send_once(operation, call, &credential).await?;
             if answer.status != 401 {
                 if answer.is_success() && http::says_json(&answer) {
                     self.shared.worked.store(true, Ordering::Relaxed);
@@ -286,19 +250,19 @@ impl Connection {
     async fn send_once(
         &self,
         operation: &str,
-        request: &Request,
+        call: &Call,
         credential: &Credential,
     ) -> Result<Answer, ServiceNowError> {
-        let mut call = Call::new(request.method.clone(), request.url.clone())
+        let mut call = call
+            .clone()
             .header("accept", "application/json")
             .secret_header(credential.header, credential.value.expose_secret())
             .map_err(|_| ServiceNowError::SignIn {
                 message: "the credential holds what cannot stand in a header, as a line break"
                     .into(),
             })?;
-        if !request.body.is_empty() {
+        if !call.body.is_empty() {
             call = call.header("content-type", "application/json");
-            call.body.clone_from(&request.body);
         }
         let _slot = self.shared.slots.acquire().await.expect("the semaphore is never closed");
         self.wait_for_turn().await?;
@@ -354,4 +318,8 @@ impl Connection {
             .append_pair("sysparm_suppress_pagination_header", "true");
         url
     }
+}
+
+fn is(id: &SysId, row: &Record) -> bool {
+    row.get("sys_id").is_some_and(|sent| sent == id.as_str())
 }

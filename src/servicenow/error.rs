@@ -11,81 +11,43 @@ const LONGEST_TEXT: usize = 200;
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why ServiceNow did not do what was asked.
-///
 /// Texts of the instance are repeated without control characters and cut short. No variant holds
 /// a credential, a query or a field's value.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the text of each error says what its fields are")]
 pub enum ServiceNowError {
     /// No connection was made, so nothing was carried out.
     #[error("ServiceNow cannot be reached: {why}")]
-    Unreachable {
-        /// The innermost cause, without the address.
-        why: String,
-    },
+    Unreachable { why: String },
     /// The call was sent and no usable answer came. A read can be repeated; a write may have been
     /// carried out, so look before writing again.
     #[error("no answer from ServiceNow to {operation}: {why}")]
     NoAnswer {
-        /// What was asked, in words such as `reading one person`.
+        /// What was asked, as words after "ServiceNow forbids", here and below.
         operation: String,
-        /// What came instead of an answer.
         why: String,
     },
     /// The credentials are refused, or the instance takes us for a guest.
     #[error("ServiceNow refused the sign-in: {message}")]
-    SignIn {
-        /// What the instance said about it.
-        message: String,
-    },
+    SignIn { message: String },
     /// The account lacks a right, or the query names a field that it may not use or that is not
     /// there: newer releases answer both alike.
     #[error("ServiceNow forbids {operation}: {message} ({detail})")]
-    Forbidden {
-        /// What was asked, in words such as `reading one person`.
-        operation: String,
-        /// `error.message` of the answer, as one line.
-        message: String,
-        /// `error.detail` of the answer, as one line.
-        detail: String,
-    },
+    Forbidden { operation: String, message: String, detail: String },
     /// The row is not there, or is hidden from the account.
     #[error("ServiceNow has no such record, or hides it from this account: {operation}")]
-    NotFound {
-        /// What was asked, in words such as `reading one person`.
-        operation: String,
-    },
+    NotFound { operation: String },
     /// A rate rule or a full queue, or our own share of the limit is used up. Not carried out.
     #[error("ServiceNow's rate limit asks us to wait{}", in_words(*.retry_after))]
-    RateLimited {
-        /// How long, where that is known.
-        retry_after: Option<Duration>,
-    },
-    /// The call is final as it is.
+    RateLimited { retry_after: Option<Duration> },
     #[error("ServiceNow refused {operation} with status {status}: {message} ({detail})")]
-    Refused {
-        /// What was asked, in words such as `reading one person`.
-        operation: String,
-        /// The HTTP status of the answer.
-        status: u16,
-        /// `error.message` of the answer, as one line.
-        message: String,
-        /// `error.detail` of the answer, as one line.
-        detail: String,
-    },
+    Refused { operation: String, status: u16, message: String, detail: String },
     /// An answer came that must not be acted on.
     #[error("ServiceNow's answer to {operation} cannot be believed: {why}")]
-    Unbelievable {
-        /// What was asked, in words such as `reading one person`.
-        operation: String,
-        /// What gives it away.
-        why: String,
-    },
+    Unbelievable { operation: String, why: String },
     /// The configuration names something that the instance does not have, or has twice.
     #[error("ServiceNow: {why}")]
-    Unresolved {
-        /// What, and what to do about it.
-        why: String,
-    },
+    Unresolved { why: String },
     /// A page was read well, and the code that was to take it failed.
     #[error("a page that was read could not be kept")]
     Taker(#[source] BoxError),
@@ -97,16 +59,11 @@ impl ServiceNowError {
     pub(super) fn retry(&self) -> Retry {
         match self {
             Self::RateLimited { retry_after: Some(wait) } => Retry::After(*wait),
-            Self::Unreachable { .. }
+            Self::RateLimited { retry_after: None }
+            | Self::Unreachable { .. }
             | Self::NoAnswer { .. }
-            | Self::RateLimited { retry_after: None }
             | Self::Unbelievable { .. } => Retry::Later,
-            Self::SignIn { .. }
-            | Self::Forbidden { .. }
-            | Self::NotFound { .. }
-            | Self::Refused { .. }
-            | Self::Unresolved { .. }
-            | Self::Taker(_) => Retry::Never,
+            _ => Retry::Never,
         }
     }
 

@@ -3,19 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use super::paging::{self, nothing_lacks};
+use super::paging::{self, get, nothing_lacks};
 use super::query::{self, Filter};
 use super::requests::items_filter;
 use super::{ServiceNowError, ServiceNowReader};
 use crate::model::{Record, SysId, Timestamp};
 
-/// Rows that are looked at.
 const FEW: u32 = 20;
 
 /// A few rows of a table. Nothing is concluded from them here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sample {
-    /// The rows that came.
     pub rows: Vec<Record>,
     /// How many rows there are in all, those hidden from this account included.
     pub announced: u64,
@@ -44,7 +42,6 @@ impl ServiceNowReader {
     }
 
     /// The user name that the instance takes us for.
-    ///
     /// A guest is a sign-in error: an instance that does not demand credentials answers calls
     /// without valid ones, with nothing in them.
     pub(crate) async fn whoami(&self) -> Result<String, ServiceNowError> {
@@ -60,20 +57,19 @@ impl ServiceNowReader {
         if total > 1 || rows.len() > 1 {
             return Err(ServiceNowError::unbelievable(operation, "more than one user came"));
         }
-        match rows.first().and_then(|row| row.get("user_name")).map(|name| name.trim()) {
-            None | Some("") => guest("it takes us for a guest, or hides our own record from us"),
-            Some("guest") => guest("it takes us for a guest"),
-            Some(name) => Ok(name.to_owned()),
+        match rows.first().map_or("", |row| get(row, "user_name").trim()) {
+            "" => guest("it takes us for a guest, or hides our own record from us"),
+            "guest" => guest("it takes us for a guest"),
+            name => Ok(name.to_owned()),
         }
     }
 
     /// Makes sure that no condition of the configured queries is dropped.
-    ///
     /// Each field is asked to be empty and not empty at once. No row fits that, whatever the
     /// field's type; one that is announced shows that both conditions were dropped.
     pub(crate) async fn probe_filter(&self) -> Result<(), ServiceNowError> {
-        self.probe("users", "sys_user", self.connection.users()).await?;
-        self.probe("requests", "sc_req_item", self.connection.requests()).await
+        self.probe("users", "sys_user", &self.connection.shared.users).await?;
+        self.probe("requests", "sc_req_item", &self.connection.shared.requests).await
     }
 
     async fn probe(&self, key: &str, table: &str, filter: &Filter) -> Result<(), ServiceNowError> {
@@ -103,13 +99,13 @@ impl ServiceNowReader {
 
     /// Some of the people of `servicenow.users`, with every field that is used.
     pub(crate) async fn some_people(&self) -> Result<Sample, ServiceNowError> {
-        let (query, fields) = (self.connection.users().ordered(), self.person_fields());
+        let (query, fields) = (self.connection.shared.users.ordered(), self.person_fields());
         self.some("looking at people", "sys_user", &query, &fields, nothing_lacks).await
     }
 
     /// Some of the requests for these items, with every field that is used.
     pub(crate) async fn some_requests(&self, items: &[SysId]) -> Result<Sample, ServiceNowError> {
-        let query = items_filter(items.iter())?.and(self.connection.requests()).ordered();
+        let query = items_filter(items.iter())?.and(&self.connection.shared.requests).ordered();
         let fields = self.request_fields();
         let may_lack = self.request_may_lack();
         self.some("looking at requests", "sc_req_item", &query, &fields, may_lack).await
@@ -117,7 +113,6 @@ impl ServiceNowReader {
 
     /// Some rows of any table, with these fields, where each field of the condition has one of the
     /// values given.
-    ///
     /// A table that is not there is [`ServiceNowError::Refused`] with status 400.
     pub(crate) async fn some_rows(
         &self,

@@ -15,7 +15,6 @@ const HOUR: i64 = 3600;
 /// How much of the rate limit is used, for reports.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Budget {
-    /// What the limit is for.
     pub bucket: String,
     /// Calls an hour that the instance allows; `None` while it announces no rule.
     pub limit: Option<u64>,
@@ -49,7 +48,7 @@ impl Budget {
 }
 
 /// Counts calls and says when the next may be made. Times are seconds since 1970.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Pacer {
     share: f64,
     limit: Option<u64>,
@@ -63,8 +62,7 @@ pub(super) struct Pacer {
 
 impl Pacer {
     pub(crate) fn new(share: f64) -> Self {
-        let (limit, learned_in, hour, used, last_call, denied_until) = (None, 0, 0, 0, 0, 0);
-        Self { share, limit, learned_in, hour, used, last_call, denied_until }
+        Self { share, ..Self::default() }
     }
 
     /// Goes on counting where somebody else was at a moment.
@@ -80,7 +78,6 @@ impl Pacer {
     }
 
     /// How long to wait before the next call.
-    ///
     /// The first half of our share is free, so that a burst is answered at once. The second half
     /// is spread over what is left of the hour; when it is used up, the next hour is waited for.
     pub(crate) fn wait(&self, now: i64) -> Duration {
@@ -91,7 +88,7 @@ impl Pacer {
 
     fn spread(&self, now: i64) -> i64 {
         let Some(ours) = self.ours() else { return 0 };
-        let used = if now / HOUR == self.hour { self.used } else { 0 };
+        let used = self.used_by(now);
         if used * 2 < ours {
             return 0;
         }
@@ -108,21 +105,19 @@ impl Pacer {
         self.limit.map(|limit| share_of(limit, self.share))
     }
 
+    /// Calls made in the hour of this moment.
+    fn used_by(&self, now: i64) -> u64 {
+        if now / HOUR == self.hour { self.used } else { 0 }
+    }
+
     /// A call is being made.
     pub(crate) fn sent(&mut self, now: i64) {
-        if now / HOUR != self.hour {
-            self.hour = now / HOUR;
-            self.used = 0;
-        }
-        self.used += 1;
-        self.last_call = now;
+        (self.used, self.hour, self.last_call) = (self.used_by(now) + 1, now / HOUR, now);
     }
 
     /// An answer carries `X-RateLimit-Limit`. What is not a number is no limit, and no fault.
     pub(crate) fn announced(&mut self, header: &str, now: i64) {
-        let Ok(limit) = header.trim().parse::<u64>() else {
-            return;
-        };
+        let Ok(limit) = header.trim().parse::<u64>() else { return };
         let known = self.limit.filter(|_| self.learned_in == now / HOUR);
         self.limit = Some(known.map_or(limit, |known| known.min(limit)));
         self.learned_in = now / HOUR;
@@ -142,8 +137,8 @@ impl Pacer {
     }
 
     pub(crate) fn budget(&self, now: i64) -> Budget {
-        let used = if now / HOUR == self.hour { self.used } else { 0 };
-        Budget { bucket: "ServiceNow REST".into(), limit: self.limit, share: self.share, used }
+        let bucket = "ServiceNow REST".to_owned();
+        Budget { bucket, limit: self.limit, share: self.share, used: self.used_by(now) }
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use secrecy::SecretString;
 
 use crate::http::RetryPolicy;
-use crate::model::Timestamp;
+use crate::model::{SysId, Timestamp};
 
 mod catalog;
 mod inspect;
@@ -25,7 +25,6 @@ pub mod query;
 mod auth;
 mod connection;
 mod error;
-mod item;
 mod limits;
 mod wire;
 
@@ -34,9 +33,9 @@ mod tests;
 
 pub(crate) use catalog::Task;
 pub use connection::Connection;
-pub use error::{BoxError, ServiceNowError};
+pub use error::ServiceNowError;
 pub(crate) use inspect::Sample;
-pub use limits::Budget;
+pub(crate) use limits::Budget;
 pub(crate) use paging::SetAside;
 pub(crate) use people::Lookup;
 pub use people::ServiceNowReader;
@@ -61,9 +60,7 @@ pub fn fuzz_answer(reader: &ServiceNowReader, answer: &crate::http::Answer) {
 /// `to`. End it a little before the instance's clock, and let spans overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Window {
-    /// The first moment inside.
     pub from: Timestamp,
-    /// The first moment after it.
     pub to: Timestamp,
 }
 
@@ -73,6 +70,16 @@ impl Window {
         query::Filter::parse(&format!("{field}>={from}^{field}<{to}"))
             .expect("a field name and two dates are a query")
     }
+}
+
+/// A catalog item that the configuration names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Item {
+    pub sys_id: SysId,
+    /// Its name now, which may have changed since it was configured.
+    pub name: String,
+    /// How the configuration spells it: its id or its name.
+    pub configured_as: String,
 }
 
 /// What the client needs to know, checked by `config`.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::error::clean;
+use super::error::{BoxError, clean};
 use super::query::{Filter, MissingField};
 use super::{Connection, ServiceNowError, wire};
 use crate::model::{Record, SysId};
@@ -42,19 +42,18 @@ pub(crate) struct SetAside {
 }
 
 impl SetAside {
-    pub(super) fn new(row: &Record, why: impl Into<String>) -> Self {
-        let sys_id = row.get("sys_id").map_or("", String::as_str);
-        Self { sys_id: sys_id.chars().take(100).collect(), why: why.into() }
+    pub(super) fn new(row: &Record, why: String) -> Self {
+        Self { sys_id: get(row, "sys_id").chars().take(100).collect(), why }
     }
 }
 
-/// Reads all pages, checking each row, and hands every page on as soon as it is believed.
-///
-/// The read is only believed once this has returned well.
-pub(super) async fn sweep(
+/// Reads all pages, checking each row, and hands every page on as soon as it is believed, without the
+/// rows that make no sense by themselves. The read is only believed once this has returned well.
+pub(super) async fn sweep<T>(
     connection: &Connection,
     sweep: Sweep<'_>,
-    mut on_page: impl FnMut(Vec<Record>) -> Result<(), ServiceNowError>,
+    read_row: impl Fn(&Record) -> Result<T, String>,
+    mut on_page: impl FnMut(Vec<T>) -> Result<(), BoxError>,
 ) -> Result<CompleteRead, ServiceNowError> {
     let Sweep { operation, table, filter, mut fields, may_lack } = sweep;
     let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
@@ -62,24 +61,21 @@ pub(super) async fn sweep(
     fields.insert("sys_id".into());
 
     let mut read = CompleteRead::default();
-    let mut limit = connection.settings().page_size.max(1);
+    let mut limit = connection.shared.settings.page_size.max(1);
     let mut seen = Seen::default();
     let mut last: Option<String> = None;
     let mut short_before = false;
     loop {
         let query = match &last {
-            None => filter.ordered(),
-            Some(last) => filter.ordered_after(last).map_err(|error| {
-                doubt(format!("the last sys_id of a page is not usable: {error}"))
-            })?,
+            None => Ok(filter.ordered()),
+            Some(last) => filter.ordered_after(last),
         };
+        let query = query
+            .map_err(|error| doubt(format!("the last sys_id of a page is not usable: {error}")))?;
         let (page, used) = connection.list(operation, table, &query, &fields, limit).await?;
         limit = used;
-        let Some(total) = page.total else {
-            return Err(doubt(
-                "no X-Total-Count came with it, so hidden rows would not show".into(),
-            ));
-        };
+        let uncounted = "no X-Total-Count came with it, so hidden rows would not show";
+        let total = page.total.ok_or_else(|| doubt(uncounted.into()))?;
         let came = page.rows.len() as u64;
         if last.is_none() {
             read.announced = total;
@@ -100,7 +96,7 @@ pub(super) async fn sweep(
 
         for row in &page.rows {
             check(row, &filter, &fields, may_lack).map_err(doubt)?;
-            let id = row.get("sys_id").map_or("", String::as_str);
+            let id = get(row, "sys_id");
             if id.is_empty() {
                 return Err(doubt("a row has no sys_id".into()));
             }
@@ -114,7 +110,14 @@ pub(super) async fn sweep(
         let next = page.rows.last().and_then(|row| row.get("sys_id")).cloned();
         let more = came > 0 && (came >= u64::from(limit) || total > came);
         if came > 0 {
-            on_page(page.rows)?;
+            let mut believed = Vec::with_capacity(page.rows.len());
+            for row in page.rows {
+                match read_row(&row) {
+                    Ok(it) => believed.push(it),
+                    Err(why) => read.set_aside.push(SetAside::new(&row, why)),
+                }
+            }
+            on_page(believed).map_err(ServiceNowError::Taker)?;
         }
         last = next.or(last);
         if !more {
@@ -163,17 +166,14 @@ pub(super) fn present(
     fields: &BTreeSet<String>,
     may_lack: fn(&Record, &str) -> bool,
 ) -> Result<(), String> {
-    match fields.iter().find(|field| !row.contains_key(*field) && !may_lack(row, field)) {
-        Some(field) => Err(lacking(field)),
-        None => Ok(()),
-    }
+    let field = fields.iter().find(|field| !row.contains_key(*field) && !may_lack(row, field));
+    field.map_or(Ok(()), |field| Err(lacking(field)))
 }
 
 fn lacking(field: &str) -> String {
     format!("the field {field} is missing: the name is unknown, or this account may not read it")
 }
 
-/// No field may be left out.
 pub(super) fn nothing_lacks(_: &Record, _: &str) -> bool {
     false
 }
@@ -200,7 +200,6 @@ pub(super) fn is_hex_id(text: &str) -> bool {
     text.len() == 32 && text.chars().all(|c| c.is_ascii_hexdigit())
 }
 
-/// Makes an owned list of field names.
 pub(super) fn names<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
     names.into_iter().map(str::to_owned).collect()
 }
@@ -211,16 +210,15 @@ pub(super) async fn collect(
     what: Sweep<'_>,
 ) -> Result<Vec<Record>, ServiceNowError> {
     let mut rows = Vec::new();
-    sweep(connection, what, |page| {
+    let keep = |page| {
         rows.extend(page);
         Ok(())
-    })
-    .await?;
+    };
+    sweep(connection, what, |row| Ok(row.clone()), keep).await?;
     Ok(rows)
 }
 
 /// Reads one page in which hidden rows count as absent, with the count of rows that fit.
-///
 /// For look-ups, where each row stands for itself.
 pub(super) async fn peek(
     connection: &Connection,
@@ -238,14 +236,25 @@ pub(super) async fn peek(
     Ok((page.rows, page.total.unwrap_or(came)))
 }
 
+/// A field's value; empty if it was not sent.
+pub(super) fn get<'a>(row: &'a Record, field: &str) -> &'a str {
+    row.get(field).map_or("", String::as_str)
+}
+
+/// Those of a row's fields that were sent.
+pub(super) fn sent<'a>(row: &Record, fields: impl IntoIterator<Item = &'a String>) -> Record {
+    let sent = fields.into_iter().filter_map(|name| row.get_key_value(name));
+    sent.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 /// A row's id, or what is wrong with it.
 pub(super) fn id(row: &Record) -> Result<SysId, String> {
-    SysId::parse(row.get("sys_id").map_or("", String::as_str)).map_err(|error| error.to_string())
+    SysId::parse(get(row, "sys_id")).map_err(|error| error.to_string())
 }
 
 /// A row's `sys_updated_on` and `sys_mod_count`, or what is wrong with them.
 pub(super) fn version(row: &Record) -> Result<(String, u64), String> {
-    let updated_on = row.get("sys_updated_on").map_or("", String::as_str);
+    let updated_on = get(row, "sys_updated_on");
     wire::moment(updated_on).ok_or("sys_updated_on is not a stored date-time")?;
     let mod_count = row.get("sys_mod_count").and_then(|count| count.parse().ok());
     Ok((updated_on.to_owned(), mod_count.ok_or("sys_mod_count is not a number")?))

@@ -34,50 +34,35 @@ pub struct ServiceNowReader {
 }
 
 impl ServiceNowReader {
-    /// A reader on a connection.
+    /// Reads over this connection.
     pub fn new(connection: Connection) -> Self {
         Self { connection }
     }
 
-    /// The connection, for its budget and its count of calls.
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
 
     /// Reads the people of `servicenow.users`, all or those changed within a window, and hands
     /// them on page by page. Nothing that was handed on may be used before this returns well.
-    ///
     /// A failing `on_page` ends the read with [`ServiceNowError::Taker`].
     pub(crate) async fn people(
         &self,
         window: Option<&Window>,
-        mut on_page: impl FnMut(Vec<Person>) -> Result<(), BoxError>,
+        on_page: impl FnMut(Vec<Person>) -> Result<(), BoxError>,
     ) -> Result<CompleteRead, ServiceNowError> {
-        let mut filter = self.connection.users().clone();
-        if let Some(window) = window {
-            filter = filter.and(&window.on("sys_updated_on"));
-        }
+        let users = &self.connection.shared.users;
+        let filter = window.map(|window| users.and(&window.on("sys_updated_on")));
         let sweep = Sweep {
             operation: "reading people",
             table: TABLE,
-            filter,
+            filter: filter.unwrap_or_else(|| users.clone()),
             fields: self.person_fields(),
             may_lack: nothing_lacks,
         };
         let kept = self.kept_fields();
-        let mut set_aside = Vec::new();
-        let read = paging::sweep(&self.connection, sweep, |rows| {
-            let mut people = Vec::with_capacity(rows.len());
-            for row in rows {
-                match person(&row, &kept, Presence::Present) {
-                    Ok(person) => people.push(person),
-                    Err(why) => set_aside.push(SetAside::new(&row, why)),
-                }
-            }
-            on_page(people).map_err(ServiceNowError::Taker)
-        })
-        .await?;
-        Ok(CompleteRead { set_aside, ..read })
+        let read_row = |row: &Record| person(row, &kept, Presence::Present);
+        paging::sweep(&self.connection, sweep, read_row, on_page).await
     }
 
     /// Reads one person by id, whether inside `servicenow.users` or not.
@@ -85,14 +70,12 @@ impl ServiceNowReader {
         let operation = "reading one person";
         let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
         let fields = self.person_fields();
-        let row = match self.connection.get(operation, TABLE, id, &fields).await {
-            Ok(row) => row,
-            Err(ServiceNowError::NotFound { .. }) => return Ok(Lookup::Absent),
-            Err(error) => return Err(error),
+        let Some(row) = self.connection.get(operation, TABLE, id, &fields).await? else {
+            return Ok(Lookup::Absent);
         };
         paging::present(&row, &fields, nothing_lacks).map_err(doubt)?;
         let inside =
-            self.connection.users().matches(&row).map_err(|error| doubt(error.to_string()))?;
+            self.connection.shared.users.matches(&row).map_err(|error| doubt(error.to_string()))?;
         let presence = if inside { Presence::Present } else { Presence::Outside };
         Ok(match person(&row, &self.kept_fields(), presence) {
             Ok(person) if inside => Lookup::Found(person),
@@ -103,14 +86,11 @@ impl ServiceNowReader {
 
     /// The people inside `servicenow.users` that a request's text names: a `sys_id`, a user name
     /// or an e-mail address, compared without case and blanks around it.
-    ///
     /// Several are for the caller to hold. A text that no person can have names nobody, and so does
     /// one that also fits a row that makes no sense: it could be the one that is meant.
     pub(crate) async fn people_by(&self, text: &str) -> Result<Vec<Person>, ServiceNowError> {
         let text = text.trim();
-        let Ok(value) = literal(text) else {
-            return Ok(Vec::new());
-        };
+        let Ok(value) = literal(text) else { return Ok(Vec::new()) };
         if text.chars().count() > LONGEST_NAME {
             return Ok(Vec::new());
         }
@@ -125,7 +105,7 @@ impl ServiceNowReader {
         match id {
             Some(id) if found.is_empty() && !is_hex_id(text) => match self.person(&id).await? {
                 Lookup::Found(person) => Ok(vec![person]),
-                Lookup::Outside(_) | Lookup::Unusable(_) | Lookup::Absent => Ok(found),
+                _ => Ok(found),
             },
             _ => Ok(found),
         }
@@ -134,7 +114,7 @@ impl ServiceNowReader {
     async fn people_named(&self, value: &str) -> Result<Vec<Person>, ServiceNowError> {
         let operation = "looking for a person by name or address";
         let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
-        let users = self.connection.users();
+        let users = &self.connection.shared.users;
         let asked = Filter::parse(&format!("user_name={value}^ORemail={value}"))
             .map_err(|_| doubt("the text cannot stand in a query".into()))?;
         let query = users.and(&asked).ordered();
@@ -152,18 +132,17 @@ impl ServiceNowReader {
         for row in &rows {
             paging::check(row, users, &fields, nothing_lacks).map_err(doubt)?;
             // The database may also compare without accents, which is too generous for a person.
-            let same = |field| {
-                row.get(field)
-                    .is_some_and(|have| have.trim().to_lowercase() == value.to_lowercase())
-            };
-            if same("user_name") || same("email") {
-                match person(row, &kept, Presence::Present) {
-                    Ok(person) => people.push(person),
-                    Err(why) => {
-                        let SetAside { sys_id, why } = SetAside::new(row, why);
-                        tracing::warn!(sys_id, "the row {sys_id} of sys_user was set aside: {why}");
-                        return Ok(Vec::new());
-                    }
+            let same =
+                |field| paging::get(row, field).trim().to_lowercase() == value.to_lowercase();
+            if !same("user_name") && !same("email") {
+                continue;
+            }
+            match person(row, &kept, Presence::Present) {
+                Ok(person) => people.push(person),
+                Err(why) => {
+                    let SetAside { sys_id, why } = SetAside::new(row, why);
+                    tracing::warn!(sys_id, "the row {sys_id} of sys_user was set aside: {why}");
+                    return Ok(Vec::new());
                 }
             }
         }
@@ -174,10 +153,9 @@ impl ServiceNowReader {
         person(row, &self.kept_fields(), Presence::Present)
     }
 
-    /// What a person's record holds.
     fn kept_fields(&self) -> BTreeSet<String> {
         let mut fields = paging::names(Person::FIELDS);
-        fields.extend(self.connection.settings().person_fields.iter().cloned());
+        fields.extend(self.connection.shared.settings.person_fields.iter().cloned());
         fields
     }
 
@@ -185,7 +163,7 @@ impl ServiceNowReader {
     pub(super) fn person_fields(&self) -> BTreeSet<String> {
         let mut fields = self.kept_fields();
         fields.extend(paging::names(["sys_id", "sys_updated_on", "sys_mod_count"]));
-        fields.extend(self.connection.users().fields());
+        fields.extend(self.connection.shared.users.fields());
         fields
     }
 }
@@ -196,10 +174,7 @@ fn person(row: &Record, kept: &BTreeSet<String>, presence: Presence) -> Result<P
     Ok(Person {
         sys_id: paging::id(row)?,
         presence,
-        record: kept
-            .iter()
-            .filter_map(|name| row.get(name).map(|value| (name.clone(), value.clone())))
-            .collect(),
+        record: paging::sent(row, kept),
         updated_on,
         mod_count,
     })

@@ -70,7 +70,6 @@ impl Filter {
     }
 
     /// Whether a row fits. Text compares without case; numbers as numbers where both are.
-    ///
     /// A condition on a reference compares its `sys_id`, never its displayed name.
     pub fn matches(&self, row: &Record) -> Result<bool, MissingField> {
         Ok(self.unmet(row)?.is_none())

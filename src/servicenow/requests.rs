@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use super::connection::Shared;
 use super::error::BoxError;
-use super::paging::{self, CompleteRead, SetAside, Sweep};
+use super::paging::{self, CompleteRead, Sweep, get};
 use super::query::{Filter, member};
 use super::{ServiceNowError, ServiceNowReader, Window, wire};
 use crate::model::{Record, Request, RequestNumber, RequestRef, RequestState, SysId};
@@ -43,7 +44,6 @@ pub(crate) struct FreshRequest {
 impl ServiceNowReader {
     /// Reads the requests for the configured items, all or those changed within a window, and
     /// hands them on page by page. Nothing handed on may be used before this returns well.
-    ///
     /// Where an order's approval counts, a window also holds the requests whose order changed: each
     /// is handed on once, though the counts of the two reads are added up.
     pub(crate) async fn requests(
@@ -55,19 +55,18 @@ impl ServiceNowReader {
         if items.is_empty() {
             return Ok(CompleteRead::default());
         }
-        let base =
-            items_filter(items.iter().map(|item| &item.sys_id))?.and(self.connection.requests());
-        let order_approval = self.connection.settings().order_approval;
-        let mut passes = vec![base.clone()];
-        if let Some(window) = window {
-            passes[0] = base.and(&window.on("sys_updated_on"));
-            if order_approval {
-                passes.push(base.and(&window.on("request.sys_updated_on")));
+        let Shared { settings, requests, .. } = &*self.connection.shared;
+        let base = items_filter(items.iter().map(|item| &item.sys_id))?.and(requests);
+        let passes = match window {
+            None => vec![base],
+            Some(window) => {
+                let orders = settings.order_approval.then_some("request.sys_updated_on");
+                let changed = ["sys_updated_on"].into_iter().chain(orders);
+                changed.map(|field| base.and(&window.on(field))).collect()
             }
-        }
+        };
 
         let mut whole = CompleteRead::default();
-        let mut set_aside = Vec::new();
         // Only needed between passes, so a full read does not fill it.
         let mut seen: HashSet<SysId> = HashSet::new();
         let two_passes = passes.len() > 1;
@@ -79,28 +78,17 @@ impl ServiceNowReader {
                 fields: self.request_fields(),
                 may_lack: self.request_may_lack(),
             };
-            let read = paging::sweep(&self.connection, sweep, |rows| {
-                let mut requests = Vec::with_capacity(rows.len());
-                for row in rows {
-                    match self.request_from(&row) {
-                        Ok(request) => {
-                            if !two_passes || seen.insert(request.sys_id.clone()) {
-                                requests.push(request);
-                            }
-                        }
-                        Err(why) => set_aside.push(SetAside::new(&row, why)),
-                    }
-                }
-                if requests.is_empty() {
-                    return Ok(());
-                }
-                on_page(requests).map_err(ServiceNowError::Taker)
-            })
-            .await?;
+            let new_ones = |mut requests: Vec<Request>| {
+                requests.retain(|it| !two_passes || seen.insert(it.sys_id.clone()));
+                if requests.is_empty() { Ok(()) } else { on_page(requests) }
+            };
+            let read_row = |row: &Record| self.request_from(row);
+            let read = paging::sweep(&self.connection, sweep, read_row, new_ones).await?;
             whole.rows += read.rows;
             whole.announced += read.announced;
+            whole.set_aside.extend(read.set_aside);
         }
-        Ok(CompleteRead { set_aside, ..whole })
+        Ok(whole)
     }
 
     /// Reads one request afresh; `None` where it is gone or hidden.
@@ -112,10 +100,8 @@ impl ServiceNowReader {
         let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
         let mut fields = self.request_fields();
         fields.insert("sys_updated_by".into());
-        let row = match self.connection.get(operation, TABLE, id, &fields).await {
-            Ok(row) => row,
-            Err(ServiceNowError::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(error),
+        let Some(row) = self.connection.get(operation, TABLE, id, &fields).await? else {
+            return Ok(None);
         };
         paging::present(&row, &fields, self.request_may_lack()).map_err(doubt)?;
         Ok(Some(FreshRequest {
@@ -127,24 +113,24 @@ impl ServiceNowReader {
 
     /// Reads one row in every way in which one is read, for [`super::fuzz_answer`].
     pub(super) fn fuzz_row(&self, row: &Record) {
-        let users = self.connection.users();
+        let users = &self.connection.shared.users;
         let _ = (self.request_from(row), self.person_from(row), users.matches(row));
         let _ = paging::check(row, users, &self.request_fields(), self.request_may_lack());
     }
 
     pub(super) fn request_fields(&self) -> BTreeSet<String> {
-        let settings = self.connection.settings();
+        let settings = &self.connection.shared.settings;
         let mut fields = paging::names(FIELDS);
         fields.extend(settings.variables.iter().map(|name| format!("variables.{name}")));
         fields.extend(settings.request_fields.iter().cloned());
-        fields.extend(self.connection.requests().fields());
+        fields.extend(self.connection.shared.requests.fields());
         fields
     }
 
     /// Which fields a row may be believed without. The item's own `requested_for` is one of them
     /// only where nobody asks for whom it is: the order may be for somebody else.
     pub(super) fn request_may_lack(&self) -> fn(&Record, &str) -> bool {
-        if self.connection.settings().request_fields.contains(REQUESTED_FOR) {
+        if self.connection.shared.settings.request_fields.contains(REQUESTED_FOR) {
             may_lack
         } else {
             |row, field| field == REQUESTED_FOR || may_lack(row, field)
@@ -153,17 +139,16 @@ impl ServiceNowReader {
 
     /// How the configuration calls the item of a row, whatever it is called now.
     fn item_name<'a>(&'a self, row: &'a Record) -> &'a str {
-        let items = self.connection.items().get().map_or(&[][..], Vec::as_slice);
         let id = get(row, "cat_item");
+        let mut items = self.connection.shared.items.get().into_iter().flatten();
         items
-            .iter()
             .find(|item| item.sys_id.as_str() == id && item.configured_as != id)
             .map_or_else(|| get(row, "cat_item.name"), |item| item.configured_as.as_str())
     }
 
     /// A row as a request, or what is wrong with it.
     fn request_from(&self, row: &Record) -> Result<Request, String> {
-        let settings = self.connection.settings();
+        let settings = &self.connection.shared.settings;
         let number =
             |field: &str| RequestNumber::parse(get(row, field)).map_err(|error| error.to_string());
         let moment = |field: &str| {
@@ -171,7 +156,9 @@ impl ServiceNowReader {
         };
         let (updated_on, mod_count) = paging::version(row)?;
         let created_at = moment("sys_created_on")?;
-        let own = get(row, REQUESTED_FOR);
+        let opened = !get(row, "opened_at").is_empty();
+        let requested_for = [REQUESTED_FOR, "request.requested_for"].map(|field| get(row, field));
+        let requested_for = requested_for.into_iter().find(|id| !id.is_empty()).unwrap_or("");
         // The order is committed after the item, so it may not be there yet.
         let parent = match get(row, "request.number") {
             "" => None,
@@ -181,10 +168,6 @@ impl ServiceNowReader {
         let variables = settings.variables.iter().filter_map(|name| {
             row.get(&format!("variables.{name}")).map(|value| (name.clone(), value.clone()))
         });
-        let fields = settings
-            .request_fields
-            .iter()
-            .filter_map(|name| row.get(name).map(|value| (name.clone(), value.clone())));
         Ok(Request {
             sys_id: paging::id(row)?,
             reference: RequestRef { number: number("number")?, parent },
@@ -193,16 +176,11 @@ impl ServiceNowReader {
             state: state(row, &settings.state_done),
             approval: get(row, "approval").to_owned(),
             order_approval: get(row, "request.approval").to_owned(),
-            requested_for: if own.is_empty() { get(row, "request.requested_for") } else { own }
-                .to_owned(),
-            opened_at: if get(row, "opened_at").is_empty() {
-                created_at
-            } else {
-                moment("opened_at")?
-            },
+            requested_for: requested_for.to_owned(),
+            opened_at: if opened { moment("opened_at")? } else { created_at },
             created_at,
             variables: variables.collect(),
-            fields: fields.collect(),
+            fields: paging::sent(row, &settings.request_fields),
             updated_on,
             mod_count,
         })
@@ -237,19 +215,13 @@ fn may_lack(row: &Record, field: &str) -> bool {
 pub(super) fn items_filter<'a>(
     ids: impl Iterator<Item = &'a SysId>,
 ) -> Result<Filter, ServiceNowError> {
-    let unusable = |why: String| ServiceNowError::Unresolved {
+    let ids: Result<Vec<_>, _> = ids.map(|id| member(id.as_str())).collect();
+    let filter = ids.map_err(|error| error.to_string()).and_then(|ids| {
+        Filter::parse(&format!("cat_itemIN{}", ids.join(","))).map_err(|error| error.to_string())
+    });
+    filter.map_err(|why| ServiceNowError::Unresolved {
         why: format!("a catalog item's sys_id cannot stand in a query: {why}"),
-    };
-    let ids: Vec<_> = ids
-        .map(|id| member(id.as_str()))
-        .collect::<Result<_, _>>()
-        .map_err(|error| unusable(error.to_string()))?;
-    Filter::parse(&format!("cat_itemIN{}", ids.join(",")))
-        .map_err(|error| unusable(error.to_string()))
-}
-
-fn get<'a>(row: &'a Record, field: &str) -> &'a str {
-    row.get(field).map_or("", String::as_str)
+    })
 }
 
 #[cfg(test)]

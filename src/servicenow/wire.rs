@@ -57,46 +57,37 @@ pub(super) fn row(operation: &str, answer: &Answer) -> Result<Record, ServiceNow
 /// `Ok` means that the body is worth reading. 401 is the connection's business and comes here only
 /// when it has given up.
 pub(super) fn check_answer(operation: &str, answer: &Answer) -> Result<(), ServiceNowError> {
-    let operation = operation.to_owned();
-    match answer.status {
-        202 => Err(ServiceNowError::unbelievable(
+    let (operation, status) = (operation.to_owned(), answer.status);
+    if answer.is_success() && status != 202 {
+        return Ok(());
+    }
+    let said = error_of(answer);
+    let from_api = said.is_some();
+    let (message, detail) =
+        said.unwrap_or_else(|| (format!("status {status} without an explanation"), String::new()));
+    Err(match status {
+        202 => ServiceNowError::unbelievable(
             &operation,
             "status 202: the instance put the call aside without carrying it out",
-        )),
-        200..=299 => Ok(()),
-        300..=399 => Err(ServiceNowError::unbelievable(
+        ),
+        300..=399 => ServiceNowError::unbelievable(
             &operation,
-            format!("status {}: a redirect, as to a login page, instead of the API", answer.status),
-        )),
-        401 => Err(ServiceNowError::SignIn { message: said(answer).0 }),
-        403 => {
-            let (message, detail) = said(answer);
-            Err(ServiceNowError::Forbidden { operation, message, detail })
+            format!("status {status}: a redirect, as to a login page, instead of the API"),
+        ),
+        401 => ServiceNowError::SignIn { message },
+        403 => ServiceNowError::Forbidden { operation, message, detail },
+        404 if !from_api => ServiceNowError::unbelievable(
+            &operation,
+            "status 404, and not from the API: wrong address, or something in between",
+        ),
+        // Absence is acted on, so only the API's own answer about a record counts.
+        404 if !message.contains("does not represent any resource") => {
+            ServiceNowError::NotFound { operation }
         }
-        404 => match error_of(answer) {
-            // Absence is acted on, so only the API's own answer about a record counts.
-            Some((message, _)) if !message.contains("does not represent any resource") => {
-                Err(ServiceNowError::NotFound { operation })
-            }
-            Some((message, detail)) => {
-                Err(ServiceNowError::Refused { operation, status: 404, message, detail })
-            }
-            None => Err(ServiceNowError::unbelievable(
-                &operation,
-                "status 404, and not from the API: wrong address, or something in between",
-            )),
-        },
-        429 => Err(ServiceNowError::RateLimited { retry_after: retry_after(answer) }),
-        500..=599 => {
-            let (message, _) = said(answer);
-            let why = format!("status {}: {message}", answer.status);
-            Err(ServiceNowError::no_answer(&operation, why))
-        }
-        status => {
-            let (message, detail) = said(answer);
-            Err(ServiceNowError::Refused { operation, status, message, detail })
-        }
-    }
+        429 => ServiceNowError::RateLimited { retry_after: retry_after(answer) },
+        500..=599 => ServiceNowError::no_answer(&operation, format!("status {status}: {message}")),
+        _ => ServiceNowError::Refused { operation, status, message, detail },
+    })
 }
 
 /// The body as JSON, or why an answer that says it went well cannot be believed.
@@ -166,11 +157,6 @@ fn texts(body: &Map<String, Value>) -> (String, String) {
         clean(value.unwrap_or(""))
     };
     (text("message"), text("detail"))
-}
-
-fn said(answer: &Answer) -> (String, String) {
-    let nothing = || (format!("status {} without an explanation", answer.status), String::new());
-    error_of(answer).unwrap_or_else(nothing)
 }
 
 /// `Retry-After`, in seconds

@@ -1,6 +1,6 @@
 //! The half that writes: notes and states on requested items and their tasks, nothing else.
 
-use serde_json::{Map, Value};
+use serde_json::json;
 
 use super::paging;
 use super::{Connection, ServiceNowError};
@@ -26,9 +26,7 @@ pub(crate) struct Closing<'a> {
 /// The row as the instance shows it after a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Echo {
-    /// The `state` that the row has now.
     pub state: String,
-    /// Whether the row is still active.
     pub active: bool,
     /// `sys_mod_count` now. Not moved on since the last read means that nothing was stored.
     pub mod_count: Option<u64>,
@@ -40,13 +38,11 @@ pub(crate) struct Echo {
 }
 
 impl ServiceNowWriter {
-    /// A writer on a connection.
     pub(crate) fn new(connection: Connection) -> Self {
         Self { connection }
     }
 
     /// Writes a note on a requested item, with or without closing it, in one PATCH.
-    ///
     /// Sent again only where it was certainly not carried out. After
     /// [`ServiceNowError::NoAnswer`] look for the note's marker first: notes add up.
     pub(crate) async fn close(
@@ -74,12 +70,11 @@ impl ServiceNowWriter {
         closing: &Closing<'_>,
     ) -> Result<Echo, ServiceNowError> {
         let Closing { note_field, note, state } = *closing;
-        let mut body = Map::new();
-        body.insert(note_field.to_owned(), Value::String(plain(note)));
+        let mut body = json!({ note_field: plain(note) });
         if let Some(state) = state {
-            body.insert("state".into(), Value::String(state.to_owned()));
+            body["state"] = state.into();
         }
-        let body = Value::Object(body).to_string().into_bytes();
+        let body = body.to_string().into_bytes();
         let fields = paging::names(["sys_id", "state", "active", "sys_mod_count", note_field]);
         let row = self.connection.patch(operation, table, id, body, &fields).await?;
         let now = row.get("state").cloned().unwrap_or_default();

@@ -1,4 +1,4 @@
-use super::super::objects::GroupRules;
+use super::super::groups::GroupRules;
 use super::super::testing::{Org, error, reply, user};
 use super::super::{OktaError, OktaReader};
 use crate::model::{Account, AccountId, GroupId, GroupKind};

@@ -191,10 +191,7 @@ async fn a_token_endpoint_that_is_down_is_an_outage_and_not_a_refusal() {
     let url = connection.url(&["api", "v1", "users", "00u1", "lifecycle", "suspend"], &[]);
     let request = super::super::connection::Request {
         operation: "suspend the account",
-        method: Method::POST,
-        url,
-        body: None,
-        comment: None,
+        call: crate::http::Call::new(Method::POST, url),
         idempotency: super::super::connection::Idempotency::OnceOnly,
     };
     let error = connection.send(&request).await.unwrap_err();
