@@ -71,7 +71,8 @@ async fn act(
     outcome: &mut CycleOutcome,
 ) -> Result<(), SyncError> {
     record_open_items(deps, plan)?;
-    plan.cycle.trust_links();
+    // What is written from now on is no reason to doubt whose account it is.
+    plan.cycle.linked.borrow_mut().clear();
     let touched = apply(deps, writers, plan, outcome).await?;
     settle(deps, plan, &touched, outcome).await?;
     write_back(deps, writers, plan, outcome).await

@@ -15,7 +15,7 @@ use crate::sync::observe::accounts::account_keys;
 use crate::sync::observe::groups::read_groups;
 use crate::sync::scope::Cycle;
 
-/// Reads several people by id, one after another. Groups are read first where none is known yet.
+/// Reads several people by id. Groups are read first where none is known yet.
 pub(crate) async fn refresh_all(
     deps: &Deps,
     cycle: &Cycle,
@@ -30,11 +30,11 @@ pub(crate) async fn refresh_all(
     Ok(())
 }
 
-/// Reads one person's account and memberships by id, or looks for an account to link.
+/// Reads one person's account and memberships, or looks for an account to link.
 pub(crate) async fn refresh(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<(), SyncError> {
-    cycle.set_read_by_id(id, false);
+    cycle.by_id.borrow_mut().remove(id);
     read_by_id(deps, cycle, id).await?;
-    cycle.set_read_by_id(id, true);
+    cycle.by_id.borrow_mut().insert(id.clone());
     Ok(())
 }
 
@@ -76,8 +76,7 @@ async fn refresh_account(
 ) -> Result<(), SyncError> {
     let asked_at = deps.now();
     let Some(account) = deps.okta.account(id).await? else {
-        deps.store.accounts().delete(id)?;
-        return Ok(());
+        return Ok(deps.store.accounts().delete(id)?);
     };
     let by_id = Observed::ById { at: asked_at };
     deps.store.accounts().upsert(std::slice::from_ref(&account), keys, by_id, cycle.id)?;
@@ -89,8 +88,7 @@ async fn refresh_account(
             why: format!("{id} is in no group, not even in Everyone: the credentials have probably lost an admin role"),
         }.into());
     }
-    deps.store.groups().replace_groups_of(id, &groups, asked_at)?;
-    Ok(())
+    Ok(deps.store.groups().replace_groups_of(id, &groups, asked_at)?)
 }
 
 /// Whether the group that every account belongs to is among those that we may see. Okta
