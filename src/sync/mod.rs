@@ -10,17 +10,12 @@ pub(crate) mod plan;
 pub(crate) mod observe;
 pub(crate) mod resolve;
 
-pub(crate) mod admins;
 pub(crate) mod decide;
 pub(crate) mod link;
 pub(crate) mod org;
-pub(crate) mod pins;
-pub(crate) mod rivals;
-pub(crate) mod schema;
 
 pub(crate) mod apply;
 pub(crate) mod in_doubt;
-pub(crate) mod mail;
 pub(crate) mod open_items;
 pub(crate) mod outcome;
 pub(crate) mod settle;
@@ -28,13 +23,11 @@ pub(crate) mod waiting;
 
 pub(crate) mod deadlines;
 pub(crate) mod notes;
-pub(crate) mod request_status;
 pub(crate) mod writeback;
 
 pub(crate) mod clock;
 pub(crate) mod deps;
 pub(crate) mod error;
-pub(crate) mod memory;
 pub(crate) mod names;
 pub(crate) mod scope;
 pub(crate) mod upstream;

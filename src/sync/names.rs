@@ -1,11 +1,14 @@
-//! Names: whom a text means, and what somebody or a group is called in the log and in reports.
+//! Names: whom a text means, what somebody or a group is called in the log and in reports, and what
+//! a name in the configuration was first seen to mean.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
 use crate::model::{AccountId, GroupId, SysId};
+use crate::servicenow::ServiceNowError;
 use crate::store::{Store, StoreError};
+use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 
 /// Who is meant, in every report.
@@ -74,4 +77,60 @@ pub(crate) fn the_one(text: &str, found: &BTreeSet<SysId>) -> Result<SysId, Sync
             "{text:?} fits {several} people: give a sys_id instead"
         ))),
     }
+}
+
+/// Names in the configuration mean the group that they were first seen to name.
+pub(crate) fn pin_groups(deps: &Deps) -> Result<(), SyncError> {
+    for rule in &deps.config.policy.groups {
+        pin_group(deps, &rule.name)?;
+    }
+    for name in &deps.config.limits.protected_groups {
+        pin_group(deps, name)?;
+    }
+    Ok(())
+}
+
+/// The group that a name means; `None` where no group has the name yet, or several have.
+pub(crate) fn pin_group(deps: &Deps, name: &str) -> Result<Option<GroupId>, StoreError> {
+    if let Some(id) = deps.store.names().group(name)? {
+        return Ok(Some(id));
+    }
+    let found = deps.store.groups().called(name)?;
+    match found.as_slice() {
+        [group] => {
+            deps.store.names().insert_group(name, &group.id)?;
+            Ok(Some(group.id.clone()))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Names of catalog items mean the item that they were first seen to name.
+pub(crate) async fn resolve_items(deps: &Deps) -> Result<(), SyncError> {
+    deps.servicenow.items_known(&deps.store.names().items()?).await?;
+    Ok(())
+}
+
+/// Remembers them, once both systems have answered.
+pub(crate) async fn pin_items(deps: &Deps) -> Result<(), SyncError> {
+    for item in deps.servicenow.items().await? {
+        deps.store.names().insert_item(&item.configured_as, &item.sys_id)?;
+    }
+    Ok(())
+}
+
+/// Warns where a configured name of an item has come to mean another one.
+pub(crate) async fn check_items(deps: &Deps) -> Result<(), SyncError> {
+    for (name, id) in deps.store.names().items()? {
+        let doubt = match deps.servicenow.item_called(&name).await {
+            Ok(item) if item.sys_id == id => continue,
+            Ok(item) => format!("another item ({}) has that name now", item.sys_id),
+            Err(ServiceNowError::Unresolved { why }) => why,
+            Err(error) => return Err(error.into()),
+        };
+        tracing::warn!(
+            "the catalog item {name:?} still means {id}: {doubt}; name it by its sys_id"
+        );
+    }
+    Ok(())
 }

@@ -1,18 +1,22 @@
-//! What decisions about any person share: what is protected, what the names of the configuration
-//! mean, what Okta's profile can hold.
+//! What decisions about any person share: what is protected, administrators among them, what the
+//! names of the configuration mean, what Okta's profile can hold.
 
 use std::collections::BTreeSet;
 
-use crate::model::{AccountId, GroupId, Person, ProtectedReason};
+use crate::model::{AccountId, GroupId, Person, ProtectedReason, SysId};
 use crate::okta::Identity;
 use crate::policy::Accounts;
 use crate::policy::derive::identify;
+use crate::reconcile::approve::PlanApproval;
 use crate::reconcile::org::{Identities, OrgState, Protected};
-use crate::store::StoreError;
+use crate::store::{RoleHolder, StoreError};
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
+use crate::sync::names::pin_group;
 use crate::sync::observe::groups::manage;
-use crate::sync::pins::pin_group;
+
+/// How long an answer about somebody's administrator roles is believed.
+const ROLES_LAST: chrono::Duration = chrono::Duration::minutes(10);
 
 /// `ask` allows to ask the two systems for what is not known yet.
 pub(crate) async fn load_org(deps: &Deps, ask: bool) -> Result<OrgState, SyncError> {
@@ -120,4 +124,71 @@ fn load_identities(deps: &Deps) -> Result<Identities, StoreError> {
         }
     }
     Ok(identities)
+}
+
+/// Accounts that an action would touch and that hold an administrator role are never written
+/// to from then on. Says whom that concerns.
+pub(crate) async fn find_admins(
+    deps: &Deps,
+    approval: &PlanApproval,
+    protected: &mut Protected,
+) -> Result<BTreeSet<SysId>, SyncError> {
+    let mut concerned = BTreeSet::new();
+    for approved in approval.approved.actions() {
+        let action = &approved.planned.action;
+        if let Some(account) = &action.account
+            && !protected.accounts.contains_key(account)
+            && is_admin(deps, account).await?
+        {
+            protected.accounts.insert(account.clone(), ProtectedReason::Administrator);
+            concerned.insert(action.person.clone());
+        }
+        for group in action.step.groups() {
+            if makes_admins(deps, group).await? {
+                protected.groups.insert(group.clone());
+                concerned.insert(action.person.clone());
+            }
+        }
+    }
+    Ok(concerned)
+}
+
+async fn is_admin(deps: &Deps, account: &AccountId) -> Result<bool, SyncError> {
+    let (roles, holder, now) = (deps.store.roles(), RoleHolder::Account(account), deps.now());
+    if let Some(holds) = roles.known(holder, now, ROLES_LAST)? {
+        return Ok(holds);
+    }
+    let holds = deps.okta.has_admin_role(account).await?;
+    roles.set(holder, holds, now)?;
+    Ok(holds.unwrap_or(false))
+}
+
+/// Whether the members of a group are administrators by it.
+async fn makes_admins(deps: &Deps, group: &GroupId) -> Result<bool, SyncError> {
+    let (roles, holder, now) = (deps.store.roles(), RoleHolder::Group(group), deps.now());
+    if let Some(holds) = roles.known(holder, now, ROLES_LAST)? {
+        return Ok(holds);
+    }
+    let holds = deps.okta.group_has_admin_role(group).await?;
+    roles.set(holder, holds, now)?;
+    Ok(holds.unwrap_or(false))
+}
+
+/// Whoever was seen to hold an administrator role and holds none any more is one of many again. An
+/// answer of a moment ago stands: an empty one may be a passing fault.
+pub(crate) async fn release_admins(deps: &Deps) -> Result<(), SyncError> {
+    let (roles, now) = (deps.store.roles(), deps.now());
+    for account in roles.accounts()? {
+        let holder = RoleHolder::Account(&account);
+        if roles.known(holder, now, ROLES_LAST)?.is_none() {
+            roles.set(holder, deps.okta.has_admin_role(&account).await?, now)?;
+        }
+    }
+    for group in roles.groups()? {
+        let holder = RoleHolder::Group(&group);
+        if roles.known(holder, now, ROLES_LAST)?.is_none() {
+            roles.set(holder, deps.okta.group_has_admin_role(&group).await?, now)?;
+        }
+    }
+    Ok(roles.forget(now - ROLES_LAST)?)
 }

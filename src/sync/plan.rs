@@ -3,22 +3,20 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::SysId;
+use crate::model::{FactKey, HoldReason, SysId};
+use crate::okta::log::{Changed, rival};
 use crate::reconcile::approve::{PlanApproval, approve};
 use crate::reconcile::org::OrgState;
 use crate::reconcile::past::Past;
 use crate::store::{CycleRow, StoreError};
-use crate::sync::admins::find_admins;
 use crate::sync::clock::{check_clock, check_clock_first};
 use crate::sync::decide::{Decision, decide, past};
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
-use crate::sync::names::{people_called, the_one};
+use crate::sync::names::{people_called, pin_items, the_one};
 use crate::sync::observe::by_id::refresh;
 use crate::sync::observe::{Observation, catch_up, observe};
-use crate::sync::org::load_org;
-use crate::sync::pins::pin_items;
-use crate::sync::rivals::name_rivals;
+use crate::sync::org::{find_admins, load_org};
 use crate::sync::scope::{Cycle, Scope};
 
 /// More people than this who were linked to an account at once are not all read again by id.
@@ -175,6 +173,34 @@ async fn read_again(
         plan.decide_again(deps, &again)?;
         plan.past.group_sizes = deps.store.groups().sizes()?;
         plan.approve(deps);
+    }
+    Ok(())
+}
+
+/// Names in the reason who keeps changing a contested fact back, where Okta's log tells.
+pub(crate) async fn name_rivals(deps: &Deps, approval: &mut PlanApproval) -> Result<(), SyncError> {
+    let now = deps.now();
+    let window =
+        chrono::Duration::from_std(deps.config.limits.window).unwrap_or(chrono::Duration::days(1));
+    for held in &mut approval.held {
+        let HoldReason::Contested { fact, rival: name, .. } = &mut held.reason else { continue };
+        let Some(account) = &held.planned.action.account else {
+            continue;
+        };
+        // Who it is helps a person; that nobody can tell holds nothing up.
+        let events = match deps.okta.changes_of(account, now - window).await {
+            Ok(events) => events.unwrap_or_default(),
+            Err(error) => {
+                tracing::debug!("the System Log could not be read: {error}");
+                continue;
+            }
+        };
+        let what = match fact {
+            FactKey::Account | FactKey::Status => Changed::Status,
+            FactKey::Profile(_) => Changed::Profile,
+            FactKey::Membership(group) => Changed::Membership(group),
+        };
+        *name = rival(&events, what);
     }
     Ok(())
 }

@@ -1,19 +1,23 @@
-//! What is not as it should be after a cycle, beside what was tried: it waits, or cannot be done.
+//! What is not as it should be after a cycle, beside what was tried: it waits, or cannot be done;
+//! and where a whole request stands.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Cause, SysId};
+use crate::policy::resolve::rule_for;
 use crate::reconcile::difference::Difference;
-use crate::reconcile::fulfillment::RequestStatus;
+use crate::reconcile::fulfillment::{self, RequestStatus, status_for_person, status_of_problems};
+use crate::reconcile::org::OrgState;
 use crate::store::{StoreError, StoredRequest, Verdict};
+use crate::sync::decide::decide_person;
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
+use crate::sync::link::is_about_to_be_linked;
 use crate::sync::names::{PersonNames, group_name, names_of};
 use crate::sync::outcome::{
     ActionOutcome, ActionResult, CycleOutcome, describe_action, parent_word, request_word,
 };
 use crate::sync::plan::CyclePlan;
-use crate::sync::request_status::request_status;
 
 /// Adds what waits, what is only observed, and requests that cannot be carried out.
 pub(crate) fn describe_waiting(
@@ -177,4 +181,41 @@ fn waiting_line(cause: Cause, person: PersonNames, error: String) -> ActionOutco
         error: Some(error),
         transient: false,
     }
+}
+
+/// Where a request stands, over everybody whom it names, by what is stored.
+pub(crate) fn request_status(
+    deps: &Deps,
+    stored: &StoredRequest,
+    org: &OrgState,
+) -> Result<RequestStatus, SyncError> {
+    let now = deps.now();
+    let rule = rule_for(&deps.config.policy, &stored.request);
+    if let Ok(Some(rule)) | Err((rule, _)) = rule
+        && rule.observe
+    {
+        return Ok(RequestStatus::Underway);
+    }
+    if !stored.problems.is_empty() {
+        // Nobody is looked for before the approval.
+        let searched =
+            now - deps.store.writebacks().looked_for_since(&stored.request.sys_id, now)?;
+        return Ok(status_of_problems(&stored.problems, searched));
+    }
+    let Some(resolved) = deps.store.requests().resolved(&stored.request.sys_id)? else {
+        return Ok(RequestStatus::Underway);
+    };
+    let mut people = Vec::new();
+    for person in &resolved.terms.people {
+        let linking = is_about_to_be_linked(deps, person)?;
+        if linking {
+            deps.store.queue().enqueue(person, now)?;
+        }
+        let decided = if linking { None } else { decide_person(deps, person, org)? };
+        people.push(match decided {
+            None => RequestStatus::Underway,
+            Some(decided) => status_for_person(&resolved, &decided.plan, now),
+        });
+    }
+    Ok(fulfillment::request_status(&resolved, people))
 }

@@ -17,8 +17,7 @@ use crate::sync::notes::{closing_note, field, log_unkept, marker, may_write, pos
 use crate::sync::observe::by_id::refresh;
 use crate::sync::outcome::CycleOutcome;
 use crate::sync::plan::CyclePlan;
-use crate::sync::request_status::request_status;
-use crate::sync::waiting::{add_waiting_request, dismissed_reasons, is_dismissed};
+use crate::sync::waiting::{add_waiting_request, dismissed_reasons, is_dismissed, request_status};
 
 /// A state that does not stick is noticed this long after it was written.
 const STATE_WATCHED: chrono::Duration = chrono::Duration::hours(1);

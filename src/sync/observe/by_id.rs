@@ -9,10 +9,10 @@ use crate::store::snapshot::all_candidates;
 use crate::store::{Observed, StoreError};
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
+use crate::sync::in_doubt::resolve_mail_in_doubt;
 use crate::sync::link::{has_account, link_still_matches};
-use crate::sync::mail::resolve_mail_in_doubt;
-use crate::sync::observe::accounts::account_keys;
 use crate::sync::observe::groups::read_groups;
+use crate::sync::observe::okta::account_keys;
 use crate::sync::scope::Cycle;
 
 /// Reads several people by id. Groups are read first where none is known yet.

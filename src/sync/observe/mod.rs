@@ -2,7 +2,6 @@
 //!
 //! A read that is not complete is an error, and the cycle ends before anything is compared.
 
-pub(crate) mod accounts;
 pub(crate) mod by_id;
 pub(crate) mod groups;
 pub(crate) mod okta;
@@ -14,20 +13,18 @@ use crate::model::{SysId, Timestamp};
 use crate::reconcile::limits::implausible_people;
 use crate::servicenow::ServiceNowError;
 use crate::store::StoreError;
-use crate::sync::admins::release_admins;
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
-use crate::sync::observe::accounts::read_accounts;
+use crate::sync::names::{check_items, pin_groups, resolve_items};
 use crate::sync::observe::by_id::{refresh, refresh_all};
 use crate::sync::observe::groups::{read_groups, replace_group_members};
-use crate::sync::observe::okta::{observe_okta_changes, okta_clock};
+use crate::sync::observe::okta::{observe_okta_changes, okta_clock, read_accounts, read_schema};
 use crate::sync::observe::servicenow::{
     confirm_absence, find_person, log_vanished, read_changes, read_people, read_requests,
     servicenow_clock,
 };
-use crate::sync::pins::{check_items, pin_groups, resolve_items};
+use crate::sync::org::release_admins;
 use crate::sync::resolve::resolve_requests;
-use crate::sync::schema::read_schema;
 use crate::sync::scope::{Cycle, Scope};
 
 /// What was observed, and whom it concerns.

@@ -1,13 +1,13 @@
-//! Okta's side: accounts and memberships that were changed since they were read last, whoever changed
-//! them.
+//! Okta's side: what its profile can hold, all accounts, and what was changed since it was read last.
 
 use std::collections::BTreeSet;
 
 use crate::model::{AccountId, Timestamp};
+use crate::okta::{Attribute, OktaError};
+use crate::reconcile::schema::{Schema, Slot};
 use crate::store::Observed;
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
-use crate::sync::observe::accounts::account_keys;
 use crate::sync::observe::groups::read_group_members;
 use crate::sync::scope::Cycle;
 
@@ -55,4 +55,64 @@ pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<(
     }
     deps.store.state().set_okta_watermark(until)?;
     Ok(())
+}
+
+/// Reads all accounts. One that was in no page is looked up by id before it counts as deleted.
+pub(crate) async fn read_accounts(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
+    let keys = account_keys(deps);
+    let store = &deps.store;
+    let progress = &deps.on_progress;
+    let mut count = 0;
+    let listed = Observed::List { asked_at: deps.now() };
+    deps.okta
+        .accounts(&mut |page| -> Result<(), SyncError> {
+            store.accounts().upsert(&page, &keys, listed, cycle.id)?;
+            count += page.len();
+            progress("accounts", count);
+            Ok(())
+        })
+        .await?;
+    // An account can change its list between two pages, so only a read by id proves it gone.
+    for id in deps.store.accounts().unseen(cycle.id)? {
+        let by_id = Observed::ById { at: deps.now() };
+        match deps.okta.account(&id).await? {
+            Some(account) => {
+                deps.store.accounts().upsert(&[account], &keys, by_id, cycle.id)?;
+            }
+            None => deps.store.accounts().delete(&id)?,
+        }
+    }
+    Ok(())
+}
+
+/// Attributes that accounts are found by.
+pub(crate) fn account_keys(deps: &Deps) -> BTreeSet<String> {
+    let policy = &deps.config.policy;
+    let mut keys: BTreeSet<String> = policy.match_on.iter().cloned().collect();
+    keys.extend(policy.anchor.clone());
+    keys.extend(["login".to_owned(), "email".to_owned()]);
+    keys
+}
+
+/// Reads what Okta's profile can hold, where the credential may.
+pub(crate) async fn read_schema(deps: &Deps) -> Result<(), SyncError> {
+    let schema = match deps.okta.schema().await {
+        Ok(attributes) => Schema(Some(attributes.into_iter().map(slot).collect())),
+        Err(OktaError::Forbidden(_) | OktaError::NotFound(_)) => Schema(None),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(deps.store.set_profile_schema(&schema)?)
+}
+
+fn slot(attribute: Attribute) -> (String, Slot) {
+    let text = attribute.kind.is_empty() || attribute.kind == "string";
+    let slot = Slot {
+        max_length: attribute.max_length.filter(|max| *max > 0),
+        other_type: (!text).then_some(attribute.kind),
+        read_only: attribute.mutability == "READ_ONLY",
+        immutable: attribute.mutability == "IMMUTABLE",
+        mastered_elsewhere: attribute.master == "OVERRIDE",
+        required: attribute.required,
+    };
+    (attribute.name, slot)
 }
