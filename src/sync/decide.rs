@@ -33,15 +33,6 @@ impl Decision {
     pub(crate) fn actions(&self) -> Vec<PlannedAction> {
         self.differing.values().flat_map(|decided| decided.plan.actions.iter().cloned()).collect()
     }
-
-    /// Takes a newer decision about some of the people.
-    pub(crate) fn replace(&mut self, newer: Self) {
-        for person in &newer.people {
-            self.differing.remove(person);
-        }
-        self.people.extend(newer.people);
-        self.differing.extend(newer.differing);
-    }
 }
 
 /// Decides about some people, and remembers the facts of those who are in agreement.
@@ -72,7 +63,7 @@ pub(crate) fn decide(
     Ok(decision)
 }
 
-/// Decides about one person by what is stored. `None` for somebody unknown.
+/// `None` for somebody unknown.
 pub(crate) fn decide_person(
     deps: &Deps,
     id: &SysId,
@@ -86,10 +77,7 @@ pub(crate) fn decide_person(
 
 /// Remembers how one person should be, and which of it Okta was seen to agree with.
 pub(crate) fn replace_facts(deps: &Deps, id: &SysId, plan: &PersonPlan) -> Result<(), StoreError> {
-    match &plan.facts {
-        Some(facts) => deps.store.facts().replace(id, facts, deps.now()),
-        None => Ok(()),
-    }
+    plan.facts.iter().try_for_each(|facts| deps.store.facts().replace(id, facts, deps.now()))
 }
 
 /// What counts beside the plan. What waits for the people who are decided about now is found
@@ -128,10 +116,6 @@ fn add_decisions(
     for held in deps.store.open_items().actions(now)? {
         let HeldAction { person, reason, action, since, said, .. } = held;
         let OpenAction { fingerprint, step, group, set, .. } = action;
-        if let (None, Some(set)) = (&said, set) {
-            let oldest = past.undecided.entry(set).or_insert(since);
-            *oldest = since.min(*oldest);
-        }
         match (said, set) {
             (Some(said), _) if said.word == Verdict::Release => {
                 past.released.insert(fingerprint);
@@ -140,14 +124,17 @@ fn add_decisions(
                 let text = format!("dismissed by {}: {}", said.by, said.because);
                 past.dismissed.insert(fingerprint, text);
             }
-            (None, Some(set))
+            (None, Some(set)) => {
+                let oldest = past.undecided.entry(set).or_insert(since);
+                *oldest = since.min(*oldest);
                 if !decision.people.contains(&person)
-                    || set == HoldSet::EmptyStore && planned.contains(&fingerprint) =>
-            {
-                let reason = reason.to_string();
-                past.waiting.push(Waiting { fingerprint, set, person, step, group, reason });
+                    || set == HoldSet::EmptyStore && planned.contains(&fingerprint)
+                {
+                    let reason = reason.to_string();
+                    past.waiting.push(Waiting { fingerprint, set, person, step, group, reason });
+                }
             }
-            (None, _) => {}
+            (None, None) => {}
         }
     }
     Ok(())

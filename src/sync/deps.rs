@@ -15,12 +15,11 @@ use crate::model::{AccountId, SysId, Timestamp};
 use crate::okta::{self, OktaReader, OktaWriter};
 use crate::reconcile::retry::pause_after;
 use crate::servicenow::{self, Budget, ServiceNowReader, ServiceNowWriter};
-use crate::store::{Mode, Store, StoreError, Use};
+use crate::store::{Mode, Store, Use};
 use crate::sync::error::SyncError;
 
-/// ServiceNow among what the store keeps of each side.
+// The sides, among what the store keeps of each.
 pub(crate) const SERVICENOW: &str = "servicenow";
-/// Okta there.
 pub(crate) const OKTA: &str = "okta";
 
 /// Where the time comes from: the only clock of a cycle.
@@ -81,9 +80,11 @@ impl Deps {
         let store = Store::open(&config.store.path, &config.orgs(), Mode::Write { holder })?;
         let okta = okta::Connection::new(config.okta.clone())?;
         let servicenow = servicenow::Connection::new(config.servicenow.clone())?;
-        let budget = last_budget(&store).map_err(|error| error.located(&config.store.path))?;
-        if let Some((budget, at)) = budget {
-            servicenow.go_on_counting(&budget, at);
+        let kept = store.budgets().all().map_err(|error| error.located(&config.store.path))?;
+        // A rule about rates counts on when a process starts anew.
+        if let Some(kept) = kept.into_iter().find(|kept| kept.side == SERVICENOW) {
+            let Use { bucket, limit, share, used, at, .. } = kept;
+            servicenow.go_on_counting(&Budget { bucket, limit, share, used }, at);
         }
         let writers = Writers::over(&servicenow, &okta);
         Ok((Self::over(config, store, servicenow, okta, clock, on_progress), writers))
@@ -138,7 +139,6 @@ impl Deps {
         [self.servicenow.connection().progress().clone(), self.okta.connection().progress().clone()]
     }
 
-    /// Calls made over the connections that are in use.
     pub(crate) fn calls(&self) -> Calls {
         Calls {
             servicenow: self.servicenow.connection().calls(),
@@ -146,7 +146,7 @@ impl Deps {
         }
     }
 
-    /// The same by side and rate-limit bucket.
+    /// Calls by side and rate-limit bucket.
     pub(crate) fn calls_by_bucket(&self) -> Vec<(&'static str, String, u64)> {
         let servicenow = self.servicenow.connection();
         let okta = self.okta.connection().calls_by_bucket();
@@ -175,8 +175,7 @@ impl Memory {
         before.as_deref() != Some(why)
     }
 
-    /// Whether a request is left alone for a while: writing on it failed, and is not tried again in
-    /// every cycle.
+    /// Whether a request is left alone for a while, because writing on it failed.
     pub(crate) fn backs_off(&self, request: &SysId, now: Timestamp) -> bool {
         self.unwritten.borrow().get(request).is_some_and(|(times, at)| {
             (now - *at).to_std().is_ok_and(|waited| waited < pause_after(*times, false))
@@ -192,15 +191,6 @@ impl Memory {
         let (times, at) = unwritten.entry(request.clone()).or_insert((0, now));
         (*times, *at) = (*times + 1, now);
     }
-}
-
-/// How much of ServiceNow's rate rule was used when that was last kept, and when that was: a rule
-/// counts on when a process starts anew.
-fn last_budget(store: &Store) -> Result<Option<(Budget, Timestamp)>, StoreError> {
-    let kept = store.budgets().all()?.into_iter().find(|used| used.side == SERVICENOW);
-    Ok(kept.map(|Use { bucket, limit, share, used, at, .. }| {
-        (Budget { bucket, limit, share, used }, at)
-    }))
 }
 
 /// A write that is under way, for as long as this lives.

@@ -81,10 +81,8 @@ pub(crate) fn the_one(text: &str, found: &BTreeSet<SysId>) -> Result<SysId, Sync
 
 /// Names in the configuration mean the group that they were first seen to name.
 pub(crate) fn pin_groups(deps: &Deps) -> Result<(), SyncError> {
-    for rule in &deps.config.policy.groups {
-        pin_group(deps, &rule.name)?;
-    }
-    for name in &deps.config.limits.protected_groups {
+    let rules = deps.config.policy.groups.iter().map(|rule| &rule.name);
+    for name in rules.chain(&deps.config.limits.protected_groups) {
         pin_group(deps, name)?;
     }
     Ok(())
@@ -96,13 +94,9 @@ pub(crate) fn pin_group(deps: &Deps, name: &str) -> Result<Option<GroupId>, Stor
         return Ok(Some(id));
     }
     let found = deps.store.groups().called(name)?;
-    match found.as_slice() {
-        [group] => {
-            deps.store.names().insert_group(name, &group.id)?;
-            Ok(Some(group.id.clone()))
-        }
-        _ => Ok(None),
-    }
+    let [group] = found.as_slice() else { return Ok(None) };
+    deps.store.names().insert_group(name, &group.id)?;
+    Ok(Some(group.id.clone()))
 }
 
 /// Names of catalog items mean the item that they were first seen to name.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{AccountId, GroupId, Person, ProtectedReason, SysId};
+use crate::model::{AccountId, GroupId, Person, ProtectedReason, SysId, Timestamp};
 use crate::okta::Identity;
 use crate::policy::Accounts;
 use crate::policy::derive::identify;
@@ -79,9 +79,8 @@ async fn protected(deps: &Deps, ask: bool) -> Result<Protected, SyncError> {
         }
         protected.users.extend(pinned.iter().map(|id| id.to_lowercase()));
     }
-    for id in deps.store.roles().accounts()? {
-        protected.accounts.entry(id).or_insert(ProtectedReason::Administrator);
-    }
+    let admins = deps.store.roles().accounts()?.into_iter();
+    protected.accounts.extend(admins.map(|id| (id, ProtectedReason::Administrator)));
     protected.groups.extend(deps.store.roles().groups()?);
     if ask {
         let own = deps.memory.own_account.get_or_try_init(|| read_own_account(deps)).await?;
@@ -138,13 +137,13 @@ pub(crate) async fn find_admins(
         let action = &approved.planned.action;
         if let Some(account) = &action.account
             && !protected.accounts.contains_key(account)
-            && is_admin(deps, account).await?
+            && is_admin(deps, RoleHolder::Account(account), deps.now()).await?
         {
             protected.accounts.insert(account.clone(), ProtectedReason::Administrator);
             concerned.insert(action.person.clone());
         }
         for group in action.step.groups() {
-            if makes_admins(deps, group).await? {
+            if is_admin(deps, RoleHolder::Group(group), deps.now()).await? {
                 protected.groups.insert(group.clone());
                 concerned.insert(action.person.clone());
             }
@@ -153,24 +152,17 @@ pub(crate) async fn find_admins(
     Ok(concerned)
 }
 
-async fn is_admin(deps: &Deps, account: &AccountId) -> Result<bool, SyncError> {
-    let (roles, holder, now) = (deps.store.roles(), RoleHolder::Account(account), deps.now());
-    if let Some(holds) = roles.known(holder, now, ROLES_LAST)? {
+/// Whether an account, or whoever is in a group, holds an administrator role; asked where that is not
+/// known.
+async fn is_admin(deps: &Deps, holder: RoleHolder<'_>, now: Timestamp) -> Result<bool, SyncError> {
+    if let Some(holds) = deps.store.roles().known(holder, now, ROLES_LAST)? {
         return Ok(holds);
     }
-    let holds = deps.okta.has_admin_role(account).await?;
-    roles.set(holder, holds, now)?;
-    Ok(holds.unwrap_or(false))
-}
-
-/// Whether the members of a group are administrators by it.
-async fn makes_admins(deps: &Deps, group: &GroupId) -> Result<bool, SyncError> {
-    let (roles, holder, now) = (deps.store.roles(), RoleHolder::Group(group), deps.now());
-    if let Some(holds) = roles.known(holder, now, ROLES_LAST)? {
-        return Ok(holds);
-    }
-    let holds = deps.okta.group_has_admin_role(group).await?;
-    roles.set(holder, holds, now)?;
+    let holds = match holder {
+        RoleHolder::Account(account) => deps.okta.has_admin_role(account).await?,
+        RoleHolder::Group(group) => deps.okta.group_has_admin_role(group).await?,
+    };
+    deps.store.roles().set(holder, holds, now)?;
     Ok(holds.unwrap_or(false))
 }
 
@@ -179,16 +171,10 @@ async fn makes_admins(deps: &Deps, group: &GroupId) -> Result<bool, SyncError> {
 pub(crate) async fn release_admins(deps: &Deps) -> Result<(), SyncError> {
     let (roles, now) = (deps.store.roles(), deps.now());
     for account in roles.accounts()? {
-        let holder = RoleHolder::Account(&account);
-        if roles.known(holder, now, ROLES_LAST)?.is_none() {
-            roles.set(holder, deps.okta.has_admin_role(&account).await?, now)?;
-        }
+        is_admin(deps, RoleHolder::Account(&account), now).await?;
     }
     for group in roles.groups()? {
-        let holder = RoleHolder::Group(&group);
-        if roles.known(holder, now, ROLES_LAST)?.is_none() {
-            roles.set(holder, deps.okta.group_has_admin_role(&group).await?, now)?;
-        }
+        is_admin(deps, RoleHolder::Group(&group), now).await?;
     }
     Ok(roles.forget(now - ROLES_LAST)?)
 }

@@ -31,11 +31,9 @@ pub struct CyclePlan {
     /// Read from both sides just now, rather than from the last observed state.
     pub(crate) live: bool,
     pub(crate) org: OrgState,
-    /// Everybody who was decided about, and whose facts differ.
     pub(crate) decision: Decision,
     /// What counted beside the plan.
     pub(crate) past: Past,
-    /// What may be done, and what waits.
     pub(crate) approval: PlanApproval,
     /// People read, in a complete read.
     pub(crate) people: Option<u32>,
@@ -136,8 +134,7 @@ async fn observe_and_decide(deps: &Deps, cycle: Cycle) -> Result<CyclePlan, Sync
     // Looked for among those only whom something would be done to: it costs a call each.
     let admins = find_admins(deps, &plan.approval, &mut plan.org.protected).await?;
     if !admins.is_empty() {
-        let again: Vec<SysId> = admins.into_iter().collect();
-        plan.decide_again(deps, &again)?;
+        plan.decide_again(deps, &admins.into_iter().collect::<Vec<SysId>>())?;
         plan.approve(deps);
     }
     name_rivals(deps, &mut plan.approval).await?;
@@ -184,9 +181,7 @@ pub(crate) async fn name_rivals(deps: &Deps, approval: &mut PlanApproval) -> Res
         chrono::Duration::from_std(deps.config.limits.window).unwrap_or(chrono::Duration::days(1));
     for held in &mut approval.held {
         let HoldReason::Contested { fact, rival: name, .. } = &mut held.reason else { continue };
-        let Some(account) = &held.planned.action.account else {
-            continue;
-        };
+        let Some(account) = &held.planned.action.account else { continue };
         // Who it is helps a person; that nobody can tell holds nothing up.
         let events = match deps.okta.changes_of(account, now - window).await {
             Ok(events) => events.unwrap_or_default(),
@@ -223,7 +218,10 @@ impl CyclePlan {
     }
 
     fn decide_again(&mut self, deps: &Deps, people: &[SysId]) -> Result<(), StoreError> {
-        self.decision.replace(decide(deps, &self.cycle, people, &self.org)?);
+        let newer = decide(deps, &self.cycle, people, &self.org)?;
+        self.decision.differing.retain(|person, _| !newer.people.contains(person));
+        self.decision.people.extend(newer.people);
+        self.decision.differing.extend(newer.differing);
         Ok(())
     }
 

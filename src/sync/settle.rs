@@ -35,7 +35,11 @@ pub(crate) async fn settle(
     let now = deps.now();
     let unseen = read_back(deps, plan, touched, outcome).await?;
     let seen: Vec<SysId> = touched.people.difference(&unseen).cloned().collect();
-    let (unbegun, limited) = not_reached(plan, touched);
+    // Approved and not acted on: we were told to stop before their turn came.
+    let approved = plan.approval.approved.actions().iter();
+    let unbegun: BTreeSet<&SysId> = approved.map(|it| &it.planned.action.person).collect();
+    let limited = plan.approval.held.iter().filter(|held| held.reason.slides());
+    let limited: BTreeSet<&SysId> = limited.map(|held| &held.planned.action.person).collect();
     // One commit for everybody: each would wait for the disk.
     deps.store.atomically(|| {
         // An account whose creation had no answer is there now, and somebody's.
@@ -64,35 +68,14 @@ async fn read_back(
 ) -> Result<BTreeSet<SysId>, SyncError> {
     let mut unseen = BTreeSet::new();
     for person in &touched.people {
-        match refresh_settled(deps, &plan.cycle, person).await {
-            Ok(()) => {}
-            // What was done is done: it stays in the outcome, and the person stays in the queue.
-            Err(SyncError::Okta(error)) => {
-                tracing::warn!(sys_id = %person, "what was done could not be looked at: {error}");
-                outcome.summary.failed += 1;
-                unseen.insert(person.clone());
-            }
-            Err(error) => return Err(error),
-        }
+        let Err(error) = refresh_settled(deps, &plan.cycle, person).await else { continue };
+        let SyncError::Okta(error) = error else { return Err(error) };
+        // What was done is done: it stays in the outcome, and the person stays in the queue.
+        tracing::warn!(sys_id = %person, "what was done could not be looked at: {error}");
+        outcome.summary.failed += 1;
+        unseen.insert(person.clone());
     }
     Ok(unseen)
-}
-
-/// Who was approved and not acted on, because we were told to stop before their turn came; and of
-/// whom a limit holds something.
-fn not_reached<'a>(
-    plan: &'a CyclePlan,
-    touched: &Touched,
-) -> (BTreeSet<&'a SysId>, BTreeSet<&'a SysId>) {
-    let approved = plan.approval.approved.actions().iter();
-    let limited = plan.approval.held.iter().filter(|held| held.reason.slides());
-    (
-        approved
-            .map(|approved| &approved.planned.action.person)
-            .filter(|person| !touched.people.contains(*person))
-            .collect(),
-        limited.map(|held| &held.planned.action.person).collect(),
-    )
 }
 
 /// Decides again about somebody who was acted on, and remembers what came of it.
@@ -120,9 +103,9 @@ fn settle_person(
         let (times, _) = failures_before(deps, &planned.action, i64::MAX)?;
         failures.insert(planned.fingerprint(), times);
     }
-    let times = |planned: &PlannedAction| failures.get(&planned.fingerprint()).copied();
-    let Requeue { at, left } =
-        requeue(&after, &attempted, deps.now(), |planned| times(planned).unwrap_or_default());
+    let Requeue { at, left } = requeue(&after, &attempted, deps.now(), |planned| {
+        failures.get(&planned.fingerprint()).copied().unwrap_or_default()
+    });
     // Okta said yes, and yet it is not so: that is not agreement.
     outcome.summary.planned += left;
     deps.store.queue().complete(id, [after.next, at].into_iter().flatten().min())
@@ -132,15 +115,11 @@ fn settle_person(
 fn attempted(plan: &CyclePlan, touched: &Touched, id: &SysId) -> Attempted {
     // What stood in an action's own way may be gone by now; what the guard held, it would hold
     // again.
-    let held = plan
-        .approval
-        .held
-        .iter()
-        .filter(|held| held.planned.action.person == *id && held.planned.is_open());
-    let of_person = touched.attempts.get(id).cloned().unwrap_or_default();
+    let held = plan.approval.held.iter();
+    let held = held.filter(|held| held.planned.action.person == *id && held.planned.is_open());
     Attempted {
         held: held.map(|held| (held.planned.fingerprint(), held.reason.slides())).collect(),
-        ..of_person
+        ..touched.attempts.get(id).cloned().unwrap_or_default()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{AccountId, Timestamp};
+use crate::model::{Account, AccountId, Timestamp};
 use crate::okta::{Attribute, OktaError};
 use crate::reconcile::schema::{Schema, Slot};
 use crate::store::Observed;
@@ -60,18 +60,15 @@ pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<(
 /// Reads all accounts. One that was in no page is looked up by id before it counts as deleted.
 pub(crate) async fn read_accounts(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
     let keys = account_keys(deps);
-    let store = &deps.store;
-    let progress = &deps.on_progress;
     let mut count = 0;
     let listed = Observed::List { asked_at: deps.now() };
-    deps.okta
-        .accounts(&mut |page| -> Result<(), SyncError> {
-            store.accounts().upsert(&page, &keys, listed, cycle.id)?;
-            count += page.len();
-            progress("accounts", count);
-            Ok(())
-        })
-        .await?;
+    let mut upsert = |page: Vec<Account>| -> Result<(), SyncError> {
+        deps.store.accounts().upsert(&page, &keys, listed, cycle.id)?;
+        count += page.len();
+        (deps.on_progress)("accounts", count);
+        Ok(())
+    };
+    deps.okta.accounts(&mut upsert).await?;
     // An account can change its list between two pages, so only a read by id proves it gone.
     for id in deps.store.accounts().unseen(cycle.id)? {
         let by_id = Observed::ById { at: deps.now() };

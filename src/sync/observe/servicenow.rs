@@ -1,7 +1,8 @@
 //! ServiceNow's side: people and requests, all of them or those that changed.
 
-use crate::model::{SysId, Timestamp};
+use crate::model::{Person, Request, SysId, Timestamp};
 use crate::servicenow::{Lookup, SetAside, Window};
+use crate::store::StoreError;
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::names::{people_called, the_one};
@@ -45,25 +46,14 @@ pub(crate) async fn read_people(
     cycle: &Cycle,
     window: Option<&Window>,
 ) -> Result<Vec<SysId>, SyncError> {
-    let mut changed = Vec::new();
-    let mut count = 0;
-    let now = deps.now();
-    let store = &deps.store;
-    let progress = &deps.on_progress;
-    let read = deps
-        .servicenow
-        .people(window, |page| {
-            // Whoever changed is in the queue as soon as the change is stored.
-            changed.extend(store.atomically(|| {
-                let changed = store.people().upsert(&page, cycle.id)?;
-                changed.iter().try_for_each(|person| store.queue().enqueue(person, now))?;
-                Ok(changed)
-            })?);
-            count += page.len();
-            progress("people", count);
-            Ok(())
-        })
-        .await?;
+    let (mut changed, mut count, now) = (Vec::new(), 0, deps.now());
+    let upsert = |page: Vec<Person>| {
+        changed.extend(upsert_people(deps, cycle, &page, now)?);
+        count += page.len();
+        (deps.on_progress)("people", count);
+        Ok(())
+    };
+    let read = deps.servicenow.people(window, upsert).await?;
     for SetAside { sys_id, why } in &read.set_aside {
         log_set_aside(deps, "sys_user", sys_id, why);
     }
@@ -91,13 +81,21 @@ pub(crate) async fn read_referring(
             found.push(person);
         }
     }
-    let now = deps.now();
-    let store = &deps.store;
-    Ok(store.atomically(|| {
-        let changed = store.people().upsert(&found, cycle.id)?;
-        changed.iter().try_for_each(|person| store.queue().enqueue(person, now))?;
+    Ok(upsert_people(deps, cycle, &found, deps.now())?)
+}
+
+/// Whoever changed is in the queue as soon as the change is stored.
+fn upsert_people(
+    deps: &Deps,
+    cycle: &Cycle,
+    people: &[Person],
+    now: Timestamp,
+) -> Result<Vec<SysId>, StoreError> {
+    deps.store.atomically(|| {
+        let changed = deps.store.people().upsert(people, cycle.id)?;
+        changed.iter().try_for_each(|person| deps.store.queue().enqueue(person, now))?;
         Ok(changed)
-    })?)
+    })
 }
 
 /// Reads requests, all of them or those of a window, and gives those whose rows changed.
@@ -107,21 +105,16 @@ pub(crate) async fn read_requests(
     window: Option<&Window>,
 ) -> Result<Vec<SysId>, SyncError> {
     let (mut changed, mut doubles) = (Vec::new(), Vec::new());
-    let mut count = 0;
-    let now = deps.now();
-    let store = &deps.store;
-    let progress = &deps.on_progress;
-    let read = deps
-        .servicenow
-        .requests(window, |page| {
-            let kept = store.requests().upsert(&page, cycle.id, now)?;
-            changed.extend(kept.changed);
-            doubles.extend(kept.doubles);
-            count += page.len();
-            progress("requests", count);
-            Ok(())
-        })
-        .await?;
+    let (mut count, now) = (0, deps.now());
+    let upsert = |page: Vec<Request>| {
+        let kept = deps.store.requests().upsert(&page, cycle.id, now)?;
+        changed.extend(kept.changed);
+        doubles.extend(kept.doubles);
+        count += page.len();
+        (deps.on_progress)("requests", count);
+        Ok(())
+    };
+    let read = deps.servicenow.requests(window, upsert).await?;
     for SetAside { sys_id, why } in &read.set_aside {
         log_set_aside(deps, "sc_req_item", sys_id, why);
     }
@@ -149,11 +142,9 @@ pub(crate) async fn confirm_absence(
         Lookup::Found(found) | Lookup::Outside(found) => {
             deps.store.people().upsert(&[found], cycle.id)?;
         }
+        Lookup::Absent => deps.store.people().note_absence(id)?,
         // It was set aside, and named, when the list was read: what it said last stands.
         Lookup::Unusable(_) => {}
-        Lookup::Absent => {
-            deps.store.people().note_absence(id)?;
-        }
     }
     Ok(())
 }
