@@ -21,12 +21,10 @@ use crate::sync::scope::Cycle;
 /// A failure that is longer ago than this is another story.
 const FORGOTTEN: chrono::Duration = chrono::Duration::hours(1);
 
-/// Who was acted on, and what became of it.
 #[derive(Debug, Default)]
 pub(crate) struct Touched {
     pub(crate) people: BTreeSet<SysId>,
     pub(crate) attempts: BTreeMap<SysId, Attempted>,
-    /// Accounts that were made.
     created: BTreeMap<SysId, AccountId>,
 }
 
@@ -191,7 +189,6 @@ fn record_membership(deps: &Deps, action: &Action, outcome: &Outcome) -> Result<
     }
 }
 
-/// One event in the log and one line in the report.
 fn log_action(
     deps: &Deps,
     planned: &PlannedAction,

@@ -4,8 +4,7 @@ use crate::model::Timestamp;
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 
-/// What a wrong summer time makes is lived with. Further off than this, requests of other days would
-/// begin and end.
+/// What a wrong summer time makes is lived with; more would begin and end requests of other days.
 const MOST_APART: chrono::Duration = chrono::Duration::hours(2);
 /// A date further off than this is nobody's clock.
 const NONSENSE: chrono::Duration = chrono::Duration::days(100 * 365);
@@ -30,7 +29,6 @@ pub(crate) async fn check_clock_first(deps: &Deps) -> Result<(), SyncError> {
     check_clock(deps)
 }
 
-/// How far a clock is off, where both others say so.
 fn how_wrong(ours: Timestamp, theirs: [Option<Timestamp>; 2]) -> Option<String> {
     let [Some(one), Some(other)] = theirs.map(|it| it.map(|it| ours - it)) else { return None };
     let nearer = if one.abs() < other.abs() { one } else { other };

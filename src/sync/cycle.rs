@@ -13,7 +13,6 @@ use crate::sync::scope::Scope;
 use crate::sync::settle::settle;
 use crate::sync::writeback::write_back;
 
-/// How often something may happen beside a cycle.
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Runs one cycle.

@@ -1,10 +1,10 @@
-//! `[targets]`: how long joins and leaves take from *in force* to *done*, and a word when one is
-//! late.
+//! `[targets]`: how long joins and leaves take from *in force* to *done*, and what is late.
 
 use std::time::Duration;
 
 use crate::model::{
-    AccountStatus, Approval, Operation, Request, RequestNumber, ResolvedRequest, SysId, Timestamp,
+    AccountStatus, Approval, Operation, Request, RequestNumber, RequestRef, ResolvedRequest, SysId,
+    Timestamp,
 };
 use crate::policy::ApprovalSource;
 use crate::reconcile::fulfillment::RequestStatus;
@@ -34,8 +34,7 @@ pub(crate) fn record_approval(
     Ok(deps.store.requests().set_approved_at(&request.sys_id, at)?)
 }
 
-/// Begins to measure a join or leave, from the moment on when it is known: what takes long
-/// because a side is down is late all the same.
+/// Measures a join or leave from now on: what takes long because a side is down is late as well.
 pub(crate) fn start_timer(
     deps: &Deps,
     id: &SysId,
@@ -59,7 +58,6 @@ pub(crate) fn start_timer(
     Ok(())
 }
 
-/// Stops the measurement of an open join or leave for each of its people who is done.
 pub(crate) fn update_deadlines(
     deps: &Deps,
     stored: &StoredRequest,
@@ -93,9 +91,8 @@ fn is_disabled(deps: &Deps, person: &SysId) -> Result<bool, SyncError> {
     Ok(account.is_none_or(|account| account.status == AccountStatus::Deprovisioned))
 }
 
-/// Logs of each join and leave that is not done when its target is about to be missed, and
-/// when it is: an ERROR for a leave, a WARN for a join, once each. Costs nothing where nothing
-/// is open.
+/// Logs of each join and leave that is not done when its target is about to be missed, and when it
+/// is: an ERROR for a leave, a WARN for a join, once each.
 pub fn watch_deadlines(deps: &Deps) -> Result<(), SyncError> {
     let now = deps.now();
     for late in deps.store.deadlines().open()? {
@@ -105,20 +102,20 @@ pub fn watch_deadlines(deps: &Deps) -> Result<(), SyncError> {
             Lateness::AtRisk => 1,
             Lateness::Breached => 2,
         };
-        if level > late.said && !is_through(deps, &late)? {
-            log_late(deps, &late, level == 2, target, now)?;
+        if level <= late.said {
+            continue;
+        }
+        let Some(stored) = deps.store.requests().get(&late.request)? else { continue };
+        let number = &stored.request.reference.number;
+        // A cycle that still works on others may have disabled the account already.
+        if late.operation != Operation::Leave
+            || !deps.store.journal().was_deactivated(number, &late.person, late.in_force)?
+        {
+            log_late(deps, &late, &stored, level == 2, target, now)?;
             deps.store.deadlines().set_warned(&late, level)?;
         }
     }
     Ok(())
-}
-
-/// Whether somebody's account was disabled already by a cycle that still works on others.
-fn is_through(deps: &Deps, late: &Late) -> Result<bool, SyncError> {
-    let Some(stored) = deps.store.requests().get(&late.request)? else { return Ok(true) };
-    let number = &stored.request.reference.number;
-    Ok(late.operation == Operation::Leave
-        && deps.store.journal().was_deactivated(number, &late.person, late.in_force)?)
 }
 
 pub(crate) fn target_of(deps: &Deps, operation: Operation) -> Duration {
@@ -129,17 +126,15 @@ pub(crate) fn target_of(deps: &Deps, operation: Operation) -> Duration {
 fn log_late(
     deps: &Deps,
     late: &Late,
+    stored: &StoredRequest,
     breached: bool,
     target: Duration,
     now: Timestamp,
 ) -> Result<(), SyncError> {
-    let Some(stored) = deps.store.requests().get(&late.request)? else { return Ok(()) };
-    let reference = &stored.request.reference;
-    let number = &reference.number;
+    let RequestRef { number, parent } = &stored.request.reference;
     let person = names_of(&deps.store, &late.person)?;
     let waits = deps.store.open_items().actions(now)?.into_iter().find(|held| {
-        let request = held.origin.request();
-        held.person == late.person && request.is_some_and(|it| it.number == *number)
+        held.person == late.person && held.origin.request().is_some_and(|it| it.number == *number)
     });
     let why = match (waits, stored.problems.first()) {
         (Some(held), _) => format!("held: {}", held.reason),
@@ -159,7 +154,7 @@ fn log_late(
         ($level:ident) => {
             tracing::$level!(
                 request = %number,
-                parent = reference.parent.as_ref().map(RequestNumber::as_str),
+                parent = parent.as_ref().map(RequestNumber::as_str),
                 outcome = if breached { "breached" } else { "late" },
                 login = person.login.as_deref(),
                 sys_id = %late.person,

@@ -14,7 +14,6 @@ use crate::sync::in_doubt::resolve_in_doubt;
 use crate::sync::link::link_people;
 use crate::sync::scope::Cycle;
 
-/// What is stored about one person, and what was decided from it.
 #[derive(Debug)]
 pub(crate) struct Decided {
     pub(crate) state: PersonState,
@@ -80,8 +79,7 @@ pub(crate) fn replace_facts(deps: &Deps, id: &SysId, plan: &PersonPlan) -> Resul
     plan.facts.iter().try_for_each(|facts| deps.store.facts().replace(id, facts, deps.now()))
 }
 
-/// What counts beside the plan. What waits for the people who are decided about now is found
-/// again by that decision.
+/// What counts beside the plan. What waits for whoever is decided about now is found again by that.
 pub(crate) fn past(
     deps: &Deps,
     empty_store: bool,

@@ -129,7 +129,6 @@ impl Deps {
         (self.clock)()
     }
 
-    /// When the last complete read ended well.
     pub(crate) fn last_full(&self) -> Result<Option<Timestamp>, SyncError> {
         Ok(self.store.cycles().last_full()?.map(|cycle| cycle.finished))
     }
@@ -146,7 +145,6 @@ impl Deps {
         }
     }
 
-    /// Calls by side and rate-limit bucket.
     pub(crate) fn calls_by_bucket(&self) -> Vec<(&'static str, String, u64)> {
         let servicenow = self.servicenow.connection();
         let okta = self.okta.connection().calls_by_bucket();

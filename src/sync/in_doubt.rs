@@ -11,9 +11,9 @@ use crate::store::{InDoubt, StoreError};
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::names::{group_name, names_of};
+use crate::sync::observe::okta::log_of;
 
-/// What was sent longer ago than this is not put down to what is seen now: others had the time to
-/// do the same.
+/// What is seen now is not put down to what was sent longer ago: others may have done the same.
 const TOLD: chrono::Duration = chrono::Duration::days(1);
 
 /// How far before a call its event is looked for: clocks differ.
@@ -56,12 +56,11 @@ pub(crate) fn record_took_effect(
     account: &AccountId,
 ) -> Result<(), StoreError> {
     deps.store.journal().resolve_in_doubt(sent.action_id, deps.now())?;
-    let number = sent.origin.request().map(|request| &request.number);
-    let parent = sent.origin.request().and_then(|request| request.parent.as_ref());
+    let request = sent.origin.request();
     let group = sent.group.as_ref().map(|group| group_name(&deps.store, group)).transpose()?;
     tracing::info!(
-        request = number.map(RequestNumber::as_str),
-        parent = parent.map(RequestNumber::as_str),
+        request = request.map(|request| request.number.as_str()),
+        parent = request.and_then(|request| request.parent.as_ref()).map(RequestNumber::as_str),
         action = sent.action,
         outcome = "applied",
         sys_id = %person,
@@ -76,8 +75,7 @@ pub(crate) fn record_took_effect(
     Ok(())
 }
 
-/// Whether an account is as something that was sent would have made it. What leaves no trace in
-/// the account cannot be told.
+/// Whether an account is as this would have made it. What leaves no trace there cannot be told.
 fn took_effect(sent: &InDoubt, account: &Account, groups: &BTreeSet<GroupId>) -> bool {
     step_of(sent).is_some_and(|step| step.is_reached(account, groups))
 }
@@ -131,8 +129,8 @@ pub(crate) fn settle_mail_owed(
     }
 }
 
-/// The mail of somebody who is hired again may have been sent though its answer was lost, which
-/// nothing in the account shows. Okta's log does, where it can be read.
+/// The mail of somebody who is hired again may have been sent though its answer was lost. Okta's log
+/// shows it, where it can be read.
 pub(crate) async fn resolve_mail_in_doubt(
     deps: &Deps,
     person: &SysId,
@@ -141,21 +139,10 @@ pub(crate) async fn resolve_mail_in_doubt(
     if !deps.store.history().is_mail_owed(account)? {
         return Ok(());
     }
-    let sent = deps
-        .store
-        .journal()
-        .in_doubt(person, deps.now() - TOLD)?
-        .into_iter()
-        .find(|it| it.action == "reactivate");
-    let Some(sent) = sent else { return Ok(()) };
-    let events = match deps.okta.changes_of(account, sent.at - LOG_OVERLAP).await {
-        Ok(events) => events.unwrap_or_default(),
-        // A second mail does less harm than none.
-        Err(error) => {
-            tracing::debug!("the System Log could not be read: {error}");
-            return Ok(());
-        }
-    };
+    let mut in_doubt = deps.store.journal().in_doubt(person, deps.now() - TOLD)?.into_iter();
+    let Some(sent) = in_doubt.find(|it| it.action == "reactivate") else { return Ok(()) };
+    // Where nobody can tell, a second mail does less harm than none.
+    let events = log_of(deps, account, sent.at - LOG_OVERLAP).await;
     let thread = format!("; action {})", sent.action_id);
     let is_it = |event: &LogEvent| {
         event.event_type == "user.lifecycle.reactivate"

@@ -11,8 +11,7 @@ use crate::sync::deps::Deps;
 use crate::sync::in_doubt::{creation_of, record_took_effect};
 use crate::sync::scope::Cycle;
 
-/// Links people to the accounts that are theirs. An account that two people would match is
-/// linked to neither.
+/// Links people to their accounts. An account that two people would match is linked to neither.
 pub(crate) fn link_people(deps: &Deps, cycle: &Cycle, people: &[SysId]) -> Result<(), StoreError> {
     let mut matches: BTreeMap<SysId, AccountId> = BTreeMap::new();
     for id in people {
@@ -105,7 +104,6 @@ pub(crate) fn link_still_matches(
     Ok(false)
 }
 
-/// Whether somebody is linked to an account that is still there.
 pub(crate) fn has_account(deps: &Deps, id: &SysId) -> Result<bool, StoreError> {
     let Some(link) = deps.store.links().account_of(id)? else { return Ok(false) };
     Ok(deps.store.accounts().get(&link)?.is_some())
@@ -122,7 +120,6 @@ pub(crate) fn is_about_to_be_linked(deps: &Deps, id: &SysId) -> Result<bool, Sto
     Ok(true)
 }
 
-/// The account that somebody without one matches.
 fn account_matched_by(deps: &Deps, id: &SysId) -> Result<Option<AccountId>, StoreError> {
     if has_account(deps, id)? {
         return Ok(None);

@@ -34,7 +34,6 @@ impl PersonNames {
     }
 }
 
-/// Who is meant, by the state that the store holds now.
 pub(crate) fn names_of(store: &Store, person: &SysId) -> Result<PersonNames, StoreError> {
     let row = store.people().get(person)?;
     let link = store.links().account_of(person)?;

@@ -90,8 +90,7 @@ pub(crate) async fn may_write(
     Ok(true)
 }
 
-/// Whether the note stands on the request or on one of its tasks; `None` where that cannot be
-/// told.
+/// Whether the note stands on the request or one of its tasks; `None` where nobody can tell.
 async fn is_noted(
     deps: &Deps,
     id: &SysId,
@@ -109,8 +108,7 @@ async fn is_noted(
     Ok(noted)
 }
 
-/// Names the Okta user id and each action with its Okta request id. What stands in Okta's
-/// profile stays there.
+/// Names the Okta user id and each action; what stands in Okta's profile stays there.
 pub(crate) fn closing_note(deps: &Deps, stored: &StoredRequest) -> Result<String, SyncError> {
     let mut lines = vec!["Done in Okta by Goldthread.".to_owned()];
     if let Some(resolved) = deps.store.requests().resolved(&stored.request.sys_id)? {
@@ -144,7 +142,7 @@ pub(crate) fn closing_note(deps: &Deps, stored: &StoredRequest) -> Result<String
     Ok(lines.join("\n"))
 }
 
-/// A note carries what makes it unique: the request and the kind of outcome.
+/// What makes a note unique.
 pub(crate) fn marker(stored: &StoredRequest, kind: &str) -> String {
     format!("[goldthread:{}:{kind}]", stored.request.reference.number)
 }

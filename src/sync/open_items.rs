@@ -12,8 +12,6 @@ use crate::sync::error::SyncError;
 use crate::sync::outcome::{ActionResult, describe_action};
 use crate::sync::plan::CyclePlan;
 
-/// Replaces what was open of everybody who was decided about, and warns of what newly waits for a
-/// decision.
 pub(crate) fn record_open_items(deps: &Deps, plan: &CyclePlan) -> Result<(), SyncError> {
     // What comes after a dismissed action was not dismissed itself, and waits for nobody.
     let after_dismissed = |held: &&HeldAction| held.comes_after() && held.dismissed.is_some();

@@ -125,8 +125,7 @@ fn load_identities(deps: &Deps) -> Result<Identities, StoreError> {
     Ok(identities)
 }
 
-/// Accounts that an action would touch and that hold an administrator role are never written
-/// to from then on. Says whom that concerns.
+/// Protects what an action would touch and holds an administrator role. Says whom that concerns.
 pub(crate) async fn find_admins(
     deps: &Deps,
     approval: &PlanApproval,
@@ -152,8 +151,7 @@ pub(crate) async fn find_admins(
     Ok(concerned)
 }
 
-/// Whether an account, or whoever is in a group, holds an administrator role; asked where that is not
-/// known.
+/// Whether an account, or whoever is in a group, holds an administrator role.
 async fn is_admin(deps: &Deps, holder: RoleHolder<'_>, now: Timestamp) -> Result<bool, SyncError> {
     if let Some(holds) = deps.store.roles().known(holder, now, ROLES_LAST)? {
         return Ok(holds);

@@ -19,7 +19,6 @@ pub struct CycleOutcome {
     pub(crate) full: bool,
     /// Why whole kinds of action are held.
     pub(crate) quarantined: Option<String>,
-    /// In order.
     pub(crate) actions: Vec<ActionOutcome>,
     pub(crate) summary: Summary,
     pub(crate) calls: Calls,
@@ -51,7 +50,6 @@ pub(crate) struct ActionOutcome {
     pub(crate) transient: bool,
 }
 
-/// What became of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ActionResult {
     /// It would be done.
@@ -99,7 +97,6 @@ impl Summary {
         planned + failed + held + skipped > 0
     }
 
-    /// How a cycle ended, in a word.
     pub(crate) fn word(&self, quarantined: bool) -> &'static str {
         if quarantined {
             "quarantined"

@@ -15,6 +15,7 @@ use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::names::{people_called, pin_items, the_one};
 use crate::sync::observe::by_id::refresh;
+use crate::sync::observe::okta::log_of;
 use crate::sync::observe::{Observation, catch_up, observe};
 use crate::sync::org::{find_admins, load_org};
 use crate::sync::scope::{Cycle, Scope};
@@ -32,7 +33,6 @@ pub struct CyclePlan {
     pub(crate) live: bool,
     pub(crate) org: OrgState,
     pub(crate) decision: Decision,
-    /// What counted beside the plan.
     pub(crate) past: Past,
     pub(crate) approval: PlanApproval,
     /// People read, in a complete read.
@@ -147,8 +147,8 @@ async fn decide_from_store(deps: &Deps, people: &[SysId]) -> Result<CyclePlan, S
     Ok(CyclePlan { live: false, ..plan })
 }
 
-/// A page of a list may be older than what it leads to: whoever would be acted on is read once
-/// more, by id, and decided again, and so are these others.
+/// A page of a list may be old: whoever would be acted on, and these others, are read by id and
+/// decided again.
 async fn read_again(
     deps: &Deps,
     plan: &mut CyclePlan,
@@ -183,13 +183,7 @@ pub(crate) async fn name_rivals(deps: &Deps, approval: &mut PlanApproval) -> Res
         let HoldReason::Contested { fact, rival: name, .. } = &mut held.reason else { continue };
         let Some(account) = &held.planned.action.account else { continue };
         // Who it is helps a person; that nobody can tell holds nothing up.
-        let events = match deps.okta.changes_of(account, now - window).await {
-            Ok(events) => events.unwrap_or_default(),
-            Err(error) => {
-                tracing::debug!("the System Log could not be read: {error}");
-                continue;
-            }
-        };
+        let events = log_of(deps, account, now - window).await;
         let what = match fact {
             FactKey::Account | FactKey::Status => Changed::Status,
             FactKey::Profile(_) => Changed::Profile,

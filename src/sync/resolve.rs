@@ -25,8 +25,7 @@ type LookupRows = BTreeMap<(String, String), String>;
 
 const CHANGED: Problem = Problem::ChangedAfterApproval;
 
-/// Resolves requests, and gives whom they name. Names that the store does not know are looked up on
-/// both sides.
+/// Gives whom the requests name. Names that the store does not know are looked up on both sides.
 pub(crate) async fn resolve_requests(
     deps: &Deps,
     cycle: &Cycle,
@@ -44,8 +43,7 @@ pub(crate) async fn resolve_requests(
     Ok(people)
 }
 
-/// Resolves one request as far as it is approved, and gives whom it names: its text is frozen at
-/// approval, and whom and what it names is looked up once.
+/// Resolves one request as far as it is approved, and gives whom it names.
 async fn resolve_request(
     deps: &Deps,
     cycle: &Cycle,
@@ -109,7 +107,6 @@ async fn resolve_request(
     Ok(people)
 }
 
-/// The thread of a request begins here.
 fn log_approved(deps: &Deps, resolved: &ResolvedRequest) -> Result<(), SyncError> {
     let RequestRef { number, parent } = &resolved.reference;
     let mut names = Vec::new();
@@ -169,8 +166,7 @@ async fn resolve_terms(
     Ok(if refused.is_empty() { Ok(terms) } else { Err(refused) })
 }
 
-/// The rows of look-up tables that approved requests name and that were not looked up before,
-/// a table at a time.
+/// What approved requests name by look-up tables and was not looked up before, a table at a time.
 async fn lookup_rows(deps: &Deps, requests: &[SysId]) -> Result<LookupRows, SyncError> {
     let mut wanted: BTreeMap<(&str, &str), BTreeSet<SysId>> = BTreeMap::new();
     for id in requests {

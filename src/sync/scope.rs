@@ -27,7 +27,6 @@ pub(crate) struct Cycle {
     pub(crate) started: Timestamp,
     /// It reads everything, and nothing was ever read before.
     pub(crate) empty_store: bool,
-    /// Calls made before it began.
     pub(crate) calls_before: Calls,
     /// Whose accounts were read by id, and not written to since by anybody here.
     pub(crate) by_id: RefCell<BTreeSet<SysId>>,
@@ -55,7 +54,6 @@ impl Cycle {
         Ok(cycle)
     }
 
-    /// For a comparison of what was last observed.
     pub(crate) fn without_reading(deps: &Deps) -> Self {
         Self {
             id: 0,

@@ -24,8 +24,6 @@ use crate::sync::waiting::describe_waiting;
 /// How long an activation or deactivation may take before it is left to the next cycle.
 const TRANSITION: Duration = Duration::from_secs(15);
 
-/// Reads whoever was acted on again, stores the facts as they are now, and puts down when everybody
-/// who differs is due next.
 pub(crate) async fn settle(
     deps: &Deps,
     plan: &CyclePlan,
@@ -59,7 +57,6 @@ pub(crate) async fn settle(
     describe_waiting(deps, plan, outcome)
 }
 
-/// Reads whoever was acted on again, and gives those who could not be read.
 async fn read_back(
     deps: &Deps,
     plan: &CyclePlan,
@@ -78,7 +75,6 @@ async fn read_back(
     Ok(unseen)
 }
 
-/// Decides again about somebody who was acted on, and remembers what came of it.
 fn settle_person(
     deps: &Deps,
     plan: &CyclePlan,
@@ -111,10 +107,8 @@ fn settle_person(
     deps.store.queue().complete(id, [after.next, at].into_iter().flatten().min())
 }
 
-/// What became of one person's actions in this cycle.
 fn attempted(plan: &CyclePlan, touched: &Touched, id: &SysId) -> Attempted {
-    // What stood in an action's own way may be gone by now; what the guard held, it would hold
-    // again.
+    // What stood in an action's own way may be gone; what the guard held, it would hold again.
     let held = plan.approval.held.iter();
     let held = held.filter(|held| held.planned.action.person == *id && held.planned.is_open());
     Attempted {

@@ -65,7 +65,6 @@ pub(crate) fn prepare(deps: &Deps, config: Arc<Config>) -> Result<Renewed, SyncE
     Ok(Renewed { config, servicenow, okta, writers })
 }
 
-/// Goes on by another configuration, and gives its writers.
 pub(crate) fn take_over(deps: &mut Deps, renewed: Renewed) -> Writers {
     deps.config = renewed.config;
     deps.servicenow = renewed.servicenow;

@@ -122,7 +122,6 @@ pub(crate) fn is_dismissed(
     Ok(people.into_iter().flatten().any(|person| dismissed.contains(&(person, reason.to_owned()))))
 }
 
-/// Adds a request that waits, where nothing says so yet.
 pub(crate) fn add_waiting_request(
     stored: &StoredRequest,
     reason: &str,

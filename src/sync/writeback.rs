@@ -1,7 +1,5 @@
-//! Telling ServiceNow: a request whose facts all hold gets its one PATCH.
-//!
-//! Decided from what is, like everything else: the request is read again right before it is
-//! written to, so a crash after the PATCH cannot write a second note.
+//! Telling ServiceNow: a request whose facts all hold gets its one PATCH. It is read again right
+//! before, so a crash after the PATCH cannot write a second note.
 
 use std::collections::BTreeSet;
 
@@ -53,8 +51,12 @@ pub(crate) async fn write_back(
             // The store is ours: without it nothing more is written.
             Err(SyncError::Store(error)) => return Err(error.into()),
             Err(error) => {
-                log_unwritten(deps, &stored, &error)?;
-                deps.memory.note_unwritten(id, deps.now());
+                let (number, now) = (&stored.request.reference.number, deps.now());
+                // Once for each reason.
+                if deps.store.writebacks().insert_unwritten(id, &error.to_string(), now)? {
+                    tracing::warn!(request = %number, "{number}: could not be written back: {error}");
+                }
+                deps.memory.note_unwritten(id, now);
                 outcome.summary.failed += 1;
             }
         }
@@ -62,7 +64,6 @@ pub(crate) async fn write_back(
     Ok(())
 }
 
-/// Writes on one request how it is.
 async fn write_on(
     deps: &Deps,
     writers: &Writers,
@@ -74,8 +75,7 @@ async fn write_on(
 ) -> Result<(), SyncError> {
     let enabled = deps.config.writeback.enabled;
     if matches!(status, RequestStatus::Done) && enabled {
-        let verified = verify_request(deps, plan, stored).await?;
-        status = verified.unwrap_or(status);
+        status = verify_request(deps, plan, stored).await?.unwrap_or(status);
     }
     update_deadlines(deps, stored, &status)?;
     if let RequestStatus::Waits { reason, .. } = &status
@@ -122,16 +122,6 @@ async fn verify_request(
         people.iter().try_for_each(|person| deps.store.queue().enqueue(person, deps.now()))?;
     }
     Ok(Some(status))
-}
-
-/// Says that a request could not be written on, once for each reason.
-fn log_unwritten(deps: &Deps, stored: &StoredRequest, error: &SyncError) -> Result<(), SyncError> {
-    let number = &stored.request.reference.number;
-    let id = &stored.request.sys_id;
-    if deps.store.writebacks().insert_unwritten(id, &error.to_string(), deps.now())? {
-        tracing::warn!(request = %number, "{number}: could not be written back: {error}");
-    }
-    Ok(())
 }
 
 /// Writes the closing note and the state, in one PATCH, once.
@@ -186,8 +176,7 @@ async fn close_request(
     Ok(())
 }
 
-/// A flow may set the state again a moment after it was written. Who opens a request again
-/// later knows why.
+/// A flow may set the state again at once. Who opens a request again later knows why.
 async fn check_closed_states(deps: &Deps) -> Result<(), SyncError> {
     let now = deps.now();
     for stored in deps.store.requests().open_again()? {

@@ -18,7 +18,6 @@ enum Fed {
     },
 }
 
-/// Reads all groups, and which of them a rule feeds.
 pub(crate) async fn read_groups(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
     let fed = read_rules(deps, true).await?;
     let groups = deps.okta.groups().await?;
@@ -34,7 +33,6 @@ pub(crate) async fn read_groups(deps: &Deps, cycle: &Cycle) -> Result<(), SyncEr
     Ok(deps.store.groups().delete_unseen(cycle.id)?)
 }
 
-/// Groups that were not known, found by a name or an id.
 pub(crate) async fn upsert_found_groups(
     deps: &Deps,
     cycle: &Cycle,
@@ -102,7 +100,6 @@ fn log_rules_in_doubt(deps: &Deps, rules: GroupRules, what: &str) -> Result<(), 
     Ok(())
 }
 
-/// Reads who is in a managed group.
 pub(crate) async fn replace_group_members(deps: &Deps, group: &GroupId) -> Result<(), SyncError> {
     let asked_at = deps.now();
     let members = read_group_members(deps, group).await?;
@@ -117,25 +114,20 @@ pub(crate) async fn read_group_members(
     let mut members: Vec<AccountId> = Vec::new();
     let read = deps
         .okta
-        .members(group, &mut |page| -> Result<(), SyncError> {
+        .members(group, &mut |page| {
             members.extend(page.into_iter().map(|member| member.id));
             Ok(())
         })
         .await;
     match read {
         Ok(()) => Ok(members),
-        Err(SyncError::Okta(OktaError::NotFound(_))) => {
-            if deps.okta.group(group).await?.is_some() {
-                return Err(OktaError::Unbelievable {
-                    operation: "list the members of a group",
-                    why: format!("{group} is there, and its members are said not to be"),
-                }
-                .into());
-            }
-            // Deleted between the list and this read: the next list will not hold it.
-            Ok(Vec::new())
+        Err(OktaError::NotFound(_)) if deps.okta.group(group).await?.is_some() => {
+            let why = format!("{group} is there, and its members are said not to be");
+            Err(OktaError::Unbelievable { operation: "list the members of a group", why }.into())
         }
-        Err(error) => Err(error),
+        // Deleted between the list and this read: the next list will not hold it.
+        Err(OktaError::NotFound(_)) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
     }
 }
 

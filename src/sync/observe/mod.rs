@@ -27,7 +27,6 @@ use crate::sync::org::release_admins;
 use crate::sync::resolve::resolve_requests;
 use crate::sync::scope::{Cycle, Scope};
 
-/// What was observed, and whom it concerns.
 #[derive(Debug, Default)]
 pub(crate) struct Observation {
     /// People to decide about.
@@ -36,14 +35,12 @@ pub(crate) struct Observation {
     pub(crate) fresh: bool,
     /// People in a complete read.
     pub(crate) count: Option<u32>,
-    /// Why the complete read is implausible.
     pub(crate) implausible: Option<String>,
 }
 
 /// How often names that were not found are looked up again.
 const RETRY: chrono::Duration = chrono::Duration::minutes(5);
 
-/// Reads what the scope of the cycle asks for, and gives who is due.
 pub(crate) async fn observe(deps: &Deps, cycle: &Cycle) -> Result<Observation, SyncError> {
     resolve_items(deps).await?;
     match &cycle.scope {
@@ -64,7 +61,6 @@ pub(crate) async fn observe(deps: &Deps, cycle: &Cycle) -> Result<Observation, S
     }
 }
 
-/// Requests and people whose rows changed since the watermark.
 async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
     let now = deps.now();
     let until = servicenow_clock(deps).await?;
@@ -82,8 +78,7 @@ async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
         deps.store.queue().enqueue(&person, now)?;
     }
     observe_okta_changes(deps, cycle).await?;
-    deps.store.state().set_watermark(until.min(now))?;
-    Ok(())
+    Ok(deps.store.state().set_watermark(until.min(now))?)
 }
 
 async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observation, SyncError> {
@@ -131,12 +126,8 @@ async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observation, S
     }
     deps.store.state().set_watermark(until.min(began))?;
     deps.store.state().set_okta_watermark(okta_until)?;
-    Ok(Observation {
-        people: deps.store.people().all()?,
-        fresh: false,
-        count: Some(count),
-        implausible,
-    })
+    let people = deps.store.people().all()?;
+    Ok(Observation { people, fresh: false, count: Some(count), implausible })
 }
 
 /// Reads what changed in ServiceNow while Okta was read, and whom that concerns: what was called
@@ -167,8 +158,7 @@ fn mark_dirty(deps: &Deps, cycle: &Cycle) -> Result<Option<i64>, StoreError> {
     Ok(since)
 }
 
-/// Whether names that were not found are looked up again: a group that is made in Okta changes
-/// nothing in ServiceNow.
+/// A group that is made in Okta changes nothing in ServiceNow.
 fn is_time_to_retry_names(deps: &Deps, now: Timestamp) -> Result<bool, StoreError> {
     let last = deps.store.state().names_tried_at()?;
     let due = last.is_none_or(|last| (now - last).abs() >= RETRY);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{Account, AccountId, Timestamp};
+use crate::okta::log::LogEvent;
 use crate::okta::{Attribute, OktaError};
 use crate::reconcile::schema::{Schema, Slot};
 use crate::store::Observed;
@@ -53,8 +54,7 @@ pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<(
     for (group, at) in read {
         deps.store.groups().set_members_updated(&group, &at)?;
     }
-    deps.store.state().set_okta_watermark(until)?;
-    Ok(())
+    Ok(deps.store.state().set_okta_watermark(until)?)
 }
 
 /// Reads all accounts. One that was in no page is looked up by id before it counts as deleted.
@@ -82,7 +82,6 @@ pub(crate) async fn read_accounts(deps: &Deps, cycle: &Cycle) -> Result<(), Sync
     Ok(())
 }
 
-/// Attributes that accounts are found by.
 pub(crate) fn account_keys(deps: &Deps) -> BTreeSet<String> {
     let policy = &deps.config.policy;
     let mut keys: BTreeSet<String> = policy.match_on.iter().cloned().collect();
@@ -91,7 +90,6 @@ pub(crate) fn account_keys(deps: &Deps) -> BTreeSet<String> {
     keys
 }
 
-/// Reads what Okta's profile can hold, where the credential may.
 pub(crate) async fn read_schema(deps: &Deps) -> Result<(), SyncError> {
     let schema = match deps.okta.schema().await {
         Ok(attributes) => Schema(Some(attributes.into_iter().map(slot).collect())),
@@ -112,4 +110,15 @@ fn slot(attribute: Attribute) -> (String, Slot) {
         required: attribute.required,
     };
     (attribute.name, slot)
+}
+
+/// What Okta's log tells of an account, where it can be read.
+pub(crate) async fn log_of(deps: &Deps, account: &AccountId, since: Timestamp) -> Vec<LogEvent> {
+    match deps.okta.changes_of(account, since).await {
+        Ok(events) => events.unwrap_or_default(),
+        Err(error) => {
+            tracing::debug!("the System Log could not be read: {error}");
+            Vec::new()
+        }
+    }
 }

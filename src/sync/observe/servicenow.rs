@@ -19,13 +19,11 @@ const MOST_REFERRING: usize = 100;
 /// More requests than this that vanish together are counted, not named.
 const FEW_VANISHED: usize = 20;
 
-/// Up to when a window that is read now is complete: by the instance's clock, or by ours with
-/// room for a difference where it does not say.
+/// Up to when a window that is read now is complete.
 pub(crate) async fn servicenow_clock(deps: &Deps) -> Result<Timestamp, SyncError> {
     Ok(deps.servicenow.now().await?.unwrap_or_else(|| deps.now() - SKEW))
 }
 
-/// Reads the people and the requests that changed since a moment, up to now.
 pub(crate) async fn read_changes(
     deps: &Deps,
     cycle: &Cycle,
@@ -60,8 +58,7 @@ pub(crate) async fn read_people(
     Ok(changed)
 }
 
-/// Reads those again whose records show something of somebody who changed, such as the
-/// address of their manager: their own rows did not change.
+/// Reads those again whose records show something of whoever changed, such as a manager's address.
 pub(crate) async fn read_referring(
     deps: &Deps,
     cycle: &Cycle,
