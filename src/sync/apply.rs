@@ -4,19 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::model::{AccountId, Action, Outcome, Step, SysId};
 use crate::okta::{self, OktaError, Performed, Refusal};
-use crate::reconcile::approve::ApprovedAction;
 use crate::reconcile::narrow::{Objection, narrow};
-use crate::reconcile::planned::PlannedAction;
-use crate::reconcile::requeue::Attempted;
-use crate::reconcile::retry::gist;
+use crate::reconcile::{
+    approve::ApprovedAction, planned::PlannedAction, requeue::Attempted, retry::gist,
+};
 use crate::store::{Entry, HoldDecision, Observed, StoreError};
 use crate::sync::deps::{Deps, InFlight, Writers};
-use crate::sync::error::SyncError;
 use crate::sync::in_doubt::{record_mail_owed, settle_mail_owed};
-use crate::sync::observe::okta::account_keys;
 use crate::sync::outcome::{ActionOutcome, ActionResult, CycleOutcome, describe_action};
-use crate::sync::plan::CyclePlan;
-use crate::sync::scope::Cycle;
+use crate::sync::{error::Result, observe::okta::account_keys, plan::CyclePlan, scope::Cycle};
 
 /// A failure that is longer ago than this is another story.
 const FORGOTTEN: chrono::Duration = chrono::Duration::hours(1);
@@ -34,7 +30,7 @@ pub(crate) async fn apply(
     writers: &Writers,
     plan: &CyclePlan,
     outcome: &mut CycleOutcome,
-) -> Result<Touched, SyncError> {
+) -> Result<Touched> {
     let mut touched = Touched::default();
     let mut failed: Vec<&PlannedAction> = Vec::new();
     for approved in plan.approval.approved.actions() {
@@ -61,7 +57,7 @@ async fn attempt(
     approved: &ApprovedAction,
     touched: &mut Touched,
     outcome: &mut CycleOutcome,
-) -> Result<bool, SyncError> {
+) -> Result<bool> {
     let mut planned = approved.planned.clone();
     let person = planned.action.person.clone();
     if planned.action.account.is_none() {
@@ -128,7 +124,7 @@ async fn send(
     released: bool,
     release: Option<String>,
     outcome: &mut CycleOutcome,
-) -> Result<Option<Performed>, SyncError> {
+) -> Result<Option<Performed>> {
     let intent = planned.action.clone();
     let keys = planned.keys.clone();
     let entry = Entry { action: &intent, cycle: cycle.id, keys, leaver: planned.leaver, released };

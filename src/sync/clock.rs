@@ -2,7 +2,7 @@
 
 use crate::model::Timestamp;
 use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
+use crate::sync::error::{Result, SyncError};
 
 /// What a wrong summer time makes is lived with; more would begin and end requests of other days.
 const MOST_APART: chrono::Duration = chrono::Duration::hours(2);
@@ -10,7 +10,7 @@ const MOST_APART: chrono::Duration = chrono::Duration::hours(2);
 const NONSENSE: chrono::Duration = chrono::Duration::days(100 * 365);
 
 /// Fails where both systems say that it is another time: one of them alone may be wrong itself.
-pub(crate) fn check_clock(deps: &Deps) -> Result<(), SyncError> {
+pub(crate) fn check_clock(deps: &Deps) -> Result<()> {
     let theirs = [deps.servicenow.connection().server_date(), deps.okta.now()];
     match how_wrong(deps.now(), theirs) {
         Some(text) => Err(SyncError::Clock(text)),
@@ -20,7 +20,7 @@ pub(crate) fn check_clock(deps: &Deps) -> Result<(), SyncError> {
 
 /// The same by what they said last, before much is asked. That may be from before an outage, so
 /// they are asked again where it looks wrong.
-pub(crate) async fn check_clock_first(deps: &Deps) -> Result<(), SyncError> {
+pub(crate) async fn check_clock_first(deps: &Deps) -> Result<()> {
     if check_clock(deps).is_ok() {
         return Ok(());
     }

@@ -10,9 +10,7 @@ use crate::policy::ApprovalSource;
 use crate::reconcile::fulfillment::RequestStatus;
 use crate::reconcile::latency::{Lateness, lateness};
 use crate::store::{Late, StoredRequest};
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
-use crate::sync::names::names_of;
+use crate::sync::{deps::Deps, error::Result, names::names_of};
 
 /// What was measured is kept and summed up this long.
 pub(crate) const MEASURED: chrono::Duration = chrono::Duration::days(30);
@@ -23,7 +21,7 @@ pub(crate) fn record_approval(
     deps: &Deps,
     request: &Request,
     approval: ApprovalSource,
-) -> Result<(), SyncError> {
+) -> Result<()> {
     let now = deps.now();
     let changed = chrono::NaiveDateTime::parse_from_str(&request.updated_on, "%Y-%m-%d %H:%M:%S")
         .map(|at| at.and_utc());
@@ -35,11 +33,7 @@ pub(crate) fn record_approval(
 }
 
 /// Measures a join or leave from now on: what takes long because a side is down is late as well.
-pub(crate) fn start_timer(
-    deps: &Deps,
-    id: &SysId,
-    resolved: &ResolvedRequest,
-) -> Result<(), SyncError> {
+pub(crate) fn start_timer(deps: &Deps, id: &SysId, resolved: &ResolvedRequest) -> Result<()> {
     let operation = resolved.terms.operation;
     if resolved.observe || deps.config.policy.observe {
         return Ok(deps.store.deadlines().cancel(id)?);
@@ -62,7 +56,7 @@ pub(crate) fn update_deadlines(
     deps: &Deps,
     stored: &StoredRequest,
     status: &RequestStatus,
-) -> Result<(), SyncError> {
+) -> Result<()> {
     let id = &stored.request.sys_id;
     if matches!(status, RequestStatus::Overtaken) {
         return Ok(deps.store.deadlines().cancel(id)?);
@@ -85,7 +79,7 @@ pub(crate) fn update_deadlines(
     Ok(())
 }
 
-fn is_disabled(deps: &Deps, person: &SysId) -> Result<bool, SyncError> {
+fn is_disabled(deps: &Deps, person: &SysId) -> Result<bool> {
     let Some(link) = deps.store.links().account_of(person)? else { return Ok(true) };
     let account = deps.store.accounts().get(&link)?;
     Ok(account.is_none_or(|account| account.status == AccountStatus::Deprovisioned))
@@ -93,7 +87,7 @@ fn is_disabled(deps: &Deps, person: &SysId) -> Result<bool, SyncError> {
 
 /// Logs of each join and leave that is not done when its target is about to be missed, and when it
 /// is: an ERROR for a leave, a WARN for a join, once each.
-pub fn watch_deadlines(deps: &Deps) -> Result<(), SyncError> {
+pub fn watch_deadlines(deps: &Deps) -> Result<()> {
     let now = deps.now();
     for late in deps.store.deadlines().open()? {
         let target = target_of(deps, late.operation);
@@ -130,7 +124,7 @@ fn log_late(
     breached: bool,
     target: Duration,
     now: Timestamp,
-) -> Result<(), SyncError> {
+) -> Result<()> {
     let RequestRef { number, parent } = &stored.request.reference;
     let person = names_of(&deps.store, &late.person)?;
     let waits = deps.store.open_items().actions(now)?.into_iter().find(|held| {

@@ -3,16 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{HoldSet, OpenAction, PersonState, SysId, Timestamp};
-use crate::reconcile::org::OrgState;
 use crate::reconcile::past::{Past, Waiting};
 use crate::reconcile::person::{PersonPlan, reconcile_person};
-use crate::reconcile::planned::PlannedAction;
+use crate::reconcile::{org::OrgState, planned::PlannedAction};
 use crate::store::snapshot::person_state;
 use crate::store::{HeldAction, StoreError, Verdict};
-use crate::sync::deps::Deps;
-use crate::sync::in_doubt::resolve_in_doubt;
-use crate::sync::link::link_people;
-use crate::sync::scope::Cycle;
+use crate::sync::{deps::Deps, in_doubt::resolve_in_doubt, link::link_people, scope::Cycle};
 
 #[derive(Debug)]
 pub(crate) struct Decided {

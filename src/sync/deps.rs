@@ -16,7 +16,7 @@ use crate::okta::{self, OktaReader, OktaWriter};
 use crate::reconcile::retry::pause_after;
 use crate::servicenow::{self, Budget, ServiceNowReader, ServiceNowWriter};
 use crate::store::{Mode, Store, Use};
-use crate::sync::error::SyncError;
+use crate::sync::error::Result;
 
 // The sides, among what the store keeps of each.
 pub(crate) const SERVICENOW: &str = "servicenow";
@@ -58,11 +58,7 @@ impl Writers {
 
 impl Deps {
     /// For a command that only reads: it works on a private copy of the store.
-    pub fn reading(
-        config: Arc<Config>,
-        clock: Clock,
-        on_progress: OnProgress,
-    ) -> Result<Self, SyncError> {
+    pub fn reading(config: Arc<Config>, clock: Clock, on_progress: OnProgress) -> Result<Self> {
         let store = Store::open(&config.store.path, &config.orgs(), Mode::Scratch)?;
         let okta = okta::Connection::read_only(config.okta.clone())?;
         let servicenow = servicenow::Connection::new(config.servicenow.clone())?;
@@ -76,7 +72,7 @@ impl Deps {
         holder: &str,
         clock: Clock,
         on_progress: OnProgress,
-    ) -> Result<(Self, Writers), SyncError> {
+    ) -> Result<(Self, Writers)> {
         let store = Store::open(&config.store.path, &config.orgs(), Mode::Write { holder })?;
         let okta = okta::Connection::new(config.okta.clone())?;
         let servicenow = servicenow::Connection::new(config.servicenow.clone())?;
@@ -129,7 +125,7 @@ impl Deps {
         (self.clock)()
     }
 
-    pub(crate) fn last_full(&self) -> Result<Option<Timestamp>, SyncError> {
+    pub(crate) fn last_full(&self) -> Result<Option<Timestamp>> {
         Ok(self.store.cycles().last_full()?.map(|cycle| cycle.finished))
     }
 

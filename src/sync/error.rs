@@ -43,6 +43,8 @@ impl From<ServiceNowError> for SyncError {
     }
 }
 
+pub(crate) type Result<T, E = SyncError> = std::result::Result<T, E>;
+
 /// One of the two systems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {

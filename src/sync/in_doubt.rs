@@ -8,10 +8,8 @@ use crate::model::{
 };
 use crate::okta::log::{Changed, LogEvent};
 use crate::store::{InDoubt, StoreError};
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
 use crate::sync::names::{group_name, names_of};
-use crate::sync::observe::okta::log_of;
+use crate::sync::{deps::Deps, error::Result, observe::okta::log_of};
 
 /// What is seen now is not put down to what was sent longer ago: others may have done the same.
 const TOLD: chrono::Duration = chrono::Duration::days(1);
@@ -135,7 +133,7 @@ pub(crate) async fn resolve_mail_in_doubt(
     deps: &Deps,
     person: &SysId,
     account: &AccountId,
-) -> Result<(), SyncError> {
+) -> Result<()> {
     if !deps.store.history().is_mail_owed(account)? {
         return Ok(());
     }

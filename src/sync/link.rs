@@ -7,9 +7,8 @@ use crate::policy::derive::identify;
 use crate::reconcile::correlate::{Match, assign, correlate, match_account};
 use crate::store::StoreError;
 use crate::store::snapshot::{all_candidates, person_state};
-use crate::sync::deps::Deps;
 use crate::sync::in_doubt::{creation_of, record_took_effect};
-use crate::sync::scope::Cycle;
+use crate::sync::{deps::Deps, scope::Cycle};
 
 /// Links people to their accounts. An account that two people would match is linked to neither.
 pub(crate) fn link_people(deps: &Deps, cycle: &Cycle, people: &[SysId]) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@ use crate::model::{AccountId, GroupId, SysId};
 use crate::servicenow::ServiceNowError;
 use crate::store::{Store, StoreError};
 use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
+use crate::sync::error::{Result, SyncError};
 
 /// Who is meant, in every report.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -66,7 +66,7 @@ pub(crate) fn people_called(store: &Store, text: &str) -> Result<BTreeSet<SysId>
 }
 
 /// The only one whom a text fits.
-pub(crate) fn the_one(text: &str, found: &BTreeSet<SysId>) -> Result<SysId, SyncError> {
+pub(crate) fn the_one(text: &str, found: &BTreeSet<SysId>) -> Result<SysId> {
     match (found.first(), found.len()) {
         (Some(one), 1) => Ok(one.clone()),
         (None, _) => Err(SyncError::Unknown(format!(
@@ -79,7 +79,7 @@ pub(crate) fn the_one(text: &str, found: &BTreeSet<SysId>) -> Result<SysId, Sync
 }
 
 /// Names in the configuration mean the group that they were first seen to name.
-pub(crate) fn pin_groups(deps: &Deps) -> Result<(), SyncError> {
+pub(crate) fn pin_groups(deps: &Deps) -> Result<()> {
     let rules = deps.config.policy.groups.iter().map(|rule| &rule.name);
     for name in rules.chain(&deps.config.limits.protected_groups) {
         pin_group(deps, name)?;
@@ -99,13 +99,13 @@ pub(crate) fn pin_group(deps: &Deps, name: &str) -> Result<Option<GroupId>, Stor
 }
 
 /// Names of catalog items mean the item that they were first seen to name.
-pub(crate) async fn resolve_items(deps: &Deps) -> Result<(), SyncError> {
+pub(crate) async fn resolve_items(deps: &Deps) -> Result<()> {
     deps.servicenow.items_known(&deps.store.names().items()?).await?;
     Ok(())
 }
 
 /// Remembers them, once both systems have answered.
-pub(crate) async fn pin_items(deps: &Deps) -> Result<(), SyncError> {
+pub(crate) async fn pin_items(deps: &Deps) -> Result<()> {
     for item in deps.servicenow.items().await? {
         deps.store.names().insert_item(&item.configured_as, &item.sys_id)?;
     }
@@ -113,7 +113,7 @@ pub(crate) async fn pin_items(deps: &Deps) -> Result<(), SyncError> {
 }
 
 /// Warns where a configured name of an item has come to mean another one.
-pub(crate) async fn check_items(deps: &Deps) -> Result<(), SyncError> {
+pub(crate) async fn check_items(deps: &Deps) -> Result<()> {
     for (name, id) in deps.store.names().items()? {
         let doubt = match deps.servicenow.item_called(&name).await {
             Ok(item) if item.sys_id == id => continue,

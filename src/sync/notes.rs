@@ -6,7 +6,7 @@ use crate::policy::resolve::{approval, rule_for};
 use crate::servicenow::{Closing, ServiceNowError, Task};
 use crate::store::StoredRequest;
 use crate::sync::deps::{Deps, InFlight, Writers};
-use crate::sync::error::SyncError;
+use crate::sync::error::Result;
 use crate::sync::names::{group_name, names_of};
 
 /// A requester reads no more of why something waits, in characters.
@@ -19,7 +19,7 @@ pub(crate) async fn post_held_note(
     stored: &StoredRequest,
     kind: &str,
     reason: &str,
-) -> Result<(), SyncError> {
+) -> Result<()> {
     let id = &stored.request.sys_id;
     let marker = marker(stored, kind);
     if deps.store.writebacks().last_note(id)?.as_deref() == Some(&marker) {
@@ -44,7 +44,7 @@ pub(crate) async fn may_write(
     stored: &StoredRequest,
     marker: &str,
     tasks: &[Task],
-) -> Result<bool, SyncError> {
+) -> Result<bool> {
     let id = &stored.request.sys_id;
     let done = marker.ends_with(":done]");
     if deps.store.writebacks().has_note(id, marker)? {
@@ -91,12 +91,7 @@ pub(crate) async fn may_write(
 }
 
 /// Whether the note stands on the request or one of its tasks; `None` where nobody can tell.
-async fn is_noted(
-    deps: &Deps,
-    id: &SysId,
-    tasks: &[Task],
-    marker: &str,
-) -> Result<Option<bool>, SyncError> {
+async fn is_noted(deps: &Deps, id: &SysId, tasks: &[Task], marker: &str) -> Result<Option<bool>> {
     let mut noted = Some(false);
     for place in [id].into_iter().chain(tasks.iter().map(|task| &task.sys_id)) {
         match deps.servicenow.has_note(place, marker).await? {
@@ -109,7 +104,7 @@ async fn is_noted(
 }
 
 /// Names the Okta user id and each action; what stands in Okta's profile stays there.
-pub(crate) fn closing_note(deps: &Deps, stored: &StoredRequest) -> Result<String, SyncError> {
+pub(crate) fn closing_note(deps: &Deps, stored: &StoredRequest) -> Result<String> {
     let mut lines = vec!["Done in Okta by Goldthread.".to_owned()];
     if let Some(resolved) = deps.store.requests().resolved(&stored.request.sys_id)? {
         for person in &resolved.terms.people {

@@ -10,16 +10,13 @@ use crate::policy::derive::identify;
 use crate::reconcile::approve::PlanApproval;
 use crate::reconcile::org::{Identities, OrgState, Protected};
 use crate::store::{RoleHolder, StoreError};
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
-use crate::sync::names::pin_group;
-use crate::sync::observe::groups::manage;
+use crate::sync::{deps::Deps, error::Result, names::pin_group, observe::groups::manage};
 
 /// How long an answer about somebody's administrator roles is believed.
 const ROLES_LAST: chrono::Duration = chrono::Duration::minutes(10);
 
 /// `ask` allows to ask the two systems for what is not known yet.
-pub(crate) async fn load_org(deps: &Deps, ask: bool) -> Result<OrgState, SyncError> {
+pub(crate) async fn load_org(deps: &Deps, ask: bool) -> Result<OrgState> {
     let rule_groups = rule_groups(deps, ask).await?;
     let protected = protected(deps, ask).await?;
     let groups = deps.store.groups().managed()?;
@@ -27,7 +24,7 @@ pub(crate) async fn load_org(deps: &Deps, ask: bool) -> Result<OrgState, SyncErr
     Ok(OrgState { groups, rule_groups, protected, schema, identities })
 }
 
-async fn rule_groups(deps: &Deps, ask: bool) -> Result<Vec<Option<GroupId>>, SyncError> {
+async fn rule_groups(deps: &Deps, ask: bool) -> Result<Vec<Option<GroupId>>> {
     let mut rule_groups = Vec::new();
     let mut unusable = Vec::new();
     for rule in &deps.config.policy.groups {
@@ -61,7 +58,7 @@ async fn rule_groups(deps: &Deps, ask: bool) -> Result<Vec<Option<GroupId>>, Syn
     Ok(rule_groups)
 }
 
-async fn protected(deps: &Deps, ask: bool) -> Result<Protected, SyncError> {
+async fn protected(deps: &Deps, ask: bool) -> Result<Protected> {
     let limits = &deps.config.limits;
     let mut protected = Protected {
         users: limits.protected_users.iter().map(|text| text.trim().to_lowercase()).collect(),
@@ -103,7 +100,7 @@ fn ids_of(deps: &Deps, name: &str) -> Result<BTreeSet<String>, StoreError> {
     Ok(ids)
 }
 
-async fn read_own_account(deps: &Deps) -> Result<Option<AccountId>, SyncError> {
+async fn read_own_account(deps: &Deps) -> Result<Option<AccountId>> {
     Ok(match deps.okta.identity().await? {
         Identity::Account(account) => Some(account.id),
         Identity::App(_) => None,
@@ -130,7 +127,7 @@ pub(crate) async fn find_admins(
     deps: &Deps,
     approval: &PlanApproval,
     protected: &mut Protected,
-) -> Result<BTreeSet<SysId>, SyncError> {
+) -> Result<BTreeSet<SysId>> {
     let mut concerned = BTreeSet::new();
     for approved in approval.approved.actions() {
         let action = &approved.planned.action;
@@ -152,7 +149,7 @@ pub(crate) async fn find_admins(
 }
 
 /// Whether an account, or whoever is in a group, holds an administrator role.
-async fn is_admin(deps: &Deps, holder: RoleHolder<'_>, now: Timestamp) -> Result<bool, SyncError> {
+async fn is_admin(deps: &Deps, holder: RoleHolder<'_>, now: Timestamp) -> Result<bool> {
     if let Some(holds) = deps.store.roles().known(holder, now, ROLES_LAST)? {
         return Ok(holds);
     }
@@ -166,7 +163,7 @@ async fn is_admin(deps: &Deps, holder: RoleHolder<'_>, now: Timestamp) -> Result
 
 /// Whoever was seen to hold an administrator role and holds none any more is one of many again. An
 /// answer of a moment ago stands: an empty one may be a passing fault.
-pub(crate) async fn release_admins(deps: &Deps) -> Result<(), SyncError> {
+pub(crate) async fn release_admins(deps: &Deps) -> Result<()> {
     let (roles, now) = (deps.store.roles(), deps.now());
     for account in roles.accounts()? {
         is_admin(deps, RoleHolder::Account(&account), now).await?;

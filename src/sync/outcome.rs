@@ -7,9 +7,8 @@ use serde::Serialize;
 use crate::model::{Cause, Change, Origin, Step, StepKind};
 use crate::reconcile::planned::PlannedAction;
 use crate::store::{Store, StoreError};
-use crate::sync::deps::Calls;
 use crate::sync::names::{PersonNames, group_name, names_of};
-use crate::sync::plan::CyclePlan;
+use crate::sync::{deps::Calls, plan::CyclePlan};
 
 /// One cycle.
 #[derive(Debug, Clone, Default, PartialEq)]

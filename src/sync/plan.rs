@@ -6,19 +6,16 @@ use std::collections::BTreeSet;
 use crate::model::{FactKey, HoldReason, SysId};
 use crate::okta::log::{Changed, rival};
 use crate::reconcile::approve::{PlanApproval, approve};
-use crate::reconcile::org::OrgState;
-use crate::reconcile::past::Past;
+use crate::reconcile::{org::OrgState, past::Past};
 use crate::store::{CycleRow, StoreError};
 use crate::sync::clock::{check_clock, check_clock_first};
 use crate::sync::decide::{Decision, decide, past};
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
+use crate::sync::error::{Result, SyncError};
 use crate::sync::names::{people_called, pin_items, the_one};
-use crate::sync::observe::by_id::refresh;
-use crate::sync::observe::okta::log_of;
 use crate::sync::observe::{Observation, catch_up, observe};
 use crate::sync::org::{find_admins, load_org};
 use crate::sync::scope::{Cycle, Scope};
+use crate::sync::{deps::Deps, observe::by_id::refresh, observe::okta::log_of};
 
 /// More people than this who were linked to an account at once are not all read again by id.
 const MOST_LINKED: usize = 200;
@@ -42,13 +39,13 @@ pub struct CyclePlan {
 }
 
 /// Reads both sides and decides, changing neither.
-pub async fn plan(deps: &Deps, scope: &Scope) -> Result<CyclePlan, SyncError> {
+pub async fn plan(deps: &Deps, scope: &Scope) -> Result<CyclePlan> {
     let plan = read_and_plan(deps, scope).await;
     plan.map_err(|error| error.located(&deps.config.store.path))
 }
 
 /// Decides about everybody by what was last observed, without asking either side.
-pub async fn plan_from_store(deps: &Deps) -> Result<CyclePlan, SyncError> {
+pub async fn plan_from_store(deps: &Deps) -> Result<CyclePlan> {
     if deps.last_full()?.is_none() {
         return Err(SyncError::Unknown(
             "nothing has been observed yet: run `goldthread sync`, or leave out --cached"
@@ -60,7 +57,7 @@ pub async fn plan_from_store(deps: &Deps) -> Result<CyclePlan, SyncError> {
 
 /// Decides about one person, by what both sides say now, or by what was last observed where one of
 /// them cannot be read.
-pub async fn plan_person(deps: &Deps, text: &str) -> Result<CyclePlan, SyncError> {
+pub async fn plan_person(deps: &Deps, text: &str) -> Result<CyclePlan> {
     let observed_before = deps.last_full()?.is_some();
     match plan(deps, &Scope::Person(text.to_owned())).await {
         Err(error @ (SyncError::ServiceNow(_) | SyncError::Okta(_))) if observed_before => {
@@ -74,7 +71,7 @@ pub async fn plan_person(deps: &Deps, text: &str) -> Result<CyclePlan, SyncError
     }
 }
 
-async fn read_and_plan(deps: &Deps, scope: &Scope) -> Result<CyclePlan, SyncError> {
+async fn read_and_plan(deps: &Deps, scope: &Scope) -> Result<CyclePlan> {
     let cycle = Cycle::begin(deps, scope)?;
     let (id, full) = (cycle.id, cycle.is_full());
     match observe_and_decide(deps, cycle).await {
@@ -95,7 +92,7 @@ async fn read_and_plan(deps: &Deps, scope: &Scope) -> Result<CyclePlan, SyncErro
     }
 }
 
-async fn observe_and_decide(deps: &Deps, cycle: Cycle) -> Result<CyclePlan, SyncError> {
+async fn observe_and_decide(deps: &Deps, cycle: Cycle) -> Result<CyclePlan> {
     let started = cycle.started;
     check_clock_first(deps).await?;
     let observed = observe(deps, &cycle).await?;
@@ -141,7 +138,7 @@ async fn observe_and_decide(deps: &Deps, cycle: Cycle) -> Result<CyclePlan, Sync
     Ok(plan)
 }
 
-async fn decide_from_store(deps: &Deps, people: &[SysId]) -> Result<CyclePlan, SyncError> {
+async fn decide_from_store(deps: &Deps, people: &[SysId]) -> Result<CyclePlan> {
     let org = load_org(deps, false).await?;
     let plan = CyclePlan::of(deps, Cycle::without_reading(deps), people, org)?;
     Ok(CyclePlan { live: false, ..plan })
@@ -149,11 +146,7 @@ async fn decide_from_store(deps: &Deps, people: &[SysId]) -> Result<CyclePlan, S
 
 /// A page of a list may be old: whoever would be acted on, and these others, are read by id and
 /// decided again.
-async fn read_again(
-    deps: &Deps,
-    plan: &mut CyclePlan,
-    others: BTreeSet<SysId>,
-) -> Result<(), SyncError> {
+async fn read_again(deps: &Deps, plan: &mut CyclePlan, others: BTreeSet<SysId>) -> Result<()> {
     let mut unread = others;
     // What is read may make room under a limit for somebody else, and for few after that.
     for _ in 0..3 {
@@ -175,7 +168,7 @@ async fn read_again(
 }
 
 /// Names in the reason who keeps changing a contested fact back, where Okta's log tells.
-pub(crate) async fn name_rivals(deps: &Deps, approval: &mut PlanApproval) -> Result<(), SyncError> {
+pub(crate) async fn name_rivals(deps: &Deps, approval: &mut PlanApproval) -> Result<()> {
     let now = deps.now();
     let window =
         chrono::Duration::from_std(deps.config.limits.window).unwrap_or(chrono::Duration::days(1));

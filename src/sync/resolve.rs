@@ -10,15 +10,11 @@ use crate::policy::RequestRule;
 use crate::policy::resolve::{
     Directory, Problem, approval, approval_with_effect, names, resolve, resolved, rule_for, word,
 };
-use crate::reconcile::approve::check_groups;
-use crate::reconcile::org::Protected;
+use crate::reconcile::{approve::check_groups, org::Protected};
 use crate::store::StoredRequest;
 use crate::sync::deadlines::{record_approval, start_timer};
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
-use crate::sync::names::names_of;
 use crate::sync::observe::groups::{manage, upsert_found_groups};
-use crate::sync::scope::Cycle;
+use crate::sync::{deps::Deps, error::Result, names::names_of, scope::Cycle};
 
 /// Per table and row of a look-up table, the text that names the group.
 type LookupRows = BTreeMap<(String, String), String>;
@@ -30,7 +26,7 @@ pub(crate) async fn resolve_requests(
     deps: &Deps,
     cycle: &Cycle,
     requests: &[SysId],
-) -> Result<BTreeSet<SysId>, SyncError> {
+) -> Result<BTreeSet<SysId>> {
     let mut people = BTreeSet::new();
     let rows = lookup_rows(deps, requests).await?;
     for id in requests {
@@ -49,7 +45,7 @@ async fn resolve_request(
     cycle: &Cycle,
     stored: &StoredRequest,
     rows: &LookupRows,
-) -> Result<Vec<SysId>, SyncError> {
+) -> Result<Vec<SysId>> {
     let request = &stored.request;
     let (rule, problem) = match rule_for(&deps.config.policy, request) {
         Ok(Some(rule)) => (rule, None),
@@ -107,7 +103,7 @@ async fn resolve_request(
     Ok(people)
 }
 
-fn log_approved(deps: &Deps, resolved: &ResolvedRequest) -> Result<(), SyncError> {
+fn log_approved(deps: &Deps, resolved: &ResolvedRequest) -> Result<()> {
     let RequestRef { number, parent } = &resolved.reference;
     let mut names = Vec::new();
     for person in &resolved.terms.people {
@@ -134,7 +130,7 @@ fn log_approved(deps: &Deps, resolved: &ResolvedRequest) -> Result<(), SyncError
 }
 
 /// Whom and what a request names is looked up once: names may change hands afterwards.
-fn terms_before(deps: &Deps, stored: &StoredRequest) -> Result<Option<Terms>, SyncError> {
+fn terms_before(deps: &Deps, stored: &StoredRequest) -> Result<Option<Terms>> {
     // Before and after an edit it is for the same people.
     let edited = stored.problems.iter().all(|(kind, _)| kind == CHANGED.kind());
     if stored.request_text.is_none() || !edited {
@@ -149,7 +145,7 @@ async fn resolve_terms(
     request_text: &RequestText,
     rule: &RequestRule,
     rows: &LookupRows,
-) -> Result<Result<Terms, Vec<Problem>>, SyncError> {
+) -> Result<Result<Terms, Vec<Problem>>> {
     let directory = load_directory(deps, cycle, request_text, rule, rows).await?;
     let terms = match resolve(request_text, rule, &deps.config.policy, &directory) {
         Ok(terms) => terms,
@@ -167,7 +163,7 @@ async fn resolve_terms(
 }
 
 /// What approved requests name by look-up tables and was not looked up before, a table at a time.
-async fn lookup_rows(deps: &Deps, requests: &[SysId]) -> Result<LookupRows, SyncError> {
+async fn lookup_rows(deps: &Deps, requests: &[SysId]) -> Result<LookupRows> {
     let mut wanted: BTreeMap<(&str, &str), BTreeSet<SysId>> = BTreeMap::new();
     for id in requests {
         let Some(stored) = deps.store.requests().get(id)? else { continue };
@@ -201,7 +197,7 @@ fn record_problems(
     stored: &StoredRequest,
     approval: Approval,
     problems: &[Problem],
-) -> Result<Vec<SysId>, SyncError> {
+) -> Result<Vec<SysId>> {
     let texts: Vec<(String, String)> =
         problems.iter().map(|problem| (problem.kind().to_owned(), problem.to_string())).collect();
     deps.store.requests().set_problems(&stored.request.sys_id, approval, &texts)?;
@@ -227,7 +223,7 @@ async fn load_directory(
     request_text: &RequestText,
     rule: &RequestRule,
     rows: &LookupRows,
-) -> Result<Directory, SyncError> {
+) -> Result<Directory> {
     let mut directory = Directory::default();
     for text in names(&request_text.person) {
         let mut found = deps.store.people().called(text)?;
@@ -255,7 +251,7 @@ async fn load_directory(
     Ok(directory)
 }
 
-async fn groups_called(deps: &Deps, cycle: &Cycle, text: &str) -> Result<Vec<Group>, SyncError> {
+async fn groups_called(deps: &Deps, cycle: &Cycle, text: &str) -> Result<Vec<Group>> {
     let found = deps.store.groups().called(text)?;
     if !found.is_empty() || text.is_empty() {
         return Ok(found);

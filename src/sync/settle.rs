@@ -5,21 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model::SysId;
-use crate::reconcile::difference::Difference;
-use crate::reconcile::planned::PlannedAction;
 use crate::reconcile::requeue::{Attempted, Requeue, refused_facts, requeue, requeue_untouched};
+use crate::reconcile::{difference::Difference, planned::PlannedAction};
 use crate::store::StoreError;
 use crate::sync::apply::{Touched, failures_before};
 use crate::sync::decide::{Decided, decide_person, replace_facts};
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
-use crate::sync::in_doubt::resolve_in_doubt;
-use crate::sync::link::link_people;
-use crate::sync::observe::by_id::refresh;
-use crate::sync::outcome::CycleOutcome;
-use crate::sync::plan::CyclePlan;
-use crate::sync::scope::Cycle;
-use crate::sync::waiting::describe_waiting;
+use crate::sync::error::{Result, SyncError};
+use crate::sync::{
+    deps::Deps, in_doubt::resolve_in_doubt, link::link_people, observe::by_id::refresh,
+    outcome::CycleOutcome, plan::CyclePlan, scope::Cycle, waiting::describe_waiting,
+};
 
 /// How long an activation or deactivation may take before it is left to the next cycle.
 const TRANSITION: Duration = Duration::from_secs(15);
@@ -29,7 +24,7 @@ pub(crate) async fn settle(
     plan: &CyclePlan,
     touched: &Touched,
     outcome: &mut CycleOutcome,
-) -> Result<(), SyncError> {
+) -> Result<()> {
     let now = deps.now();
     let unseen = read_back(deps, plan, touched, outcome).await?;
     let seen: Vec<SysId> = touched.people.difference(&unseen).cloned().collect();
@@ -62,7 +57,7 @@ async fn read_back(
     plan: &CyclePlan,
     touched: &Touched,
     outcome: &mut CycleOutcome,
-) -> Result<BTreeSet<SysId>, SyncError> {
+) -> Result<BTreeSet<SysId>> {
     let mut unseen = BTreeSet::new();
     for person in &touched.people {
         let Err(error) = refresh_settled(deps, &plan.cycle, person).await else { continue };
@@ -129,7 +124,7 @@ fn log_no_way(id: &SysId, difference: &Difference) {
 }
 
 /// Reads until no change is on its way any more, for a bounded time.
-async fn refresh_settled(deps: &Deps, cycle: &Cycle, person: &SysId) -> Result<(), SyncError> {
+async fn refresh_settled(deps: &Deps, cycle: &Cycle, person: &SysId) -> Result<()> {
     let deadline = tokio::time::Instant::now() + TRANSITION;
     let mut pause = Duration::from_millis(200);
     loop {

@@ -11,7 +11,7 @@ use crate::servicenow::{Budget, ServiceNowError, ServiceNowReader};
 use crate::store::{SideState, StoreError, Use};
 use crate::sync::deadlines::MEASURED;
 use crate::sync::deps::{Deps, OKTA, SERVICENOW, Writers};
-use crate::sync::error::{Side, SyncError};
+use crate::sync::error::{Result, Side};
 use crate::{okta, servicenow};
 
 /// A side that has not answered by then counts as down.
@@ -30,7 +30,7 @@ pub(crate) async fn try_side(
     side: Side,
     servicenow: &ServiceNowReader,
     okta: &OktaReader,
-) -> Result<(), SyncError> {
+) -> Result<()> {
     let asked = async {
         match side {
             Side::ServiceNow => Ok(servicenow.whoami().await.map(|_| ())?),
@@ -50,7 +50,7 @@ pub(crate) async fn try_side(
 /// Prepares another configuration over the same store; nothing changes until [`take_over`].
 ///
 /// Fails where the store or one of its two systems is another: that needs a new process.
-pub(crate) fn prepare(deps: &Deps, config: Arc<Config>) -> Result<Renewed, SyncError> {
+pub(crate) fn prepare(deps: &Deps, config: Arc<Config>) -> Result<Renewed> {
     if config.store.path != deps.config.store.path {
         let reason = "another store needs a restart".to_owned();
         return Err(StoreError::File { path: config.store.path.clone(), reason }.into());
@@ -74,11 +74,7 @@ pub(crate) fn take_over(deps: &mut Deps, renewed: Renewed) -> Writers {
 }
 
 /// Records how both sides are and how much of their rate limits is used, for `status`.
-pub fn record_health(
-    deps: &Deps,
-    servicenow: &SideState,
-    okta: &SideState,
-) -> Result<(), SyncError> {
+pub fn record_health(deps: &Deps, servicenow: &SideState, okta: &SideState) -> Result<()> {
     let at = deps.now();
     let Budget { bucket, limit, share, used } = deps.servicenow.connection().budget();
     let mut uses = vec![Use { side: SERVICENOW.to_owned(), bucket, limit, share, used, at }];

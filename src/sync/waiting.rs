@@ -5,25 +5,22 @@ use std::collections::BTreeSet;
 
 use crate::model::{Cause, Origin, SysId};
 use crate::policy::resolve::rule_for;
-use crate::reconcile::difference::Difference;
 use crate::reconcile::fulfillment::{self, RequestStatus, status_for_person, status_of_problems};
-use crate::reconcile::org::OrgState;
+use crate::reconcile::{difference::Difference, org::OrgState};
 use crate::store::{HeldAction, StoreError, StoredRequest, Verdict};
-use crate::sync::decide::decide_person;
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
-use crate::sync::link::is_about_to_be_linked;
 use crate::sync::names::{PersonNames, group_name, names_of};
 use crate::sync::outcome::ActionResult::{Failed, Held, Planned, Skipped};
 use crate::sync::outcome::{ActionOutcome, CycleOutcome, describe_action};
-use crate::sync::plan::CyclePlan;
+use crate::sync::{
+    decide::decide_person, deps::Deps, error::Result, link::is_about_to_be_linked, plan::CyclePlan,
+};
 
 /// Adds what waits, what is only observed, and requests that cannot be carried out.
 pub(crate) fn describe_waiting(
     deps: &Deps,
     plan: &CyclePlan,
     outcome: &mut CycleOutcome,
-) -> Result<(), SyncError> {
+) -> Result<()> {
     for held in plan.approval.held.iter().filter(|held| held.dismissed.is_none()) {
         let reason = Some(held.reason.to_string());
         outcome.push(describe_action(&deps.store, &held.planned, Held, reason)?);
@@ -70,11 +67,7 @@ pub(crate) fn describe_waiting(
 }
 
 /// Adds what waits since earlier cycles for people about whom this one did not decide.
-fn describe_earlier(
-    deps: &Deps,
-    plan: &CyclePlan,
-    outcome: &mut CycleOutcome,
-) -> Result<(), SyncError> {
+fn describe_earlier(deps: &Deps, plan: &CyclePlan, outcome: &mut CycleOutcome) -> Result<()> {
     let people = &plan.decision.people;
     for hold in deps.store.open_items().actions(deps.now())? {
         if said_no(&hold) || people.contains(&hold.person) {
@@ -146,7 +139,7 @@ pub(crate) fn request_status(
     deps: &Deps,
     stored: &StoredRequest,
     org: &OrgState,
-) -> Result<RequestStatus, SyncError> {
+) -> Result<RequestStatus> {
     let now = deps.now();
     if let Ok(Some(rule)) | Err((rule, _)) = rule_for(&deps.config.policy, &stored.request)
         && rule.observe

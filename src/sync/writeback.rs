@@ -8,14 +8,13 @@ use crate::model::{RequestState, SysId};
 use crate::reconcile::fulfillment::RequestStatus;
 use crate::servicenow::{Closing, Task};
 use crate::store::StoredRequest;
-use crate::sync::deadlines::update_deadlines;
 use crate::sync::deps::{Deps, InFlight, Writers};
-use crate::sync::error::SyncError;
+use crate::sync::error::{Result, SyncError};
 use crate::sync::notes::{closing_note, field, log_unkept, marker, may_write, post_held_note};
-use crate::sync::observe::by_id::refresh;
-use crate::sync::outcome::CycleOutcome;
-use crate::sync::plan::CyclePlan;
 use crate::sync::waiting::{add_waiting_request, dismissed_reasons, is_dismissed, request_status};
+use crate::sync::{
+    deadlines::update_deadlines, observe::by_id::refresh, outcome::CycleOutcome, plan::CyclePlan,
+};
 
 /// A state that does not stick is noticed this long after it was written.
 const STATE_WATCHED: chrono::Duration = chrono::Duration::hours(1);
@@ -26,7 +25,7 @@ pub(crate) async fn write_back(
     writers: &Writers,
     plan: &CyclePlan,
     outcome: &mut CycleOutcome,
-) -> Result<(), SyncError> {
+) -> Result<()> {
     if deps.config.policy.observe {
         return Ok(());
     }
@@ -72,7 +71,7 @@ async fn write_on(
     plan: &CyclePlan,
     dismissed: &BTreeSet<(SysId, String)>,
     outcome: &mut CycleOutcome,
-) -> Result<(), SyncError> {
+) -> Result<()> {
     let enabled = deps.config.writeback.enabled;
     if matches!(status, RequestStatus::Done) && enabled {
         status = verify_request(deps, plan, stored).await?.unwrap_or(status);
@@ -104,7 +103,7 @@ async fn verify_request(
     deps: &Deps,
     plan: &CyclePlan,
     stored: &StoredRequest,
-) -> Result<Option<RequestStatus>, SyncError> {
+) -> Result<Option<RequestStatus>> {
     let Some(resolved) = deps.store.requests().resolved(&stored.request.sys_id)? else {
         return Ok(None);
     };
@@ -125,11 +124,7 @@ async fn verify_request(
 }
 
 /// Writes the closing note and the state, in one PATCH, once.
-async fn close_request(
-    deps: &Deps,
-    writers: &Writers,
-    stored: &StoredRequest,
-) -> Result<(), SyncError> {
+async fn close_request(deps: &Deps, writers: &Writers, stored: &StoredRequest) -> Result<()> {
     let id = &stored.request.sys_id;
     let number = &stored.request.reference.number;
     let settings = &deps.config.writeback;
@@ -177,7 +172,7 @@ async fn close_request(
 }
 
 /// A flow may set the state again at once. Who opens a request again later knows why.
-async fn check_closed_states(deps: &Deps) -> Result<(), SyncError> {
+async fn check_closed_states(deps: &Deps) -> Result<()> {
     let now = deps.now();
     for stored in deps.store.requests().open_again()? {
         let id = &stored.request.sys_id;

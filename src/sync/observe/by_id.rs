@@ -7,20 +7,14 @@ use crate::okta::OktaError;
 use crate::policy::derive::identify;
 use crate::store::snapshot::all_candidates;
 use crate::store::{Observed, StoreError};
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
-use crate::sync::in_doubt::resolve_mail_in_doubt;
 use crate::sync::link::{has_account, link_still_matches};
-use crate::sync::observe::groups::read_groups;
-use crate::sync::observe::okta::account_keys;
-use crate::sync::scope::Cycle;
+use crate::sync::{
+    deps::Deps, error::Result, in_doubt::resolve_mail_in_doubt, observe::groups::read_groups,
+    observe::okta::account_keys, scope::Cycle,
+};
 
 /// Reads several people by id. Groups are read first where none is known yet.
-pub(crate) async fn refresh_all(
-    deps: &Deps,
-    cycle: &Cycle,
-    people: &[SysId],
-) -> Result<(), SyncError> {
+pub(crate) async fn refresh_all(deps: &Deps, cycle: &Cycle, people: &[SysId]) -> Result<()> {
     if !people.is_empty() && !deps.store.groups().any()? {
         read_groups(deps, cycle).await?;
     }
@@ -31,14 +25,14 @@ pub(crate) async fn refresh_all(
 }
 
 /// Reads one person's account and memberships, or looks for an account to link.
-pub(crate) async fn refresh(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<(), SyncError> {
+pub(crate) async fn refresh(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<()> {
     cycle.by_id.borrow_mut().remove(id);
     read_by_id(deps, cycle, id).await?;
     cycle.by_id.borrow_mut().insert(id.clone());
     Ok(())
 }
 
-async fn read_by_id(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<(), SyncError> {
+async fn read_by_id(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<()> {
     let keys = account_keys(deps);
     if let Some(link) = deps.store.links().account_of(id)? {
         refresh_account(deps, cycle, &link, &keys).await?;
@@ -73,7 +67,7 @@ async fn refresh_account(
     cycle: &Cycle,
     id: &AccountId,
     keys: &BTreeSet<String>,
-) -> Result<(), SyncError> {
+) -> Result<()> {
     let asked_at = deps.now();
     let Some(account) = deps.okta.account(id).await? else {
         return Ok(deps.store.accounts().delete(id)?);

@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use crate::model::{AccountId, Group, GroupId};
 use crate::okta::OktaError;
 use crate::store::{GroupRules, StoreError};
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
-use crate::sync::scope::Cycle;
+use crate::sync::{deps::Deps, error::Result, scope::Cycle};
 
 /// Which groups a rule feeds, as far as that can be told.
 enum Fed {
@@ -18,7 +16,7 @@ enum Fed {
     },
 }
 
-pub(crate) async fn read_groups(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
+pub(crate) async fn read_groups(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let fed = read_rules(deps, true).await?;
     let groups = deps.okta.groups().await?;
     upsert_groups(deps, cycle, &groups, &fed)?;
@@ -37,7 +35,7 @@ pub(crate) async fn upsert_found_groups(
     deps: &Deps,
     cycle: &Cycle,
     groups: &[Group],
-) -> Result<(), SyncError> {
+) -> Result<()> {
     if groups.is_empty() {
         return Ok(());
     }
@@ -64,7 +62,7 @@ fn upsert_groups(
 
 /// Reads the group rules. A read that is refused says nothing, and one that shows none where
 /// there were some is believed only when a second complete one in a row says the same.
-async fn read_rules(deps: &Deps, complete: bool) -> Result<Fed, SyncError> {
+async fn read_rules(deps: &Deps, complete: bool) -> Result<Fed> {
     let before = deps.store.state().group_rules()?;
     let Some(rules) = deps.okta.group_rules().await? else {
         // Credentials that never could are for `check` to complain about.
@@ -100,17 +98,14 @@ fn log_rules_in_doubt(deps: &Deps, rules: GroupRules, what: &str) -> Result<(), 
     Ok(())
 }
 
-pub(crate) async fn replace_group_members(deps: &Deps, group: &GroupId) -> Result<(), SyncError> {
+pub(crate) async fn replace_group_members(deps: &Deps, group: &GroupId) -> Result<()> {
     let asked_at = deps.now();
     let members = read_group_members(deps, group).await?;
     (deps.on_progress)("group members", members.len());
     Ok(deps.store.groups().replace_members(group, &members, asked_at)?)
 }
 
-pub(crate) async fn read_group_members(
-    deps: &Deps,
-    group: &GroupId,
-) -> Result<Vec<AccountId>, SyncError> {
+pub(crate) async fn read_group_members(deps: &Deps, group: &GroupId) -> Result<Vec<AccountId>> {
     let mut members: Vec<AccountId> = Vec::new();
     let read = deps
         .okta
@@ -132,7 +127,7 @@ pub(crate) async fn read_group_members(
 }
 
 /// Puts a group under management. Its present members are what was there at take-over.
-pub(crate) async fn manage(deps: &Deps, group: &GroupId) -> Result<(), SyncError> {
+pub(crate) async fn manage(deps: &Deps, group: &GroupId) -> Result<()> {
     if deps.store.groups().managed()?.contains_key(group) {
         return Ok(());
     }

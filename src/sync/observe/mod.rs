@@ -13,8 +13,6 @@ use crate::model::{SysId, Timestamp};
 use crate::reconcile::limits::implausible_people;
 use crate::servicenow::ServiceNowError;
 use crate::store::StoreError;
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
 use crate::sync::names::{check_items, pin_groups, resolve_items};
 use crate::sync::observe::by_id::{refresh, refresh_all};
 use crate::sync::observe::groups::{read_groups, replace_group_members};
@@ -23,9 +21,8 @@ use crate::sync::observe::servicenow::{
     confirm_absence, find_person, log_vanished, read_changes, read_people, read_requests,
     servicenow_clock,
 };
-use crate::sync::org::release_admins;
-use crate::sync::resolve::resolve_requests;
 use crate::sync::scope::{Cycle, Scope};
+use crate::sync::{deps::Deps, error::Result, org::release_admins, resolve::resolve_requests};
 
 #[derive(Debug, Default)]
 pub(crate) struct Observation {
@@ -41,7 +38,7 @@ pub(crate) struct Observation {
 /// How often names that were not found are looked up again.
 const RETRY: chrono::Duration = chrono::Duration::minutes(5);
 
-pub(crate) async fn observe(deps: &Deps, cycle: &Cycle) -> Result<Observation, SyncError> {
+pub(crate) async fn observe(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
     resolve_items(deps).await?;
     match &cycle.scope {
         Scope::Full => observe_everything(deps, cycle).await,
@@ -61,7 +58,7 @@ pub(crate) async fn observe(deps: &Deps, cycle: &Cycle) -> Result<Observation, S
     }
 }
 
-async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
+async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let now = deps.now();
     let until = servicenow_clock(deps).await?;
     let dirty_since = mark_dirty(deps, cycle)?;
@@ -81,7 +78,7 @@ async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
     Ok(deps.store.state().set_watermark(until.min(now))?)
 }
 
-async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observation, SyncError> {
+async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
     let until = servicenow_clock(deps).await?;
     let began = deps.now();
     deps.servicenow.probe_filter().await?;
@@ -132,7 +129,7 @@ async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observation, S
 
 /// Reads what changed in ServiceNow while Okta was read, and whom that concerns: what was called
 /// off meanwhile is not begun any more. The watermark stays where it is.
-pub(crate) async fn catch_up(deps: &Deps, cycle: &Cycle) -> Result<BTreeSet<SysId>, SyncError> {
+pub(crate) async fn catch_up(deps: &Deps, cycle: &Cycle) -> Result<BTreeSet<SysId>> {
     let now = deps.now();
     let until = servicenow_clock(deps).await?;
     let since = deps.store.state().watermark()?.unwrap_or(until);
@@ -168,7 +165,7 @@ fn is_time_to_retry_names(deps: &Deps, now: Timestamp) -> Result<bool, StoreErro
     Ok(due)
 }
 
-fn implausible(deps: &Deps, cycle: &Cycle, count: u32) -> Result<Option<String>, SyncError> {
+fn implausible(deps: &Deps, cycle: &Cycle, count: u32) -> Result<Option<String>> {
     let mut missing = Vec::new();
     for sentinel in &deps.config.limits.sentinels {
         let mut present = false;

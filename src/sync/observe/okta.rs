@@ -7,10 +7,7 @@ use crate::okta::log::LogEvent;
 use crate::okta::{Attribute, OktaError};
 use crate::reconcile::schema::{Schema, Slot};
 use crate::store::Observed;
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
-use crate::sync::observe::groups::read_group_members;
-use crate::sync::scope::Cycle;
+use crate::sync::{deps::Deps, error::Result, observe::groups::read_group_members, scope::Cycle};
 
 /// How far back changes in Okta are asked for again: its index lags, and clocks differ.
 const OKTA_OVERLAP: chrono::Duration = chrono::Duration::minutes(5);
@@ -24,7 +21,7 @@ pub(crate) fn okta_clock(deps: &Deps, asked: Timestamp) -> Timestamp {
 
 /// Accounts and memberships that were changed in Okta, whoever changed them. Whose they are is
 /// due again; a deleted account is left to the complete read.
-pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
+pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let now = deps.now();
     let since = deps.store.state().okta_watermark()?.unwrap_or(now) - OKTA_OVERLAP;
     let keys = account_keys(deps);
@@ -58,11 +55,11 @@ pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<(
 }
 
 /// Reads all accounts. One that was in no page is looked up by id before it counts as deleted.
-pub(crate) async fn read_accounts(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
+pub(crate) async fn read_accounts(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let keys = account_keys(deps);
     let mut count = 0;
     let listed = Observed::List { asked_at: deps.now() };
-    let mut upsert = |page: Vec<Account>| -> Result<(), SyncError> {
+    let mut upsert = |page: Vec<Account>| -> Result<()> {
         deps.store.accounts().upsert(&page, &keys, listed, cycle.id)?;
         count += page.len();
         (deps.on_progress)("accounts", count);
@@ -90,7 +87,7 @@ pub(crate) fn account_keys(deps: &Deps) -> BTreeSet<String> {
     keys
 }
 
-pub(crate) async fn read_schema(deps: &Deps) -> Result<(), SyncError> {
+pub(crate) async fn read_schema(deps: &Deps) -> Result<()> {
     let schema = match deps.okta.schema().await {
         Ok(attributes) => Schema(Some(attributes.into_iter().map(slot).collect())),
         Err(OktaError::Forbidden(_) | OktaError::NotFound(_)) => Schema(None),

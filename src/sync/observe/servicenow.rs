@@ -3,10 +3,8 @@
 use crate::model::{Person, Request, SysId, Timestamp};
 use crate::servicenow::{Lookup, SetAside, Window};
 use crate::store::StoreError;
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
 use crate::sync::names::{people_called, the_one};
-use crate::sync::scope::Cycle;
+use crate::sync::{deps::Deps, error::Result, scope::Cycle};
 
 /// How far before the watermark a window starts: transactions commit late, and clocks differ.
 const OVERLAP: chrono::Duration = chrono::Duration::minutes(2);
@@ -20,7 +18,7 @@ const MOST_REFERRING: usize = 100;
 const FEW_VANISHED: usize = 20;
 
 /// Up to when a window that is read now is complete.
-pub(crate) async fn servicenow_clock(deps: &Deps) -> Result<Timestamp, SyncError> {
+pub(crate) async fn servicenow_clock(deps: &Deps) -> Result<Timestamp> {
     Ok(deps.servicenow.now().await?.unwrap_or_else(|| deps.now() - SKEW))
 }
 
@@ -29,7 +27,7 @@ pub(crate) async fn read_changes(
     cycle: &Cycle,
     since: Timestamp,
     until: Timestamp,
-) -> Result<(Vec<SysId>, Vec<SysId>), SyncError> {
+) -> Result<(Vec<SysId>, Vec<SysId>)> {
     // The instance may have been out of reach for days: its last answer is from before them.
     let window = Window { from: since - OVERLAP, to: until.max(deps.now()) + AHEAD };
     let mut people = read_people(deps, cycle, Some(&window)).await?;
@@ -43,7 +41,7 @@ pub(crate) async fn read_people(
     deps: &Deps,
     cycle: &Cycle,
     window: Option<&Window>,
-) -> Result<Vec<SysId>, SyncError> {
+) -> Result<Vec<SysId>> {
     let (mut changed, mut count, now) = (Vec::new(), 0, deps.now());
     let upsert = |page: Vec<Person>| {
         changed.extend(upsert_people(deps, cycle, &page, now)?);
@@ -63,7 +61,7 @@ pub(crate) async fn read_referring(
     deps: &Deps,
     cycle: &Cycle,
     changed: &[SysId],
-) -> Result<Vec<SysId>, SyncError> {
+) -> Result<Vec<SysId>> {
     if changed.is_empty() {
         return Ok(Vec::new());
     }
@@ -100,7 +98,7 @@ pub(crate) async fn read_requests(
     deps: &Deps,
     cycle: &Cycle,
     window: Option<&Window>,
-) -> Result<Vec<SysId>, SyncError> {
+) -> Result<Vec<SysId>> {
     let (mut changed, mut doubles) = (Vec::new(), Vec::new());
     let (mut count, now) = (0, deps.now());
     let upsert = |page: Vec<Request>| {
@@ -130,11 +128,7 @@ fn log_set_aside(deps: &Deps, table: &str, id: &str, why: &str) {
 }
 
 /// Somebody who was not in a complete read: outside the filter, or really gone?
-pub(crate) async fn confirm_absence(
-    deps: &Deps,
-    cycle: &Cycle,
-    id: &SysId,
-) -> Result<(), SyncError> {
+pub(crate) async fn confirm_absence(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<()> {
     match deps.servicenow.person(id).await? {
         Lookup::Found(found) | Lookup::Outside(found) => {
             deps.store.people().upsert(&[found], cycle.id)?;
@@ -146,11 +140,7 @@ pub(crate) async fn confirm_absence(
     Ok(())
 }
 
-pub(crate) async fn find_person(
-    deps: &Deps,
-    cycle: &Cycle,
-    text: &str,
-) -> Result<SysId, SyncError> {
+pub(crate) async fn find_person(deps: &Deps, cycle: &Cycle, text: &str) -> Result<SysId> {
     let mut found = people_called(&deps.store, text)?;
     if found.is_empty() {
         let people = deps.servicenow.people_by(text).await?;
