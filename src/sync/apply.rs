@@ -15,7 +15,7 @@ use crate::sync::outcome::{ActionOutcome, ActionResult, CycleOutcome, describe_a
 use crate::sync::{error::Result, observe::okta::account_keys, plan::CyclePlan, scope::Cycle};
 
 /// A failure that is longer ago than this is another story.
-const FORGOTTEN: chrono::Duration = chrono::Duration::hours(1);
+pub(crate) const FORGOTTEN: chrono::Duration = chrono::Duration::hours(1);
 
 #[derive(Debug, Default)]
 pub(crate) struct Touched {
@@ -212,7 +212,8 @@ fn log_action(
     let mut warns = false;
     if let Some(error) = error {
         text = format!("{text}: failed: {error}");
-        let (_, before) = failures_before(deps, &planned.action, id)?;
+        let since = deps.now() - FORGOTTEN;
+        let (_, before) = deps.store.journal().failures_before(&planned.action, id, since)?;
         warns = before.is_none_or(|before| gist(&before) != gist(error));
     }
     macro_rules! event {
@@ -243,17 +244,8 @@ fn log_action(
     Ok(())
 }
 
-/// How often in a row something has failed lately, and how it did last.
-pub(crate) fn failures_before(
-    deps: &Deps,
-    action: &Action,
-    id: i64,
-) -> Result<(u32, Option<String>), StoreError> {
-    deps.store.journal().failures_before(action, id, deps.now() - FORGOTTEN)
-}
-
 /// What an action did, as a sentence that begins with its request.
-pub(crate) fn sentence(action: &Action, name: &str, group: Option<&str>) -> String {
+fn sentence(action: &Action, name: &str, group: Option<&str>) -> String {
     let group = group.unwrap_or("a group");
     let did = match &action.step {
         Step::Create { activate: true, .. } => format!("created {name} and activated it"),

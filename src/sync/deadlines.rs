@@ -17,15 +17,11 @@ pub(crate) const MEASURED: chrono::Duration = chrono::Duration::days(30);
 
 /// When a request was approved that was just seen to be. The row tells it, where it is the
 /// row's own approval: nothing else changed it since, or it would have been seen before.
-pub(crate) fn record_approval(
-    deps: &Deps,
-    request: &Request,
-    approval: ApprovalSource,
-) -> Result<()> {
+pub(crate) fn record_approval(deps: &Deps, request: &Request, by: ApprovalSource) -> Result<()> {
     let now = deps.now();
     let changed = chrono::NaiveDateTime::parse_from_str(&request.updated_on, "%Y-%m-%d %H:%M:%S")
         .map(|at| at.and_utc());
-    let at = match (approval, changed) {
+    let at = match (by, changed) {
         (ApprovalSource::Item, Ok(at)) => at.min(now),
         _ => now,
     };
@@ -88,9 +84,10 @@ fn is_disabled(deps: &Deps, person: &SysId) -> Result<bool> {
 /// Logs of each join and leave that is not done when its target is about to be missed, and when it
 /// is: an ERROR for a leave, a WARN for a join, once each.
 pub fn watch_deadlines(deps: &Deps) -> Result<()> {
-    let now = deps.now();
+    let (now, targets) = (deps.now(), &deps.config.targets);
     for late in deps.store.deadlines().open()? {
-        let target = target_of(deps, late.operation);
+        let is_leave = late.operation == Operation::Leave;
+        let target = if is_leave { targets.leave } else { targets.join };
         let level = match lateness(late.in_force, now, target) {
             Lateness::InTime => 0,
             Lateness::AtRisk => 1,
@@ -102,7 +99,7 @@ pub fn watch_deadlines(deps: &Deps) -> Result<()> {
         let Some(stored) = deps.store.requests().get(&late.request)? else { continue };
         let number = &stored.request.reference.number;
         // A cycle that still works on others may have disabled the account already.
-        if late.operation != Operation::Leave
+        if !is_leave
             || !deps.store.journal().was_deactivated(number, &late.person, late.in_force)?
         {
             log_late(deps, &late, &stored, level == 2, target, now)?;
@@ -110,11 +107,6 @@ pub fn watch_deadlines(deps: &Deps) -> Result<()> {
         }
     }
     Ok(())
-}
-
-pub(crate) fn target_of(deps: &Deps, operation: Operation) -> Duration {
-    let targets = &deps.config.targets;
-    if operation == Operation::Leave { targets.leave } else { targets.join }
 }
 
 fn log_late(

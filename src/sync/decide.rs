@@ -94,17 +94,7 @@ pub(crate) fn past(
         empty_store: empty_store && deps.store.requests().any_history()?,
         ..Past::default()
     };
-    add_decisions(deps, decision, now, &mut past)?;
-    Ok(past)
-}
-
-/// What people decided about actions, and what still waits for a decision.
-fn add_decisions(
-    deps: &Deps,
-    decision: &Decision,
-    now: Timestamp,
-    past: &mut Past,
-) -> Result<(), StoreError> {
+    // What people decided about actions, and what still waits for a decision.
     let planned: BTreeSet<String> =
         decision.actions().iter().map(PlannedAction::fingerprint).collect();
     for held in deps.store.open_items().actions(now)? {
@@ -131,5 +121,5 @@ fn add_decisions(
             (None, None) => {}
         }
     }
-    Ok(())
+    Ok(past)
 }

@@ -5,24 +5,20 @@
 //! In reading order: [`cycle`] is the whole on one screen.
 
 pub(crate) mod cycle;
-pub(crate) mod plan;
-
-pub(crate) mod observe;
-pub(crate) mod resolve;
-
 pub(crate) mod decide;
 pub(crate) mod link;
+pub(crate) mod observe;
 pub(crate) mod org;
+pub(crate) mod plan;
+pub(crate) mod resolve;
 
 pub(crate) mod apply;
+pub(crate) mod deadlines;
 pub(crate) mod in_doubt;
 pub(crate) mod open_items;
 pub(crate) mod outcome;
 pub(crate) mod settle;
 pub(crate) mod waiting;
-
-pub(crate) mod deadlines;
-pub(crate) mod notes;
 pub(crate) mod writeback;
 
 pub(crate) mod clock;

@@ -168,7 +168,7 @@ async fn read_again(deps: &Deps, plan: &mut CyclePlan, others: BTreeSet<SysId>) 
 }
 
 /// Names in the reason who keeps changing a contested fact back, where Okta's log tells.
-pub(crate) async fn name_rivals(deps: &Deps, approval: &mut PlanApproval) -> Result<()> {
+async fn name_rivals(deps: &Deps, approval: &mut PlanApproval) -> Result<()> {
     let now = deps.now();
     let window =
         chrono::Duration::from_std(deps.config.limits.window).unwrap_or(chrono::Duration::days(1));

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model::SysId;
+use crate::reconcile::planned::PlannedAction;
 use crate::reconcile::requeue::{Attempted, Requeue, refused_facts, requeue, requeue_untouched};
-use crate::reconcile::{difference::Difference, planned::PlannedAction};
 use crate::store::StoreError;
-use crate::sync::apply::{Touched, failures_before};
+use crate::sync::apply::{FORGOTTEN, Touched};
 use crate::sync::decide::{Decided, decide_person, replace_facts};
 use crate::sync::error::{Result, SyncError};
 use crate::sync::{
@@ -84,14 +84,24 @@ fn settle_person(
     replace_facts(deps, id, &after)?;
     let left = after.actions.iter().map(PlannedAction::fingerprint).collect();
     deps.store.open_items().end_other_actions(id, &left)?;
-    after.differences.iter().filter(|it| it.has_no_way()).for_each(|it| log_no_way(id, it));
+    for difference in after.differences.iter().filter(|it| it.has_no_way()) {
+        let origin = &difference.origin;
+        tracing::error!(
+            request = %origin,
+            sys_id = %id,
+            "{origin}: {} cannot be carried out: {}",
+            difference.desired.as_deref().unwrap_or("this"),
+            difference.reason()
+        );
+    }
     let attempted = attempted(plan, touched, id);
     for (key, why) in refused_facts(&after, &attempted) {
         deps.store.facts().refuse(id, &key, &why)?;
     }
     let mut failures = BTreeMap::new();
     for planned in &after.actions {
-        let (times, _) = failures_before(deps, &planned.action, i64::MAX)?;
+        let since = deps.now() - FORGOTTEN;
+        let (times, _) = deps.store.journal().failures_before(&planned.action, i64::MAX, since)?;
         failures.insert(planned.fingerprint(), times);
     }
     let Requeue { at, left } = requeue(&after, &attempted, deps.now(), |planned| {
@@ -110,17 +120,6 @@ fn attempted(plan: &CyclePlan, touched: &Touched, id: &SysId) -> Attempted {
         held: held.map(|held| (held.planned.fingerprint(), held.reason.slides())).collect(),
         ..touched.attempts.get(id).cloned().unwrap_or_default()
     }
-}
-
-fn log_no_way(id: &SysId, difference: &Difference) {
-    tracing::error!(
-        request = %difference.origin,
-        sys_id = %id,
-        "{}: {} cannot be carried out: {}",
-        difference.origin,
-        difference.desired.as_deref().unwrap_or("this"),
-        difference.reason()
-    );
 }
 
 /// Reads until no change is on its way any more, for a bounded time.

@@ -115,13 +115,9 @@ pub(crate) fn is_dismissed(
     Ok(people.into_iter().flatten().any(|person| dismissed.contains(&(person, reason.to_owned()))))
 }
 
-pub(crate) fn add_waiting_request(
-    stored: &StoredRequest,
-    reason: &str,
-    outcome: &mut CycleOutcome,
-) {
+pub(crate) fn add_waiting_request(stored: &StoredRequest, why: &str, outcome: &mut CycleOutcome) {
     if !outcome.mentions(stored.request.reference.number.as_str(), &[Held]) {
-        outcome.push(waiting_request(stored, reason));
+        outcome.push(waiting_request(stored, why));
     }
 }
 

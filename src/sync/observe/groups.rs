@@ -31,16 +31,12 @@ pub(crate) async fn read_groups(deps: &Deps, cycle: &Cycle) -> Result<()> {
     Ok(deps.store.groups().delete_unseen(cycle.id)?)
 }
 
-pub(crate) async fn upsert_found_groups(
-    deps: &Deps,
-    cycle: &Cycle,
-    groups: &[Group],
-) -> Result<()> {
-    if groups.is_empty() {
+pub(crate) async fn upsert_found_groups(deps: &Deps, cycle: &Cycle, found: &[Group]) -> Result<()> {
+    if found.is_empty() {
         return Ok(());
     }
     let fed = read_rules(deps, false).await?;
-    Ok(upsert_groups(deps, cycle, groups, &fed)?)
+    Ok(upsert_groups(deps, cycle, found, &fed)?)
 }
 
 fn upsert_groups(

@@ -40,22 +40,21 @@ const RETRY: chrono::Duration = chrono::Duration::minutes(5);
 
 pub(crate) async fn observe(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
     resolve_items(deps).await?;
-    match &cycle.scope {
-        Scope::Full => observe_everything(deps, cycle).await,
+    let people = match &cycle.scope {
+        Scope::Full => return observe_everything(deps, cycle).await,
         Scope::Changes => {
             observe_changes(deps, cycle).await?;
-            let people = deps.store.queue().due(deps.now())?;
-            refresh_all(deps, cycle, &people).await?;
-            Ok(Observation { people, fresh: true, ..Observation::default() })
+            deps.store.queue().due(deps.now())?
         }
         Scope::Person(text) => {
             observe_changes(deps, cycle).await?;
             let person = find_person(deps, cycle, text).await?;
             deps.store.facts().forget_refusals(Some(&person))?;
-            refresh_all(deps, cycle, std::slice::from_ref(&person)).await?;
-            Ok(Observation { people: vec![person], fresh: true, ..Observation::default() })
+            vec![person]
         }
-    }
+    };
+    refresh_all(deps, cycle, &people).await?;
+    Ok(Observation { people, fresh: true, ..Observation::default() })
 }
 
 async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {

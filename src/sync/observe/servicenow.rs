@@ -57,11 +57,7 @@ pub(crate) async fn read_people(
 }
 
 /// Reads those again whose records show something of whoever changed, such as a manager's address.
-pub(crate) async fn read_referring(
-    deps: &Deps,
-    cycle: &Cycle,
-    changed: &[SysId],
-) -> Result<Vec<SysId>> {
+async fn read_referring(deps: &Deps, cycle: &Cycle, changed: &[SysId]) -> Result<Vec<SysId>> {
     if changed.is_empty() {
         return Ok(Vec::new());
     }
