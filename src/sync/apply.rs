@@ -172,17 +172,13 @@ async fn send(
 
 /// A list of members that was asked for before this was answered says less than the answer.
 fn record_membership(deps: &Deps, action: &Action, outcome: &Outcome) -> Result<(), StoreError> {
-    let (Some(account), Outcome::Applied { .. } | Outcome::AlreadySo { .. }) =
-        (&action.account, outcome)
+    let (Some(account), Outcome::Applied { .. } | Outcome::AlreadySo { .. }, Some(group)) =
+        (&action.account, outcome, action.step.group())
     else {
         return Ok(());
     };
-    let groups = deps.store.groups();
-    match &action.step {
-        Step::AddMember { group } => groups.set_member(group, account, true, deps.now()),
-        Step::RemoveMember { group } => groups.set_member(group, account, false, deps.now()),
-        _ => Ok(()),
-    }
+    let is_member = matches!(action.step, Step::AddMember { .. });
+    deps.store.groups().set_member(group, account, is_member, deps.now())
 }
 
 fn log_action(

@@ -12,10 +12,7 @@ const NONSENSE: chrono::Duration = chrono::Duration::days(100 * 365);
 /// Fails where both systems say that it is another time: one of them alone may be wrong itself.
 pub(crate) fn check_clock(deps: &Deps) -> Result<()> {
     let theirs = [deps.servicenow.connection().server_date(), deps.okta.now()];
-    match how_wrong(deps.now(), theirs) {
-        Some(text) => Err(SyncError::Clock(text)),
-        None => Ok(()),
-    }
+    how_wrong(deps.now(), theirs).map_or(Ok(()), |text| Err(SyncError::Clock(text)))
 }
 
 /// The same by what they said last, before much is asked. That may be from before an outage, so

@@ -11,8 +11,6 @@ use crate::sync::{
     writeback::write_back,
 };
 
-const SECOND: Duration = Duration::from_secs(1);
-
 /// Runs one cycle.
 ///
 /// A failure to read ends the cycle before anything is compared. A failure to write to Okta ends
@@ -28,7 +26,7 @@ pub async fn run_beside(
     scope: &Scope,
     mut beside: impl FnMut(),
 ) -> Result<CycleOutcome> {
-    let mut seconds = tokio::time::interval(SECOND);
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
     let mut cycle = std::pin::pin!(run_cycle(deps, writers, scope));
     let outcome = loop {
         tokio::select! {

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{HoldSet, OpenAction, PersonState, SysId, Timestamp};
+use crate::model::{HoldSet, OpenAction, PersonState, SysId};
 use crate::reconcile::past::{Past, Waiting};
 use crate::reconcile::person::{PersonPlan, reconcile_person};
 use crate::reconcile::{org::OrgState, planned::PlannedAction};
 use crate::store::snapshot::person_state;
 use crate::store::{HeldAction, StoreError, Verdict};
-use crate::sync::{deps::Deps, in_doubt::resolve_in_doubt, link::link_people, scope::Cycle};
+use crate::sync::{
+    deps::Deps, error::Result, in_doubt::resolve_in_doubt, link::link_people, scope::Cycle,
+};
 
 #[derive(Debug)]
 pub(crate) struct Decided {
@@ -76,11 +78,7 @@ pub(crate) fn replace_facts(deps: &Deps, id: &SysId, plan: &PersonPlan) -> Resul
 }
 
 /// What counts beside the plan. What waits for whoever is decided about now is found again by that.
-pub(crate) fn past(
-    deps: &Deps,
-    empty_store: bool,
-    decision: &Decision,
-) -> Result<Past, StoreError> {
+pub(crate) fn past(deps: &Deps, empty_store: bool, decision: &Decision) -> Result<Past> {
     // Counted only where there is something to count against.
     let idle = decision.differing.is_empty();
     let now = deps.now();

@@ -46,7 +46,6 @@ pub(crate) fn creation_of(
     Ok(deps.store.journal().in_doubt(person, deps.now() - TOLD)?.into_iter().find(created_here))
 }
 
-/// Records that a call took effect whose answer was lost, and logs it.
 pub(crate) fn record_took_effect(
     deps: &Deps,
     sent: &InDoubt,

@@ -72,7 +72,6 @@ fn log_held(deps: &Deps, plan: &CyclePlan, held: &HeldAction) -> Result<()> {
     Ok(())
 }
 
-/// Records whether whole kinds of action are held, and logs when that begins, changes and ends.
 fn record_quarantine(deps: &Deps, plan: &CyclePlan) -> Result<()> {
     let cycle = plan.cycle.id;
     let before = deps.store.state().quarantine()?.sets;

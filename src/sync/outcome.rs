@@ -14,7 +14,6 @@ use crate::sync::{deps::Calls, plan::CyclePlan};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CycleOutcome {
     pub(crate) cycle: i64,
-    /// It read everything.
     pub(crate) full: bool,
     /// Why whole kinds of action are held.
     pub(crate) quarantined: Option<String>,
@@ -172,7 +171,6 @@ impl ActionOutcome {
     }
 }
 
-/// An action with its names, by the state that the store holds now.
 pub(crate) fn describe_action(
     store: &Store,
     planned: &PlannedAction,
@@ -212,7 +210,6 @@ pub(crate) fn request_word(origin: &Origin) -> Option<String> {
     }
 }
 
-/// The order.
 pub(crate) fn parent_word(origin: &Origin) -> Option<String> {
     Some(origin.request()?.parent.as_ref()?.as_str().to_owned())
 }

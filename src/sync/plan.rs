@@ -134,7 +134,7 @@ async fn observe_and_decide(deps: &Deps, cycle: Cycle) -> Result<CyclePlan> {
         plan.decide_again(deps, &admins.into_iter().collect::<Vec<SysId>>())?;
         plan.approve(deps);
     }
-    name_rivals(deps, &mut plan.approval).await?;
+    name_rivals(deps, &mut plan.approval).await;
     Ok(plan)
 }
 
@@ -168,7 +168,7 @@ async fn read_again(deps: &Deps, plan: &mut CyclePlan, others: BTreeSet<SysId>) 
 }
 
 /// Names in the reason who keeps changing a contested fact back, where Okta's log tells.
-async fn name_rivals(deps: &Deps, approval: &mut PlanApproval) -> Result<()> {
+async fn name_rivals(deps: &Deps, approval: &mut PlanApproval) {
     let now = deps.now();
     let window =
         chrono::Duration::from_std(deps.config.limits.window).unwrap_or(chrono::Duration::days(1));
@@ -184,11 +184,10 @@ async fn name_rivals(deps: &Deps, approval: &mut PlanApproval) -> Result<()> {
         };
         *name = rival(&events, what);
     }
-    Ok(())
 }
 
 impl CyclePlan {
-    fn of(deps: &Deps, cycle: Cycle, people: &[SysId], org: OrgState) -> Result<Self, StoreError> {
+    fn of(deps: &Deps, cycle: Cycle, people: &[SysId], org: OrgState) -> Result<Self> {
         let decision = decide(deps, &cycle, people, &org)?;
         let past = past(deps, cycle.empty_store, &decision)?;
         let approval = approve(decision.actions(), &deps.config.limits, &past);

@@ -216,7 +216,6 @@ fn record_problems(
     Ok(Vec::new())
 }
 
-/// What the texts of a request may mean: people and groups, by each text that names them.
 async fn load_directory(
     deps: &Deps,
     cycle: &Cycle,

@@ -26,7 +26,15 @@ pub(crate) async fn settle(
     outcome: &mut CycleOutcome,
 ) -> Result<()> {
     let now = deps.now();
-    let unseen = read_back(deps, plan, touched, outcome).await?;
+    let mut unseen = BTreeSet::new();
+    for person in &touched.people {
+        let Err(error) = refresh_settled(deps, &plan.cycle, person).await else { continue };
+        let SyncError::Okta(error) = error else { return Err(error) };
+        // What was done is done: it stays in the outcome, and the person stays in the queue.
+        tracing::warn!(sys_id = %person, "what was done could not be looked at: {error}");
+        outcome.summary.failed += 1;
+        unseen.insert(person.clone());
+    }
     let seen: Vec<SysId> = touched.people.difference(&unseen).cloned().collect();
     // Approved and not acted on: we were told to stop before their turn came.
     let approved = plan.approval.approved.actions().iter();
@@ -50,24 +58,6 @@ pub(crate) async fn settle(
         Ok(())
     })?;
     describe_waiting(deps, plan, outcome)
-}
-
-async fn read_back(
-    deps: &Deps,
-    plan: &CyclePlan,
-    touched: &Touched,
-    outcome: &mut CycleOutcome,
-) -> Result<BTreeSet<SysId>> {
-    let mut unseen = BTreeSet::new();
-    for person in &touched.people {
-        let Err(error) = refresh_settled(deps, &plan.cycle, person).await else { continue };
-        let SyncError::Okta(error) = error else { return Err(error) };
-        // What was done is done: it stays in the outcome, and the person stays in the queue.
-        tracing::warn!(sys_id = %person, "what was done could not be looked at: {error}");
-        outcome.summary.failed += 1;
-        unseen.insert(person.clone());
-    }
-    Ok(unseen)
 }
 
 fn settle_person(

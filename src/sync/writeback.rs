@@ -126,7 +126,6 @@ async fn verify_request(
     Ok(Some(status))
 }
 
-/// Writes the closing note and the state, in one PATCH, once.
 async fn close_request(deps: &Deps, writers: &Writers, stored: &StoredRequest) -> Result<()> {
     let id = &stored.request.sys_id;
     let number = &stored.request.reference.number;

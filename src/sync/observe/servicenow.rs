@@ -89,7 +89,6 @@ fn upsert_people(
     })
 }
 
-/// Reads requests, all of them or those of a window, and gives those whose rows changed.
 pub(crate) async fn read_requests(
     deps: &Deps,
     cycle: &Cycle,
@@ -146,7 +145,6 @@ pub(crate) async fn find_person(deps: &Deps, cycle: &Cycle, text: &str) -> Resul
     the_one(text, &found)
 }
 
-/// Says which requests were not in a complete read any more; many of them at once are one thing.
 pub(crate) fn log_vanished(numbers: &[String]) {
     if numbers.len() > FEW_VANISHED {
         let count = numbers.len();
