@@ -10,7 +10,8 @@ use crate::policy::ApprovalSource;
 use crate::reconcile::fulfillment::RequestStatus;
 use crate::reconcile::latency::{Lateness, lateness};
 use crate::store::{Late, StoredRequest};
-use crate::sync::{deps::Deps, error::Result, names::names_of};
+use crate::sync::names::{account_of, names_of};
+use crate::sync::{deps::Deps, error::Result};
 
 /// What was measured is kept and summed up this long.
 pub(crate) const MEASURED: chrono::Duration = chrono::Duration::days(30);
@@ -61,7 +62,8 @@ pub(crate) fn update_deadlines(
     for late in deps.store.deadlines().of(id)?.into_iter().filter(|late| late.in_force <= now) {
         let number = stored.request.reference.number.as_str();
         let done = match late.operation {
-            Operation::Leave => is_disabled(deps, &late.person)?,
+            Operation::Leave => account_of(&deps.store, &late.person)?
+                .is_none_or(|account| account.status == AccountStatus::Deprovisioned),
             _ => {
                 matches!(status, RequestStatus::Done)
                     || deps.store.facts().were_in_sync(number, &late.person)?
@@ -73,12 +75,6 @@ pub(crate) fn update_deadlines(
         }
     }
     Ok(())
-}
-
-fn is_disabled(deps: &Deps, person: &SysId) -> Result<bool> {
-    let Some(link) = deps.store.links().account_of(person)? else { return Ok(true) };
-    let account = deps.store.accounts().get(&link)?;
-    Ok(account.is_none_or(|account| account.status == AccountStatus::Deprovisioned))
 }
 
 /// Logs of each join and leave that is not done when its target is about to be missed, and when it

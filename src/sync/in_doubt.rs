@@ -8,7 +8,7 @@ use crate::model::{
 };
 use crate::okta::log::{Changed, LogEvent};
 use crate::store::{InDoubt, StoreError};
-use crate::sync::names::{group_name, names_of};
+use crate::sync::names::{account_of, group_name, names_of};
 use crate::sync::{deps::Deps, error::Result, observe::okta::log_of};
 
 /// What is seen now is not put down to what was sent longer ago: others may have done the same.
@@ -23,11 +23,10 @@ pub(crate) fn resolve_in_doubt(deps: &Deps, person: &SysId) -> Result<(), StoreE
     if in_doubt.is_empty() {
         return Ok(());
     }
-    let Some(id) = deps.store.links().account_of(person)? else { return Ok(()) };
-    let Some(account) = deps.store.accounts().get(&id)? else { return Ok(()) };
-    let groups = deps.store.groups().of_account(&id)?;
+    let Some(account) = account_of(&deps.store, person)? else { return Ok(()) };
+    let groups = deps.store.groups().of_account(&account.id)?;
     for sent in in_doubt.iter().filter(|sent| took_effect(sent, &account, &groups)) {
-        record_took_effect(deps, sent, person, &id)?;
+        record_took_effect(deps, sent, person, &account.id)?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::reconcile::correlate::{Match, assign, correlate, match_account};
 use crate::store::StoreError;
 use crate::store::snapshot::{all_candidates, person_state};
 use crate::sync::in_doubt::{creation_of, record_took_effect};
-use crate::sync::{deps::Deps, scope::Cycle};
+use crate::sync::{deps::Deps, names::account_of, scope::Cycle};
 
 /// Links people to their accounts. An account that two people would match is linked to neither.
 pub(crate) fn link_people(deps: &Deps, cycle: &Cycle, people: &[SysId]) -> Result<(), StoreError> {
@@ -104,8 +104,7 @@ pub(crate) fn link_still_matches(
 }
 
 pub(crate) fn has_account(deps: &Deps, id: &SysId) -> Result<bool, StoreError> {
-    let Some(link) = deps.store.links().account_of(id)? else { return Ok(false) };
-    Ok(deps.store.accounts().get(&link)?.is_some())
+    Ok(account_of(&deps.store, id)?.is_some())
 }
 
 /// Whether an account turned up for somebody that nobody else matches: the next decision links it.

@@ -1,8 +1,5 @@
 //! The shell: reads both sides into the store, lets the pure core decide, carries out what was
-//! approved, and writes back. Free functions over [`Deps`]; what woke a cycle is a label, and what
-//! it does follows from what is.
-//!
-//! In reading order: [`cycle`] is the whole on one screen.
+//! approved, and writes back. Free functions over [`Deps`]; [`cycle`] is the whole on one screen.
 
 pub(crate) mod cycle;
 pub(crate) mod decide;
@@ -21,7 +18,6 @@ pub(crate) mod settle;
 pub(crate) mod waiting;
 pub(crate) mod writeback;
 
-pub(crate) mod clock;
 pub(crate) mod deps;
 pub(crate) mod error;
 pub(crate) mod names;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::model::{AccountId, GroupId, SysId};
+use crate::model::{Account, AccountId, GroupId, SysId};
 use crate::servicenow::ServiceNowError;
 use crate::store::{Store, StoreError};
 use crate::sync::deps::Deps;
@@ -44,6 +44,12 @@ pub(crate) fn names_of(store: &Store, person: &SysId) -> Result<PersonNames, Sto
         login: account.map(|account| account.login().to_owned()),
         okta_id: link.map(|id| id.as_str().to_owned()),
     })
+}
+
+/// The account that somebody is linked to, where it is still there.
+pub(crate) fn account_of(store: &Store, person: &SysId) -> Result<Option<Account>, StoreError> {
+    let Some(link) = store.links().account_of(person)? else { return Ok(None) };
+    store.accounts().get(&link)
 }
 
 /// A group's name now, or its id where it is gone.

@@ -12,8 +12,9 @@ use crate::sync::apply::{FORGOTTEN, Touched};
 use crate::sync::decide::{Decided, decide_person, replace_facts};
 use crate::sync::error::{Result, SyncError};
 use crate::sync::{
-    deps::Deps, in_doubt::resolve_in_doubt, link::link_people, observe::by_id::refresh,
-    outcome::CycleOutcome, plan::CyclePlan, scope::Cycle, waiting::describe_waiting,
+    deps::Deps, in_doubt::resolve_in_doubt, link::link_people, names::account_of,
+    observe::by_id::refresh, outcome::CycleOutcome, plan::CyclePlan, scope::Cycle,
+    waiting::describe_waiting,
 };
 
 /// How long an activation or deactivation may take before it is left to the next cycle.
@@ -118,8 +119,7 @@ async fn refresh_settled(deps: &Deps, cycle: &Cycle, person: &SysId) -> Result<(
     let mut pause = Duration::from_millis(200);
     loop {
         refresh(deps, cycle, person).await?;
-        let link = deps.store.links().account_of(person)?;
-        let account = link.as_ref().map(|id| deps.store.accounts().get(id)).transpose()?.flatten();
+        let account = account_of(&deps.store, person)?;
         let moving = account.is_some_and(|account| account.transitioning.is_some());
         if !moving || tokio::time::Instant::now() + pause > deadline {
             return Ok(());

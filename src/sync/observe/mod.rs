@@ -1,6 +1,5 @@
-//! Reading both sides into the store: everything, or what changed.
-//!
-//! A read that is not complete is an error, and the cycle ends before anything is compared.
+//! Reading both sides into the store, everything or what changed. A read that is not complete is an
+//! error, and the cycle ends before anything is compared.
 
 pub(crate) mod by_id;
 pub(crate) mod groups;
