@@ -198,7 +198,7 @@ impl Daemon {
         let mut refused = None;
         for side in sides {
             let answer = tokio::select! {
-                answer = try_side(&self.deps, *side) => answer,
+                answer = try_side(*side, &self.deps.servicenow, &self.deps.okta) => answer,
                 () = self.signals.stopped() => break,
             };
             match answer {

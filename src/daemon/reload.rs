@@ -2,7 +2,7 @@
 
 use super::{Daemon, notify};
 use crate::sync::Side;
-use crate::sync::upstream::{prepare, take_over};
+use crate::sync::upstream::{prepare, take_over, try_side};
 
 impl Daemon {
     /// Goes on by the configuration as it is in the file now, or says why not and keeps the old.
@@ -32,7 +32,7 @@ impl Daemon {
         let renewed = prepare(&self.deps, config).map_err(|error| error.to_string())?;
         for side in [Side::ServiceNow, Side::Okta] {
             let answer = tokio::select! {
-                answer = renewed.try_side(side) => answer,
+                answer = try_side(side, &renewed.servicenow, &renewed.okta) => answer,
                 () = self.signals.stopped() => return Err("we are told to stop".to_owned()),
             };
             self.progress.tick();

@@ -4,29 +4,23 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::model::{AccountId, Action, Outcome, Step, SysId};
 use crate::okta::{self, OktaError, Performed, Refusal};
-use crate::reconcile::approve::ApprovedAction;
 use crate::reconcile::narrow::{Objection, narrow};
-use crate::reconcile::planned::PlannedAction;
-use crate::reconcile::requeue::Attempted;
-use crate::reconcile::retry::gist;
+use crate::reconcile::{
+    approve::ApprovedAction, planned::PlannedAction, requeue::Attempted, retry::gist,
+};
 use crate::store::{Entry, HoldDecision, Observed, StoreError};
 use crate::sync::deps::{Deps, InFlight, Writers};
-use crate::sync::error::SyncError;
-use crate::sync::mail::{record_mail_owed, settle_mail_owed};
-use crate::sync::observe::accounts::account_keys;
-use crate::sync::outcome::{ActionResult, CycleOutcome, describe_action};
-use crate::sync::plan::CyclePlan;
-use crate::sync::scope::Cycle;
+use crate::sync::in_doubt::{record_mail_owed, settle_mail_owed};
+use crate::sync::outcome::{ActionOutcome, ActionResult, CycleOutcome, describe_action};
+use crate::sync::{error::Result, observe::okta::account_keys, plan::CyclePlan, scope::Cycle};
 
 /// A failure that is longer ago than this is another story.
-const FORGOTTEN: chrono::Duration = chrono::Duration::hours(1);
+pub(crate) const FORGOTTEN: chrono::Duration = chrono::Duration::hours(1);
 
-/// Who was acted on, and what became of it.
 #[derive(Debug, Default)]
 pub(crate) struct Touched {
     pub(crate) people: BTreeSet<SysId>,
     pub(crate) attempts: BTreeMap<SysId, Attempted>,
-    /// Accounts that were made.
     created: BTreeMap<SysId, AccountId>,
 }
 
@@ -36,7 +30,7 @@ pub(crate) async fn apply(
     writers: &Writers,
     plan: &CyclePlan,
     outcome: &mut CycleOutcome,
-) -> Result<Touched, SyncError> {
+) -> Result<Touched> {
     let mut touched = Touched::default();
     let mut failed: Vec<&PlannedAction> = Vec::new();
     for approved in plan.approval.approved.actions() {
@@ -55,8 +49,7 @@ pub(crate) async fn apply(
     Ok(touched)
 }
 
-/// Carries out one action, in parts where Okta refuses the whole. Says whether any part of it is
-/// done.
+/// Carries out one action, in parts where Okta refuses the whole. Says whether any part is done.
 async fn attempt(
     deps: &Deps,
     writers: &Writers,
@@ -64,23 +57,21 @@ async fn attempt(
     approved: &ApprovedAction,
     touched: &mut Touched,
     outcome: &mut CycleOutcome,
-) -> Result<bool, SyncError> {
+) -> Result<bool> {
     let mut planned = approved.planned.clone();
     let person = planned.action.person.clone();
     if planned.action.account.is_none() {
         planned.action.account = touched.created.get(&person).cloned();
     }
     touched.people.insert(person.clone());
-    let mut release = if approved.released {
-        Release::Needed(approved.planned.fingerprint())
-    } else {
-        Release::NotNeeded
-    };
+    // The release that an action needs is used up by its first call, a part of it or the whole.
+    let mut release = approved.released.then(|| approved.planned.fingerprint());
     let mut any_done = false;
     let mut parts = VecDeque::from([planned]);
     while let Some(mut part) = parts.pop_front() {
-        let carried_out = carry_out(deps, writers, cycle, &mut part, &mut release, outcome).await?;
-        let Some(performed) = carried_out else {
+        let released = approved.released;
+        let sent = send(deps, writers, cycle, &mut part, released, release.take(), outcome).await?;
+        let Some(performed) = sent else {
             let reason = Some("the yes to it was taken back, or has lapsed".to_owned());
             outcome.push(describe_action(&deps.store, &part, ActionResult::Skipped, reason)?);
             return Ok(false);
@@ -93,10 +84,8 @@ async fn attempt(
                 if part.action.step != Step::ClearSessions {
                     attempted.done.extend(part.keys.iter().cloned());
                 }
-                if let (Step::Create { .. }, Some(account)) =
-                    (&part.action.step, &part.action.account)
-                {
-                    touched.created.insert(person.clone(), account.clone());
+                if let Step::Create { .. } = part.action.step {
+                    touched.created.extend(part.action.account.map(|it| (person.clone(), it)));
                 }
             }
             Outcome::Failed { transient: false, error, .. } => {
@@ -126,22 +115,22 @@ fn objection(error: &OktaError) -> Objection {
 }
 
 /// Sends one action, with its intent in the journal before and its outcome after. `None` where
-/// it needs a release that no longer stands: then nothing was done.
-async fn carry_out(
+/// it needs a release, by fingerprint, that no longer stands: then nothing was done.
+async fn send(
     deps: &Deps,
     writers: &Writers,
     cycle: &Cycle,
     planned: &mut PlannedAction,
-    release: &mut Release,
+    released: bool,
+    release: Option<String>,
     outcome: &mut CycleOutcome,
-) -> Result<Option<Performed>, SyncError> {
+) -> Result<Option<Performed>> {
     let intent = planned.action.clone();
     let keys = planned.keys.clone();
-    let released = !matches!(release, Release::NotNeeded);
     let entry = Entry { action: &intent, cycle: cycle.id, keys, leaver: planned.leaver, released };
     let begun = deps.store.atomically(|| {
         let now = deps.now();
-        if let Release::Needed(fingerprint) = &*release
+        if let Some(fingerprint) = &release
             && deps.store.decisions().release_of(fingerprint, now)?.is_none()
         {
             return Ok(None);
@@ -152,35 +141,22 @@ async fn carry_out(
         record_mail_owed(deps, &intent)?;
         let thread = deps.store.journal().intend(&entry, now)?;
         deps.store.facts().mark_unconfirmed(&intent.person, &entry.keys)?;
-        if let Release::Needed(fingerprint) = &*release {
+        if let Some(fingerprint) = &release {
             deps.store.decisions().use_release(fingerprint, thread.action)?;
         }
         Ok(Some(thread))
     })?;
     let Some(thread) = begun else { return Ok(None) };
-    if released {
-        *release = Release::Used;
-    }
     let _in_flight = InFlight::begin(deps);
     let on_wire = okta::GoldenThread { request: &thread.request, action: thread.action };
     let performed = writers.okta.perform(&intent.step, intent.account.as_ref(), &on_wire).await;
     if let Some(account) = &performed.account {
         planned.action.account = Some(account.id.clone());
-        deps.store.accounts().upsert(
-            std::slice::from_ref(account),
-            &account_keys(deps),
-            Observed::ById { at: deps.now() },
-            cycle.id,
-        )?;
+        let (accounts, keys, now) = (std::slice::from_ref(account), account_keys(deps), deps.now());
+        deps.store.accounts().upsert(accounts, &keys, Observed::ById { at: now }, cycle.id)?;
         if matches!(intent.step, Step::Create { .. }) {
-            let created_here = true;
-            deps.store.links().upsert(
-                &intent.person,
-                &account.id,
-                &intent.origin,
-                created_here,
-                deps.now(),
-            )?;
+            let (Action { person, origin, .. }, created_here) = (&intent, true);
+            deps.store.links().upsert(person, &account.id, origin, created_here, now)?;
         }
     }
     let done = planned.action.clone();
@@ -196,20 +172,15 @@ async fn carry_out(
 
 /// A list of members that was asked for before this was answered says less than the answer.
 fn record_membership(deps: &Deps, action: &Action, outcome: &Outcome) -> Result<(), StoreError> {
-    let (Some(account), Outcome::Applied { .. } | Outcome::AlreadySo { .. }) =
-        (&action.account, outcome)
+    let (Some(account), Outcome::Applied { .. } | Outcome::AlreadySo { .. }, Some(group)) =
+        (&action.account, outcome, action.step.group())
     else {
         return Ok(());
     };
-    let groups = deps.store.groups();
-    match &action.step {
-        Step::AddMember { group } => groups.set_member(group, account, true, deps.now()),
-        Step::RemoveMember { group } => groups.set_member(group, account, false, deps.now()),
-        _ => Ok(()),
-    }
+    let is_member = matches!(action.step, Step::AddMember { .. });
+    deps.store.groups().set_member(group, account, is_member, deps.now())
 }
 
-/// One event in the log and one line in the report for each action.
 fn log_action(
     deps: &Deps,
     planned: &PlannedAction,
@@ -218,36 +189,29 @@ fn log_action(
     result: &Outcome,
     outcome: &mut CycleOutcome,
 ) -> Result<(), StoreError> {
-    let (word, okta_request_id, error) = match result {
+    let (word, okta_request_id, error, transient) = match result {
         Outcome::Applied { okta_request_id } | Outcome::AlreadySo { okta_request_id } => {
-            (ActionResult::Applied, okta_request_id.clone(), None)
+            (ActionResult::Applied, okta_request_id.clone(), None, false)
         }
-        Outcome::Failed { error, okta_request_id, .. } => {
-            (ActionResult::Failed, okta_request_id.clone(), Some(error.clone()))
+        Outcome::Failed { error, okta_request_id, transient, .. } => {
+            (ActionResult::Failed, okta_request_id.clone(), Some(error), *transient)
         }
-        Outcome::Unknown { error } => (ActionResult::Failed, None, Some(error.clone())),
+        Outcome::Unknown { error } => (ActionResult::Failed, None, Some(error), true),
     };
-    let mut action = describe_action(&deps.store, planned, word, error.clone())?;
-    action.id = Some(id);
-    action.okta_request_id = okta_request_id;
-    action.transient =
-        matches!(result, Outcome::Failed { transient: true, .. } | Outcome::Unknown { .. });
+    let described = describe_action(&deps.store, planned, word, error.cloned())?;
+    let action = ActionOutcome { id: Some(id), okta_request_id, transient, ..described };
     let mut text = sentence(&planned.action, action.person.name(), action.group.as_deref());
     if let Some(HoldDecision { by, because, .. }) = deps.store.decisions().release_used_by(id)? {
         text = format!("{text}, released by {by}: {because}");
     }
-    let text = match &error {
-        None => text,
-        Some(error) => format!("{text}: failed: {error}"),
-    };
     // In a warning once when it begins and once when it changes, not each time that it is tried.
-    let is_news = match &error {
-        None => true,
-        Some(error) => {
-            let (_, before) = failures_before(deps, &planned.action, id)?;
-            before.is_none_or(|before| gist(&before) != gist(error))
-        }
-    };
+    let mut warns = false;
+    if let Some(error) = error {
+        text = format!("{text}: failed: {error}");
+        let since = deps.now() - FORGOTTEN;
+        let (_, before) = deps.store.journal().failures_before(&planned.action, id, since)?;
+        warns = before.is_none_or(|before| gist(&before) != gist(error));
+    }
     macro_rules! event {
         ($level:ident) => {
             tracing::$level!(
@@ -267,9 +231,7 @@ fn log_action(
             )
         };
     }
-    if error.is_none() {
-        event!(info);
-    } else if is_news {
+    if warns {
         event!(warn);
     } else {
         event!(info);
@@ -278,27 +240,8 @@ fn log_action(
     Ok(())
 }
 
-/// How often in a row something has failed lately, and how it did last.
-pub(crate) fn failures_before(
-    deps: &Deps,
-    action: &Action,
-    id: i64,
-) -> Result<(u32, Option<String>), StoreError> {
-    deps.store.journal().failures_before(action, id, deps.now() - FORGOTTEN)
-}
-
-/// Whether an action needs a person's release.
-#[derive(Debug)]
-enum Release {
-    NotNeeded,
-    /// The one for this fingerprint, which its first call uses up.
-    Needed(String),
-    /// What is sent now is a part of what was released.
-    Used,
-}
-
 /// What an action did, as a sentence that begins with its request.
-pub(crate) fn sentence(action: &Action, name: &str, group: Option<&str>) -> String {
+fn sentence(action: &Action, name: &str, group: Option<&str>) -> String {
     let group = group.unwrap_or("a group");
     let did = match &action.step {
         Step::Create { activate: true, .. } => format!("created {name} and activated it"),

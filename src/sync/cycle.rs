@@ -3,24 +3,19 @@
 use std::time::Duration;
 
 use crate::store::CycleRow;
-use crate::sync::apply::apply;
 use crate::sync::deps::{Deps, Writers};
-use crate::sync::error::SyncError;
-use crate::sync::open_items::record_open_items;
 use crate::sync::outcome::{CycleOutcome, Summary};
 use crate::sync::plan::{CyclePlan, plan};
-use crate::sync::scope::Scope;
-use crate::sync::settle::settle;
-use crate::sync::writeback::write_back;
-
-/// How often something may happen beside a cycle.
-const SECOND: Duration = Duration::from_secs(1);
+use crate::sync::{
+    apply::apply, error::Result, open_items::record_open_items, scope::Scope, settle::settle,
+    writeback::write_back,
+};
 
 /// Runs one cycle.
 ///
 /// A failure to read ends the cycle before anything is compared. A failure to write to Okta ends
 /// one action and is part of the outcome. A failure to write the journal ends the cycle.
-pub async fn run(deps: &Deps, writers: &Writers, scope: &Scope) -> Result<CycleOutcome, SyncError> {
+pub async fn run(deps: &Deps, writers: &Writers, scope: &Scope) -> Result<CycleOutcome> {
     run_beside(deps, writers, scope, || ()).await
 }
 
@@ -30,8 +25,8 @@ pub async fn run_beside(
     writers: &Writers,
     scope: &Scope,
     mut beside: impl FnMut(),
-) -> Result<CycleOutcome, SyncError> {
-    let mut seconds = tokio::time::interval(SECOND);
+) -> Result<CycleOutcome> {
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
     let mut cycle = std::pin::pin!(run_cycle(deps, writers, scope));
     let outcome = loop {
         tokio::select! {
@@ -44,11 +39,7 @@ pub async fn run_beside(
     outcome.map_err(|error| error.located(&deps.config.store.path))
 }
 
-async fn run_cycle(
-    deps: &Deps,
-    writers: &Writers,
-    scope: &Scope,
-) -> Result<CycleOutcome, SyncError> {
+async fn run_cycle(deps: &Deps, writers: &Writers, scope: &Scope) -> Result<CycleOutcome> {
     let head = deps.store.journal().head()?;
     let plan = plan(deps, scope).await?;
     let mut outcome = CycleOutcome::of(&plan);
@@ -70,9 +61,10 @@ async fn act(
     writers: &Writers,
     plan: &CyclePlan,
     outcome: &mut CycleOutcome,
-) -> Result<(), SyncError> {
+) -> Result<()> {
     record_open_items(deps, plan)?;
-    plan.cycle.trust_links();
+    // What is written from now on is no reason to doubt whose account it is.
+    plan.cycle.linked.borrow_mut().clear();
     let touched = apply(deps, writers, plan, outcome).await?;
     settle(deps, plan, &touched, outcome).await?;
     write_back(deps, writers, plan, outcome).await
@@ -84,7 +76,7 @@ fn log_ended(
     outcome: &CycleOutcome,
     people: Option<u32>,
     head_before: &str,
-) -> Result<(), SyncError> {
+) -> Result<()> {
     let head = deps.store.journal().head()?;
     let Summary { applied, failed, held, .. } = outcome.summary;
     let (cycle, seconds) = (outcome.cycle, outcome.seconds);

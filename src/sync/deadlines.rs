@@ -1,46 +1,36 @@
-//! `[targets]`: how long joins and leaves take from *in force* to *done*, and a word when one is
-//! late.
+//! `[targets]`: how long joins and leaves take from *in force* to *done*, and what is late.
 
 use std::time::Duration;
 
 use crate::model::{
-    AccountStatus, Approval, Operation, Request, RequestNumber, ResolvedRequest, SysId, Timestamp,
+    AccountStatus, Approval, Operation, Request, RequestNumber, RequestRef, ResolvedRequest, SysId,
+    Timestamp,
 };
 use crate::policy::ApprovalSource;
 use crate::reconcile::fulfillment::RequestStatus;
 use crate::reconcile::latency::{Lateness, lateness};
 use crate::store::{Late, StoredRequest};
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
-use crate::sync::names::names_of;
+use crate::sync::names::{account_of, names_of};
+use crate::sync::{deps::Deps, error::Result};
 
 /// What was measured is kept and summed up this long.
 pub(crate) const MEASURED: chrono::Duration = chrono::Duration::days(30);
 
 /// When a request was approved that was just seen to be. The row tells it, where it is the
 /// row's own approval: nothing else changed it since, or it would have been seen before.
-pub(crate) fn record_approval(
-    deps: &Deps,
-    request: &Request,
-    approval: ApprovalSource,
-) -> Result<(), SyncError> {
+pub(crate) fn record_approval(deps: &Deps, request: &Request, by: ApprovalSource) -> Result<()> {
     let now = deps.now();
     let changed = chrono::NaiveDateTime::parse_from_str(&request.updated_on, "%Y-%m-%d %H:%M:%S")
         .map(|at| at.and_utc());
-    let at = match (approval, changed) {
+    let at = match (by, changed) {
         (ApprovalSource::Item, Ok(at)) => at.min(now),
         _ => now,
     };
     Ok(deps.store.requests().set_approved_at(&request.sys_id, at)?)
 }
 
-/// Begins to measure a join or leave, from the moment on when it is known: what takes long
-/// because a side is down is late all the same.
-pub(crate) fn start_timer(
-    deps: &Deps,
-    id: &SysId,
-    resolved: &ResolvedRequest,
-) -> Result<(), SyncError> {
+/// Measures a join or leave from now on: what takes long because a side is down is late as well.
+pub(crate) fn start_timer(deps: &Deps, id: &SysId, resolved: &ResolvedRequest) -> Result<()> {
     let operation = resolved.terms.operation;
     if resolved.observe || deps.config.policy.observe {
         return Ok(deps.store.deadlines().cancel(id)?);
@@ -59,12 +49,11 @@ pub(crate) fn start_timer(
     Ok(())
 }
 
-/// Stops the measurement of an open join or leave for each of its people who is done.
 pub(crate) fn update_deadlines(
     deps: &Deps,
     stored: &StoredRequest,
     status: &RequestStatus,
-) -> Result<(), SyncError> {
+) -> Result<()> {
     let id = &stored.request.sys_id;
     if matches!(status, RequestStatus::Overtaken) {
         return Ok(deps.store.deadlines().cancel(id)?);
@@ -73,7 +62,8 @@ pub(crate) fn update_deadlines(
     for late in deps.store.deadlines().of(id)?.into_iter().filter(|late| late.in_force <= now) {
         let number = stored.request.reference.number.as_str();
         let done = match late.operation {
-            Operation::Leave => is_disabled(deps, &late.person)?,
+            Operation::Leave => account_of(&deps.store, &late.person)?
+                .is_none_or(|account| account.status == AccountStatus::Deprovisioned),
             _ => {
                 matches!(status, RequestStatus::Done)
                     || deps.store.facts().were_in_sync(number, &late.person)?
@@ -87,60 +77,46 @@ pub(crate) fn update_deadlines(
     Ok(())
 }
 
-fn is_disabled(deps: &Deps, person: &SysId) -> Result<bool, SyncError> {
-    // Whoever has no account has left already.
-    let Some(link) = deps.store.links().account_of(person)? else { return Ok(true) };
-    let account = deps.store.accounts().get(&link)?;
-    Ok(account.is_none_or(|account| account.status == AccountStatus::Deprovisioned))
-}
-
-/// Logs of each join and leave that is not done when its target is about to be missed, and
-/// when it is: an ERROR for a leave, a WARN for a join, once each. Costs nothing where nothing
-/// is open.
-pub fn watch_deadlines(deps: &Deps) -> Result<(), SyncError> {
-    let now = deps.now();
+/// Logs of each join and leave that is not done when its target is about to be missed, and when it
+/// is: an ERROR for a leave, a WARN for a join, once each.
+pub fn watch_deadlines(deps: &Deps) -> Result<()> {
+    let (now, targets) = (deps.now(), &deps.config.targets);
     for late in deps.store.deadlines().open()? {
-        let target = target_of(deps, late.operation);
+        let is_leave = late.operation == Operation::Leave;
+        let target = if is_leave { targets.leave } else { targets.join };
         let level = match lateness(late.in_force, now, target) {
             Lateness::InTime => 0,
             Lateness::AtRisk => 1,
             Lateness::Breached => 2,
         };
-        if level > late.said && !is_through(deps, &late)? {
-            log_late(deps, &late, level == 2, target, now)?;
+        if level <= late.said {
+            continue;
+        }
+        let Some(stored) = deps.store.requests().get(&late.request)? else { continue };
+        let number = &stored.request.reference.number;
+        // A cycle that still works on others may have disabled the account already.
+        if !is_leave
+            || !deps.store.journal().was_deactivated(number, &late.person, late.in_force)?
+        {
+            log_late(deps, &late, &stored, level == 2, target, now)?;
             deps.store.deadlines().set_warned(&late, level)?;
         }
     }
     Ok(())
 }
 
-/// Whether somebody's account was disabled already by a cycle that still works on others.
-fn is_through(deps: &Deps, late: &Late) -> Result<bool, SyncError> {
-    let Some(stored) = deps.store.requests().get(&late.request)? else { return Ok(true) };
-    let number = &stored.request.reference.number;
-    Ok(late.operation == Operation::Leave
-        && deps.store.journal().was_deactivated(number, &late.person, late.in_force)?)
-}
-
-pub(crate) fn target_of(deps: &Deps, operation: Operation) -> Duration {
-    let targets = &deps.config.targets;
-    if operation == Operation::Leave { targets.leave } else { targets.join }
-}
-
 fn log_late(
     deps: &Deps,
     late: &Late,
+    stored: &StoredRequest,
     breached: bool,
     target: Duration,
     now: Timestamp,
-) -> Result<(), SyncError> {
-    let Some(stored) = deps.store.requests().get(&late.request)? else { return Ok(()) };
-    let reference = &stored.request.reference;
-    let number = &reference.number;
+) -> Result<()> {
+    let RequestRef { number, parent } = &stored.request.reference;
     let person = names_of(&deps.store, &late.person)?;
     let waits = deps.store.open_items().actions(now)?.into_iter().find(|held| {
-        let request = held.origin.request();
-        held.person == late.person && request.is_some_and(|it| it.number == *number)
+        held.person == late.person && held.origin.request().is_some_and(|it| it.number == *number)
     });
     let why = match (waits, stored.problems.first()) {
         (Some(held), _) => format!("held: {}", held.reason),
@@ -160,7 +136,7 @@ fn log_late(
         ($level:ident) => {
             tracing::$level!(
                 request = %number,
-                parent = reference.parent.as_ref().map(RequestNumber::as_str),
+                parent = parent.as_ref().map(RequestNumber::as_str),
                 outcome = if breached { "breached" } else { "late" },
                 login = person.login.as_deref(),
                 sys_id = %late.person,

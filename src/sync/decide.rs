@@ -2,19 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{HoldSet, OpenAction, PersonState, SysId, Timestamp};
-use crate::reconcile::org::OrgState;
+use crate::model::{HoldSet, OpenAction, PersonState, SysId};
 use crate::reconcile::past::{Past, Waiting};
 use crate::reconcile::person::{PersonPlan, reconcile_person};
-use crate::reconcile::planned::PlannedAction;
+use crate::reconcile::{org::OrgState, planned::PlannedAction};
 use crate::store::snapshot::person_state;
 use crate::store::{HeldAction, StoreError, Verdict};
-use crate::sync::deps::Deps;
-use crate::sync::in_doubt::resolve_in_doubt;
-use crate::sync::link::link_people;
-use crate::sync::scope::Cycle;
+use crate::sync::{
+    deps::Deps, error::Result, in_doubt::resolve_in_doubt, link::link_people, scope::Cycle,
+};
 
-/// What is stored about one person, and what was decided from it.
 #[derive(Debug)]
 pub(crate) struct Decided {
     pub(crate) state: PersonState,
@@ -32,15 +29,6 @@ impl Decision {
     /// Every action that would remove a difference, held ones included.
     pub(crate) fn actions(&self) -> Vec<PlannedAction> {
         self.differing.values().flat_map(|decided| decided.plan.actions.iter().cloned()).collect()
-    }
-
-    /// Takes a newer decision about some of the people.
-    pub(crate) fn replace(&mut self, newer: Self) {
-        for person in &newer.people {
-            self.differing.remove(person);
-        }
-        self.people.extend(newer.people);
-        self.differing.extend(newer.differing);
     }
 }
 
@@ -72,7 +60,7 @@ pub(crate) fn decide(
     Ok(decision)
 }
 
-/// Decides about one person by what is stored. `None` for somebody unknown.
+/// `None` for somebody unknown.
 pub(crate) fn decide_person(
     deps: &Deps,
     id: &SysId,
@@ -86,19 +74,11 @@ pub(crate) fn decide_person(
 
 /// Remembers how one person should be, and which of it Okta was seen to agree with.
 pub(crate) fn replace_facts(deps: &Deps, id: &SysId, plan: &PersonPlan) -> Result<(), StoreError> {
-    match &plan.facts {
-        Some(facts) => deps.store.facts().replace(id, facts, deps.now()),
-        None => Ok(()),
-    }
+    plan.facts.iter().try_for_each(|facts| deps.store.facts().replace(id, facts, deps.now()))
 }
 
-/// What counts beside the plan. What waits for the people who are decided about now is found
-/// again by that decision.
-pub(crate) fn past(
-    deps: &Deps,
-    empty_store: bool,
-    decision: &Decision,
-) -> Result<Past, StoreError> {
+/// What counts beside the plan. What waits for whoever is decided about now is found again by that.
+pub(crate) fn past(deps: &Deps, empty_store: bool, decision: &Decision) -> Result<Past> {
     // Counted only where there is something to count against.
     let idle = decision.differing.is_empty();
     let now = deps.now();
@@ -112,26 +92,12 @@ pub(crate) fn past(
         empty_store: empty_store && deps.store.requests().any_history()?,
         ..Past::default()
     };
-    add_decisions(deps, decision, now, &mut past)?;
-    Ok(past)
-}
-
-/// What people decided about actions, and what still waits for a decision.
-fn add_decisions(
-    deps: &Deps,
-    decision: &Decision,
-    now: Timestamp,
-    past: &mut Past,
-) -> Result<(), StoreError> {
+    // What people decided about actions, and what still waits for a decision.
     let planned: BTreeSet<String> =
         decision.actions().iter().map(PlannedAction::fingerprint).collect();
     for held in deps.store.open_items().actions(now)? {
         let HeldAction { person, reason, action, since, said, .. } = held;
         let OpenAction { fingerprint, step, group, set, .. } = action;
-        if let (None, Some(set)) = (&said, set) {
-            let oldest = past.undecided.entry(set).or_insert(since);
-            *oldest = since.min(*oldest);
-        }
         match (said, set) {
             (Some(said), _) if said.word == Verdict::Release => {
                 past.released.insert(fingerprint);
@@ -140,16 +106,18 @@ fn add_decisions(
                 let text = format!("dismissed by {}: {}", said.by, said.because);
                 past.dismissed.insert(fingerprint, text);
             }
-            // What the first cycle held stays in its set, although it is decided about again.
-            (None, Some(set))
+            (None, Some(set)) => {
+                let oldest = past.undecided.entry(set).or_insert(since);
+                *oldest = since.min(*oldest);
                 if !decision.people.contains(&person)
-                    || set == HoldSet::EmptyStore && planned.contains(&fingerprint) =>
-            {
-                let reason = reason.to_string();
-                past.waiting.push(Waiting { fingerprint, set, person, step, group, reason });
+                    || set == HoldSet::EmptyStore && planned.contains(&fingerprint)
+                {
+                    let reason = reason.to_string();
+                    past.waiting.push(Waiting { fingerprint, set, person, step, group, reason });
+                }
             }
-            (None, _) => {}
+            (None, None) => {}
         }
     }
-    Ok(())
+    Ok(past)
 }

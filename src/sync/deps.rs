@@ -1,24 +1,25 @@
 //! What a cycle works with: both systems to read, the store, the time, the configuration; and, for
 //! whoever may write, the writing half.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
+use tokio::sync::OnceCell;
 
 use crate::config::Config;
 use crate::http::Progress;
-use crate::model::Timestamp;
+use crate::model::{AccountId, SysId, Timestamp};
 use crate::okta::{self, OktaReader, OktaWriter};
+use crate::reconcile::retry::pause_after;
 use crate::servicenow::{self, Budget, ServiceNowReader, ServiceNowWriter};
-use crate::store::{Mode, Store, StoreError, Use};
-use crate::sync::error::SyncError;
-use crate::sync::memory::Memory;
+use crate::store::{Mode, Store, Use};
+use crate::sync::error::Result;
 
-/// ServiceNow among what the store keeps of each side.
+// The sides, among what the store keeps of each.
 pub(crate) const SERVICENOW: &str = "servicenow";
-/// Okta among what the store keeps of each side.
 pub(crate) const OKTA: &str = "okta";
 
 /// Where the time comes from: the only clock of a cycle.
@@ -57,11 +58,7 @@ impl Writers {
 
 impl Deps {
     /// For a command that only reads: it works on a private copy of the store.
-    pub fn reading(
-        config: Arc<Config>,
-        clock: Clock,
-        on_progress: OnProgress,
-    ) -> Result<Self, SyncError> {
+    pub fn reading(config: Arc<Config>, clock: Clock, on_progress: OnProgress) -> Result<Self> {
         let store = Store::open(&config.store.path, &config.orgs(), Mode::Scratch)?;
         let okta = okta::Connection::read_only(config.okta.clone())?;
         let servicenow = servicenow::Connection::new(config.servicenow.clone())?;
@@ -75,13 +72,15 @@ impl Deps {
         holder: &str,
         clock: Clock,
         on_progress: OnProgress,
-    ) -> Result<(Self, Writers), SyncError> {
+    ) -> Result<(Self, Writers)> {
         let store = Store::open(&config.store.path, &config.orgs(), Mode::Write { holder })?;
         let okta = okta::Connection::new(config.okta.clone())?;
         let servicenow = servicenow::Connection::new(config.servicenow.clone())?;
-        let budget = last_budget(&store).map_err(|error| error.located(&config.store.path))?;
-        if let Some((budget, at)) = budget {
-            servicenow.go_on_counting(&budget, at);
+        let kept = store.budgets().all().map_err(|error| error.located(&config.store.path))?;
+        // A rule about rates counts on when a process starts anew.
+        if let Some(kept) = kept.into_iter().find(|kept| kept.side == SERVICENOW) {
+            let Use { bucket, limit, share, used, at, .. } = kept;
+            servicenow.go_on_counting(&Budget { bucket, limit, share, used }, at);
         }
         let writers = Writers::over(&servicenow, &okta);
         Ok((Self::over(config, store, servicenow, okta, clock, on_progress), writers))
@@ -127,8 +126,7 @@ impl Deps {
         (self.clock)()
     }
 
-    /// When the last complete read ended well.
-    pub(crate) fn last_full(&self) -> Result<Option<Timestamp>, SyncError> {
+    pub(crate) fn last_full(&self) -> Result<Option<Timestamp>> {
         Ok(self.store.cycles().last_full()?.map(|cycle| cycle.finished))
     }
 
@@ -137,7 +135,6 @@ impl Deps {
         [self.servicenow.connection().progress().clone(), self.okta.connection().progress().clone()]
     }
 
-    /// Calls made over the connections that are in use.
     pub(crate) fn calls(&self) -> Calls {
         Calls {
             servicenow: self.servicenow.connection().calls(),
@@ -145,7 +142,6 @@ impl Deps {
         }
     }
 
-    /// The same by side and rate-limit bucket.
     pub(crate) fn calls_by_bucket(&self) -> Vec<(&'static str, String, u64)> {
         let servicenow = self.servicenow.connection();
         let okta = self.okta.connection().calls_by_bucket();
@@ -156,13 +152,40 @@ impl Deps {
     }
 }
 
-/// How much of ServiceNow's rate rule was used when that was last kept, and when that was: a rule
-/// counts on when a process starts anew.
-fn last_budget(store: &Store) -> Result<Option<(Budget, Timestamp)>, StoreError> {
-    let kept = store.budgets().all()?.into_iter().find(|used| used.side == SERVICENOW);
-    Ok(kept.map(|Use { bucket, limit, share, used, at, .. }| {
-        (Budget { bucket, limit, share, used }, at)
-    }))
+/// What only this process knows. The next one finds it out anew, and nothing is wrong until then.
+#[derive(Default)]
+pub(crate) struct Memory {
+    /// The Okta account that we sign in as, if it is one: asked once for each connection.
+    pub(crate) own_account: OnceCell<Option<AccountId>>,
+    /// The rows that were set aside, by id, and why: each is named once.
+    set_aside: RefCell<BTreeMap<String, String>>,
+    /// Requests that could not be written on: how often in a row, and when that was tried last.
+    unwritten: RefCell<BTreeMap<SysId, (u32, Timestamp)>>,
+}
+
+impl Memory {
+    /// Remembers why a row was set aside, and says whether that is news.
+    pub(crate) fn set_aside(&self, id: &str, why: &str) -> bool {
+        let before = self.set_aside.borrow_mut().insert(id.to_owned(), why.to_owned());
+        before.as_deref() != Some(why)
+    }
+
+    /// Whether a request is left alone for a while, because writing on it failed.
+    pub(crate) fn backs_off(&self, request: &SysId, now: Timestamp) -> bool {
+        self.unwritten.borrow().get(request).is_some_and(|(times, at)| {
+            (now - *at).to_std().is_ok_and(|waited| waited < pause_after(*times, false))
+        })
+    }
+
+    pub(crate) fn note_written(&self, request: &SysId) {
+        self.unwritten.borrow_mut().remove(request);
+    }
+
+    pub(crate) fn note_unwritten(&self, request: &SysId, now: Timestamp) {
+        let mut unwritten = self.unwritten.borrow_mut();
+        let (times, at) = unwritten.entry(request.clone()).or_insert((0, now));
+        (*times, *at) = (*times + 1, now);
+    }
 }
 
 /// A write that is under way, for as long as this lives.

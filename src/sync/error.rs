@@ -43,6 +43,8 @@ impl From<ServiceNowError> for SyncError {
     }
 }
 
+pub(crate) type Result<T, E = SyncError> = std::result::Result<T, E>;
+
 /// One of the two systems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
@@ -62,7 +64,7 @@ impl std::fmt::Display for Side {
 }
 
 impl SyncError {
-    /// Says which file it is that the store is in.
+    /// Says in which file the store is.
     pub(crate) fn located(self, store: &Path) -> Self {
         match self {
             Self::Store(error) => error.located(store).into(),
@@ -83,27 +85,24 @@ impl SyncError {
     /// of it cannot be done: a name that it does not know, a right that is missing, a rate limit.
     pub(crate) fn is_outage(&self) -> bool {
         match self {
-            Self::ServiceNow(error) => match error {
+            Self::ServiceNow(
                 ServiceNowError::Unreachable { .. }
                 | ServiceNowError::NoAnswer { .. }
                 | ServiceNowError::SignIn { .. }
-                | ServiceNowError::Unbelievable { .. } => true,
-                ServiceNowError::Refused { status, .. } => *status >= 500,
-                _ => false,
-            },
-            Self::Okta(error) => match error {
+                | ServiceNowError::Unbelievable { .. },
+            )
+            | Self::Okta(
                 OktaError::Unreachable { .. }
                 | OktaError::NoAnswer { .. }
                 | OktaError::SignIn { .. }
-                | OktaError::Unbelievable { .. } => true,
-                OktaError::Refused(refusal) => refusal.status >= 500,
-                _ => false,
-            },
-            Self::Store(_) | Self::Clock(_) | Self::Unknown(_) => false,
+                | OktaError::Unbelievable { .. },
+            ) => true,
+            Self::ServiceNow(ServiceNowError::Refused { status, .. }) => *status >= 500,
+            Self::Okta(OktaError::Refused(refusal)) => refusal.status >= 500,
+            _ => false,
         }
     }
 
-    /// Whether the credentials were refused.
     pub(crate) fn is_refused_sign_in(&self) -> bool {
         matches!(
             self,

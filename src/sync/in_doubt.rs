@@ -1,15 +1,21 @@
-//! Calls whose answer was lost: what became of them shows in the next read.
+//! Calls whose answer was lost: what became of them shows in the next read. And activation mail that
+//! is still to be sent: an account was brought back without it.
 
 use std::collections::BTreeSet;
 
-use crate::model::{Account, AccountId, GroupId, RequestNumber, Step, StepKind, SysId};
+use crate::model::{
+    Account, AccountId, Action, GroupId, Outcome, RequestNumber, Step, StepKind, SysId,
+};
+use crate::okta::log::{Changed, LogEvent};
 use crate::store::{InDoubt, StoreError};
-use crate::sync::deps::Deps;
-use crate::sync::names::{group_name, names_of};
+use crate::sync::names::{account_of, group_name, names_of};
+use crate::sync::{deps::Deps, error::Result, observe::okta::log_of};
 
-/// What was sent longer ago than this is not put down to what is seen now: others had the time to
-/// do the same.
-pub(crate) const TOLD: chrono::Duration = chrono::Duration::days(1);
+/// What is seen now is not put down to what was sent longer ago: others may have done the same.
+const TOLD: chrono::Duration = chrono::Duration::days(1);
+
+/// How far before a call its event is looked for: clocks differ.
+const LOG_OVERLAP: chrono::Duration = chrono::Duration::hours(3);
 
 /// Writes down which calls about somebody took effect, though nobody was told.
 pub(crate) fn resolve_in_doubt(deps: &Deps, person: &SysId) -> Result<(), StoreError> {
@@ -17,11 +23,10 @@ pub(crate) fn resolve_in_doubt(deps: &Deps, person: &SysId) -> Result<(), StoreE
     if in_doubt.is_empty() {
         return Ok(());
     }
-    let Some(id) = deps.store.links().account_of(person)? else { return Ok(()) };
-    let Some(account) = deps.store.accounts().get(&id)? else { return Ok(()) };
-    let groups = deps.store.groups().of_account(&id)?;
+    let Some(account) = account_of(&deps.store, person)? else { return Ok(()) };
+    let groups = deps.store.groups().of_account(&account.id)?;
     for sent in in_doubt.iter().filter(|sent| took_effect(sent, &account, &groups)) {
-        record_took_effect(deps, sent, person, &id)?;
+        record_took_effect(deps, sent, person, &account.id)?;
     }
     Ok(())
 }
@@ -40,7 +45,6 @@ pub(crate) fn creation_of(
     Ok(deps.store.journal().in_doubt(person, deps.now() - TOLD)?.into_iter().find(created_here))
 }
 
-/// Records that a call took effect whose answer was lost, and logs it.
 pub(crate) fn record_took_effect(
     deps: &Deps,
     sent: &InDoubt,
@@ -48,12 +52,11 @@ pub(crate) fn record_took_effect(
     account: &AccountId,
 ) -> Result<(), StoreError> {
     deps.store.journal().resolve_in_doubt(sent.action_id, deps.now())?;
-    let number = sent.origin.request().map(|request| &request.number);
-    let parent = sent.origin.request().and_then(|request| request.parent.as_ref());
+    let request = sent.origin.request();
     let group = sent.group.as_ref().map(|group| group_name(&deps.store, group)).transpose()?;
     tracing::info!(
-        request = number.map(RequestNumber::as_str),
-        parent = parent.map(RequestNumber::as_str),
+        request = request.map(|request| request.number.as_str()),
+        parent = request.and_then(|request| request.parent.as_ref()).map(RequestNumber::as_str),
         action = sent.action,
         outcome = "applied",
         sys_id = %person,
@@ -68,8 +71,7 @@ pub(crate) fn record_took_effect(
     Ok(())
 }
 
-/// Whether an account is as something that was sent would have made it. What leaves no trace in
-/// the account cannot be told.
+/// Whether an account is as this would have made it. What leaves no trace there cannot be told.
 fn took_effect(sent: &InDoubt, account: &Account, groups: &BTreeSet<GroupId>) -> bool {
     step_of(sent).is_some_and(|step| step.is_reached(account, groups))
 }
@@ -92,6 +94,63 @@ fn step_of(sent: &InDoubt) -> Option<Step> {
         StepKind::AddMember => Step::AddMember { group: group? },
         StepKind::RemoveMember => Step::RemoveMember { group: group? },
     })
+}
+
+/// Remembers, together with an intent, that a mail is to follow.
+pub(crate) fn record_mail_owed(deps: &Deps, action: &Action) -> Result<(), StoreError> {
+    match (&action.step, &action.account) {
+        (Step::Activate { mail: false }, Some(account)) if deps.config.policy.activation_mail => {
+            deps.store.history().owe_mail(account, &action.person)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Forgets it, together with an outcome: the mail was sent, or there is nothing to send it for.
+pub(crate) fn settle_mail_owed(
+    deps: &Deps,
+    action: &Action,
+    outcome: &Outcome,
+) -> Result<(), StoreError> {
+    let over = matches!(
+        (&action.step, outcome),
+        (
+            Step::Reactivate { .. } | Step::Deactivate,
+            Outcome::Applied { .. } | Outcome::AlreadySo { .. },
+        ) | (Step::Activate { .. }, Outcome::Failed { transient: false, .. })
+    );
+    match &action.account {
+        Some(account) if over => deps.store.history().settle_mail(account),
+        _ => Ok(()),
+    }
+}
+
+/// The mail of somebody who is hired again may have been sent though its answer was lost. Okta's log
+/// shows it, where it can be read.
+pub(crate) async fn resolve_mail_in_doubt(
+    deps: &Deps,
+    person: &SysId,
+    account: &AccountId,
+) -> Result<()> {
+    if !deps.store.history().is_mail_owed(account)? {
+        return Ok(());
+    }
+    let mut in_doubt = deps.store.journal().in_doubt(person, deps.now() - TOLD)?.into_iter();
+    let Some(sent) = in_doubt.find(|it| it.action == "reactivate") else { return Ok(()) };
+    // Where nobody can tell, a second mail does less harm than none.
+    let events = log_of(deps, account, sent.at - LOG_OVERLAP).await;
+    let thread = format!("; action {})", sent.action_id);
+    let is_it = |event: &LogEvent| {
+        event.event_type == "user.lifecycle.reactivate"
+            && event.changes(Changed::Status)
+            && event.is_ours()
+            && event.user_agent.as_ref().is_some_and(|agent| agent.ends_with(&thread))
+    };
+    if events.iter().any(is_it) {
+        deps.store.history().settle_mail(account)?;
+        record_took_effect(deps, &sent, person, account)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -6,13 +6,11 @@ use crate::model::{AccountId, Origin, ResolvedRequest, SysId};
 use crate::policy::derive::identify;
 use crate::reconcile::correlate::{Match, assign, correlate, match_account};
 use crate::store::StoreError;
-use crate::store::snapshot::person_state;
-use crate::sync::deps::Deps;
+use crate::store::snapshot::{all_candidates, person_state};
 use crate::sync::in_doubt::{creation_of, record_took_effect};
-use crate::sync::scope::Cycle;
+use crate::sync::{deps::Deps, names::account_of, scope::Cycle};
 
-/// Links people to the accounts that are theirs. An account that two people would match is
-/// linked to neither.
+/// Links people to their accounts. An account that two people would match is linked to neither.
 pub(crate) fn link_people(deps: &Deps, cycle: &Cycle, people: &[SysId]) -> Result<(), StoreError> {
     let mut matches: BTreeMap<SysId, AccountId> = BTreeMap::new();
     for id in people {
@@ -66,7 +64,7 @@ fn link(deps: &Deps, cycle: &Cycle, person: &SysId, account: &AccountId) -> Resu
     }
     deps.store.links().upsert(person, account, &origin, false, now)?;
     adopt(deps, person, account)?;
-    cycle.note_link(person, before);
+    cycle.linked.borrow_mut().insert(person.clone(), before);
     Ok(())
 }
 
@@ -84,14 +82,11 @@ pub(crate) fn link_still_matches(
     id: &SysId,
     account: &AccountId,
 ) -> Result<bool, StoreError> {
-    if !cycle.was_linked(id) {
-        return Ok(true);
-    }
-    let before = cycle.forget_link(id);
+    let Some(before) = cycle.linked.borrow_mut().remove(id) else { return Ok(true) };
     let policy = &deps.config.policy;
     let Some(mut state) = person_state(&deps.store, policy, id)? else { return Ok(true) };
     // As before it was linked: every account that may be the person's counts.
-    state.candidates = crate::store::snapshot::all_candidates(&deps.store, policy, &state.person)?;
+    state.candidates = all_candidates(&deps.store, policy, &state.person)?;
     let identity = identify(&state.person, policy);
     if correlate(&identity, &state.candidates) == Match::Account(account.clone()) {
         // The lists may have left a group out.
@@ -108,10 +103,8 @@ pub(crate) fn link_still_matches(
     Ok(false)
 }
 
-/// Whether somebody is linked to an account that is still there.
 pub(crate) fn has_account(deps: &Deps, id: &SysId) -> Result<bool, StoreError> {
-    let link = deps.store.links().account_of(id)?;
-    Ok(link.map(|account| deps.store.accounts().get(&account)).transpose()?.flatten().is_some())
+    Ok(account_of(&deps.store, id)?.is_some())
 }
 
 /// Whether an account turned up for somebody that nobody else matches: the next decision links it.
@@ -125,7 +118,6 @@ pub(crate) fn is_about_to_be_linked(deps: &Deps, id: &SysId) -> Result<bool, Sto
     Ok(true)
 }
 
-/// The account that somebody without one matches.
 fn account_matched_by(deps: &Deps, id: &SysId) -> Result<Option<AccountId>, StoreError> {
     if has_account(deps, id)? {
         return Ok(None);

@@ -1,40 +1,25 @@
 //! The shell: reads both sides into the store, lets the pure core decide, carries out what was
-//! approved, and writes back. Free functions over [`Deps`]; what woke a cycle is a label, and what
-//! it does follows from what is.
-//!
-//! In reading order: [`cycle`] is the whole on one screen.
+//! approved, and writes back. Free functions over [`Deps`]; [`cycle`] is the whole on one screen.
 
 pub(crate) mod cycle;
-pub(crate) mod plan;
-
-pub(crate) mod observe;
-pub(crate) mod resolve;
-
-pub(crate) mod admins;
 pub(crate) mod decide;
 pub(crate) mod link;
+pub(crate) mod observe;
 pub(crate) mod org;
-pub(crate) mod pins;
-pub(crate) mod rivals;
-pub(crate) mod schema;
+pub(crate) mod plan;
+pub(crate) mod resolve;
 
 pub(crate) mod apply;
+pub(crate) mod deadlines;
 pub(crate) mod in_doubt;
-pub(crate) mod mail;
 pub(crate) mod open_items;
 pub(crate) mod outcome;
 pub(crate) mod settle;
 pub(crate) mod waiting;
-
-pub(crate) mod deadlines;
-pub(crate) mod notes;
-pub(crate) mod request_status;
 pub(crate) mod writeback;
 
-pub(crate) mod clock;
 pub(crate) mod deps;
 pub(crate) mod error;
-pub(crate) mod memory;
 pub(crate) mod names;
 pub(crate) mod scope;
 pub(crate) mod upstream;

@@ -1,12 +1,15 @@
-//! Names: whom a text means, and what somebody or a group is called in the log and in reports.
+//! Names: whom a text means, what somebody or a group is called in the log and in reports, and what
+//! a name in the configuration was first seen to mean.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::model::{AccountId, GroupId, SysId};
+use crate::model::{Account, AccountId, GroupId, SysId};
+use crate::servicenow::ServiceNowError;
 use crate::store::{Store, StoreError};
-use crate::sync::error::SyncError;
+use crate::sync::deps::Deps;
+use crate::sync::error::{Result, SyncError};
 
 /// Who is meant, in every report.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -31,7 +34,6 @@ impl PersonNames {
     }
 }
 
-/// Who is meant, by the state that the store holds now.
 pub(crate) fn names_of(store: &Store, person: &SysId) -> Result<PersonNames, StoreError> {
     let row = store.people().get(person)?;
     let link = store.links().account_of(person)?;
@@ -42,6 +44,12 @@ pub(crate) fn names_of(store: &Store, person: &SysId) -> Result<PersonNames, Sto
         login: account.map(|account| account.login().to_owned()),
         okta_id: link.map(|id| id.as_str().to_owned()),
     })
+}
+
+/// The account that somebody is linked to, where it is still there.
+pub(crate) fn account_of(store: &Store, person: &SysId) -> Result<Option<Account>, StoreError> {
+    let Some(link) = store.links().account_of(person)? else { return Ok(None) };
+    store.accounts().get(&link)
 }
 
 /// A group's name now, or its id where it is gone.
@@ -64,7 +72,7 @@ pub(crate) fn people_called(store: &Store, text: &str) -> Result<BTreeSet<SysId>
 }
 
 /// The only one whom a text fits.
-pub(crate) fn the_one(text: &str, found: &BTreeSet<SysId>) -> Result<SysId, SyncError> {
+pub(crate) fn the_one(text: &str, found: &BTreeSet<SysId>) -> Result<SysId> {
     match (found.first(), found.len()) {
         (Some(one), 1) => Ok(one.clone()),
         (None, _) => Err(SyncError::Unknown(format!(
@@ -74,4 +82,54 @@ pub(crate) fn the_one(text: &str, found: &BTreeSet<SysId>) -> Result<SysId, Sync
             "{text:?} fits {several} people: give a sys_id instead"
         ))),
     }
+}
+
+/// Names in the configuration mean the group that they were first seen to name.
+pub(crate) fn pin_groups(deps: &Deps) -> Result<()> {
+    let rules = deps.config.policy.groups.iter().map(|rule| &rule.name);
+    for name in rules.chain(&deps.config.limits.protected_groups) {
+        pin_group(deps, name)?;
+    }
+    Ok(())
+}
+
+/// The group that a name means; `None` where no group has the name yet, or several have.
+pub(crate) fn pin_group(deps: &Deps, name: &str) -> Result<Option<GroupId>, StoreError> {
+    if let Some(id) = deps.store.names().group(name)? {
+        return Ok(Some(id));
+    }
+    let found = deps.store.groups().called(name)?;
+    let [group] = found.as_slice() else { return Ok(None) };
+    deps.store.names().insert_group(name, &group.id)?;
+    Ok(Some(group.id.clone()))
+}
+
+/// Names of catalog items mean the item that they were first seen to name.
+pub(crate) async fn resolve_items(deps: &Deps) -> Result<()> {
+    deps.servicenow.items_known(&deps.store.names().items()?).await?;
+    Ok(())
+}
+
+/// Remembers them, once both systems have answered.
+pub(crate) async fn pin_items(deps: &Deps) -> Result<()> {
+    for item in deps.servicenow.items().await? {
+        deps.store.names().insert_item(&item.configured_as, &item.sys_id)?;
+    }
+    Ok(())
+}
+
+/// Warns where a configured name of an item has come to mean another one.
+pub(crate) async fn check_items(deps: &Deps) -> Result<()> {
+    for (name, id) in deps.store.names().items()? {
+        let doubt = match deps.servicenow.item_called(&name).await {
+            Ok(item) if item.sys_id == id => continue,
+            Ok(item) => format!("another item ({}) has that name now", item.sys_id),
+            Err(ServiceNowError::Unresolved { why }) => why,
+            Err(error) => return Err(error.into()),
+        };
+        tracing::warn!(
+            "the catalog item {name:?} still means {id}: {doubt}; name it by its sys_id"
+        );
+    }
+    Ok(())
 }

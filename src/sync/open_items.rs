@@ -4,17 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{HoldSet, OpenItem};
-use crate::reconcile::approve::HeldAction;
-use crate::reconcile::person::open_action;
+use crate::reconcile::{approve::HeldAction, person::open_action};
 use crate::store::Quarantine;
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
 use crate::sync::outcome::{ActionResult, describe_action};
-use crate::sync::plan::CyclePlan;
+use crate::sync::{deps::Deps, error::Result, plan::CyclePlan};
 
-/// Replaces what was open of everybody who was decided about, and warns of what newly waits for a
-/// decision.
-pub(crate) fn record_open_items(deps: &Deps, plan: &CyclePlan) -> Result<(), SyncError> {
+pub(crate) fn record_open_items(deps: &Deps, plan: &CyclePlan) -> Result<()> {
     // What comes after a dismissed action was not dismissed itself, and waits for nobody.
     let after_dismissed = |held: &&HeldAction| held.comes_after() && held.dismissed.is_some();
     let held: Vec<&HeldAction> =
@@ -54,7 +49,7 @@ pub(crate) fn record_open_items(deps: &Deps, plan: &CyclePlan) -> Result<(), Syn
     record_quarantine(deps, plan)
 }
 
-fn log_held(deps: &Deps, plan: &CyclePlan, held: &HeldAction) -> Result<(), SyncError> {
+fn log_held(deps: &Deps, plan: &CyclePlan, held: &HeldAction) -> Result<()> {
     let action = &held.planned.action;
     let names = describe_action(&deps.store, &held.planned, ActionResult::Held, None)?;
     tracing::warn!(
@@ -76,8 +71,7 @@ fn log_held(deps: &Deps, plan: &CyclePlan, held: &HeldAction) -> Result<(), Sync
     Ok(())
 }
 
-/// Records whether whole kinds of action are held, and logs when that begins, changes and ends.
-fn record_quarantine(deps: &Deps, plan: &CyclePlan) -> Result<(), SyncError> {
+fn record_quarantine(deps: &Deps, plan: &CyclePlan) -> Result<()> {
     let cycle = plan.cycle.id;
     let before = deps.store.state().quarantine()?.sets;
     let sets: Vec<HoldSet> = plan.approval.sets.iter().copied().collect();

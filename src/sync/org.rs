@@ -1,21 +1,22 @@
-//! What decisions about any person share: what is protected, what the names of the configuration
-//! mean, what Okta's profile can hold.
+//! What decisions about any person share: what is protected, administrators among them, what the
+//! names of the configuration mean, what Okta's profile can hold.
 
 use std::collections::BTreeSet;
 
-use crate::model::{AccountId, GroupId, Person, ProtectedReason};
+use crate::model::{AccountId, GroupId, Person, ProtectedReason, SysId, Timestamp};
 use crate::okta::Identity;
 use crate::policy::Accounts;
 use crate::policy::derive::identify;
+use crate::reconcile::approve::PlanApproval;
 use crate::reconcile::org::{Identities, OrgState, Protected};
-use crate::store::StoreError;
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
-use crate::sync::observe::groups::manage;
-use crate::sync::pins::pin_group;
+use crate::store::{RoleHolder, StoreError};
+use crate::sync::{deps::Deps, error::Result, names::pin_group, observe::groups::manage};
+
+/// How long an answer about somebody's administrator roles is believed.
+const ROLES_LAST: chrono::Duration = chrono::Duration::minutes(10);
 
 /// `ask` allows to ask the two systems for what is not known yet.
-pub(crate) async fn load_org(deps: &Deps, ask: bool) -> Result<OrgState, SyncError> {
+pub(crate) async fn load_org(deps: &Deps, ask: bool) -> Result<OrgState> {
     let rule_groups = rule_groups(deps, ask).await?;
     let protected = protected(deps, ask).await?;
     let groups = deps.store.groups().managed()?;
@@ -23,7 +24,7 @@ pub(crate) async fn load_org(deps: &Deps, ask: bool) -> Result<OrgState, SyncErr
     Ok(OrgState { groups, rule_groups, protected, schema, identities })
 }
 
-async fn rule_groups(deps: &Deps, ask: bool) -> Result<Vec<Option<GroupId>>, SyncError> {
+async fn rule_groups(deps: &Deps, ask: bool) -> Result<Vec<Option<GroupId>>> {
     let mut rule_groups = Vec::new();
     let mut unusable = Vec::new();
     for rule in &deps.config.policy.groups {
@@ -57,7 +58,7 @@ async fn rule_groups(deps: &Deps, ask: bool) -> Result<Vec<Option<GroupId>>, Syn
     Ok(rule_groups)
 }
 
-async fn protected(deps: &Deps, ask: bool) -> Result<Protected, SyncError> {
+async fn protected(deps: &Deps, ask: bool) -> Result<Protected> {
     let limits = &deps.config.limits;
     let mut protected = Protected {
         users: limits.protected_users.iter().map(|text| text.trim().to_lowercase()).collect(),
@@ -75,9 +76,8 @@ async fn protected(deps: &Deps, ask: bool) -> Result<Protected, SyncError> {
         }
         protected.users.extend(pinned.iter().map(|id| id.to_lowercase()));
     }
-    for id in deps.store.roles().accounts()? {
-        protected.accounts.entry(id).or_insert(ProtectedReason::Administrator);
-    }
+    let admins = deps.store.roles().accounts()?.into_iter();
+    protected.accounts.extend(admins.map(|id| (id, ProtectedReason::Administrator)));
     protected.groups.extend(deps.store.roles().groups()?);
     if ask {
         let own = deps.memory.own_account.get_or_try_init(|| read_own_account(deps)).await?;
@@ -100,7 +100,7 @@ fn ids_of(deps: &Deps, name: &str) -> Result<BTreeSet<String>, StoreError> {
     Ok(ids)
 }
 
-async fn read_own_account(deps: &Deps) -> Result<Option<AccountId>, SyncError> {
+async fn read_own_account(deps: &Deps) -> Result<Option<AccountId>> {
     Ok(match deps.okta.identity().await? {
         Identity::Account(account) => Some(account.id),
         Identity::App(_) => None,
@@ -120,4 +120,56 @@ fn load_identities(deps: &Deps) -> Result<Identities, StoreError> {
         }
     }
     Ok(identities)
+}
+
+/// Protects what an action would touch and holds an administrator role. Says whom that concerns.
+pub(crate) async fn find_admins(
+    deps: &Deps,
+    approval: &PlanApproval,
+    protected: &mut Protected,
+) -> Result<BTreeSet<SysId>> {
+    let mut concerned = BTreeSet::new();
+    for approved in approval.approved.actions() {
+        let action = &approved.planned.action;
+        if let Some(account) = &action.account
+            && !protected.accounts.contains_key(account)
+            && is_admin(deps, RoleHolder::Account(account), deps.now()).await?
+        {
+            protected.accounts.insert(account.clone(), ProtectedReason::Administrator);
+            concerned.insert(action.person.clone());
+        }
+        for group in action.step.groups() {
+            if is_admin(deps, RoleHolder::Group(group), deps.now()).await? {
+                protected.groups.insert(group.clone());
+                concerned.insert(action.person.clone());
+            }
+        }
+    }
+    Ok(concerned)
+}
+
+/// Whether an account, or whoever is in a group, holds an administrator role.
+async fn is_admin(deps: &Deps, holder: RoleHolder<'_>, now: Timestamp) -> Result<bool> {
+    if let Some(holds) = deps.store.roles().known(holder, now, ROLES_LAST)? {
+        return Ok(holds);
+    }
+    let holds = match holder {
+        RoleHolder::Account(account) => deps.okta.has_admin_role(account).await?,
+        RoleHolder::Group(group) => deps.okta.group_has_admin_role(group).await?,
+    };
+    deps.store.roles().set(holder, holds, now)?;
+    Ok(holds.unwrap_or(false))
+}
+
+/// Whoever was seen to hold an administrator role and holds none any more is one of many again. An
+/// answer of a moment ago stands: an empty one may be a passing fault.
+pub(crate) async fn release_admins(deps: &Deps) -> Result<()> {
+    let (roles, now) = (deps.store.roles(), deps.now());
+    for account in roles.accounts()? {
+        is_admin(deps, RoleHolder::Account(&account), now).await?;
+    }
+    for group in roles.groups()? {
+        is_admin(deps, RoleHolder::Group(&group), now).await?;
+    }
+    Ok(roles.forget(now - ROLES_LAST)?)
 }

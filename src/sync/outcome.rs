@@ -7,19 +7,16 @@ use serde::Serialize;
 use crate::model::{Cause, Change, Origin, Step, StepKind};
 use crate::reconcile::planned::PlannedAction;
 use crate::store::{Store, StoreError};
-use crate::sync::deps::Calls;
 use crate::sync::names::{PersonNames, group_name, names_of};
-use crate::sync::plan::CyclePlan;
+use crate::sync::{deps::Calls, plan::CyclePlan};
 
-/// What one cycle did and what it left, as its report shows it.
-#[derive(Debug, Clone, PartialEq)]
+/// One cycle.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct CycleOutcome {
     pub(crate) cycle: i64,
-    /// It read everything, rather than changes or one person.
     pub(crate) full: bool,
     /// Why whole kinds of action are held.
     pub(crate) quarantined: Option<String>,
-    /// The actions, in order.
     pub(crate) actions: Vec<ActionOutcome>,
     pub(crate) summary: Summary,
     pub(crate) calls: Calls,
@@ -33,7 +30,6 @@ pub(crate) struct ActionOutcome {
     pub(crate) id: Option<i64>,
     /// The request, `BASELINE`, or `None`.
     pub(crate) request: Option<String>,
-    /// The order's number, `REQ…`, where there is one.
     pub(crate) parent: Option<String>,
     pub(crate) cause: Cause,
     /// `None` for what cannot be carried out.
@@ -52,7 +48,6 @@ pub(crate) struct ActionOutcome {
     pub(crate) transient: bool,
 }
 
-/// What became of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ActionResult {
     /// It would be done.
@@ -67,7 +62,6 @@ pub(crate) enum ActionResult {
 }
 
 impl ActionResult {
-    /// The word of the contract.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Planned => "planned",
@@ -101,7 +95,6 @@ impl Summary {
         planned + failed + held + skipped > 0
     }
 
-    /// How a cycle ended, in a word.
     pub(crate) fn word(&self, quarantined: bool) -> &'static str {
         if quarantined {
             "quarantined"
@@ -119,10 +112,7 @@ impl CycleOutcome {
             cycle: plan.cycle.id,
             full: plan.cycle.is_full(),
             quarantined: plan.approval.quarantined.clone(),
-            actions: Vec::new(),
-            summary: Summary::default(),
-            calls: Calls::default(),
-            seconds: 0.0,
+            ..Self::default()
         }
     }
 
@@ -138,13 +128,10 @@ impl CycleOutcome {
         self.actions.push(action);
     }
 
-    /// Whether it says already that something of a request waits or failed.
-    pub(crate) fn mentions(&self, request: &str) -> bool {
-        use ActionResult::{Failed, Held, Planned};
-        self.actions.iter().any(|action| {
-            matches!(action.result, Held | Failed | Planned)
-                && action.request.as_deref() == Some(request)
-        })
+    /// Whether it says already how something of a request ended, as one of these.
+    pub(crate) fn mentions(&self, request: &str, as_one_of: &[ActionResult]) -> bool {
+        let mut actions = self.actions.iter();
+        actions.any(|it| as_one_of.contains(&it.result) && it.request.as_deref() == Some(request))
     }
 
     pub(crate) fn finish(&mut self, calls: Calls, took: chrono::Duration) {
@@ -152,13 +139,38 @@ impl CycleOutcome {
         self.seconds = took.as_seconds_f64();
     }
 
-    /// How it ended, in a word.
     pub(crate) fn word(&self) -> &'static str {
         self.summary.word(self.quarantined.is_some())
     }
 }
 
-/// An action with its names, by the state that the store holds now.
+impl ActionOutcome {
+    /// What there is to say of anything: where it comes from, whom it is about and how it ended.
+    pub(crate) fn new(
+        origin: &Origin,
+        cause: Cause,
+        person: PersonNames,
+        result: ActionResult,
+        error: Option<String>,
+    ) -> Self {
+        Self {
+            id: None,
+            request: request_word(origin),
+            parent: parent_word(origin),
+            cause,
+            step: None,
+            person,
+            group: None,
+            groups: Vec::new(),
+            changes: BTreeMap::new(),
+            result,
+            okta_request_id: None,
+            error,
+            transient: false,
+        }
+    }
+}
+
 pub(crate) fn describe_action(
     store: &Store,
     planned: &PlannedAction,
@@ -172,10 +184,8 @@ pub(crate) fn describe_action(
     match &action.step {
         Step::Create { profile, groups: ids, activate: _ } => {
             person.login = person.login.or_else(|| profile.get("login").cloned());
-            for (attribute, to) in profile {
-                let change = Change { from: None, to: Some(to.clone()) };
-                changes.insert(attribute.clone(), change);
-            }
+            let set = |to: &String| Change { from: None, to: Some(to.clone()) };
+            changes.extend(profile.iter().map(|(attribute, to)| (attribute.clone(), set(to))));
             for id in ids {
                 groups.push(group_name(store, id)?);
             }
@@ -184,19 +194,11 @@ pub(crate) fn describe_action(
         _ => {}
     }
     Ok(ActionOutcome {
-        id: None,
-        request: request_word(&action.origin),
-        parent: parent_word(&action.origin),
-        cause: action.cause,
         step: Some(action.step.kind()),
-        person,
         group: action.step.group().map(|group| group_name(store, group)).transpose()?,
         groups,
         changes,
-        result,
-        okta_request_id: None,
-        error,
-        transient: false,
+        ..ActionOutcome::new(&action.origin, action.cause, person, result, error)
     })
 }
 
@@ -208,8 +210,6 @@ pub(crate) fn request_word(origin: &Origin) -> Option<String> {
     }
 }
 
-/// The number of the request's order; `None` without a request or an order.
 pub(crate) fn parent_word(origin: &Origin) -> Option<String> {
-    let parent = origin.request()?.parent.as_ref();
-    parent.map(|parent| parent.as_str().to_owned())
+    Some(origin.request()?.parent.as_ref()?.as_str().to_owned())
 }

@@ -3,28 +3,27 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::SysId;
+use crate::model::{FactKey, HoldReason, SysId, Timestamp};
+use crate::okta::log::{Changed, rival};
 use crate::reconcile::approve::{PlanApproval, approve};
-use crate::reconcile::org::OrgState;
-use crate::reconcile::past::Past;
+use crate::reconcile::{org::OrgState, past::Past};
 use crate::store::{CycleRow, StoreError};
-use crate::sync::admins::find_admins;
-use crate::sync::clock::{check_clock, check_clock_first};
 use crate::sync::decide::{Decision, decide, past};
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
-use crate::sync::names::{people_called, the_one};
-use crate::sync::observe::by_id::refresh;
+use crate::sync::error::{Result, SyncError};
+use crate::sync::names::{people_called, pin_items, the_one};
 use crate::sync::observe::{Observation, catch_up, observe};
-use crate::sync::org::load_org;
-use crate::sync::pins::pin_items;
-use crate::sync::rivals::name_rivals;
+use crate::sync::org::{find_admins, load_org};
 use crate::sync::scope::{Cycle, Scope};
+use crate::sync::{deps::Deps, observe::by_id::refresh, observe::okta::log_of};
 
 /// More people than this who were linked to an account at once are not all read again by id.
 const MOST_LINKED: usize = 200;
 /// What ServiceNow said is not acted on any more when it is older than this.
 const STALE: chrono::Duration = chrono::Duration::seconds(10);
+/// What a wrong summer time makes is lived with; more would begin and end requests of other days.
+const MOST_APART: chrono::Duration = chrono::Duration::hours(2);
+/// A date further off than this is nobody's clock.
+const NONSENSE: chrono::Duration = chrono::Duration::days(100 * 365);
 
 /// What a cycle would do, before it does it.
 #[derive(Debug)]
@@ -33,11 +32,8 @@ pub struct CyclePlan {
     /// Read from both sides just now, rather than from the last observed state.
     pub(crate) live: bool,
     pub(crate) org: OrgState,
-    /// Everybody who was decided about, and whose facts differ.
     pub(crate) decision: Decision,
-    /// What counted beside the plan.
     pub(crate) past: Past,
-    /// What may be done, and what waits.
     pub(crate) approval: PlanApproval,
     /// People read, in a complete read.
     pub(crate) people: Option<u32>,
@@ -46,13 +42,13 @@ pub struct CyclePlan {
 }
 
 /// Reads both sides and decides, changing neither.
-pub async fn plan(deps: &Deps, scope: &Scope) -> Result<CyclePlan, SyncError> {
+pub async fn plan(deps: &Deps, scope: &Scope) -> Result<CyclePlan> {
     let plan = read_and_plan(deps, scope).await;
     plan.map_err(|error| error.located(&deps.config.store.path))
 }
 
 /// Decides about everybody by what was last observed, without asking either side.
-pub async fn plan_from_store(deps: &Deps) -> Result<CyclePlan, SyncError> {
+pub async fn plan_from_store(deps: &Deps) -> Result<CyclePlan> {
     if deps.last_full()?.is_none() {
         return Err(SyncError::Unknown(
             "nothing has been observed yet: run `goldthread sync`, or leave out --cached"
@@ -64,7 +60,7 @@ pub async fn plan_from_store(deps: &Deps) -> Result<CyclePlan, SyncError> {
 
 /// Decides about one person, by what both sides say now, or by what was last observed where one of
 /// them cannot be read.
-pub async fn plan_person(deps: &Deps, text: &str) -> Result<CyclePlan, SyncError> {
+pub async fn plan_person(deps: &Deps, text: &str) -> Result<CyclePlan> {
     let observed_before = deps.last_full()?.is_some();
     match plan(deps, &Scope::Person(text.to_owned())).await {
         Err(error @ (SyncError::ServiceNow(_) | SyncError::Okta(_))) if observed_before => {
@@ -78,7 +74,7 @@ pub async fn plan_person(deps: &Deps, text: &str) -> Result<CyclePlan, SyncError
     }
 }
 
-async fn read_and_plan(deps: &Deps, scope: &Scope) -> Result<CyclePlan, SyncError> {
+async fn read_and_plan(deps: &Deps, scope: &Scope) -> Result<CyclePlan> {
     let cycle = Cycle::begin(deps, scope)?;
     let (id, full) = (cycle.id, cycle.is_full());
     match observe_and_decide(deps, cycle).await {
@@ -99,7 +95,7 @@ async fn read_and_plan(deps: &Deps, scope: &Scope) -> Result<CyclePlan, SyncErro
     }
 }
 
-async fn observe_and_decide(deps: &Deps, cycle: Cycle) -> Result<CyclePlan, SyncError> {
+async fn observe_and_decide(deps: &Deps, cycle: Cycle) -> Result<CyclePlan> {
     let started = cycle.started;
     check_clock_first(deps).await?;
     let observed = observe(deps, &cycle).await?;
@@ -138,27 +134,22 @@ async fn observe_and_decide(deps: &Deps, cycle: Cycle) -> Result<CyclePlan, Sync
     // Looked for among those only whom something would be done to: it costs a call each.
     let admins = find_admins(deps, &plan.approval, &mut plan.org.protected).await?;
     if !admins.is_empty() {
-        let again: Vec<SysId> = admins.into_iter().collect();
-        plan.decide_again(deps, &again)?;
+        plan.decide_again(deps, &admins.into_iter().collect::<Vec<SysId>>())?;
         plan.approve(deps);
     }
-    name_rivals(deps, &mut plan.approval).await?;
+    name_rivals(deps, &mut plan.approval).await;
     Ok(plan)
 }
 
-async fn decide_from_store(deps: &Deps, people: &[SysId]) -> Result<CyclePlan, SyncError> {
+async fn decide_from_store(deps: &Deps, people: &[SysId]) -> Result<CyclePlan> {
     let org = load_org(deps, false).await?;
     let plan = CyclePlan::of(deps, Cycle::without_reading(deps), people, org)?;
     Ok(CyclePlan { live: false, ..plan })
 }
 
-/// A page of a list may be older than what it leads to: whoever would be acted on is read once
-/// more, by id, and decided again, and so are these others.
-async fn read_again(
-    deps: &Deps,
-    plan: &mut CyclePlan,
-    others: BTreeSet<SysId>,
-) -> Result<(), SyncError> {
+/// A page of a list may be old: whoever would be acted on, and these others, are read by id and
+/// decided again.
+async fn read_again(deps: &Deps, plan: &mut CyclePlan, others: BTreeSet<SysId>) -> Result<()> {
     let mut unread = others;
     // What is read may make room under a limit for somebody else, and for few after that.
     for _ in 0..3 {
@@ -179,8 +170,56 @@ async fn read_again(
     Ok(())
 }
 
+/// Names in the reason who keeps changing a contested fact back, where Okta's log tells.
+async fn name_rivals(deps: &Deps, approval: &mut PlanApproval) {
+    let now = deps.now();
+    let window =
+        chrono::Duration::from_std(deps.config.limits.window).unwrap_or(chrono::Duration::days(1));
+    for held in &mut approval.held {
+        let HoldReason::Contested { fact, rival: name, .. } = &mut held.reason else { continue };
+        let Some(account) = &held.planned.action.account else { continue };
+        // Who it is helps a person; that nobody can tell holds nothing up.
+        let events = log_of(deps, account, now - window).await;
+        let what = match fact {
+            FactKey::Account | FactKey::Status => Changed::Status,
+            FactKey::Profile(_) => Changed::Profile,
+            FactKey::Membership(group) => Changed::Membership(group),
+        };
+        *name = rival(&events, what);
+    }
+}
+
+/// Fails where both systems say that it is another time: one of them alone may be wrong itself.
+fn check_clock(deps: &Deps) -> Result<()> {
+    let theirs = [deps.servicenow.connection().server_date(), deps.okta.now()];
+    how_wrong(deps.now(), theirs).map_or(Ok(()), |text| Err(SyncError::Clock(text)))
+}
+
+/// The same by what they said last, before much is asked. That may be from before an outage, so
+/// they are asked again where it looks wrong.
+async fn check_clock_first(deps: &Deps) -> Result<()> {
+    if check_clock(deps).is_ok() {
+        return Ok(());
+    }
+    deps.servicenow.whoami().await?;
+    deps.okta.try_sign_in().await?;
+    check_clock(deps)
+}
+
+fn how_wrong(ours: Timestamp, theirs: [Option<Timestamp>; 2]) -> Option<String> {
+    let [Some(one), Some(other)] = theirs.map(|it| it.map(|it| ours - it)) else { return None };
+    let nearer = if one.abs() < other.abs() { one } else { other };
+    let agree = (one > chrono::Duration::zero()) == (other > chrono::Duration::zero());
+    if !agree || nearer.abs() <= MOST_APART || nearer.abs() > NONSENSE {
+        return None;
+    }
+    let way = if nearer > chrono::Duration::zero() { "ahead" } else { "behind" };
+    let minutes = std::time::Duration::from_secs(nearer.num_minutes().unsigned_abs() * 60);
+    Some(format!("{} {way}", humantime::format_duration(minutes)))
+}
+
 impl CyclePlan {
-    fn of(deps: &Deps, cycle: Cycle, people: &[SysId], org: OrgState) -> Result<Self, StoreError> {
+    fn of(deps: &Deps, cycle: Cycle, people: &[SysId], org: OrgState) -> Result<Self> {
         let decision = decide(deps, &cycle, people, &org)?;
         let past = past(deps, cycle.empty_store, &decision)?;
         let approval = approve(decision.actions(), &deps.config.limits, &past);
@@ -197,11 +236,41 @@ impl CyclePlan {
     }
 
     fn decide_again(&mut self, deps: &Deps, people: &[SysId]) -> Result<(), StoreError> {
-        self.decision.replace(decide(deps, &self.cycle, people, &self.org)?);
+        let newer = decide(deps, &self.cycle, people, &self.org)?;
+        self.decision.differing.retain(|person, _| !newer.people.contains(person));
+        self.decision.people.extend(newer.people);
+        self.decision.differing.extend(newer.differing);
         Ok(())
     }
 
     fn approve(&mut self, deps: &Deps) {
         self.approval = approve(self.decision.actions(), &deps.config.limits, &self.past);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_clock_is_wrong_when_both_others_say_so() {
+        let now = at("2026-03-02T09:00:00Z");
+        let wrong = |one: &str, other: &str| how_wrong(now, [Some(at(one)), Some(at(other))]);
+        let (back, ahead) = ("2026-03-01T08:00:00Z", "2026-03-05T09:00:00Z");
+        assert_eq!(wrong(back, back).as_deref(), Some("1day 1h ahead"));
+        assert_eq!(wrong(ahead, ahead).as_deref(), Some("3days behind"));
+        for (one, other) in [
+            ("2026-03-02T10:00:00Z", ahead),
+            (ahead, back),
+            ("2026-03-02T07:30:00Z", "2026-03-02T07:30:00Z"),
+            ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(wrong(one, other), None, "{one} {other}");
+        }
+        assert_eq!(how_wrong(now, [None, Some(at(back))]), None);
     }
 }

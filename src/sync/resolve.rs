@@ -4,43 +4,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Approval, Group, GroupId, Operation, RequestNumber, RequestRef, RequestText, ResolvedRequest,
-    SysId, Terms,
+    Approval, Group, GroupId, RequestNumber, RequestRef, RequestText, ResolvedRequest, SysId, Terms,
 };
 use crate::policy::RequestRule;
 use crate::policy::resolve::{
     Directory, Problem, approval, approval_with_effect, names, resolve, resolved, rule_for, word,
 };
-use crate::reconcile::approve::check_groups;
-use crate::reconcile::org::Protected;
+use crate::reconcile::{approve::check_groups, org::Protected};
 use crate::store::StoredRequest;
 use crate::sync::deadlines::{record_approval, start_timer};
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
-use crate::sync::names::names_of;
 use crate::sync::observe::groups::{manage, upsert_found_groups};
-use crate::sync::scope::Cycle;
+use crate::sync::{deps::Deps, error::Result, names::names_of, scope::Cycle};
 
 /// Per table and row of a look-up table, the text that names the group.
 type LookupRows = BTreeMap<(String, String), String>;
 
 const CHANGED: Problem = Problem::ChangedAfterApproval;
 
-/// What became of one request.
-enum Reading {
-    /// No `[[request]]` block of the configuration speaks of it.
-    Foreign,
-    /// What is wrong with it, or else the people whom it is for.
-    Ours { problems: Vec<Problem>, people: Vec<SysId> },
-}
-
-/// Resolves requests, and gives whom they name. Names that the store does not know are looked up on
-/// both sides.
+/// Gives whom the requests name. Names that the store does not know are looked up on both sides.
 pub(crate) async fn resolve_requests(
     deps: &Deps,
     cycle: &Cycle,
     requests: &[SysId],
-) -> Result<BTreeSet<SysId>, SyncError> {
+) -> Result<BTreeSet<SysId>> {
     let mut people = BTreeSet::new();
     let rows = lookup_rows(deps, requests).await?;
     for id in requests {
@@ -48,64 +34,55 @@ pub(crate) async fn resolve_requests(
         if let Some(resolved) = deps.store.requests().resolved(id)? {
             people.extend(resolved.terms.people);
         }
-        match resolve_request(deps, cycle, &stored, &rows).await? {
-            Reading::Foreign => {}
-            Reading::Ours { problems, people: named } => {
-                people.extend(named);
-                log_problems(&stored, &problems);
-            }
-        }
+        people.extend(resolve_request(deps, cycle, &stored, &rows).await?);
     }
     Ok(people)
 }
 
-/// Resolves one request as far as it is approved: its text is frozen at approval, and whom and what
-/// it names is looked up once.
+/// Resolves one request as far as it is approved, and gives whom it names.
 async fn resolve_request(
     deps: &Deps,
     cycle: &Cycle,
     stored: &StoredRequest,
     rows: &LookupRows,
-) -> Result<Reading, SyncError> {
-    let policy = &deps.config.policy;
+) -> Result<Vec<SysId>> {
     let request = &stored.request;
-    let rule = match rule_for(policy, request) {
-        Ok(Some(rule)) => rule,
-        Ok(None) => return Ok(Reading::Foreign),
-        // What took effect before still stands.
-        Err((rule, problem)) => {
-            let approval = approval_with_effect(rule, request, stored.took_effect);
-            return record_problems(deps, stored, approval, vec![problem]);
-        }
+    let (rule, problem) = match rule_for(&deps.config.policy, request) {
+        Ok(Some(rule)) => (rule, None),
+        Ok(None) => return Ok(Vec::new()),
+        Err((rule, problem)) => (rule, Some(problem)),
     };
+    // What took effect before still stands.
     let approval = approval_with_effect(rule, request, stored.took_effect);
+    let approved = approval == Approval::Approved;
+    if let Some(problem) = problem {
+        return record_problems(deps, stored, approval, &[problem]);
+    }
     let request_text = match (&stored.request_text, word(rule, request)) {
         (None, Ok(request_text)) => request_text,
-        (None, Err(problem)) => return record_problems(deps, stored, approval, vec![problem]),
-        (Some(fixed), now) => {
-            if approval == Approval::Approved
-                && now.as_ref().ok() != Some(fixed)
-                && !request.state.is_closed()
-            {
-                return record_problems(deps, stored, approval, vec![CHANGED]);
-            }
-            fixed.clone()
+        (None, Err(problem)) => return record_problems(deps, stored, approval, &[problem]),
+        (Some(fixed), now)
+            if approved && now.as_ref() != Ok(fixed) && !request.state.is_closed() =>
+        {
+            return record_problems(deps, stored, approval, &[CHANGED]);
         }
+        (Some(fixed), _) => fixed.clone(),
     };
-    if approval == Approval::Approved && stored.request_text.is_none() {
+    let newly_approved = approved && stored.request_text.is_none();
+    if newly_approved {
         deps.store.requests().freeze_text(&request.sys_id, &request_text)?;
         record_approval(deps, request, rule.approval)?;
     }
     // Nothing is looked up for what nobody has approved yet, or not any more.
     if approval == Approval::Waiting {
         deps.store.requests().set_approval(&request.sys_id, approval)?;
-        return Ok(Reading::Ours { problems: Vec::new(), people: Vec::new() });
+        return Ok(Vec::new());
     }
     let terms = match terms_before(deps, stored)? {
         Some(terms) => terms,
         None => match resolve_terms(deps, cycle, &request_text, rule, rows).await? {
             Ok(terms) => terms,
-            Err(problems) => return record_problems(deps, stored, approval, problems),
+            Err(problems) => return record_problems(deps, stored, approval, &problems),
         },
     };
     for group in &terms.groups {
@@ -120,17 +97,13 @@ async fn resolve_request(
         deps.store.requests().set_resolved(&request.sys_id, &resolved)?;
         start_timer(deps, &request.sys_id, &resolved)?;
     }
-    if approval == Approval::Approved
-        && stored.request_text.is_none()
-        && !stored.closed_before_first_seen
-    {
+    if newly_approved && !stored.closed_before_first_seen {
         log_approved(deps, &resolved)?;
     }
-    Ok(Reading::Ours { problems: Vec::new(), people })
+    Ok(people)
 }
 
-/// The thread of a request begins here.
-fn log_approved(deps: &Deps, resolved: &ResolvedRequest) -> Result<(), SyncError> {
+fn log_approved(deps: &Deps, resolved: &ResolvedRequest) -> Result<()> {
     let RequestRef { number, parent } = &resolved.reference;
     let mut names = Vec::new();
     for person in &resolved.terms.people {
@@ -157,7 +130,7 @@ fn log_approved(deps: &Deps, resolved: &ResolvedRequest) -> Result<(), SyncError
 }
 
 /// Whom and what a request names is looked up once: names may change hands afterwards.
-fn terms_before(deps: &Deps, stored: &StoredRequest) -> Result<Option<Terms>, SyncError> {
+fn terms_before(deps: &Deps, stored: &StoredRequest) -> Result<Option<Terms>> {
     // Before and after an edit it is for the same people.
     let edited = stored.problems.iter().all(|(kind, _)| kind == CHANGED.kind());
     if stored.request_text.is_none() || !edited {
@@ -172,26 +145,25 @@ async fn resolve_terms(
     request_text: &RequestText,
     rule: &RequestRule,
     rows: &LookupRows,
-) -> Result<Result<Terms, Vec<Problem>>, SyncError> {
+) -> Result<Result<Terms, Vec<Problem>>> {
     let directory = load_directory(deps, cycle, request_text, rule, rows).await?;
     let terms = match resolve(request_text, rule, &deps.config.policy, &directory) {
         Ok(terms) => terms,
         Err(problems) => return Ok(Err(problems)),
     };
-    let named: Vec<(GroupId, String)> = directory
-        .groups
-        .values()
-        .flatten()
-        .filter(|(id, _)| terms.groups.contains(id))
-        .map(|(id, name)| (id.clone(), name.clone()))
-        .collect();
-    let refused = refused_groups(deps, terms.operation, &named)?;
+    let mut named: Vec<(GroupId, String)> = directory.groups.into_values().flatten().collect();
+    named.retain(|(id, _)| terms.groups.contains(id));
+    let mut protected = Protected::default();
+    for name in &deps.config.limits.protected_groups {
+        protected.groups.extend(deps.store.names().group(name)?);
+        protected.groups.extend(deps.store.groups().called(name)?.into_iter().map(|it| it.id));
+    }
+    let refused = check_groups(terms.operation, &named, &deps.config.limits, &protected);
     Ok(if refused.is_empty() { Ok(terms) } else { Err(refused) })
 }
 
-/// The rows of look-up tables that approved requests name and that were not looked up before,
-/// a table at a time.
-async fn lookup_rows(deps: &Deps, requests: &[SysId]) -> Result<LookupRows, SyncError> {
+/// What approved requests name by look-up tables and was not looked up before, a table at a time.
+async fn lookup_rows(deps: &Deps, requests: &[SysId]) -> Result<LookupRows> {
     let mut wanted: BTreeMap<(&str, &str), BTreeSet<SysId>> = BTreeMap::new();
     for id in requests {
         let Some(stored) = deps.store.requests().get(id)? else { continue };
@@ -202,22 +174,16 @@ async fn lookup_rows(deps: &Deps, requests: &[SysId]) -> Result<LookupRows, Sync
         {
             continue;
         }
-        let request_text = match &stored.request_text {
-            Some(fixed) => fixed.clone(),
-            None => match word(rule, &stored.request) {
-                Ok(request_text) => request_text,
-                Err(_) => continue,
-            },
+        let fixed = stored.request_text.clone();
+        let Some(request_text) = fixed.or_else(|| word(rule, &stored.request).ok()) else {
+            continue;
         };
         // A text that cannot be an id has no row, and is reported as such.
         let ids = names(&request_text.groups).filter_map(|text| SysId::parse(text).ok());
         wanted.entry((&lookup.table, &lookup.column)).or_default().extend(ids);
     }
     let mut rows = LookupRows::new();
-    for ((table, column), ids) in wanted {
-        if ids.is_empty() {
-            continue;
-        }
+    for ((table, column), ids) in wanted.into_iter().filter(|(_, ids)| !ids.is_empty()) {
         for (id, name) in deps.servicenow.lookup(table, column, &ids).await? {
             rows.insert((table.to_owned(), id), name.trim().to_owned());
         }
@@ -225,41 +191,38 @@ async fn lookup_rows(deps: &Deps, requests: &[SysId]) -> Result<LookupRows, Sync
     Ok(rows)
 }
 
-fn refused_groups(
-    deps: &Deps,
-    operation: Operation,
-    named: &[(GroupId, String)],
-) -> Result<Vec<Problem>, SyncError> {
-    let mut protected = Protected::default();
-    for name in &deps.config.limits.protected_groups {
-        if let Some(id) = deps.store.names().group(name)? {
-            protected.groups.insert(id);
-        }
-        protected.groups.extend(deps.store.groups().called(name)?.into_iter().map(|g| g.id));
-    }
-    Ok(check_groups(operation, named, &deps.config.limits, &protected))
-}
-
+/// Records what is wrong with a request, and says so once: nobody is named by it.
 fn record_problems(
     deps: &Deps,
     stored: &StoredRequest,
     approval: Approval,
-    problems: Vec<Problem>,
-) -> Result<Reading, SyncError> {
+    problems: &[Problem],
+) -> Result<Vec<SysId>> {
     let texts: Vec<(String, String)> =
         problems.iter().map(|problem| (problem.kind().to_owned(), problem.to_string())).collect();
     deps.store.requests().set_problems(&stored.request.sys_id, approval, &texts)?;
-    Ok(Reading::Ours { problems, people: Vec::new() })
+    let kinds = texts.iter().map(|(kind, _)| kind);
+    if !kinds.eq(stored.problems.iter().map(|(kind, _)| kind)) {
+        let RequestRef { number, parent } = &stored.request.reference;
+        for problem in problems {
+            tracing::warn!(
+                request = %number,
+                parent = parent.as_ref().map(RequestNumber::as_str),
+                outcome = "held",
+                "{number}: held: {problem}"
+            );
+        }
+    }
+    Ok(Vec::new())
 }
 
-/// What the texts of a request may mean: people and groups, by each text that names them.
 async fn load_directory(
     deps: &Deps,
     cycle: &Cycle,
     request_text: &RequestText,
     rule: &RequestRule,
     rows: &LookupRows,
-) -> Result<Directory, SyncError> {
+) -> Result<Directory> {
     let mut directory = Directory::default();
     for text in names(&request_text.person) {
         let mut found = deps.store.people().called(text)?;
@@ -281,14 +244,13 @@ async fn load_directory(
     }
     for text in groups {
         let found = groups_called(deps, cycle, &text).await?;
-        directory
-            .groups
-            .insert(text, found.into_iter().map(|group| (group.id, group.name)).collect());
+        let found = found.into_iter().map(|group| (group.id, group.name)).collect();
+        directory.groups.insert(text, found);
     }
     Ok(directory)
 }
 
-async fn groups_called(deps: &Deps, cycle: &Cycle, text: &str) -> Result<Vec<Group>, SyncError> {
+async fn groups_called(deps: &Deps, cycle: &Cycle, text: &str) -> Result<Vec<Group>> {
     let found = deps.store.groups().called(text)?;
     if !found.is_empty() || text.is_empty() {
         return Ok(found);
@@ -301,23 +263,4 @@ async fn groups_called(deps: &Deps, cycle: &Cycle, text: &str) -> Result<Vec<Gro
     }
     upsert_found_groups(deps, cycle, &found).await?;
     Ok(found)
-}
-
-/// Says what is wrong with a request, once.
-fn log_problems(stored: &StoredRequest, problems: &[Problem]) {
-    let kinds = |kinds: Vec<&str>| kinds.join(" ");
-    let now = kinds(problems.iter().map(Problem::kind).collect());
-    let before = kinds(stored.problems.iter().map(|(kind, _)| kind.as_str()).collect());
-    if now == before {
-        return;
-    }
-    for problem in problems {
-        tracing::warn!(
-            request = %stored.request.reference.number,
-            parent = stored.request.reference.parent.as_ref().map(RequestNumber::as_str),
-            outcome = "held",
-            "{}: held: {problem}",
-            stored.request.reference.number
-        );
-    }
 }

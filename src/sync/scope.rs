@@ -21,18 +21,17 @@ pub enum Scope {
 /// One cycle, for as long as it lasts.
 #[derive(Debug)]
 pub(crate) struct Cycle {
-    /// Its number in the store; 0 for a comparison that reads neither side.
+    /// 0 for a comparison that reads neither side.
     pub(crate) id: i64,
     pub(crate) scope: Scope,
     pub(crate) started: Timestamp,
     /// It reads everything, and nothing was ever read before.
     pub(crate) empty_store: bool,
-    /// Calls made before it began.
     pub(crate) calls_before: Calls,
     /// Whose accounts were read by id, and not written to since by anybody here.
-    by_id: RefCell<BTreeSet<SysId>>,
-    /// Who was linked to an account, each with the link before it, if there was one.
-    linked: RefCell<BTreeMap<SysId, Option<Link>>>,
+    pub(crate) by_id: RefCell<BTreeSet<SysId>>,
+    /// Who was linked to an account by what was read, each with the link before, if there was one.
+    pub(crate) linked: RefCell<BTreeMap<SysId, Option<Link>>>,
 }
 
 impl Cycle {
@@ -43,7 +42,10 @@ impl Cycle {
         let never_read = deps.store.cycles().last_full()?.is_none();
         let everything = match scope {
             Scope::Full => true,
-            Scope::Changes => never_read || is_reconfigured(deps)?,
+            Scope::Changes => {
+                let configuration = deps.store.state().configuration()?;
+                never_read || configuration.as_ref() != Some(&deps.config.fingerprint)
+            }
             Scope::Person(_) => never_read,
         };
         cycle.scope = if everything { Scope::Full } else { scope.clone() };
@@ -52,7 +54,6 @@ impl Cycle {
         Ok(cycle)
     }
 
-    /// For a comparison of what was last observed.
     pub(crate) fn without_reading(deps: &Deps) -> Self {
         Self {
             id: 0,
@@ -77,41 +78,9 @@ impl Cycle {
         self.by_id.borrow().contains(person)
     }
 
-    pub(crate) fn set_read_by_id(&self, person: &SysId, read: bool) {
-        let mut by_id = self.by_id.borrow_mut();
-        if read {
-            by_id.insert(person.clone());
-        } else {
-            by_id.remove(person);
-        }
-    }
-
-    /// Somebody was linked to an account, with this link before.
-    pub(crate) fn note_link(&self, person: &SysId, before: Option<Link>) {
-        self.linked.borrow_mut().insert(person.clone(), before);
-    }
-
-    pub(crate) fn was_linked(&self, person: &SysId) -> bool {
-        self.linked.borrow().contains_key(person)
-    }
-
-    /// Forgets that somebody was linked in this cycle, and gives the link before it.
-    pub(crate) fn forget_link(&self, person: &SysId) -> Option<Link> {
-        self.linked.borrow_mut().remove(person).flatten()
-    }
-
-    /// What is written from now on is no reason to doubt whose account it is.
-    pub(crate) fn trust_links(&self) {
-        self.linked.borrow_mut().clear();
-    }
-
     /// Who was linked in this cycle by what the lists said alone.
     pub(crate) fn linked_by_lists(&self) -> BTreeSet<SysId> {
         let linked = self.linked.borrow();
         linked.keys().filter(|person| !self.was_read_by_id(person)).cloned().collect()
     }
-}
-
-fn is_reconfigured(deps: &Deps) -> Result<bool, StoreError> {
-    Ok(deps.store.state().configuration()?.as_ref() != Some(&deps.config.fingerprint))
 }

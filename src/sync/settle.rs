@@ -5,37 +5,43 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model::SysId;
-use crate::reconcile::difference::Difference;
 use crate::reconcile::planned::PlannedAction;
 use crate::reconcile::requeue::{Attempted, Requeue, refused_facts, requeue, requeue_untouched};
 use crate::store::StoreError;
-use crate::sync::apply::{Touched, failures_before};
+use crate::sync::apply::{FORGOTTEN, Touched};
 use crate::sync::decide::{Decided, decide_person, replace_facts};
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
-use crate::sync::in_doubt::resolve_in_doubt;
-use crate::sync::link::link_people;
-use crate::sync::observe::by_id::refresh;
-use crate::sync::outcome::CycleOutcome;
-use crate::sync::plan::CyclePlan;
-use crate::sync::scope::Cycle;
-use crate::sync::waiting::describe_waiting;
+use crate::sync::error::{Result, SyncError};
+use crate::sync::{
+    deps::Deps, in_doubt::resolve_in_doubt, link::link_people, names::account_of,
+    observe::by_id::refresh, outcome::CycleOutcome, plan::CyclePlan, scope::Cycle,
+    waiting::describe_waiting,
+};
 
 /// How long an activation or deactivation may take before it is left to the next cycle.
 const TRANSITION: Duration = Duration::from_secs(15);
 
-/// Reads whoever was acted on again, stores the facts as they are now, and puts down when everybody
-/// who differs is due next.
 pub(crate) async fn settle(
     deps: &Deps,
     plan: &CyclePlan,
     touched: &Touched,
     outcome: &mut CycleOutcome,
-) -> Result<(), SyncError> {
+) -> Result<()> {
     let now = deps.now();
-    let unseen = read_back(deps, plan, touched, outcome).await?;
+    let mut unseen = BTreeSet::new();
+    for person in &touched.people {
+        let Err(error) = refresh_settled(deps, &plan.cycle, person).await else { continue };
+        let SyncError::Okta(error) = error else { return Err(error) };
+        // What was done is done: it stays in the outcome, and the person stays in the queue.
+        tracing::warn!(sys_id = %person, "what was done could not be looked at: {error}");
+        outcome.summary.failed += 1;
+        unseen.insert(person.clone());
+    }
     let seen: Vec<SysId> = touched.people.difference(&unseen).cloned().collect();
-    let (unbegun, limited) = not_reached(plan, touched);
+    // Approved and not acted on: we were told to stop before their turn came.
+    let approved = plan.approval.approved.actions().iter();
+    let unbegun: BTreeSet<&SysId> = approved.map(|it| &it.planned.action.person).collect();
+    let limited = plan.approval.held.iter().filter(|held| held.reason.slides());
+    let limited: BTreeSet<&SysId> = limited.map(|held| &held.planned.action.person).collect();
     // One commit for everybody: each would wait for the disk.
     deps.store.atomically(|| {
         // An account whose creation had no answer is there now, and somebody's.
@@ -55,47 +61,6 @@ pub(crate) async fn settle(
     describe_waiting(deps, plan, outcome)
 }
 
-/// Reads whoever was acted on again, and gives those who could not be read.
-async fn read_back(
-    deps: &Deps,
-    plan: &CyclePlan,
-    touched: &Touched,
-    outcome: &mut CycleOutcome,
-) -> Result<BTreeSet<SysId>, SyncError> {
-    let mut unseen = BTreeSet::new();
-    for person in &touched.people {
-        match refresh_settled(deps, &plan.cycle, person).await {
-            Ok(()) => {}
-            // What was done is done: it stays in the outcome, and the person stays in the queue.
-            Err(SyncError::Okta(error)) => {
-                tracing::warn!(sys_id = %person, "what was done could not be looked at: {error}");
-                outcome.summary.failed += 1;
-                unseen.insert(person.clone());
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(unseen)
-}
-
-/// Who was approved and not acted on, because we were told to stop before their turn came; and of
-/// whom a limit holds something.
-fn not_reached<'a>(
-    plan: &'a CyclePlan,
-    touched: &Touched,
-) -> (BTreeSet<&'a SysId>, BTreeSet<&'a SysId>) {
-    let approved = plan.approval.approved.actions().iter();
-    let limited = plan.approval.held.iter().filter(|held| held.reason.slides());
-    (
-        approved
-            .map(|approved| &approved.planned.action.person)
-            .filter(|person| !touched.people.contains(*person))
-            .collect(),
-        limited.map(|held| &held.planned.action.person).collect(),
-    )
-}
-
-/// Decides again about somebody who was acted on, and remembers what came of it.
 fn settle_person(
     deps: &Deps,
     plan: &CyclePlan,
@@ -110,59 +75,51 @@ fn settle_person(
     replace_facts(deps, id, &after)?;
     let left = after.actions.iter().map(PlannedAction::fingerprint).collect();
     deps.store.open_items().end_other_actions(id, &left)?;
-    after.differences.iter().filter(|it| it.has_no_way()).for_each(|it| log_no_way(id, it));
+    for difference in after.differences.iter().filter(|it| it.has_no_way()) {
+        let origin = &difference.origin;
+        tracing::error!(
+            request = %origin,
+            sys_id = %id,
+            "{origin}: {} cannot be carried out: {}",
+            difference.desired.as_deref().unwrap_or("this"),
+            difference.reason()
+        );
+    }
     let attempted = attempted(plan, touched, id);
     for (key, why) in refused_facts(&after, &attempted) {
         deps.store.facts().refuse(id, &key, &why)?;
     }
     let mut failures = BTreeMap::new();
     for planned in &after.actions {
-        let (times, _) = failures_before(deps, &planned.action, i64::MAX)?;
+        let since = deps.now() - FORGOTTEN;
+        let (times, _) = deps.store.journal().failures_before(&planned.action, i64::MAX, since)?;
         failures.insert(planned.fingerprint(), times);
     }
-    let times = |planned: &PlannedAction| failures.get(&planned.fingerprint()).copied();
-    let Requeue { at, left } =
-        requeue(&after, &attempted, deps.now(), |planned| times(planned).unwrap_or_default());
+    let Requeue { at, left } = requeue(&after, &attempted, deps.now(), |planned| {
+        failures.get(&planned.fingerprint()).copied().unwrap_or_default()
+    });
     // Okta said yes, and yet it is not so: that is not agreement.
     outcome.summary.planned += left;
     deps.store.queue().complete(id, [after.next, at].into_iter().flatten().min())
 }
 
-/// What became of one person's actions in this cycle.
 fn attempted(plan: &CyclePlan, touched: &Touched, id: &SysId) -> Attempted {
-    // What stood in an action's own way may be gone by now; what the guard held, it would hold
-    // again.
-    let held = plan
-        .approval
-        .held
-        .iter()
-        .filter(|held| held.planned.action.person == *id && held.planned.is_open());
-    let of_person = touched.attempts.get(id).cloned().unwrap_or_default();
+    // What stood in an action's own way may be gone; what the guard held, it would hold again.
+    let held = plan.approval.held.iter();
+    let held = held.filter(|held| held.planned.action.person == *id && held.planned.is_open());
     Attempted {
         held: held.map(|held| (held.planned.fingerprint(), held.reason.slides())).collect(),
-        ..of_person
+        ..touched.attempts.get(id).cloned().unwrap_or_default()
     }
 }
 
-fn log_no_way(id: &SysId, difference: &Difference) {
-    tracing::error!(
-        request = %difference.origin,
-        sys_id = %id,
-        "{}: {} cannot be carried out: {}",
-        difference.origin,
-        difference.desired.as_deref().unwrap_or("this"),
-        difference.reason()
-    );
-}
-
 /// Reads until no change is on its way any more, for a bounded time.
-async fn refresh_settled(deps: &Deps, cycle: &Cycle, person: &SysId) -> Result<(), SyncError> {
+async fn refresh_settled(deps: &Deps, cycle: &Cycle, person: &SysId) -> Result<()> {
     let deadline = tokio::time::Instant::now() + TRANSITION;
     let mut pause = Duration::from_millis(200);
     loop {
         refresh(deps, cycle, person).await?;
-        let link = deps.store.links().account_of(person)?;
-        let account = link.as_ref().map(|id| deps.store.accounts().get(id)).transpose()?.flatten();
+        let account = account_of(&deps.store, person)?;
         let moving = account.is_some_and(|account| account.transitioning.is_some());
         if !moving || tokio::time::Instant::now() + pause > deadline {
             return Ok(());

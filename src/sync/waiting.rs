@@ -1,45 +1,38 @@
-//! What is not as it should be after a cycle, beside what was tried: it waits, or cannot be done.
+//! What is not as it should be after a cycle, beside what was tried: it waits, or cannot be done;
+//! and where a whole request stands.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::model::{Cause, SysId};
-use crate::reconcile::difference::Difference;
-use crate::reconcile::fulfillment::RequestStatus;
-use crate::store::{StoreError, StoredRequest, Verdict};
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
+use crate::model::{Cause, Origin, SysId};
+use crate::policy::resolve::rule_for;
+use crate::reconcile::fulfillment::{self, RequestStatus, status_for_person, status_of_problems};
+use crate::reconcile::{difference::Difference, org::OrgState};
+use crate::store::{HeldAction, StoreError, StoredRequest, Verdict};
 use crate::sync::names::{PersonNames, group_name, names_of};
-use crate::sync::outcome::{
-    ActionOutcome, ActionResult, CycleOutcome, describe_action, parent_word, request_word,
+use crate::sync::outcome::ActionResult::{Failed, Held, Planned, Skipped};
+use crate::sync::outcome::{ActionOutcome, CycleOutcome, describe_action};
+use crate::sync::{
+    decide::decide_person, deps::Deps, error::Result, link::is_about_to_be_linked, plan::CyclePlan,
 };
-use crate::sync::plan::CyclePlan;
-use crate::sync::request_status::request_status;
 
 /// Adds what waits, what is only observed, and requests that cannot be carried out.
 pub(crate) fn describe_waiting(
     deps: &Deps,
     plan: &CyclePlan,
     outcome: &mut CycleOutcome,
-) -> Result<(), SyncError> {
+) -> Result<()> {
     for held in plan.approval.held.iter().filter(|held| held.dismissed.is_none()) {
-        outcome.push(describe_action(
-            &deps.store,
-            &held.planned,
-            ActionResult::Held,
-            Some(held.reason.to_string()),
-        )?);
+        let reason = Some(held.reason.to_string());
+        outcome.push(describe_action(&deps.store, &held.planned, Held, reason)?);
     }
     for planned in &plan.approval.observed {
         let reason = Some(planned.reason());
-        outcome.push(describe_action(&deps.store, planned, ActionResult::Skipped, reason)?);
+        outcome.push(describe_action(&deps.store, planned, Skipped, reason)?);
     }
     let dismissed = dismissed_reasons(deps)?;
-    let held: BTreeSet<(&SysId, String)> = plan
-        .approval
-        .held
-        .iter()
-        .map(|held| (&held.planned.action.person, held.reason.to_string()))
-        .collect();
+    let held = plan.approval.held.iter();
+    let held: BTreeSet<(&SysId, String)> =
+        held.map(|held| (&held.planned.action.person, held.reason.to_string())).collect();
     for (id, decided) in &plan.decision.differing {
         // What an action waits for is said with the action, and dismissed with it.
         let is_said = |it: &Difference| {
@@ -47,64 +40,52 @@ pub(crate) fn describe_waiting(
         };
         let left = |it: &&Difference| it.is_stuck() && !is_said(it) || it.has_no_way();
         for difference in decided.plan.differences.iter().filter(left) {
-            outcome.push(held_without_action(difference, names_of(&deps.store, id)?));
+            let (origin, cause) = (&difference.origin, difference.cause);
+            let names = names_of(&deps.store, id)?;
+            outcome.push(held_line(origin, cause, names, difference.reason()));
         }
     }
     if !plan.cycle.is_of_one_person() {
         describe_earlier(deps, plan, outcome)?;
     }
     for stored in deps.store.requests().open()? {
-        let reference = &stored.request.reference;
         let why = match (stored.problems.first(), request_status(deps, &stored, &plan.org)?) {
             (Some((_, text)), _) => text.clone(),
             (None, RequestStatus::Waits { reason, .. })
-                if !outcome.mentions(reference.number.as_str())
-                    && !is_dismissed(deps, &stored.request.sys_id, &reason, &dismissed)? =>
+                if !outcome.mentions(
+                    stored.request.reference.number.as_str(),
+                    &[Held, Failed, Planned],
+                ) && !is_dismissed(deps, &stored.request.sys_id, &reason, &dismissed)? =>
             {
                 reason
             }
             _ => continue,
         };
-        outcome.push(ActionOutcome {
-            request: Some(reference.number.as_str().to_owned()),
-            parent: reference.parent.as_ref().map(|parent| parent.as_str().to_owned()),
-            ..waiting_line(Cause::Request, PersonNames::default(), why)
-        });
+        outcome.push(waiting_request(&stored, &why));
     }
     Ok(())
 }
 
 /// Adds what waits since earlier cycles for people about whom this one did not decide.
-fn describe_earlier(
-    deps: &Deps,
-    plan: &CyclePlan,
-    outcome: &mut CycleOutcome,
-) -> Result<(), SyncError> {
+fn describe_earlier(deps: &Deps, plan: &CyclePlan, outcome: &mut CycleOutcome) -> Result<()> {
     let people = &plan.decision.people;
     for hold in deps.store.open_items().actions(deps.now())? {
-        let dismissed = hold.said.as_ref().is_some_and(|said| said.word == Verdict::Dismiss);
-        if dismissed || people.contains(&hold.person) {
+        if said_no(&hold) || people.contains(&hold.person) {
             continue;
         }
         let names = names_of(&deps.store, &hold.person)?;
         let group = hold.action.group.as_ref();
         outcome.push(ActionOutcome {
-            request: request_word(&hold.origin),
-            parent: parent_word(&hold.origin),
             step: Some(hold.action.step),
             group: group.map(|id| group_name(&deps.store, id)).transpose()?,
             changes: hold.action.changes,
-            ..waiting_line(hold.cause, names, hold.reason.to_string())
+            ..held_line(&hold.origin, hold.cause, names, hold.reason.to_string())
         });
     }
     for (person, origin, why) in deps.store.facts().refused()? {
         if !people.contains(&person) {
-            outcome.push(ActionOutcome {
-                request: request_word(&origin),
-                parent: parent_word(&origin),
-                result: ActionResult::Failed,
-                ..waiting_line(Cause::Request, names_of(&deps.store, &person)?, why)
-            });
+            let names = names_of(&deps.store, &person)?;
+            outcome.push(ActionOutcome::new(&origin, Cause::Request, names, Failed, Some(why)));
         }
     }
     Ok(())
@@ -113,10 +94,11 @@ fn describe_earlier(
 /// What people said no to: for whom, and what it would have waited for.
 pub(crate) fn dismissed_reasons(deps: &Deps) -> Result<BTreeSet<(SysId, String)>, StoreError> {
     let holds = deps.store.open_items().actions(deps.now())?.into_iter();
-    Ok(holds
-        .filter(|hold| hold.said.as_ref().is_some_and(|said| said.word == Verdict::Dismiss))
-        .map(|hold| (hold.person, hold.reason.to_string()))
-        .collect())
+    Ok(holds.filter(said_no).map(|hold| (hold.person, hold.reason.to_string())).collect())
+}
+
+fn said_no(hold: &HeldAction) -> bool {
+    hold.said.as_ref().is_some_and(|said| said.word == Verdict::Dismiss)
 }
 
 /// Whether what a request waits for was dismissed for one of those whom it names.
@@ -133,48 +115,53 @@ pub(crate) fn is_dismissed(
     Ok(people.into_iter().flatten().any(|person| dismissed.contains(&(person, reason.to_owned()))))
 }
 
-/// Adds a request that waits, where nothing says so yet.
-pub(crate) fn add_waiting_request(
+pub(crate) fn add_waiting_request(stored: &StoredRequest, why: &str, outcome: &mut CycleOutcome) {
+    if !outcome.mentions(stored.request.reference.number.as_str(), &[Held]) {
+        outcome.push(waiting_request(stored, why));
+    }
+}
+
+fn waiting_request(stored: &StoredRequest, reason: &str) -> ActionOutcome {
+    let origin = Origin::Request(stored.request.reference.clone());
+    held_line(&origin, Cause::Request, PersonNames::default(), reason.to_owned())
+}
+
+fn held_line(origin: &Origin, cause: Cause, person: PersonNames, why: String) -> ActionOutcome {
+    ActionOutcome::new(origin, cause, person, Held, Some(why))
+}
+
+/// Where a request stands, over everybody whom it names, by what is stored.
+pub(crate) fn request_status(
+    deps: &Deps,
     stored: &StoredRequest,
-    reason: &str,
-    outcome: &mut CycleOutcome,
-) {
-    let reference = &stored.request.reference;
-    let number = reference.number.as_str();
-    let is_said = |action: &ActionOutcome| {
-        action.request.as_deref() == Some(number) && action.result == ActionResult::Held
+    org: &OrgState,
+) -> Result<RequestStatus> {
+    let now = deps.now();
+    if let Ok(Some(rule)) | Err((rule, _)) = rule_for(&deps.config.policy, &stored.request)
+        && rule.observe
+    {
+        return Ok(RequestStatus::Underway);
+    }
+    if !stored.problems.is_empty() {
+        // Nobody is looked for before the approval.
+        let searched =
+            now - deps.store.writebacks().looked_for_since(&stored.request.sys_id, now)?;
+        return Ok(status_of_problems(&stored.problems, searched));
+    }
+    let Some(resolved) = deps.store.requests().resolved(&stored.request.sys_id)? else {
+        return Ok(RequestStatus::Underway);
     };
-    if !outcome.actions.iter().any(is_said) {
-        outcome.push(ActionOutcome {
-            request: Some(number.to_owned()),
-            parent: reference.parent.as_ref().map(|parent| parent.as_str().to_owned()),
-            ..waiting_line(Cause::Request, PersonNames::default(), reason.to_owned())
-        });
+    let mut people = Vec::new();
+    for person in &resolved.terms.people {
+        let decided = if is_about_to_be_linked(deps, person)? {
+            deps.store.queue().enqueue(person, now)?;
+            None
+        } else {
+            decide_person(deps, person, org)?
+        };
+        people.push(decided.map_or(RequestStatus::Underway, |decided| {
+            status_for_person(&resolved, &decided.plan, now)
+        }));
     }
-}
-
-fn held_without_action(difference: &Difference, person: PersonNames) -> ActionOutcome {
-    ActionOutcome {
-        request: request_word(&difference.origin),
-        parent: parent_word(&difference.origin),
-        ..waiting_line(difference.cause, person, difference.reason())
-    }
-}
-
-fn waiting_line(cause: Cause, person: PersonNames, error: String) -> ActionOutcome {
-    ActionOutcome {
-        id: None,
-        request: None,
-        parent: None,
-        cause,
-        step: None,
-        person,
-        group: None,
-        groups: Vec::new(),
-        changes: BTreeMap::new(),
-        result: ActionResult::Held,
-        okta_request_id: None,
-        error: Some(error),
-        transient: false,
-    }
+    Ok(fulfillment::request_status(&resolved, people))
 }

@@ -1,25 +1,24 @@
-//! Telling ServiceNow: a request whose facts all hold gets its one PATCH.
-//!
-//! Decided from what is, like everything else: the request is read again right before it is
-//! written to, so a crash after the PATCH cannot write a second note.
+//! Telling ServiceNow: a request whose facts all hold gets its one PATCH. It is read again right
+//! before, so a crash after the PATCH cannot write a second note.
 
 use std::collections::BTreeSet;
 
-use crate::config::Close;
-use crate::model::{RequestState, SysId};
+use crate::config::{Close, JournalField};
+use crate::model::{AccountId, Approval, RequestState, SysId};
+use crate::policy::resolve::{approval, rule_for};
 use crate::reconcile::fulfillment::RequestStatus;
-use crate::servicenow::{Closing, Task};
+use crate::servicenow::{Closing, ServiceNowError, Task};
 use crate::store::StoredRequest;
-use crate::sync::deadlines::update_deadlines;
 use crate::sync::deps::{Deps, InFlight, Writers};
-use crate::sync::error::SyncError;
-use crate::sync::notes::{closing_note, field, log_unkept, marker, may_write, post_held_note};
-use crate::sync::observe::by_id::refresh;
-use crate::sync::outcome::CycleOutcome;
-use crate::sync::plan::CyclePlan;
-use crate::sync::request_status::request_status;
-use crate::sync::waiting::{add_waiting_request, dismissed_reasons, is_dismissed};
+use crate::sync::error::{Result, SyncError};
+use crate::sync::names::{group_name, names_of};
+use crate::sync::waiting::{add_waiting_request, dismissed_reasons, is_dismissed, request_status};
+use crate::sync::{
+    deadlines::update_deadlines, observe::by_id::refresh, outcome::CycleOutcome, plan::CyclePlan,
+};
 
+/// A requester reads no more of why something waits, in characters.
+const LONGEST_REASON: usize = 2000;
 /// A state that does not stick is noticed this long after it was written.
 const STATE_WATCHED: chrono::Duration = chrono::Duration::hours(1);
 
@@ -29,7 +28,7 @@ pub(crate) async fn write_back(
     writers: &Writers,
     plan: &CyclePlan,
     outcome: &mut CycleOutcome,
-) -> Result<(), SyncError> {
+) -> Result<()> {
     if deps.config.policy.observe {
         return Ok(());
     }
@@ -54,8 +53,12 @@ pub(crate) async fn write_back(
             // The store is ours: without it nothing more is written.
             Err(SyncError::Store(error)) => return Err(error.into()),
             Err(error) => {
-                log_unwritten(deps, &stored, &error)?;
-                deps.memory.note_unwritten(id, deps.now());
+                let (number, now) = (&stored.request.reference.number, deps.now());
+                // Once for each reason.
+                if deps.store.writebacks().insert_unwritten(id, &error.to_string(), now)? {
+                    tracing::warn!(request = %number, "{number}: could not be written back: {error}");
+                }
+                deps.memory.note_unwritten(id, now);
                 outcome.summary.failed += 1;
             }
         }
@@ -63,7 +66,6 @@ pub(crate) async fn write_back(
     Ok(())
 }
 
-/// Writes on one request how it is.
 async fn write_on(
     deps: &Deps,
     writers: &Writers,
@@ -72,11 +74,10 @@ async fn write_on(
     plan: &CyclePlan,
     dismissed: &BTreeSet<(SysId, String)>,
     outcome: &mut CycleOutcome,
-) -> Result<(), SyncError> {
+) -> Result<()> {
     let enabled = deps.config.writeback.enabled;
     if matches!(status, RequestStatus::Done) && enabled {
-        let verified = verify_request(deps, plan, stored).await?;
-        status = verified.unwrap_or(status);
+        status = verify_request(deps, plan, stored).await?.unwrap_or(status);
     }
     update_deadlines(deps, stored, &status)?;
     if let RequestStatus::Waits { reason, .. } = &status
@@ -105,7 +106,7 @@ async fn verify_request(
     deps: &Deps,
     plan: &CyclePlan,
     stored: &StoredRequest,
-) -> Result<Option<RequestStatus>, SyncError> {
+) -> Result<Option<RequestStatus>> {
     let Some(resolved) = deps.store.requests().resolved(&stored.request.sys_id)? else {
         return Ok(None);
     };
@@ -125,22 +126,7 @@ async fn verify_request(
     Ok(Some(status))
 }
 
-/// Says that a request could not be written on, once for each reason.
-fn log_unwritten(deps: &Deps, stored: &StoredRequest, error: &SyncError) -> Result<(), SyncError> {
-    let number = &stored.request.reference.number;
-    let id = &stored.request.sys_id;
-    if deps.store.writebacks().insert_unwritten(id, &error.to_string(), deps.now())? {
-        tracing::warn!(request = %number, "{number}: could not be written back: {error}");
-    }
-    Ok(())
-}
-
-/// Writes the closing note and the state, in one PATCH, once.
-async fn close_request(
-    deps: &Deps,
-    writers: &Writers,
-    stored: &StoredRequest,
-) -> Result<(), SyncError> {
+async fn close_request(deps: &Deps, writers: &Writers, stored: &StoredRequest) -> Result<()> {
     let id = &stored.request.sys_id;
     let number = &stored.request.reference.number;
     let settings = &deps.config.writeback;
@@ -187,9 +173,8 @@ async fn close_request(
     Ok(())
 }
 
-/// A flow may set the state again a moment after it was written. Who opens a request again
-/// later knows why.
-async fn check_closed_states(deps: &Deps) -> Result<(), SyncError> {
+/// A flow may set the state again at once. Who opens a request again later knows why.
+async fn check_closed_states(deps: &Deps) -> Result<()> {
     let now = deps.now();
     for stored in deps.store.requests().open_again()? {
         let id = &stored.request.sys_id;
@@ -204,4 +189,153 @@ async fn check_closed_states(deps: &Deps) -> Result<(), SyncError> {
         }
     }
     Ok(())
+}
+
+/// Says on the request why it waits, once for each kind of reason.
+async fn post_held_note(
+    deps: &Deps,
+    writers: &Writers,
+    stored: &StoredRequest,
+    kind: &str,
+    reason: &str,
+) -> Result<()> {
+    let id = &stored.request.sys_id;
+    let marker = marker(stored, kind);
+    if deps.store.writebacks().last_note(id)?.as_deref() == Some(&marker) {
+        return Ok(());
+    }
+    if !may_write(deps, stored, &marker, &[]).await? {
+        return Ok(());
+    }
+    let reason: String = reason.chars().take(LONGEST_REASON).collect();
+    let note = format!("This request has not been carried out yet: {reason}.\n{marker}");
+    let field = field(deps.config.writeback.held_note);
+    let _in_flight = InFlight::begin(deps);
+    writers.servicenow.close(id, &Closing { note_field: field, note: &note, state: None }).await?;
+    deps.store.writebacks().insert_note(id, &marker, deps.now())?;
+    Ok(())
+}
+
+/// Reads the request once more. What is closed or called off by now, or carries the note, itself
+/// or on one of its tasks, is left alone.
+async fn may_write(
+    deps: &Deps,
+    stored: &StoredRequest,
+    marker: &str,
+    tasks: &[Task],
+) -> Result<bool> {
+    let id = &stored.request.sys_id;
+    let done = marker.ends_with(":done]");
+    if deps.store.writebacks().has_note(id, marker)? {
+        if done {
+            deps.store.requests().finish(id)?;
+        }
+        return Ok(false);
+    }
+    let Some(now) = deps.servicenow.request(id).await? else {
+        // It is deleted or hidden, which only a complete read can tell: until then nobody has
+        // heard of what was done.
+        let operation = "reading a request before it is written on".to_owned();
+        return Err(ServiceNowError::NotFound { operation }.into());
+    };
+    if now.request.state.is_closed() {
+        deps.store.requests().finish(id)?;
+        return Ok(false);
+    }
+    let called_off = |rule| approval(rule, &now.request) == Approval::Withdrawn;
+    if rule_for(&deps.config.policy, &now.request).is_ok_and(|rule| rule.is_some_and(called_off)) {
+        return Ok(false);
+    }
+    // Where notes cannot be read, one that was tried counts as written once the row has changed
+    // since: a missing note does less harm than a second one.
+    let mod_count = now.request.mod_count;
+    let open = tasks.iter().filter(|task| task.open).count();
+    let written = match is_noted(deps, id, tasks, marker).await? {
+        Some(written) => written,
+        None => deps.store.writebacks().changed_since_try(id, marker, mod_count, open)?,
+    };
+    if written {
+        deps.store.writebacks().insert_note(id, marker, deps.now())?;
+        if done {
+            deps.store.requests().finish(id)?;
+            if deps.config.writeback.close == Close::Item && open == 0 {
+                // The note and the state came in one call whose answer was lost.
+                log_unkept(deps, stored);
+            }
+        }
+        return Ok(false);
+    }
+    deps.store.writebacks().insert_try(id, marker, mod_count, open)?;
+    Ok(true)
+}
+
+/// Whether the note stands on the request or one of its tasks; `None` where nobody can tell.
+async fn is_noted(deps: &Deps, id: &SysId, tasks: &[Task], marker: &str) -> Result<Option<bool>> {
+    let mut noted = Some(false);
+    for place in [id].into_iter().chain(tasks.iter().map(|task| &task.sys_id)) {
+        match deps.servicenow.has_note(place, marker).await? {
+            Some(true) => return Ok(Some(true)),
+            Some(false) => {}
+            None => noted = None,
+        }
+    }
+    Ok(noted)
+}
+
+/// Names the Okta user id and each action; what stands in Okta's profile stays there.
+fn closing_note(deps: &Deps, stored: &StoredRequest) -> Result<String> {
+    let mut lines = vec!["Done in Okta by Goldthread.".to_owned()];
+    if let Some(resolved) = deps.store.requests().resolved(&stored.request.sys_id)? {
+        for person in &resolved.terms.people {
+            let view = names_of(&deps.store, person)?;
+            lines.push(format!(
+                "Okta user {} ({})",
+                view.okta_id.as_deref().unwrap_or("none"),
+                view.user_name.as_deref().unwrap_or("unknown")
+            ));
+        }
+    }
+    let applied = deps.store.journal().applied_for(&stored.request.reference.number)?;
+    if applied.is_empty() {
+        lines.push("It was so already; nothing had to be changed.".to_owned());
+    }
+    for done in applied {
+        let group = match &done.group {
+            Some(group) => format!(" {}", group_name(&deps.store, group)?),
+            None => String::new(),
+        };
+        lines.push(format!(
+            "action {}: {}{group} (Okta user {}, Okta request {})",
+            done.action_id,
+            done.action,
+            done.okta_id.as_ref().map_or("none", AccountId::as_str),
+            done.okta_request_id.as_deref().unwrap_or("unknown")
+        ));
+    }
+    lines.push(format!("Journal {}", deps.store.journal().head()?));
+    Ok(lines.join("\n"))
+}
+
+/// What makes a note unique.
+fn marker(stored: &StoredRequest, kind: &str) -> String {
+    format!("[goldthread:{}:{kind}]", stored.request.reference.number)
+}
+
+fn field(field: JournalField) -> &'static str {
+    match field {
+        JournalField::WorkNotes => "work_notes",
+        JournalField::Comments => "comments",
+    }
+}
+
+fn log_unkept(deps: &Deps, stored: &StoredRequest) {
+    let number = &stored.request.reference.number;
+    let parent = stored.request.reference.parent.as_ref().map_or("", |parent| parent.as_str());
+    tracing::error!(
+        request = %number,
+        parent,
+        outcome = "written_back",
+        "{number}: done, but ServiceNow did not keep the state {}; close it by hand",
+        deps.config.writeback.state_done
+    );
 }

@@ -7,20 +7,14 @@ use crate::okta::OktaError;
 use crate::policy::derive::identify;
 use crate::store::snapshot::all_candidates;
 use crate::store::{Observed, StoreError};
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
 use crate::sync::link::{has_account, link_still_matches};
-use crate::sync::mail::resolve_mail_in_doubt;
-use crate::sync::observe::accounts::account_keys;
-use crate::sync::observe::groups::read_groups;
-use crate::sync::scope::Cycle;
+use crate::sync::{
+    deps::Deps, error::Result, in_doubt::resolve_mail_in_doubt, observe::groups::read_groups,
+    observe::okta::account_keys, scope::Cycle,
+};
 
-/// Reads several people by id, one after another. Groups are read first where none is known yet.
-pub(crate) async fn refresh_all(
-    deps: &Deps,
-    cycle: &Cycle,
-    people: &[SysId],
-) -> Result<(), SyncError> {
+/// Reads several people by id. Groups are read first where none is known yet.
+pub(crate) async fn refresh_all(deps: &Deps, cycle: &Cycle, people: &[SysId]) -> Result<()> {
     if !people.is_empty() && !deps.store.groups().any()? {
         read_groups(deps, cycle).await?;
     }
@@ -30,15 +24,15 @@ pub(crate) async fn refresh_all(
     Ok(())
 }
 
-/// Reads one person's account and memberships by id, or looks for an account to link.
-pub(crate) async fn refresh(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<(), SyncError> {
-    cycle.set_read_by_id(id, false);
+/// Reads one person's account and memberships, or looks for an account to link.
+pub(crate) async fn refresh(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<()> {
+    cycle.by_id.borrow_mut().remove(id);
     read_by_id(deps, cycle, id).await?;
-    cycle.set_read_by_id(id, true);
+    cycle.by_id.borrow_mut().insert(id.clone());
     Ok(())
 }
 
-async fn read_by_id(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<(), SyncError> {
+async fn read_by_id(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<()> {
     let keys = account_keys(deps);
     if let Some(link) = deps.store.links().account_of(id)? {
         refresh_account(deps, cycle, &link, &keys).await?;
@@ -73,11 +67,10 @@ async fn refresh_account(
     cycle: &Cycle,
     id: &AccountId,
     keys: &BTreeSet<String>,
-) -> Result<(), SyncError> {
+) -> Result<()> {
     let asked_at = deps.now();
     let Some(account) = deps.okta.account(id).await? else {
-        deps.store.accounts().delete(id)?;
-        return Ok(());
+        return Ok(deps.store.accounts().delete(id)?);
     };
     let by_id = Observed::ById { at: asked_at };
     deps.store.accounts().upsert(std::slice::from_ref(&account), keys, by_id, cycle.id)?;
@@ -89,8 +82,7 @@ async fn refresh_account(
             why: format!("{id} is in no group, not even in Everyone: the credentials have probably lost an admin role"),
         }.into());
     }
-    deps.store.groups().replace_groups_of(id, &groups, asked_at)?;
-    Ok(())
+    Ok(deps.store.groups().replace_groups_of(id, &groups, asked_at)?)
 }
 
 /// Whether the group that every account belongs to is among those that we may see. Okta

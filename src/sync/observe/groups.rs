@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use crate::model::{AccountId, Group, GroupId};
 use crate::okta::OktaError;
 use crate::store::{GroupRules, StoreError};
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
-use crate::sync::scope::Cycle;
+use crate::sync::{deps::Deps, error::Result, scope::Cycle};
 
 /// Which groups a rule feeds, as far as that can be told.
 enum Fed {
@@ -18,8 +16,7 @@ enum Fed {
     },
 }
 
-/// Reads all groups, and which of them a rule feeds.
-pub(crate) async fn read_groups(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
+pub(crate) async fn read_groups(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let fed = read_rules(deps, true).await?;
     let groups = deps.okta.groups().await?;
     upsert_groups(deps, cycle, &groups, &fed)?;
@@ -34,17 +31,12 @@ pub(crate) async fn read_groups(deps: &Deps, cycle: &Cycle) -> Result<(), SyncEr
     Ok(deps.store.groups().delete_unseen(cycle.id)?)
 }
 
-/// Groups that were not known, found by a name or an id.
-pub(crate) async fn upsert_found_groups(
-    deps: &Deps,
-    cycle: &Cycle,
-    groups: &[Group],
-) -> Result<(), SyncError> {
-    if groups.is_empty() {
+pub(crate) async fn upsert_found_groups(deps: &Deps, cycle: &Cycle, found: &[Group]) -> Result<()> {
+    if found.is_empty() {
         return Ok(());
     }
     let fed = read_rules(deps, false).await?;
-    Ok(upsert_groups(deps, cycle, groups, &fed)?)
+    Ok(upsert_groups(deps, cycle, found, &fed)?)
 }
 
 fn upsert_groups(
@@ -66,7 +58,7 @@ fn upsert_groups(
 
 /// Reads the group rules. A read that is refused says nothing, and one that shows none where
 /// there were some is believed only when a second complete one in a row says the same.
-async fn read_rules(deps: &Deps, complete: bool) -> Result<Fed, SyncError> {
+async fn read_rules(deps: &Deps, complete: bool) -> Result<Fed> {
     let before = deps.store.state().group_rules()?;
     let Some(rules) = deps.okta.group_rules().await? else {
         // Credentials that never could are for `check` to complain about.
@@ -102,45 +94,36 @@ fn log_rules_in_doubt(deps: &Deps, rules: GroupRules, what: &str) -> Result<(), 
     Ok(())
 }
 
-/// Reads who is in a managed group.
-pub(crate) async fn replace_group_members(deps: &Deps, group: &GroupId) -> Result<(), SyncError> {
+pub(crate) async fn replace_group_members(deps: &Deps, group: &GroupId) -> Result<()> {
     let asked_at = deps.now();
     let members = read_group_members(deps, group).await?;
     (deps.on_progress)("group members", members.len());
     Ok(deps.store.groups().replace_members(group, &members, asked_at)?)
 }
 
-pub(crate) async fn read_group_members(
-    deps: &Deps,
-    group: &GroupId,
-) -> Result<Vec<AccountId>, SyncError> {
+pub(crate) async fn read_group_members(deps: &Deps, group: &GroupId) -> Result<Vec<AccountId>> {
     let mut members: Vec<AccountId> = Vec::new();
     let read = deps
         .okta
-        .members(group, &mut |page| -> Result<(), SyncError> {
+        .members(group, &mut |page| {
             members.extend(page.into_iter().map(|member| member.id));
             Ok(())
         })
         .await;
     match read {
         Ok(()) => Ok(members),
-        Err(SyncError::Okta(OktaError::NotFound(_))) => {
-            if deps.okta.group(group).await?.is_some() {
-                return Err(OktaError::Unbelievable {
-                    operation: "list the members of a group",
-                    why: format!("{group} is there, and its members are said not to be"),
-                }
-                .into());
-            }
-            // Deleted between the list and this read: the next list will not hold it.
-            Ok(Vec::new())
+        Err(OktaError::NotFound(_)) if deps.okta.group(group).await?.is_some() => {
+            let why = format!("{group} is there, and its members are said not to be");
+            Err(OktaError::Unbelievable { operation: "list the members of a group", why }.into())
         }
-        Err(error) => Err(error),
+        // Deleted between the list and this read: the next list will not hold it.
+        Err(OktaError::NotFound(_)) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
     }
 }
 
 /// Puts a group under management. Its present members are what was there at take-over.
-pub(crate) async fn manage(deps: &Deps, group: &GroupId) -> Result<(), SyncError> {
+pub(crate) async fn manage(deps: &Deps, group: &GroupId) -> Result<()> {
     if deps.store.groups().managed()?.contains_key(group) {
         return Ok(());
     }

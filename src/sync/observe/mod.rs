@@ -1,8 +1,6 @@
-//! Reading both sides into the store: everything, or what changed.
-//!
-//! A read that is not complete is an error, and the cycle ends before anything is compared.
+//! Reading both sides into the store, everything or what changed. A read that is not complete is an
+//! error, and the cycle ends before anything is compared.
 
-pub(crate) mod accounts;
 pub(crate) mod by_id;
 pub(crate) mod groups;
 pub(crate) mod okta;
@@ -14,23 +12,17 @@ use crate::model::{SysId, Timestamp};
 use crate::reconcile::limits::implausible_people;
 use crate::servicenow::ServiceNowError;
 use crate::store::StoreError;
-use crate::sync::admins::release_admins;
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
-use crate::sync::observe::accounts::read_accounts;
+use crate::sync::names::{check_items, pin_groups, resolve_items};
 use crate::sync::observe::by_id::{refresh, refresh_all};
 use crate::sync::observe::groups::{read_groups, replace_group_members};
-use crate::sync::observe::okta::{observe_okta_changes, okta_clock};
+use crate::sync::observe::okta::{observe_okta_changes, okta_clock, read_accounts, read_schema};
 use crate::sync::observe::servicenow::{
     confirm_absence, find_person, log_vanished, read_changes, read_people, read_requests,
     servicenow_clock,
 };
-use crate::sync::pins::{check_items, pin_groups, resolve_items};
-use crate::sync::resolve::resolve_requests;
-use crate::sync::schema::read_schema;
 use crate::sync::scope::{Cycle, Scope};
+use crate::sync::{deps::Deps, error::Result, org::release_admins, resolve::resolve_requests};
 
-/// What was observed, and whom it concerns.
 #[derive(Debug, Default)]
 pub(crate) struct Observation {
     /// People to decide about.
@@ -39,36 +31,32 @@ pub(crate) struct Observation {
     pub(crate) fresh: bool,
     /// People in a complete read.
     pub(crate) count: Option<u32>,
-    /// Why the complete read is implausible.
     pub(crate) implausible: Option<String>,
 }
 
 /// How often names that were not found are looked up again.
 const RETRY: chrono::Duration = chrono::Duration::minutes(5);
 
-/// Reads what the scope of the cycle asks for, and gives who is due.
-pub(crate) async fn observe(deps: &Deps, cycle: &Cycle) -> Result<Observation, SyncError> {
+pub(crate) async fn observe(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
     resolve_items(deps).await?;
-    match &cycle.scope {
-        Scope::Full => observe_everything(deps, cycle).await,
+    let people = match &cycle.scope {
+        Scope::Full => return observe_everything(deps, cycle).await,
         Scope::Changes => {
             observe_changes(deps, cycle).await?;
-            let people = deps.store.queue().due(deps.now())?;
-            refresh_all(deps, cycle, &people).await?;
-            Ok(Observation { people, fresh: true, ..Observation::default() })
+            deps.store.queue().due(deps.now())?
         }
         Scope::Person(text) => {
             observe_changes(deps, cycle).await?;
             let person = find_person(deps, cycle, text).await?;
             deps.store.facts().forget_refusals(Some(&person))?;
-            refresh_all(deps, cycle, std::slice::from_ref(&person)).await?;
-            Ok(Observation { people: vec![person], fresh: true, ..Observation::default() })
+            vec![person]
         }
-    }
+    };
+    refresh_all(deps, cycle, &people).await?;
+    Ok(Observation { people, fresh: true, ..Observation::default() })
 }
 
-/// Requests and people whose rows changed since the watermark.
-async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
+async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let now = deps.now();
     let until = servicenow_clock(deps).await?;
     let dirty_since = mark_dirty(deps, cycle)?;
@@ -85,11 +73,10 @@ async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
         deps.store.queue().enqueue(&person, now)?;
     }
     observe_okta_changes(deps, cycle).await?;
-    deps.store.state().set_watermark(until.min(now))?;
-    Ok(())
+    Ok(deps.store.state().set_watermark(until.min(now))?)
 }
 
-async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observation, SyncError> {
+async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
     let until = servicenow_clock(deps).await?;
     let began = deps.now();
     deps.servicenow.probe_filter().await?;
@@ -134,17 +121,13 @@ async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observation, S
     }
     deps.store.state().set_watermark(until.min(began))?;
     deps.store.state().set_okta_watermark(okta_until)?;
-    Ok(Observation {
-        people: deps.store.people().all()?,
-        fresh: false,
-        count: Some(count),
-        implausible,
-    })
+    let people = deps.store.people().all()?;
+    Ok(Observation { people, fresh: false, count: Some(count), implausible })
 }
 
 /// Reads what changed in ServiceNow while Okta was read, and whom that concerns: what was called
 /// off meanwhile is not begun any more. The watermark stays where it is.
-pub(crate) async fn catch_up(deps: &Deps, cycle: &Cycle) -> Result<BTreeSet<SysId>, SyncError> {
+pub(crate) async fn catch_up(deps: &Deps, cycle: &Cycle) -> Result<BTreeSet<SysId>> {
     let now = deps.now();
     let until = servicenow_clock(deps).await?;
     let since = deps.store.state().watermark()?.unwrap_or(until);
@@ -170,8 +153,7 @@ fn mark_dirty(deps: &Deps, cycle: &Cycle) -> Result<Option<i64>, StoreError> {
     Ok(since)
 }
 
-/// Whether names that were not found are looked up again: a group that is made in Okta changes
-/// nothing in ServiceNow.
+/// A group that is made in Okta changes nothing in ServiceNow.
 fn is_time_to_retry_names(deps: &Deps, now: Timestamp) -> Result<bool, StoreError> {
     let last = deps.store.state().names_tried_at()?;
     let due = last.is_none_or(|last| (now - last).abs() >= RETRY);
@@ -181,7 +163,7 @@ fn is_time_to_retry_names(deps: &Deps, now: Timestamp) -> Result<bool, StoreErro
     Ok(due)
 }
 
-fn implausible(deps: &Deps, cycle: &Cycle, count: u32) -> Result<Option<String>, SyncError> {
+fn implausible(deps: &Deps, cycle: &Cycle, count: u32) -> Result<Option<String>> {
     let mut missing = Vec::new();
     for sentinel in &deps.config.limits.sentinels {
         let mut present = false;

@@ -1,15 +1,13 @@
-//! Okta's side: accounts and memberships that were changed since they were read last, whoever
-//! changed them.
+//! Okta's side: what its profile can hold, all accounts, and what was changed since it was read last.
 
 use std::collections::BTreeSet;
 
-use crate::model::{AccountId, Timestamp};
+use crate::model::{Account, AccountId, Timestamp};
+use crate::okta::log::LogEvent;
+use crate::okta::{Attribute, OktaError};
+use crate::reconcile::schema::{Schema, Slot};
 use crate::store::Observed;
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
-use crate::sync::observe::accounts::account_keys;
-use crate::sync::observe::groups::read_group_members;
-use crate::sync::scope::Cycle;
+use crate::sync::{deps::Deps, error::Result, observe::groups::read_group_members, scope::Cycle};
 
 /// How far back changes in Okta are asked for again: its index lags, and clocks differ.
 const OKTA_OVERLAP: chrono::Duration = chrono::Duration::minutes(5);
@@ -23,7 +21,7 @@ pub(crate) fn okta_clock(deps: &Deps, asked: Timestamp) -> Timestamp {
 
 /// Accounts and memberships that were changed in Okta, whoever changed them. Whose they are is
 /// due again; a deleted account is left to the complete read.
-pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<(), SyncError> {
+pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let now = deps.now();
     let since = deps.store.state().okta_watermark()?.unwrap_or(now) - OKTA_OVERLAP;
     let keys = account_keys(deps);
@@ -53,6 +51,71 @@ pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<(
     for (group, at) in read {
         deps.store.groups().set_members_updated(&group, &at)?;
     }
-    deps.store.state().set_okta_watermark(until)?;
+    Ok(deps.store.state().set_okta_watermark(until)?)
+}
+
+/// Reads all accounts. One that was in no page is looked up by id before it counts as deleted.
+pub(crate) async fn read_accounts(deps: &Deps, cycle: &Cycle) -> Result<()> {
+    let keys = account_keys(deps);
+    let mut count = 0;
+    let listed = Observed::List { asked_at: deps.now() };
+    let mut upsert = |page: Vec<Account>| -> Result<()> {
+        deps.store.accounts().upsert(&page, &keys, listed, cycle.id)?;
+        count += page.len();
+        (deps.on_progress)("accounts", count);
+        Ok(())
+    };
+    deps.okta.accounts(&mut upsert).await?;
+    // An account can change its list between two pages, so only a read by id proves it gone.
+    for id in deps.store.accounts().unseen(cycle.id)? {
+        let by_id = Observed::ById { at: deps.now() };
+        match deps.okta.account(&id).await? {
+            Some(account) => {
+                deps.store.accounts().upsert(&[account], &keys, by_id, cycle.id)?;
+            }
+            None => deps.store.accounts().delete(&id)?,
+        }
+    }
     Ok(())
+}
+
+pub(crate) fn account_keys(deps: &Deps) -> BTreeSet<String> {
+    let policy = &deps.config.policy;
+    let mut keys: BTreeSet<String> = policy.match_on.iter().cloned().collect();
+    keys.extend(policy.anchor.clone());
+    keys.extend(["login".to_owned(), "email".to_owned()]);
+    keys
+}
+
+pub(crate) async fn read_schema(deps: &Deps) -> Result<()> {
+    let schema = match deps.okta.schema().await {
+        Ok(attributes) => Schema(Some(attributes.into_iter().map(slot).collect())),
+        Err(OktaError::Forbidden(_) | OktaError::NotFound(_)) => Schema(None),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(deps.store.set_profile_schema(&schema)?)
+}
+
+fn slot(attribute: Attribute) -> (String, Slot) {
+    let text = attribute.kind.is_empty() || attribute.kind == "string";
+    let slot = Slot {
+        max_length: attribute.max_length.filter(|max| *max > 0),
+        other_type: (!text).then_some(attribute.kind),
+        read_only: attribute.mutability == "READ_ONLY",
+        immutable: attribute.mutability == "IMMUTABLE",
+        mastered_elsewhere: attribute.master == "OVERRIDE",
+        required: attribute.required,
+    };
+    (attribute.name, slot)
+}
+
+/// What Okta's log tells of an account, where it can be read.
+pub(crate) async fn log_of(deps: &Deps, account: &AccountId, since: Timestamp) -> Vec<LogEvent> {
+    match deps.okta.changes_of(account, since).await {
+        Ok(events) => events.unwrap_or_default(),
+        Err(error) => {
+            tracing::debug!("the System Log could not be read: {error}");
+            Vec::new()
+        }
+    }
 }

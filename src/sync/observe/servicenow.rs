@@ -1,11 +1,10 @@
 //! ServiceNow's side: people and requests, all of them or those that changed.
 
-use crate::model::{SysId, Timestamp};
+use crate::model::{Person, Request, SysId, Timestamp};
 use crate::servicenow::{Lookup, SetAside, Window};
-use crate::sync::deps::Deps;
-use crate::sync::error::SyncError;
+use crate::store::StoreError;
 use crate::sync::names::{people_called, the_one};
-use crate::sync::scope::Cycle;
+use crate::sync::{deps::Deps, error::Result, scope::Cycle};
 
 /// How far before the watermark a window starts: transactions commit late, and clocks differ.
 const OVERLAP: chrono::Duration = chrono::Duration::minutes(2);
@@ -18,19 +17,17 @@ const MOST_REFERRING: usize = 100;
 /// More requests than this that vanish together are counted, not named.
 const FEW_VANISHED: usize = 20;
 
-/// Up to when a window that is read now is complete: by the instance's clock, or by ours with
-/// room for a difference where it does not say.
-pub(crate) async fn servicenow_clock(deps: &Deps) -> Result<Timestamp, SyncError> {
+/// Up to when a window that is read now is complete.
+pub(crate) async fn servicenow_clock(deps: &Deps) -> Result<Timestamp> {
     Ok(deps.servicenow.now().await?.unwrap_or_else(|| deps.now() - SKEW))
 }
 
-/// Reads the people and the requests that changed since a moment, up to now.
 pub(crate) async fn read_changes(
     deps: &Deps,
     cycle: &Cycle,
     since: Timestamp,
     until: Timestamp,
-) -> Result<(Vec<SysId>, Vec<SysId>), SyncError> {
+) -> Result<(Vec<SysId>, Vec<SysId>)> {
     // The instance may have been out of reach for days: its last answer is from before them.
     let window = Window { from: since - OVERLAP, to: until.max(deps.now()) + AHEAD };
     let mut people = read_people(deps, cycle, Some(&window)).await?;
@@ -44,39 +41,23 @@ pub(crate) async fn read_people(
     deps: &Deps,
     cycle: &Cycle,
     window: Option<&Window>,
-) -> Result<Vec<SysId>, SyncError> {
-    let mut changed = Vec::new();
-    let mut count = 0;
-    let now = deps.now();
-    let store = &deps.store;
-    let progress = &deps.on_progress;
-    let read = deps
-        .servicenow
-        .people(window, |page| {
-            // Whoever changed is in the queue as soon as the change is stored.
-            changed.extend(store.atomically(|| {
-                let changed = store.people().upsert(&page, cycle.id)?;
-                changed.iter().try_for_each(|person| store.queue().enqueue(person, now))?;
-                Ok(changed)
-            })?);
-            count += page.len();
-            progress("people", count);
-            Ok(())
-        })
-        .await?;
+) -> Result<Vec<SysId>> {
+    let (mut changed, mut count, now) = (Vec::new(), 0, deps.now());
+    let upsert = |page: Vec<Person>| {
+        changed.extend(upsert_people(deps, cycle, &page, now)?);
+        count += page.len();
+        (deps.on_progress)("people", count);
+        Ok(())
+    };
+    let read = deps.servicenow.people(window, upsert).await?;
     for SetAside { sys_id, why } in &read.set_aside {
         log_set_aside(deps, "sys_user", sys_id, why);
     }
     Ok(changed)
 }
 
-/// Reads those again whose records show something of somebody who changed, such as the
-/// address of their manager: their own rows did not change.
-pub(crate) async fn read_referring(
-    deps: &Deps,
-    cycle: &Cycle,
-    changed: &[SysId],
-) -> Result<Vec<SysId>, SyncError> {
+/// Reads those again whose records show something of whoever changed, such as a manager's address.
+async fn read_referring(deps: &Deps, cycle: &Cycle, changed: &[SysId]) -> Result<Vec<SysId>> {
     if changed.is_empty() {
         return Ok(Vec::new());
     }
@@ -91,37 +72,39 @@ pub(crate) async fn read_referring(
             found.push(person);
         }
     }
-    let now = deps.now();
-    let store = &deps.store;
-    Ok(store.atomically(|| {
-        let changed = store.people().upsert(&found, cycle.id)?;
-        changed.iter().try_for_each(|person| store.queue().enqueue(person, now))?;
-        Ok(changed)
-    })?)
+    Ok(upsert_people(deps, cycle, &found, deps.now())?)
 }
 
-/// Reads requests, all of them or those of a window, and gives those whose rows changed.
+/// Whoever changed is in the queue as soon as the change is stored.
+fn upsert_people(
+    deps: &Deps,
+    cycle: &Cycle,
+    people: &[Person],
+    now: Timestamp,
+) -> Result<Vec<SysId>, StoreError> {
+    deps.store.atomically(|| {
+        let changed = deps.store.people().upsert(people, cycle.id)?;
+        changed.iter().try_for_each(|person| deps.store.queue().enqueue(person, now))?;
+        Ok(changed)
+    })
+}
+
 pub(crate) async fn read_requests(
     deps: &Deps,
     cycle: &Cycle,
     window: Option<&Window>,
-) -> Result<Vec<SysId>, SyncError> {
+) -> Result<Vec<SysId>> {
     let (mut changed, mut doubles) = (Vec::new(), Vec::new());
-    let mut count = 0;
-    let now = deps.now();
-    let store = &deps.store;
-    let progress = &deps.on_progress;
-    let read = deps
-        .servicenow
-        .requests(window, |page| {
-            let kept = store.requests().upsert(&page, cycle.id, now)?;
-            changed.extend(kept.changed);
-            doubles.extend(kept.doubles);
-            count += page.len();
-            progress("requests", count);
-            Ok(())
-        })
-        .await?;
+    let (mut count, now) = (0, deps.now());
+    let upsert = |page: Vec<Request>| {
+        let kept = deps.store.requests().upsert(&page, cycle.id, now)?;
+        changed.extend(kept.changed);
+        doubles.extend(kept.doubles);
+        count += page.len();
+        (deps.on_progress)("requests", count);
+        Ok(())
+    };
+    let read = deps.servicenow.requests(window, upsert).await?;
     for SetAside { sys_id, why } in &read.set_aside {
         log_set_aside(deps, "sc_req_item", sys_id, why);
     }
@@ -140,29 +123,19 @@ fn log_set_aside(deps: &Deps, table: &str, id: &str, why: &str) {
 }
 
 /// Somebody who was not in a complete read: outside the filter, or really gone?
-pub(crate) async fn confirm_absence(
-    deps: &Deps,
-    cycle: &Cycle,
-    id: &SysId,
-) -> Result<(), SyncError> {
+pub(crate) async fn confirm_absence(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<()> {
     match deps.servicenow.person(id).await? {
         Lookup::Found(found) | Lookup::Outside(found) => {
             deps.store.people().upsert(&[found], cycle.id)?;
         }
+        Lookup::Absent => deps.store.people().note_absence(id)?,
         // It was set aside, and named, when the list was read: what it said last stands.
         Lookup::Unusable(_) => {}
-        Lookup::Absent => {
-            deps.store.people().note_absence(id)?;
-        }
     }
     Ok(())
 }
 
-pub(crate) async fn find_person(
-    deps: &Deps,
-    cycle: &Cycle,
-    text: &str,
-) -> Result<SysId, SyncError> {
+pub(crate) async fn find_person(deps: &Deps, cycle: &Cycle, text: &str) -> Result<SysId> {
     let mut found = people_called(&deps.store, text)?;
     if found.is_empty() {
         let people = deps.servicenow.people_by(text).await?;
@@ -172,7 +145,6 @@ pub(crate) async fn find_person(
     the_one(text, &found)
 }
 
-/// Says which requests were not in a complete read any more; many of them at once are one thing.
 pub(crate) fn log_vanished(numbers: &[String]) {
     if numbers.len() > FEW_VANISHED {
         let count = numbers.len();
