@@ -131,7 +131,7 @@ pub enum HoldReason {
     #[error("{0}")]
     Dismissed(Why),
     /// `rival` changed it last, where Okta's log tells.
-    #[error("contested: corrected {times} times, and changed back each time{}", last_by(rival))]
+    #[error("contested: corrected {times} times, and changed back each time{}", last_by(rival.as_deref()))]
     Contested { fact: FactKey, times: u32, rival: Option<String> },
     #[error("{0}")]
     Limit(LimitCrossed),
@@ -157,8 +157,8 @@ fn inactive_text(gone: bool) -> String {
     format!("the record is {} and no leave says why", if gone { "gone" } else { "inactive" })
 }
 
-fn last_by(rival: &Option<String>) -> String {
-    rival.as_ref().map_or_else(String::new, |rival| format!(", last by {rival}"))
+fn last_by(rival: Option<&str>) -> String {
+    rival.map_or_else(String::new, |rival| format!(", last by {rival}"))
 }
 
 fn released_for(step: StepKind, released: bool) -> String {

@@ -62,8 +62,9 @@ fn derive_from(context: Context<'_>) -> Desired {
     if state.person.presence == Presence::Outside {
         // What is asked for such a person waits.
         let asked = timeline.order.iter().filter(|it| it.in_force(now) && !it.closed);
-        let waits = |it| Anomaly::held(FactKey::Account, origin_of(it), Undecidable::Outside);
-        desired.anomalies.extend(asked.map(|it| waits(it)));
+        desired.anomalies.extend(asked.map(|request| {
+            Anomaly::held(FactKey::Account, origin_of(request), Undecidable::Outside)
+        }));
         return desired;
     }
     desired.status = status::derive(context, &mut desired);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, operators};
+use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, MapExpr, StructExpr, operators};
 use cel::{Context, ExecutionError, Program, Value};
 
 use crate::model::Record;
@@ -24,22 +24,15 @@ pub struct Expression {
 
 /// Why a text is not an expression that can be used here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // The sentences say it.
 pub enum CompileError {
     /// More than anybody writes: each operator is a step deeper for the evaluation.
     #[error("it has more than {MOST_OPERATORS} operators and brackets")]
     Long,
-    /// It is not CEL.
     #[error("it is not a CEL expression: {0}")]
     Syntax(String),
-    /// It names something that is not there.
     #[error("it names `{name}`, and only {} can stand here", known.join(" and "))]
-    Root {
-        /// The name.
-        name: String,
-        /// What could stand there.
-        known: Vec<String>,
-    },
-    /// It calls a function that there is not.
+    Root { name: String, known: Vec<String> },
     #[error("there is no function `{0}`")]
     Function(String),
     /// It names a whole record instead of one of its fields.
@@ -49,19 +42,13 @@ pub enum CompileError {
 
 /// Why an expression gives nothing for one record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // The sentences say it.
 pub enum EvalError {
     /// A field that it names was not read.
     #[error("the field `{0}` is not there")]
     Missing(String),
-    /// The result is not what is needed here.
     #[error("the result is {got}, and {wanted} is needed")]
-    Type {
-        /// What it is.
-        got: &'static str,
-        /// What it should be.
-        wanted: &'static str,
-    },
-    /// It fails on these values.
+    Type { got: &'static str, wanted: &'static str },
     #[error("it fails on this record ({0})")]
     Failed(&'static str),
 }
@@ -75,26 +62,20 @@ pub struct Scope(Context<'static, 'static>);
 impl Scope {
     /// `user`, over a person's record.
     pub fn person(record: &Record) -> Self {
-        Self::over([("user", record)])
+        Self::over(&[("user", record)])
     }
 
     /// `variables` and `request`, over a request.
     pub fn request(variables: &Record, request: &Record) -> Self {
-        Self::over([("variables", variables), ("request", request)])
+        Self::over(&[("variables", variables), ("request", request)])
     }
 
-    fn over<const N: usize>(roots: [(&str, &Record); N]) -> Self {
+    fn over(roots: &[(&str, &Record)]) -> Self {
         let mut context = FUNCTIONS.new_inner_scope();
         for (name, record) in roots {
-            context.add_variable_from_value(name, nested(record));
+            context.add_variable_from_value(*name, nested(record));
         }
         Self(context)
-    }
-}
-
-impl fmt::Debug for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Scope(..)")
     }
 }
 
@@ -135,20 +116,14 @@ impl Expression {
             let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("unreadable");
             CompileError::Syntax(line.trim().to_owned())
         })?;
-        {
-            let references = program.references();
-            let unknown = references
-                .functions()
-                .into_iter()
-                .find(|name| !is_operator(name) && !is_function(name));
-            if let Some(name) = unknown {
-                return Err(CompileError::Function(name.to_owned()));
-            }
+        let is_unknown = |name: &&str| !is_operator(name) && !is_function(name);
+        if let Some(name) = program.references().functions().into_iter().find(is_unknown) {
+            return Err(CompileError::Function(name.to_owned()));
         }
-        let mut fields = BTreeMap::new();
-        let mut walk = Walk { roots, bound: Vec::new(), fields: &mut fields };
+        let mut walk = Walk { roots, bound: Vec::new(), fields: BTreeMap::new() };
         walk.expression(program.expression())?;
-        Ok(Self { source: source.into(), program: Arc::new(program), fields: Arc::new(fields) })
+        let fields = Arc::new(walk.fields);
+        Ok(Self { source: source.into(), program: Arc::new(program), fields })
     }
 
     /// The text as configured.
@@ -163,17 +138,18 @@ impl Expression {
 
     /// Evaluates to a text. Null is empty; numbers and truth values are spelled out.
     pub fn text(&self, scope: &Scope) -> Result<String, EvalError> {
-        match self.evaluate(scope)? {
-            Value::String(text) => Ok(text.as_str().to_owned()),
-            Value::Null => Ok(String::new()),
-            Value::Int(number) => Ok(number.to_string()),
-            Value::UInt(number) => Ok(number.to_string()),
-            Value::Float(number) => Ok(number.to_string()),
-            Value::Bool(truth) => Ok(truth.to_string()),
-            Value::List(_) => Err(EvalError::Type { got: "a list", wanted: "a text" }),
-            Value::Map(_) => Err(EvalError::Type { got: "a record", wanted: "a text" }),
-            _ => Err(EvalError::Type { got: "something else", wanted: "a text" }),
-        }
+        let got = match self.evaluate(scope)? {
+            Value::String(text) => return Ok(text.as_str().to_owned()),
+            Value::Null => return Ok(String::new()),
+            Value::Int(number) => return Ok(number.to_string()),
+            Value::UInt(number) => return Ok(number.to_string()),
+            Value::Float(number) => return Ok(number.to_string()),
+            Value::Bool(truth) => return Ok(truth.to_string()),
+            Value::List(_) => "a list",
+            Value::Map(_) => "a record",
+            _ => "something else",
+        };
+        Err(EvalError::Type { got, wanted: "a text" })
     }
 
     /// Evaluates to true or false.
@@ -187,8 +163,7 @@ impl Expression {
 
     fn evaluate(&self, scope: &Scope) -> Result<Value, EvalError> {
         self.program.execute(&scope.0).map_err(|error| match error {
-            ExecutionError::NoSuchKey(field) => EvalError::Missing(field.as_str().to_owned()),
-            ExecutionError::UndeclaredReference(name) => {
+            ExecutionError::NoSuchKey(name) | ExecutionError::UndeclaredReference(name) => {
                 EvalError::Missing(name.as_str().to_owned())
             }
             ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
@@ -234,7 +209,7 @@ struct Walk<'a> {
     roots: &'a [&'a str],
     /// Variables of comprehensions, which are no roots.
     bound: Vec<String>,
-    fields: &'a mut BTreeMap<String, BTreeSet<String>>,
+    fields: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Walk<'_> {
@@ -251,9 +226,8 @@ impl Walk<'_> {
                 call.args.iter().try_for_each(|argument| self.expression(argument))
             }
             Expr::List(list) => list.elements.iter().try_for_each(|item| self.expression(item)),
-            Expr::Map(map) => map.entries.iter().try_for_each(|entry| self.entry(&entry.expr)),
-            Expr::Struct(created_here) => {
-                created_here.entries.iter().try_for_each(|entry| self.entry(&entry.expr))
+            Expr::Map(MapExpr { entries }) | Expr::Struct(StructExpr { entries, .. }) => {
+                entries.iter().try_for_each(|entry| self.entry(&entry.expr))
             }
             Expr::Comprehension(each) => {
                 self.expression(&each.iter_range)?;

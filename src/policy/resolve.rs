@@ -3,62 +3,41 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::dates::{self, Edge};
-use super::expression::{Expression, Scope};
+use super::expression::{EvalError, Expression, Scope};
 use super::{ApprovalSource, Policy, RequestRule};
 use crate::model::{
-    Approval, GroupId, Operation, Request, RequestText, ResolvedRequest, SysId, Terms, Timestamp,
+    Approval, GroupId, Operation, Request, RequestText, ResolvedRequest, SysId, Terms,
 };
 
 /// Why a request cannot be carried out as it stands. Held, and said on the request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub(crate) enum Problem {
-    /// An expression of its block cannot be evaluated.
+    /// `why` shows no values.
     #[error("the configuration of its catalog item cannot be evaluated (`{key}`: {why})")]
-    Expression {
-        /// The key in `[[request]]`.
-        key: &'static str,
-        /// What went wrong, without values.
-        why: String,
-    },
-    /// Nobody is named.
+    Expression { key: &'static str, why: String },
     #[error("it names no person")]
     PersonEmpty,
-    /// Somebody named is not among the people.
     #[error("{} is not a person that ServiceNow knows", named(.0))]
     PersonUnknown(String),
-    /// A text fits more than one person.
     #[error("{} fits more than one person", named(.0))]
     PersonAmbiguous(String),
-    /// No group is named where one must be.
     #[error("it names no group")]
     GroupEmpty,
-    /// A group is not in Okta.
     #[error("there is no group {} in Okta", named(.0))]
     GroupUnknown(String),
-    /// A text fits more than one group.
     #[error("{} fits more than one group in Okta", named(.0))]
     GroupAmbiguous(String),
     /// A row that `groups` names is not in the look-up table.
     #[error("the list of groups has no entry {} any more", named(.0))]
     LookupUnknown(String),
-    /// The group may not be granted by a request.
     #[error("the group {} is not among those that a request may grant", named(.0))]
     NotGrantable(String),
-    /// The group is protected.
     #[error("the group {} is protected and is never changed", named(.0))]
     ProtectedGroup(String),
-    /// A date cannot be read.
     #[error("the {} {text:?} is not a date", in_words(key))]
-    Date {
-        /// The key in `[[request]]`.
-        key: &'static str,
-        /// The text.
-        text: String,
-    },
-    /// It would end before it begins.
+    Date { key: &'static str, text: String },
     #[error("it ends before it starts")]
     EndsBeforeStarts,
-    /// What was approved is not what the request says now.
     #[error("changed after approval")]
     ChangedAfterApproval,
 }
@@ -124,13 +103,10 @@ pub(crate) fn rule_for<'a>(
         if rule.item != request.item && rule.item != request.item_name {
             continue;
         }
-        let Some(when) = &rule.when else {
-            return Ok(Some(rule));
-        };
-        let holds = when
-            .truth(&scope)
-            .map_err(|error| (rule, Problem::Expression { key: "when", why: error.to_string() }))?;
-        if holds {
+        let holds = rule.when.as_ref().map_or(Ok(true), |when| when.truth(&scope));
+        let problem =
+            |error: EvalError| Problem::Expression { key: "when", why: error.to_string() };
+        if holds.map_err(|error| (rule, problem(error)))? {
             return Ok(Some(rule));
         }
     }
@@ -153,40 +129,39 @@ fn scope(request: &Request) -> Scope {
 /// What the request says now, as texts.
 pub(crate) fn word(rule: &RequestRule, request: &Request) -> Result<RequestText, Problem> {
     let scope = scope(request);
-    let text = |key: &'static str, expression: Option<&Expression>| match expression {
+    let text = |key, expression: &Option<Expression>| match expression {
         None => Ok(String::new()),
-        Some(expression) => expression
-            .text(&scope)
-            .map(|text| text.trim().to_owned())
-            .map_err(|error| Problem::Expression { key, why: error.to_string() }),
+        Some(expression) => match expression.text(&scope) {
+            Ok(text) => Ok(text.trim().to_owned()),
+            Err(error) => Err(Problem::Expression { key, why: error.to_string() }),
+        },
     };
-    let person = match &rule.person {
-        Some(person) => text("person", Some(person))?,
+    let person = match rule.person {
+        Some(_) => text("person", &rule.person)?,
         None => request.requested_for.clone(),
     };
     Ok(RequestText {
         operation: rule.operation,
         person,
-        groups: text("groups", rule.groups.as_ref())?,
-        starts: text("starts", rule.starts.as_ref())?,
+        groups: text("groups", &rule.groups)?,
+        starts: text("starts", &rule.starts)?,
         ends: match rule.operation {
-            Operation::Leave => text("last_day", rule.last_day.as_ref())?,
-            _ => text("ends", rule.ends.as_ref())?,
+            Operation::Leave => text("last_day", &rule.last_day)?,
+            _ => text("ends", &rule.ends)?,
         },
     })
 }
 
 /// Whether the request counts, by its block's `approval` key.
 pub(crate) fn approval(rule: &RequestRule, request: &Request) -> Approval {
+    let (item, order) = (request.approval.as_str(), request.order_approval.as_str());
     let approval = match rule.approval {
-        ApprovalSource::Item => request.approval.as_str(),
-        ApprovalSource::Order => request.order_approval.as_str(),
+        ApprovalSource::Item => item,
+        ApprovalSource::Order => order,
         ApprovalSource::None => "approved",
     };
-    let rejected = [&request.approval, &request.order_approval]
-        .into_iter()
-        .any(|approval| matches!(approval.as_str(), "rejected" | "cancelled"));
-    if rejected || request.state.is_withdrawn() {
+    let rejected = |approval| matches!(approval, "rejected" | "cancelled");
+    if rejected(item) || rejected(order) || request.state.is_withdrawn() {
         Approval::Withdrawn
     } else if approval == "approved" {
         Approval::Approved
@@ -221,6 +196,7 @@ pub(crate) fn resolve(
     policy: &Policy,
     directory: &Directory,
 ) -> Result<Terms, Vec<Problem>> {
+    let RequestText { operation, starts, ends, .. } = request_text;
     let mut problems = Vec::new();
     let people = people(request_text, directory, &mut problems);
     let groups = groups(request_text, rule, directory, &mut problems);
@@ -231,28 +207,20 @@ pub(crate) fn resolve(
             None
         })
     };
-    let (starts, ends) = if request_text.operation == Operation::Leave {
-        (date("last_day", &request_text.ends, Edge::End), None)
-    } else {
-        (
-            date("starts", &request_text.starts, Edge::Start),
-            date("ends", &request_text.ends, Edge::End),
-        )
+    let (starts, ends) = match operation {
+        Operation::Leave => (date("last_day", ends, Edge::End), None),
+        _ => (date("starts", starts, Edge::Start), date("ends", ends, Edge::End)),
     };
-    if let (Some(starts), Some(ends)) = (starts, ends)
-        // A whole day ends where the next one begins.
-        && ends <= starts
-    {
+    // A whole day ends where the next one begins.
+    if starts.zip(ends).is_some_and(|(starts, ends)| ends <= starts) {
         problems.push(Problem::EndsBeforeStarts);
     }
-
     if problems.is_empty() {
-        Ok(Terms { operation: request_text.operation, people, groups, starts, ends })
-    } else {
-        problems.sort();
-        problems.dedup();
-        Err(problems)
+        return Ok(Terms { operation: *operation, people, groups, starts, ends });
     }
+    problems.sort();
+    problems.dedup();
+    Err(problems)
 }
 
 fn people(
@@ -262,12 +230,12 @@ fn people(
 ) -> Vec<SysId> {
     let mut people = Vec::new();
     for text in names(&request_text.person) {
-        let found = directory.people.get(text);
-        match found.map(|found| (found.len(), found.first())) {
-            Some((1, Some(person))) if !people.contains(person) => people.push(person.clone()),
-            Some((1, Some(_))) => {}
-            Some((2.., _)) => problems.push(Problem::PersonAmbiguous(text.to_owned())),
-            _ => problems.push(Problem::PersonUnknown(text.to_owned())),
+        let mut found = directory.people.get(text).into_iter().flatten();
+        match (found.next(), found.next()) {
+            (Some(person), None) if people.contains(person) => {}
+            (Some(person), None) => people.push(person.clone()),
+            (Some(_), Some(_)) => problems.push(Problem::PersonAmbiguous(text.to_owned())),
+            (None, _) => problems.push(Problem::PersonUnknown(text.to_owned())),
         }
     }
     if names(&request_text.person).next().is_none() {
@@ -295,12 +263,12 @@ fn groups(
                 name.as_str()
             }
         };
-        let found = directory.groups.get(name);
-        match found.map(|found| (found.len(), found.keys().next())) {
-            Some((1, Some(group))) if !groups.contains(group) => groups.push(group.clone()),
-            Some((1, Some(_))) => {}
-            Some((2.., _)) => problems.push(Problem::GroupAmbiguous(name.to_owned())),
-            _ => problems.push(Problem::GroupUnknown(name.to_owned())),
+        let mut found = directory.groups.get(name).into_iter().flat_map(BTreeMap::keys);
+        match (found.next(), found.next()) {
+            (Some(group), None) if groups.contains(group) => {}
+            (Some(group), None) => groups.push(group.clone()),
+            (Some(_), Some(_)) => problems.push(Problem::GroupAmbiguous(name.to_owned())),
+            (None, _) => problems.push(Problem::GroupUnknown(name.to_owned())),
         }
     }
     let needed = matches!(request_text.operation, Operation::Grant | Operation::Revoke);
@@ -320,12 +288,11 @@ pub(crate) fn resolved(
     closed_before_first_seen: bool,
     took_effect: bool,
 ) -> ResolvedRequest {
-    let effective: Timestamp = terms.starts.map_or(request.opened_at, |s| s.max(request.opened_at));
     ResolvedRequest {
         reference: request.reference.clone(),
+        effective: terms.starts.map_or(request.opened_at, |starts| starts.max(request.opened_at)),
         terms,
         approval: approval_with_effect(rule, request, took_effect),
-        effective,
         created_at: request.created_at,
         closed_before_first_seen,
         closed: request.state.is_closed(),
