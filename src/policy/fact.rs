@@ -26,22 +26,25 @@ pub(super) struct Context<'a> {
 impl<'a> Context<'a> {
     /// Where what follows from the record comes from: the newest join or move, else take-over.
     pub(super) fn placement(self) -> Source<'a> {
-        let unrequested = || Source::record(unrequested(self.state));
-        self.timeline.placement.map_or_else(unrequested, Source::request)
+        let unrequested = || Source::Record(unrequested(self.state));
+        self.timeline.placement.map_or_else(unrequested, Source::Request)
     }
 
     /// What a request asks for.
     pub(super) fn asked<T>(self, value: T, request: &ResolvedRequest) -> Fact<T> {
         let reasons = BTreeSet::from([reason(request)]);
-        Fact { reasons, ..self.ruled(value, Source::request(request), "") }
+        Fact { reasons, ..self.ruled(value, &Source::Request(request), "") }
     }
 
     /// What follows from the record by a text of the configuration.
-    pub(super) fn ruled<T>(self, value: T, source: Source<'_>, basis: &str) -> Fact<T> {
-        let Source { origin, cause, request } = source;
+    pub(super) fn ruled<T>(self, value: T, source: &Source<'_>, basis: &str) -> Fact<T> {
+        let (cause, request) = match source {
+            Source::Request(request) => (Cause::Request, Some(request)),
+            Source::Record(_) => (Cause::Record, None),
+        };
         Fact {
             value,
-            origin,
+            origin: source.origin(),
             cause,
             reasons: BTreeSet::from([Reason::Record]),
             basis: basis.to_owned(),
@@ -152,19 +155,17 @@ impl Desired {
 
 /// Where a fact comes from, before its value is known.
 #[derive(Debug, Clone)]
-pub(super) struct Source<'a> {
-    pub(super) origin: Origin,
-    pub(super) cause: Cause,
-    pub(super) request: Option<&'a ResolvedRequest>,
+pub(super) enum Source<'a> {
+    Request(&'a ResolvedRequest),
+    Record(Origin),
 }
 
-impl<'a> Source<'a> {
-    pub(super) fn request(request: &'a ResolvedRequest) -> Self {
-        Self { origin: origin_of(request), cause: Cause::Request, request: Some(request) }
-    }
-
-    pub(super) fn record(origin: Origin) -> Self {
-        Self { origin, cause: Cause::Record, request: None }
+impl Source<'_> {
+    pub(super) fn origin(&self) -> Origin {
+        match self {
+            Self::Request(request) => origin_of(request),
+            Self::Record(origin) => origin.clone(),
+        }
     }
 }
 

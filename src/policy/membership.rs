@@ -49,7 +49,7 @@ pub(super) fn derive(context: Context<'_>, status: Option<DesiredStatus>, desire
         // Access begins with the start, the account only exists before it.
         _ if status == Some(DesiredStatus::Staged) => return,
         _ => {
-            let fact = context.ruled(false, context.placement(), "").without_reasons();
+            let fact = context.ruled(false, &context.placement(), "").without_reasons();
             desired.other_memberships = Some(fact);
         }
     }
@@ -79,13 +79,13 @@ fn birthrights<'a>(
             Ok(belongs) => belongs,
             Err(what) => {
                 let key = FactKey::Membership(group.clone());
-                desired.anomalies.push(Anomaly::held(key, source.origin.clone(), what));
+                desired.anomalies.push(Anomaly::held(key, source.origin(), what));
                 // Neither member nor not: what is, stands.
                 all.unmanaged.insert(group.clone());
                 continue;
             }
         };
-        let fact = context.ruled(belongs, source.clone(), rule.when.source());
+        let fact = context.ruled(belongs, &source, rule.when.source());
         let mut fact = fact.without_reasons();
         fact.only_observed |= rule.observe;
         if belongs {
@@ -137,7 +137,7 @@ fn adoption(context: Context<'_>, all: &mut Memberships<'_>) {
         }
         all.unmanaged.remove(group);
         let fact = all.wanted.entry(group.clone()).or_insert_with(|| {
-            context.ruled(true, Source::record(Origin::Baseline), "").without_reasons()
+            context.ruled(true, &Source::Record(Origin::Baseline), "").without_reasons()
         });
         fact.reasons.insert(Reason::Baseline);
     }
@@ -149,7 +149,7 @@ fn ended(context: Context<'_>, all: &mut Memberships<'_>) {
     let had = baseline.iter().filter(|_| state.is_linked() && !timeline.adoption_stands);
     for group in timeline.ended.iter().chain(had) {
         if !all.unmanaged.contains(group) {
-            let nothing = || context.ruled(false, context.placement(), "").without_reasons();
+            let nothing = || context.ruled(false, &context.placement(), "").without_reasons();
             all.wanted.entry(group.clone()).or_insert_with(nothing);
         }
     }

@@ -11,25 +11,25 @@ const NEVER_EMPTY: [&str; 2] = ["login", "email"];
 pub(super) fn derive(context: Context<'_>, desired: &mut Desired) {
     let Context { state, policy, timeline, .. } = context;
     let mut source = context.placement();
-    if let (Origin::None, Some(request)) = (&source.origin, timeline.ahead) {
-        source = Source::request(request);
+    if let (Source::Record(Origin::None), Some(request)) = (&source, timeline.ahead) {
+        source = Source::Request(request);
     }
     let scope = Scope::person(&state.person.record);
     for (attribute, expression) in &policy.profile {
         match value(attribute, expression, &state.person, &scope) {
             Ok(value) => {
-                let fact = context.ruled(value, source.clone(), expression.source());
+                let fact = context.ruled(value, &source, expression.source());
                 desired.profile.insert(attribute.clone(), fact);
             }
             Err(what) => {
                 let key = FactKey::Profile(attribute.clone());
-                desired.anomalies.push(Anomaly::held(key, source.origin.clone(), what));
+                desired.anomalies.push(Anomaly::held(key, source.origin(), what));
             }
         }
     }
     if let Some(anchor) = &policy.anchor {
         let id = Some(state.person.sys_id.as_str().to_owned());
-        desired.profile.insert(anchor.clone(), context.ruled(id, source, "identity.anchor"));
+        desired.profile.insert(anchor.clone(), context.ruled(id, &source, "identity.anchor"));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::dates::{self, Edge};
-use super::expression::{EvalError, Expression, Scope};
+use super::expression::{Expression, Scope};
 use super::{ApprovalSource, Policy, RequestRule};
 use crate::model::{
     Approval, GroupId, Operation, Request, RequestText, ResolvedRequest, SysId, Terms,
@@ -103,11 +103,12 @@ pub(crate) fn rule_for<'a>(
         if rule.item != request.item && rule.item != request.item_name {
             continue;
         }
-        let holds = rule.when.as_ref().map_or(Ok(true), |when| when.truth(&scope));
-        let problem =
-            |error: EvalError| Problem::Expression { key: "when", why: error.to_string() };
-        if holds.map_err(|error| (rule, problem(error)))? {
-            return Ok(Some(rule));
+        match rule.when.as_ref().map_or(Ok(true), |when| when.truth(&scope)) {
+            Ok(true) => return Ok(Some(rule)),
+            Ok(false) => {}
+            Err(error) => {
+                return Err((rule, Problem::Expression { key: "when", why: error.to_string() }));
+            }
         }
     }
     Ok(None)

@@ -80,20 +80,17 @@ fn by_inactive_record(
         .iter()
         .rfind(|request| request.in_force(now) && request.terms.operation.is_lifecycle());
     let origin = newest.map_or_else(|| unrequested(state), |request| origin_of(request));
-    let gone = state.person.presence == Presence::Gone;
-    let (value, disposition) = match policy.inactive_record {
-        InactiveRecord::Deactivate => (DesiredStatus::Deactivated, Disposition::Apply),
-        InactiveRecord::Suspend => (DesiredStatus::Suspended, Disposition::Apply),
-        InactiveRecord::Hold => {
-            let reason = HoldReason::InactiveRecord { gone };
-            (DesiredStatus::Suspended, Disposition::Hold(reason))
-        }
-        InactiveRecord::Report => {
-            let reason = ReportReason::InactiveRecord { gone };
-            (DesiredStatus::Suspended, Disposition::Report(reason))
-        }
+    let value = match policy.inactive_record {
+        InactiveRecord::Deactivate => DesiredStatus::Deactivated,
+        _ => DesiredStatus::Suspended,
     };
-    let fact = context.ruled(value, Source::record(origin), &inactive_basis(policy));
+    let gone = state.person.presence == Presence::Gone;
+    let disposition = match policy.inactive_record {
+        InactiveRecord::Suspend | InactiveRecord::Deactivate => Disposition::Apply,
+        InactiveRecord::Hold => Disposition::Hold(HoldReason::InactiveRecord { gone }),
+        InactiveRecord::Report => Disposition::Report(ReportReason::InactiveRecord { gone }),
+    };
+    let fact = context.ruled(value, &Source::Record(origin), &inactive_basis(policy));
     Some(Fact { disposition, ..fact })
 }
 
@@ -101,8 +98,8 @@ fn by_inactive_record(
 /// an end to what an inactive record did.
 fn without_request(context: Context<'_>) -> Option<Fact<DesiredStatus>> {
     let Context { state, policy, timeline, .. } = context;
-    let source = Source::record(unrequested(state));
-    let active = |basis: &str| Some(context.ruled(DesiredStatus::Active, source, basis));
+    let source = Source::Record(unrequested(state));
+    let active = |basis: &str| Some(context.ruled(DesiredStatus::Active, &source, basis));
     let present = state.person.presence == Presence::Present;
     // A join that is still ahead says from when on.
     if policy.accounts == Accounts::Active && present && timeline.ahead.is_none() {

@@ -9,11 +9,8 @@ use crate::model::{Approval, GroupId, Operation, ResolvedRequest, Timestamp};
 pub(crate) enum DesiredStatus {
     /// Made, but not usable before the start.
     Staged,
-    /// Usable.
     Active,
-    /// Not usable for now.
     Suspended,
-    /// Not usable any more.
     Deactivated,
 }
 
