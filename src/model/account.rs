@@ -92,14 +92,8 @@ impl AccountStatus {
 
     /// Whether the account can be used, or could be as soon as its owner does something about it.
     pub fn counts_as_active(&self) -> bool {
-        matches!(
-            self,
-            Self::Active
-                | Self::Provisioned
-                | Self::Recovery
-                | Self::PasswordExpired
-                | Self::LockedOut
-        )
+        use AccountStatus as S;
+        matches!(self, S::Active | S::Provisioned | S::Recovery | S::PasswordExpired | S::LockedOut)
     }
 }
 

@@ -24,36 +24,28 @@ pub struct Action {
 
 /// One call of Okta's API: a [`StepKind`], with what is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)] // `StepKind` says it.
+#[allow(missing_docs)] // The fields say it.
 pub enum Step {
     /// With up to 20 groups. Without `activate` the account stays staged.
-    Create {
-        profile: BTreeMap<String, String>,
-        groups: Vec<GroupId>,
-        activate: bool,
-    },
+    Create { profile: BTreeMap<String, String>, groups: Vec<GroupId>, activate: bool },
     /// Only these attributes are written.
-    Update {
-        changes: BTreeMap<String, Change>,
-    },
+    Update { changes: BTreeMap<String, Change> },
     /// `mail`: Okta sends its activation mail.
-    Activate {
-        mail: bool,
-    },
+    Activate { mail: bool },
     /// `mail`: as for an activation.
-    Reactivate {
-        mail: bool,
-    },
+    Reactivate { mail: bool },
+    /// Until the suspension is lifted.
     Suspend,
+    /// It lifts a suspension.
     Unsuspend,
+    /// Until an activation.
     Deactivate,
+    /// Its tokens are revoked as well.
     ClearSessions,
-    AddMember {
-        group: GroupId,
-    },
-    RemoveMember {
-        group: GroupId,
-    },
+    /// To one group.
+    AddMember { group: GroupId },
+    /// From one group.
+    RemoveMember { group: GroupId },
 }
 
 impl Step {

@@ -164,10 +164,7 @@ impl ResolvedRequest {
     }
 
     /// Whether it is approved and its time has come. It stays so after its `ends`, which then
-    /// acts at its place.
-    ///
-    /// When it was opened is for the order among requests: by a clock that is behind that is still
-    /// to come, and nobody waits for clocks.
+    /// acts at its place. When it was opened does not count: that may be by another clock.
     pub fn in_force(&self, now: Timestamp) -> bool {
         let has_started = self.terms.starts.is_none_or(|starts| starts <= now);
         self.approval == Approval::Approved && has_started

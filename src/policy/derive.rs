@@ -95,21 +95,21 @@ pub(crate) struct Identity {
 impl Identity {
     /// Every attribute and value that an account of the person's may have, without empty ones.
     pub(crate) fn values(&self) -> impl Iterator<Item = (&str, &str)> {
-        let keys = self.keys.iter().chain(&self.anchor);
-        let keys = keys.map(|(attribute, value)| (attribute.as_str(), value.as_str()));
-        let login = self.login.as_deref().map(|login| ("login", login));
-        keys.chain(login).filter(|(_, value)| !value.is_empty())
+        let anchor = self.anchor.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        self.keys_and_login().chain(anchor)
     }
 
     /// By what two people who have no account yet would get accounts that cannot be told apart:
     /// attribute and value, in lower case.
     pub(crate) fn claims(&self) -> BTreeSet<(String, String)> {
-        let login = self.login.iter().map(|login| ("login", login.as_str()));
-        let keys = self.keys.iter().map(|(attribute, value)| (attribute.as_str(), value.as_str()));
-        keys.chain(login)
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(attribute, value)| (attribute.to_owned(), value.to_lowercase()))
-            .collect()
+        let claim = |(name, value): (&str, &str)| (name.to_owned(), value.to_lowercase());
+        self.keys_and_login().map(claim).collect()
+    }
+
+    fn keys_and_login(&self) -> impl Iterator<Item = (&str, &str)> {
+        let keys = self.keys.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let login = self.login.as_deref().map(|login| ("login", login));
+        keys.chain(login).filter(|(_, value)| !value.is_empty())
     }
 }
 

@@ -85,26 +85,18 @@ fn nested(record: &Record) -> Value {
     let mut leaves: HashMap<String, Value> = HashMap::new();
     let mut branches: BTreeMap<&str, Record> = BTreeMap::new();
     for (field, value) in record {
-        match field.split_once('.') {
-            None => {
-                leaves.insert(field.clone(), Value::from(value.as_str()));
-            }
-            Some((head, rest)) => {
-                branches.entry(head).or_default().insert(rest.to_owned(), value.clone());
-            }
+        if let Some((head, rest)) = field.split_once('.') {
+            branches.entry(head).or_default().insert(rest.to_owned(), value.clone());
+        } else {
+            leaves.insert(field.clone(), Value::from(value.as_str()));
         }
     }
-    for (head, branch) in branches {
-        leaves.insert(head.to_owned(), nested(&branch));
-    }
+    leaves.extend(branches.iter().map(|(head, branch)| ((*head).to_owned(), nested(branch))));
     Value::from(leaves)
 }
 
 impl Expression {
-    /// Compiles a text in which the given names may stand.
-    ///
-    /// Fails on what is not CEL, on other names, on unknown functions, and on a name without a
-    /// field behind it.
+    /// Compiles a text in which the given names may stand, each with a field behind it.
     pub fn compile(source: &str, roots: &[&str]) -> Result<Self, CompileError> {
         let is_operator_sign =
             |c: &char| !(c.is_alphanumeric() || c.is_whitespace() || "_'\"".contains(*c));
@@ -190,8 +182,7 @@ fn is_operator(name: &str) -> bool {
         || name == operators::HAS
 }
 
-/// Whether the standard library has a function: calling it, as a function or as a
-/// method, says so.
+/// Whether the standard library has a function: calling it, also as a method, says so.
 fn is_function(name: &str) -> bool {
     const MACROS: [&str; 6] = ["has", "all", "exists", "exists_one", "map", "filter"];
     if MACROS.contains(&name) {

@@ -85,8 +85,7 @@ fn birthrights<'a>(
                 continue;
             }
         };
-        let fact = context.ruled(belongs, &source, rule.when.source());
-        let mut fact = fact.without_reasons();
+        let mut fact = context.ruled(belongs, &source, rule.when.source()).without_reasons();
         fact.only_observed |= rule.observe;
         if belongs {
             fact.reasons.insert(Reason::Rule(rule.name.clone()));
@@ -111,10 +110,8 @@ fn belongs(rule: &GroupRule, person: &Person, scope: &Scope) -> Result<bool, Und
 
 /// A membership has every request that gives it for a reason, and its rule; it is the newest one's.
 fn grants(context: Context<'_>, all: &mut Memberships<'_>) {
-    let timeline = context.timeline;
-    for (group, places) in &timeline.grants {
-        let requests: Vec<_> = places.iter().map(|place| timeline.order[*place]).collect();
-        let Some(newest) = requests.last().copied() else { continue };
+    for (group, requests) in &context.timeline.grants {
+        let Some(newest) = requests.last() else { continue };
         let ruled = all.wanted.remove(group).filter(|fact| fact.value);
         let mut fact = context.asked(true, newest);
         fact.reasons = requests.iter().map(|request| reason(request)).collect();

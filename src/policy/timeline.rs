@@ -38,8 +38,8 @@ pub(crate) struct Timeline<'a> {
     pub joined: bool,
     /// The newest request that explains a suspension, or asks to lift it.
     pub suspension: Option<&'a ResolvedRequest>,
-    /// Requests that speak for a membership.
-    pub grants: BTreeMap<GroupId, BTreeSet<usize>>,
+    /// The requests that speak for a membership, the newest last.
+    pub grants: BTreeMap<GroupId, Vec<&'a ResolvedRequest>>,
     /// The newest request that took a membership away.
     pub denied: BTreeMap<GroupId, &'a ResolvedRequest>,
     /// Groups whose revoke still stands, for the message that a birthright overrules it.
@@ -50,7 +50,7 @@ pub(crate) struct Timeline<'a> {
     pub ended: BTreeSet<GroupId>,
     /// What was there at take-over still counts, because no leave has ended it.
     pub adoption_stands: bool,
-    /// The requests, in the order in which they were replayed; `grants` points into it.
+    /// The requests, in the order in which they were replayed.
     pub order: Vec<&'a ResolvedRequest>,
     /// The next moment at which this changes by itself.
     pub next: Option<Timestamp>,
@@ -59,8 +59,8 @@ pub(crate) struct Timeline<'a> {
 /// Replays requests in the order of their effective time, then creation, then number.
 pub(crate) fn replay(requests: &[ResolvedRequest], now: Timestamp) -> Timeline<'_> {
     let mut timeline = Timeline { adoption_stands: true, ..Timeline::default() };
-    let mut order: Vec<_> =
-        requests.iter().filter(|resolved| resolved.approval == Approval::Approved).collect();
+    let approved = |request: &&ResolvedRequest| request.approval == Approval::Approved;
+    let mut order: Vec<_> = requests.iter().filter(approved).collect();
     order.sort_by_key(|request| request.place());
     timeline.next = order
         .iter()
@@ -68,9 +68,9 @@ pub(crate) fn replay(requests: &[ResolvedRequest], now: Timestamp) -> Timeline<'
         .flatten()
         .filter(|moment| *moment > now)
         .min();
-    for (place, resolved) in order.iter().copied().enumerate() {
+    for resolved in order.iter().copied() {
         if resolved.in_force(now) {
-            timeline.apply(place, resolved, now);
+            timeline.apply(resolved, now);
         } else if resolved.terms.operation == Operation::Join && timeline.ahead.is_none() {
             timeline.ahead = Some(resolved);
         }
@@ -80,7 +80,7 @@ pub(crate) fn replay(requests: &[ResolvedRequest], now: Timestamp) -> Timeline<'
 }
 
 impl<'a> Timeline<'a> {
-    fn apply(&mut self, place: usize, resolved: &'a ResolvedRequest, now: Timestamp) {
+    fn apply(&mut self, resolved: &'a ResolvedRequest, now: Timestamp) {
         let ended = resolved.has_ended(now);
         match resolved.terms.operation {
             Operation::Join if ended => self.leave(resolved),
@@ -88,12 +88,12 @@ impl<'a> Timeline<'a> {
                 self.status = Some((DesiredStatus::Active, resolved));
                 self.joined = true;
                 self.placement = Some(resolved);
-                self.grant(place, resolved);
+                self.grant(resolved);
             }
             Operation::Move => {
                 self.placement = Some(resolved);
                 if !ended {
-                    self.grant(place, resolved);
+                    self.grant(resolved);
                 }
             }
             Operation::Leave => self.leave(resolved),
@@ -107,7 +107,7 @@ impl<'a> Timeline<'a> {
                     self.denied.insert(group.clone(), resolved);
                 }
             }
-            Operation::Grant => self.grant(place, resolved),
+            Operation::Grant => self.grant(resolved),
             Operation::Revoke => {
                 for group in &resolved.terms.groups {
                     self.grants.remove(group);
@@ -134,9 +134,9 @@ impl<'a> Timeline<'a> {
         self.adoption_stands = false;
     }
 
-    fn grant(&mut self, place: usize, resolved: &'a ResolvedRequest) {
+    fn grant(&mut self, resolved: &'a ResolvedRequest) {
         for group in &resolved.terms.groups {
-            self.grants.entry(group.clone()).or_default().insert(place);
+            self.grants.entry(group.clone()).or_default().push(resolved);
             self.revoked.remove(group);
         }
     }

@@ -5,12 +5,10 @@
 //! unusable, or give access back, a person has to decide. Found by comparing how things should be
 //! with how they would be if the request stood, so the answer stays the same in every cycle.
 
-use std::collections::BTreeMap;
-
 use super::fact::{Desired, Fact};
 use super::timeline::DesiredStatus;
 use crate::model::{
-    Approval, Cause, Disposition, HoldReason, Operation, Origin, PersonState, Reason, RequestRef,
+    Approval, Cause, Disposition, HoldReason, Operation, Origin, PersonState, Reason,
     ResolvedRequest,
 };
 
@@ -29,26 +27,24 @@ pub(super) fn as_if_they_stood(requests: &[ResolvedRequest]) -> Option<Vec<Resol
 /// Ties what changes by a withdrawal to the request that was withdrawn, and holds what must not
 /// happen by itself.
 pub(super) fn withdraw(desired: &mut Desired, before: &Desired, state: &PersonState) {
-    let withdrawn: BTreeMap<&RequestRef, Operation> = state
-        .requests
-        .iter()
-        .filter(|request| request.was_withdrawn())
-        .map(|request| (&request.reference, request.terms.operation))
-        .collect();
-    let operation = |origin: &Origin| withdrawn.get(origin.request()?).copied();
-    let is_withdrawn = |origin: &Origin| operation(origin).is_some();
+    let withdrawn = |origin: &Origin| {
+        let mut all = state.requests.iter().filter(|request| request.was_withdrawn());
+        all.find(|request| origin.request() == Some(&request.reference))
+    };
+    let is_withdrawn = |origin: &Origin| withdrawn(origin).is_some();
 
-    if let Some(was) = before.status.as_ref().filter(|was| is_withdrawn(&was.origin)) {
+    if let Some(was) = &before.status
+        && let Some(request) = withdrawn(&was.origin)
+    {
         let in_use = state.is_linked() && state.is_employed();
+        let made = state.is_created_here() && request.terms.operation == Operation::Join;
         match (&mut desired.status, was.value) {
             (Some(now), then) if now.value != then => tie(now, was, true),
             // Nothing else speaks of the account: it would be as it was before the request.
             (None, DesiredStatus::Suspended | DesiredStatus::Deactivated) if in_use => {
                 desired.status = Some(opposite(was, DesiredStatus::Active, true));
             }
-            (None, _)
-                if state.is_created_here() && operation(&was.origin) == Some(Operation::Join) =>
-            {
+            (None, _) if made => {
                 desired.status = Some(opposite(was, DesiredStatus::Deactivated, true));
             }
             (Some(_) | None, _) => {}
