@@ -3,13 +3,12 @@
 use rusqlite::params;
 
 use super::columns::{At, moment};
-use super::{Store, StoreError};
+use super::{Cycles, Result};
 use crate::model::Timestamp;
 
 /// How a cycle ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CycleRow {
-    /// Its outcome in a word.
     pub(crate) outcome: String,
     /// People in a complete read; `None` for a read of changes.
     pub(crate) people: Option<u32>,
@@ -17,60 +16,40 @@ pub(crate) struct CycleRow {
     pub(crate) believed: bool,
 }
 
-/// The last complete cycle that ended well.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LastCycle {
-    /// Its number.
-    pub(crate) n: i64,
-    /// When it ended.
-    pub(crate) finished: Timestamp,
-}
-
 /// A cycle that ended, well or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EndedCycle {
-    /// Its number.
     pub(crate) n: i64,
-    /// When it began.
     pub(crate) started: Timestamp,
-    /// When it ended.
     pub(crate) finished: Timestamp,
     /// It read everything.
     pub(crate) full: bool,
-    /// Its outcome in a word.
     pub(crate) outcome: String,
 }
 
-/// One row a cycle.
-#[derive(Debug)]
-pub(crate) struct Cycles<'a>(pub(super) &'a Store);
-
 impl Cycles<'_> {
     /// Begins a cycle and gives its number.
-    pub(crate) fn begin(&self, full: bool, now: Timestamp) -> Result<i64, StoreError> {
+    pub(crate) fn begin(&self, full: bool, now: Timestamp) -> Result<i64> {
         let sql = "INSERT INTO cycles (started, full_read) VALUES (?, ?) RETURNING n";
         self.0.value(sql, params![At(now), full])
     }
 
-    /// Ends a cycle.
-    pub(crate) fn end(&self, n: i64, row: &CycleRow, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) fn end(&self, n: i64, row: &CycleRow, now: Timestamp) -> Result<()> {
         self.0.run(
             "UPDATE cycles SET finished = ?, outcome = ?, people = ?, believed = ? WHERE n = ?",
             params![At(now), row.outcome, row.people, row.believed, n],
         )?;
         // The log of cycles that did nothing is of no use after a while.
-        self.0.run("DELETE FROM cycles WHERE n < ? - 10000 AND believed = 0", [n])?;
-        Ok(())
+        self.0.run("DELETE FROM cycles WHERE n < ? - 10000 AND believed = 0", [n])
     }
 
     /// How many people the last believed complete read held; `None` before the first.
-    pub(crate) fn believed_people(&self) -> Result<Option<u32>, StoreError> {
+    pub(crate) fn believed_people(&self) -> Result<Option<u32>> {
         let sql = "SELECT people FROM cycles WHERE believed = 1 ORDER BY n DESC LIMIT 1";
         self.0.one(sql, [], |row| row.get(0))
     }
 
-    /// The last cycle that ended, well or not.
-    pub(crate) fn last_ended(&self) -> Result<Option<EndedCycle>, StoreError> {
+    pub(crate) fn last_ended(&self) -> Result<Option<EndedCycle>> {
         let sql = "SELECT n, started, finished, full_read, outcome FROM cycles
                    WHERE finished IS NOT NULL ORDER BY n DESC LIMIT 1";
         self.0.one(sql, [], |row| {
@@ -85,17 +64,20 @@ impl Cycles<'_> {
     }
 
     /// When the last cycle ended that did not fail.
-    pub(crate) fn last_good(&self) -> Result<Option<Timestamp>, StoreError> {
-        let sql = "SELECT finished FROM cycles WHERE finished IS NOT NULL AND outcome <> 'failed'
-                   ORDER BY n DESC LIMIT 1";
-        Ok(moment(self.0.one(sql, [], |row| row.get(0))?))
+    pub(crate) fn last_good(&self) -> Result<Option<Timestamp>> {
+        self.last("outcome <> 'failed'")
     }
 
-    /// The last cycle with a complete read that did not fail.
-    pub(crate) fn last_full(&self) -> Result<Option<LastCycle>, StoreError> {
-        let sql = "SELECT n, finished FROM cycles WHERE full_read = 1 AND finished IS NOT NULL
-                       AND outcome <> 'failed' ORDER BY n DESC LIMIT 1";
-        self.0
-            .one(sql, [], |row| Ok(LastCycle { n: row.get(0)?, finished: row.get::<_, At>(1)?.0 }))
+    /// When the last cycle with a complete read ended that did not fail.
+    pub(crate) fn last_full(&self) -> Result<Option<Timestamp>> {
+        self.last("outcome <> 'failed' AND full_read = 1")
+    }
+
+    fn last(&self, which: &str) -> Result<Option<Timestamp>> {
+        let sql = format!(
+            "SELECT finished FROM cycles WHERE finished IS NOT NULL AND {which}
+             ORDER BY n DESC LIMIT 1"
+        );
+        Ok(moment(self.0.one(&sql, [], |row| row.get(0))?))
     }
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Params, params};
 
 use super::columns::{At, moment};
-use super::{Store, StoreError};
+use super::{Deadlines, Result};
 use crate::model::{Operation, SysId, Timestamp};
 
 /// A join or leave that is in force, or will be, and not done.
@@ -28,10 +28,6 @@ const LATE: &str = "t.request, t.person, t.operation, t.in_force, t.said";
 pub(super) const WANTED: &str =
     "r.finished = 0 AND r.state = 'open' AND r.standing = 'approved' AND r.vanished = 0";
 
-/// How long joins and leaves take.
-#[derive(Debug)]
-pub(crate) struct Deadlines<'a>(pub(super) &'a Store);
-
 impl Deadlines<'_> {
     /// Begins to measure a join or leave for one person; again it changes nothing.
     pub(crate) fn start(
@@ -40,37 +36,29 @@ impl Deadlines<'_> {
         person: &SysId,
         operation: Operation,
         in_force: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         self.0.run(
             "INSERT INTO targets (request, person, operation, in_force) VALUES (?, ?, ?, ?)
              ON CONFLICT DO NOTHING",
             params![request, person, operation, At(in_force)],
-        )?;
-        Ok(())
+        )
     }
 
     /// It is done; the first moment stands.
-    pub(crate) fn stop(
-        &self,
-        request: &SysId,
-        person: &SysId,
-        done: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn stop(&self, request: &SysId, person: &SysId, done: Timestamp) -> Result<()> {
         self.0.run(
             "UPDATE targets SET done = ? WHERE request = ? AND person = ? AND done IS NULL",
             params![At(done), request, person],
-        )?;
-        Ok(())
+        )
     }
 
     /// It is not measured any more: a later request says otherwise.
-    pub(crate) fn cancel(&self, request: &SysId) -> Result<(), StoreError> {
-        self.0.run("DELETE FROM targets WHERE request = ? AND done IS NULL", [request])?;
-        Ok(())
+    pub(crate) fn cancel(&self, request: &SysId) -> Result<()> {
+        self.0.run("DELETE FROM targets WHERE request = ? AND done IS NULL", [request])
     }
 
     /// Joins and leaves that are wanted still, and not done, by when they came into force.
-    pub(crate) fn open(&self) -> Result<Vec<Late>, StoreError> {
+    pub(crate) fn open(&self) -> Result<Vec<Late>> {
         let sql = format!(
             "SELECT {LATE} FROM targets t JOIN requests r ON r.sys_id = t.request
              WHERE t.done IS NULL AND {WANTED} ORDER BY t.in_force"
@@ -79,12 +67,12 @@ impl Deadlines<'_> {
     }
 
     /// What is measured of one request, and not done.
-    pub(crate) fn of(&self, request: &SysId) -> Result<Vec<Late>, StoreError> {
+    pub(crate) fn of(&self, request: &SysId) -> Result<Vec<Late>> {
         let sql = format!("SELECT {LATE} FROM targets t WHERE done IS NULL AND request = ?");
         self.select(&sql, [request])
     }
 
-    fn select(&self, sql: &str, values: impl Params) -> Result<Vec<Late>, StoreError> {
+    fn select(&self, sql: &str, values: impl Params) -> Result<Vec<Late>> {
         self.0.all(sql, values, |row| {
             Ok(Late {
                 request: row.get(0)?,
@@ -97,12 +85,11 @@ impl Deadlines<'_> {
     }
 
     /// Remembers how much was said.
-    pub(crate) fn set_warned(&self, late: &Late, said: u8) -> Result<(), StoreError> {
+    pub(crate) fn set_warned(&self, late: &Late, said: u8) -> Result<()> {
         self.0.run(
             "UPDATE targets SET said = ? WHERE request = ? AND person = ?",
             params![said, late.request, late.person],
-        )?;
-        Ok(())
+        )
     }
 
     /// What was measured of joins or leaves that came into force since a moment and are done, or
@@ -111,7 +98,7 @@ impl Deadlines<'_> {
         &self,
         operation: Operation,
         since: Timestamp,
-    ) -> Result<Vec<(Timestamp, Option<Timestamp>)>, StoreError> {
+    ) -> Result<Vec<(Timestamp, Option<Timestamp>)>> {
         let sql = format!(
             "SELECT in_force, done FROM targets t WHERE operation = ? AND in_force >= ?
                  AND (done IS NOT NULL OR EXISTS
@@ -125,12 +112,11 @@ impl Deadlines<'_> {
 
     /// Forgets what came into force before a moment, but for what is not over: it would be measured
     /// again, and be news again.
-    pub(crate) fn forget(&self, before: Timestamp) -> Result<(), StoreError> {
+    pub(crate) fn forget(&self, before: Timestamp) -> Result<()> {
         let sql = format!(
             "DELETE FROM targets WHERE in_force < ? AND NOT EXISTS
                  (SELECT 1 FROM requests r WHERE r.sys_id = request AND {WANTED})"
         );
-        self.0.run(&sql, [At(before)])?;
-        Ok(())
+        self.0.run(&sql, [At(before)])
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Params, params};
+use rusqlite::{Params, named_params, params};
 
 use super::columns::{At, spelled_here};
-use super::{Store, StoreError};
+use super::{Decisions, Result};
 use crate::model::{OpenAction, Origin, SysId, Timestamp};
 
 /// What a person said to an action that waits.
@@ -47,16 +47,9 @@ impl HoldDecision {
 /// How long a release stands before it lapses.
 const RELEASE_LASTS: chrono::Duration = chrono::Duration::hours(24);
 
-/// What people said to actions that wait.
-#[derive(Debug)]
-pub(crate) struct Decisions<'a>(pub(super) &'a Store);
-
 impl Decisions<'_> {
     /// What people said that still stands, by fingerprint.
-    pub(crate) fn standing(
-        &self,
-        now: Timestamp,
-    ) -> Result<BTreeMap<String, HoldDecision>, StoreError> {
+    pub(crate) fn standing(&self, now: Timestamp) -> Result<BTreeMap<String, HoldDecision>> {
         self.select("true", [], now)
     }
 
@@ -65,7 +58,7 @@ impl Decisions<'_> {
         &self,
         fingerprint: &str,
         now: Timestamp,
-    ) -> Result<Option<HoldDecision>, StoreError> {
+    ) -> Result<Option<HoldDecision>> {
         let said = self.select("fingerprint = ?", [fingerprint], now)?.remove(fingerprint);
         Ok(said.filter(|said| said.word == Verdict::Release))
     }
@@ -75,7 +68,7 @@ impl Decisions<'_> {
         condition: &str,
         params: impl Params,
         now: Timestamp,
-    ) -> Result<BTreeMap<String, HoldDecision>, StoreError> {
+    ) -> Result<BTreeMap<String, HoldDecision>> {
         let sql = format!(
             "SELECT fingerprint, verdict, said_by, at, because FROM decisions
              WHERE over = 0 AND {condition} ORDER BY id"
@@ -108,49 +101,40 @@ impl Decisions<'_> {
         origin: &Origin,
         action: &OpenAction,
         said: &HoldDecision,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         self.end(&action.fingerprint)?;
-        self.0.run(
-            "INSERT INTO decisions (at, verdict, said_by, because, fingerprint, request, person,
-                 action, group_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            params![
-                At(said.at),
-                said.word,
-                said.by,
-                said.because,
-                action.fingerprint,
-                origin.to_string(),
-                person,
-                action.step,
-                action.group
-            ],
-        )?;
-        Ok(())
+        let row = named_params! {
+            "at": At(said.at),
+            "verdict": said.word,
+            "said_by": said.by,
+            "because": said.because,
+            "fingerprint": action.fingerprint,
+            "request": origin.to_string(),
+            "person": person,
+            "action": action.step,
+            "group_id": action.group,
+        };
+        self.0.insert("decisions", row, "")
     }
 
     /// What was said to an action does not stand any more.
-    pub(super) fn end(&self, fingerprint: &str) -> Result<(), StoreError> {
+    pub(super) fn end(&self, fingerprint: &str) -> Result<()> {
         let sql = "UPDATE decisions SET over = 1 WHERE fingerprint = ? AND over = 0";
-        self.0.run(sql, [fingerprint])?;
-        Ok(())
+        self.0.run(sql, [fingerprint])
     }
 
     /// Uses a release up, for the action that is about to be sent. To be called together with the
     /// writing of its intent, so that no crash lets it be used twice. What it was for waits as
     /// before until it is seen to be done.
-    pub(crate) fn use_release(&self, fingerprint: &str, action_id: i64) -> Result<(), StoreError> {
+    pub(crate) fn use_release(&self, fingerprint: &str, action_id: i64) -> Result<()> {
         self.0.run(
             "UPDATE decisions SET over = 1, action_id = ?2 WHERE fingerprint = ?1 AND over = 0",
             params![fingerprint, action_id],
-        )?;
-        Ok(())
+        )
     }
 
     /// Who said yes to an action that was begun, by its id in the journal, and why.
-    pub(crate) fn release_used_by(
-        &self,
-        action_id: i64,
-    ) -> Result<Option<HoldDecision>, StoreError> {
+    pub(crate) fn release_used_by(&self, action_id: i64) -> Result<Option<HoldDecision>> {
         let sql = "SELECT said_by, at, because FROM decisions WHERE action_id = ?";
         self.0.one(sql, [action_id], |row| {
             Ok(HoldDecision {
@@ -169,7 +153,7 @@ impl Decisions<'_> {
         looked_at: &BTreeSet<SysId>,
         known: &BTreeSet<String>,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let sql = "SELECT id, person, fingerprint, at FROM decisions
                    WHERE verdict = 'release' AND over = 0 AND seen = 0";
         let unseen: Vec<(i64, SysId, String, At)> =

@@ -18,20 +18,14 @@ pub enum StoreError {
     },
     /// The file was written by a newer version.
     #[error(
-        "{path} was written by a newer version of goldthread; install that version or restore an older copy"
+        "{0} was written by a newer version of goldthread; install that version or restore an older copy"
     )]
-    Newer {
-        /// The file.
-        path: PathBuf,
-    },
+    Newer(PathBuf),
     /// The file was written by an older version.
     #[error(
-        "{path} was written by an older version of goldthread; `run` and `sync` bring it up to date"
+        "{0} was written by an older version of goldthread; `run` and `sync` bring it up to date"
     )]
-    Older {
-        /// The file.
-        path: PathBuf,
-    },
+    Older(PathBuf),
     /// The file belongs to other systems.
     #[error(
         "{path} belongs to {theirs}, and the configuration names {ours}; \
@@ -72,15 +66,18 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl StoreError {
+    /// What is wrong with a file.
+    pub(super) fn file(path: &Path, reason: impl ToString) -> Self {
+        Self::File { path: path.to_owned(), reason: reason.to_string() }
+    }
+
     /// The same with the file that it is about.
-    #[must_use]
     pub(crate) fn located(self, path: &Path) -> Self {
         match self {
-            Self::Sqlite(error) => unusable(path, &error),
-            Self::Corrupt(what) => Self::File {
-                path: path.to_owned(),
-                reason: format!("it holds something unreadable ({what}): {DAMAGED}"),
-            },
+            Self::Sqlite(error) => Self::file(path, in_words(&error)),
+            Self::Corrupt(what) => {
+                Self::file(path, format!("it holds something unreadable ({what}): {DAMAGED}"))
+            }
             other => other,
         }
     }
@@ -113,12 +110,4 @@ fn in_words(error: &rusqlite::Error) -> String {
         _ => return error.to_string(),
     };
     format!("{error}: {advice}")
-}
-
-pub(super) fn file_error(path: &Path, error: &std::io::Error) -> StoreError {
-    StoreError::File { path: path.to_owned(), reason: error.to_string() }
-}
-
-pub(super) fn unusable(path: &Path, error: &rusqlite::Error) -> StoreError {
-    StoreError::File { path: path.to_owned(), reason: in_words(error) }
 }

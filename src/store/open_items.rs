@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Row, params};
+use rusqlite::{Row, named_params, params};
 
 use super::columns::{At, Json, origin_columns, read_origin};
 use super::decisions::HoldDecision;
-use super::{Store, StoreError};
+use super::{OpenItems, Result};
 use crate::model::{
     Cause, Disposition, FactKey, HoldReason, OpenAction, OpenItem, Origin, SysId, Timestamp,
 };
@@ -87,10 +87,6 @@ impl Identity {
 const COLUMNS: &str = "id, since, changed_at, person, facts, desired, actual, origin, parent, cause, \
     reason, fingerprint, step, group_id, groups, changes, in_set";
 
-/// What is not as it should be, and which actions wait.
-#[derive(Debug)]
-pub struct OpenItems<'a>(pub(super) &'a Store);
-
 impl OpenItems<'_> {
     /// Keeps what a decision about these people found open. What was open of them and is not found
     /// any more is over, and what was said to it with it, but for the actions, by fingerprint, that
@@ -101,7 +97,7 @@ impl OpenItems<'_> {
         items: &[OpenItem],
         kept: &BTreeSet<String>,
         now: Timestamp,
-    ) -> Result<Transitions, StoreError> {
+    ) -> Result<Transitions> {
         self.0.atomically(|| {
             let concerned: BTreeSet<&SysId> =
                 people.iter().chain(items.iter().map(|item| &item.person)).collect();
@@ -135,7 +131,7 @@ impl OpenItems<'_> {
         })
     }
 
-    fn of(&self, people: &BTreeSet<&SysId>) -> Result<BTreeMap<Identity, StoredItem>, StoreError> {
+    fn of(&self, people: &BTreeSet<&SysId>) -> Result<BTreeMap<Identity, StoredItem>> {
         let sql = format!(
             "SELECT {COLUMNS} FROM open_items WHERE person IN (SELECT value FROM json_each(?))"
         );
@@ -145,41 +141,36 @@ impl OpenItems<'_> {
         })
     }
 
-    fn insert(&self, item: &OpenItem, now: Timestamp) -> Result<(), StoreError> {
+    fn insert(&self, item: &OpenItem, now: Timestamp) -> Result<()> {
         let OpenItem { person, facts, desired, actual, origin, cause, disposition, action } = item;
         let (origin, parent) = origin_columns(origin);
         let action = action.as_ref();
         let none = (Vec::new(), BTreeMap::new());
         let (groups, changes) = action.map_or((&none.0, &none.1), |it| (&it.groups, &it.changes));
-        self.0.run(
-            "INSERT INTO open_items (person, facts, desired, actual, origin, parent, cause,
-                 disposition, reason, fingerprint, step, group_id, groups, changes, in_set, since,
-                 changed_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?16)",
-            params![
-                person,
-                Json(facts),
-                desired,
-                actual,
-                origin,
-                parent,
-                cause,
-                disposition.as_str(),
-                Json(disposition),
-                action.map(|action| &action.fingerprint),
-                action.map(|action| action.step),
-                action.and_then(|action| action.group.as_ref()),
-                Json(groups),
-                Json(changes),
-                action.and_then(|action| action.set),
-                At(now)
-            ],
-        )?;
-        Ok(())
+        let row = named_params! {
+            "person": person,
+            "facts": Json(facts),
+            "desired": desired,
+            "actual": actual,
+            "origin": origin,
+            "parent": parent,
+            "cause": cause,
+            "disposition": disposition.as_str(),
+            "reason": Json(disposition),
+            "fingerprint": action.map(|action| &action.fingerprint),
+            "step": action.map(|action| action.step),
+            "group_id": action.and_then(|action| action.group.as_ref()),
+            "groups": Json(groups),
+            "changes": Json(changes),
+            "in_set": action.and_then(|action| action.set),
+            "since": At(now),
+            "changed_at": At(now),
+        };
+        self.0.insert("open_items", row, "")
     }
 
     /// What is the same in every cycle stays: whose it is, the action, its origin, since when.
-    fn update(&self, id: i64, item: &OpenItem, changed_at: Timestamp) -> Result<(), StoreError> {
+    fn update(&self, id: i64, item: &OpenItem, changed_at: Timestamp) -> Result<()> {
         let OpenItem { person: _, facts, desired, actual, origin: _, cause, disposition, action } =
             item;
         self.0.run(
@@ -196,26 +187,20 @@ impl OpenItems<'_> {
                 action.as_ref().and_then(|action| action.set),
                 At(changed_at)
             ],
-        )?;
-        Ok(())
+        )
     }
 
     /// It is done, or not the same any more.
-    fn end(&self, stored: &StoredItem) -> Result<(), StoreError> {
+    fn end(&self, stored: &StoredItem) -> Result<()> {
         if let Some(action) = &stored.item.action {
             self.0.decisions().end(&action.fingerprint)?;
         }
-        self.0.run("DELETE FROM open_items WHERE id = ?", [stored.id])?;
-        Ok(())
+        self.0.run("DELETE FROM open_items WHERE id = ?", [stored.id])
     }
 
     /// Ends what waits of a person's actions, but for those, by fingerprint, that there is still
     /// cause for.
-    pub(crate) fn end_other_actions(
-        &self,
-        person: &SysId,
-        left: &BTreeSet<String>,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn end_other_actions(&self, person: &SysId, left: &BTreeSet<String>) -> Result<()> {
         self.0.atomically(|| {
             for stored in self.of(&BTreeSet::from([person]))?.into_values() {
                 let action = stored.item.action.as_ref();
@@ -229,7 +214,7 @@ impl OpenItems<'_> {
 
     /// Every action that waits or was dismissed, in the order in which it was held, with what was
     /// said to it and still stands.
-    pub fn actions(&self, now: Timestamp) -> Result<Vec<HeldAction>, StoreError> {
+    pub fn actions(&self, now: Timestamp) -> Result<Vec<HeldAction>> {
         let mut said = self.0.decisions().standing(now)?;
         let sql =
             format!("SELECT {COLUMNS} FROM open_items WHERE fingerprint IS NOT NULL ORDER BY id");
@@ -252,7 +237,7 @@ impl OpenItems<'_> {
         &self,
         which: &HoldSelection,
         said: &HoldDecision,
-    ) -> Result<Result<Vec<HeldAction>, Vec<i64>>, StoreError> {
+    ) -> Result<Result<Vec<HeldAction>, Vec<i64>>> {
         self.0.atomically(|| {
             let mut held = self.actions(said.at)?;
             if let HoldSelection::Ids(ids) = which {

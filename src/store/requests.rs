@@ -8,7 +8,7 @@ use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
 use rusqlite::{Params, Row, named_params, params};
 
 use super::columns::{At, Count, Json, moment};
-use super::{Store, StoreError};
+use super::{Requests, Result};
 use crate::model::{
     Operation, Request, RequestNumber, RequestRef, RequestState, RequestText, SysId, Timestamp,
 };
@@ -47,10 +47,6 @@ const COLUMNS: &str = "sys_id, number, parent, item, item_name, state, approval,
     requested_for, opened_at, created_at, variables, fields, updated_on, mod_count, \
     wording, problems, history, vanished, finished, first_seen, took_effect";
 
-/// Requested items as last seen, and what they were resolved to.
-#[derive(Debug)]
-pub(crate) struct Requests<'a>(pub(super) &'a Store);
-
 impl Requests<'_> {
     /// Keeps a page of requests.
     ///
@@ -61,11 +57,12 @@ impl Requests<'_> {
         requests: &[Request],
         cycle: i64,
         now: Timestamp,
-    ) -> Result<KeptRequests, StoreError> {
+    ) -> Result<KeptRequests> {
         self.0.atomically(|| {
             let mut kept = KeptRequests::default();
             for request in requests {
-                if self.is_number_of_another(request)? {
+                let sql = "SELECT EXISTS (SELECT 1 FROM requests WHERE number = ? AND sys_id <> ?)";
+                if self.0.value(sql, params![request.reference.number, request.sys_id])? {
                     kept.doubles.push((request.sys_id.clone(), request.reference.number.clone()));
                     continue;
                 }
@@ -79,61 +76,43 @@ impl Requests<'_> {
         })
     }
 
-    fn is_number_of_another(&self, request: &Request) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM requests WHERE number = ? AND sys_id <> ?)";
-        self.0.value(sql, params![request.reference.number, request.sys_id])
-    }
-
-    fn upsert_one(&self, request: &Request, cycle: i64, now: Timestamp) -> Result<(), StoreError> {
-        self.0.run(
-            "INSERT INTO requests (sys_id, number, parent, item, item_name, state, approval,
-                 order_approval, requested_for, opened_at, created_at, variables, fields,
-                 updated_on, mod_count, seen, first_seen, history)
-             VALUES (:sys_id, :number, :parent, :item, :item_name, :state, :approval,
-                 :order_approval, :requested_for, :opened_at, :created_at, :variables, :fields,
-                 :updated_on, :mod_count, :seen, :now, :closed)
-             ON CONFLICT (sys_id) DO UPDATE SET number = :number, parent = :parent, item = :item,
-                 item_name = :item_name, state = :state, approval = :approval,
-                 order_approval = :order_approval, requested_for = :requested_for,
-                 opened_at = :opened_at, created_at = :created_at, variables = :variables,
-                 fields = :fields, updated_on = :updated_on, mod_count = :mod_count,
-                 seen = :seen, vanished = 0",
-            named_params! {
-                ":sys_id": request.sys_id,
-                ":number": request.reference.number,
-                ":parent": request.reference.parent,
-                ":item": request.item,
-                ":item_name": request.item_name,
-                ":state": request.state,
-                ":approval": request.approval,
-                ":order_approval": request.order_approval,
-                ":requested_for": request.requested_for,
-                ":opened_at": At(request.opened_at),
-                ":created_at": At(request.created_at),
-                ":variables": Json(&request.variables),
-                ":fields": Json(&request.fields),
-                ":updated_on": request.updated_on,
-                ":mod_count": Count(request.mod_count),
-                ":seen": cycle,
-                ":now": At(now),
-                ":closed": request.state.is_closed(),
-            },
-        )?;
-        Ok(())
+    fn upsert_one(&self, request: &Request, cycle: i64, now: Timestamp) -> Result<()> {
+        let row = named_params! {
+            "sys_id": request.sys_id,
+            "number": request.reference.number,
+            "parent": request.reference.parent,
+            "item": request.item,
+            "item_name": request.item_name,
+            "state": request.state,
+            "approval": request.approval,
+            "order_approval": request.order_approval,
+            "requested_for": request.requested_for,
+            "opened_at": At(request.opened_at),
+            "created_at": At(request.created_at),
+            "variables": Json(&request.variables),
+            "fields": Json(&request.fields),
+            "updated_on": request.updated_on,
+            "mod_count": Count(request.mod_count),
+            "seen": cycle,
+            "first_seen": At(now),
+            "history": request.state.is_closed(),
+        };
+        let but = ["first_seen = first_seen", "history = history", "vanished = 0"];
+        self.0.upsert("requests", &["sys_id"], row, &but)
     }
 
     /// One request; `None` where none of this id is known.
-    pub(crate) fn get(&self, id: &SysId) -> Result<Option<StoredRequest>, StoreError> {
+    pub(crate) fn get(&self, id: &SysId) -> Result<Option<StoredRequest>> {
         Ok(self.select("sys_id = ?", [id])?.pop())
     }
 
     /// Every request, by number.
-    pub(crate) fn all(&self) -> Result<Vec<SysId>, StoreError> {
+    pub(crate) fn all(&self) -> Result<Vec<SysId>> {
         self.0.column("SELECT sys_id FROM requests ORDER BY number", [])
     }
 
     /// Requests whose person, group or wording could not be resolved yet, by number.
-    pub(crate) fn unresolved(&self) -> Result<Vec<SysId>, StoreError> {
+    pub(crate) fn unresolved(&self) -> Result<Vec<SysId>> {
         let sql = "SELECT sys_id FROM requests WHERE problems <> '[]' AND finished = 0
                    ORDER BY number";
         self.0.column(sql, [])
@@ -141,13 +120,13 @@ impl Requests<'_> {
 
     /// Requests on which something may be left to write, and those whose rows came in a cycle or
     /// after it, by number: what is finished may have been called off since.
-    pub(crate) fn dirty_since(&self, cycle: i64) -> Result<Vec<SysId>, StoreError> {
+    pub(crate) fn dirty_since(&self, cycle: i64) -> Result<Vec<SysId>> {
         let sql = "SELECT sys_id FROM requests WHERE finished = 0 OR seen >= ? ORDER BY number";
         self.0.column(sql, [cycle])
     }
 
     /// Requests that are open in ServiceNow, approved, and not finished here, by number.
-    pub(crate) fn open(&self) -> Result<Vec<StoredRequest>, StoreError> {
+    pub(crate) fn open(&self) -> Result<Vec<StoredRequest>> {
         self.select(
             "finished = 0 AND state = 'open' AND standing = 'approved' AND vanished = 0",
             [],
@@ -155,12 +134,12 @@ impl Requests<'_> {
     }
 
     /// Requests that were resolved to a person, by number.
-    pub(crate) fn naming(&self, person: &SysId) -> Result<Vec<StoredRequest>, StoreError> {
+    pub(crate) fn naming(&self, person: &SysId) -> Result<Vec<StoredRequest>> {
         self.select("sys_id IN (SELECT request FROM request_people WHERE person = ?)", [person])
     }
 
     /// Requests that nobody approved yet, or that could not be resolved, by number.
-    pub(crate) fn unresolved_or_waiting(&self) -> Result<Vec<StoredRequest>, StoreError> {
+    pub(crate) fn unresolved_or_waiting(&self) -> Result<Vec<StoredRequest>> {
         self.select(
             "(problems <> '[]' OR standing IS NULL OR standing = 'waiting') AND state = 'open'",
             [],
@@ -169,7 +148,7 @@ impl Requests<'_> {
 
     /// Finished requests that are open although their state was written, but for those of which that
     /// was noticed already.
-    pub(crate) fn open_again(&self) -> Result<Vec<StoredRequest>, StoreError> {
+    pub(crate) fn open_again(&self) -> Result<Vec<StoredRequest>> {
         self.select(
             "finished = 1 AND state = 'open' AND vanished = 0
              AND EXISTS (SELECT 1 FROM writebacks w WHERE w.request = sys_id
@@ -179,34 +158,29 @@ impl Requests<'_> {
     }
 
     /// Keeps the state that a write was answered with, until the row is read again.
-    pub(crate) fn set_state(&self, id: &SysId, state: &RequestState) -> Result<(), StoreError> {
-        self.0.run("UPDATE requests SET state = ? WHERE sys_id = ?", params![state, id])?;
-        Ok(())
+    pub(crate) fn set_state(&self, id: &SysId, state: &RequestState) -> Result<()> {
+        self.0.run("UPDATE requests SET state = ? WHERE sys_id = ?", params![state, id])
     }
 
     /// Marks requests that were there before a complete read and not in it, and gives their numbers.
-    pub(crate) fn mark_vanished(&self, cycle: i64) -> Result<Vec<String>, StoreError> {
+    pub(crate) fn mark_vanished(&self, cycle: i64) -> Result<Vec<String>> {
         let sql = "UPDATE requests SET vanished = 1 WHERE seen < ? AND vanished = 0
              RETURNING number";
         self.0.column(sql, [cycle])
     }
 
     /// Whether any request was closed before it was first seen.
-    pub(crate) fn any_history(&self) -> Result<bool, StoreError> {
+    pub(crate) fn any_history(&self) -> Result<bool> {
         self.0.value("SELECT EXISTS (SELECT 1 FROM requests WHERE history = 1)", [])
     }
 
-    fn select(
-        &self,
-        condition: &str,
-        params: impl Params,
-    ) -> Result<Vec<StoredRequest>, StoreError> {
+    fn select(&self, condition: &str, params: impl Params) -> Result<Vec<StoredRequest>> {
         let sql = format!("SELECT {COLUMNS} FROM requests WHERE {condition} ORDER BY number");
         self.0.all(&sql, params, read)
     }
 
     /// Fixes what a request said when its approval was first seen.
-    pub(crate) fn freeze_text(&self, id: &SysId, text: &RequestText) -> Result<(), StoreError> {
+    pub(crate) fn freeze_text(&self, id: &SysId, text: &RequestText) -> Result<()> {
         let RequestText { operation, person, groups, starts, ends } = text;
         let text = Json(BTreeMap::from([
             ("operation", operation.as_str()),
@@ -215,34 +189,30 @@ impl Requests<'_> {
             ("starts", starts),
             ("ends", ends),
         ]));
-        self.0.run("UPDATE requests SET wording = ? WHERE sys_id = ?", params![text, id])?;
-        Ok(())
+        self.0.run("UPDATE requests SET wording = ? WHERE sys_id = ?", params![text, id])
     }
 
     /// Remembers that a request took effect: its facts were seen, or something was done for it.
-    pub(super) fn mark_took_effect(&self, number: &RequestNumber) -> Result<(), StoreError> {
+    pub(super) fn mark_took_effect(&self, number: &RequestNumber) -> Result<()> {
         let sql = "UPDATE requests SET took_effect = 1 WHERE number = ? AND took_effect = 0";
-        self.0.run(sql, [number])?;
-        Ok(())
+        self.0.run(sql, [number])
     }
 
     /// Remembers that nothing is left to write on a request.
-    pub(crate) fn finish(&self, id: &SysId) -> Result<(), StoreError> {
-        self.0.run("UPDATE requests SET finished = 1 WHERE sys_id = ?", [id])?;
-        Ok(())
+    pub(crate) fn finish(&self, id: &SysId) -> Result<()> {
+        self.0.run("UPDATE requests SET finished = 1 WHERE sys_id = ?", [id])
     }
 
     /// When ServiceNow says that a request was approved, where that was seen.
-    pub(crate) fn approved_at(&self, request: &SysId) -> Result<Option<Timestamp>, StoreError> {
+    pub(crate) fn approved_at(&self, request: &SysId) -> Result<Option<Timestamp>> {
         let sql = "SELECT approved_at FROM requests WHERE sys_id = ?";
         Ok(self.0.one(sql, [request], |row| row.get(0))?.and_then(moment))
     }
 
     /// Keeps when a request was approved; the first moment stands.
-    pub(crate) fn set_approved_at(&self, request: &SysId, at: Timestamp) -> Result<(), StoreError> {
+    pub(crate) fn set_approved_at(&self, request: &SysId, at: Timestamp) -> Result<()> {
         let sql = "UPDATE requests SET approved_at = coalesce(approved_at, ?) WHERE sys_id = ?";
-        self.0.run(sql, params![At(at), request])?;
-        Ok(())
+        self.0.run(sql, params![At(at), request])
     }
 }
 

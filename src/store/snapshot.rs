@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Store, StoreError};
+use super::{Result, Store};
 use crate::model::{Account, Actual, Candidate, Person, PersonState, SysId};
 use crate::policy::Policy;
 use crate::policy::derive::identify;
@@ -12,7 +12,7 @@ pub(crate) fn person_state(
     store: &Store,
     policy: &Policy,
     id: &SysId,
-) -> Result<Option<PersonState>, StoreError> {
+) -> Result<Option<PersonState>> {
     let Some(person) = store.people().get(id)? else { return Ok(None) };
     let link = store.links().get(id)?;
     let account =
@@ -41,7 +41,7 @@ fn candidates(
     policy: &Policy,
     person: &Person,
     actual: &Actual,
-) -> Result<Vec<Candidate>, StoreError> {
+) -> Result<Vec<Candidate>> {
     let identity = identify(person, policy);
     let mut found = BTreeMap::new();
     if let Some(account) = &actual.account {
@@ -69,6 +69,6 @@ pub(crate) fn all_candidates(
     store: &Store,
     policy: &Policy,
     person: &Person,
-) -> Result<Vec<Candidate>, StoreError> {
+) -> Result<Vec<Candidate>> {
     candidates(store, policy, person, &Actual::default())
 }

@@ -128,7 +128,7 @@ impl Deps {
 
     /// When the last complete read ended well.
     pub(crate) fn last_full(&self) -> Result<Option<Timestamp>, SyncError> {
-        Ok(self.store.cycles().last_full()?.map(|cycle| cycle.finished))
+        Ok(self.store.cycles().last_full()?)
     }
 
     /// Both tick while a cycle makes progress, waits for a rate window included.

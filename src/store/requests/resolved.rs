@@ -2,19 +2,14 @@
 
 use rusqlite::{Params, Row, params};
 
-use super::Requests;
 use crate::model::{Approval, GroupId, RequestRef, ResolvedRequest, SysId, Terms, Timestamp};
-use crate::store::StoreError;
 use crate::store::columns::{At, Count, Json, moment};
 use crate::store::deadlines::WANTED;
+use crate::store::{Requests, Result};
 
 impl Requests<'_> {
     /// Keeps what a request was resolved to.
-    pub(crate) fn set_resolved(
-        &self,
-        id: &SysId,
-        resolved: &ResolvedRequest,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn set_resolved(&self, id: &SysId, resolved: &ResolvedRequest) -> Result<()> {
         let ResolvedRequest {
             reference: _,
             terms,
@@ -56,10 +51,9 @@ impl Requests<'_> {
     }
 
     /// Keeps whether a request counts, where nothing else about it is decided.
-    pub(crate) fn set_approval(&self, id: &SysId, approval: Approval) -> Result<(), StoreError> {
+    pub(crate) fn set_approval(&self, id: &SysId, approval: Approval) -> Result<()> {
         let sql = "UPDATE requests SET standing = ?, problems = '[]' WHERE sys_id = ?";
-        self.0.run(sql, params![approval, id])?;
-        Ok(())
+        self.0.run(sql, params![approval, id])
     }
 
     /// Keeps why a request cannot be carried out as it stands: words for the kinds, and reasons.
@@ -69,14 +63,13 @@ impl Requests<'_> {
         id: &SysId,
         approval: Approval,
         problems: &[(String, String)],
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let sql = "UPDATE requests SET problems = ?, standing = ? WHERE sys_id = ?";
-        self.0.run(sql, params![Json(problems), approval, id])?;
-        Ok(())
+        self.0.run(sql, params![Json(problems), approval, id])
     }
 
     /// Every resolved request that names a person, by number.
-    pub(crate) fn resolved_for(&self, person: &SysId) -> Result<Vec<ResolvedRequest>, StoreError> {
+    pub(crate) fn resolved_for(&self, person: &SysId) -> Result<Vec<ResolvedRequest>> {
         self.select_resolved(
             "r.sys_id IN (SELECT request FROM request_people WHERE person = ?)",
             [person],
@@ -84,7 +77,7 @@ impl Requests<'_> {
     }
 
     /// What one request was resolved to; `None` where it never was.
-    pub(crate) fn resolved(&self, id: &SysId) -> Result<Option<ResolvedRequest>, StoreError> {
+    pub(crate) fn resolved(&self, id: &SysId) -> Result<Option<ResolvedRequest>> {
         Ok(self.select_resolved("r.sys_id = ?", [id])?.pop())
     }
 
@@ -92,7 +85,7 @@ impl Requests<'_> {
         &self,
         condition: &str,
         params: impl Params,
-    ) -> Result<Vec<ResolvedRequest>, StoreError> {
+    ) -> Result<Vec<ResolvedRequest>> {
         let sql = format!(
             "SELECT r.sys_id, number, parent, operation, starts, ends, standing, effective,
                  created_at, history, state, observe, took_effect FROM requests r
@@ -107,16 +100,16 @@ impl Requests<'_> {
         found.into_iter().map(with_whom).collect()
     }
 
-    fn people_of(&self, id: &SysId) -> Result<Vec<SysId>, StoreError> {
+    fn people_of(&self, id: &SysId) -> Result<Vec<SysId>> {
         self.0.column("SELECT person FROM request_people WHERE request = ?", [id])
     }
 
-    fn groups_of(&self, id: &SysId) -> Result<Vec<GroupId>, StoreError> {
+    fn groups_of(&self, id: &SysId) -> Result<Vec<GroupId>> {
         self.0.column("SELECT group_id FROM request_groups WHERE request = ?", [id])
     }
 
     /// How many requests are approved, in force, and not done.
-    pub(crate) fn pending(&self, now: Timestamp) -> Result<u64, StoreError> {
+    pub(crate) fn pending(&self, now: Timestamp) -> Result<u64> {
         let sql = format!("SELECT count(*) FROM requests r WHERE {WANTED} AND effective <= ?");
         Ok(self.0.value::<Count>(&sql, [At(now)])?.0)
     }
