@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Row, named_params, params};
+use rusqlite::{Params, named_params, params};
 
 use super::columns::{At, Json, moment};
 use super::{Accounts, Result};
 use crate::model::{Account, AccountId, Timestamp};
-
-const COLUMNS: &str = "okta_id, status, transitioning, profile, provider, last_updated";
 
 /// How accounts came to be seen, which says how new what they show is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,17 +113,31 @@ impl Accounts<'_> {
     }
 
     pub(crate) fn get(&self, id: &AccountId) -> Result<Option<Account>> {
-        self.0.one(&format!("SELECT {COLUMNS} FROM accounts WHERE okta_id = ?"), [id], read)
+        Ok(self.select("okta_id = ?", [id])?.pop())
     }
 
     /// Accounts whose identifying attribute has a value, without regard to case or to blanks around
     /// it, by id.
     pub(crate) fn having(&self, attribute: &str, value: &str) -> Result<Vec<Account>> {
+        let which = "id IN (SELECT account FROM account_keys WHERE attribute = ? AND value = ?)";
+        self.select(which, params![attribute, value.trim().to_lowercase()])
+    }
+
+    fn select(&self, condition: &str, params: impl Params) -> Result<Vec<Account>> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM accounts WHERE id IN
-                 (SELECT account FROM account_keys WHERE attribute = ? AND value = ?) ORDER BY okta_id"
+            "SELECT okta_id, status, transitioning, profile, provider, last_updated FROM accounts
+             WHERE {condition} ORDER BY okta_id"
         );
-        self.0.all(&sql, params![attribute, value.trim().to_lowercase()], read)
+        self.0.all(&sql, params, |row| {
+            Ok(Account {
+                id: row.get(0)?,
+                status: row.get(1)?,
+                transitioning: row.get(2)?,
+                profile: row.get::<_, Json<_>>(3)?.0,
+                provider: row.get(4)?,
+                last_updated: row.get(5)?,
+            })
+        })
     }
 
     /// Accounts that were there before a complete read and not in it, by id.
@@ -133,28 +145,15 @@ impl Accounts<'_> {
         self.0.column("SELECT okta_id FROM accounts WHERE seen < ? ORDER BY okta_id", [cycle])
     }
 
-    /// Accounts that are linked to nobody, by id.
     pub(crate) fn unlinked(&self) -> Result<Vec<AccountId>> {
         let sql = "SELECT okta_id FROM accounts WHERE okta_id NOT IN (SELECT okta_id FROM links)
                    ORDER BY okta_id";
         self.0.column(sql, [])
     }
 
-    /// It does not exist, as Okta says.
     pub(crate) fn delete(&self, id: &AccountId) -> Result<()> {
         self.0.run("DELETE FROM accounts WHERE okta_id = ?", [id])
     }
-}
-
-fn read(row: &Row<'_>) -> rusqlite::Result<Account> {
-    Ok(Account {
-        id: row.get(0)?,
-        status: row.get(1)?,
-        transitioning: row.get(2)?,
-        profile: row.get::<_, Json<_>>(3)?.0,
-        provider: row.get(4)?,
-        last_updated: row.get(5)?,
-    })
 }
 
 #[cfg(test)]

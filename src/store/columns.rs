@@ -11,16 +11,8 @@ use crate::model::{
     Origin, Outcome, Presence, RequestNumber, RequestRef, RequestState, StepKind, SysId, Timestamp,
 };
 
-/// What a column holds and cannot hold.
-#[derive(Debug, thiserror::Error)]
-#[error("{text:?} is no {what}")]
-struct Unreadable {
-    what: &'static str,
-    text: String,
-}
-
-pub(super) fn unreadable(what: &'static str, text: &str) -> FromSqlError {
-    FromSqlError::Other(Box::new(Unreadable { what, text: text.to_owned() }))
+pub(super) fn unreadable(what: &str, text: &str) -> FromSqlError {
+    FromSqlError::Other(format!("{text:?} is no {what}").into())
 }
 
 /// Values that stand as text: how each is written, and how it is read back.
@@ -47,7 +39,7 @@ pub(super) use spelled;
 
 /// Values whose words are spelled here.
 macro_rules! spelled_here {
-    ($($type:ident, $what:literal, { $($variant:ident = $word:literal,)+ })+) => {
+    ($($type:ident, $what:literal, $($variant:ident = $word:literal),+;)+) => {
         $crate::store::columns::spelled! {$(
             $type, $what,
             value => match value { $($type::$variant => $word,)+ },
@@ -79,22 +71,9 @@ spelled! {
 }
 
 spelled_here! {
-    Presence, "presence", {
-        Present = "present",
-        Outside = "outside",
-        Missing = "missing",
-        Gone = "gone",
-    }
-    Approval, "approval", {
-        Waiting = "waiting",
-        Approved = "approved",
-        Withdrawn = "withdrawn",
-    }
-    GroupKind, "type of a group", {
-        Okta = "OKTA_GROUP",
-        App = "APP_GROUP",
-        BuiltIn = "BUILT_IN",
-    }
+    Presence, "presence", Present = "present", Outside = "outside", Missing = "missing", Gone = "gone";
+    Approval, "approval", Waiting = "waiting", Approved = "approved", Withdrawn = "withdrawn";
+    GroupKind, "type of a group", Okta = "OKTA_GROUP", App = "APP_GROUP", BuiltIn = "BUILT_IN";
 }
 
 /// How an action ended, without what was said of it.
@@ -123,7 +102,7 @@ impl OutcomeKind {
         }
     }
 
-    /// In SQL: Okta is as the action would have it.
+    /// [`Self::is_good`], in SQL.
     pub(super) const GOOD: &str = "('applied', 'already_so', 'confirmed')";
 
     /// Okta is as the action would have it.
@@ -153,12 +132,10 @@ impl At {
     }
 }
 
-/// The moment of a column that may be empty.
 pub(super) fn moment(at: Option<At>) -> Option<Timestamp> {
     at.map(|At(at)| at)
 }
 
-/// A value kept as JSON.
 #[derive(Debug)]
 pub(super) struct Json<T>(pub(super) T);
 
@@ -213,11 +190,8 @@ impl FromSql for Count {
 /// An origin in two columns: its request or `BASELINE`, NULL where nothing accounts for it; and
 /// the request's order.
 pub(super) fn origin_columns(origin: &Origin) -> (Option<String>, Option<&RequestNumber>) {
-    match origin {
-        Origin::None => (None, None),
-        Origin::Baseline => (Some(origin.to_string()), None),
-        Origin::Request(request) => (Some(origin.to_string()), request.parent.as_ref()),
-    }
+    let word = (*origin != Origin::None).then(|| origin.to_string());
+    (word, origin.request().and_then(|request| request.parent.as_ref()))
 }
 
 /// Reads [`origin_columns`] back, from these two places of a row.

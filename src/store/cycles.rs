@@ -6,7 +6,6 @@ use super::columns::{At, moment};
 use super::{Cycles, Result};
 use crate::model::Timestamp;
 
-/// How a cycle ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CycleRow {
     pub(crate) outcome: String,
@@ -22,23 +21,20 @@ pub(crate) struct EndedCycle {
     pub(crate) n: i64,
     pub(crate) started: Timestamp,
     pub(crate) finished: Timestamp,
-    /// It read everything.
     pub(crate) full: bool,
     pub(crate) outcome: String,
 }
 
 impl Cycles<'_> {
-    /// Begins a cycle and gives its number.
     pub(crate) fn begin(&self, full: bool, now: Timestamp) -> Result<i64> {
         let sql = "INSERT INTO cycles (started, full_read) VALUES (?, ?) RETURNING n";
         self.0.value(sql, params![At(now), full])
     }
 
     pub(crate) fn end(&self, n: i64, row: &CycleRow, now: Timestamp) -> Result<()> {
-        self.0.run(
-            "UPDATE cycles SET finished = ?, outcome = ?, people = ?, believed = ? WHERE n = ?",
-            params![At(now), row.outcome, row.people, row.believed, n],
-        )?;
+        let sql =
+            "UPDATE cycles SET finished = ?, outcome = ?, people = ?, believed = ? WHERE n = ?";
+        self.0.run(sql, params![At(now), row.outcome, row.people, row.believed, n])?;
         // The log of cycles that did nothing is of no use after a while.
         self.0.run("DELETE FROM cycles WHERE n < ? - 10000 AND believed = 0", [n])
     }

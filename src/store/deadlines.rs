@@ -9,19 +9,14 @@ use crate::model::{Operation, SysId, Timestamp};
 /// A join or leave that is in force, or will be, and not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Late {
-    /// The request.
     pub(crate) request: SysId,
-    /// For whom.
     pub(crate) person: SysId,
-    /// Join or leave.
     pub(crate) operation: Operation,
-    /// Since when it is in force.
     pub(crate) in_force: Timestamp,
     /// How much was said about it: 0 nothing, 1 that it will be late, 2 that it is.
     pub(crate) said: u8,
 }
 
-/// The columns of a [`Late`].
 const LATE: &str = "t.request, t.person, t.operation, t.in_force, t.said";
 
 /// The request `r` is in force or will be, and not done.
@@ -37,19 +32,15 @@ impl Deadlines<'_> {
         operation: Operation,
         in_force: Timestamp,
     ) -> Result<()> {
-        self.0.run(
-            "INSERT INTO targets (request, person, operation, in_force) VALUES (?, ?, ?, ?)
-             ON CONFLICT DO NOTHING",
-            params![request, person, operation, At(in_force)],
-        )
+        let sql = "INSERT INTO targets (request, person, operation, in_force) VALUES (?, ?, ?, ?)
+             ON CONFLICT DO NOTHING";
+        self.0.run(sql, params![request, person, operation, At(in_force)])
     }
 
     /// It is done; the first moment stands.
     pub(crate) fn stop(&self, request: &SysId, person: &SysId, done: Timestamp) -> Result<()> {
-        self.0.run(
-            "UPDATE targets SET done = ? WHERE request = ? AND person = ? AND done IS NULL",
-            params![At(done), request, person],
-        )
+        let sql = "UPDATE targets SET done = ? WHERE request = ? AND person = ? AND done IS NULL";
+        self.0.run(sql, params![At(done), request, person])
     }
 
     /// It is not measured any more: a later request says otherwise.
@@ -66,7 +57,6 @@ impl Deadlines<'_> {
         self.select(&sql, [])
     }
 
-    /// What is measured of one request, and not done.
     pub(crate) fn of(&self, request: &SysId) -> Result<Vec<Late>> {
         let sql = format!("SELECT {LATE} FROM targets t WHERE done IS NULL AND request = ?");
         self.select(&sql, [request])
@@ -84,12 +74,9 @@ impl Deadlines<'_> {
         })
     }
 
-    /// Remembers how much was said.
     pub(crate) fn set_warned(&self, late: &Late, said: u8) -> Result<()> {
-        self.0.run(
-            "UPDATE targets SET said = ? WHERE request = ? AND person = ?",
-            params![said, late.request, late.person],
-        )
+        let sql = "UPDATE targets SET said = ? WHERE request = ? AND person = ?";
+        self.0.run(sql, params![said, late.request, late.person])
     }
 
     /// What was measured of joins or leaves that came into force since a moment and are done, or

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Params, named_params, params};
+use rusqlite::{Params, Row, named_params, params};
 
 use super::columns::{At, spelled_here};
 use super::{Decisions, Result};
@@ -31,10 +31,7 @@ pub enum Verdict {
 }
 
 spelled_here! {
-    Verdict, "verdict", {
-        Release = "release",
-        Dismiss = "dismiss",
-    }
+    Verdict, "verdict", Release = "release", Dismiss = "dismiss";
 }
 
 impl HoldDecision {
@@ -44,7 +41,6 @@ impl HoldDecision {
     }
 }
 
-/// How long a release stands before it lapses.
 const RELEASE_LASTS: chrono::Duration = chrono::Duration::hours(24);
 
 impl Decisions<'_> {
@@ -53,7 +49,6 @@ impl Decisions<'_> {
         self.select("true", [], now)
     }
 
-    /// The release of an action, if it stands.
     pub(crate) fn release_of(
         &self,
         fingerprint: &str,
@@ -73,15 +68,8 @@ impl Decisions<'_> {
             "SELECT fingerprint, verdict, said_by, at, because FROM decisions
              WHERE over = 0 AND {condition} ORDER BY id"
         );
-        let said: Vec<(String, HoldDecision)> = self.0.all(&sql, params, |row| {
-            let decision = HoldDecision {
-                word: row.get(1)?,
-                by: row.get(2)?,
-                at: row.get::<_, At>(3)?.0,
-                because: row.get(4)?,
-            };
-            Ok((row.get(0)?, decision))
-        })?;
+        let said: Vec<(String, HoldDecision)> =
+            self.0.all(&sql, params, |row| Ok((row.get("fingerprint")?, read(row)?)))?;
         let mut standing = BTreeMap::new();
         for (fingerprint, decision) in said {
             // The newest word counts, and a yes lapses.
@@ -117,7 +105,6 @@ impl Decisions<'_> {
         self.0.insert("decisions", row, "")
     }
 
-    /// What was said to an action does not stand any more.
     pub(super) fn end(&self, fingerprint: &str) -> Result<()> {
         let sql = "UPDATE decisions SET over = 1 WHERE fingerprint = ? AND over = 0";
         self.0.run(sql, [fingerprint])
@@ -127,23 +114,15 @@ impl Decisions<'_> {
     /// writing of its intent, so that no crash lets it be used twice. What it was for waits as
     /// before until it is seen to be done.
     pub(crate) fn use_release(&self, fingerprint: &str, action_id: i64) -> Result<()> {
-        self.0.run(
-            "UPDATE decisions SET over = 1, action_id = ?2 WHERE fingerprint = ?1 AND over = 0",
-            params![fingerprint, action_id],
-        )
+        let sql =
+            "UPDATE decisions SET over = 1, action_id = ?2 WHERE fingerprint = ?1 AND over = 0";
+        self.0.run(sql, params![fingerprint, action_id])
     }
 
     /// Who said yes to an action that was begun, by its id in the journal, and why.
     pub(crate) fn release_used_by(&self, action_id: i64) -> Result<Option<HoldDecision>> {
-        let sql = "SELECT said_by, at, because FROM decisions WHERE action_id = ?";
-        self.0.one(sql, [action_id], |row| {
-            Ok(HoldDecision {
-                word: Verdict::Release,
-                by: row.get(0)?,
-                at: row.get::<_, At>(1)?.0,
-                because: row.get(2)?,
-            })
-        })
+        let sql = "SELECT verdict, said_by, at, because FROM decisions WHERE action_id = ?";
+        self.0.one(sql, [action_id], read)
     }
 
     /// Notes that a cycle knew of these releases, by fingerprint, when it looked at people, so that
@@ -166,4 +145,9 @@ impl Decisions<'_> {
         }
         Ok(())
     }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<HoldDecision> {
+    let (word, by, because) = (row.get("verdict")?, row.get("said_by")?, row.get("because")?);
+    Ok(HoldDecision { word, by, at: row.get::<_, At>("at")?.0, because })
 }

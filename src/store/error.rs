@@ -66,7 +66,6 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl StoreError {
-    /// What is wrong with a file.
     pub(super) fn file(path: &Path, reason: impl ToString) -> Self {
         Self::File { path: path.to_owned(), reason: reason.to_string() }
     }
@@ -83,11 +82,9 @@ impl StoreError {
     }
 }
 
-/// What to do about a file that SQLite cannot make sense of.
 const DAMAGED: &str = "nothing was changed; keep it aside and put the newest `goldthread backup` \
                        in its place, or let `goldthread sync` begin a new one";
 
-/// What SQLite says, and what to do about it.
 fn in_words(error: &rusqlite::Error) -> String {
     use rusqlite::ErrorCode;
     let advice = match error.sqlite_error_code() {

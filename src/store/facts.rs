@@ -9,7 +9,6 @@ use super::{Facts, Result};
 use crate::model::{self, FactKey, KnownFact, Origin, SysId, Timestamp};
 
 impl Facts<'_> {
-    /// A person's facts as last decided, by key.
     pub(crate) fn of(&self, person: &SysId) -> Result<model::Facts> {
         let sql = "SELECT key, value, origin, parent, basis, in_sync_once, refused FROM facts
                    WHERE person = ?";
@@ -82,7 +81,6 @@ impl Facts<'_> {
         Ok(())
     }
 
-    /// Remembers that Okta refused a fact as it is desired now, and why.
     pub(crate) fn refuse(&self, person: &SysId, key: &FactKey, why: &str) -> Result<()> {
         let sql = "UPDATE facts SET refused = ? WHERE person = ? AND key = ?";
         self.0.run(sql, params![why, person, key])
@@ -97,11 +95,9 @@ impl Facts<'_> {
 
     /// Forgets what Okta refused, of one person or of everybody: it is tried once more.
     pub(crate) fn forget_refusals(&self, person: Option<&SysId>) -> Result<()> {
-        self.0.run(
-            "UPDATE facts SET refused = NULL
-             WHERE refused IS NOT NULL AND (?1 IS NULL OR person = ?1)",
-            [person],
-        )
+        let sql = "UPDATE facts SET refused = NULL
+             WHERE refused IS NOT NULL AND (?1 IS NULL OR person = ?1)";
+        self.0.run(sql, [person])
     }
 
     /// Whether everything that a request, by its number, asks of one person's account and groups was

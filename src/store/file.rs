@@ -49,7 +49,6 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connect
     Connection::open_with_flags(place, flags)
 }
 
-/// Copies one database over another.
 pub(super) fn copy(source: &Connection, to: &mut Connection) -> rusqlite::Result<()> {
     Backup::new(source, to)?.run_to_completion(i32::MAX, Duration::from_millis(20), None)
 }

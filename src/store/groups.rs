@@ -17,7 +17,6 @@ const NEWER_THAN_THE_LIST: &str = "(coalesce(a.groups_read_at, '') > ?2 AND a.gr
          WHERE w.group_id = g.id AND w.account = a.id AND w.at > ?2 AND w.at < ?3))";
 
 impl Groups<'_> {
-    /// Keeps a list of groups, each as [`Groups::upsert_one`] does.
     pub(crate) fn upsert(&self, groups: &[Group], fed: bool, cycle: i64) -> Result<()> {
         self.0.atomically(|| groups.iter().try_for_each(|group| self.upsert_one(group, fed, cycle)))
     }
@@ -35,20 +34,17 @@ impl Groups<'_> {
 
     /// Keeps one group. Whether a rule feeds it stays as it was; of one that is new, `fed` says so.
     pub(crate) fn upsert_one(&self, group: &Group, fed: bool, cycle: i64) -> Result<()> {
-        self.0.run(
+        let sql =
             "INSERT INTO groups (okta_id, name, kind, rule_fed, seen) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (okta_id) DO UPDATE SET name = ?2, kind = ?3, seen = ?5",
-            params![group.id, group.name, group.kind, fed, cycle],
-        )
+             ON CONFLICT (okta_id) DO UPDATE SET name = ?2, kind = ?3, seen = ?5";
+        self.0.run(sql, params![group.id, group.name, group.kind, fed, cycle])
     }
 
-    /// Keeps which groups a rule feeds: these, and no others.
     pub(crate) fn replace_rule_fed(&self, fed: &BTreeSet<GroupId>) -> Result<()> {
         let sql = "UPDATE groups SET rule_fed = okta_id IN (SELECT value FROM json_each(?))";
         self.0.run(sql, [Json(fed)])
     }
 
-    /// Whether a rule feeds any group.
     pub(crate) fn any_rule_fed(&self) -> Result<bool> {
         self.0.value("SELECT EXISTS (SELECT 1 FROM groups WHERE rule_fed = 1)", [])
     }
@@ -58,18 +54,15 @@ impl Groups<'_> {
         self.select("okta_id = ?1 OR name = ?1", [text])
     }
 
-    /// The managed groups, by id.
     pub(crate) fn managed(&self) -> Result<BTreeMap<GroupId, Group>> {
         let groups = self.select("managed = 1", [])?;
         Ok(groups.into_iter().map(|group| (group.id.clone(), group)).collect())
     }
 
-    /// One group; `None` where none of this id is known.
     pub(crate) fn get(&self, id: &GroupId) -> Result<Option<Group>> {
         Ok(self.select("okta_id = ?1", [id])?.pop())
     }
 
-    /// Whether any group is known.
     pub(crate) fn any(&self) -> Result<bool> {
         self.0.value("SELECT EXISTS (SELECT 1 FROM groups)", [])
     }
@@ -182,21 +175,18 @@ impl Groups<'_> {
         self.0.run(sql, params![group, account])
     }
 
-    /// The managed groups that an account is in.
     pub(crate) fn of_account(&self, account: &AccountId) -> Result<BTreeSet<GroupId>> {
         let sql = "SELECT g.okta_id FROM memberships m JOIN groups g ON g.id = m.group_id
                    JOIN accounts a ON a.id = m.account WHERE a.okta_id = ? AND g.managed = 1";
         self.0.column(sql, [account])
     }
 
-    /// The known members of a managed group.
     pub(crate) fn members_of(&self, group: &GroupId) -> Result<BTreeSet<AccountId>> {
         let sql = "SELECT a.okta_id FROM memberships m JOIN groups g ON g.id = m.group_id
                    JOIN accounts a ON a.id = m.account WHERE g.okta_id = ?";
         self.0.column(sql, [group])
     }
 
-    /// How many members each managed group has.
     pub(crate) fn sizes(&self) -> Result<BTreeMap<GroupId, u32>> {
         let sql = "SELECT g.okta_id, count(m.account) FROM groups g
                    LEFT JOIN memberships m ON m.group_id = g.id WHERE g.managed = 1 GROUP BY g.id";

@@ -8,7 +8,6 @@ use super::{History, Result};
 use crate::model::{AccountHistory, AccountId, StatusChange, StepKind, SysId};
 
 impl History<'_> {
-    /// What was done about one person's account.
     pub(crate) fn of(&self, person: &SysId) -> Result<AccountHistory> {
         let sql = "SELECT step, request, cause, at, activated_here FROM account_history
                    WHERE person = ?";
@@ -39,13 +38,11 @@ impl History<'_> {
             | StepKind::AddMember
             | StepKind::RemoveMember => return Ok(()),
         }
-        self.0.run(
-            "INSERT INTO account_history (person, step, request, cause, at, activated_here)
+        let sql = "INSERT INTO account_history (person, step, request, cause, at, activated_here)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT (person) DO UPDATE SET step = ?2, request = ?3, cause = ?4, at = ?5,
-                 activated_here = activated_here OR ?6",
-            params![person, step, request, cause, At(*at), *step == StepKind::Activate],
-        )
+                 activated_here = activated_here OR ?6";
+        self.0.run(sql, params![person, step, request, cause, At(*at), *step == StepKind::Activate])
     }
 
     /// Remembers, together with the intent of an activation without it, that a mail is to follow.

@@ -27,11 +27,9 @@ pub(crate) struct Thread {
     pub(crate) action: i64,
 }
 
-/// What is written before a call.
 #[derive(Debug)]
 pub(crate) struct Entry<'a> {
     pub(crate) action: &'a Action,
-    /// The cycle that decided it.
     pub(crate) cycle: i64,
     /// The facts that it brings about.
     pub(crate) keys: Vec<FactKey>,
@@ -40,7 +38,6 @@ pub(crate) struct Entry<'a> {
     pub(crate) released: bool,
 }
 
-/// One row, but for its hash.
 struct Row {
     at: Timestamp,
     action_id: i64,

@@ -17,12 +17,10 @@ const UNEXPLAINED: &str = "NOT EXISTS (
         AND r.standing = 'approved' AND r.operation IN ('join', 'move', 'grant'))";
 
 impl Links<'_> {
-    /// The account that a person is linked to.
     pub(crate) fn account_of(&self, person: &SysId) -> Result<Option<AccountId>> {
         self.0.one("SELECT okta_id FROM links WHERE person = ?", [person], |row| row.get(0))
     }
 
-    /// The link itself.
     pub(crate) fn get(&self, person: &SysId) -> Result<Option<Link>> {
         let sql = "SELECT l.okta_id, coalesce(l.origin, ?2), r.parent, l.since, l.created_here FROM links l
                    LEFT JOIN requests r ON r.number = l.origin WHERE l.person = ?1";
@@ -36,7 +34,6 @@ impl Links<'_> {
         })
     }
 
-    /// The person whom an account is linked to.
     pub(crate) fn person_of(&self, account: &AccountId) -> Result<Option<SysId>> {
         self.0.one("SELECT person FROM links WHERE okta_id = ?", [account], |row| row.get(0))
     }
@@ -78,12 +75,10 @@ impl Links<'_> {
         self.0.run("DELETE FROM baseline WHERE person = ?", [person])
     }
 
-    /// Everybody who is linked to an account, by id.
     pub(crate) fn people(&self) -> Result<Vec<SysId>> {
         self.0.column("SELECT person FROM links ORDER BY person", [])
     }
 
-    /// How many accounts are managed.
     pub(crate) fn count(&self) -> Result<u32> {
         self.0.value("SELECT count(*) FROM links", [])
     }
@@ -110,7 +105,6 @@ impl Links<'_> {
         self.0.run(&sql, [group])
     }
 
-    /// The groups that a person was in at take-over.
     pub(crate) fn baseline_of(&self, person: &SysId) -> Result<BTreeSet<GroupId>> {
         self.0.column("SELECT group_id FROM baseline WHERE person = ?", [person])
     }

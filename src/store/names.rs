@@ -9,19 +9,16 @@ use super::{Names, Result};
 use crate::model::{GroupId, SysId};
 
 impl Names<'_> {
-    /// The Okta group that a name was resolved to first.
     pub(crate) fn group(&self, name: &str) -> Result<Option<GroupId>> {
         let sql = "SELECT group_id FROM group_names WHERE name = ?";
         self.0.one(sql, [name], |row| row.get(0))
     }
 
-    /// Remembers it; the first meaning stands.
     pub(crate) fn insert_group(&self, name: &str, group: &GroupId) -> Result<()> {
         let sql = "INSERT OR IGNORE INTO group_names (name, group_id) VALUES (?, ?)";
         self.0.run(sql, params![name, group])
     }
 
-    /// The catalog items that names were resolved to first.
     pub(crate) fn items(&self) -> Result<BTreeMap<String, SysId>> {
         let sql = "SELECT name, item FROM item_names";
         self.0.all(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -39,7 +36,6 @@ impl Names<'_> {
         self.0.column("SELECT id FROM user_names WHERE name = ?", [name])
     }
 
-    /// Remembers one of them.
     pub(crate) fn insert_user(&self, name: &str, id: &str) -> Result<()> {
         let sql = "INSERT OR IGNORE INTO user_names (name, id) VALUES (?, ?)";
         self.0.run(sql, params![name, id])

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Row, named_params, params};
+use rusqlite::{Params, named_params, params};
 
 use super::columns::{At, Json, origin_columns, read_origin};
 use super::decisions::HoldDecision;
@@ -84,9 +84,6 @@ impl Identity {
     }
 }
 
-const COLUMNS: &str = "id, since, changed_at, person, facts, desired, actual, origin, parent, cause, \
-    reason, fingerprint, step, group_id, groups, changes, in_set";
-
 impl OpenItems<'_> {
     /// Keeps what a decision about these people found open. What was open of them and is not found
     /// any more is over, and what was said to it with it, but for the actions, by fingerprint, that
@@ -132,12 +129,40 @@ impl OpenItems<'_> {
     }
 
     fn of(&self, people: &BTreeSet<&SysId>) -> Result<BTreeMap<Identity, StoredItem>> {
+        let found = self.select("person IN (SELECT value FROM json_each(?))", [Json(people)])?;
+        Ok(found.into_iter().map(|stored| (Identity::of(&stored.item), stored)).collect())
+    }
+
+    fn select(&self, condition: &str, params: impl Params) -> Result<Vec<StoredItem>> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM open_items WHERE person IN (SELECT value FROM json_each(?))"
+            "SELECT id, since, changed_at, person, facts, desired, actual, origin, parent, cause,
+                 reason, fingerprint, step, group_id, groups, changes, in_set
+             FROM open_items WHERE {condition} ORDER BY id"
         );
-        self.0.all(&sql, [Json(people)], |row| {
-            let stored = read(row)?;
-            Ok((Identity::of(&stored.item), stored))
+        self.0.all(&sql, params, |row| {
+            let action = match row.get(11)? {
+                None => None,
+                Some(fingerprint) => Some(OpenAction {
+                    fingerprint,
+                    step: row.get(12)?,
+                    group: row.get(13)?,
+                    groups: row.get::<_, Json<_>>(14)?.0,
+                    changes: row.get::<_, Json<_>>(15)?.0,
+                    set: row.get(16)?,
+                }),
+            };
+            let item = OpenItem {
+                person: row.get(3)?,
+                facts: row.get::<_, Json<_>>(4)?.0,
+                desired: row.get(5)?,
+                actual: row.get(6)?,
+                origin: read_origin(row, 7, 8)?,
+                cause: row.get(9)?,
+                disposition: row.get::<_, Json<_>>(10)?.0,
+                action,
+            };
+            let (At(since), At(changed_at)) = (row.get(1)?, row.get(2)?);
+            Ok(StoredItem { id: row.get(0)?, since, changed_at, item })
         })
     }
 
@@ -145,8 +170,8 @@ impl OpenItems<'_> {
         let OpenItem { person, facts, desired, actual, origin, cause, disposition, action } = item;
         let (origin, parent) = origin_columns(origin);
         let action = action.as_ref();
-        let none = (Vec::new(), BTreeMap::new());
-        let (groups, changes) = action.map_or((&none.0, &none.1), |it| (&it.groups, &it.changes));
+        let (groups, changes) =
+            action.map(|it| (it.groups.clone(), it.changes.clone())).unwrap_or_default();
         let row = named_params! {
             "person": person,
             "facts": Json(facts),
@@ -216,9 +241,7 @@ impl OpenItems<'_> {
     /// said to it and still stands.
     pub fn actions(&self, now: Timestamp) -> Result<Vec<HeldAction>> {
         let mut said = self.0.decisions().standing(now)?;
-        let sql =
-            format!("SELECT {COLUMNS} FROM open_items WHERE fingerprint IS NOT NULL ORDER BY id");
-        let stored: Vec<StoredItem> = self.0.all(&sql, [], read)?;
+        let stored = self.select("fingerprint IS NOT NULL", [])?;
         let held = stored.into_iter().filter_map(|StoredItem { id, since, item, .. }| {
             let OpenItem { person, origin, cause, disposition, action, .. } = item;
             let (Some(action), Disposition::Hold(reason)) = (action, disposition) else {
@@ -262,35 +285,6 @@ impl OpenItems<'_> {
             Ok(Ok(held))
         })
     }
-}
-
-fn read(row: &Row<'_>) -> rusqlite::Result<StoredItem> {
-    let fingerprint: Option<String> = row.get(11)?;
-    let action = fingerprint.map(|fingerprint| {
-        Ok::<_, rusqlite::Error>(OpenAction {
-            fingerprint,
-            step: row.get(12)?,
-            group: row.get(13)?,
-            groups: row.get::<_, Json<_>>(14)?.0,
-            changes: row.get::<_, Json<_>>(15)?.0,
-            set: row.get(16)?,
-        })
-    });
-    Ok(StoredItem {
-        id: row.get(0)?,
-        since: row.get::<_, At>(1)?.0,
-        changed_at: row.get::<_, At>(2)?.0,
-        item: OpenItem {
-            person: row.get(3)?,
-            facts: row.get::<_, Json<_>>(4)?.0,
-            desired: row.get(5)?,
-            actual: row.get(6)?,
-            origin: read_origin(row, 7, 8)?,
-            cause: row.get(9)?,
-            disposition: row.get::<_, Json<_>>(10)?.0,
-            action: action.transpose()?,
-        },
-    })
 }
 
 #[cfg(test)]

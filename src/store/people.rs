@@ -53,10 +53,8 @@ impl People<'_> {
         if name.is_empty() {
             return Ok(Vec::new());
         }
-        self.0.column(
-            "SELECT sys_id FROM people WHERE sys_id = ?1 OR user_name = ?2 OR email = ?2 ORDER BY sys_id",
-            params![text.trim(), name],
-        )
+        let sql = "SELECT sys_id FROM people WHERE sys_id = ?1 OR user_name = ?2 OR email = ?2 ORDER BY sys_id";
+        self.0.column(sql, params![text.trim(), name])
     }
 
     pub(crate) fn all(&self) -> Result<Vec<SysId>> {
@@ -65,11 +63,9 @@ impl People<'_> {
 
     /// People whose records refer to one of these, as a manager for example.
     pub(crate) fn referring_to(&self, people: &[SysId]) -> Result<Vec<SysId>> {
-        self.0.column(
-            "SELECT DISTINCT p.sys_id FROM people p, json_each(p.record) field
-             WHERE field.value IN (SELECT value FROM json_each(?)) ORDER BY p.sys_id",
-            [Json(people)],
-        )
+        let sql = "SELECT DISTINCT p.sys_id FROM people p, json_each(p.record) field
+             WHERE field.value IN (SELECT value FROM json_each(?)) ORDER BY p.sys_id";
+        self.0.column(sql, [Json(people)])
     }
 
     /// People without an account: those for whom a join is approved, or everybody.
@@ -83,18 +79,15 @@ impl People<'_> {
         self.0.column(if everybody { all } else { joiners }, [])
     }
 
-    /// People who were there before a complete read and not in it, by id.
     pub(crate) fn unseen(&self, cycle: i64) -> Result<Vec<SysId>> {
         self.0.column("SELECT sys_id FROM people WHERE seen < ? ORDER BY sys_id", [cycle])
     }
 
-    /// How many people a complete read held.
     pub(crate) fn seen_count(&self, cycle: i64) -> Result<u32> {
         let sql = "SELECT count(*) FROM people WHERE seen = ? AND presence = 'present'";
         self.0.value(sql, [cycle])
     }
 
-    /// Whether a complete read held somebody.
     pub(crate) fn was_seen(&self, id: &SysId, cycle: i64) -> Result<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM people
                        WHERE sys_id = ? AND seen = ? AND presence = 'present')";

@@ -9,14 +9,11 @@ use crate::model::{SysId, Timestamp};
 impl Queue<'_> {
     /// Puts a person into the queue, unless they are due earlier.
     pub(crate) fn enqueue(&self, person: &SysId, due: Timestamp) -> Result<()> {
-        self.0.run(
-            "INSERT INTO queue (person, due_at) VALUES (?1, ?2)
-             ON CONFLICT (person) DO UPDATE SET due_at = min(due_at, ?2)",
-            params![person, At(due)],
-        )
+        let sql = "INSERT INTO queue (person, due_at) VALUES (?1, ?2)
+             ON CONFLICT (person) DO UPDATE SET due_at = min(due_at, ?2)";
+        self.0.run(sql, params![person, At(due)])
     }
 
-    /// Takes a person out of the queue, until a moment if there is one.
     pub(crate) fn complete(&self, person: &SysId, next: Option<Timestamp>) -> Result<()> {
         self.0.run("DELETE FROM queue WHERE person = ?", [person])?;
         next.map_or(Ok(()), |next| self.enqueue(person, next))
@@ -24,11 +21,9 @@ impl Queue<'_> {
 
     /// Everybody who is due, and whom a release concerns that no cycle has seen yet, by id.
     pub(crate) fn due(&self, now: Timestamp) -> Result<Vec<SysId>> {
-        self.0.column(
-            "SELECT person FROM queue WHERE due_at <= ?
+        let sql = "SELECT person FROM queue WHERE due_at <= ?
              UNION SELECT person FROM decisions WHERE verdict = 'release' AND over = 0 AND seen = 0
-             ORDER BY person",
-            [At(now)],
-        )
+             ORDER BY person";
+        self.0.column(sql, [At(now)])
     }
 }

@@ -5,7 +5,7 @@ mod resolved;
 use std::collections::BTreeMap;
 
 use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
-use rusqlite::{Params, Row, named_params, params};
+use rusqlite::{Params, named_params, params};
 
 use super::columns::{At, Count, Json, moment};
 use super::{Requests, Result};
@@ -16,63 +16,45 @@ use crate::model::{
 /// A request with what is remembered of it beside its row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoredRequest {
-    /// The row as last seen.
     pub(crate) request: Request,
     /// What it said when its approval was first seen.
     pub(crate) request_text: Option<RequestText>,
     /// What is wrong with it: a word for the kind, and the reason.
     pub(crate) problems: Vec<(String, String)>,
-    /// It was closed before it was first seen.
     pub(crate) closed_before_first_seen: bool,
-    /// It was not in the last complete read.
     pub(crate) vanished: bool,
     /// Its closing note is written, or a person closed it: nothing is left to write.
     pub(crate) finished: bool,
-    /// When it was first seen.
     pub(crate) first_seen: Timestamp,
     /// Okta was once seen to be as it says, or was changed for it.
     pub(crate) took_effect: bool,
 }
 
-/// What became of a page of requests.
-#[derive(Debug, Default)]
-pub(crate) struct KeptRequests {
-    /// Those that are new or changed.
-    pub(crate) changed: Vec<SysId>,
-    /// Those that were not kept, because another request has their number.
-    pub(crate) doubles: Vec<(SysId, RequestNumber)>,
-}
-
-const COLUMNS: &str = "sys_id, number, parent, item, item_name, state, approval, order_approval, \
-    requested_for, opened_at, created_at, variables, fields, updated_on, mod_count, \
-    wording, problems, history, vanished, finished, first_seen, took_effect";
-
 impl Requests<'_> {
-    /// Keeps a page of requests.
-    ///
-    /// The journal tells requests apart by their numbers, and ServiceNow does not promise that no
-    /// two rows have the same one: a row with the number of another is not kept.
+    /// Keeps a page of requests, and gives those that are new or changed, and those not kept: the
+    /// journal tells requests apart by their numbers, and ServiceNow does not promise that no two
+    /// rows have the same one, so a row with the number of another is not kept.
     pub(crate) fn upsert(
         &self,
         requests: &[Request],
         cycle: i64,
         now: Timestamp,
-    ) -> Result<KeptRequests> {
+    ) -> Result<(Vec<SysId>, Vec<(SysId, RequestNumber)>)> {
         self.0.atomically(|| {
-            let mut kept = KeptRequests::default();
+            let (mut changed, mut doubles) = (Vec::new(), Vec::new());
             for request in requests {
+                let (id, number) = (&request.sys_id, &request.reference.number);
                 let sql = "SELECT EXISTS (SELECT 1 FROM requests WHERE number = ? AND sys_id <> ?)";
-                if self.0.value(sql, params![request.reference.number, request.sys_id])? {
-                    kept.doubles.push((request.sys_id.clone(), request.reference.number.clone()));
+                if self.0.value(sql, params![number, id])? {
+                    doubles.push((id.clone(), number.clone()));
                     continue;
                 }
-                let before = self.get(&request.sys_id)?;
-                if before.as_ref().is_none_or(|before| before.request != *request) {
-                    kept.changed.push(request.sys_id.clone());
+                if self.get(id)?.is_none_or(|before| before.request != *request) {
+                    changed.push(id.clone());
                 }
                 self.upsert_one(request, cycle, now)?;
             }
-            Ok(kept)
+            Ok((changed, doubles))
         })
     }
 
@@ -101,12 +83,10 @@ impl Requests<'_> {
         self.0.upsert("requests", &["sys_id"], row, &but)
     }
 
-    /// One request; `None` where none of this id is known.
     pub(crate) fn get(&self, id: &SysId) -> Result<Option<StoredRequest>> {
         Ok(self.select("sys_id = ?", [id])?.pop())
     }
 
-    /// Every request, by number.
     pub(crate) fn all(&self) -> Result<Vec<SysId>> {
         self.0.column("SELECT sys_id FROM requests ORDER BY number", [])
     }
@@ -127,34 +107,28 @@ impl Requests<'_> {
 
     /// Requests that are open in ServiceNow, approved, and not finished here, by number.
     pub(crate) fn open(&self) -> Result<Vec<StoredRequest>> {
-        self.select(
-            "finished = 0 AND state = 'open' AND standing = 'approved' AND vanished = 0",
-            [],
-        )
+        let sql = "finished = 0 AND state = 'open' AND standing = 'approved' AND vanished = 0";
+        self.select(sql, [])
     }
 
-    /// Requests that were resolved to a person, by number.
     pub(crate) fn naming(&self, person: &SysId) -> Result<Vec<StoredRequest>> {
         self.select("sys_id IN (SELECT request FROM request_people WHERE person = ?)", [person])
     }
 
     /// Requests that nobody approved yet, or that could not be resolved, by number.
     pub(crate) fn unresolved_or_waiting(&self) -> Result<Vec<StoredRequest>> {
-        self.select(
-            "(problems <> '[]' OR standing IS NULL OR standing = 'waiting') AND state = 'open'",
-            [],
-        )
+        let sql =
+            "(problems <> '[]' OR standing IS NULL OR standing = 'waiting') AND state = 'open'";
+        self.select(sql, [])
     }
 
     /// Finished requests that are open although their state was written, but for those of which that
     /// was noticed already.
     pub(crate) fn open_again(&self) -> Result<Vec<StoredRequest>> {
-        self.select(
-            "finished = 1 AND state = 'open' AND vanished = 0
+        let sql = "finished = 1 AND state = 'open' AND vanished = 0
              AND EXISTS (SELECT 1 FROM writebacks w WHERE w.request = sys_id
-                 AND w.state_written_at IS NOT NULL AND w.state_unkept_at IS NULL)",
-            [],
-        )
+                 AND w.state_written_at IS NOT NULL AND w.state_unkept_at IS NULL)";
+        self.select(sql, [])
     }
 
     /// Keeps the state that a write was answered with, until the row is read again.
@@ -169,14 +143,44 @@ impl Requests<'_> {
         self.0.column(sql, [cycle])
     }
 
-    /// Whether any request was closed before it was first seen.
     pub(crate) fn any_history(&self) -> Result<bool> {
         self.0.value("SELECT EXISTS (SELECT 1 FROM requests WHERE history = 1)", [])
     }
 
     fn select(&self, condition: &str, params: impl Params) -> Result<Vec<StoredRequest>> {
-        let sql = format!("SELECT {COLUMNS} FROM requests WHERE {condition} ORDER BY number");
-        self.0.all(&sql, params, read)
+        let sql = format!(
+            "SELECT sys_id, number, parent, item, item_name, state, approval, order_approval,
+                 requested_for, opened_at, created_at, variables, fields, updated_on, mod_count,
+                 wording, problems, history, vanished, finished, first_seen, took_effect
+             FROM requests WHERE {condition} ORDER BY number"
+        );
+        self.0.all(&sql, params, |row| {
+            Ok(StoredRequest {
+                request: Request {
+                    sys_id: row.get(0)?,
+                    reference: RequestRef { number: row.get(1)?, parent: row.get(2)? },
+                    item: row.get(3)?,
+                    item_name: row.get(4)?,
+                    state: row.get(5)?,
+                    approval: row.get(6)?,
+                    order_approval: row.get(7)?,
+                    requested_for: row.get(8)?,
+                    opened_at: row.get::<_, At>(9)?.0,
+                    created_at: row.get::<_, At>(10)?.0,
+                    variables: row.get::<_, Json<_>>(11)?.0,
+                    fields: row.get::<_, Json<_>>(12)?.0,
+                    updated_on: row.get(13)?,
+                    mod_count: row.get::<_, Count>(14)?.0,
+                },
+                request_text: row.get::<_, Option<Json<_>>>(15)?.map(thaw).transpose()?,
+                problems: row.get::<_, Json<_>>(16)?.0,
+                closed_before_first_seen: row.get(17)?,
+                vanished: row.get(18)?,
+                finished: row.get(19)?,
+                first_seen: row.get::<_, At>(20)?.0,
+                took_effect: row.get(21)?,
+            })
+        })
     }
 
     /// Fixes what a request said when its approval was first seen.
@@ -198,7 +202,6 @@ impl Requests<'_> {
         self.0.run(sql, [number])
     }
 
-    /// Remembers that nothing is left to write on a request.
     pub(crate) fn finish(&self, id: &SysId) -> Result<()> {
         self.0.run("UPDATE requests SET finished = 1 WHERE sys_id = ?", [id])
     }
@@ -216,48 +219,14 @@ impl Requests<'_> {
     }
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<StoredRequest> {
-    Ok(StoredRequest {
-        request: Request {
-            sys_id: row.get(0)?,
-            reference: RequestRef { number: row.get(1)?, parent: row.get(2)? },
-            item: row.get(3)?,
-            item_name: row.get(4)?,
-            state: row.get(5)?,
-            approval: row.get(6)?,
-            order_approval: row.get(7)?,
-            requested_for: row.get(8)?,
-            opened_at: row.get::<_, At>(9)?.0,
-            created_at: row.get::<_, At>(10)?.0,
-            variables: row.get::<_, Json<_>>(11)?.0,
-            fields: row.get::<_, Json<_>>(12)?.0,
-            updated_on: row.get(13)?,
-            mod_count: row.get::<_, Count>(14)?.0,
-        },
-        request_text: row.get::<_, Option<FrozenText>>(15)?.map(|FrozenText(text)| text),
-        problems: row.get::<_, Json<_>>(16)?.0,
-        closed_before_first_seen: row.get(17)?,
-        vanished: row.get(18)?,
-        finished: row.get(19)?,
-        first_seen: row.get::<_, At>(20)?.0,
-        took_effect: row.get(21)?,
+/// What [`Requests::freeze_text`] kept.
+fn thaw(Json(mut kept): Json<BTreeMap<String, String>>) -> FromSqlResult<RequestText> {
+    let mut take = |key: &str| kept.remove(key).unwrap_or_default();
+    Ok(RequestText {
+        operation: Operation::column_result(ValueRef::from(take("operation").as_str()))?,
+        person: take("person"),
+        groups: take("groups"),
+        starts: take("starts"),
+        ends: take("ends"),
     })
-}
-
-/// What a request said, read back.
-struct FrozenText(RequestText);
-
-impl FromSql for FrozenText {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let Json::<BTreeMap<String, String>>(mut map) = Json::column_result(value)?;
-        let mut take = |key: &str| map.remove(key).unwrap_or_default();
-        let operation = Operation::column_result(ValueRef::from(take("operation").as_str()))?;
-        Ok(Self(RequestText {
-            operation,
-            person: take("person"),
-            groups: take("groups"),
-            starts: take("starts"),
-            ends: take("ends"),
-        }))
-    }
 }

@@ -7,7 +7,6 @@ use super::columns::At;
 use super::{Result, Roles};
 use crate::model::{AccountId, GroupId, Timestamp};
 
-/// Who may hold a role.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RoleHolder<'a> {
     /// An account, by itself or by a group.
@@ -50,12 +49,10 @@ impl Roles<'_> {
         now: Timestamp,
     ) -> Result<()> {
         let (kind, id) = holder.columns();
-        self.0.run(
-            "INSERT INTO admin_roles (holder, okta_id, holds, asked_at)
+        let sql = "INSERT INTO admin_roles (holder, okta_id, holds, asked_at)
              VALUES (?1, ?2, coalesce(?3, 0), ?4)
-             ON CONFLICT (holder, okta_id) DO UPDATE SET holds = coalesce(?3, holds), asked_at = ?4",
-            params![kind, id, holds, At(now)],
-        )
+             ON CONFLICT (holder, okta_id) DO UPDATE SET holds = coalesce(?3, holds), asked_at = ?4";
+        self.0.run(sql, params![kind, id, holds, At(now)])
     }
 
     /// The accounts that were seen to hold one when that was last asked.

@@ -27,7 +27,6 @@ impl Sides<'_> {
         self.0.run(sql, params![name, At(state.since), state.error])
     }
 
-    /// How one side was last known to be.
     pub(crate) fn get(&self, name: &str) -> Result<Option<SideState>> {
         let sql = "SELECT since, error FROM sides WHERE name = ?";
         self.0.one(sql, [name], |row| {
@@ -36,7 +35,6 @@ impl Sides<'_> {
     }
 }
 
-/// How much of one rate limit was used.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Use {
     /// `servicenow` or `okta`.
@@ -58,11 +56,10 @@ impl Budgets<'_> {
     pub(crate) fn upsert(&self, uses: &[Use]) -> Result<()> {
         self.0.atomically(|| {
             uses.iter().try_for_each(|Use { side, bucket, limit, share, used, at }| {
-                self.0.run(
-                    "INSERT OR REPLACE INTO budget (side, bucket, allowed, share, used, at)
-                     VALUES (?, ?, ?, ?, ?, ?)",
-                    params![side, bucket, limit.map(Count), share, Count(*used), At(*at)],
-                )
+                let sql = "INSERT OR REPLACE INTO budget (side, bucket, allowed, share, used, at)
+                     VALUES (?, ?, ?, ?, ?, ?)";
+                self.0
+                    .run(sql, params![side, bucket, limit.map(Count), share, Count(*used), At(*at)])
             })
         })
     }

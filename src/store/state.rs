@@ -12,13 +12,11 @@ use crate::reconcile::schema::{Schema, Slot};
 /// Whole kinds of action that are held.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Quarantine {
-    /// The sets that wait, by name.
     pub(crate) sets: Vec<HoldSet>,
     /// Why the first of them does, for a person to read; `None` where nothing is quarantined.
     pub(crate) reason: Option<String>,
 }
 
-/// How Okta's group rules were read last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GroupRules {
     Read,
@@ -29,11 +27,8 @@ pub(crate) enum GroupRules {
 }
 
 spelled_here! {
-    GroupRules, "way to have read the group rules", {
-        Read = "read",
-        Hidden = "hidden",
-        NoneOnce = "none once",
-    }
+    GroupRules, "way to have read the group rules",
+        Read = "read", Hidden = "hidden", NoneOnce = "none once";
 }
 
 /// For a column of the row, what reads it and what writes it; a moment says how it stands there.
@@ -93,7 +88,6 @@ impl State<'_> {
         self.0.run(sql, [&orgs.servicenow, &orgs.okta])
     }
 
-    /// Which whole kinds of action are held.
     pub(crate) fn quarantine(&self) -> Result<Quarantine> {
         let sets = self.0.column("SELECT in_set FROM quarantined_sets ORDER BY in_set", [])?;
         let reason = self.0.value("SELECT quarantined FROM state", [])?;

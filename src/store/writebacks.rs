@@ -13,13 +13,11 @@ impl Writebacks<'_> {
         self.0.run(sql, params![request, marker, At(now)])
     }
 
-    /// The marker of the newest note that was written on a request.
     pub(crate) fn last_note(&self, request: &SysId) -> Result<Option<String>> {
         let sql = "SELECT marker FROM notes WHERE request = ? ORDER BY at DESC LIMIT 1";
         self.0.one(sql, [request], |row| row.get(0))
     }
 
-    /// Whether a note with this marker was written.
     pub(crate) fn has_note(&self, request: &SysId, marker: &str) -> Result<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM notes WHERE request = ? AND marker = ?)";
         self.0.value(sql, params![request, marker])
@@ -78,7 +76,6 @@ impl Writebacks<'_> {
         Ok(self.0.value::<At>(sql, params![request, At(now)])?.0)
     }
 
-    /// Remembers that the state of a request was written, and taken.
     pub(crate) fn state_written(&self, request: &SysId, now: Timestamp) -> Result<()> {
         let sql = "INSERT INTO writebacks (request, state_written_at) VALUES (?1, ?2)
                    ON CONFLICT (request) DO UPDATE
@@ -93,7 +90,6 @@ impl Writebacks<'_> {
         Ok(self.0.one(sql, [request], |row| row.get(0))?.and_then(moment))
     }
 
-    /// Remembers that the state was not kept.
     pub(crate) fn state_unkept(&self, request: &SysId, now: Timestamp) -> Result<()> {
         let sql = "UPDATE writebacks SET state_unkept_at = ?2 WHERE request = ?1";
         self.0.run(sql, params![request, At(now)])

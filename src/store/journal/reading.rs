@@ -27,7 +27,6 @@ pub(crate) struct Applied {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InDoubt {
     pub(crate) action_id: i64,
-    /// When it was sent.
     pub(crate) at: Timestamp,
     /// The contract's name of the action.
     pub(crate) action: String,
@@ -125,7 +124,6 @@ impl Journal<'_> {
         })
     }
 
-    /// What was applied for a request, in order.
     pub(crate) fn applied_for(&self, request: &RequestNumber) -> Result<Vec<Applied>> {
         let sql = format!(
             "SELECT action_id, action, group_id, okta_id, okta_request_id FROM journal

@@ -1,26 +1,15 @@
 //! What requests were resolved to: whom and which groups they name, and whether they count.
 
-use rusqlite::{Params, Row, params};
+use rusqlite::{Params, params};
 
-use crate::model::{Approval, GroupId, RequestRef, ResolvedRequest, SysId, Terms, Timestamp};
+use crate::model::{Approval, RequestRef, RequestState, ResolvedRequest, SysId, Terms, Timestamp};
 use crate::store::columns::{At, Count, Json, moment};
 use crate::store::deadlines::WANTED;
 use crate::store::{Requests, Result};
 
 impl Requests<'_> {
-    /// Keeps what a request was resolved to.
     pub(crate) fn set_resolved(&self, id: &SysId, resolved: &ResolvedRequest) -> Result<()> {
-        let ResolvedRequest {
-            reference: _,
-            terms,
-            approval,
-            effective,
-            created_at: _,
-            closed_before_first_seen: _,
-            closed: _,
-            observe,
-            took_effect: _,
-        } = resolved;
+        let ResolvedRequest { terms, approval, effective, observe, .. } = resolved;
         self.0.atomically(|| {
             self.0.run(
                 "UPDATE requests SET operation = ?, starts = ?, ends = ?, standing = ?, effective = ?,
@@ -68,12 +57,9 @@ impl Requests<'_> {
         self.0.run(sql, params![Json(problems), approval, id])
     }
 
-    /// Every resolved request that names a person, by number.
     pub(crate) fn resolved_for(&self, person: &SysId) -> Result<Vec<ResolvedRequest>> {
-        self.select_resolved(
-            "r.sys_id IN (SELECT request FROM request_people WHERE person = ?)",
-            [person],
-        )
+        let sql = "r.sys_id IN (SELECT request FROM request_people WHERE person = ?)";
+        self.select_resolved(sql, [person])
     }
 
     /// What one request was resolved to; `None` where it never was.
@@ -91,21 +77,34 @@ impl Requests<'_> {
                  created_at, history, state, observe, took_effect FROM requests r
              WHERE operation IS NOT NULL AND {condition} ORDER BY number"
         );
-        let found: Vec<(SysId, ResolvedRequest)> = self.0.all(&sql, params, read)?;
+        let found: Vec<(SysId, ResolvedRequest)> = self.0.all(&sql, params, |row| {
+            let resolved = ResolvedRequest {
+                reference: RequestRef { number: row.get(1)?, parent: row.get(2)? },
+                terms: Terms {
+                    operation: row.get(3)?,
+                    people: Vec::new(),
+                    groups: Vec::new(),
+                    starts: moment(row.get(4)?),
+                    ends: moment(row.get(5)?),
+                },
+                approval: row.get(6)?,
+                effective: row.get::<_, At>(7)?.0,
+                created_at: row.get::<_, At>(8)?.0,
+                closed_before_first_seen: row.get(9)?,
+                closed: row.get::<_, RequestState>(10)?.is_closed(),
+                observe: row.get(11)?,
+                took_effect: row.get(12)?,
+            };
+            Ok((row.get(0)?, resolved))
+        })?;
         let with_whom = |(id, mut resolved): (SysId, ResolvedRequest)| {
-            resolved.terms.people = self.people_of(&id)?;
-            resolved.terms.groups = self.groups_of(&id)?;
+            let sql = "SELECT person FROM request_people WHERE request = ?";
+            resolved.terms.people = self.0.column(sql, [&id])?;
+            let sql = "SELECT group_id FROM request_groups WHERE request = ?";
+            resolved.terms.groups = self.0.column(sql, [&id])?;
             Ok(resolved)
         };
         found.into_iter().map(with_whom).collect()
-    }
-
-    fn people_of(&self, id: &SysId) -> Result<Vec<SysId>> {
-        self.0.column("SELECT person FROM request_people WHERE request = ?", [id])
-    }
-
-    fn groups_of(&self, id: &SysId) -> Result<Vec<GroupId>> {
-        self.0.column("SELECT group_id FROM request_groups WHERE request = ?", [id])
     }
 
     /// How many requests are approved, in force, and not done.
@@ -113,27 +112,4 @@ impl Requests<'_> {
         let sql = format!("SELECT count(*) FROM requests r WHERE {WANTED} AND effective <= ?");
         Ok(self.0.value::<Count>(&sql, [At(now)])?.0)
     }
-}
-
-/// A request without the people and groups that it names.
-fn read(row: &Row<'_>) -> rusqlite::Result<(SysId, ResolvedRequest)> {
-    let state: crate::model::RequestState = row.get(10)?;
-    let resolved = ResolvedRequest {
-        reference: RequestRef { number: row.get(1)?, parent: row.get(2)? },
-        terms: Terms {
-            operation: row.get(3)?,
-            people: Vec::new(),
-            groups: Vec::new(),
-            starts: moment(row.get(4)?),
-            ends: moment(row.get(5)?),
-        },
-        approval: row.get(6)?,
-        effective: row.get::<_, At>(7)?.0,
-        created_at: row.get::<_, At>(8)?.0,
-        closed_before_first_seen: row.get(9)?,
-        closed: state.is_closed(),
-        observe: row.get(11)?,
-        took_effect: row.get(12)?,
-    };
-    Ok((row.get(0)?, resolved))
 }

@@ -114,9 +114,9 @@ pub(crate) async fn read_requests(
     let read = deps
         .servicenow
         .requests(window, |page| {
-            let kept = store.requests().upsert(&page, cycle.id, now)?;
-            changed.extend(kept.changed);
-            doubles.extend(kept.doubles);
+            let (kept, not_kept) = store.requests().upsert(&page, cycle.id, now)?;
+            changed.extend(kept);
+            doubles.extend(not_kept);
             count += page.len();
             progress("requests", count);
             Ok(())
