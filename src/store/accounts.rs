@@ -11,16 +11,11 @@ use crate::model::{Account, AccountId, Timestamp};
 /// How accounts came to be seen, which says how new what they show is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Observed {
-    /// In a list or by a search: these lag behind writes.
-    List {
-        /// Just before the list was asked for, by our clock.
-        asked_at: Timestamp,
-    },
-    /// By id, or in the answer to a write of our own: as the account is now.
-    ById {
-        /// Just before it was asked for, or when the write was answered, by our clock.
-        at: Timestamp,
-    },
+    /// In a list or by a search, asked for just after this by our clock: these lag behind writes.
+    List { asked_at: Timestamp },
+    /// By id, asked for just after this by our clock, or in the answer to a write of our own, which
+    /// came then: as the account is now.
+    ById { at: Timestamp },
 }
 
 /// How far ahead of a list a read by id may seem to be. What is further was read by a clock that has
@@ -61,8 +56,7 @@ impl Accounts<'_> {
         })
     }
 
-    /// Whether a list that was asked for at a moment shows an account as it was before what is
-    /// stored of it.
+    /// Whether a list shows an account as it was before what is stored of it.
     fn is_older(&self, listed: &Account, stored: &Account, asked_at: Timestamp) -> Result<bool> {
         let at =
             |account: &Account| chrono::DateTime::parse_from_rfc3339(&account.last_updated).ok();

@@ -102,14 +102,14 @@ impl OutcomeKind {
         }
     }
 
-    /// [`Self::is_good`], in SQL.
-    pub(super) const GOOD: &str = "('applied', 'already_so', 'confirmed')";
-
     /// Okta is as the action would have it.
     pub(super) fn is_good(self) -> bool {
         matches!(self, Self::Applied | Self::AlreadySo | Self::Confirmed)
     }
 }
+
+/// [`OutcomeKind::is_good`], in SQL.
+pub(super) const GOOD: &str = "('applied', 'already_so', 'confirmed')";
 
 impl From<&Outcome> for OutcomeKind {
     fn from(outcome: &Outcome) -> Self {
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn what_counts_as_good_is_the_same_in_sql() {
         let conn = Connection::open_in_memory().unwrap();
-        let sql = format!("SELECT ? IN {}", OutcomeKind::GOOD);
+        let sql = format!("SELECT ? IN {GOOD}");
         for outcome in OutcomeKind::ALL {
             let good: bool = conn.query_row(&sql, [outcome], |row| row.get(0)).unwrap();
             assert_eq!(good, outcome.is_good(), "{outcome:?}");

@@ -23,8 +23,7 @@ pub struct Copied {
 
 impl Store {
     /// Copies the store as it is at one moment, also while another process writes to it. `to` must
-    /// not exist. It appears whole or not at all: the copy is made beside the place first, and put
-    /// there once it is whole and on the disk.
+    /// not exist, and appears whole or not at all.
     pub(crate) fn copy_to(&self, to: &Path) -> Result<Copied> {
         let failed = |error: Error| StoreError::file(to, error);
         if to.symlink_metadata().is_ok() {

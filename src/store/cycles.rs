@@ -1,10 +1,11 @@
-//! One row for each cycle: what it was, how it ended, and the guard's baseline.
+//! One row for each cycle: what it was, how it ended, and the guard's baseline. And the queue of
+//! those whom the next ones decide about.
 
 use rusqlite::params;
 
 use super::columns::{At, moment};
-use super::{Cycles, Result};
-use crate::model::Timestamp;
+use super::{Cycles, Queue, Result};
+use crate::model::{SysId, Timestamp};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CycleRow {
@@ -75,5 +76,27 @@ impl Cycles<'_> {
              ORDER BY n DESC LIMIT 1"
         );
         Ok(moment(self.0.one(&sql, [], |row| row.get(0))?))
+    }
+}
+
+impl Queue<'_> {
+    /// Puts a person into the queue, unless they are due earlier.
+    pub(crate) fn enqueue(&self, person: &SysId, due: Timestamp) -> Result<()> {
+        let sql = "INSERT INTO queue (person, due_at) VALUES (?1, ?2)
+             ON CONFLICT (person) DO UPDATE SET due_at = min(due_at, ?2)";
+        self.0.run(sql, params![person, At(due)])
+    }
+
+    pub(crate) fn complete(&self, person: &SysId, next: Option<Timestamp>) -> Result<()> {
+        self.0.run("DELETE FROM queue WHERE person = ?", [person])?;
+        next.map_or(Ok(()), |next| self.enqueue(person, next))
+    }
+
+    /// Everybody who is due, and whom a release concerns that no cycle has seen yet, by id.
+    pub(crate) fn due(&self, now: Timestamp) -> Result<Vec<SysId>> {
+        let sql = "SELECT person FROM queue WHERE due_at <= ?
+             UNION SELECT person FROM decisions WHERE verdict = 'release' AND over = 0 AND seen = 0
+             ORDER BY person";
+        self.0.column(sql, [At(now)])
     }
 }

@@ -79,8 +79,7 @@ impl Deadlines<'_> {
         self.0.run(sql, params![said, late.request, late.person])
     }
 
-    /// What was measured of joins or leaves that came into force since a moment and are done, or
-    /// wanted still: when each was in force and when it was done, if it is.
+    /// Joins or leaves in force since a moment that are done or wanted still: both moments.
     pub(crate) fn measured(
         &self,
         operation: Operation,

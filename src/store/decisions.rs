@@ -110,9 +110,8 @@ impl Decisions<'_> {
         self.0.run(sql, [fingerprint])
     }
 
-    /// Uses a release up, for the action that is about to be sent. To be called together with the
-    /// writing of its intent, so that no crash lets it be used twice. What it was for waits as
-    /// before until it is seen to be done.
+    /// Uses a release up, together with the writing of its action's intent, so that no crash lets it
+    /// be used twice. What it was for waits as before until it is seen to be done.
     pub(crate) fn use_release(&self, fingerprint: &str, action_id: i64) -> Result<()> {
         let sql =
             "UPDATE decisions SET over = 1, action_id = ?2 WHERE fingerprint = ?1 AND over = 0";

@@ -56,11 +56,9 @@ impl Facts<'_> {
                     self.0.requests().mark_took_effect(&request.number)?;
                 }
             }
-            for key in before.keys().filter(|key| !facts.contains_key(key)) {
-                self.0
-                    .run("DELETE FROM facts WHERE person = ? AND key = ?", params![person, key])?;
-            }
-            Ok(())
+            let sql = "DELETE FROM facts WHERE person = ? AND key = ?";
+            let mut gone = before.keys().filter(|key| !facts.contains_key(key));
+            gone.try_for_each(|key| self.0.run(sql, params![person, key]))
         })
     }
 
@@ -74,11 +72,8 @@ impl Facts<'_> {
     /// What was seen of these facts is changed now: until they are seen again, nobody else is to
     /// blame for how they are.
     pub(crate) fn mark_unconfirmed(&self, person: &SysId, keys: &[FactKey]) -> Result<()> {
-        for key in keys {
-            let sql = "UPDATE facts SET in_sync_once = 0 WHERE person = ? AND key = ?";
-            self.0.run(sql, params![person, key])?;
-        }
-        Ok(())
+        let sql = "UPDATE facts SET in_sync_once = 0 WHERE person = ? AND key = ?";
+        keys.iter().try_for_each(|key| self.0.run(sql, params![person, key]))
     }
 
     pub(crate) fn refuse(&self, person: &SysId, key: &FactKey, why: &str) -> Result<()> {
@@ -100,12 +95,10 @@ impl Facts<'_> {
         self.0.run(sql, [person])
     }
 
-    /// Whether everything that a request, by its number, asks of one person's account and groups was
-    /// seen in Okta.
+    /// Whether all that a request, by its number, asks of a person but the profile was seen in Okta.
     pub(crate) fn were_in_sync(&self, number: &str, person: &SysId) -> Result<bool> {
         let sql = "SELECT count(*) > 0 AND min(in_sync_once) FROM facts
                    WHERE person = ? AND origin = ? AND key NOT LIKE 'profile:%'";
-        let seen: Option<bool> = self.0.value(sql, params![person, number])?;
-        Ok(seen == Some(true))
+        self.0.value(sql, params![person, number])
     }
 }

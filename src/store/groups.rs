@@ -23,8 +23,8 @@ impl Groups<'_> {
 
     /// Managed groups that were there before a complete list and not in it.
     pub(crate) fn managed_unseen(&self, cycle: i64) -> Result<Vec<GroupId>> {
-        let groups = self.select("managed = 1 AND seen < ?1", [cycle])?;
-        Ok(groups.into_iter().map(|group| group.id).collect())
+        let sql = "SELECT okta_id FROM groups WHERE managed = 1 AND seen < ? ORDER BY okta_id";
+        self.0.column(sql, [cycle])
     }
 
     /// Forgets the groups that were neither in a complete list nor found by id after it.
@@ -94,10 +94,9 @@ impl Groups<'_> {
         })
     }
 
-    /// Replaces the members of a managed group by a complete list that was asked for at `asked_at`.
-    /// Where an account's groups were read by id after that, or it was put in or taken out here, the
-    /// list does not count. Unknown accounts are left out: they were made after the list of accounts
-    /// was read, and are met in the next cycle.
+    /// Replaces the members of a managed group by a complete list that was asked for at `asked_at`,
+    /// but for [`NEWER_THAN_THE_LIST`]. Unknown accounts are left out: they were made after the list of
+    /// accounts was read, and are met in the next cycle.
     pub(crate) fn replace_members(
         &self,
         group: &GroupId,
@@ -128,8 +127,7 @@ impl Groups<'_> {
         })
     }
 
-    /// Replaces the managed groups that an account is in by what its own list says, which was asked
-    /// for by its id at `asked_at`.
+    /// Replaces the managed groups of an account by its own list, asked for by its id at `asked_at`.
     pub(crate) fn replace_groups_of(
         &self,
         account: &AccountId,
@@ -193,8 +191,7 @@ impl Groups<'_> {
         self.0.all(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
-    /// `lastMembershipUpdated` of the members that were compared last, as Okta sent it; `None`
-    /// before the first time.
+    /// `lastMembershipUpdated` of the members that were compared last, as Okta sent it.
     pub(crate) fn members_updated(&self, group: &GroupId) -> Result<Option<String>> {
         let sql = "SELECT members_updated FROM groups WHERE okta_id = ?";
         Ok(self.0.one(sql, [group], |row| row.get(0))?.flatten())

@@ -22,8 +22,7 @@ impl History<'_> {
         Ok(AccountHistory { last, activated_here: activated_here == Some(true), mail_owed })
     }
 
-    /// Remembers a step that ended well; what is not about a status is none of the history. Written
-    /// in one transaction with the journal's outcome.
+    /// Remembers a step that ended well, in one transaction with its outcome in the journal.
     pub(super) fn record(&self, person: &SysId, change: &StatusChange) -> Result<()> {
         let StatusChange { step, request, cause, at } = change;
         match step {

@@ -62,9 +62,8 @@ struct Row {
 }
 
 impl Journal<'_> {
-    /// Writes an intent, and gives the thread that its call must carry.
-    ///
-    /// The call may be made only after this returned: then the intent is on the disk.
+    /// Writes an intent, and gives the thread that its call must carry. The call may be made only
+    /// after this returned: then the intent is on the disk.
     pub(crate) fn intend(&self, entry: &Entry<'_>, now: Timestamp) -> Result<Thread> {
         self.0.atomically(|| {
             let sql = "SELECT coalesce(max(action_id), 0) + 1 FROM journal";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{named_params, params};
+use rusqlite::params;
 
 use super::columns::{At, read_origin};
 use super::{Links, Result};
@@ -48,14 +48,10 @@ impl Links<'_> {
         now: Timestamp,
     ) -> Result<()> {
         let origin = origin.request().map(|request| &request.number);
-        let row = named_params! {
-            "person": person,
-            "okta_id": account,
-            "since": At(now),
-            "origin": origin,
-            "created_here": created_here,
-        };
-        self.0.upsert("links", &["person"], row, &[])
+        let sql = "INSERT INTO links (person, okta_id, since, origin, created_here)
+                   VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (person) DO UPDATE
+                       SET okta_id = ?2, since = ?3, origin = ?4, created_here = ?5";
+        self.0.run(sql, params![person, account, At(now), origin, created_here])
     }
 
     /// Takes back a link that was made by mistake, with what was decided because of it.

@@ -22,7 +22,6 @@ mod names;
 mod open_items;
 mod opening;
 mod people;
-mod queue;
 mod requests;
 mod roles;
 mod sides;

@@ -167,21 +167,20 @@ impl OpenItems<'_> {
     }
 
     fn insert(&self, item: &OpenItem, now: Timestamp) -> Result<()> {
-        let OpenItem { person, facts, desired, actual, origin, cause, disposition, action } = item;
-        let (origin, parent) = origin_columns(origin);
-        let action = action.as_ref();
+        let (origin, parent) = origin_columns(&item.origin);
+        let action = item.action.as_ref();
         let (groups, changes) =
             action.map(|it| (it.groups.clone(), it.changes.clone())).unwrap_or_default();
         let row = named_params! {
-            "person": person,
-            "facts": Json(facts),
-            "desired": desired,
-            "actual": actual,
+            "person": item.person,
+            "facts": Json(&item.facts),
+            "desired": item.desired,
+            "actual": item.actual,
             "origin": origin,
             "parent": parent,
-            "cause": cause,
-            "disposition": disposition.as_str(),
-            "reason": Json(disposition),
+            "cause": item.cause,
+            "disposition": item.disposition.as_str(),
+            "reason": Json(&item.disposition),
             "fingerprint": action.map(|action| &action.fingerprint),
             "step": action.map(|action| action.step),
             "group_id": action.and_then(|action| action.group.as_ref()),
@@ -215,7 +214,6 @@ impl OpenItems<'_> {
         )
     }
 
-    /// It is done, or not the same any more.
     fn end(&self, stored: &StoredItem) -> Result<()> {
         if let Some(action) = &stored.item.action {
             self.0.decisions().end(&action.fingerprint)?;

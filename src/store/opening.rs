@@ -51,12 +51,6 @@ pub enum Mode<'a> {
 
 impl Store {
     /// Opens a store that belongs to these two systems.
-    ///
-    /// # Errors
-    /// [`StoreError::Foreign`] where it belongs to others, [`StoreError::Newer`] where a newer
-    /// version wrote it, [`StoreError::Older`] where [`Mode::Decide`] or [`Mode::Read`] meets a
-    /// file of an older one, [`StoreError::Locked`] where [`Mode::Write`] comes second,
-    /// [`StoreError::File`] where the file cannot be used.
     pub fn open(path: &Path, orgs: &Orgs, mode: Mode<'_>) -> Result<Self> {
         let opened = match mode {
             Mode::Write { holder } => to_write(path, holder),
@@ -76,12 +70,16 @@ impl Store {
     /// Remembers the two systems. Called once both have answered: a mistyped address must not
     /// claim the store.
     pub(crate) fn bind(&self, orgs: &Orgs) -> Result<()> {
-        self.state().set_orgs(orgs)
+        let sql = "UPDATE state SET servicenow = ?, okta = ?";
+        self.run(sql, [&orgs.servicenow, &orgs.okta])
     }
 
     /// Refuses a store that was made for others.
     pub(crate) fn check_orgs(&self, path: &Path, orgs: &Orgs) -> Result<()> {
-        let (servicenow, okta) = self.state().orgs()?;
+        let sql = "SELECT servicenow, okta FROM state";
+        let bound = self.one(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let gone = || StoreError::Corrupt("its row of state is gone".to_owned());
+        let (servicenow, okta): (Option<String>, Option<String>) = bound.ok_or_else(gone)?;
         for (theirs, ours) in [(servicenow, &orgs.servicenow), (okta, &orgs.okta)] {
             if let Some(theirs) = theirs.filter(|theirs| theirs != ours) {
                 let (path, ours) = (path.to_owned(), ours.clone());

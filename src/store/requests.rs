@@ -1,16 +1,16 @@
 //! Requests as last seen, what was approved, and what it was resolved to.
 
-mod resolved;
-
 use std::collections::BTreeMap;
 
 use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
 use rusqlite::{Params, named_params, params};
 
 use super::columns::{At, Count, Json, moment};
+use super::deadlines::WANTED;
 use super::{Requests, Result};
 use crate::model::{
-    Operation, Request, RequestNumber, RequestRef, RequestState, RequestText, SysId, Timestamp,
+    Approval, Operation, Request, RequestNumber, RequestRef, RequestState, RequestText,
+    ResolvedRequest, SysId, Terms, Timestamp,
 };
 
 /// A request with what is remembered of it beside its row.
@@ -107,8 +107,7 @@ impl Requests<'_> {
 
     /// Requests that are open in ServiceNow, approved, and not finished here, by number.
     pub(crate) fn open(&self) -> Result<Vec<StoredRequest>> {
-        let sql = "finished = 0 AND state = 'open' AND standing = 'approved' AND vanished = 0";
-        self.select(sql, [])
+        self.select(WANTED, [])
     }
 
     pub(crate) fn naming(&self, person: &SysId) -> Result<Vec<StoredRequest>> {
@@ -122,8 +121,7 @@ impl Requests<'_> {
         self.select(sql, [])
     }
 
-    /// Finished requests that are open although their state was written, but for those of which that
-    /// was noticed already.
+    /// Finished requests that are open although their state was written, where that is news.
     pub(crate) fn open_again(&self) -> Result<Vec<StoredRequest>> {
         let sql = "finished = 1 AND state = 'open' AND vanished = 0
              AND EXISTS (SELECT 1 FROM writebacks w WHERE w.request = sys_id
@@ -152,7 +150,7 @@ impl Requests<'_> {
             "SELECT sys_id, number, parent, item, item_name, state, approval, order_approval,
                  requested_for, opened_at, created_at, variables, fields, updated_on, mod_count,
                  wording, problems, history, vanished, finished, first_seen, took_effect
-             FROM requests WHERE {condition} ORDER BY number"
+             FROM requests r WHERE {condition} ORDER BY number"
         );
         self.0.all(&sql, params, |row| {
             Ok(StoredRequest {
@@ -216,6 +214,111 @@ impl Requests<'_> {
     pub(crate) fn set_approved_at(&self, request: &SysId, at: Timestamp) -> Result<()> {
         let sql = "UPDATE requests SET approved_at = coalesce(approved_at, ?) WHERE sys_id = ?";
         self.0.run(sql, params![At(at), request])
+    }
+
+    pub(crate) fn set_resolved(&self, id: &SysId, resolved: &ResolvedRequest) -> Result<()> {
+        let ResolvedRequest { terms, approval, effective, observe, .. } = resolved;
+        self.0.atomically(|| {
+            self.0.run(
+                "UPDATE requests SET operation = ?, starts = ?, ends = ?, standing = ?, effective = ?,
+                     observe = ?, problems = '[]' WHERE sys_id = ?",
+                params![
+                    terms.operation,
+                    terms.starts.map(At),
+                    terms.ends.map(At),
+                    approval,
+                    At(*effective),
+                    observe,
+                    id
+                ],
+            )?;
+            for table in ["request_people", "request_groups"] {
+                self.0.run(&format!("DELETE FROM {table} WHERE request = ?"), [id])?;
+            }
+            for person in &terms.people {
+                let sql = "INSERT INTO request_people (request, person) VALUES (?, ?)";
+                self.0.run(sql, params![id, person])?;
+            }
+            for group in &terms.groups {
+                let sql = "INSERT INTO request_groups (request, group_id) VALUES (?, ?)";
+                self.0.run(sql, params![id, group])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Keeps whether a request counts, where nothing else about it is decided.
+    pub(crate) fn set_approval(&self, id: &SysId, approval: Approval) -> Result<()> {
+        let sql = "UPDATE requests SET standing = ?, problems = '[]' WHERE sys_id = ?";
+        self.0.run(sql, params![approval, id])
+    }
+
+    /// Keeps why a request cannot be carried out as it stands, as words for the kinds and reasons.
+    /// What it was resolved to before, if anything, still holds.
+    pub(crate) fn set_problems(
+        &self,
+        id: &SysId,
+        approval: Approval,
+        problems: &[(String, String)],
+    ) -> Result<()> {
+        let sql = "UPDATE requests SET problems = ?, standing = ? WHERE sys_id = ?";
+        self.0.run(sql, params![Json(problems), approval, id])
+    }
+
+    pub(crate) fn resolved_for(&self, person: &SysId) -> Result<Vec<ResolvedRequest>> {
+        let sql = "r.sys_id IN (SELECT request FROM request_people WHERE person = ?)";
+        self.select_resolved(sql, [person])
+    }
+
+    /// What one request was resolved to; `None` where it never was.
+    pub(crate) fn resolved(&self, id: &SysId) -> Result<Option<ResolvedRequest>> {
+        Ok(self.select_resolved("r.sys_id = ?", [id])?.pop())
+    }
+
+    fn select_resolved(
+        &self,
+        condition: &str,
+        params: impl Params,
+    ) -> Result<Vec<ResolvedRequest>> {
+        let sql = format!(
+            "SELECT r.sys_id, number, parent, operation, starts, ends, standing, effective,
+                 created_at, history, state, observe, took_effect FROM requests r
+             WHERE operation IS NOT NULL AND {condition} ORDER BY number"
+        );
+        let found: Vec<(SysId, ResolvedRequest)> = self.0.all(&sql, params, |row| {
+            let resolved = ResolvedRequest {
+                reference: RequestRef { number: row.get(1)?, parent: row.get(2)? },
+                terms: Terms {
+                    operation: row.get(3)?,
+                    people: Vec::new(),
+                    groups: Vec::new(),
+                    starts: moment(row.get(4)?),
+                    ends: moment(row.get(5)?),
+                },
+                approval: row.get(6)?,
+                effective: row.get::<_, At>(7)?.0,
+                created_at: row.get::<_, At>(8)?.0,
+                closed_before_first_seen: row.get(9)?,
+                closed: row.get::<_, RequestState>(10)?.is_closed(),
+                observe: row.get(11)?,
+                took_effect: row.get(12)?,
+            };
+            Ok((row.get(0)?, resolved))
+        })?;
+        let with_whom = |(id, mut resolved): (SysId, ResolvedRequest)| {
+            let sql = "SELECT person FROM request_people WHERE request = ?";
+            resolved.terms.people = self.0.column(sql, [&id])?;
+            let sql = "SELECT group_id FROM request_groups WHERE request = ?";
+            resolved.terms.groups = self.0.column(sql, [&id])?;
+            Ok(resolved)
+        };
+        found.into_iter().map(with_whom).collect()
+    }
+
+    /// How many requests are approved, in force, and not done.
+    pub(crate) fn pending(&self, now: Timestamp) -> Result<u64> {
+        let sql = format!("SELECT count(*) FROM requests r WHERE {WANTED} AND effective <= ?");
+        Ok(self.0.value::<Count>(&sql, [At(now)])?.0)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Who was seen to hold an administrator role in Okta, and when that was asked.
 
 use rusqlite::params;
-use rusqlite::types::FromSql;
 
 use super::columns::At;
 use super::{Result, Roles};
@@ -25,8 +24,7 @@ impl RoleHolder<'_> {
 }
 
 impl Roles<'_> {
-    /// Whether one holds an administrator role, where that was asked less than `within` before or
-    /// after `now`. `None` where it has to be asked.
+    /// `None` where that was not asked less than `within` before or after `now`.
     pub(crate) fn known(
         &self,
         holder: RoleHolder<'_>,
@@ -57,17 +55,14 @@ impl Roles<'_> {
 
     /// The accounts that were seen to hold one when that was last asked.
     pub(crate) fn accounts(&self) -> Result<Vec<AccountId>> {
-        self.holders("account")
+        let which = "holder = 'account' AND holds = 1 ORDER BY okta_id";
+        self.0.column(&format!("SELECT okta_id FROM admin_roles WHERE {which}"), [])
     }
 
     /// The groups whose members were seen to hold one by them when that was last asked.
     pub(crate) fn groups(&self) -> Result<Vec<GroupId>> {
-        self.holders("group")
-    }
-
-    fn holders<T: FromSql>(&self, kind: &str) -> Result<Vec<T>> {
-        let sql = "SELECT okta_id FROM admin_roles WHERE holder = ? AND holds = 1 ORDER BY okta_id";
-        self.0.column(sql, [kind])
+        let which = "holder = 'group' AND holds = 1 ORDER BY okta_id";
+        self.0.column(&format!("SELECT okta_id FROM admin_roles WHERE {which}"), [])
     }
 
     /// Forgets who held none, of what was asked before a moment: it has to be asked again anyway.

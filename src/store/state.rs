@@ -4,8 +4,7 @@
 use rusqlite::named_params;
 
 use super::columns::{At, moment, spelled_here};
-use super::opening::Orgs;
-use super::{Result, State, Store, StoreError};
+use super::{Result, State, Store};
 use crate::model::{AccountId, HoldSet, Timestamp};
 use crate::reconcile::schema::{Schema, Slot};
 
@@ -75,19 +74,6 @@ impl State<'_> {
         "group_rules": group_rules -> Option<GroupRules>, set_group_rules(GroupRules);
     }
 
-    /// The base addresses of ServiceNow and of Okta that the store belongs to, each where it is
-    /// bound to one.
-    pub(super) fn orgs(&self) -> Result<(Option<String>, Option<String>)> {
-        let sql = "SELECT servicenow, okta FROM state";
-        let orgs = self.0.one(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        orgs.ok_or_else(|| StoreError::Corrupt("its row of state is gone".to_owned()))
-    }
-
-    pub(super) fn set_orgs(&self, orgs: &Orgs) -> Result<()> {
-        let sql = "UPDATE state SET servicenow = ?, okta = ?";
-        self.0.run(sql, [&orgs.servicenow, &orgs.okta])
-    }
-
     pub(crate) fn quarantine(&self) -> Result<Quarantine> {
         let sets = self.0.column("SELECT in_set FROM quarantined_sets ORDER BY in_set", [])?;
         let reason = self.0.value("SELECT quarantined FROM state", [])?;
@@ -110,8 +96,7 @@ impl State<'_> {
 }
 
 impl Store {
-    /// What Okta's profile can hold; nothing is known of it where the schema was never read, or may
-    /// not be.
+    /// What Okta's profile can hold; `None` in it where that was never read, or may not be.
     pub(crate) fn profile_schema(&self) -> Result<Schema> {
         if !self.value::<bool>("SELECT schema_known FROM state", [])? {
             return Ok(Schema(None));

@@ -23,8 +23,7 @@ impl Writebacks<'_> {
         self.0.value(sql, params![request, marker])
     }
 
-    /// Remembers that a note is about to be written on a request with this `sys_mod_count` and this
-    /// many open tasks.
+    /// A note is about to be written while the request has this `sys_mod_count` and these open tasks.
     pub(crate) fn insert_try(
         &self,
         request: &SysId,
@@ -37,9 +36,8 @@ impl Writebacks<'_> {
         self.0.run(sql, params![request, marker, Count(mod_count), Count(open_tasks as u64)])
     }
 
-    /// Whether a note was about to be written before, and never while the request had this
-    /// `sys_mod_count` and this many open tasks: something has changed it since, which may have been
-    /// the note.
+    /// Whether that was so before, and never with this `sys_mod_count` and these open tasks:
+    /// something has changed it since, which may have been the note.
     pub(crate) fn changed_since_try(
         &self,
         request: &SysId,
@@ -50,9 +48,7 @@ impl Writebacks<'_> {
         let sql = "SELECT count(*) > 0 AND NOT max(mod_count = ?3 AND open_tasks = ?4)
                    FROM note_tries WHERE request = ?1 AND marker = ?2";
         let open_tasks = Count(open_tasks as u64);
-        let changed: Option<bool> =
-            self.0.value(sql, params![request, marker, Count(mod_count), open_tasks])?;
-        Ok(changed == Some(true))
+        self.0.value(sql, params![request, marker, Count(mod_count), open_tasks])
     }
 
     /// Remembers why a request could not be written on, and says whether that is news.

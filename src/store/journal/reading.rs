@@ -8,7 +8,7 @@ use rusqlite::params;
 use crate::model::{
     AccountId, Action, Done, FactKey, GroupId, Origin, RequestNumber, StepKind, SysId, Timestamp,
 };
-use crate::store::columns::{At, Json, OutcomeKind, moment, read_origin};
+use crate::store::columns::{At, GOOD, Json, OutcomeKind, moment, read_origin};
 use crate::store::{Journal, Result};
 
 /// One applied action, as a closing note names it.
@@ -127,8 +127,7 @@ impl Journal<'_> {
     pub(crate) fn applied_for(&self, request: &RequestNumber) -> Result<Vec<Applied>> {
         let sql = format!(
             "SELECT action_id, action, group_id, okta_id, okta_request_id FROM journal
-             WHERE request = ? AND outcome IN {} ORDER BY id",
-            OutcomeKind::GOOD
+             WHERE request = ? AND outcome IN {GOOD} ORDER BY id"
         );
         self.0.all(&sql, [request], |row| {
             Ok(Applied {
@@ -151,8 +150,7 @@ impl Journal<'_> {
     ) -> Result<Option<Timestamp>> {
         let sql = format!(
             "SELECT max(at) FROM journal WHERE person = ? AND request = ? AND at >= ?
-                 AND outcome IN {} AND action <> 'remove_member'",
-            OutcomeKind::GOOD
+                 AND outcome IN {GOOD} AND action <> 'remove_member'"
         );
         Ok(moment(self.0.value(&sql, params![person, number, At(since)])?))
     }
@@ -166,8 +164,7 @@ impl Journal<'_> {
     ) -> Result<bool> {
         let sql = format!(
             "SELECT EXISTS (SELECT 1 FROM journal WHERE person = ? AND request = ? AND at >= ?
-                 AND action = 'deactivate' AND outcome IN {})",
-            OutcomeKind::GOOD
+                 AND action = 'deactivate' AND outcome IN {GOOD})"
         );
         self.0.value(&sql, params![person, number, At(since)])
     }
