@@ -2,36 +2,25 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Row, named_params, params};
+use rusqlite::{Params, named_params, params};
 
 use super::columns::{At, Json, moment};
-use super::{Store, StoreError};
+use super::{Accounts, Result};
 use crate::model::{Account, AccountId, Timestamp};
-
-const COLUMNS: &str = "okta_id, status, transitioning, profile, provider, last_updated";
 
 /// How accounts came to be seen, which says how new what they show is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Observed {
-    /// In a list or by a search: these lag behind writes.
-    List {
-        /// Just before the list was asked for, by our clock.
-        asked_at: Timestamp,
-    },
-    /// By id, or in the answer to a write of our own: as the account is now.
-    ById {
-        /// Just before it was asked for, or when the write was answered, by our clock.
-        at: Timestamp,
-    },
+    /// In a list or by a search, asked for just after this by our clock: these lag behind writes.
+    List { asked_at: Timestamp },
+    /// By id, asked for just after this by our clock, or in the answer to a write of our own, which
+    /// came then: as the account is now.
+    ById { at: Timestamp },
 }
 
 /// How far ahead of a list a read by id may seem to be. What is further was read by a clock that
 /// has been put right since, and must not stand in the way of lists until then.
 pub(super) const MOST_AHEAD: chrono::Duration = chrono::Duration::days(1);
-
-/// Okta accounts as last seen.
-#[derive(Debug)]
-pub(crate) struct Accounts<'a>(pub(super) &'a Store);
 
 impl Accounts<'_> {
     /// Keeps accounts, and says which of them are new or show something else than before. `keys`
@@ -46,7 +35,7 @@ impl Accounts<'_> {
         keys: &BTreeSet<String>,
         observed: Observed,
         cycle: i64,
-    ) -> Result<Vec<AccountId>, StoreError> {
+    ) -> Result<Vec<AccountId>> {
         self.0.atomically(|| {
             let mut changed = Vec::new();
             for account in accounts {
@@ -67,14 +56,8 @@ impl Accounts<'_> {
         })
     }
 
-    /// Whether a list that was asked for at a moment shows an account as it was before what is
-    /// stored of it.
-    fn is_older(
-        &self,
-        listed: &Account,
-        stored: &Account,
-        asked_at: Timestamp,
-    ) -> Result<bool, StoreError> {
+    /// Whether a list shows an account as it was before what is stored of it.
+    fn is_older(&self, listed: &Account, stored: &Account, asked_at: Timestamp) -> Result<bool> {
         let at =
             |account: &Account| chrono::DateTime::parse_from_rfc3339(&account.last_updated).ok();
         match (at(listed), at(stored)) {
@@ -83,7 +66,7 @@ impl Accounts<'_> {
             _ => {
                 let sql = "SELECT read_at FROM accounts WHERE okta_id = ?";
                 let read_at = moment(self.0.value(sql, [&stored.id])?);
-                Ok(read_at.is_some_and(|read_at| was_before(asked_at, read_at)))
+                Ok(read_at.is_some_and(|at| asked_at < at && at - asked_at < MOST_AHEAD))
             }
         }
     }
@@ -94,36 +77,24 @@ impl Accounts<'_> {
         keys: &BTreeSet<String>,
         observed: Observed,
         cycle: i64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let read_at = match observed {
             Observed::List { .. } => None,
             Observed::ById { at } => Some(At(at)),
         };
-        let id: i64 = self.0
-            .conn
-            .prepare_cached(
-                "INSERT INTO accounts (okta_id, status, transitioning, profile, provider, last_updated,
-                     seen, read_at)
-                 VALUES (:okta_id, :status, :transitioning, :profile, :provider, :last_updated, :seen,
-                     :read_at)
-                 ON CONFLICT (okta_id) DO UPDATE SET status = :status, transitioning = :transitioning,
-                     profile = :profile, provider = :provider, last_updated = :last_updated,
-                     seen = :seen, read_at = coalesce(:read_at, read_at)
-                 RETURNING id",
-            )?
-            .query_row(
-                named_params! {
-                    ":okta_id": account.id,
-                    ":status": account.status,
-                    ":transitioning": account.transitioning,
-                    ":profile": Json(&account.profile),
-                    ":provider": account.provider,
-                    ":last_updated": account.last_updated,
-                    ":seen": cycle,
-                    ":read_at": read_at,
-                },
-                |row| row.get(0),
-            )?;
+        let row = named_params! {
+            "okta_id": account.id,
+            "status": account.status,
+            "transitioning": account.transitioning,
+            "profile": Json(&account.profile),
+            "provider": account.provider,
+            "last_updated": account.last_updated,
+            "seen": cycle,
+            "read_at": read_at,
+        };
+        let but = ["read_at = coalesce(excluded.read_at, read_at)"];
+        self.0.upsert("accounts", &["okta_id"], row, &but)?;
+        let id: i64 = self.0.value("SELECT id FROM accounts WHERE okta_id = ?", [&account.id])?;
         self.0.run("DELETE FROM account_keys WHERE account = ?", [id])?;
         for key in keys {
             let value = account.attribute(key).trim().to_lowercase();
@@ -135,54 +106,48 @@ impl Accounts<'_> {
         Ok(())
     }
 
-    /// One account; `None` where none of this id is known.
-    pub(crate) fn get(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
-        self.0.one(&format!("SELECT {COLUMNS} FROM accounts WHERE okta_id = ?"), [id], read)
+    pub(crate) fn get(&self, id: &AccountId) -> Result<Option<Account>> {
+        Ok(self.select("okta_id = ?", [id])?.pop())
     }
 
     /// Accounts whose identifying attribute has a value, without regard to case or to blanks around
     /// it, by id.
-    pub(crate) fn having(&self, attribute: &str, value: &str) -> Result<Vec<Account>, StoreError> {
+    pub(crate) fn having(&self, attribute: &str, value: &str) -> Result<Vec<Account>> {
+        let which = "id IN (SELECT account FROM account_keys WHERE attribute = ? AND value = ?)";
+        self.select(which, params![attribute, value.trim().to_lowercase()])
+    }
+
+    fn select(&self, condition: &str, params: impl Params) -> Result<Vec<Account>> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM accounts WHERE id IN
-                 (SELECT account FROM account_keys WHERE attribute = ? AND value = ?) ORDER BY okta_id"
+            "SELECT okta_id, status, transitioning, profile, provider, last_updated FROM accounts
+             WHERE {condition} ORDER BY okta_id"
         );
-        self.0.all(&sql, params![attribute, value.trim().to_lowercase()], read)
+        self.0.all(&sql, params, |row| {
+            Ok(Account {
+                id: row.get(0)?,
+                status: row.get(1)?,
+                transitioning: row.get(2)?,
+                profile: row.get::<_, Json<_>>(3)?.0,
+                provider: row.get(4)?,
+                last_updated: row.get(5)?,
+            })
+        })
     }
 
     /// Accounts that were there before a complete read and not in it, by id.
-    pub(crate) fn unseen(&self, cycle: i64) -> Result<Vec<AccountId>, StoreError> {
+    pub(crate) fn unseen(&self, cycle: i64) -> Result<Vec<AccountId>> {
         self.0.column("SELECT okta_id FROM accounts WHERE seen < ? ORDER BY okta_id", [cycle])
     }
 
-    /// Accounts that are linked to nobody, by id.
-    pub(crate) fn unlinked(&self) -> Result<Vec<AccountId>, StoreError> {
+    pub(crate) fn unlinked(&self) -> Result<Vec<AccountId>> {
         let sql = "SELECT okta_id FROM accounts WHERE okta_id NOT IN (SELECT okta_id FROM links)
                    ORDER BY okta_id";
         self.0.column(sql, [])
     }
 
-    /// Forgets an account that Okta says does not exist.
-    pub(crate) fn delete(&self, id: &AccountId) -> Result<(), StoreError> {
-        self.0.run("DELETE FROM accounts WHERE okta_id = ?", [id])?;
-        Ok(())
+    pub(crate) fn delete(&self, id: &AccountId) -> Result<()> {
+        self.0.run("DELETE FROM accounts WHERE okta_id = ?", [id])
     }
-}
-
-/// Whether a list was asked for before something was read by id.
-fn was_before(asked_at: Timestamp, read_at: Timestamp) -> bool {
-    asked_at < read_at && read_at - asked_at < MOST_AHEAD
-}
-
-fn read(row: &Row<'_>) -> rusqlite::Result<Account> {
-    Ok(Account {
-        id: row.get(0)?,
-        status: row.get(1)?,
-        transitioning: row.get(2)?,
-        profile: row.get::<_, Json<_>>(3)?.0,
-        provider: row.get(4)?,
-        last_updated: row.get(5)?,
-    })
 }
 
 #[cfg(test)]

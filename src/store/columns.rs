@@ -1,6 +1,7 @@
 //! How the words of the model stand in columns: each spelled once, for both ways. A word that is
 //! not known is an error: to believe a default could disable somebody, or lose them.
 
+use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,58 +11,17 @@ use crate::model::{
     Origin, Outcome, Presence, RequestNumber, RequestRef, RequestState, StepKind, SysId, Timestamp,
 };
 
-/// A column's text that is no value of its type, such as `"asleep"` for a presence.
-#[derive(Debug, thiserror::Error)]
-#[error("{text:?} is no {what}")]
-struct Unreadable {
-    what: &'static str,
-    text: String,
+pub(super) fn unreadable(what: &str, text: &str) -> FromSqlError {
+    FromSqlError::Other(format!("{text:?} is no {what}").into())
 }
 
-pub(super) fn unreadable(what: &'static str, text: &str) -> FromSqlError {
-    FromSqlError::Other(Box::new(Unreadable { what, text: text.to_owned() }))
-}
-
-/// Values that spell themselves (`as_str`), and how each is read back.
-macro_rules! spelled_by_the_model {
-    ($($type:ty, $what:literal, $read:expr;)+) => {$(
-        impl ToSql for $type {
-            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-                Ok(ToSqlOutput::from(self.as_str()))
-            }
-        }
-
-        impl FromSql for $type {
-            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-                let text = value.as_str()?;
-                let read: fn(&str) -> Option<$type> = $read;
-                read(text).ok_or_else(|| unreadable($what, text))
-            }
-        }
-    )+};
-}
-
-spelled_by_the_model! {
-    SysId, "sys_id", |text| SysId::parse(text).ok();
-    AccountId, "Okta user id", |text| AccountId::parse(text).ok();
-    GroupId, "Okta group id", |text| GroupId::parse(text).ok();
-    RequestNumber, "request number", |text| RequestNumber::parse(text).ok();
-    AccountStatus, "status of an account", |text| Some(AccountStatus::from_okta(text));
-    RequestState, "state of a request", RequestState::from_word;
-    Operation, "operation", Operation::from_word;
-    Cause, "cause", Cause::from_word;
-    StepKind, "step", StepKind::from_word;
-    HoldSet, "set of holds", HoldSet::from_word;
-    OutcomeKind, "outcome", OutcomeKind::from_word;
-}
-
-/// Values whose words are spelled here.
-macro_rules! spelled_here {
-    ($($type:ident, $what:literal, { $($variant:ident = $word:literal,)+ })+) => {$(
+/// Values that stand as text: how each is written, and how it is read back.
+macro_rules! spelled {
+    ($($type:ty, $what:literal, $value:ident => $word:expr, $text:ident => $read:expr;)+) => {$(
         impl rusqlite::types::ToSql for $type {
             fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
-                let word = match self { $($type::$variant => $word,)+ };
-                Ok(rusqlite::types::ToSqlOutput::from(word))
+                let $value = self;
+                Ok(rusqlite::types::ToSqlOutput::from($word))
             }
         }
 
@@ -69,55 +29,56 @@ macro_rules! spelled_here {
             fn column_result(
                 value: rusqlite::types::ValueRef<'_>,
             ) -> rusqlite::types::FromSqlResult<Self> {
-                match value.as_str()? {
-                    $($word => Ok($type::$variant),)+
-                    text => Err($crate::store::columns::unreadable($what, text)),
-                }
+                let $text = value.as_str()?;
+                $read.ok_or_else(|| $crate::store::columns::unreadable($what, $text))
             }
         }
     )+};
 }
+pub(super) use spelled;
+
+/// Values whose words are spelled here.
+macro_rules! spelled_here {
+    ($($type:ident, $what:literal, $($variant:ident = $word:literal),+;)+) => {
+        $crate::store::columns::spelled! {$(
+            $type, $what,
+            value => match value { $($type::$variant => $word,)+ },
+            text => match text { $($word => Some($type::$variant),)+ _ => None };
+        )+}
+    };
+}
 pub(super) use spelled_here;
 
+spelled! {
+    SysId, "sys_id", id => id.as_str(), text => Self::parse(text).ok();
+    AccountId, "Okta user id", id => id.as_str(), text => Self::parse(text).ok();
+    GroupId, "Okta group id", id => id.as_str(), text => Self::parse(text).ok();
+    RequestNumber, "request number", number => number.as_str(), text => Self::parse(text).ok();
+    AccountStatus, "status of an account", it => it.as_str(), text => Some(Self::from_okta(text));
+    RequestState, "state of a request", state => state.as_str(), text => Self::from_word(text);
+    Operation, "operation", operation => operation.as_str(), text => Self::from_word(text);
+    Cause, "cause", cause => cause.as_str(), text => Self::from_word(text);
+    StepKind, "step", step => step.as_str(), text => Self::from_word(text);
+    HoldSet, "set of holds", set => set.as_str(), text => Self::from_word(text);
+    FactKey, "fact", fact => fact.to_string(), text => Self::parse(text);
+    OutcomeKind, "outcome", outcome => outcome.as_str(),
+        text => Self::ALL.into_iter().find(|outcome| outcome.as_str() == text);
+    At, "time", at => at.text(), text => {
+        chrono::DateTime::parse_from_rfc3339(text).ok().map(|at| Self(at.to_utc()))
+    };
+}
+
 spelled_here! {
-    Presence, "presence", {
-        Present = "present",
-        Outside = "outside",
-        Missing = "missing",
-        Gone = "gone",
-    }
-    Approval, "approval", {
-        Waiting = "waiting",
-        Approved = "approved",
-        Withdrawn = "withdrawn",
-    }
-    GroupKind, "type of a group", {
-        Okta = "OKTA_GROUP",
-        App = "APP_GROUP",
-        BuiltIn = "BUILT_IN",
-    }
-}
-
-impl ToSql for FactKey {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::from(self.to_string()))
-    }
-}
-
-impl FromSql for FactKey {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let text = value.as_str()?;
-        Self::parse(text).ok_or_else(|| unreadable("fact", text))
-    }
+    Presence, "presence", Present = "present", Outside = "outside", Missing = "missing", Gone = "gone";
+    Approval, "approval", Waiting = "waiting", Approved = "approved", Withdrawn = "withdrawn";
+    GroupKind, "type of a group", Okta = "OKTA_GROUP", App = "APP_GROUP", BuiltIn = "BUILT_IN";
 }
 
 /// How an action ended, without what was said of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OutcomeKind {
     Applied,
-    /// It was so already.
     AlreadySo,
-    /// Okta refused it, or the call was certainly not carried out.
     Failed,
     /// No answer came, so it may have taken effect.
     Unknown,
@@ -139,18 +100,14 @@ impl OutcomeKind {
         }
     }
 
-    fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
-    }
-
-    /// In SQL: Okta is as the action would have it.
-    pub(super) const GOOD: &str = "('applied', 'already_so', 'confirmed')";
-
     /// Okta is as the action would have it.
     pub(super) fn is_good(self) -> bool {
         matches!(self, Self::Applied | Self::AlreadySo | Self::Confirmed)
     }
 }
+
+/// [`OutcomeKind::is_good`], in SQL.
+pub(super) const GOOD: &str = "('applied', 'already_so', 'confirmed')";
 
 impl From<&Outcome> for OutcomeKind {
     fn from(outcome: &Outcome) -> Self {
@@ -168,46 +125,22 @@ impl From<&Outcome> for OutcomeKind {
 pub(super) struct At(pub(super) Timestamp);
 
 impl At {
-    /// As it stands in the column.
     pub(super) fn text(self) -> String {
         self.0.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
     }
 }
 
-impl ToSql for At {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::from(self.text()))
-    }
-}
-
-impl FromSql for At {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let text = value.as_str()?;
-        chrono::DateTime::parse_from_rfc3339(text)
-            .map(|at| Self(at.with_timezone(&chrono::Utc)))
-            .map_err(|_| unreadable("time", text))
-    }
-}
-
-/// The moment of a column that may be empty.
 pub(super) fn moment(at: Option<At>) -> Option<Timestamp> {
     at.map(|At(at)| at)
 }
 
-/// A value kept as JSON.
 #[derive(Debug)]
 pub(super) struct Json<T>(pub(super) T);
 
-impl<T: Serialize> Json<T> {
-    /// As it stands in the column.
-    pub(super) fn text(&self) -> String {
-        serde_json::to_string(&self.0).expect("what is kept as JSON always serialises")
-    }
-}
-
 impl<T: Serialize> ToSql for Json<T> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::from(self.text()))
+        let text = serde_json::to_string(&self.0);
+        Ok(ToSqlOutput::from(text.expect("what is kept as JSON always serialises")))
     }
 }
 
@@ -215,6 +148,24 @@ impl<T: DeserializeOwned> FromSql for Json<T> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let read = serde_json::from_str(value.as_str()?);
         read.map(Self).map_err(|error| FromSqlError::Other(Box::new(error)))
+    }
+}
+
+/// A JSON value as the value that it is, not as its text.
+pub(super) struct Plain(pub(super) serde_json::Value);
+
+impl ToSql for Plain {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        use serde_json::Value;
+        match &self.0 {
+            Value::Null => None::<i64>.to_sql(),
+            Value::Bool(value) => value.to_sql(),
+            Value::Number(value) => Ok(ToSqlOutput::Owned(value.as_i64().into())),
+            Value::String(value) => value.to_sql(),
+            value @ (Value::Array(_) | Value::Object(_)) => {
+                Ok(ToSqlOutput::from(value.to_string()))
+            }
+        }
     }
 }
 
@@ -237,27 +188,21 @@ impl FromSql for Count {
 /// An origin in two columns: its request or `BASELINE`, NULL where nothing accounts for it; and
 /// the request's order.
 pub(super) fn origin_columns(origin: &Origin) -> (Option<String>, Option<&RequestNumber>) {
-    match origin {
-        Origin::None => (None, None),
-        Origin::Baseline => (Some(origin.to_string()), None),
-        Origin::Request(request) => (Some(origin.to_string()), request.parent.as_ref()),
-    }
+    let word = (*origin != Origin::None).then(|| origin.to_string());
+    (word, origin.request().and_then(|request| request.parent.as_ref()))
 }
 
 /// Reads [`origin_columns`] back, from these two places of a row.
-pub(super) fn read_origin(
-    row: &rusqlite::Row<'_>,
-    origin: usize,
-    parent: usize,
-) -> rusqlite::Result<Origin> {
+pub(super) fn read_origin(row: &Row<'_>, origin: usize, parent: usize) -> rusqlite::Result<Origin> {
     let word: Option<String> = row.get(origin)?;
-    Ok(match word {
-        None => Origin::None,
-        Some(word) if word == Origin::Baseline.to_string() => Origin::Baseline,
+    match word {
+        None => Ok(Origin::None),
+        Some(word) if word == Origin::Baseline.to_string() => Ok(Origin::Baseline),
         Some(_) => {
-            Origin::Request(RequestRef { number: row.get(origin)?, parent: row.get(parent)? })
+            let (number, parent) = (row.get(origin)?, row.get(parent)?);
+            Ok(Origin::Request(RequestRef { number, parent }))
         }
-    })
+    }
 }
 
 #[cfg(test)]
@@ -329,7 +274,7 @@ mod tests {
     #[test]
     fn what_counts_as_good_is_the_same_in_sql() {
         let conn = Connection::open_in_memory().unwrap();
-        let sql = format!("SELECT ? IN {}", OutcomeKind::GOOD);
+        let sql = format!("SELECT ? IN {GOOD}");
         for outcome in OutcomeKind::ALL {
             let good: bool = conn.query_row(&sql, [outcome], |row| row.get(0)).unwrap();
             assert_eq!(good, outcome.is_good(), "{outcome:?}");

@@ -3,7 +3,7 @@
 use rusqlite::{Params, params};
 
 use super::columns::{At, moment};
-use super::{Store, StoreError};
+use super::{Deadlines, Result};
 use crate::model::{Operation, SysId, Timestamp};
 
 /// A join or leave that is in force, or will be, and not done.
@@ -11,24 +11,17 @@ use crate::model::{Operation, SysId, Timestamp};
 pub(crate) struct Late {
     pub(crate) request: SysId,
     pub(crate) person: SysId,
-    /// A join or a leave: no other kind is measured.
     pub(crate) operation: Operation,
-    /// Since when it is in force.
     pub(crate) in_force: Timestamp,
     /// How much was said about it: 0 nothing, 1 that it will be late, 2 that it is.
     pub(crate) said: u8,
 }
 
-/// The columns of a [`Late`].
 const LATE: &str = "t.request, t.person, t.operation, t.in_force, t.said";
 
 /// The request `r` is in force or will be, and not done.
 pub(super) const WANTED: &str =
     "r.finished = 0 AND r.state = 'open' AND r.standing = 'approved' AND r.vanished = 0";
-
-/// How long joins and leaves take.
-#[derive(Debug)]
-pub(crate) struct Deadlines<'a>(pub(super) &'a Store);
 
 impl Deadlines<'_> {
     /// Begins to measure a join or leave for one person; again it changes nothing.
@@ -38,37 +31,25 @@ impl Deadlines<'_> {
         person: &SysId,
         operation: Operation,
         in_force: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.0.run(
-            "INSERT INTO targets (request, person, operation, in_force) VALUES (?, ?, ?, ?)
-             ON CONFLICT DO NOTHING",
-            params![request, person, operation, At(in_force)],
-        )?;
-        Ok(())
+    ) -> Result<()> {
+        let sql = "INSERT INTO targets (request, person, operation, in_force) VALUES (?, ?, ?, ?)
+             ON CONFLICT DO NOTHING";
+        self.0.run(sql, params![request, person, operation, At(in_force)])
     }
 
     /// It is done; the first moment stands.
-    pub(crate) fn stop(
-        &self,
-        request: &SysId,
-        person: &SysId,
-        done: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.0.run(
-            "UPDATE targets SET done = ? WHERE request = ? AND person = ? AND done IS NULL",
-            params![At(done), request, person],
-        )?;
-        Ok(())
+    pub(crate) fn stop(&self, request: &SysId, person: &SysId, done: Timestamp) -> Result<()> {
+        let sql = "UPDATE targets SET done = ? WHERE request = ? AND person = ? AND done IS NULL";
+        self.0.run(sql, params![At(done), request, person])
     }
 
     /// It is not measured any more: a later request says otherwise.
-    pub(crate) fn cancel(&self, request: &SysId) -> Result<(), StoreError> {
-        self.0.run("DELETE FROM targets WHERE request = ? AND done IS NULL", [request])?;
-        Ok(())
+    pub(crate) fn cancel(&self, request: &SysId) -> Result<()> {
+        self.0.run("DELETE FROM targets WHERE request = ? AND done IS NULL", [request])
     }
 
     /// Joins and leaves that are wanted still, and not done, by when they came into force.
-    pub(crate) fn open(&self) -> Result<Vec<Late>, StoreError> {
+    pub(crate) fn open(&self) -> Result<Vec<Late>> {
         let sql = format!(
             "SELECT {LATE} FROM targets t JOIN requests r ON r.sys_id = t.request
              WHERE t.done IS NULL AND {WANTED} ORDER BY t.in_force"
@@ -76,13 +57,12 @@ impl Deadlines<'_> {
         self.select(&sql, [])
     }
 
-    /// What is measured of one request, and not done.
-    pub(crate) fn of(&self, request: &SysId) -> Result<Vec<Late>, StoreError> {
+    pub(crate) fn of(&self, request: &SysId) -> Result<Vec<Late>> {
         let sql = format!("SELECT {LATE} FROM targets t WHERE done IS NULL AND request = ?");
         self.select(&sql, [request])
     }
 
-    fn select(&self, sql: &str, values: impl Params) -> Result<Vec<Late>, StoreError> {
+    fn select(&self, sql: &str, values: impl Params) -> Result<Vec<Late>> {
         self.0.all(sql, values, |row| {
             Ok(Late {
                 request: row.get(0)?,
@@ -94,22 +74,17 @@ impl Deadlines<'_> {
         })
     }
 
-    /// Remembers how much was said.
-    pub(crate) fn set_warned(&self, late: &Late, said: u8) -> Result<(), StoreError> {
-        self.0.run(
-            "UPDATE targets SET said = ? WHERE request = ? AND person = ?",
-            params![said, late.request, late.person],
-        )?;
-        Ok(())
+    pub(crate) fn set_warned(&self, late: &Late, said: u8) -> Result<()> {
+        let sql = "UPDATE targets SET said = ? WHERE request = ? AND person = ?";
+        self.0.run(sql, params![said, late.request, late.person])
     }
 
-    /// What was measured of joins or leaves that came into force since a moment and are done, or
-    /// wanted still: when each was in force and when it was done, if it is.
+    /// Joins or leaves in force since a moment that are done or wanted still: both moments.
     pub(crate) fn measured(
         &self,
         operation: Operation,
         since: Timestamp,
-    ) -> Result<Vec<(Timestamp, Option<Timestamp>)>, StoreError> {
+    ) -> Result<Vec<(Timestamp, Option<Timestamp>)>> {
         let sql = format!(
             "SELECT in_force, done FROM targets t WHERE operation = ? AND in_force >= ?
                  AND (done IS NOT NULL OR EXISTS
@@ -123,12 +98,11 @@ impl Deadlines<'_> {
 
     /// Forgets what came into force before a moment, but for what is not over: it would be measured
     /// again, and be news again.
-    pub(crate) fn forget(&self, before: Timestamp) -> Result<(), StoreError> {
+    pub(crate) fn forget(&self, before: Timestamp) -> Result<()> {
         let sql = format!(
             "DELETE FROM targets WHERE in_force < ? AND NOT EXISTS
                  (SELECT 1 FROM requests r WHERE r.sys_id = request AND {WANTED})"
         );
-        self.0.run(&sql, [At(before)])?;
-        Ok(())
+        self.0.run(&sql, [At(before)])
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Params, params};
+use rusqlite::{Params, Row, named_params, params};
 
 use super::columns::{At, spelled_here};
-use super::{Store, StoreError};
+use super::{Decisions, Result};
 use crate::model::{OpenAction, Origin, SysId, Timestamp};
 
 /// What a person said to an action that waits.
@@ -31,10 +31,7 @@ pub enum Verdict {
 }
 
 spelled_here! {
-    Verdict, "verdict", {
-        Release = "release",
-        Dismiss = "dismiss",
-    }
+    Verdict, "verdict", Release = "release", Dismiss = "dismiss";
 }
 
 impl HoldDecision {
@@ -44,28 +41,19 @@ impl HoldDecision {
     }
 }
 
-/// How long a release stands before it lapses.
 const RELEASE_LASTS: chrono::Duration = chrono::Duration::hours(24);
-
-/// What people said to actions that wait.
-#[derive(Debug)]
-pub(crate) struct Decisions<'a>(pub(super) &'a Store);
 
 impl Decisions<'_> {
     /// What people said that still stands, by fingerprint.
-    pub(crate) fn standing(
-        &self,
-        now: Timestamp,
-    ) -> Result<BTreeMap<String, HoldDecision>, StoreError> {
+    pub(crate) fn standing(&self, now: Timestamp) -> Result<BTreeMap<String, HoldDecision>> {
         self.select("true", [], now)
     }
 
-    /// The release of an action, if it stands.
     pub(crate) fn release_of(
         &self,
         fingerprint: &str,
         now: Timestamp,
-    ) -> Result<Option<HoldDecision>, StoreError> {
+    ) -> Result<Option<HoldDecision>> {
         let said = self.select("fingerprint = ?", [fingerprint], now)?.remove(fingerprint);
         Ok(said.filter(|said| said.word == Verdict::Release))
     }
@@ -75,20 +63,13 @@ impl Decisions<'_> {
         condition: &str,
         params: impl Params,
         now: Timestamp,
-    ) -> Result<BTreeMap<String, HoldDecision>, StoreError> {
+    ) -> Result<BTreeMap<String, HoldDecision>> {
         let sql = format!(
             "SELECT fingerprint, verdict, said_by, at, because FROM decisions
              WHERE over = 0 AND {condition} ORDER BY id"
         );
-        let said: Vec<(String, HoldDecision)> = self.0.all(&sql, params, |row| {
-            let decision = HoldDecision {
-                word: row.get(1)?,
-                by: row.get(2)?,
-                at: row.get::<_, At>(3)?.0,
-                because: row.get(4)?,
-            };
-            Ok((row.get(0)?, decision))
-        })?;
+        let said: Vec<(String, HoldDecision)> =
+            self.0.all(&sql, params, |row| Ok((row.get("fingerprint")?, read(row)?)))?;
         let mut standing = BTreeMap::new();
         for (fingerprint, decision) in said {
             // The newest word counts, and a yes lapses.
@@ -108,58 +89,39 @@ impl Decisions<'_> {
         origin: &Origin,
         action: &OpenAction,
         said: &HoldDecision,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         self.end(&action.fingerprint)?;
-        self.0.run(
-            "INSERT INTO decisions (at, verdict, said_by, because, fingerprint, request, person,
-                 action, group_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            params![
-                At(said.at),
-                said.word,
-                said.by,
-                said.because,
-                action.fingerprint,
-                origin.to_string(),
-                person,
-                action.step,
-                action.group
-            ],
-        )?;
-        Ok(())
+        let row = named_params! {
+            "at": At(said.at),
+            "verdict": said.word,
+            "said_by": said.by,
+            "because": said.because,
+            "fingerprint": action.fingerprint,
+            "request": origin.to_string(),
+            "person": person,
+            "action": action.step,
+            "group_id": action.group,
+        };
+        self.0.insert("decisions", row, "")
     }
 
-    /// What was said to an action does not stand any more.
-    pub(super) fn end(&self, fingerprint: &str) -> Result<(), StoreError> {
+    pub(super) fn end(&self, fingerprint: &str) -> Result<()> {
         let sql = "UPDATE decisions SET over = 1 WHERE fingerprint = ? AND over = 0";
-        self.0.run(sql, [fingerprint])?;
-        Ok(())
+        self.0.run(sql, [fingerprint])
     }
 
-    /// Uses a release up, for the action that is about to be sent. To be called together with the
-    /// writing of its intent, so that no crash lets it be used twice. What it was for waits as
-    /// before until it is seen to be done.
-    pub(crate) fn use_release(&self, fingerprint: &str, action_id: i64) -> Result<(), StoreError> {
-        self.0.run(
-            "UPDATE decisions SET over = 1, action_id = ?2 WHERE fingerprint = ?1 AND over = 0",
-            params![fingerprint, action_id],
-        )?;
-        Ok(())
+    /// Uses a release up, together with the writing of its action's intent, so that no crash lets it
+    /// be used twice. What it was for waits as before until it is seen to be done.
+    pub(crate) fn use_release(&self, fingerprint: &str, action_id: i64) -> Result<()> {
+        let sql =
+            "UPDATE decisions SET over = 1, action_id = ?2 WHERE fingerprint = ?1 AND over = 0";
+        self.0.run(sql, params![fingerprint, action_id])
     }
 
     /// Who said yes to an action that was begun, by its id in the journal, and why.
-    pub(crate) fn release_used_by(
-        &self,
-        action_id: i64,
-    ) -> Result<Option<HoldDecision>, StoreError> {
-        let sql = "SELECT said_by, at, because FROM decisions WHERE action_id = ?";
-        self.0.one(sql, [action_id], |row| {
-            Ok(HoldDecision {
-                word: Verdict::Release,
-                by: row.get(0)?,
-                at: row.get::<_, At>(1)?.0,
-                because: row.get(2)?,
-            })
-        })
+    pub(crate) fn release_used_by(&self, action_id: i64) -> Result<Option<HoldDecision>> {
+        let sql = "SELECT verdict, said_by, at, because FROM decisions WHERE action_id = ?";
+        self.0.one(sql, [action_id], read)
     }
 
     /// Notes that a cycle knew of these releases, by fingerprint, when it looked at people, so that
@@ -169,7 +131,7 @@ impl Decisions<'_> {
         looked_at: &BTreeSet<SysId>,
         known: &BTreeSet<String>,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let sql = "SELECT id, person, fingerprint, at FROM decisions
                    WHERE verdict = 'release' AND over = 0 AND seen = 0";
         let unseen: Vec<(i64, SysId, String, At)> =
@@ -182,4 +144,9 @@ impl Decisions<'_> {
         }
         Ok(())
     }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<HoldDecision> {
+    let (word, by, because) = (row.get("verdict")?, row.get("said_by")?, row.get("because")?);
+    Ok(HoldDecision { word, by, at: row.get::<_, At>("at")?.0, because })
 }

@@ -18,20 +18,14 @@ pub enum StoreError {
     },
     /// The file was written by a newer version.
     #[error(
-        "{path} was written by a newer version of goldthread; install that version or restore an older copy"
+        "{0} was written by a newer version of goldthread; install that version or restore an older copy"
     )]
-    Newer {
-        /// The store's file, `store.path` of the configuration.
-        path: PathBuf,
-    },
+    Newer(PathBuf),
     /// The file was written by an older version.
     #[error(
-        "{path} was written by an older version of goldthread; `run` and `sync` bring it up to date"
+        "{0} was written by an older version of goldthread; `run` and `sync` bring it up to date"
     )]
-    Older {
-        /// The store's file, `store.path` of the configuration.
-        path: PathBuf,
-    },
+    Older(PathBuf),
     /// The file belongs to other systems.
     #[error(
         "{path} belongs to {theirs}, and the configuration names {ours}; \
@@ -72,25 +66,26 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl StoreError {
+    #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
+    pub(super) fn file(path: &Path, reason: impl ToString) -> Self {
+        Self::File { path: path.to_owned(), reason: reason.to_string() }
+    }
+
     /// The same with the file that it is about.
-    #[must_use]
     pub(crate) fn located(self, path: &Path) -> Self {
         match self {
-            Self::Sqlite(error) => unusable(path, &error),
-            Self::Corrupt(what) => Self::File {
-                path: path.to_owned(),
-                reason: format!("it holds something unreadable ({what}): {DAMAGED}"),
-            },
+            Self::Sqlite(error) => Self::file(path, in_words(&error)),
+            Self::Corrupt(what) => {
+                Self::file(path, format!("it holds something unreadable ({what}): {DAMAGED}"))
+            }
             other => other,
         }
     }
 }
 
-/// What to do about a file that SQLite cannot make sense of.
 const DAMAGED: &str = "nothing was changed; keep it aside and put the newest `goldthread backup` \
                        in its place, or let `goldthread sync` begin a new one";
 
-/// What SQLite says, and what to do about it.
 fn in_words(error: &rusqlite::Error) -> String {
     use rusqlite::ErrorCode;
     let advice = match error.sqlite_error_code() {
@@ -113,12 +108,4 @@ fn in_words(error: &rusqlite::Error) -> String {
         _ => return error.to_string(),
     };
     format!("{error}: {advice}")
-}
-
-pub(super) fn file_error(path: &Path, error: &std::io::Error) -> StoreError {
-    StoreError::File { path: path.to_owned(), reason: error.to_string() }
-}
-
-pub(super) fn unusable(path: &Path, error: &rusqlite::Error) -> StoreError {
-    StoreError::File { path: path.to_owned(), reason: in_words(error) }
 }

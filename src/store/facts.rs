@@ -2,19 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::params;
+use rusqlite::{named_params, params};
 
 use super::columns::{At, origin_columns, read_origin};
-use super::{Store, StoreError};
+use super::{Facts, Result};
 use crate::model::{self, FactKey, KnownFact, Origin, SysId, Timestamp};
 
-/// Desired facts as last decided.
-#[derive(Debug)]
-pub(crate) struct Facts<'a>(pub(super) &'a Store);
-
 impl Facts<'_> {
-    /// A person's facts as last decided, by key.
-    pub(crate) fn of(&self, person: &SysId) -> Result<model::Facts, StoreError> {
+    pub(crate) fn of(&self, person: &SysId) -> Result<model::Facts> {
         let sql = "SELECT key, value, origin, parent, basis, in_sync_once, refused FROM facts
                    WHERE person = ?";
         self.0.all(sql, [person], |row| {
@@ -36,7 +31,7 @@ impl Facts<'_> {
         person: &SysId,
         facts: &model::Facts,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         self.0.atomically(|| {
             let before = self.of(person)?;
             for (key, fact) in facts {
@@ -44,38 +39,31 @@ impl Facts<'_> {
                     continue;
                 }
                 let (origin, parent) = origin_columns(&fact.origin);
-                self.0.run(
-                    "INSERT INTO facts (person, key, value, origin, parent, basis, in_sync_once, since,
-                         refused)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-                     ON CONFLICT (person, key) DO UPDATE SET
-                         since = CASE WHEN value IS ?3 THEN since ELSE ?8 END, value = ?3,
-                         origin = ?4, parent = ?5, basis = ?6, in_sync_once = ?7, refused = ?9",
-                    params![
-                        person,
-                        key,
-                        fact.value,
-                        origin,
-                        parent,
-                        fact.basis,
-                        fact.in_sync_once,
-                        At(now),
-                        fact.refused
-                    ],
-                )?;
+                let row = named_params! {
+                    "person": person,
+                    "key": key,
+                    "value": fact.value,
+                    "origin": origin,
+                    "parent": parent,
+                    "basis": fact.basis,
+                    "in_sync_once": fact.in_sync_once,
+                    "since": At(now),
+                    "refused": fact.refused,
+                };
+                let since = "since = iif(value IS excluded.value, since, excluded.since)";
+                self.0.upsert("facts", &["person", "key"], row, &[since])?;
                 if let (true, Some(request)) = (fact.in_sync_once, fact.origin.request()) {
                     self.0.requests().mark_took_effect(&request.number)?;
                 }
             }
-            for key in before.keys().filter(|key| !facts.contains_key(key)) {
-                self.0.run("DELETE FROM facts WHERE person = ? AND key = ?", params![person, key])?;
-            }
-            Ok(())
+            let sql = "DELETE FROM facts WHERE person = ? AND key = ?";
+            let mut gone = before.keys().filter(|key| !facts.contains_key(key));
+            gone.try_for_each(|key| self.0.run(sql, params![person, key]))
         })
     }
 
     /// Since when each of a person's facts has the value that it has now, by key.
-    pub(crate) fn since(&self, person: &SysId) -> Result<BTreeMap<FactKey, Timestamp>, StoreError> {
+    pub(crate) fn since(&self, person: &SysId) -> Result<BTreeMap<FactKey, Timestamp>> {
         self.0.all("SELECT key, since FROM facts WHERE person = ?", [person], |row| {
             Ok((row.get(0)?, row.get::<_, At>(1)?.0))
         })
@@ -83,53 +71,34 @@ impl Facts<'_> {
 
     /// What was seen of these facts is changed now: until they are seen again, nobody else is to
     /// blame for how they are.
-    pub(crate) fn mark_unconfirmed(
-        &self,
-        person: &SysId,
-        keys: &[FactKey],
-    ) -> Result<(), StoreError> {
-        for key in keys {
-            let sql = "UPDATE facts SET in_sync_once = 0 WHERE person = ? AND key = ?";
-            self.0.run(sql, params![person, key])?;
-        }
-        Ok(())
+    pub(crate) fn mark_unconfirmed(&self, person: &SysId, keys: &[FactKey]) -> Result<()> {
+        let sql = "UPDATE facts SET in_sync_once = 0 WHERE person = ? AND key = ?";
+        keys.iter().try_for_each(|key| self.0.run(sql, params![person, key]))
     }
 
-    /// Remembers that Okta refused a fact as it is desired now, and why.
-    pub(crate) fn refuse(
-        &self,
-        person: &SysId,
-        key: &FactKey,
-        why: &str,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn refuse(&self, person: &SysId, key: &FactKey, why: &str) -> Result<()> {
         let sql = "UPDATE facts SET refused = ? WHERE person = ? AND key = ?";
-        self.0.run(sql, params![why, person, key])?;
-        Ok(())
+        self.0.run(sql, params![why, person, key])
     }
 
     /// What Okta refused and is not tried again for now: whose, where it comes from, and why.
-    pub(crate) fn refused(&self) -> Result<Vec<(SysId, Origin, String)>, StoreError> {
+    pub(crate) fn refused(&self) -> Result<Vec<(SysId, Origin, String)>> {
         let sql = "SELECT person, origin, parent, refused FROM facts WHERE refused IS NOT NULL
                    ORDER BY person, key";
         self.0.all(sql, [], |row| Ok((row.get(0)?, read_origin(row, 1, 2)?, row.get(3)?)))
     }
 
     /// Forgets what Okta refused, of one person or of everybody: it is tried once more.
-    pub(crate) fn forget_refusals(&self, person: Option<&SysId>) -> Result<(), StoreError> {
-        self.0.run(
-            "UPDATE facts SET refused = NULL
-             WHERE refused IS NOT NULL AND (?1 IS NULL OR person = ?1)",
-            [person],
-        )?;
-        Ok(())
+    pub(crate) fn forget_refusals(&self, person: Option<&SysId>) -> Result<()> {
+        let sql = "UPDATE facts SET refused = NULL
+             WHERE refused IS NOT NULL AND (?1 IS NULL OR person = ?1)";
+        self.0.run(sql, [person])
     }
 
-    /// Whether everything that a request, by its number, asks of one person's account and groups
-    /// was seen in Okta.
-    pub(crate) fn were_in_sync(&self, number: &str, person: &SysId) -> Result<bool, StoreError> {
+    /// Whether all that a request, by its number, asks of a person but the profile was seen in Okta.
+    pub(crate) fn were_in_sync(&self, number: &str, person: &SysId) -> Result<bool> {
         let sql = "SELECT count(*) > 0 AND min(in_sync_once) FROM facts
                    WHERE person = ? AND origin = ? AND key NOT LIKE 'profile:%'";
-        let seen: Option<bool> = self.0.value(sql, params![person, number])?;
-        Ok(seen == Some(true))
+        self.0.value(sql, params![person, number])
     }
 }

@@ -1,15 +1,23 @@
 //! The store's files, opened with care: root's commands work in a folder that belongs to the
-//! service, and must not be led out of it by what lies there.
+//! service, and must not be led out of it by what lies there. And the lock that lets one process write.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Error, Result};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Error, Read, Result, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
+
+use super::error::StoreError;
 
 /// A link is not followed, and nobody is waited for at what is no file.
 const FLAGS: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+
+/// How often a lock that is taken is tried again, and after how long.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Opens a file to read and write, and makes it where it is not there. What root makes belongs to
 /// whom the folder belongs to, or the service could not open it.
@@ -28,8 +36,7 @@ pub(super) fn open(path: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// Opens a file to read.
-pub(super) fn open_to_read(path: &Path) -> Result<File> {
+fn open_to_read(path: &Path) -> Result<File> {
     OpenOptions::new().read(true).custom_flags(FLAGS).open(path).map_err(in_words)
 }
 
@@ -40,6 +47,17 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connect
     let place = path.file_name().map_or(folder.clone(), |name| folder.join(name));
     let flags = flags | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(place, flags)
+}
+
+pub(super) fn copy(source: &Connection, to: &mut Connection) -> rusqlite::Result<()> {
+    Backup::new(source, to)?.run_to_completion(i32::MAX, Duration::from_millis(20), None)
+}
+
+/// A path with this at its end.
+pub(super) fn extended(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
 }
 
 pub(super) fn folder_of(path: &Path) -> PathBuf {
@@ -53,6 +71,49 @@ fn in_words(error: Error) -> Error {
     } else {
         error
     }
+}
+
+/// Takes the lock, or says who has it. It goes with the process.
+pub(super) fn lock(path: &Path, holder: &str) -> std::result::Result<File, StoreError> {
+    let name = extended(path, ".lock");
+    let failed = |error: Error| StoreError::file(&name, error);
+    let mut file = open(&name).map_err(failed)?;
+    let mut tries = TRIES;
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            // Whoever only asks who holds it holds it for a moment.
+            Err(TryLockError::WouldBlock) if tries > 0 => {
+                tries -= 1;
+                std::thread::sleep(PAUSE);
+            }
+            Err(TryLockError::WouldBlock) => {
+                let holder = read_holder(&mut file);
+                return Err(StoreError::Locked { path: path.to_owned(), holder });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+    }
+    file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
+    writeln!(file, "{holder} (process {})", std::process::id()).map_err(failed)?;
+    Ok(file)
+}
+
+/// Who has the lock, where somebody does.
+pub(super) fn lock_holder(path: &Path) -> Option<String> {
+    let mut file = open_to_read(&extended(path, ".lock")).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Some(read_holder(&mut file)),
+        // Given back at once, with the file.
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
+fn read_holder(file: &mut File) -> String {
+    let mut holder = String::new();
+    let _ = file.read_to_string(&mut holder);
+    let holder = holder.trim();
+    if holder.is_empty() { "another process" } else { holder }.to_owned()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use rusqlite::{Params, params};
 
 use super::accounts::MOST_AHEAD;
 use super::columns::{At, Json};
-use super::{Store, StoreError};
+use super::{Groups, Result};
 use crate::model::{AccountId, Group, GroupId, Timestamp};
 
 /// Of the account `a` and the group `g`: a list of members that was asked for at `?2` says nothing,
@@ -16,77 +16,58 @@ const NEWER_THAN_THE_LIST: &str = "(coalesce(a.groups_read_at, '') > ?2 AND a.gr
      OR EXISTS (SELECT 1 FROM written_memberships w
          WHERE w.group_id = g.id AND w.account = a.id AND w.at > ?2 AND w.at < ?3))";
 
-/// Okta groups, and who is in those under management.
-#[derive(Debug)]
-pub(crate) struct Groups<'a>(pub(super) &'a Store);
-
 impl Groups<'_> {
-    /// Keeps a list of groups, each as [`Groups::upsert_one`] does.
-    pub(crate) fn upsert(&self, groups: &[Group], fed: bool, cycle: i64) -> Result<(), StoreError> {
+    pub(crate) fn upsert(&self, groups: &[Group], fed: bool, cycle: i64) -> Result<()> {
         self.0.atomically(|| groups.iter().try_for_each(|group| self.upsert_one(group, fed, cycle)))
     }
 
     /// Managed groups that were there before a complete list and not in it.
-    pub(crate) fn managed_unseen(&self, cycle: i64) -> Result<Vec<GroupId>, StoreError> {
-        let groups = self.select("managed = 1 AND seen < ?1", [cycle])?;
-        Ok(groups.into_iter().map(|group| group.id).collect())
+    pub(crate) fn managed_unseen(&self, cycle: i64) -> Result<Vec<GroupId>> {
+        let sql = "SELECT okta_id FROM groups WHERE managed = 1 AND seen < ? ORDER BY okta_id";
+        self.0.column(sql, [cycle])
     }
 
     /// Forgets the groups that were neither in a complete list nor found by id after it.
-    pub(crate) fn delete_unseen(&self, cycle: i64) -> Result<(), StoreError> {
-        self.0.run("DELETE FROM groups WHERE seen < ?", [cycle])?;
-        Ok(())
+    pub(crate) fn delete_unseen(&self, cycle: i64) -> Result<()> {
+        self.0.run("DELETE FROM groups WHERE seen < ?", [cycle])
     }
 
     /// Keeps one group. Whether a rule feeds it stays as it was; of one that is new, `fed` says so.
-    pub(crate) fn upsert_one(
-        &self,
-        group: &Group,
-        fed: bool,
-        cycle: i64,
-    ) -> Result<(), StoreError> {
-        self.0.run(
+    pub(crate) fn upsert_one(&self, group: &Group, fed: bool, cycle: i64) -> Result<()> {
+        let sql =
             "INSERT INTO groups (okta_id, name, kind, rule_fed, seen) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (okta_id) DO UPDATE SET name = ?2, kind = ?3, seen = ?5",
-            params![group.id, group.name, group.kind, fed, cycle],
-        )?;
-        Ok(())
+             ON CONFLICT (okta_id) DO UPDATE SET name = ?2, kind = ?3, seen = ?5";
+        self.0.run(sql, params![group.id, group.name, group.kind, fed, cycle])
     }
 
-    /// Keeps which groups a rule feeds: these, and no others.
-    pub(crate) fn replace_rule_fed(&self, fed: &BTreeSet<GroupId>) -> Result<(), StoreError> {
+    pub(crate) fn replace_rule_fed(&self, fed: &BTreeSet<GroupId>) -> Result<()> {
         let sql = "UPDATE groups SET rule_fed = okta_id IN (SELECT value FROM json_each(?))";
-        self.0.run(sql, [Json(fed)])?;
-        Ok(())
+        self.0.run(sql, [Json(fed)])
     }
 
-    /// Whether a rule feeds any group.
-    pub(crate) fn any_rule_fed(&self) -> Result<bool, StoreError> {
+    pub(crate) fn any_rule_fed(&self) -> Result<bool> {
         self.0.value("SELECT EXISTS (SELECT 1 FROM groups WHERE rule_fed = 1)", [])
     }
 
     /// Groups that a text names, by id or by exact name, ordered by id.
-    pub(crate) fn called(&self, text: &str) -> Result<Vec<Group>, StoreError> {
+    pub(crate) fn called(&self, text: &str) -> Result<Vec<Group>> {
         self.select("okta_id = ?1 OR name = ?1", [text])
     }
 
-    /// The managed groups, by id.
-    pub(crate) fn managed(&self) -> Result<BTreeMap<GroupId, Group>, StoreError> {
+    pub(crate) fn managed(&self) -> Result<BTreeMap<GroupId, Group>> {
         let groups = self.select("managed = 1", [])?;
         Ok(groups.into_iter().map(|group| (group.id.clone(), group)).collect())
     }
 
-    /// One group; `None` where none of this id is known.
-    pub(crate) fn get(&self, id: &GroupId) -> Result<Option<Group>, StoreError> {
+    pub(crate) fn get(&self, id: &GroupId) -> Result<Option<Group>> {
         Ok(self.select("okta_id = ?1", [id])?.pop())
     }
 
-    /// Whether any group is known.
-    pub(crate) fn any(&self) -> Result<bool, StoreError> {
+    pub(crate) fn any(&self) -> Result<bool> {
         self.0.value("SELECT EXISTS (SELECT 1 FROM groups)", [])
     }
 
-    fn select(&self, condition: &str, params: impl Params) -> Result<Vec<Group>, StoreError> {
+    fn select(&self, condition: &str, params: impl Params) -> Result<Vec<Group>> {
         let sql = format!(
             "SELECT okta_id, name, kind, rule_fed FROM groups WHERE {condition} ORDER BY okta_id"
         );
@@ -102,11 +83,7 @@ impl Groups<'_> {
 
     /// Puts a group under management with these members, all of them. What was read of accounts by
     /// id before said nothing of a group that was not managed.
-    pub(crate) fn take_over(
-        &self,
-        group: &GroupId,
-        members: &[AccountId],
-    ) -> Result<(), StoreError> {
+    pub(crate) fn take_over(&self, group: &GroupId, members: &[AccountId]) -> Result<()> {
         self.0.atomically(|| {
             self.0.run("UPDATE groups SET managed = 1 WHERE okta_id = ?", [group])?;
             let which = "group_id = (SELECT id FROM groups WHERE okta_id = ?)";
@@ -117,16 +94,15 @@ impl Groups<'_> {
         })
     }
 
-    /// Replaces the members of a managed group by a complete list that was asked for at `asked_at`.
-    /// Where an account's groups were read by id after that, or it was put in or taken out here,
-    /// the list does not count. Unknown accounts are left out: they were made after the list of
+    /// Replaces the members of a managed group by a complete list that was asked for at `asked_at`,
+    /// but for [`NEWER_THAN_THE_LIST`]. Unknown accounts are left out: they were made after the list of
     /// accounts was read, and are met in the next cycle.
     pub(crate) fn replace_members(
         &self,
         group: &GroupId,
         members: &[AccountId],
         asked_at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let (asked_at, ahead) = (At(asked_at), At(asked_at + MOST_AHEAD));
         self.0.atomically(|| {
             let sql = format!(
@@ -147,19 +123,17 @@ impl Groups<'_> {
             }
             let sql = "DELETE FROM written_memberships
                        WHERE group_id = (SELECT id FROM groups WHERE okta_id = ?1) AND at <= ?2";
-            self.0.run(sql, params![group, asked_at])?;
-            Ok(())
+            self.0.run(sql, params![group, asked_at])
         })
     }
 
-    /// Replaces the managed groups that an account is in by what its own list says, which was asked
-    /// for by its id at `asked_at`.
+    /// Replaces the managed groups of an account by its own list, asked for by its id at `asked_at`.
     pub(crate) fn replace_groups_of(
         &self,
         account: &AccountId,
         groups: &[GroupId],
         asked_at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         self.0.atomically(|| {
             let which = "account = (SELECT id FROM accounts WHERE okta_id = ?)";
             for table in ["memberships", "written_memberships"] {
@@ -178,7 +152,7 @@ impl Groups<'_> {
         account: &AccountId,
         member: bool,
         at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let sql = "INSERT OR REPLACE INTO written_memberships (group_id, account, at)
                    SELECT g.id, a.id, ?3 FROM groups g, accounts a
                    WHERE g.okta_id = ?1 AND a.okta_id = ?2";
@@ -189,55 +163,44 @@ impl Groups<'_> {
         let sql = "DELETE FROM memberships
                    WHERE group_id = (SELECT id FROM groups WHERE okta_id = ?)
                        AND account = (SELECT id FROM accounts WHERE okta_id = ?)";
-        self.0.run(sql, params![group, account])?;
-        Ok(())
+        self.0.run(sql, params![group, account])
     }
 
-    fn insert_membership(&self, group: &GroupId, account: &AccountId) -> Result<(), StoreError> {
+    fn insert_membership(&self, group: &GroupId, account: &AccountId) -> Result<()> {
         let sql = "INSERT OR IGNORE INTO memberships (group_id, account)
                    SELECT g.id, a.id FROM groups g, accounts a
                    WHERE g.okta_id = ? AND g.managed = 1 AND a.okta_id = ?";
-        self.0.run(sql, params![group, account])?;
-        Ok(())
+        self.0.run(sql, params![group, account])
     }
 
-    /// The managed groups that an account is in.
-    pub(crate) fn of_account(&self, account: &AccountId) -> Result<BTreeSet<GroupId>, StoreError> {
+    pub(crate) fn of_account(&self, account: &AccountId) -> Result<BTreeSet<GroupId>> {
         let sql = "SELECT g.okta_id FROM memberships m JOIN groups g ON g.id = m.group_id
                    JOIN accounts a ON a.id = m.account WHERE a.okta_id = ? AND g.managed = 1";
         self.0.column(sql, [account])
     }
 
-    /// The known members of a managed group.
-    pub(crate) fn members_of(&self, group: &GroupId) -> Result<BTreeSet<AccountId>, StoreError> {
+    pub(crate) fn members_of(&self, group: &GroupId) -> Result<BTreeSet<AccountId>> {
         let sql = "SELECT a.okta_id FROM memberships m JOIN groups g ON g.id = m.group_id
                    JOIN accounts a ON a.id = m.account WHERE g.okta_id = ?";
         self.0.column(sql, [group])
     }
 
-    /// How many members each managed group has.
-    pub(crate) fn sizes(&self) -> Result<BTreeMap<GroupId, u32>, StoreError> {
+    pub(crate) fn sizes(&self) -> Result<BTreeMap<GroupId, u32>> {
         let sql = "SELECT g.okta_id, count(m.account) FROM groups g
                    LEFT JOIN memberships m ON m.group_id = g.id WHERE g.managed = 1 GROUP BY g.id";
         self.0.all(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
-    /// `lastMembershipUpdated` of the members that were compared last, as Okta sent it; `None`
-    /// before the first time.
-    pub(crate) fn members_updated(&self, group: &GroupId) -> Result<Option<String>, StoreError> {
+    /// `lastMembershipUpdated` of the members that were compared last, as Okta sent it.
+    pub(crate) fn members_updated(&self, group: &GroupId) -> Result<Option<String>> {
         let sql = "SELECT members_updated FROM groups WHERE okta_id = ?";
         Ok(self.0.one(sql, [group], |row| row.get(0))?.flatten())
     }
 
     /// Remembers it, once whoever is concerned is in the queue.
-    pub(crate) fn set_members_updated(
-        &self,
-        group: &GroupId,
-        updated: &str,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn set_members_updated(&self, group: &GroupId, updated: &str) -> Result<()> {
         let sql = "UPDATE groups SET members_updated = ? WHERE okta_id = ?";
-        self.0.run(sql, params![updated, group])?;
-        Ok(())
+        self.0.run(sql, params![updated, group])
     }
 }
 

@@ -9,10 +9,11 @@ mod reading;
 pub(crate) use reading::InDoubt;
 
 use aws_lc_rs::digest;
-use rusqlite::params;
+use rusqlite::types::ToSql;
+use serde_json::{Value, json};
 
-use super::columns::{At, Json, OutcomeKind};
-use super::{Store, StoreError};
+use super::columns::{At, OutcomeKind, Plain};
+use super::{Journal, Result};
 use crate::model::{
     AccountId, Action, Cause, FactKey, GroupId, Outcome, RequestNumber, StatusChange, Step,
     StepKind, SysId, Timestamp,
@@ -23,25 +24,20 @@ use crate::model::{
 pub(crate) struct Thread {
     /// The request's number, `BASELINE`, or `unattributed`.
     pub(crate) request: String,
-    /// The action's id in the journal.
     pub(crate) action: i64,
 }
 
-/// What is written before a call.
 #[derive(Debug)]
 pub(crate) struct Entry<'a> {
     pub(crate) action: &'a Action,
-    /// The cycle that decided it.
     pub(crate) cycle: i64,
-    /// The facts that it brings about; the row keeps them as texts such as `membership:00g1`.
+    /// The facts that it brings about.
     pub(crate) keys: Vec<FactKey>,
-    /// It belongs to a leave.
     pub(crate) leaver: bool,
     /// A person had said yes to it.
     pub(crate) released: bool,
 }
 
-/// One row, but for its hash.
 struct Row {
     at: Timestamp,
     action_id: i64,
@@ -50,14 +46,14 @@ struct Row {
     okta_id: Option<AccountId>,
     step: StepKind,
     group: Option<GroupId>,
-    /// The request's number, `BASELINE`, or `unattributed`.
     request: String,
     parent: Option<RequestNumber>,
     cause: Cause,
     leaver: bool,
     released: bool,
-    keys: Vec<String>,
-    /// JSON of what the step writes, before and after; `{}` in an outcome.
+    /// As JSON.
+    keys: String,
+    /// As JSON.
     detail: String,
     /// `None` for an intent.
     outcome: Option<OutcomeKind>,
@@ -65,15 +61,10 @@ struct Row {
     error: Option<String>,
 }
 
-/// Every write: its intent and its outcome.
-#[derive(Debug)]
-pub(crate) struct Journal<'a>(pub(super) &'a Store);
-
 impl Journal<'_> {
-    /// Writes an intent, and gives the thread that its call must carry.
-    ///
-    /// The call may be made only after this returned: then the intent is on the disk.
-    pub(crate) fn intend(&self, entry: &Entry<'_>, now: Timestamp) -> Result<Thread, StoreError> {
+    /// Writes an intent, and gives the thread that its call must carry. The call may be made only
+    /// after this returned: then the intent is on the disk.
+    pub(crate) fn intend(&self, entry: &Entry<'_>, now: Timestamp) -> Result<Thread> {
         self.0.atomically(|| {
             let sql = "SELECT coalesce(max(action_id), 0) + 1 FROM journal";
             let action_id = self.0.value(sql, [])?;
@@ -89,16 +80,12 @@ impl Journal<'_> {
         thread: &Thread,
         outcome: &Outcome,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         self.append_outcome(&row_of(entry, thread.action, now, Some(outcome)))
     }
 
     /// Writes that something whose answer was lost was seen to have taken effect.
-    pub(crate) fn resolve_in_doubt(
-        &self,
-        action_id: i64,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn resolve_in_doubt(&self, action_id: i64, now: Timestamp) -> Result<()> {
         let sql = "SELECT cycle, person, okta_id, action, group_id, request, parent, cause, leaver,
                        released, keys FROM journal WHERE action_id = ? AND entry = 'intent'";
         self.0.atomically(|| {
@@ -116,7 +103,7 @@ impl Journal<'_> {
                     cause: row.get(7)?,
                     leaver: row.get(8)?,
                     released: row.get(9)?,
-                    keys: row.get::<_, Json<_>>(10)?.0,
+                    keys: row.get(10)?,
                     detail: "{}".to_owned(),
                     outcome: Some(OutcomeKind::Confirmed),
                     okta_request_id: None,
@@ -127,64 +114,60 @@ impl Journal<'_> {
         })
     }
 
-    fn append_outcome(&self, row: &Row) -> Result<(), StoreError> {
+    fn append_outcome(&self, row: &Row) -> Result<()> {
         self.0.atomically(|| {
             self.append(row)?;
             if !row.outcome.is_some_and(OutcomeKind::is_good) {
                 return Ok(());
             }
-            let (request, step) = (row.request.clone(), row.step);
-            let change = StatusChange { step, request, cause: row.cause, at: row.at };
+            let Row { at, step, cause, .. } = *row;
+            let change = StatusChange { step, request: row.request.clone(), cause, at };
             self.0.history().record(&row.person, &change)?;
-            match RequestNumber::parse(&row.request) {
-                Ok(number) => self.0.requests().mark_took_effect(&number),
-                Err(_) => Ok(()),
-            }
+            RequestNumber::parse(&row.request)
+                .map_or(Ok(()), |number| self.0.requests().mark_took_effect(&number))
         })
     }
 
-    fn append(&self, row: &Row) -> Result<(), StoreError> {
-        let hash = chain(&self.head()?, &canonical(row));
-        self.0.run(
-            "INSERT INTO journal (at, entry, action_id, cycle, person, okta_id, action, group_id,
-                 request, parent, cause, leaver, released, keys, detail, outcome,
-                 okta_request_id, error, hash)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            params![
-                At(row.at),
-                row.entry(),
-                row.action_id,
-                row.cycle,
-                row.person,
-                row.okta_id,
-                row.step,
-                row.group,
-                row.request,
-                row.parent,
-                row.cause,
-                row.leaver,
-                row.released,
-                Json(&row.keys),
-                row.detail,
-                row.outcome,
-                row.okta_request_id,
-                row.error,
-                hash
-            ],
-        )?;
-        Ok(())
+    fn append(&self, row: &Row) -> Result<()> {
+        let columns = row.columns().map(|(name, value)| (name, Plain(value)));
+        // All of them, as one JSON array: no two different rows look the same.
+        let canonical = columns.iter().map(|(_, Plain(value))| value.clone()).collect::<Value>();
+        let hash = chain(&self.head()?, &canonical.to_string());
+        let mut named: Vec<(&str, &dyn ToSql)> = vec![("hash", &hash)];
+        named.extend(columns.iter().map(|(name, value)| (*name, value as &dyn ToSql)));
+        self.0.insert("journal", &named, "")
     }
 
     /// The hash of the newest row; empty before the first.
-    pub(crate) fn head(&self) -> Result<String, StoreError> {
+    pub(crate) fn head(&self) -> Result<String> {
         let sql = "SELECT hash FROM journal ORDER BY id DESC LIMIT 1";
         Ok(self.0.one(sql, [], |row| row.get(0))?.unwrap_or_default())
     }
 }
 
 impl Row {
-    fn entry(&self) -> &'static str {
-        if self.outcome.is_some() { "outcome" } else { "intent" }
+    /// Every column but the hash, in order.
+    fn columns(&self) -> [(&'static str, Value); 18] {
+        [
+            ("at", json!(At(self.at).text())),
+            ("entry", json!(if self.outcome.is_some() { "outcome" } else { "intent" })),
+            ("action_id", json!(self.action_id)),
+            ("cycle", json!(self.cycle)),
+            ("person", json!(self.person)),
+            ("okta_id", json!(self.okta_id)),
+            ("action", json!(self.step.as_str())),
+            ("group_id", json!(self.group)),
+            ("request", json!(self.request)),
+            ("parent", json!(self.parent)),
+            ("cause", json!(self.cause.as_str())),
+            ("leaver", json!(self.leaver)),
+            ("released", json!(self.released)),
+            ("keys", json!(self.keys)),
+            ("detail", json!(self.detail)),
+            ("outcome", json!(self.outcome.map(OutcomeKind::as_str))),
+            ("okta_request_id", json!(self.okta_request_id)),
+            ("error", json!(self.error)),
+        ]
     }
 }
 
@@ -213,7 +196,7 @@ fn row_of(entry: &Entry<'_>, action_id: i64, now: Timestamp, outcome: Option<&Ou
         cause: *cause,
         leaver: entry.leaver,
         released: entry.released,
-        keys: entry.keys.iter().map(FactKey::to_string).collect(),
+        keys: json!(entry.keys.iter().map(FactKey::to_string).collect::<Vec<_>>()).to_string(),
         detail: if outcome.is_some() { "{}".to_owned() } else { detail(step) },
         outcome: outcome.map(OutcomeKind::from),
         okta_request_id,
@@ -224,65 +207,21 @@ fn row_of(entry: &Entry<'_>, action_id: i64, now: Timestamp, outcome: Option<&Ou
 /// The before-image and what replaces it.
 fn detail(step: &Step) -> String {
     let value = match step {
-        Step::Create { profile, groups, activate } => serde_json::json!({
+        Step::Create { profile, groups, activate } => json!({
             "profile": profile,
             "groups": groups,
             "activate": activate,
         }),
-        Step::Update { changes } => serde_json::json!(changes),
-        Step::Activate { mail } | Step::Reactivate { mail } => serde_json::json!({ "mail": mail }),
+        Step::Update { changes } => json!(changes),
+        Step::Activate { mail } | Step::Reactivate { mail } => json!({ "mail": mail }),
         Step::Suspend
         | Step::Unsuspend
         | Step::Deactivate
         | Step::ClearSessions
         | Step::AddMember { .. }
-        | Step::RemoveMember { .. } => serde_json::json!({}),
+        | Step::RemoveMember { .. } => json!({}),
     };
     value.to_string()
-}
-
-/// Every column in order, as one JSON array: no two different rows look the same.
-fn canonical(row: &Row) -> String {
-    let Row {
-        at,
-        action_id,
-        cycle,
-        person,
-        okta_id,
-        step,
-        group,
-        request,
-        parent,
-        cause,
-        leaver,
-        released,
-        keys,
-        detail,
-        outcome,
-        okta_request_id,
-        error,
-    } = row;
-    serde_json::json!([
-        At(*at).text(),
-        row.entry(),
-        action_id,
-        cycle,
-        person,
-        okta_id,
-        step.as_str(),
-        group,
-        request,
-        parent,
-        cause.as_str(),
-        leaver,
-        released,
-        Json(keys).text(),
-        detail,
-        outcome.map(OutcomeKind::as_str),
-        okta_request_id,
-        error
-    ])
-    .to_string()
 }
 
 fn chain(before: &str, canonical: &str) -> String {

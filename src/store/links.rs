@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::params;
 
 use super::columns::{At, read_origin};
-use super::{Store, StoreError};
+use super::{Links, Result};
 use crate::model::{AccountId, GroupId, Link, Origin, SysId, Timestamp};
 
 /// No approved request gives the person `l` the group `g`.
@@ -16,18 +16,12 @@ const UNEXPLAINED: &str = "NOT EXISTS (
     WHERE rp.person = l.person AND rg.group_id = g.okta_id
         AND r.standing = 'approved' AND r.operation IN ('join', 'move', 'grant'))";
 
-/// Which account is whose, and what was there at take-over.
-#[derive(Debug)]
-pub(crate) struct Links<'a>(pub(super) &'a Store);
-
 impl Links<'_> {
-    /// The account that a person is linked to.
-    pub(crate) fn account_of(&self, person: &SysId) -> Result<Option<AccountId>, StoreError> {
+    pub(crate) fn account_of(&self, person: &SysId) -> Result<Option<AccountId>> {
         self.0.one("SELECT okta_id FROM links WHERE person = ?", [person], |row| row.get(0))
     }
 
-    /// A person's link, by `BASELINE` where no request made it; `None` without one.
-    pub(crate) fn get(&self, person: &SysId) -> Result<Option<Link>, StoreError> {
+    pub(crate) fn get(&self, person: &SysId) -> Result<Option<Link>> {
         let sql = "SELECT l.okta_id, coalesce(l.origin, ?2), r.parent, l.since, l.created_here FROM links l
                    LEFT JOIN requests r ON r.number = l.origin WHERE l.person = ?1";
         self.0.one(sql, params![person, Origin::Baseline.to_string()], |row| {
@@ -40,8 +34,7 @@ impl Links<'_> {
         })
     }
 
-    /// The person whom an account is linked to.
-    pub(crate) fn person_of(&self, account: &AccountId) -> Result<Option<SysId>, StoreError> {
+    pub(crate) fn person_of(&self, account: &AccountId) -> Result<Option<SysId>> {
         self.0.one("SELECT person FROM links WHERE okta_id = ?", [account], |row| row.get(0))
     }
 
@@ -53,18 +46,16 @@ impl Links<'_> {
         origin: &Origin,
         created_here: bool,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let origin = origin.request().map(|request| &request.number);
-        self.0.run(
-            "INSERT INTO links (person, okta_id, since, origin, created_here) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (person) DO UPDATE SET okta_id = ?2, since = ?3, origin = ?4, created_here = ?5",
-            params![person, account, At(now), origin, created_here],
-        )?;
-        Ok(())
+        let sql = "INSERT INTO links (person, okta_id, since, origin, created_here)
+                   VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (person) DO UPDATE
+                       SET okta_id = ?2, since = ?3, origin = ?4, created_here = ?5";
+        self.0.run(sql, params![person, account, At(now), origin, created_here])
     }
 
     /// Takes back a link that was made by mistake, with what was decided because of it.
-    pub(crate) fn revert(&self, person: &SysId, before: Option<&Link>) -> Result<(), StoreError> {
+    pub(crate) fn revert(&self, person: &SysId, before: Option<&Link>) -> Result<()> {
         self.end_adoption(person)?;
         if let Some(Link { account, origin, since, created_here }) = before {
             return self.upsert(person, account, origin, *created_here, *since);
@@ -76,51 +67,41 @@ impl Links<'_> {
     }
 
     /// Ends what a person had at take-over: whoever comes back gets what is asked for now.
-    pub(crate) fn end_adoption(&self, person: &SysId) -> Result<(), StoreError> {
-        self.0.run("DELETE FROM baseline WHERE person = ?", [person])?;
-        Ok(())
+    pub(crate) fn end_adoption(&self, person: &SysId) -> Result<()> {
+        self.0.run("DELETE FROM baseline WHERE person = ?", [person])
     }
 
-    /// Everybody who is linked to an account, by id.
-    pub(crate) fn people(&self) -> Result<Vec<SysId>, StoreError> {
+    pub(crate) fn people(&self) -> Result<Vec<SysId>> {
         self.0.column("SELECT person FROM links ORDER BY person", [])
     }
 
-    /// How many accounts are managed.
-    pub(crate) fn count(&self) -> Result<u32, StoreError> {
+    pub(crate) fn count(&self) -> Result<u32> {
         self.0.value("SELECT count(*) FROM links", [])
     }
 
     /// Remembers a membership that was there at take-over, unless a request explains it: what a
     /// temporary grant gave must not become permanent because the store was lost.
-    pub(crate) fn insert_baseline(
-        &self,
-        person: &SysId,
-        group: &GroupId,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn insert_baseline(&self, person: &SysId, group: &GroupId) -> Result<()> {
         let sql = format!(
             "INSERT OR IGNORE INTO baseline (person, group_id)
              SELECT l.person, g.okta_id FROM links l, groups g
              WHERE l.person = ? AND g.okta_id = ? AND {UNEXPLAINED}"
         );
-        self.0.run(&sql, params![person, group])?;
-        Ok(())
+        self.0.run(&sql, params![person, group])
     }
 
     /// Remembers the present linked members of a group that comes under management.
-    pub(crate) fn insert_group_baseline(&self, group: &GroupId) -> Result<(), StoreError> {
+    pub(crate) fn insert_group_baseline(&self, group: &GroupId) -> Result<()> {
         let sql = format!(
             "INSERT OR IGNORE INTO baseline (person, group_id)
              SELECT l.person, g.okta_id FROM memberships m
              JOIN groups g ON g.id = m.group_id JOIN accounts a ON a.id = m.account
              JOIN links l ON l.okta_id = a.okta_id WHERE g.okta_id = ? AND {UNEXPLAINED}"
         );
-        self.0.run(&sql, [group])?;
-        Ok(())
+        self.0.run(&sql, [group])
     }
 
-    /// The groups that a person was in at take-over.
-    pub(crate) fn baseline_of(&self, person: &SysId) -> Result<BTreeSet<GroupId>, StoreError> {
+    pub(crate) fn baseline_of(&self, person: &SysId) -> Result<BTreeSet<GroupId>> {
         self.0.column("SELECT group_id FROM baseline WHERE person = ?", [person])
     }
 }

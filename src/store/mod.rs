@@ -6,7 +6,6 @@
 //! command that only plans works on a private copy ([`Mode::Scratch`]), so it cannot leave a trace.
 
 mod accounts;
-mod budgets;
 mod columns;
 mod copy;
 mod cycles;
@@ -19,49 +18,41 @@ mod groups;
 mod history;
 mod journal;
 mod links;
-mod lock;
 mod names;
 mod open_items;
 mod opening;
 mod people;
-mod queue;
 mod requests;
 mod roles;
-mod schema;
 mod sides;
 pub(crate) mod snapshot;
 mod state;
 mod writebacks;
 
-pub(crate) use accounts::{Accounts, Observed};
-pub(crate) use budgets::{Budgets, Use};
+pub(crate) use accounts::Observed;
+
 pub use copy::Copied;
-pub(crate) use cycles::{CycleRow, Cycles};
-pub(crate) use deadlines::{Deadlines, Late};
-pub(crate) use decisions::Decisions;
+pub(crate) use cycles::CycleRow;
+pub(crate) use deadlines::Late;
 pub use decisions::{HoldDecision, Verdict};
 pub use error::StoreError;
-pub(crate) use facts::Facts;
-pub(crate) use groups::Groups;
-pub(crate) use history::History;
-pub(crate) use journal::{Entry, InDoubt, Journal};
-pub(crate) use links::Links;
-pub(crate) use names::Names;
-pub use open_items::{HeldAction, HoldSelection, OpenItems, StoredItem, Transitions};
+pub(crate) use journal::{Entry, InDoubt};
+pub use open_items::{HeldAction, HoldSelection, StoredItem, Transitions};
 pub use opening::{Mode, Orgs};
-pub(crate) use people::People;
-pub(crate) use queue::Queue;
-pub(crate) use requests::{Requests, StoredRequest};
-pub(crate) use roles::{RoleHolder, Roles};
+pub(crate) use requests::StoredRequest;
+pub(crate) use roles::RoleHolder;
 pub use sides::SideState;
-pub(crate) use sides::Sides;
-pub(crate) use state::{GroupRules, Quarantine, State};
-pub(crate) use writebacks::Writebacks;
+pub(crate) use sides::Use;
+pub(crate) use state::{GroupRules, Quarantine};
 
 use std::fs::File;
 
-use rusqlite::types::FromSql;
-use rusqlite::{Connection, OptionalExtension, Params, Row, Transaction, TransactionBehavior};
+use rusqlite::types::{FromSql, ToSql};
+use rusqlite::{
+    Connection, OptionalExtension, Params, Row, Transaction, TransactionBehavior, params_from_iter,
+};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// The SQLite file, opened in one of the ways of [`Mode`]; its methods are the doors.
 #[derive(Debug)]
@@ -71,107 +62,54 @@ pub struct Store {
     _lock: Option<File>,
 }
 
+/// The doors: for each group of tables a type, and the method that gives it.
+macro_rules! doors {
+    ($($visible:vis $method:ident: $Door:ident, $what:literal;)+) => {
+        $(
+            #[doc = $what]
+            #[derive(Debug)]
+            $visible struct $Door<'a>(&'a Store);
+        )+
+
+        impl Store {
+            $(
+                #[doc = $what]
+                $visible fn $method(&self) -> $Door<'_> {
+                    $Door(self)
+                }
+            )+
+        }
+    };
+}
+
+doors! {
+    pub(crate) people: People, "People as ServiceNow last showed them.";
+    pub(crate) accounts: Accounts, "Okta accounts as last seen.";
+    pub(crate) groups: Groups, "Okta groups, and who is in those under management.";
+    pub(crate) roles: Roles, "Who was seen to hold an administrator role.";
+    pub(crate) links: Links, "Which account is whose, and what was there at take-over.";
+    pub(crate) facts: Facts, "Desired facts as last decided.";
+    pub(crate) names: Names, "What the names of the configuration mean.";
+    pub(crate) queue: Queue, "Who is to be decided about again, and when.";
+    pub(crate) state: State, "What the store knows of itself: one row.";
+    pub open_items: OpenItems, "What is not as it should be, and which actions wait.";
+    pub(crate) decisions: Decisions, "What people said to actions that wait.";
+    pub(crate) journal: Journal, "Every write: its intent and its outcome.";
+    pub(crate) history: History, "What later decisions need to know of what was done.";
+    pub(crate) cycles: Cycles, "One row a cycle.";
+    pub(crate) requests: Requests, "Requested items as last seen, and what they were resolved to.";
+    pub(crate) writebacks: Writebacks, "What was written on requests, and what became of it.";
+    pub(crate) sides: Sides, "How the two systems are.";
+    pub(crate) budgets: Budgets, "How much of the rate limits is used.";
+    pub(crate) deadlines: Deadlines, "How long joins and leaves take.";
+}
+
+/// Columns by name, each with its value.
+type Columns<'a> = &'a [(&'a str, &'a dyn ToSql)];
+
 impl Store {
-    /// People as ServiceNow last showed them.
-    pub(crate) fn people(&self) -> People<'_> {
-        People(self)
-    }
-
-    /// Okta accounts as last seen.
-    pub(crate) fn accounts(&self) -> Accounts<'_> {
-        Accounts(self)
-    }
-
-    /// Okta groups, and who is in those under management.
-    pub(crate) fn groups(&self) -> Groups<'_> {
-        Groups(self)
-    }
-
-    /// Who was seen to hold an administrator role.
-    pub(crate) fn roles(&self) -> Roles<'_> {
-        Roles(self)
-    }
-
-    /// Which account is whose, and what was there at take-over.
-    pub(crate) fn links(&self) -> Links<'_> {
-        Links(self)
-    }
-
-    /// Desired facts as last decided.
-    pub(crate) fn facts(&self) -> Facts<'_> {
-        Facts(self)
-    }
-
-    /// What the names of the configuration mean.
-    pub(crate) fn names(&self) -> Names<'_> {
-        Names(self)
-    }
-
-    /// Who is to be decided about again, and when.
-    pub(crate) fn queue(&self) -> Queue<'_> {
-        Queue(self)
-    }
-
-    /// What the store knows of itself: its systems, how far changes were read.
-    pub(crate) fn state(&self) -> State<'_> {
-        State(self)
-    }
-
-    /// What is not as it should be, and which actions wait.
-    pub fn open_items(&self) -> OpenItems<'_> {
-        OpenItems(self)
-    }
-
-    /// What people said to actions that wait.
-    pub(crate) fn decisions(&self) -> Decisions<'_> {
-        Decisions(self)
-    }
-
-    /// Every write: its intent and its outcome.
-    pub(crate) fn journal(&self) -> Journal<'_> {
-        Journal(self)
-    }
-
-    /// What later decisions need to know of what was done about people's accounts.
-    pub(crate) fn history(&self) -> History<'_> {
-        History(self)
-    }
-
-    /// One row a cycle.
-    pub(crate) fn cycles(&self) -> Cycles<'_> {
-        Cycles(self)
-    }
-
-    /// Requested items as last seen, and what they were resolved to.
-    pub(crate) fn requests(&self) -> Requests<'_> {
-        Requests(self)
-    }
-
-    /// What was written on requests, and what became of it.
-    pub(crate) fn writebacks(&self) -> Writebacks<'_> {
-        Writebacks(self)
-    }
-
-    /// How the two systems are.
-    pub(crate) fn sides(&self) -> Sides<'_> {
-        Sides(self)
-    }
-
-    /// How much of the rate limits is used.
-    pub(crate) fn budgets(&self) -> Budgets<'_> {
-        Budgets(self)
-    }
-
-    /// How long joins and leaves take.
-    pub(crate) fn deadlines(&self) -> Deadlines<'_> {
-        Deadlines(self)
-    }
-
     /// Runs several changes as one: all of them, or none.
-    pub(crate) fn atomically<T>(
-        &self,
-        work: impl FnOnce() -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+    pub(crate) fn atomically<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         // Already inside one: its fate decides.
         if !self.conn.is_autocommit() {
             return work();
@@ -184,9 +122,31 @@ impl Store {
         Ok(result)
     }
 
-    /// Changes rows, and says how many.
-    fn run(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
-        Ok(self.conn.prepare_cached(sql)?.execute(params)?)
+    /// Changes rows.
+    fn run(&self, sql: &str, params: impl Params) -> Result<()> {
+        self.conn.prepare_cached(sql)?.execute(params)?;
+        Ok(())
+    }
+
+    /// Puts a row into a table. `conflict` says what becomes of it where it is there already.
+    fn insert(&self, table: &str, row: Columns<'_>, conflict: &str) -> Result<()> {
+        let names: Vec<&str> = row.iter().map(|(name, _)| *name).collect();
+        let (names, places) = (names.join(", "), vec!["?"; row.len()].join(", "));
+        let sql = format!("INSERT INTO {table} ({names}) VALUES ({places}) {conflict}");
+        self.run(&sql, params_from_iter(row.iter().map(|(_, value)| value)))
+    }
+
+    /// Puts a row into a table, or into the place of the one with the same key, where `but`, in
+    /// SQL, says what a column holds then instead.
+    fn upsert(&self, table: &str, key: &[&str], row: Columns<'_>, but: &[&str]) -> Result<()> {
+        let others = row.iter().map(|(name, _)| name).filter(|name| !key.contains(name));
+        // Of two values for one column, the last counts.
+        let set: Vec<String> = others
+            .map(|name| format!("{name} = excluded.{name}"))
+            .chain(but.iter().map(ToString::to_string))
+            .collect();
+        let (key, set) = (key.join(", "), set.join(", "));
+        self.insert(table, row, &format!("ON CONFLICT ({key}) DO UPDATE SET {set}"))
     }
 
     /// All rows that a query gives, in its order.
@@ -195,7 +155,7 @@ impl Store {
         sql: &str,
         params: impl Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<C, StoreError> {
+    ) -> Result<C> {
         Ok(self.conn.prepare_cached(sql)?.query_map(params, read)?.collect::<Result<C, _>>()?)
     }
 
@@ -205,21 +165,17 @@ impl Store {
         sql: &str,
         params: impl Params,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Option<T>, StoreError> {
+    ) -> Result<Option<T>> {
         Ok(self.conn.prepare_cached(sql)?.query_row(params, read).optional()?)
     }
 
     /// The first column of all rows.
-    fn column<T: FromSql, C: FromIterator<T>>(
-        &self,
-        sql: &str,
-        params: impl Params,
-    ) -> Result<C, StoreError> {
+    fn column<T: FromSql, C: FromIterator<T>>(&self, sql: &str, params: impl Params) -> Result<C> {
         self.all(sql, params, |row| row.get(0))
     }
 
     /// The one value of a query that always gives one.
-    fn value<T: FromSql>(&self, sql: &str, params: impl Params) -> Result<T, StoreError> {
+    fn value<T: FromSql>(&self, sql: &str, params: impl Params) -> Result<T> {
         Ok(self.conn.prepare_cached(sql)?.query_row(params, |row| row.get(0))?)
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Row, params};
+use rusqlite::{Params, named_params, params};
 
 use super::columns::{At, Json, origin_columns, read_origin};
 use super::decisions::HoldDecision;
-use super::{Store, StoreError};
+use super::{OpenItems, Result};
 use crate::model::{
     Cause, Disposition, FactKey, HoldReason, OpenAction, OpenItem, Origin, SysId, Timestamp,
 };
@@ -84,13 +84,6 @@ impl Identity {
     }
 }
 
-const COLUMNS: &str = "id, since, changed_at, person, facts, desired, actual, origin, parent, cause, \
-    reason, fingerprint, step, group_id, groups, changes, in_set";
-
-/// What is not as it should be, and which actions wait.
-#[derive(Debug)]
-pub struct OpenItems<'a>(pub(super) &'a Store);
-
 impl OpenItems<'_> {
     /// Keeps what a decision about these people found open. What was open of them and is not found
     /// any more is over, and what was said to it with it, but for the actions, by fingerprint, that
@@ -101,7 +94,7 @@ impl OpenItems<'_> {
         items: &[OpenItem],
         kept: &BTreeSet<String>,
         now: Timestamp,
-    ) -> Result<Transitions, StoreError> {
+    ) -> Result<Transitions> {
         self.0.atomically(|| {
             let concerned: BTreeSet<&SysId> =
                 people.iter().chain(items.iter().map(|item| &item.person)).collect();
@@ -136,51 +129,73 @@ impl OpenItems<'_> {
         })
     }
 
-    fn of(&self, people: &BTreeSet<&SysId>) -> Result<BTreeMap<Identity, StoredItem>, StoreError> {
+    fn of(&self, people: &BTreeSet<&SysId>) -> Result<BTreeMap<Identity, StoredItem>> {
+        let found = self.select("person IN (SELECT value FROM json_each(?))", [Json(people)])?;
+        Ok(found.into_iter().map(|stored| (Identity::of(&stored.item), stored)).collect())
+    }
+
+    fn select(&self, condition: &str, params: impl Params) -> Result<Vec<StoredItem>> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM open_items WHERE person IN (SELECT value FROM json_each(?))"
+            "SELECT id, since, changed_at, person, facts, desired, actual, origin, parent, cause,
+                 reason, fingerprint, step, group_id, groups, changes, in_set
+             FROM open_items WHERE {condition} ORDER BY id"
         );
-        self.0.all(&sql, [Json(people)], |row| {
-            let stored = read(row)?;
-            Ok((Identity::of(&stored.item), stored))
+        self.0.all(&sql, params, |row| {
+            let action = match row.get(11)? {
+                None => None,
+                Some(fingerprint) => Some(OpenAction {
+                    fingerprint,
+                    step: row.get(12)?,
+                    group: row.get(13)?,
+                    groups: row.get::<_, Json<_>>(14)?.0,
+                    changes: row.get::<_, Json<_>>(15)?.0,
+                    set: row.get(16)?,
+                }),
+            };
+            let item = OpenItem {
+                person: row.get(3)?,
+                facts: row.get::<_, Json<_>>(4)?.0,
+                desired: row.get(5)?,
+                actual: row.get(6)?,
+                origin: read_origin(row, 7, 8)?,
+                cause: row.get(9)?,
+                disposition: row.get::<_, Json<_>>(10)?.0,
+                action,
+            };
+            let (At(since), At(changed_at)) = (row.get(1)?, row.get(2)?);
+            Ok(StoredItem { id: row.get(0)?, since, changed_at, item })
         })
     }
 
-    fn insert(&self, item: &OpenItem, now: Timestamp) -> Result<(), StoreError> {
-        let OpenItem { person, facts, desired, actual, origin, cause, disposition, action } = item;
-        let (origin, parent) = origin_columns(origin);
-        let action = action.as_ref();
-        let none = (Vec::new(), BTreeMap::new());
-        let (groups, changes) = action.map_or((&none.0, &none.1), |it| (&it.groups, &it.changes));
-        self.0.run(
-            "INSERT INTO open_items (person, facts, desired, actual, origin, parent, cause,
-                 disposition, reason, fingerprint, step, group_id, groups, changes, in_set, since,
-                 changed_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?16)",
-            params![
-                person,
-                Json(facts),
-                desired,
-                actual,
-                origin,
-                parent,
-                cause,
-                disposition.as_str(),
-                Json(disposition),
-                action.map(|action| &action.fingerprint),
-                action.map(|action| action.step),
-                action.and_then(|action| action.group.as_ref()),
-                Json(groups),
-                Json(changes),
-                action.and_then(|action| action.set),
-                At(now)
-            ],
-        )?;
-        Ok(())
+    fn insert(&self, item: &OpenItem, now: Timestamp) -> Result<()> {
+        let (origin, parent) = origin_columns(&item.origin);
+        let action = item.action.as_ref();
+        let (groups, changes) =
+            action.map(|it| (it.groups.clone(), it.changes.clone())).unwrap_or_default();
+        let row = named_params! {
+            "person": item.person,
+            "facts": Json(&item.facts),
+            "desired": item.desired,
+            "actual": item.actual,
+            "origin": origin,
+            "parent": parent,
+            "cause": item.cause,
+            "disposition": item.disposition.as_str(),
+            "reason": Json(&item.disposition),
+            "fingerprint": action.map(|action| &action.fingerprint),
+            "step": action.map(|action| action.step),
+            "group_id": action.and_then(|action| action.group.as_ref()),
+            "groups": Json(groups),
+            "changes": Json(changes),
+            "in_set": action.and_then(|action| action.set),
+            "since": At(now),
+            "changed_at": At(now),
+        };
+        self.0.insert("open_items", row, "")
     }
 
     /// What is the same in every cycle stays: whose it is, the action, its origin, since when.
-    fn update(&self, id: i64, item: &OpenItem, changed_at: Timestamp) -> Result<(), StoreError> {
+    fn update(&self, id: i64, item: &OpenItem, changed_at: Timestamp) -> Result<()> {
         let OpenItem { person: _, facts, desired, actual, origin: _, cause, disposition, action } =
             item;
         self.0.run(
@@ -197,26 +212,19 @@ impl OpenItems<'_> {
                 action.as_ref().and_then(|action| action.set),
                 At(changed_at)
             ],
-        )?;
-        Ok(())
+        )
     }
 
-    /// It is done, or not the same any more.
-    fn end(&self, stored: &StoredItem) -> Result<(), StoreError> {
+    fn end(&self, stored: &StoredItem) -> Result<()> {
         if let Some(action) = &stored.item.action {
             self.0.decisions().end(&action.fingerprint)?;
         }
-        self.0.run("DELETE FROM open_items WHERE id = ?", [stored.id])?;
-        Ok(())
+        self.0.run("DELETE FROM open_items WHERE id = ?", [stored.id])
     }
 
     /// Ends what waits of a person's actions, but for those, by fingerprint, that there is still
     /// cause for.
-    pub(crate) fn end_other_actions(
-        &self,
-        person: &SysId,
-        left: &BTreeSet<String>,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn end_other_actions(&self, person: &SysId, left: &BTreeSet<String>) -> Result<()> {
         self.0.atomically(|| {
             for stored in self.of(&BTreeSet::from([person]))?.into_values() {
                 let action = stored.item.action.as_ref();
@@ -230,11 +238,9 @@ impl OpenItems<'_> {
 
     /// Every action that waits or was dismissed, in the order in which it was held, with what was
     /// said to it and still stands.
-    pub fn actions(&self, now: Timestamp) -> Result<Vec<HeldAction>, StoreError> {
+    pub fn actions(&self, now: Timestamp) -> Result<Vec<HeldAction>> {
         let mut said = self.0.decisions().standing(now)?;
-        let sql =
-            format!("SELECT {COLUMNS} FROM open_items WHERE fingerprint IS NOT NULL ORDER BY id");
-        let stored: Vec<StoredItem> = self.0.all(&sql, [], read)?;
+        let stored = self.select("fingerprint IS NOT NULL", [])?;
         let held = stored.into_iter().filter_map(|StoredItem { id, since, item, .. }| {
             let OpenItem { person, origin, cause, disposition, action, .. } = item;
             let (Some(action), Disposition::Hold(reason)) = (action, disposition) else {
@@ -253,7 +259,7 @@ impl OpenItems<'_> {
         &self,
         which: &HoldSelection,
         said: &HoldDecision,
-    ) -> Result<Result<Vec<HeldAction>, Vec<i64>>, StoreError> {
+    ) -> Result<Result<Vec<HeldAction>, Vec<i64>>> {
         self.0.atomically(|| {
             let mut held = self.actions(said.at)?;
             if let HoldSelection::Ids(ids) = which {
@@ -278,35 +284,6 @@ impl OpenItems<'_> {
             Ok(Ok(held))
         })
     }
-}
-
-fn read(row: &Row<'_>) -> rusqlite::Result<StoredItem> {
-    let fingerprint: Option<String> = row.get(11)?;
-    let action = fingerprint.map(|fingerprint| {
-        Ok::<_, rusqlite::Error>(OpenAction {
-            fingerprint,
-            step: row.get(12)?,
-            group: row.get(13)?,
-            groups: row.get::<_, Json<_>>(14)?.0,
-            changes: row.get::<_, Json<_>>(15)?.0,
-            set: row.get(16)?,
-        })
-    });
-    Ok(StoredItem {
-        id: row.get(0)?,
-        since: row.get::<_, At>(1)?.0,
-        changed_at: row.get::<_, At>(2)?.0,
-        item: OpenItem {
-            person: row.get(3)?,
-            facts: row.get::<_, Json<_>>(4)?.0,
-            desired: row.get(5)?,
-            actual: row.get(6)?,
-            origin: read_origin(row, 7, 8)?,
-            cause: row.get(9)?,
-            disposition: row.get::<_, Json<_>>(10)?.0,
-            action: action.transpose()?,
-        },
-    })
 }
 
 #[cfg(test)]

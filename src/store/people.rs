@@ -1,20 +1,14 @@
 //! People as ServiceNow last showed them.
 
-use rusqlite::{Row, named_params, params};
+use rusqlite::{named_params, params};
 
 use super::columns::{Count, Json};
-use super::{Store, StoreError};
+use super::{People, Result};
 use crate::model::{Person, SysId};
-
-const COLUMNS: &str = "sys_id, presence, record, updated_on, mod_count";
-
-/// People as ServiceNow last showed them.
-#[derive(Debug)]
-pub(crate) struct People<'a>(pub(super) &'a Store);
 
 impl People<'_> {
     /// Keeps a page of people, and says which of them are new or changed.
-    pub(crate) fn upsert(&self, people: &[Person], cycle: i64) -> Result<Vec<SysId>, StoreError> {
+    pub(crate) fn upsert(&self, people: &[Person], cycle: i64) -> Result<Vec<SysId>> {
         self.0.atomically(|| {
             let mut changed = Vec::new();
             for person in people {
@@ -24,66 +18,58 @@ impl People<'_> {
                 }) {
                     changed.push(person.sys_id.clone());
                 }
-                self.upsert_one(person, cycle)?;
+                let row = named_params! {
+                    "sys_id": person.sys_id,
+                    "presence": person.presence,
+                    "record": Json(&person.record),
+                    "user_name": person.user_name().to_lowercase(),
+                    "email": person.email().to_lowercase(),
+                    "updated_on": person.updated_on,
+                    "mod_count": Count(person.mod_count),
+                    "seen": cycle,
+                };
+                self.0.upsert("people", &["sys_id"], row, &["absent = 0"])?;
             }
             Ok(changed)
         })
     }
 
-    fn upsert_one(&self, person: &Person, cycle: i64) -> Result<(), StoreError> {
-        self.0.run(
-            "INSERT INTO people (sys_id, presence, record, user_name, email, updated_on, mod_count, seen)
-             VALUES (:sys_id, :presence, :record, :user_name, :email, :updated_on, :mod_count, :seen)
-             ON CONFLICT (sys_id) DO UPDATE SET presence = :presence, record = :record,
-                 user_name = :user_name, email = :email, updated_on = :updated_on,
-                 mod_count = :mod_count, seen = :seen, absent = 0",
-            named_params! {
-                ":sys_id": person.sys_id,
-                ":presence": person.presence,
-                ":record": Json(&person.record),
-                ":user_name": person.user_name().to_lowercase(),
-                ":email": person.email().to_lowercase(),
-                ":updated_on": person.updated_on,
-                ":mod_count": Count(person.mod_count),
-                ":seen": cycle,
-            },
-        )?;
-        Ok(())
-    }
-
-    /// One person; `None` where none of this id is known.
-    pub(crate) fn get(&self, id: &SysId) -> Result<Option<Person>, StoreError> {
-        self.0.one(&format!("SELECT {COLUMNS} FROM people WHERE sys_id = ?"), [id], read)
+    pub(crate) fn get(&self, id: &SysId) -> Result<Option<Person>> {
+        let sql = "SELECT presence, record, updated_on, mod_count FROM people WHERE sys_id = ?";
+        self.0.one(sql, [id], |row| {
+            Ok(Person {
+                sys_id: id.clone(),
+                presence: row.get(0)?,
+                record: row.get::<_, Json<_>>(1)?.0,
+                updated_on: row.get(2)?,
+                mod_count: row.get::<_, Count>(3)?.0,
+            })
+        })
     }
 
     /// Everybody whom a text fits: a `sys_id`, a user name or an e-mail, without regard to case.
-    pub(crate) fn called(&self, text: &str) -> Result<Vec<SysId>, StoreError> {
+    pub(crate) fn called(&self, text: &str) -> Result<Vec<SysId>> {
         let name = text.trim().to_lowercase();
         if name.is_empty() {
             return Ok(Vec::new());
         }
-        self.0.column(
-            "SELECT sys_id FROM people WHERE sys_id = ?1 OR user_name = ?2 OR email = ?2 ORDER BY sys_id",
-            params![text.trim(), name],
-        )
+        let sql = "SELECT sys_id FROM people WHERE sys_id = ?1 OR user_name = ?2 OR email = ?2 ORDER BY sys_id";
+        self.0.column(sql, params![text.trim(), name])
     }
 
-    /// Everybody ever seen, those outside `servicenow.users` or gone included, by id.
-    pub(crate) fn all(&self) -> Result<Vec<SysId>, StoreError> {
+    pub(crate) fn all(&self) -> Result<Vec<SysId>> {
         self.0.column("SELECT sys_id FROM people ORDER BY sys_id", [])
     }
 
     /// People whose records refer to one of these, as a manager for example.
-    pub(crate) fn referring_to(&self, people: &[SysId]) -> Result<Vec<SysId>, StoreError> {
-        self.0.column(
-            "SELECT DISTINCT p.sys_id FROM people p, json_each(p.record) field
-             WHERE field.value IN (SELECT value FROM json_each(?)) ORDER BY p.sys_id",
-            [Json(people)],
-        )
+    pub(crate) fn referring_to(&self, people: &[SysId]) -> Result<Vec<SysId>> {
+        let sql = "SELECT DISTINCT p.sys_id FROM people p, json_each(p.record) field
+             WHERE field.value IN (SELECT value FROM json_each(?)) ORDER BY p.sys_id";
+        self.0.column(sql, [Json(people)])
     }
 
     /// People without an account: those for whom a join is approved, or everybody.
-    pub(crate) fn without_account(&self, everybody: bool) -> Result<Vec<SysId>, StoreError> {
+    pub(crate) fn without_account(&self, everybody: bool) -> Result<Vec<SysId>> {
         let joiners = "SELECT DISTINCT rp.person FROM request_people rp
              JOIN requests r ON r.sys_id = rp.request
              WHERE r.operation = 'join' AND r.standing = 'approved'
@@ -93,19 +79,16 @@ impl People<'_> {
         self.0.column(if everybody { all } else { joiners }, [])
     }
 
-    /// People who were there before a complete read and not in it, by id.
-    pub(crate) fn unseen(&self, cycle: i64) -> Result<Vec<SysId>, StoreError> {
+    pub(crate) fn unseen(&self, cycle: i64) -> Result<Vec<SysId>> {
         self.0.column("SELECT sys_id FROM people WHERE seen < ? ORDER BY sys_id", [cycle])
     }
 
-    /// How many people a complete read held.
-    pub(crate) fn seen_count(&self, cycle: i64) -> Result<u32, StoreError> {
+    pub(crate) fn seen_count(&self, cycle: i64) -> Result<u32> {
         let sql = "SELECT count(*) FROM people WHERE seen = ? AND presence = 'present'";
         self.0.value(sql, [cycle])
     }
 
-    /// Whether a complete read held somebody.
-    pub(crate) fn was_seen(&self, id: &SysId, cycle: i64) -> Result<bool, StoreError> {
+    pub(crate) fn was_seen(&self, id: &SysId, cycle: i64) -> Result<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM people
                        WHERE sys_id = ? AND seen = ? AND presence = 'present')";
         self.0.value(sql, params![id, cycle])
@@ -113,21 +96,10 @@ impl People<'_> {
 
     /// Notes that a person's id answered 404 once more: they are missing, and the second time in a
     /// row gone.
-    pub(crate) fn note_absence(&self, id: &SysId) -> Result<(), StoreError> {
+    pub(crate) fn note_absence(&self, id: &SysId) -> Result<()> {
         let sql = "UPDATE people SET absent = absent + 1,
                        presence = CASE WHEN absent >= 1 THEN 'gone' ELSE 'missing' END
                    WHERE sys_id = ?";
-        self.0.run(sql, [id])?;
-        Ok(())
+        self.0.run(sql, [id])
     }
-}
-
-fn read(row: &Row<'_>) -> rusqlite::Result<Person> {
-    Ok(Person {
-        sys_id: row.get(0)?,
-        presence: row.get(1)?,
-        record: row.get::<_, Json<_>>(2)?.0,
-        updated_on: row.get(3)?,
-        mod_count: row.get::<_, Count>(4)?.0,
-    })
 }

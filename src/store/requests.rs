@@ -1,139 +1,101 @@
 //! Requests as last seen, what was approved, and what it was resolved to.
 
-mod resolved;
-
 use std::collections::BTreeMap;
 
 use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
-use rusqlite::{Params, Row, named_params, params};
+use rusqlite::{Params, named_params, params};
 
 use super::columns::{At, Count, Json, moment};
-use super::{Store, StoreError};
+use super::deadlines::WANTED;
+use super::{Requests, Result};
 use crate::model::{
-    Operation, Request, RequestNumber, RequestRef, RequestState, RequestText, SysId, Timestamp,
+    Approval, Operation, Request, RequestNumber, RequestRef, RequestState, RequestText,
+    ResolvedRequest, SysId, Terms, Timestamp,
 };
 
 /// A request with what is remembered of it beside its row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoredRequest {
-    /// The row as last seen.
     pub(crate) request: Request,
     /// What it said when its approval was first seen.
     pub(crate) request_text: Option<RequestText>,
     /// What is wrong with it: a word for the kind, and the reason.
     pub(crate) problems: Vec<(String, String)>,
-    /// It was closed before it was first seen.
     pub(crate) closed_before_first_seen: bool,
-    /// It was not in the last complete read.
     pub(crate) vanished: bool,
     /// Its closing note is written, or a person closed it: nothing is left to write.
     pub(crate) finished: bool,
-    /// When it was first seen.
     pub(crate) first_seen: Timestamp,
     /// Okta was once seen to be as it says, or was changed for it.
     pub(crate) took_effect: bool,
 }
 
-/// What became of a page of requests.
-#[derive(Debug, Default)]
-pub(crate) struct KeptRequests {
-    /// Those that are new or changed.
-    pub(crate) changed: Vec<SysId>,
-    /// Those that were not kept, because another request has their number.
-    pub(crate) doubles: Vec<(SysId, RequestNumber)>,
-}
-
-const COLUMNS: &str = "sys_id, number, parent, item, item_name, state, approval, order_approval, \
-    requested_for, opened_at, created_at, variables, fields, updated_on, mod_count, \
-    wording, problems, history, vanished, finished, first_seen, took_effect";
-
-/// Requested items as last seen, and what they were resolved to.
-#[derive(Debug)]
-pub(crate) struct Requests<'a>(pub(super) &'a Store);
+/// A row that has the number of another.
+type NotKept = (SysId, RequestNumber);
 
 impl Requests<'_> {
-    /// Keeps a page of requests.
-    ///
-    /// The journal tells requests apart by their numbers, and ServiceNow does not promise that no
-    /// two rows have the same one: a row with the number of another is not kept.
+    /// Keeps a page of requests, and gives those that are new or changed, and those not kept: the
+    /// journal tells requests apart by their numbers, and ServiceNow does not promise that no two
+    /// rows have the same one, so a row with the number of another is not kept.
     pub(crate) fn upsert(
         &self,
         requests: &[Request],
         cycle: i64,
         now: Timestamp,
-    ) -> Result<KeptRequests, StoreError> {
+    ) -> Result<(Vec<SysId>, Vec<NotKept>)> {
         self.0.atomically(|| {
-            let mut kept = KeptRequests::default();
+            let (mut changed, mut doubles) = (Vec::new(), Vec::new());
             for request in requests {
-                if self.is_number_of_another(request)? {
-                    kept.doubles.push((request.sys_id.clone(), request.reference.number.clone()));
+                let (id, number) = (&request.sys_id, &request.reference.number);
+                let sql = "SELECT EXISTS (SELECT 1 FROM requests WHERE number = ? AND sys_id <> ?)";
+                if self.0.value(sql, params![number, id])? {
+                    doubles.push((id.clone(), number.clone()));
                     continue;
                 }
-                let before = self.get(&request.sys_id)?;
-                if before.as_ref().is_none_or(|before| before.request != *request) {
-                    kept.changed.push(request.sys_id.clone());
+                if self.get(id)?.is_none_or(|before| before.request != *request) {
+                    changed.push(id.clone());
                 }
                 self.upsert_one(request, cycle, now)?;
             }
-            Ok(kept)
+            Ok((changed, doubles))
         })
     }
 
-    fn is_number_of_another(&self, request: &Request) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM requests WHERE number = ? AND sys_id <> ?)";
-        self.0.value(sql, params![request.reference.number, request.sys_id])
+    fn upsert_one(&self, request: &Request, cycle: i64, now: Timestamp) -> Result<()> {
+        let row = named_params! {
+            "sys_id": request.sys_id,
+            "number": request.reference.number,
+            "parent": request.reference.parent,
+            "item": request.item,
+            "item_name": request.item_name,
+            "state": request.state,
+            "approval": request.approval,
+            "order_approval": request.order_approval,
+            "requested_for": request.requested_for,
+            "opened_at": At(request.opened_at),
+            "created_at": At(request.created_at),
+            "variables": Json(&request.variables),
+            "fields": Json(&request.fields),
+            "updated_on": request.updated_on,
+            "mod_count": Count(request.mod_count),
+            "seen": cycle,
+            "first_seen": At(now),
+            "history": request.state.is_closed(),
+        };
+        let but = ["first_seen = first_seen", "history = history", "vanished = 0"];
+        self.0.upsert("requests", &["sys_id"], row, &but)
     }
 
-    fn upsert_one(&self, request: &Request, cycle: i64, now: Timestamp) -> Result<(), StoreError> {
-        self.0.run(
-            "INSERT INTO requests (sys_id, number, parent, item, item_name, state, approval,
-                 order_approval, requested_for, opened_at, created_at, variables, fields,
-                 updated_on, mod_count, seen, first_seen, history)
-             VALUES (:sys_id, :number, :parent, :item, :item_name, :state, :approval,
-                 :order_approval, :requested_for, :opened_at, :created_at, :variables, :fields,
-                 :updated_on, :mod_count, :seen, :now, :closed)
-             ON CONFLICT (sys_id) DO UPDATE SET number = :number, parent = :parent, item = :item,
-                 item_name = :item_name, state = :state, approval = :approval,
-                 order_approval = :order_approval, requested_for = :requested_for,
-                 opened_at = :opened_at, created_at = :created_at, variables = :variables,
-                 fields = :fields, updated_on = :updated_on, mod_count = :mod_count,
-                 seen = :seen, vanished = 0",
-            named_params! {
-                ":sys_id": request.sys_id,
-                ":number": request.reference.number,
-                ":parent": request.reference.parent,
-                ":item": request.item,
-                ":item_name": request.item_name,
-                ":state": request.state,
-                ":approval": request.approval,
-                ":order_approval": request.order_approval,
-                ":requested_for": request.requested_for,
-                ":opened_at": At(request.opened_at),
-                ":created_at": At(request.created_at),
-                ":variables": Json(&request.variables),
-                ":fields": Json(&request.fields),
-                ":updated_on": request.updated_on,
-                ":mod_count": Count(request.mod_count),
-                ":seen": cycle,
-                ":now": At(now),
-                ":closed": request.state.is_closed(),
-            },
-        )?;
-        Ok(())
-    }
-
-    /// One request; `None` where none of this id is known.
-    pub(crate) fn get(&self, id: &SysId) -> Result<Option<StoredRequest>, StoreError> {
+    pub(crate) fn get(&self, id: &SysId) -> Result<Option<StoredRequest>> {
         Ok(self.select("sys_id = ?", [id])?.pop())
     }
 
-    /// Every request, by number.
-    pub(crate) fn all(&self) -> Result<Vec<SysId>, StoreError> {
+    pub(crate) fn all(&self) -> Result<Vec<SysId>> {
         self.0.column("SELECT sys_id FROM requests ORDER BY number", [])
     }
 
     /// Requests whose person, group or wording could not be resolved yet, by number.
-    pub(crate) fn unresolved(&self) -> Result<Vec<SysId>, StoreError> {
+    pub(crate) fn unresolved(&self) -> Result<Vec<SysId>> {
         let sql = "SELECT sys_id FROM requests WHERE problems <> '[]' AND finished = 0
                    ORDER BY number";
         self.0.column(sql, [])
@@ -141,73 +103,89 @@ impl Requests<'_> {
 
     /// Requests on which something may be left to write, and those whose rows came in a cycle or
     /// after it, by number: what is finished may have been called off since.
-    pub(crate) fn dirty_since(&self, cycle: i64) -> Result<Vec<SysId>, StoreError> {
+    pub(crate) fn dirty_since(&self, cycle: i64) -> Result<Vec<SysId>> {
         let sql = "SELECT sys_id FROM requests WHERE finished = 0 OR seen >= ? ORDER BY number";
         self.0.column(sql, [cycle])
     }
 
     /// Requests that are open in ServiceNow, approved, and not finished here, by number.
-    pub(crate) fn open(&self) -> Result<Vec<StoredRequest>, StoreError> {
-        self.select(
-            "finished = 0 AND state = 'open' AND standing = 'approved' AND vanished = 0",
-            [],
-        )
+    pub(crate) fn open(&self) -> Result<Vec<StoredRequest>> {
+        self.select(WANTED, [])
     }
 
-    /// Requests that were resolved to a person, by number.
-    pub(crate) fn naming(&self, person: &SysId) -> Result<Vec<StoredRequest>, StoreError> {
+    pub(crate) fn naming(&self, person: &SysId) -> Result<Vec<StoredRequest>> {
         self.select("sys_id IN (SELECT request FROM request_people WHERE person = ?)", [person])
     }
 
     /// Requests that nobody approved yet, or that could not be resolved, by number.
-    pub(crate) fn unresolved_or_waiting(&self) -> Result<Vec<StoredRequest>, StoreError> {
-        self.select(
-            "(problems <> '[]' OR standing IS NULL OR standing = 'waiting') AND state = 'open'",
-            [],
-        )
+    pub(crate) fn unresolved_or_waiting(&self) -> Result<Vec<StoredRequest>> {
+        let sql =
+            "(problems <> '[]' OR standing IS NULL OR standing = 'waiting') AND state = 'open'";
+        self.select(sql, [])
     }
 
-    /// Finished requests that are open although their state was written, but for those of which
-    /// that was noticed already.
-    pub(crate) fn open_again(&self) -> Result<Vec<StoredRequest>, StoreError> {
-        self.select(
-            "finished = 1 AND state = 'open' AND vanished = 0
+    /// Finished requests that are open although their state was written, where that is news.
+    pub(crate) fn open_again(&self) -> Result<Vec<StoredRequest>> {
+        let sql = "finished = 1 AND state = 'open' AND vanished = 0
              AND EXISTS (SELECT 1 FROM writebacks w WHERE w.request = sys_id
-                 AND w.state_written_at IS NOT NULL AND w.state_unkept_at IS NULL)",
-            [],
-        )
+                 AND w.state_written_at IS NOT NULL AND w.state_unkept_at IS NULL)";
+        self.select(sql, [])
     }
 
     /// Keeps the state that a write was answered with, until the row is read again.
-    pub(crate) fn set_state(&self, id: &SysId, state: RequestState) -> Result<(), StoreError> {
-        self.0.run("UPDATE requests SET state = ? WHERE sys_id = ?", params![state, id])?;
-        Ok(())
+    pub(crate) fn set_state(&self, id: &SysId, state: RequestState) -> Result<()> {
+        self.0.run("UPDATE requests SET state = ? WHERE sys_id = ?", params![state, id])
     }
 
-    /// Marks requests that were there before a complete read and not in it, and gives their
-    /// numbers.
-    pub(crate) fn mark_vanished(&self, cycle: i64) -> Result<Vec<String>, StoreError> {
+    /// Marks requests that were there before a complete read and not in it, and gives their numbers.
+    pub(crate) fn mark_vanished(&self, cycle: i64) -> Result<Vec<String>> {
         let sql = "UPDATE requests SET vanished = 1 WHERE seen < ? AND vanished = 0
              RETURNING number";
         self.0.column(sql, [cycle])
     }
 
-    /// Whether any request was closed before it was first seen.
-    pub(crate) fn any_history(&self) -> Result<bool, StoreError> {
+    pub(crate) fn any_history(&self) -> Result<bool> {
         self.0.value("SELECT EXISTS (SELECT 1 FROM requests WHERE history = 1)", [])
     }
 
-    fn select(
-        &self,
-        condition: &str,
-        params: impl Params,
-    ) -> Result<Vec<StoredRequest>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM requests WHERE {condition} ORDER BY number");
-        self.0.all(&sql, params, read)
+    fn select(&self, condition: &str, params: impl Params) -> Result<Vec<StoredRequest>> {
+        let sql = format!(
+            "SELECT sys_id, number, parent, item, item_name, state, approval, order_approval,
+                 requested_for, opened_at, created_at, variables, fields, updated_on, mod_count,
+                 wording, problems, history, vanished, finished, first_seen, took_effect
+             FROM requests r WHERE {condition} ORDER BY number"
+        );
+        self.0.all(&sql, params, |row| {
+            Ok(StoredRequest {
+                request: Request {
+                    sys_id: row.get(0)?,
+                    reference: RequestRef { number: row.get(1)?, parent: row.get(2)? },
+                    item: row.get(3)?,
+                    item_name: row.get(4)?,
+                    state: row.get(5)?,
+                    approval: row.get(6)?,
+                    order_approval: row.get(7)?,
+                    requested_for: row.get(8)?,
+                    opened_at: row.get::<_, At>(9)?.0,
+                    created_at: row.get::<_, At>(10)?.0,
+                    variables: row.get::<_, Json<_>>(11)?.0,
+                    fields: row.get::<_, Json<_>>(12)?.0,
+                    updated_on: row.get(13)?,
+                    mod_count: row.get::<_, Count>(14)?.0,
+                },
+                request_text: row.get::<_, Option<Json<_>>>(15)?.map(thaw).transpose()?,
+                problems: row.get::<_, Json<_>>(16)?.0,
+                closed_before_first_seen: row.get(17)?,
+                vanished: row.get(18)?,
+                finished: row.get(19)?,
+                first_seen: row.get::<_, At>(20)?.0,
+                took_effect: row.get(21)?,
+            })
+        })
     }
 
     /// Fixes what a request said when its approval was first seen.
-    pub(crate) fn freeze_text(&self, id: &SysId, text: &RequestText) -> Result<(), StoreError> {
+    pub(crate) fn freeze_text(&self, id: &SysId, text: &RequestText) -> Result<()> {
         let RequestText { operation, person, groups, starts, ends } = text;
         let text = Json(BTreeMap::from([
             ("operation", operation.as_str()),
@@ -216,79 +194,145 @@ impl Requests<'_> {
             ("starts", starts),
             ("ends", ends),
         ]));
-        self.0.run("UPDATE requests SET wording = ? WHERE sys_id = ?", params![text, id])?;
-        Ok(())
+        self.0.run("UPDATE requests SET wording = ? WHERE sys_id = ?", params![text, id])
     }
 
     /// Remembers that a request took effect: its facts were seen, or something was done for it.
-    pub(super) fn mark_took_effect(&self, number: &RequestNumber) -> Result<(), StoreError> {
+    pub(super) fn mark_took_effect(&self, number: &RequestNumber) -> Result<()> {
         let sql = "UPDATE requests SET took_effect = 1 WHERE number = ? AND took_effect = 0";
-        self.0.run(sql, [number])?;
-        Ok(())
+        self.0.run(sql, [number])
     }
 
-    /// Remembers that nothing is left to write on a request.
-    pub(crate) fn finish(&self, id: &SysId) -> Result<(), StoreError> {
-        self.0.run("UPDATE requests SET finished = 1 WHERE sys_id = ?", [id])?;
-        Ok(())
+    pub(crate) fn finish(&self, id: &SysId) -> Result<()> {
+        self.0.run("UPDATE requests SET finished = 1 WHERE sys_id = ?", [id])
     }
 
     /// When ServiceNow says that a request was approved, where that was seen.
-    pub(crate) fn approved_at(&self, request: &SysId) -> Result<Option<Timestamp>, StoreError> {
+    pub(crate) fn approved_at(&self, request: &SysId) -> Result<Option<Timestamp>> {
         let sql = "SELECT approved_at FROM requests WHERE sys_id = ?";
         Ok(self.0.one(sql, [request], |row| row.get(0))?.and_then(moment))
     }
 
     /// Keeps when a request was approved; the first moment stands.
-    pub(crate) fn set_approved_at(&self, request: &SysId, at: Timestamp) -> Result<(), StoreError> {
+    pub(crate) fn set_approved_at(&self, request: &SysId, at: Timestamp) -> Result<()> {
         let sql = "UPDATE requests SET approved_at = coalesce(approved_at, ?) WHERE sys_id = ?";
-        self.0.run(sql, params![At(at), request])?;
-        Ok(())
+        self.0.run(sql, params![At(at), request])
+    }
+
+    pub(crate) fn set_resolved(&self, id: &SysId, resolved: &ResolvedRequest) -> Result<()> {
+        let ResolvedRequest { terms, approval, effective, observe, .. } = resolved;
+        self.0.atomically(|| {
+            self.0.run(
+                "UPDATE requests SET operation = ?, starts = ?, ends = ?, standing = ?, effective = ?,
+                     observe = ?, problems = '[]' WHERE sys_id = ?",
+                params![
+                    terms.operation,
+                    terms.starts.map(At),
+                    terms.ends.map(At),
+                    approval,
+                    At(*effective),
+                    observe,
+                    id
+                ],
+            )?;
+            for table in ["request_people", "request_groups"] {
+                self.0.run(&format!("DELETE FROM {table} WHERE request = ?"), [id])?;
+            }
+            for person in &terms.people {
+                let sql = "INSERT INTO request_people (request, person) VALUES (?, ?)";
+                self.0.run(sql, params![id, person])?;
+            }
+            for group in &terms.groups {
+                let sql = "INSERT INTO request_groups (request, group_id) VALUES (?, ?)";
+                self.0.run(sql, params![id, group])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Keeps whether a request counts, where nothing else about it is decided.
+    pub(crate) fn set_approval(&self, id: &SysId, approval: Approval) -> Result<()> {
+        let sql = "UPDATE requests SET standing = ?, problems = '[]' WHERE sys_id = ?";
+        self.0.run(sql, params![approval, id])
+    }
+
+    /// Keeps why a request cannot be carried out as it stands, as words for the kinds and reasons.
+    /// What it was resolved to before, if anything, still holds.
+    pub(crate) fn set_problems(
+        &self,
+        id: &SysId,
+        approval: Approval,
+        problems: &[(String, String)],
+    ) -> Result<()> {
+        let sql = "UPDATE requests SET problems = ?, standing = ? WHERE sys_id = ?";
+        self.0.run(sql, params![Json(problems), approval, id])
+    }
+
+    pub(crate) fn resolved_for(&self, person: &SysId) -> Result<Vec<ResolvedRequest>> {
+        let sql = "r.sys_id IN (SELECT request FROM request_people WHERE person = ?)";
+        self.select_resolved(sql, [person])
+    }
+
+    /// What one request was resolved to; `None` where it never was.
+    pub(crate) fn resolved(&self, id: &SysId) -> Result<Option<ResolvedRequest>> {
+        Ok(self.select_resolved("r.sys_id = ?", [id])?.pop())
+    }
+
+    fn select_resolved(
+        &self,
+        condition: &str,
+        params: impl Params,
+    ) -> Result<Vec<ResolvedRequest>> {
+        let sql = format!(
+            "SELECT r.sys_id, number, parent, operation, starts, ends, standing, effective,
+                 created_at, history, state, observe, took_effect FROM requests r
+             WHERE operation IS NOT NULL AND {condition} ORDER BY number"
+        );
+        let found: Vec<(SysId, ResolvedRequest)> = self.0.all(&sql, params, |row| {
+            let resolved = ResolvedRequest {
+                reference: RequestRef { number: row.get(1)?, parent: row.get(2)? },
+                terms: Terms {
+                    operation: row.get(3)?,
+                    people: Vec::new(),
+                    groups: Vec::new(),
+                    starts: moment(row.get(4)?),
+                    ends: moment(row.get(5)?),
+                },
+                approval: row.get(6)?,
+                effective: row.get::<_, At>(7)?.0,
+                created_at: row.get::<_, At>(8)?.0,
+                closed_before_first_seen: row.get(9)?,
+                closed: row.get::<_, RequestState>(10)?.is_closed(),
+                observe: row.get(11)?,
+                took_effect: row.get(12)?,
+            };
+            Ok((row.get(0)?, resolved))
+        })?;
+        let with_whom = |(id, mut resolved): (SysId, ResolvedRequest)| {
+            let sql = "SELECT person FROM request_people WHERE request = ?";
+            resolved.terms.people = self.0.column(sql, [&id])?;
+            let sql = "SELECT group_id FROM request_groups WHERE request = ?";
+            resolved.terms.groups = self.0.column(sql, [&id])?;
+            Ok(resolved)
+        };
+        found.into_iter().map(with_whom).collect()
+    }
+
+    /// How many requests are approved, in force, and not done.
+    pub(crate) fn pending(&self, now: Timestamp) -> Result<u64> {
+        let sql = format!("SELECT count(*) FROM requests r WHERE {WANTED} AND effective <= ?");
+        Ok(self.0.value::<Count>(&sql, [At(now)])?.0)
     }
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<StoredRequest> {
-    Ok(StoredRequest {
-        request: Request {
-            sys_id: row.get(0)?,
-            reference: RequestRef { number: row.get(1)?, parent: row.get(2)? },
-            item: row.get(3)?,
-            item_name: row.get(4)?,
-            state: row.get(5)?,
-            approval: row.get(6)?,
-            order_approval: row.get(7)?,
-            requested_for: row.get(8)?,
-            opened_at: row.get::<_, At>(9)?.0,
-            created_at: row.get::<_, At>(10)?.0,
-            variables: row.get::<_, Json<_>>(11)?.0,
-            fields: row.get::<_, Json<_>>(12)?.0,
-            updated_on: row.get(13)?,
-            mod_count: row.get::<_, Count>(14)?.0,
-        },
-        request_text: row.get::<_, Option<FrozenText>>(15)?.map(|FrozenText(text)| text),
-        problems: row.get::<_, Json<_>>(16)?.0,
-        closed_before_first_seen: row.get(17)?,
-        vanished: row.get(18)?,
-        finished: row.get(19)?,
-        first_seen: row.get::<_, At>(20)?.0,
-        took_effect: row.get(21)?,
+/// What [`Requests::freeze_text`] kept.
+fn thaw(Json(mut kept): Json<BTreeMap<String, String>>) -> FromSqlResult<RequestText> {
+    let mut take = |key: &str| kept.remove(key).unwrap_or_default();
+    Ok(RequestText {
+        operation: Operation::column_result(ValueRef::from(take("operation").as_str()))?,
+        person: take("person"),
+        groups: take("groups"),
+        starts: take("starts"),
+        ends: take("ends"),
     })
-}
-
-/// What a request said, read back.
-struct FrozenText(RequestText);
-
-impl FromSql for FrozenText {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let Json::<BTreeMap<String, String>>(mut map) = Json::column_result(value)?;
-        let mut take = |key: &str| map.remove(key).unwrap_or_default();
-        let operation = Operation::column_result(ValueRef::from(take("operation").as_str()))?;
-        Ok(Self(RequestText {
-            operation,
-            person: take("person"),
-            groups: take("groups"),
-            starts: take("starts"),
-            ends: take("ends"),
-        }))
-    }
 }

@@ -1,13 +1,11 @@
 //! Who was seen to hold an administrator role in Okta, and when that was asked.
 
 use rusqlite::params;
-use rusqlite::types::FromSql;
 
-use super::columns::{At, spelled_here};
-use super::{Store, StoreError};
+use super::columns::At;
+use super::{Result, Roles};
 use crate::model::{AccountId, GroupId, Timestamp};
 
-/// Who may hold a role.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RoleHolder<'a> {
     /// An account, by itself or by a group.
@@ -17,40 +15,22 @@ pub(crate) enum RoleHolder<'a> {
 }
 
 impl RoleHolder<'_> {
-    fn columns(&self) -> (HolderKind, &str) {
+    fn columns(&self) -> (&'static str, &str) {
         match self {
-            Self::Account(account) => (HolderKind::Account, account.as_str()),
-            Self::Group(group) => (HolderKind::Group, group.as_str()),
+            Self::Account(account) => ("account", account.as_str()),
+            Self::Group(group) => ("group", group.as_str()),
         }
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum HolderKind {
-    Account,
-    Group,
-}
-
-spelled_here! {
-    HolderKind, "holder of a role", {
-        Account = "account",
-        Group = "group",
-    }
-}
-
-/// Who was seen to hold an administrator role.
-#[derive(Debug)]
-pub(crate) struct Roles<'a>(pub(super) &'a Store);
-
 impl Roles<'_> {
-    /// Whether one holds an administrator role, where that was asked less than `within` before or
-    /// after `now`. `None` where it has to be asked.
+    /// `None` where that was not asked less than `within` before or after `now`.
     pub(crate) fn known(
         &self,
         holder: RoleHolder<'_>,
         now: Timestamp,
         within: chrono::Duration,
-    ) -> Result<Option<bool>, StoreError> {
+    ) -> Result<Option<bool>> {
         let (kind, id) = holder.columns();
         let sql = "SELECT holds, asked_at FROM admin_roles WHERE holder = ? AND okta_id = ?";
         let known: Option<(bool, At)> =
@@ -65,36 +45,29 @@ impl Roles<'_> {
         holder: RoleHolder<'_>,
         holds: Option<bool>,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let (kind, id) = holder.columns();
-        self.0.run(
-            "INSERT INTO admin_roles (holder, okta_id, holds, asked_at)
+        let sql = "INSERT INTO admin_roles (holder, okta_id, holds, asked_at)
              VALUES (?1, ?2, coalesce(?3, 0), ?4)
-             ON CONFLICT (holder, okta_id) DO UPDATE SET holds = coalesce(?3, holds), asked_at = ?4",
-            params![kind, id, holds, At(now)],
-        )?;
-        Ok(())
+             ON CONFLICT (holder, okta_id) DO UPDATE SET holds = coalesce(?3, holds), asked_at = ?4";
+        self.0.run(sql, params![kind, id, holds, At(now)])
     }
 
     /// The accounts that were seen to hold one when that was last asked.
-    pub(crate) fn accounts(&self) -> Result<Vec<AccountId>, StoreError> {
-        self.holders(HolderKind::Account)
+    pub(crate) fn accounts(&self) -> Result<Vec<AccountId>> {
+        let which = "holder = 'account' AND holds = 1 ORDER BY okta_id";
+        self.0.column(&format!("SELECT okta_id FROM admin_roles WHERE {which}"), [])
     }
 
     /// The groups whose members were seen to hold one by them when that was last asked.
-    pub(crate) fn groups(&self) -> Result<Vec<GroupId>, StoreError> {
-        self.holders(HolderKind::Group)
-    }
-
-    fn holders<T: FromSql>(&self, kind: HolderKind) -> Result<Vec<T>, StoreError> {
-        let sql = "SELECT okta_id FROM admin_roles WHERE holder = ? AND holds = 1 ORDER BY okta_id";
-        self.0.column(sql, [kind])
+    pub(crate) fn groups(&self) -> Result<Vec<GroupId>> {
+        let which = "holder = 'group' AND holds = 1 ORDER BY okta_id";
+        self.0.column(&format!("SELECT okta_id FROM admin_roles WHERE {which}"), [])
     }
 
     /// Forgets who held none, of what was asked before a moment: it has to be asked again anyway.
-    pub(crate) fn forget(&self, before: Timestamp) -> Result<(), StoreError> {
-        self.0.run("DELETE FROM admin_roles WHERE holds = 0 AND asked_at < ?", [At(before)])?;
-        Ok(())
+    pub(crate) fn forget(&self, before: Timestamp) -> Result<()> {
+        self.0.run("DELETE FROM admin_roles WHERE holds = 0 AND asked_at < ?", [At(before)])
     }
 }
 

@@ -1,8 +1,8 @@
 //! Everything stored about one person, loaded in one go: what a decision is made from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::{Store, StoreError};
+use super::{Result, Store};
 use crate::model::{Account, Actual, Candidate, Person, PersonState, SysId};
 use crate::policy::Policy;
 use crate::policy::derive::identify;
@@ -12,15 +12,13 @@ pub(crate) fn person_state(
     store: &Store,
     policy: &Policy,
     id: &SysId,
-) -> Result<Option<PersonState>, StoreError> {
+) -> Result<Option<PersonState>> {
     let Some(person) = store.people().get(id)? else { return Ok(None) };
     let link = store.links().get(id)?;
     let account =
         link.as_ref().map(|link| store.accounts().get(&link.account)).transpose()?.flatten();
-    let groups = match &account {
-        Some(account) => store.groups().of_account(&account.id)?,
-        None => BTreeSet::new(),
-    };
+    let groups = account.as_ref().map(|account| store.groups().of_account(&account.id));
+    let groups = groups.transpose()?.unwrap_or_default();
     let actual = Actual { account, groups };
     Ok(Some(PersonState {
         candidates: candidates(store, policy, &person, &actual)?,
@@ -41,20 +39,20 @@ fn candidates(
     policy: &Policy,
     person: &Person,
     actual: &Actual,
-) -> Result<Vec<Candidate>, StoreError> {
+) -> Result<Vec<Candidate>> {
     let identity = identify(person, policy);
+    let wanted: Vec<(&str, &str)> = match &actual.account {
+        Some(account) => {
+            let login = identity.login.as_deref().filter(|login| !login.is_empty());
+            let other = |login: &&str| account.login().to_lowercase() != login.to_lowercase();
+            login.filter(other).map(|login| ("login", login)).into_iter().collect()
+        }
+        None => identity.values().collect(),
+    };
     let mut found = BTreeMap::new();
-    if let Some(account) = &actual.account {
-        let login = identity.login.as_deref().unwrap_or_default();
-        if !login.is_empty() && account.login().to_lowercase() != login.to_lowercase() {
-            let others = store.accounts().having("login", login)?;
-            found.extend(others.into_iter().map(|it| (it.id.clone(), it)));
-        }
-    } else {
-        for (attribute, value) in identity.values() {
-            let having = store.accounts().having(attribute, value)?;
-            found.extend(having.into_iter().map(|it| (it.id.clone(), it)));
-        }
+    for (attribute, value) in wanted {
+        let having = store.accounts().having(attribute, value)?;
+        found.extend(having.into_iter().map(|it| (it.id.clone(), it)));
     }
     let candidate = |account: Account| {
         let owner = store.links().person_of(&account.id)?;
@@ -69,6 +67,6 @@ pub(crate) fn all_candidates(
     store: &Store,
     policy: &Policy,
     person: &Person,
-) -> Result<Vec<Candidate>, StoreError> {
+) -> Result<Vec<Candidate>> {
     candidates(store, policy, person, &Actual::default())
 }

@@ -126,8 +126,9 @@ impl Deps {
         (self.clock)()
     }
 
+    /// When the last complete read ended well.
     pub(crate) fn last_full(&self) -> Result<Option<Timestamp>> {
-        Ok(self.store.cycles().last_full()?.map(|cycle| cycle.finished))
+        Ok(self.store.cycles().last_full()?)
     }
 
     /// Both tick while a cycle makes progress, waits for a rate window included.

@@ -1,3 +1,4 @@
+use super::super::Store;
 use super::*;
 use crate::model::{Account, AccountStatus, GroupKind};
 use crate::store::Observed;

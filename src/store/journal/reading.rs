@@ -5,23 +5,19 @@ use std::collections::BTreeSet;
 
 use rusqlite::params;
 
-use super::Journal;
 use crate::model::{
     AccountId, Action, Done, FactKey, GroupId, Origin, RequestNumber, StepKind, SysId, Timestamp,
 };
-use crate::store::StoreError;
-use crate::store::columns::{At, Json, OutcomeKind, moment, read_origin};
+use crate::store::columns::{At, GOOD, Json, OutcomeKind, moment, read_origin};
+use crate::store::{Journal, Result};
 
 /// One applied action, as a closing note names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Applied {
-    /// The action's id in the journal.
     pub(crate) action_id: i64,
     /// The contract's name of the action.
     pub(crate) action: String,
-    /// The group's id, where it was about one.
     pub(crate) group: Option<GroupId>,
-    /// `None` for a create, which had no account when it was sent.
     pub(crate) okta_id: Option<AccountId>,
     /// `X-Okta-Request-Id` of the answer.
     pub(crate) okta_request_id: Option<String>,
@@ -30,15 +26,11 @@ pub(crate) struct Applied {
 /// Something that was sent and of which nobody knows what became.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InDoubt {
-    /// The action's id in the journal.
     pub(crate) action_id: i64,
-    /// When it was sent.
     pub(crate) at: Timestamp,
     /// The contract's name of the action.
     pub(crate) action: String,
-    /// Which group, where it was about one.
     pub(crate) group: Option<GroupId>,
-    /// Where it came from.
     pub(crate) origin: Origin,
     /// What was to become of it: of an account that was to be made, its `profile`; of an update,
     /// per attribute `from` and `to`.
@@ -48,11 +40,7 @@ pub(crate) struct InDoubt {
 impl Journal<'_> {
     /// What was sent about a person since a moment, has no answer that says what became of it, and
     /// was not followed by another word about the same thing; the newest first.
-    pub(crate) fn in_doubt(
-        &self,
-        person: &SysId,
-        since: Timestamp,
-    ) -> Result<Vec<InDoubt>, StoreError> {
+    pub(crate) fn in_doubt(&self, person: &SysId, since: Timestamp) -> Result<Vec<InDoubt>> {
         let sql =
             "SELECT action_id, at, action, group_id, nullif(request, ?3), parent, detail, keys,
                  NOT EXISTS (SELECT 1 FROM journal o WHERE o.action_id = i.action_id
@@ -97,7 +85,7 @@ impl Journal<'_> {
         action: &Action,
         action_id: i64,
         since: Timestamp,
-    ) -> Result<(u32, Option<String>), StoreError> {
+    ) -> Result<(u32, Option<String>)> {
         let sql = "SELECT outcome, error FROM journal
              WHERE person = ? AND entry = 'outcome' AND action = ? AND group_id IS ?
                  AND request = ? AND action_id < ? AND at >= ? ORDER BY id DESC";
@@ -106,18 +94,13 @@ impl Journal<'_> {
             params![person, step.kind(), step.group(), origin.to_string(), action_id, At(since)];
         let ended: Vec<(OutcomeKind, Option<String>)> =
             self.0.all(sql, which, |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let (mut times, mut last) = (0, None);
-        for (_, error) in ended.into_iter().take_while(|(outcome, _)| !outcome.is_good()) {
-            times += 1;
-            if times == 1 {
-                last = error;
-            }
-        }
-        Ok((times, last))
+        let mut failed = ended.into_iter().take_while(|(outcome, _)| !outcome.is_good());
+        let Some((_, last)) = failed.next() else { return Ok((0, None)) };
+        Ok((u32::try_from(1 + failed.count()).unwrap_or(u32::MAX), last))
     }
 
     /// What was done, or may have been done, since a moment, oldest first.
-    pub(crate) fn done_since(&self, since: Timestamp) -> Result<Vec<Done>, StoreError> {
+    pub(crate) fn done_since(&self, since: Timestamp) -> Result<Vec<Done>> {
         let sql =
             "SELECT i.at, i.person, i.action, i.group_id, i.cause, i.leaver, i.released, i.keys,
                  EXISTS (SELECT 1 FROM journal o WHERE o.action_id = i.action_id
@@ -142,12 +125,10 @@ impl Journal<'_> {
         })
     }
 
-    /// What was applied for a request, in order.
-    pub(crate) fn applied_for(&self, request: &RequestNumber) -> Result<Vec<Applied>, StoreError> {
+    pub(crate) fn applied_for(&self, request: &RequestNumber) -> Result<Vec<Applied>> {
         let sql = format!(
             "SELECT action_id, action, group_id, okta_id, okta_request_id FROM journal
-             WHERE request = ? AND outcome IN {} ORDER BY id",
-            OutcomeKind::GOOD
+             WHERE request = ? AND outcome IN {GOOD} ORDER BY id"
         );
         self.0.all(&sql, [request], |row| {
             Ok(Applied {
@@ -167,11 +148,10 @@ impl Journal<'_> {
         number: &str,
         person: &SysId,
         since: Timestamp,
-    ) -> Result<Option<Timestamp>, StoreError> {
+    ) -> Result<Option<Timestamp>> {
         let sql = format!(
             "SELECT max(at) FROM journal WHERE person = ? AND request = ? AND at >= ?
-                 AND outcome IN {} AND action <> 'remove_member'",
-            OutcomeKind::GOOD
+                 AND outcome IN {GOOD} AND action <> 'remove_member'"
         );
         Ok(moment(self.0.value(&sql, params![person, number, At(since)])?))
     }
@@ -182,11 +162,10 @@ impl Journal<'_> {
         number: &RequestNumber,
         person: &SysId,
         since: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool> {
         let sql = format!(
             "SELECT EXISTS (SELECT 1 FROM journal WHERE person = ? AND request = ? AND at >= ?
-                 AND action = 'deactivate' AND outcome IN {})",
-            OutcomeKind::GOOD
+                 AND action = 'deactivate' AND outcome IN {GOOD})"
         );
         self.0.value(&sql, params![person, number, At(since)])
     }

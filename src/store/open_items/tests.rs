@@ -1,3 +1,4 @@
+use super::super::Store;
 use super::super::{Entry, Mode, StoreError, Verdict};
 use super::*;
 use crate::model::{

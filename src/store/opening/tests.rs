@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use rusqlite::Connection;
 
@@ -53,7 +54,8 @@ fn a_store_of_the_version_before_is_copied_aside_and_keeps_no_key_value_table() 
 fn what_the_store_knew_of_itself_is_in_its_row() {
     let (_folder, store) = migrated();
     let state = store.state();
-    assert_eq!(state.orgs().unwrap(), (Some(orgs().servicenow), Some(orgs().okta)));
+    let bound: String = store.value("SELECT servicenow || ' ' || okta FROM state", []).unwrap();
+    assert_eq!(bound, format!("{} {}", orgs().servicenow, orgs().okta));
     assert_eq!(state.watermark().unwrap(), Some(moment("2026-05-01T00:00:00.500Z")));
     assert_eq!(state.okta_watermark().unwrap(), Some(moment("2026-05-01T00:00:01Z")));
     assert_eq!(state.dirty_since_cycle().unwrap(), Some(17));

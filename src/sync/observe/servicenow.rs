@@ -97,9 +97,9 @@ pub(crate) async fn read_requests(
     let (mut changed, mut doubles) = (Vec::new(), Vec::new());
     let (mut count, now) = (0, deps.now());
     let upsert = |page: Vec<Request>| {
-        let kept = deps.store.requests().upsert(&page, cycle.id, now)?;
-        changed.extend(kept.changed);
-        doubles.extend(kept.doubles);
+        let (new, double) = deps.store.requests().upsert(&page, cycle.id, now)?;
+        changed.extend(new);
+        doubles.extend(double);
         count += page.len();
         (deps.on_progress)("requests", count);
         Ok(())
