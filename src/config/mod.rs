@@ -101,7 +101,7 @@ pub enum Close {
 /// A journal field of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JournalField {
-    /// Fulfillers see them.
+    /// `work_notes`, which only fulfillers see.
     WorkNotes,
     /// `comments`, which the requester sees too.
     Comments,

@@ -50,7 +50,7 @@ impl Signals {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Asked once.
+    /// Gives what was asked for, and forgets it.
     pub(crate) fn take_reload(&self) -> bool {
         self.reload.swap(false, Ordering::Relaxed)
     }

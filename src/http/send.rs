@@ -36,7 +36,7 @@ pub(crate) struct Call {
     pub url: Url,
     /// Everything but `User-Agent`, which every call gets.
     pub headers: HeaderMap,
-    /// Empty for none.
+    /// What is sent with it; empty where there is none.
     pub body: Vec<u8>,
     /// Added to the product's name in `User-Agent`, such as `(RITM0010001; action 4711)`.
     pub comment: Option<String>,

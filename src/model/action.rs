@@ -38,13 +38,13 @@ pub enum Step {
     Suspend,
     /// It lifts a suspension.
     Unsuspend,
-    /// Until an activation.
+    /// The account cannot be used until it is activated again.
     Deactivate,
     /// Its tokens are revoked as well.
     ClearSessions,
-    /// To one group.
+    /// Puts the account into one group.
     AddMember { group: GroupId },
-    /// From one group.
+    /// Takes the account out of one group.
     RemoveMember { group: GroupId },
 }
 
@@ -127,19 +127,19 @@ words! {
     /// The kinds of [`Step`], by their names in documentation, reports, the journal and the log.
     #[derive(Serialize, Deserialize)]
     pub enum StepKind {
-        /// Create the account.
+        /// Makes the account, with its profile.
         Create = "create",
-        /// Write attributes.
+        /// Writes attributes of the profile.
         Update = "update",
         /// Make a staged or deactivated account usable.
         Activate = "activate",
         /// Send the activation mail of an account that is activated and never used.
         Reactivate = "reactivate",
-        /// Suspend.
+        /// Suspends an account that counts as active.
         Suspend = "suspend",
-        /// Lift a suspension.
+        /// Lifts a suspension that was set here.
         Unsuspend = "unsuspend",
-        /// Deactivate.
+        /// Deactivates the account of a leaver.
         Deactivate = "deactivate",
         /// End its sessions and revoke its tokens.
         ClearSessions = "clear_sessions",
@@ -163,7 +163,7 @@ pub struct Change {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)] // Its head says it.
 pub enum Outcome {
-    /// Okta took it.
+    /// Okta answered that it took it.
     Applied { okta_request_id: Option<String> },
     /// It was so already: a read confirmed it.
     AlreadySo { okta_request_id: Option<String> },

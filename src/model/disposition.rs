@@ -91,7 +91,7 @@ pub enum Why {
     MailOwed,
 }
 
-/// Why something waits.
+/// Why something waits for a person's decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[allow(missing_docs)] // The sentences say it.
 pub enum HoldReason {

@@ -97,7 +97,7 @@ words! {
         Record = "record",
         /// Okta was changed away from what had been established.
         Drift = "drift",
-        /// The configuration changed.
+        /// The configuration says something else than before.
         Rule = "rule",
     }
 }

@@ -44,9 +44,9 @@ words! {
         Open = "open",
         /// Closed complete (or the configured `state_done`).
         Complete = "closed complete",
-        /// Closed incomplete.
+        /// Closed without having been done.
         Incomplete = "closed incomplete",
-        /// Closed skipped.
+        /// Closed because it was skipped.
         Skipped = "closed skipped",
         /// Cancelled, or inactive in a state of the customer's after a rejection or cancellation.
         Cancelled = "cancelled",
@@ -76,7 +76,7 @@ words! {
         Leave = "leave",
         /// A leave of absence.
         Suspend = "suspend",
-        /// Back from it.
+        /// Back from a leave of absence.
         Resume = "resume",
         /// Membership in the groups that the request names.
         Grant = "grant",

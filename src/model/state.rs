@@ -32,11 +32,11 @@ pub struct PersonState {
 /// The account that is a person's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// The account.
+    /// The Okta account that it leads to.
     pub account: AccountId,
     /// The request that it was linked by, or `BASELINE`.
     pub origin: Origin,
-    /// Since when.
+    /// When it was linked.
     pub since: Timestamp,
     /// It was made here, rather than found.
     pub created_here: bool,
@@ -93,13 +93,13 @@ pub struct AccountHistory {
 /// Something that was done about the status of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusChange {
-    /// What was done.
+    /// The step that ended well.
     pub step: StepKind,
     /// The request's number, `BASELINE`, or `unattributed`.
     pub request: String,
     /// Why it was done.
     pub cause: Cause,
-    /// When it ended.
+    /// When its answer came.
     pub at: Timestamp,
 }
 

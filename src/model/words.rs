@@ -14,7 +14,7 @@ macro_rules! words {
             /// All of them, in the order in which they are documented.
             pub const ALL: [Self; [$(Self::$variant),+].len()] = [$(Self::$variant),+];
 
-            /// Its word.
+            /// Its word in the store, in JSON and in the log.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
             }

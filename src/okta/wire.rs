@@ -18,10 +18,10 @@ pub(crate) struct Member {
 /// One attribute of the default user profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Attribute {
-    /// Case-sensitive.
+    /// Its name in the profile; case matters.
     pub name: String,
     pub required: bool,
-    /// In characters.
+    /// The longest value, in characters.
     pub max_length: Option<u32>,
     /// JSON type: `string`, `array`, `boolean`, …
     pub kind: String,

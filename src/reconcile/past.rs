@@ -6,13 +6,13 @@ use crate::model::{Done, GroupId, HoldSet, StepKind, SysId, Timestamp};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Past {
-    /// How many accounts.
+    /// How many accounts are managed, of which shares are taken.
     pub managed: u32,
     /// What was done in the window, released actions included.
     pub done: Vec<Done>,
     /// How many members each managed group has now.
     pub group_sizes: BTreeMap<GroupId, u32>,
-    /// By fingerprint.
+    /// Fingerprints of actions that a person released.
     pub released: BTreeSet<String>,
     /// Fingerprints of actions that a person dismissed, with who did and why: not carried out, and
     /// not said again.

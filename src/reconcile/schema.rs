@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::model::{Account, AttributeRefusal};
 
-/// One attribute.
+/// What Okta's user schema says of one attribute.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Slot {
     /// Longest value in characters, where there is a limit.

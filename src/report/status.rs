@@ -16,7 +16,7 @@ use crate::sync::error::{Side, SyncError};
 /// Without a good cycle for longer than this, somebody is needed.
 const STALE: chrono::Duration = chrono::Duration::minutes(15);
 
-/// How it goes.
+/// How it goes, for `status` and for the metrics.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct StatusReport {
     /// `observe` or `enforce`, as the configuration says now.
@@ -60,7 +60,7 @@ pub struct CycleView {
     pub outcome: String,
 }
 
-/// The two systems.
+/// How the two systems answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SidesView {
     /// Whether ServiceNow answers, and since when.

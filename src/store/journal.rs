@@ -51,9 +51,9 @@ struct Row {
     cause: Cause,
     leaver: bool,
     released: bool,
-    /// As JSON.
+    /// The facts that it brings about, as a JSON list of their keys.
     keys: String,
-    /// As JSON.
+    /// What was to become of it, as a JSON object; see `InDoubt::detail`.
     detail: String,
     /// `None` for an intent.
     outcome: Option<OutcomeKind>,

@@ -122,7 +122,7 @@ impl Store {
         Ok(result)
     }
 
-    /// Changes rows.
+    /// Runs a statement that changes rows.
     fn run(&self, sql: &str, params: impl Params) -> Result<()> {
         self.conn.prepare_cached(sql)?.execute(params)?;
         Ok(())

@@ -11,7 +11,7 @@ use crate::sync::{
     writeback::write_back,
 };
 
-/// Runs one cycle.
+/// Runs one cycle from reading to writing back.
 ///
 /// A failure to read ends the cycle before anything is compared. A failure to write to Okta ends
 /// one action and is part of the outcome. A failure to write the journal ends the cycle.

@@ -10,7 +10,7 @@ use crate::store::{Store, StoreError};
 use crate::sync::names::{PersonNames, group_name, names_of};
 use crate::sync::{deps::Calls, plan::CyclePlan};
 
-/// One cycle.
+/// What one cycle did and found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CycleOutcome {
     pub(crate) cycle: i64,
