@@ -58,7 +58,11 @@ impl Store {
             Mode::Read => connect_to_read(path).and_then(|conn| present(path, conn)),
             Mode::Scratch => scratch(path),
         };
-        let checked = opened.and_then(|store| store.check_orgs(path, orgs).map(|()| store));
+        let checked = opened.and_then(|store| {
+            // More than there are: a cycle comes to nearly all of them, one after the other.
+            store.conn.set_prepared_statement_cache_capacity(256);
+            store.check_orgs(path, orgs).map(|()| store)
+        });
         checked.map_err(|error| error.located(path))
     }
 
