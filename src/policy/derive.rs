@@ -21,9 +21,11 @@ pub(crate) fn derive(
     rule_groups: &[Option<GroupId>],
     now: Timestamp,
 ) -> Desired {
-    // Whoever is hired again gets what is asked for now, not what they once had.
+    // Whoever is hired again gets what is asked for now, not what they once had. Without an active
+    // record the join waits, and nothing ends because of it.
     let nothing = BTreeSet::new();
-    let baseline = if is_rehire(state, now) { &nothing } else { &state.baseline };
+    let rehired = state.is_employed() && is_rehire(state, now);
+    let baseline = if rehired { &nothing } else { &state.baseline };
     let from = |requests: &[ResolvedRequest]| {
         let timeline = replay(requests, now);
         derive_from(Context { state, baseline, policy, rule_groups, timeline: &timeline, now })

@@ -312,3 +312,18 @@ fn the_order_in_which_requests_are_read_makes_no_difference() {
         assert_eq!(one.memberships, other.memberships);
     }
 }
+
+#[test]
+fn a_join_that_waits_for_an_active_record_ends_nothing_that_was_there_at_take_over() {
+    let stays = |active: &str| {
+        let mut jane = case().field("active", active);
+        jane.state.actual.account =
+            Some(crate::model::testing::account("00u1", AccountStatus::Deprovisioned));
+        jane.state.actual.groups = BTreeSet::from([group("g1")]);
+        jane.state.baseline = BTreeSet::from([group("g1")]);
+        let desired = jane.on("2026-06-02", &[request("RITM1", Operation::Join, "2026-06-01")]);
+        desired.memberships.get(&group("g1")).is_some_and(|fact| fact.value)
+    };
+    assert!(stays("false"));
+    assert!(!stays("true"), "who is hired again begins anew");
+}
