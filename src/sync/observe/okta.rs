@@ -29,7 +29,14 @@ pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<(
     let accounts = deps.okta.accounts_changed_since(since).await?;
     let until = okta_clock(deps, now);
     let listed = Observed::List { asked_at: now };
-    changed.extend(deps.store.accounts().upsert(&accounts, &keys, listed, cycle.id)?);
+    let mut news = Vec::new();
+    for account in accounts {
+        // What changed within the overlap comes again in every cycle.
+        if deps.store.accounts().get(&account.id)?.as_ref() != Some(&account) {
+            news.push(account);
+        }
+    }
+    changed.extend(deps.store.accounts().upsert(&news, &keys, listed, cycle.id)?);
     let managed = deps.store.groups().managed()?;
     let mut read = Vec::new();
     for (group, at) in deps.okta.groups_changed_since(since).await? {
