@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::render;
 use super::session::{Ended, Failure, Place, clock, exit, progress};
 use crate::report;
-use crate::sync::{Deps, Scope, plan, plan_from_store};
+use crate::sync::{Deps, Scope, plan};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -37,9 +37,9 @@ enum Format {
 pub(crate) async fn drift(place: &Place, args: &Args) -> Ended {
     let config = if args.cached { place.load_offline()? } else { place.load()? };
     let deps = Deps::reading(config, clock(), progress())?;
-    let plan =
-        if args.cached { plan_from_store(&deps).await? } else { plan(&deps, &Scope::Full).await? };
-    let report = report::drift(&deps, &plan, args.person.as_deref(), args.group.as_deref())?;
+    let plan = if args.cached { None } else { Some(plan(&deps, &Scope::Full).await?) };
+    let (person, group) = (args.person.as_deref(), args.group.as_deref());
+    let report = report::drift(&deps, plan.as_ref(), person, group)?;
     let text = match args.format {
         Format::Table => render::drift(&report),
         Format::Json => render::json(&report)?,

@@ -4,17 +4,28 @@
 
 mod text;
 
+use std::io::IsTerminal;
+
 pub(crate) use text::rows;
 
 use super::render::{self, Printed};
 use super::session::{Ended, Failure, Place, clock, exit};
-use crate::report::{self, Decided, HoldView};
+use crate::config::Config;
+use crate::report::{self, Decided, HoldFilter, HoldView};
 use crate::store::{HoldDecision, HoldSelection, Verdict};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// What waits, with its number, its request and why.
-    List(Printed),
+    /// What waits, with its number, its request and why; what shares one cause as one set.
+    List(List),
+    /// Everything about one action that waits or was dismissed.
+    Show {
+        /// Its number in `hold list`.
+        #[arg(value_name = "ID")]
+        id: i64,
+        #[command(flatten)]
+        printed: Printed,
+    },
     /// Say yes to exactly these actions, once.
     ///
     /// The next cycle carries them out if they are still the same; after 24 hours the yes lapses.
@@ -25,16 +36,45 @@ pub(crate) enum Command {
         /// Why: it is kept with the action.
         #[arg(long, value_name = "TEXT", value_parser = reason)]
         because: String,
+        /// Do not ask, however many they are.
+        #[arg(long)]
+        yes: bool,
     },
     /// Leave these actions alone, and do not say so again while they stay the same.
     Dismiss {
-        /// Actions by their number in `hold list`.
-        #[arg(value_name = "ID", required = true)]
-        ids: Vec<i64>,
+        #[command(flatten)]
+        chosen: ChosenSome,
         /// Why: it is shown with the difference.
         #[arg(long, value_name = "TEXT", value_parser = reason)]
         because: String,
+        /// Do not ask, however many they are.
+        #[arg(long)]
+        yes: bool,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct List {
+    /// Only this set, action by action.
+    #[arg(value_name = "SET")]
+    set: Option<String>,
+    /// Also what was dismissed.
+    #[arg(long)]
+    dismissed: bool,
+    /// Only what waits for this person: a login, e-mail, user name, `sys_id` or Okta id.
+    #[arg(long, value_name = "PERSON")]
+    person: Option<String>,
+    /// Only what comes from this request.
+    #[arg(long, value_name = "NUMBER")]
+    request: Option<String>,
+    /// Only what is about this group, by name or id.
+    #[arg(long, value_name = "GROUP")]
+    group: Option<String>,
+    /// No more actions than this.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    #[command(flatten)]
+    printed: Printed,
 }
 
 #[derive(Debug, clap::Args)]
@@ -51,6 +91,17 @@ pub(crate) struct Chosen {
     all: bool,
 }
 
+#[derive(Debug, clap::Args)]
+#[group(id = "which", required = true, multiple = false)]
+pub(crate) struct ChosenSome {
+    /// Actions by their number in `hold list`.
+    #[arg(value_name = "ID")]
+    ids: Vec<i64>,
+    /// Every action of one set.
+    #[arg(long, value_name = "ID")]
+    set: Option<String>,
+}
+
 /// One line of text that says something.
 fn reason(text: &str) -> Result<String, String> {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -61,35 +112,83 @@ fn reason(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn hold(place: &Place, command: Command) -> Ended {
+    let which = |ids, set: Option<String>| set.map_or(HoldSelection::Ids(ids), HoldSelection::Set);
     match command {
-        Command::List(printed) => {
-            let report = report::holds(&*place.load_offline()?, clock()())?;
-            printed.print(&report, |report| text::list(report, &place.command()))?;
-            Ok(exit::DONE)
+        Command::List(list) => self::list(place, list),
+        Command::Show { id, printed } => show(place, id, &printed),
+        Command::Release { chosen: Chosen { all: true, .. }, because, yes } => {
+            say(place, &HoldSelection::All, Verdict::Release, because, yes)
         }
-        Command::Release { chosen: Chosen { ids, set, all }, because } => {
-            let which = match set {
-                Some(set) => HoldSelection::Set(set),
-                None if all => HoldSelection::All,
-                None => HoldSelection::Ids(ids),
-            };
-            say(place, &which, Verdict::Release, because)
+        Command::Release { chosen: Chosen { ids, set, .. }, because, yes } => {
+            say(place, &which(ids, set), Verdict::Release, because, yes)
         }
-        Command::Dismiss { ids, because } => {
-            say(place, &HoldSelection::Ids(ids), Verdict::Dismiss, because)
+        Command::Dismiss { chosen: ChosenSome { ids, set }, because, yes } => {
+            say(place, &which(ids, set), Verdict::Dismiss, because, yes)
         }
     }
 }
 
-fn say(place: &Place, which: &HoldSelection, word: Verdict, because: String) -> Ended {
+fn list(place: &Place, list: List) -> Ended {
+    let List { set, dismissed, person, request, group, limit, printed } = list;
+    let filter = HoldFilter { set, dismissed, person, request, group, limit };
+    let report = report::holds(&*place.load_offline()?, &filter, clock()())?;
+    if let Some(set) = filter.set.as_ref().filter(|_| report.holds.is_empty()) {
+        return Err(Failure::Failed(format!("nothing waits in a set {set:?}")));
+    }
+    let whole = filter.set.is_some();
+    printed.print(&report, |report| text::list(report, whole, &place.command()))?;
+    Ok(exit::DONE)
+}
+
+fn show(place: &Place, id: i64, printed: &Printed) -> Ended {
+    let Some(hold) = report::hold(&*place.load_offline()?, id, clock()())? else {
+        return Err(Failure::Failed(format!(
+            "nothing waits under {id}; see `goldthread hold list`"
+        )));
+    };
+    printed.print(&hold, |hold| text::show(hold, &place.command()))?;
+    Ok(exit::DONE)
+}
+
+/// More at once than this is not decided by a slip of the finger.
+const MANY: usize = 10;
+
+/// Whoever decides about many gives their number.
+fn confirm(config: &Config, which: &HoldSelection, done: &str, yes: bool) -> Result<(), Failure> {
+    let waits = report::holds(config, &HoldFilter::default(), clock()())?.holds;
+    let open = waits.iter().filter(|hold| hold.released.is_none());
+    let count = match which {
+        HoldSelection::Ids(ids) => ids.len(),
+        HoldSelection::All => open.count(),
+        HoldSelection::Set(set) => open.filter(|hold| hold.set.as_ref() == Some(set)).count(),
+    };
+    if count <= MANY || yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::Usage(format!(
+            "{count} actions would be {done} at once: say so with --yes"
+        )));
+    }
+    eprint!("{count} actions would be {done}. Type their number to go on: ");
+    let mut typed = String::new();
+    std::io::stdin().read_line(&mut typed)?;
+    if typed.trim() == count.to_string() {
+        return Ok(());
+    }
+    Err(Failure::Failed(format!("nothing was {done}")))
+}
+
+fn say(place: &Place, which: &HoldSelection, word: Verdict, because: String, yes: bool) -> Ended {
     let config = place.load_offline()?;
+    let done = if word == Verdict::Release { "released" } else { "dismissed" };
+    confirm(&config, which, done, yes)?;
     let said = HoldDecision { word, by: login_user(), at: clock()(), because };
     let decided = match (which, config.store.path.exists()) {
         (HoldSelection::Ids(ids), false) => Err(ids.clone()),
         (_, false) => Ok(Decided::default()),
         (_, true) => report::record_decision(&config, which, &said)?,
     };
-    let done = if word == Verdict::Release { "released" } else { "dismissed" };
     let nothing = format!("nothing was {done}; see `goldthread hold list`");
     let decided = match (decided, which) {
         (Err(unknown), _) => {
@@ -101,9 +200,7 @@ fn say(place: &Place, which: &HoldSelection, word: Verdict, because: String) -> 
         }
         (Ok(decided), _) => decided,
     };
-    for hold in &decided.holds {
-        log(hold, done, &said);
-    }
+    log(&decided.holds, done, &said);
     let text = match word {
         Verdict::Release => text::released(&decided, &place.command()),
         Verdict::Dismiss => text::dismissed(&decided, &place.command()),
@@ -112,7 +209,13 @@ fn say(place: &Place, which: &HoldSelection, word: Verdict, because: String) -> 
     Ok(exit::DONE)
 }
 
-fn log(hold: &HoldView, done: &str, said: &HoldDecision) {
+fn log(holds: &[HoldView], done: &str, said: &HoldDecision) {
+    for hold in holds {
+        log_one(hold, done, said);
+    }
+}
+
+fn log_one(hold: &HoldView, done: &str, said: &HoldDecision) {
     let request = hold.request.as_deref().unwrap_or("unattributed");
     tracing::info!(
         request,

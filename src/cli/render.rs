@@ -1,5 +1,6 @@
 //! Reports as text for people, and as JSON for programs.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
@@ -8,7 +9,8 @@ use comfy_table::{ContentArrangement, Table};
 
 use super::session::Failure;
 use crate::model::Change;
-use crate::report::{ActionReport, CycleReport, DriftReport};
+use crate::report::{ActionReport, CycleReport, DriftReport, WaitingRequest};
+use crate::sync::PersonNames;
 
 // No doc comment: clap would show it as the help of the verb.
 #[derive(Debug, clap::Args)]
@@ -65,10 +67,11 @@ pub(crate) fn cycle(report: &CycleReport) -> String {
     if let Some(reason) = &report.quarantined {
         let _ = writeln!(text, "QUARANTINE: {reason}\n");
     }
-    if !report.actions.is_empty() {
+    let (folded, single) = fold(&report.actions);
+    if !single.is_empty() {
         let mut table = table();
         table.set_header(["request", "outcome", "action", "person", "what", "why"]);
-        for action in &report.actions {
+        for action in single.iter().take(MOST_ROWS) {
             table.add_row([
                 action.request.as_deref().unwrap_or("-"),
                 action.outcome,
@@ -79,6 +82,15 @@ pub(crate) fn cycle(report: &CycleReport) -> String {
             ]);
         }
         let _ = writeln!(text, "{table}\n");
+        if let Some(more) = single.len().checked_sub(MOST_ROWS).filter(|more| *more > 0) {
+            let _ = writeln!(text, "and {more} more: --format json has all of them\n");
+        }
+    }
+    for (set, actions) in folded {
+        let Some(first) = actions.first() else { continue };
+        let why = first.error.as_deref().unwrap_or(first.cause);
+        let number = count(actions.len(), "action is", "actions are");
+        let _ = writeln!(text, "{number} {} as the set {set}: {why}\n", first.outcome);
     }
     let summary = &report.summary;
     let counts = [
@@ -101,6 +113,29 @@ pub(crate) fn cycle(report: &CycleReport) -> String {
         let _ = write!(text, "\nWhat waits for a person's yes: goldthread hold list");
     }
     text
+}
+
+/// More lines than this are counted.
+const MOST_ROWS: usize = 25;
+/// A set of more actions than this is one line.
+const FEW: usize = 3;
+
+type Sets<'a> = BTreeMap<&'a str, Vec<&'a ActionReport>>;
+
+/// What waits in one set is one line, where it is more than a few.
+fn fold(actions: &[ActionReport]) -> (Sets<'_>, Vec<&ActionReport>) {
+    let mut sets = Sets::new();
+    for action in actions {
+        if let Some(set) = &action.set {
+            sets.entry(set).or_default().push(action);
+        }
+    }
+    sets.retain(|_, members| members.len() > FEW);
+    let is_single = |action: &&ActionReport| {
+        action.set.as_ref().is_none_or(|set| !sets.contains_key(set.as_str()))
+    };
+    let single = actions.iter().filter(is_single).collect();
+    (sets, single)
 }
 
 /// What an action is about beside the person.
@@ -147,11 +182,17 @@ pub(crate) fn drift(report: &DriftReport) -> String {
         }
         let _ = writeln!(text, "{table}\n");
     }
-    if summary.quarantined {
-        let _ =
-            writeln!(text, "QUARANTINE: whole kinds of action are held; see `goldthread plan`\n");
+    if !report.requests.is_empty() {
+        let _ = writeln!(text, "{}\n", waiting_requests(&report.requests));
     }
-    let verdict = if shown_items.is_empty() { "Okta is right." } else { "Okta differs." };
+    for open in &report.open {
+        let _ = writeln!(text, "{} {}: {} ({})\n", open.kind, open.name, open.text, open.command);
+    }
+    if let Some(reason) = &summary.quarantined {
+        let _ = writeln!(text, "QUARANTINE: {reason}; see `goldthread hold list`\n");
+    }
+    let right = shown_items.is_empty() && report.requests.is_empty() && report.open.is_empty();
+    let verdict = if right { "Okta is right." } else { "Okta differs." };
     let source = if report.live { "read just now" } else { "as last observed" };
     let _ = write!(
         text,
@@ -165,6 +206,22 @@ pub(crate) fn drift(report: &DriftReport) -> String {
         count(summary.unmanaged, "account", "accounts")
     );
     text
+}
+
+fn waiting_requests(requests: &[WaitingRequest]) -> String {
+    let mut table = table();
+    table.set_header(["request", "asks for", "person", "needs", "since", "why"]);
+    for request in requests {
+        table.add_row([
+            &*request.number,
+            request.operation.unwrap_or("-"),
+            request.person.as_ref().map_or("-", PersonNames::name),
+            request.needs,
+            &request.since,
+            &request.reason,
+        ]);
+    }
+    format!("Requests in force that are not done\n{table}")
 }
 
 /// A number of something.
@@ -182,7 +239,7 @@ pub(crate) fn table() -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sync::{Calls, PersonNames, Summary};
+    use crate::sync::{Calls, Summary};
 
     fn held(action: Option<&'static str>) -> CycleReport {
         let action = ActionReport {
@@ -199,6 +256,7 @@ mod tests {
             okta_request_id: None,
             error: Some("no request accounts for it".to_owned()),
             transient: false,
+            set: None,
         };
         CycleReport {
             cycle: 7,

@@ -26,7 +26,6 @@ pub(crate) type Ended = Result<u8, Failure>;
 #[error("{0}")]
 pub(crate) enum Failure {
     Config(String),
-    #[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "only `simulate` has such"))]
     Usage(String),
     Failed(String),
 }

@@ -5,20 +5,25 @@ use std::time::Duration;
 
 use super::render::Printed;
 use super::session::{Ended, Place, clock, exit};
-use crate::report::{self, CycleView, LatencyView, SideView, StatusReport};
+use crate::report::{self, CycleView, LatencyView, NeedView, SideView, StatusReport};
+
+/// More than this is not read at a glance.
+const MOST_NEEDS: usize = 12;
 
 pub(crate) fn status(place: &Place, printed: &Printed) -> Ended {
     let config = place.load_offline()?;
     let report = report::status(&config, clock()())?;
     printed.print(&report, text)?;
-    Ok(if report.needs().is_empty() { exit::DONE } else { exit::DIFFERS })
+    Ok(if report.needs.is_empty() { exit::DONE } else { exit::DIFFERS })
 }
 
 fn text(report: &StatusReport) -> String {
     let mut text = String::new();
-    let needs = report.needs();
-    for need in &needs {
-        let _ = writeln!(text, "! {need}");
+    for NeedView { text: what, command, .. } in report.needs.iter().take(MOST_NEEDS) {
+        let _ = writeln!(text, "! {what}: {command}");
+    }
+    if let Some(more) = report.needs.len().checked_sub(MOST_NEEDS).filter(|more| *more > 0) {
+        let _ = writeln!(text, "! and {more} more: goldthread drift --cached");
     }
     let word = if report.running { "running" } else { "not running" };
     let _ = writeln!(text, "daemon       {word}, mode {}", report.mode);
@@ -37,6 +42,14 @@ fn text(report: &StatusReport) -> String {
     if let (Some(pending), Some(held)) = (report.pending, report.held) {
         let _ = writeln!(text, "pending      {pending} requests in force and not done");
         let _ = writeln!(text, "held         {held} actions wait for a yes");
+        let _ = writeln!(
+            text,
+            "stuck        {} requests wait for something else",
+            report.stuck.unwrap_or(0)
+        );
+    }
+    if report.observed > 0 {
+        let _ = writeln!(text, "observed     {} differences are only observed", report.observed);
     }
     for (name, pace) in [("joins", &report.targets.join), ("leaves", &report.targets.leave)] {
         let _ = writeln!(text, "{name:<12} {}", paced(pace));

@@ -31,7 +31,7 @@ pub(crate) async fn sync(place: &Place, args: &Args) -> Ended {
     let config = place.load()?;
     let (deps, writers) = Deps::writing(config, "goldthread sync", clock(), progress())?;
     let outcome = sync::run(&deps, &writers, &args.scope()).await?;
-    print(args, &outcome.into())
+    print(args, &report::done(&deps, outcome)?)
 }
 
 pub(crate) async fn plan(place: &Place, args: &Args) -> Ended {

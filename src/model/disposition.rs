@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::words::words;
 use super::{
     AccountConflict, AttributeRefusal, FactKey, GroupOwner, HoldSet, LimitCrossed, Origin, StepKind,
 };
@@ -54,6 +55,23 @@ impl Disposition {
         matches!(self, Self::Report(ReportReason::Observed(_)))
     }
 
+    /// What enforcing would do about it.
+    pub fn enforced(&self) -> &Self {
+        match self {
+            Self::Report(ReportReason::Observed(observed)) => &observed.would,
+            other => other,
+        }
+    }
+
+    /// Who has to do something before it can end.
+    pub fn needs(&self) -> Needs {
+        match self {
+            Self::Apply | Self::Report(_) | Self::Protected(_) => Needs::Nobody,
+            Self::Hold(reason) => reason.needs(),
+            Self::Blocked(_) => Needs::Administrator,
+        }
+    }
+
     /// The reason for a person to read; `None` where nothing stands in the way.
     pub fn reason(&self) -> Option<String> {
         match self {
@@ -63,6 +81,21 @@ impl Disposition {
             Self::Protected(reason) => Some(reason.to_string()),
             Self::Blocked(reason) => Some(reason.to_string()),
         }
+    }
+}
+
+words! {
+    /// Who has to do something before what is open can end.
+    #[derive(Serialize, Deserialize)]
+    pub enum Needs {
+        /// Whoever looks after this program, or after Okta.
+        Administrator = "administrator",
+        /// Whoever ordered.
+        Requester = "requester",
+        /// Whoever keeps the records and lists in ServiceNow.
+        Servicenow = "servicenow",
+        /// It ends by itself, or is meant to be so.
+        Nobody = "nobody",
     }
 }
 
@@ -148,6 +181,9 @@ pub enum HoldReason {
     /// It comes after another action of the same person, which is only observed.
     #[error("it is only observed: {0}")]
     AfterObserved(String),
+    /// A request cannot be carried out as it stands; `kind` is a word for why.
+    #[error("{reason}")]
+    RequestWaits { kind: String, reason: String, needs: Needs },
     /// An earlier version of the store kept only the sentence.
     #[error("{0}")]
     Recorded(String),
@@ -178,6 +214,33 @@ impl HoldReason {
                 | Self::NoAccount
                 | Self::AccountDeactivated
         )
+    }
+
+    /// A word for what holds many actions at once, where it is no limit: by it, and by what they
+    /// would change, they are one set.
+    pub fn shared(&self) -> Option<&'static str> {
+        match self {
+            Self::InactiveRecord { .. } => Some("inactive-record"),
+            Self::WithdrawnAfterEffect(_) => Some("withdrawn"),
+            Self::Unattributed => Some("unattributed"),
+            Self::Drift(_) => Some("drift"),
+            Self::After { reason, .. } => reason.shared(),
+            _ => None,
+        }
+    }
+
+    /// Who can end it.
+    pub fn needs(&self) -> Needs {
+        match self {
+            Self::RequestWaits { needs, .. } => *needs,
+            Self::RecordInactive => Needs::Servicenow,
+            Self::Undecidable(undecidable) => undecidable.needs(),
+            Self::NeedsAttribute(attribute) => attribute.needs(),
+            Self::NoAccount | Self::AccountDeactivated => Needs::Requester,
+            Self::After { reason, .. } => reason.needs(),
+            Self::Dismissed(_) | Self::AfterObserved(_) => Needs::Nobody,
+            _ => Needs::Administrator,
+        }
     }
 
     /// Whether time alone may end it: limits slide.
@@ -223,6 +286,18 @@ pub enum Undecidable {
     /// `rule` is its group's name.
     #[error("`when` of group {rule} cannot be evaluated: {why}")]
     Rule { rule: String, why: String },
+}
+
+impl Undecidable {
+    fn needs(&self) -> Needs {
+        match self {
+            Self::Attribute { .. } | Self::Rule { .. } => Needs::Administrator,
+            Self::Outside
+            | Self::RecordInactive
+            | Self::FieldHidden { .. }
+            | Self::Empty { .. } => Needs::Servicenow,
+        }
+    }
 }
 
 /// Why something is only reported.
@@ -296,6 +371,9 @@ pub enum BlockedReason {
     GroupDeleted,
     #[error("{0}")]
     GroupOwned(GroupOwner),
+    /// A name, a rule or a side that cannot be used.
+    #[error("{0}")]
+    Unusable(String),
     /// A request revokes it.
     #[error("the birthright rule of group {rule} still gives this membership")]
     Birthright { rule: String },

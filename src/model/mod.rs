@@ -22,13 +22,13 @@ pub use action::{Action, Change, Done, Outcome, Step, StepKind};
 pub use attribute::AttributeRefusal;
 pub use conflict::AccountConflict;
 pub use disposition::{
-    BlockedReason, Disposition, HoldReason, Observed, ProtectedReason, ReportReason, Undecidable,
-    Why,
+    BlockedReason, Disposition, HoldReason, Needs, Observed, ProtectedReason, ReportReason,
+    Undecidable, Why,
 };
 pub use fact::{Cause, FactKey, Origin, Reason};
 pub use hold_set::{HoldSet, Limit, LimitCrossed};
 pub use id::{AccountId, GroupId, InvalidId, RequestNumber, RequestRef, SysId};
-pub use open_item::{OpenAction, OpenItem};
+pub use open_item::{OpenAction, OpenFact, OpenItem, Subject};
 pub use person::{Person, Presence, Record};
 pub use request::{
     Approval, Operation, Request, RequestState, RequestText, ResolvedRequest, Terms,

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono_tz::Tz;
+
 use super::dates::{self, Edge};
 use super::expression::{Expression, Scope};
 use super::{ApprovalSource, Policy, RequestRule};
 use crate::model::{
-    Approval, GroupId, Operation, Request, RequestText, ResolvedRequest, SysId, Terms,
+    Approval, GroupId, Operation, Request, RequestText, ResolvedRequest, SysId, Terms, Timestamp,
 };
 
 /// Why a request cannot be carried out as it stands. Held, and said on the request.
@@ -186,6 +188,15 @@ pub(crate) fn approval_with_effect(
 /// The names in a comma- or newline-separated list, trimmed, without empty ones.
 pub(crate) fn names(text: &str) -> impl Iterator<Item = &str> {
     text.split([',', '\n', '\r']).map(str::trim).filter(|name| !name.is_empty())
+}
+
+/// From when on a request is in force by its texts, where it says so. Fails with a text that is no
+/// date.
+pub(crate) fn starts(text: &RequestText, timezone: Tz) -> Result<Option<Timestamp>, String> {
+    match text.operation {
+        Operation::Leave => dates::read(&text.ends, timezone, Edge::End),
+        _ => dates::read(&text.starts, timezone, Edge::Start),
+    }
 }
 
 /// Looks up whom and what the texts of a request name, and reads its dates.

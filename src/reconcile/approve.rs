@@ -53,21 +53,64 @@ impl HeldAction {
     }
 }
 
+/// An action of a part of the configuration that only observes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ObservedAction {
+    pub planned: PlannedAction,
+    /// Why it would wait if that part enforced; `None` where it would be done.
+    pub would_wait: Option<HoldReason>,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct PlanApproval {
     pub approved: ApprovedPlan,
     pub held: Vec<HeldAction>,
-    /// What would be done if its part of the configuration did not only observe.
-    pub observed: Vec<PlannedAction>,
+    /// What its part of the configuration only observes.
+    pub observed: Vec<ObservedAction>,
     /// Why whole kinds of action are held.
     pub quarantined: Option<String>,
     /// The sets that are quarantined, those included that nobody is decided about for now.
     pub sets: BTreeSet<HoldSet>,
 }
 
-/// Sorts a plan into what may be done and what waits.
-pub(crate) fn approve(
+/// Sorts a plan into what may be done, what waits and what is only observed.
+pub(crate) fn approve(actions: Vec<PlannedAction>, limits: &Limits, past: &Past) -> PlanApproval {
+    let (observed, enforced): (Vec<_>, Vec<_>) =
+        actions.into_iter().partition(|planned| planned.disposition.is_observed());
+    let would_wait = would_wait(&observed, &enforced, limits, past);
+    let mut approval = sort(enforced, &observed, limits, past);
+    approval.observed = observed
+        .into_iter()
+        .map(|planned| {
+            let would_wait = would_wait.get(&planned.fingerprint()).cloned();
+            ObservedAction { planned, would_wait }
+        })
+        .collect();
+    approval
+}
+
+/// Which of what is only observed would wait if everything enforced, and why.
+fn would_wait(
+    observed: &[PlannedAction],
+    enforced: &[PlannedAction],
+    limits: &Limits,
+    past: &Past,
+) -> BTreeMap<String, HoldReason> {
+    if observed.is_empty() {
+        return BTreeMap::new();
+    }
+    let as_enforced = |planned: &PlannedAction| PlannedAction {
+        disposition: planned.disposition.enforced().clone(),
+        ..planned.clone()
+    };
+    let all = observed.iter().map(as_enforced).chain(enforced.iter().cloned()).collect();
+    let held = sort(all, &[], limits, past).held.into_iter();
+    held.map(|held| (held.planned.fingerprint(), held.reason)).collect()
+}
+
+fn sort(
     mut actions: Vec<PlannedAction>,
+    observed: &[PlannedAction],
     limits: &Limits,
     past: &Past,
 ) -> PlanApproval {
@@ -78,10 +121,6 @@ pub(crate) fn approve(
         let fingerprint = planned.fingerprint();
         let dismissed = past.dismissed.get(&fingerprint).cloned();
         let reason = match &planned.disposition {
-            disposition if disposition.is_observed() => {
-                approval.observed.push(planned);
-                continue;
-            }
             _ if past.released.contains(&fingerprint) => {
                 released.push(planned);
                 continue;
@@ -96,7 +135,7 @@ pub(crate) fn approve(
         }
     }
     hold_what_crosses(&mut approval, &mut open, &released, limits, past);
-    hold_what_comes_after(&mut approval, &mut open, &mut released);
+    hold_what_comes_after(&mut approval, observed, &mut open, &mut released);
     let approved = |released| move |planned| ApprovedAction { planned, released };
     let released = released.into_iter().map(approved(true));
     approval.approved.actions = open.into_iter().map(approved(false)).chain(released).collect();
@@ -127,10 +166,11 @@ fn hold_what_crosses(
 /// Takes out what depends on an action that waits, of the same person.
 fn hold_what_comes_after(
     approval: &mut PlanApproval,
+    observed: &[PlannedAction],
     open: &mut Vec<PlannedAction>,
     released: &mut Vec<PlannedAction>,
 ) {
-    let observed = approval.observed.iter().map(|planned| HeldAction {
+    let observed = observed.iter().map(|planned| HeldAction {
         reason: HoldReason::AfterObserved(planned.reason()),
         planned: planned.clone(),
         dismissed: None,

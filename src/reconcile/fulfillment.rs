@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use super::difference::Difference;
 use super::person::PersonPlan;
 use crate::model::{
-    Approval, Disposition, FactKey, GroupId, Operation, Origin, Reason, ResolvedRequest, Timestamp,
+    Approval, Disposition, FactKey, GroupId, Needs, Operation, Origin, Reason, ResolvedRequest,
+    Timestamp,
 };
 use crate::policy::fact::{Desired, Fact};
 use crate::policy::timeline::DesiredStatus;
 
 /// How long somebody who is not found may still turn up before the request says so.
 const PATIENCE: chrono::Duration = chrono::Duration::hours(1);
+/// The same for somebody who leaves.
+const PATIENCE_FOR_A_LEAVER: chrono::Duration = chrono::Duration::minutes(1);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RequestStatus {
@@ -23,6 +26,9 @@ pub(crate) enum RequestStatus {
         /// A word for the kind of obstacle: a second note is written only when it changes.
         kind: String,
         reason: String,
+        needs: Needs,
+        /// It may still end by itself soon: it is not said on the request yet.
+        too_soon_to_say: bool,
     },
     /// A later request says otherwise.
     Overtaken,
@@ -32,15 +38,37 @@ pub(crate) enum RequestStatus {
 /// each, and its reason; `searched`: for how long whom it names has been looked for.
 pub(crate) fn status_of_problems(
     problems: &[(String, String)],
+    operation: Option<Operation>,
     searched: chrono::Duration,
 ) -> RequestStatus {
-    if searched < PATIENCE && problems.iter().all(|(kind, _)| kind == "person-unknown") {
-        return RequestStatus::Underway;
-    }
+    let patience = match operation {
+        Some(Operation::Leave) => PATIENCE_FOR_A_LEAVER,
+        _ => PATIENCE,
+    };
+    let too_soon_to_say =
+        searched < patience && problems.iter().all(|(kind, _)| kind == "person-unknown");
     // How many people or groups it is about is no other kind of reason.
     let kinds: BTreeSet<&str> = problems.iter().map(|(kind, _)| kind.as_str()).collect();
     let texts: Vec<&str> = problems.iter().map(|(_, text)| text.as_str()).collect();
-    RequestStatus::Waits { kind: Vec::from_iter(kinds).join("+"), reason: texts.join("; ") }
+    RequestStatus::Waits {
+        needs: kinds
+            .iter()
+            .map(|kind| needs_of_problem(kind))
+            .min()
+            .unwrap_or(Needs::Administrator),
+        kind: Vec::from_iter(kinds).join("+"),
+        reason: texts.join("; "),
+        too_soon_to_say,
+    }
+}
+
+/// Who can put a kind of problem right, by its word.
+fn needs_of_problem(kind: &str) -> Needs {
+    match kind {
+        "expression" | "changed" => Needs::Administrator,
+        "lookup-unknown" => Needs::Servicenow,
+        _ => Needs::Requester,
+    }
 }
 
 /// Where a whole request stands, from where it stands for each of its people.
@@ -98,6 +126,8 @@ fn waits_for(difference: &Difference) -> RequestStatus {
     RequestStatus::Waits {
         kind: format!("{}-{}", difference.disposition.as_str(), difference.key.kind()),
         reason: difference.reason(),
+        needs: difference.disposition.needs(),
+        too_soon_to_say: false,
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) mod planned;
 
 pub(crate) mod approve;
 pub(crate) mod limits;
+pub(crate) mod open;
 pub(crate) mod past;
 
 pub(crate) mod narrow;

@@ -1,10 +1,9 @@
 //! The one decision about a person: what should be, what differs, which actions remove it, what
 //! stands in the way, what to remember, and when to decide again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::actions::actions;
-use super::approve::HeldAction;
 use super::correlate::{account_conflict, is_login_taken, wants_account};
 use super::diff::diff;
 use super::difference::{Difference, member};
@@ -12,8 +11,8 @@ use super::org::OrgState;
 use super::planned::PlannedAction;
 use super::rules;
 use crate::model::{
-    Action, Change, Disposition, FactKey, Facts, HoldReason, KnownFact, OpenAction, OpenItem,
-    Operation, Origin, PersonState, Presence, Reason, ResolvedRequest, Step, StepKind, Timestamp,
+    Disposition, FactKey, Facts, HoldReason, KnownFact, Operation, Origin, PersonState, Presence,
+    Reason, ResolvedRequest, StepKind, Timestamp,
 };
 use crate::policy::Policy;
 use crate::policy::derive::derive;
@@ -62,25 +61,6 @@ pub(crate) fn reconcile_person(
 impl PersonPlan {
     pub(crate) fn is_in_sync(&self) -> bool {
         self.differences.is_empty()
-    }
-
-    /// What is not as it should be and waits for nobody's decision about an action: blocked,
-    /// reported, or held until something else changes.
-    pub(crate) fn open_differences(&self, state: &PersonState) -> Vec<OpenItem> {
-        let without_action = |it: &&Difference| {
-            !it.is_actionable() && !it.disposition.is_apply() || it.disposition.is_observed()
-        };
-        let item = |it: &Difference| OpenItem {
-            person: state.person.sys_id.clone(),
-            facts: vec![it.key.clone()],
-            desired: it.desired.clone(),
-            actual: it.actual.clone(),
-            origin: it.origin.clone(),
-            cause: it.cause,
-            disposition: it.disposition.clone(),
-            action: None,
-        };
-        self.differences.iter().filter(without_action).map(item).collect()
     }
 }
 
@@ -225,37 +205,6 @@ fn remember<T>(
         value,
     };
     (key, known)
-}
-
-pub(crate) fn open_action(held: &HeldAction) -> OpenItem {
-    let HeldAction { planned, reason, .. } = held;
-    let Action { person, step, origin, cause, .. } = &planned.action;
-    let (groups, changes) = match step {
-        Step::Create { profile, groups, .. } => {
-            let change = |to: &String| Change { from: None, to: Some(to.clone()) };
-            let changes = profile.iter().map(|(name, to)| (name.clone(), change(to)));
-            (groups.clone(), changes.collect())
-        }
-        Step::Update { changes } => (Vec::new(), changes.clone()),
-        _ => (Vec::new(), BTreeMap::new()),
-    };
-    OpenItem {
-        person: person.clone(),
-        facts: planned.keys.clone(),
-        desired: None,
-        actual: planned.before.clone(),
-        origin: origin.clone(),
-        cause: *cause,
-        disposition: Disposition::Hold(reason.clone()),
-        action: Some(OpenAction {
-            fingerprint: planned.fingerprint(),
-            step: step.kind(),
-            group: step.group().cloned(),
-            groups,
-            changes,
-            set: held.set(),
-        }),
-    }
 }
 
 #[cfg(test)]

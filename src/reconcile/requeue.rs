@@ -24,23 +24,23 @@ pub(crate) struct Attempted {
     pub held: BTreeMap<String, bool>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Requeue {
-    /// When; `None` where only a change brings it about.
-    pub at: Option<Timestamp>,
-    /// How many actions are left although nothing stands in their way.
-    pub left: usize,
-}
-
 /// The facts that are not sent again until something changes: what Okta refused, and what it took
-/// and does not show. Sent again, it would end the same way.
+/// and does not show. Sent again, it would end the same way. A refusal of what disables an account
+/// is never kept: a role that was taken away for ten minutes must not leave anybody enabled.
 pub(crate) fn refused_facts(plan: &PersonPlan, attempted: &Attempted) -> BTreeMap<FactKey, String> {
     let not_shown = plan.differences.iter().filter(|it| {
         let profile = matches!(it.key, FactKey::Profile(_));
         profile && it.disposition.is_apply() && attempted.done.contains(&it.key)
     });
     let not_shown = not_shown.map(|it| (&it.key, "Okta took the value and shows another one"));
-    let said = attempted.refused.iter().map(|(key, why)| (key, why.as_str()));
+    let disabled: BTreeSet<&FactKey> = plan
+        .actions
+        .iter()
+        .filter(|planned| planned.action.step.disables())
+        .flat_map(|planned| &planned.keys)
+        .collect();
+    let said = attempted.refused.iter().filter(|(key, _)| !disabled.contains(key));
+    let said = said.map(|(key, why)| (key, why.as_str()));
     let refused = |(key, why): (&FactKey, &str)| {
         // Making an account is what its status asks for.
         let key = if *key == FactKey::Account { &FactKey::Status } else { key };
@@ -49,26 +49,28 @@ pub(crate) fn refused_facts(plan: &PersonPlan, attempted: &Attempted) -> BTreeMa
     not_shown.chain(said).map(refused).collect()
 }
 
-/// When somebody who was acted on is decided about again. `failures` says how often in a row an
+/// When somebody who was acted on is decided about again; `None` where only a change brings it
+/// about. `failures` says how often in a row an
 /// action has failed lately.
 pub(crate) fn requeue(
     plan: &PersonPlan,
     attempted: &Attempted,
     now: Timestamp,
     mut failures: impl FnMut(&PlannedAction) -> u32,
-) -> Requeue {
+) -> Option<Timestamp> {
     let is_held = |planned: &PlannedAction| attempted.held.get(&planned.fingerprint()).copied();
     let is_left = |planned: &&PlannedAction| {
         // Sessions are cleared once: doing it over and over would not suspend anybody.
         planned.is_open()
             && planned.action.step != Step::ClearSessions
             && is_held(planned).is_none()
-            && !planned.keys.iter().any(|key| attempted.refused.contains_key(key))
+            && (planned.action.step.disables()
+                || !planned.keys.iter().any(|key| attempted.refused.contains_key(key)))
     };
     let left: Vec<&PlannedAction> = plan.actions.iter().filter(is_left).collect();
     let is_done =
         |planned: &&PlannedAction| planned.keys.iter().any(|key| attempted.done.contains(key));
-    let at = if left.is_empty() {
+    if left.is_empty() {
         let slides = plan.actions.iter().any(|planned| is_held(planned) == Some(true));
         slides.then(|| now + LIMIT_PAUSE)
     } else if left.iter().all(is_done) {
@@ -79,8 +81,7 @@ pub(crate) fn requeue(
         let failed = left.iter().map(|it| (failures(it), it)).filter(|(times, _)| *times > 0);
         let pauses = failed.map(|(times, it)| pause_after(times, it.action.step.disables()));
         Some(now + pauses.min().unwrap_or_default())
-    };
-    Requeue { at, left: left.len() }
+    }
 }
 
 /// When somebody who was not acted on is decided about again. `limited`: a limit holds one of the

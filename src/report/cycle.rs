@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::model::{Change, StepKind};
+use crate::model::{Change, Disposition, GroupId, OpenAction, ReportReason, StepKind, Subject};
+use crate::store::StoredItem;
 use crate::sync::deps::{Calls, Deps};
 use crate::sync::error::SyncError;
-use crate::sync::names::PersonNames;
-use crate::sync::outcome::{ActionOutcome, ActionResult, CycleOutcome, Summary, describe_action};
+use crate::sync::names::{PersonNames, group_name, names_of};
+use crate::sync::open_items::record_planned;
+use crate::sync::outcome::{
+    ActionOutcome, ActionResult, CycleOutcome, Summary, describe_action, parent_word, request_word,
+};
 use crate::sync::plan::CyclePlan;
-use crate::sync::waiting::describe_waiting;
 
 /// What one cycle did or, for a plan, would do.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -63,19 +66,98 @@ pub struct ActionReport {
     /// It failed, and the same call may succeed later.
     #[serde(skip)]
     pub transient: bool,
+    /// The set that it waits in. For people: the JSON has no key for it.
+    #[serde(skip)]
+    pub set: Option<String>,
 }
 
 /// What would be done, what waits, and what is only observed.
 pub fn planned(deps: &Deps, plan: &CyclePlan) -> Result<CycleReport, SyncError> {
+    record_planned(deps, plan)?;
     let mut outcome = CycleOutcome::of(plan);
     for approved in plan.approval.approved.actions() {
-        let planned = ActionResult::Planned;
-        outcome.push(describe_action(&deps.store, &approved.planned, planned, None)?);
+        let planned = &approved.planned;
+        outcome.told.insert(planned.fingerprint());
+        outcome.push(describe_action(&deps.store, planned, ActionResult::Planned, None)?);
     }
-    describe_waiting(deps, plan, &mut outcome)?;
+    add_open(deps, &mut outcome, ActionResult::Planned)?;
     let took = deps.now() - plan.cycle.started;
     outcome.finish(deps.calls().since(&plan.cycle.calls_before), took);
     Ok(outcome.into())
+}
+
+/// What a cycle did, and what is open after it.
+pub fn done(deps: &Deps, mut outcome: CycleOutcome) -> Result<CycleReport, SyncError> {
+    let summary = outcome.summary;
+    add_open(deps, &mut outcome, ActionResult::Skipped)?;
+    // It was counted when the cycle ended.
+    outcome.summary = summary;
+    Ok(outcome.into())
+}
+
+/// Adds a line for everything that is open and was not told yet. `observed` says how what is only
+/// observed counts: it would be done, or is left.
+fn add_open(
+    deps: &Deps,
+    outcome: &mut CycleOutcome,
+    observed: ActionResult,
+) -> Result<(), SyncError> {
+    let now = deps.now();
+    let only = outcome.only.clone();
+    for stored in deps.store.open_items().counting(only.as_ref(), now)? {
+        let told = |action: &OpenAction| outcome.told.contains(&action.fingerprint);
+        let result = match &stored.item.disposition {
+            Disposition::Report(ReportReason::Observed(would)) if would.would.is_apply() => {
+                observed
+            }
+            Disposition::Report(ReportReason::Observed(_)) => match observed {
+                ActionResult::Planned => ActionResult::Held,
+                other => other,
+            },
+            Disposition::Report(_) | Disposition::Protected(_) => continue,
+            Disposition::Apply => ActionResult::Planned,
+            Disposition::Hold(_) | Disposition::Blocked(_) => ActionResult::Held,
+        };
+        if !stored.item.action.as_ref().is_some_and(told) {
+            outcome.push(open_line(deps, &stored, result)?);
+        }
+    }
+    Ok(())
+}
+
+fn open_line(
+    deps: &Deps,
+    stored: &StoredItem,
+    result: ActionResult,
+) -> Result<ActionOutcome, SyncError> {
+    let StoredItem { item, .. } = stored;
+    let mut person = match &item.subject {
+        Subject::Person(id) => names_of(&deps.store, id)?,
+        _ => PersonNames::default(),
+    };
+    let named = |id: &GroupId| group_name(&deps.store, id);
+    let (mut group, mut groups, mut changes) = (None, Vec::new(), BTreeMap::new());
+    if let Some(action) = &item.action {
+        group = action.group.as_ref().map(named).transpose()?;
+        groups = action.groups.iter().map(named).collect::<Result<_, _>>()?;
+        changes.clone_from(&action.changes);
+        let login = action.changes.get("login").and_then(|change| change.to.clone());
+        person.login = person.login.or(login);
+    }
+    Ok(ActionOutcome {
+        request: request_word(&item.origin),
+        parent: parent_word(&item.origin),
+        cause: item.cause.as_str(),
+        step: item.action.as_ref().map(|action| action.step),
+        person,
+        group,
+        groups,
+        changes,
+        result,
+        error: Some(item.reason()),
+        set: item.shared_cause().map(|(set, _)| set),
+        ..ActionOutcome::default()
+    })
 }
 
 impl CycleReport {
@@ -92,7 +174,8 @@ impl CycleReport {
 
 impl From<CycleOutcome> for CycleReport {
     fn from(outcome: CycleOutcome) -> Self {
-        let CycleOutcome { cycle, full, quarantined, actions, summary, calls, seconds } = outcome;
+        let CycleOutcome { cycle, full, quarantined, actions, summary, calls, seconds, .. } =
+            outcome;
         let actions = actions.into_iter().map(ActionReport::from).collect();
         Self { cycle, full, quarantined, actions, summary, calls, seconds }
     }
@@ -104,7 +187,7 @@ impl From<ActionOutcome> for ActionReport {
             id: action.id,
             request: action.request,
             parent: action.parent,
-            cause: action.cause.as_str(),
+            cause: action.cause,
             action: action.step.map(StepKind::as_str),
             person: action.person,
             group: action.group,
@@ -114,6 +197,7 @@ impl From<ActionOutcome> for ActionReport {
             okta_request_id: action.okta_request_id,
             error: action.error,
             transient: action.transient,
+            set: action.set,
         }
     }
 }

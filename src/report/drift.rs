@@ -1,19 +1,20 @@
-//! `drift`: is Okta right, and where not.
+//! `drift`: is Okta right, and where not. Made from the list of open items alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::model::{Account, AccountId, FactKey, Presence, StepKind, SysId};
-use crate::reconcile::approve::{HeldAction, PlanApproval};
-use crate::reconcile::difference::Difference;
-use crate::reconcile::planned::PlannedAction;
+use crate::model::{
+    Account, AccountId, Disposition, FactKey, Needs, OpenFact, OpenItem, Presence, StepKind,
+    Subject, SysId,
+};
+use crate::report::requests::{WaitingRequest, in_force, sys_id_of};
 use crate::report::{fact_name, stamp};
-use crate::store::StoreError;
-use crate::sync::decide::Decided;
+use crate::store::{StoreError, StoredItem, Verdict};
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::names::{PersonNames, names_of, people_called, the_one};
+use crate::sync::open_items::record_planned;
 use crate::sync::outcome::{parent_word, request_word};
 use crate::sync::plan::CyclePlan;
 
@@ -32,11 +33,15 @@ pub struct DriftItem {
     pub actual: Option<String>,
     /// The request that it comes from, or `BASELINE`.
     pub request: Option<String>,
+    /// The request's row; `None` where it comes from none.
+    pub request_sys_id: Option<String>,
     /// The number of the request's order, `REQ0010001`; `None` where none is known.
     pub parent: Option<String>,
     /// Why the two differ.
     pub cause: &'static str,
-    /// What is to be done.
+    /// Its part of the configuration only observes.
+    pub observed: bool,
+    /// What is to be done, or would be if that part enforced.
     pub disposition: &'static str,
     /// The action that would remove it.
     pub action: Option<&'static str>,
@@ -45,7 +50,7 @@ pub struct DriftItem {
 }
 
 /// Totals of a drift report.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct DriftSummary {
     /// People with a managed account, or for whom one is wanted.
     pub people: usize,
@@ -57,10 +62,29 @@ pub struct DriftSummary {
     pub actions: usize,
     /// Actions that wait for a decision; dismissed ones do not count.
     pub held: usize,
+    /// Requests that are not carried out, and no decision about an action would end that.
+    pub stuck: usize,
     /// Accounts without a person.
     pub unmanaged: usize,
-    /// Whole kinds of action are held.
-    pub quarantined: bool,
+    /// Why whole kinds of action are held.
+    pub quarantined: Option<String>,
+}
+
+/// A name or a rule of the configuration that cannot be used, or a side in trouble.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OpenView {
+    /// `rule`, `name` or `side`.
+    pub kind: &'static str,
+    /// What it is called in the configuration, or which side.
+    pub name: String,
+    /// What is wrong with it.
+    pub text: String,
+    /// Since when, RFC 3339 in UTC.
+    pub since: String,
+    /// Who is needed.
+    pub needs: &'static str,
+    /// What to run.
+    pub command: &'static str,
 }
 
 /// Whether Okta is right, and where not.
@@ -72,96 +96,174 @@ pub struct DriftReport {
     pub live: bool,
     /// Counts, also of what a report on one group leaves out of `items`.
     pub summary: DriftSummary,
+    /// Requests that are in force and not done.
+    pub requests: Vec<WaitingRequest>,
     /// The differences by person, then the accounts that are nobody's business here.
     pub items: Vec<DriftItem>,
+    /// What of the configuration or of a side cannot be used.
+    pub open: Vec<OpenView>,
 }
 
 impl DriftReport {
     /// Whether anything differs that is somebody's business.
     pub fn differs(&self) -> bool {
-        self.summary.quarantined
-            || self.items.iter().any(|item| !matches!(item.disposition, "unmanaged" | "protected"))
+        let counts = |item: &DriftItem| !matches!(item.disposition, "unmanaged" | "protected");
+        self.summary.quarantined.is_some()
+            || self.requests.iter().any(|it| it.needs != Needs::Nobody.as_str())
+            || !self.open.is_empty()
+            || self.items.iter().any(counts)
     }
 }
 
-/// What the two sides differ in; where asked for, of one person only, or memberships of one group
-/// only.
+const NOTHING_YET: &str =
+    "nothing has been observed yet: run `goldthread sync`, or leave out --cached";
+
+/// Of whom or what a report is.
+struct Only {
+    person: Option<SysId>,
+    group: Option<String>,
+}
+
+/// What is open; where asked for, of one person only, or memberships of one group only. By a plan
+/// that was made just now, or by what the last cycle found.
 pub fn drift(
     deps: &Deps,
-    plan: &CyclePlan,
+    plan: Option<&CyclePlan>,
     person: Option<&str>,
     group: Option<&str>,
 ) -> Result<DriftReport, SyncError> {
-    let CyclePlan { decision, approval, .. } = plan;
-    let only = person.map(|text| the_one(text, &people_called(&deps.store, text)?)).transpose()?;
+    match plan {
+        Some(plan) => record_planned(deps, plan)?,
+        None if deps.last_full()?.is_none() => {
+            return Err(SyncError::Unknown(NOTHING_YET.to_owned()));
+        }
+        None => {}
+    }
+    let store = &deps.store;
+    let person = person.map(|text| the_one(text, &people_called(store, text)?)).transpose()?;
     if let Some(group) = group
-        && deps.store.groups().called(group)?.is_empty()
+        && store.groups().called(group)?.is_empty()
     {
         return Err(SyncError::Unknown(format!(
             "no group in Okta is called {group:?}: give its name or its id"
         )));
     }
-    let held = held_facts(approval);
+    let only = Only { person, group: group.map(str::to_owned) };
+    let now = deps.now();
+    let all: Vec<StoredItem> =
+        store.open_items().all(now)?.into_iter().filter(|it| only.is_about(&it.item)).collect();
     let mut items = Vec::new();
-    let mut drifted = 0;
-    let wanted = |id: &SysId| only.as_ref().is_none_or(|only| only == id);
-    for (id, decided) in decision.differing.iter().filter(|(id, _)| wanted(id)) {
-        let mut real = false;
-        for difference in &decided.plan.differences {
-            let waits = held.get(&(id.clone(), difference.key.clone())).copied();
-            let item = drift_item(deps, decided, difference, waits)?;
-            real |= item.disposition != "protected";
-            if group.is_none_or(|group| is_about_group(difference, &item, group)) {
-                items.push(item);
-            }
+    let mut drifted: BTreeSet<&SysId> = BTreeSet::new();
+    let mut people: BTreeSet<SysId> = store.links().people()?.into_iter().collect();
+    for stored in &all {
+        let Subject::Person(id) = &stored.item.subject else { continue };
+        people.insert(id.clone());
+        if !matches!(stored.item.disposition, Disposition::Protected(_)) {
+            drifted.insert(id);
         }
-        drifted += usize::from(real);
+        items.extend(drift_items(deps, id, stored, &only)?);
     }
-    let mut people = deps.store.links().people()?.into_iter().collect::<BTreeSet<_>>();
-    people.extend(decision.differing.keys().cloned());
-    people.retain(|id| wanted(id));
+    people.retain(|id| only.person.as_ref().is_none_or(|only| only == id));
+    items.sort_by(|a, b| key_of(a).cmp(&key_of(b)));
+    let (unmanaged, views) = unmanaged_items(deps, &people, &only)?;
+    items.extend(views);
+    let waits = |it: &&StoredItem| {
+        it.item.action.is_some()
+            && matches!(it.item.disposition, Disposition::Hold(_))
+            && it.said.as_ref().is_none_or(|said| said.word == Verdict::Release)
+    };
+    let whole = only.person.is_none() && only.group.is_none();
+    let requests = in_force(store, &deps.config.policy, now)?;
+    let requests: Vec<_> = requests.into_iter().filter(|it| only.is_for(it)).collect();
+    let stuck: BTreeSet<SysId> = store
+        .open_items()
+        .stuck()?
+        .into_iter()
+        .filter_map(|it| match it.item.subject {
+            Subject::Request(id) => Some(id),
+            _ => None,
+        })
+        .collect();
+    let is_stuck = |it: &&WaitingRequest| stuck.iter().any(|id| id.as_str() == it.request_sys_id);
+    Ok(DriftReport {
+        generated_at: stamp(now),
+        live: plan.is_some(),
+        summary: DriftSummary {
+            people: people.len(),
+            in_sync: people.len() - drifted.len(),
+            drifted: drifted.len(),
+            actions: all.iter().filter(|it| it.item.disposition.is_apply()).count(),
+            held: all.iter().filter(waits).count(),
+            stuck: requests.iter().filter(is_stuck).count(),
+            unmanaged,
+            quarantined: store.state().quarantine()?.reason,
+        },
+        requests,
+        items,
+        open: if whole { all.iter().filter_map(open_view).collect() } else { Vec::new() },
+    })
+}
+
+impl Only {
+    fn is_about(&self, item: &OpenItem) -> bool {
+        match (&self.person, item.person()) {
+            (Some(only), Some(person)) => only == person,
+            (Some(_), None) => false,
+            (None, _) => true,
+        }
+    }
+
+    fn is_for(&self, request: &WaitingRequest) -> bool {
+        let named = request.person.as_ref().and_then(|it| it.sys_id.as_deref());
+        self.group.is_none() && self.person.as_ref().is_none_or(|only| named == Some(only.as_str()))
+    }
+}
+
+fn key_of(item: &DriftItem) -> (Option<&str>, Option<usize>, Option<&str>) {
+    let kinds = ["account", "status", "profile", "membership"];
+    let kind = kinds.iter().position(|kind| *kind == item.fact);
+    (item.person.sys_id.as_deref(), kind, item.name.as_deref())
+}
+
+fn open_view(stored: &StoredItem) -> Option<OpenView> {
+    let (kind, name) = stored.item.subject.words();
+    let command = match &stored.item.subject {
+        Subject::Rule(_) | Subject::Name(_) => "goldthread check",
+        Subject::Side(_) => "goldthread status",
+        Subject::Person(_) | Subject::Request(_) => return None,
+    };
+    Some(OpenView {
+        kind,
+        name: name.to_owned(),
+        text: stored.item.reason(),
+        since: stamp(stored.since),
+        needs: stored.item.disposition.needs().as_str(),
+        command,
+    })
+}
+
+/// Accounts that are nobody's business here: how many there are without a person, and a line for
+/// each and for everybody outside.
+fn unmanaged_items(
+    deps: &Deps,
+    people: &BTreeSet<SysId>,
+    only: &Only,
+) -> Result<(usize, Vec<DriftItem>), StoreError> {
+    let mut items = Vec::new();
     let unlinked = deps.store.accounts().unlinked()?;
-    let unmanaged = unlinked.len();
-    if only.is_none() && group.is_none() {
+    let count = unlinked.len();
+    if only.group.is_some() {
+        return Ok((count, items));
+    }
+    if only.person.is_none() {
         for id in unlinked {
             items.extend(unmanaged_item(deps, &id)?);
         }
     }
-    for id in people.iter().filter(|_| group.is_none()) {
+    for id in people {
         items.extend(outside_item(deps, id)?);
     }
-    let of_wanted = |planned: &PlannedAction| wanted(&planned.action.person);
-    let open = approval.held.iter().filter(|it| of_wanted(&it.planned) && it.dismissed.is_none());
-    Ok(DriftReport {
-        generated_at: stamp(deps.now()),
-        live: plan.live,
-        summary: DriftSummary {
-            people: people.len(),
-            in_sync: people.len() - drifted,
-            drifted,
-            actions: approval.approved.actions().iter().filter(|a| of_wanted(&a.planned)).count(),
-            held: open.count(),
-            unmanaged,
-            quarantined: approval.quarantined.is_some(),
-        },
-        items,
-    })
-}
-
-/// What waits, by the facts that it would change.
-fn held_facts(approval: &PlanApproval) -> BTreeMap<(SysId, FactKey), &HeldAction> {
-    let mut held = BTreeMap::new();
-    for waits in &approval.held {
-        for key in &waits.planned.keys {
-            let fact = (waits.planned.action.person.clone(), key.clone());
-            let known = held.entry(fact).or_insert(waits);
-            // Of several actions for one fact, one that was not dismissed says more.
-            if known.dismissed.is_some() {
-                *known = waits;
-            }
-        }
-    }
-    held
+    Ok((count, items))
 }
 
 /// An account that is nobody's.
@@ -198,54 +300,47 @@ fn unmanaged(person: PersonNames, account: &Account, reason: &str) -> DriftItem 
     }
 }
 
-fn is_about_group(difference: &Difference, item: &DriftItem, group: &str) -> bool {
-    let FactKey::Membership(id) = &difference.key else { return false };
-    id.as_str() == group || item.name.as_deref() == Some(group)
-}
-
-/// One difference; `waits` is the action that would remove it, where that waits.
-fn drift_item(
+/// A line for each fact that one open item is about.
+fn drift_items(
     deps: &Deps,
-    decided: &Decided,
-    difference: &Difference,
-    waits: Option<&HeldAction>,
-) -> Result<DriftItem, StoreError> {
-    let mut reason = difference.reason();
-    let mut disposition = difference.disposition.as_str();
-    let open = difference.disposition.is_apply() || difference.disposition.is_hold();
-    if let Some(waits) = waits.filter(|_| open) {
-        if difference.disposition.is_apply() {
-            reason = waits.reason.to_string();
-        }
-        if let Some(dismissed) = &waits.dismissed {
-            reason = format!("{reason}; {dismissed}");
-        }
-        disposition = "hold";
+    person: &SysId,
+    stored: &StoredItem,
+    only: &Only,
+) -> Result<Vec<DriftItem>, StoreError> {
+    let item = &stored.item;
+    let mut names = names_of(&deps.store, person)?;
+    // Somebody without an account is called by the login that a new one would get.
+    let login = item.action.as_ref().and_then(|action| action.changes.get("login"));
+    names.login = names.login.or_else(|| login?.to.clone());
+    let mut reason = item.reason();
+    if let Some(said) = stored.said.as_ref().filter(|said| said.word == Verdict::Dismiss) {
+        reason = format!("{reason}; dismissed by {}: {}", said.by, said.because);
     }
-    Ok(DriftItem {
-        person: names(decided),
-        fact: difference.key.kind(),
-        name: fact_name(&deps.store, &difference.key)?,
-        desired: difference.desired.clone(),
-        actual: difference.actual.clone(),
-        request: request_word(&difference.origin),
-        parent: parent_word(&difference.origin),
-        cause: difference.cause.as_str(),
-        disposition,
-        action: difference.action().map(StepKind::as_str),
-        reason,
-    })
+    let mut lines = Vec::new();
+    for OpenFact { key, desired, actual, origin, cause, step } in &item.facts {
+        let name = fact_name(&deps.store, key)?;
+        if only.group.as_ref().is_some_and(|group| !is_about_group(key, name.as_deref(), group)) {
+            continue;
+        }
+        lines.push(DriftItem {
+            person: names.clone(),
+            fact: key.kind(),
+            name,
+            desired: desired.clone(),
+            actual: actual.clone(),
+            request: request_word(origin),
+            request_sys_id: sys_id_of(&deps.store, origin)?,
+            parent: parent_word(origin),
+            cause: cause.as_str(),
+            observed: item.disposition.is_observed(),
+            disposition: item.disposition.enforced().as_str(),
+            action: step.map(StepKind::as_str),
+            reason: reason.clone(),
+        });
+    }
+    Ok(lines)
 }
 
-/// Who is meant: somebody without an account by the login that a new one would get.
-fn names(decided: &Decided) -> PersonNames {
-    let Decided { state, plan } = decided;
-    let account = state.actual.account.as_ref();
-    let login = plan.desired.profile.get("login").and_then(|fact| fact.value.clone());
-    PersonNames {
-        sys_id: Some(state.person.sys_id.as_str().to_owned()),
-        user_name: Some(state.person.user_name().to_owned()),
-        login: account.map(|account| account.login().to_owned()).or(login),
-        okta_id: account.map(|account| account.id.as_str().to_owned()),
-    }
+fn is_about_group(key: &FactKey, name: Option<&str>, group: &str) -> bool {
+    matches!(key, FactKey::Membership(id) if id.as_str() == group || name == Some(group))
 }

@@ -7,9 +7,11 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::model::{Change, GroupId, StepKind, SysId, Timestamp};
+use crate::report::requests::{WaitingRequest, stuck, sys_id_of};
 use crate::report::stamp;
 use crate::store::{HeldAction, HoldDecision, HoldSelection, Mode, Store, StoreError, Verdict};
-use crate::sync::names::{PersonNames, group_name, names_of};
+use crate::sync::error::SyncError;
+use crate::sync::names::{PersonNames, group_name, names_of, people_called, the_one};
 use crate::sync::outcome::{parent_word, request_word};
 
 /// One action that waits.
@@ -23,6 +25,8 @@ pub struct HoldView {
     pub expires: Option<String>,
     /// The request, `BASELINE`, or `None`.
     pub request: Option<String>,
+    /// The request's row; `None` where it comes from none.
+    pub request_sys_id: Option<String>,
     /// The number of the request's order, `REQ0010001`; `None` where none is known.
     pub parent: Option<String>,
     /// Why the two sides differ now: `request`, `record`, `drift` or `rule`.
@@ -45,9 +49,11 @@ pub struct HoldView {
     /// for it.
     #[serde(skip)]
     pub groups: Vec<String>,
-    /// Who dismissed it, and why. Such a hold is in no list of what waits.
-    #[serde(skip)]
+    /// Who dismissed it, and why.
     pub dismissed: Option<Released>,
+    /// What its set is about, where that is one attribute or group.
+    #[serde(skip)]
+    pub(crate) about: Option<String>,
 }
 
 /// A person's decision about one action, a release or a dismissal.
@@ -61,17 +67,53 @@ pub struct Released {
     pub because: String,
 }
 
+/// Actions that wait for one cause, and are decided about together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SetView {
+    /// The name to call it by.
+    pub id: String,
+    /// How many actions wait in it, released ones included.
+    pub count: usize,
+    /// Why the two sides differ now.
+    pub cause: &'static str,
+    /// The contract's name of the action, where all have one.
+    pub action: String,
+    /// The attributes or the group that all are about; `None` where that is no single one.
+    pub name: Option<String>,
+    /// Why they are not done without a decision.
+    pub reason: String,
+    /// Since when the oldest waits, RFC 3339.
+    pub since: String,
+    /// The oldest of them.
+    pub first: HoldView,
+}
+
 /// Everything that needs a person's decision.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct HoldReport {
     /// Each action, oldest first.
     pub holds: Vec<HoldView>,
-    /// What was dismissed, and differs as it did then.
-    #[serde(skip)]
-    pub dismissed: Vec<HoldView>,
-    /// Requests that wait for something that no yes can give.
-    #[serde(skip)]
-    pub other_requests: usize,
+    /// Those that wait for one cause, as one.
+    pub sets: Vec<SetView>,
+    /// Requests for which no decision about an action would do.
+    pub stuck: Vec<WaitingRequest>,
+}
+
+/// Which of what waits is shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HoldFilter {
+    /// Only of this set.
+    pub set: Option<String>,
+    /// Dismissed ones as well.
+    pub dismissed: bool,
+    /// Only of this person.
+    pub person: Option<String>,
+    /// Only from this request, by its number.
+    pub request: Option<String>,
+    /// Only about this group, by name or id.
+    pub group: Option<String>,
+    /// No more than so many.
+    pub limit: Option<usize>,
 }
 
 /// What became of a person's word.
@@ -84,16 +126,71 @@ pub struct Decided {
 }
 
 /// Everything that waits; nothing where there is no store yet.
-pub fn holds(config: &Config, now: Timestamp) -> Result<HoldReport, StoreError> {
+pub fn holds(
+    config: &Config,
+    filter: &HoldFilter,
+    now: Timestamp,
+) -> Result<HoldReport, SyncError> {
     if !config.store.path.exists() {
         return Ok(HoldReport::default());
     }
     let store = Store::open(&config.store.path, &config.orgs(), Mode::Read)?;
-    let views = views(&store, store.open_items().actions(now)?)?;
-    let (dismissed, holds) = views.into_iter().partition(|hold| hold.dismissed.is_some());
-    let requests = store.requests().open()?;
-    let other_requests = requests.iter().filter(|stored| !stored.problems.is_empty()).count();
-    Ok(HoldReport { holds, dismissed, other_requests })
+    let only = filter.person.as_deref();
+    let only = only.map(|text| the_one(text, &people_called(&store, text)?)).transpose()?;
+    let mut held = store.open_items().actions(now)?;
+    held.retain(|it| {
+        (filter.dismissed || !said_no(it)) && only.as_ref().is_none_or(|only| it.person == *only)
+    });
+    let mut holds = views(&store, held)?;
+    let same = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || wanted == is;
+    holds.retain(|hold| same(&filter.request, &hold.request) && same(&filter.set, &hold.set));
+    if let Some(group) = &filter.group {
+        let called = store.groups().called(group)?;
+        holds.retain(|hold| {
+            let names = || hold.groups.iter().chain(&hold.group);
+            names().any(|name| name == group || called.iter().any(|it| it.name == *name))
+        });
+    }
+    let sets = sets(&holds);
+    holds.truncate(filter.limit.unwrap_or(usize::MAX));
+    let narrowed = only.is_some() || filter.group.is_some() || filter.set.is_some();
+    let mut stuck = if narrowed { Vec::new() } else { stuck(&store, &config.policy)? };
+    stuck.retain(|it| filter.request.as_ref().is_none_or(|number| it.number == *number));
+    Ok(HoldReport { holds, sets, stuck })
+}
+
+/// One action that waits or was dismissed, by its number.
+pub fn hold(config: &Config, id: i64, now: Timestamp) -> Result<Option<HoldView>, SyncError> {
+    let filter = HoldFilter { dismissed: true, ..HoldFilter::default() };
+    Ok(holds(config, &filter, now)?.holds.into_iter().find(|hold| hold.id == id))
+}
+
+fn sets(holds: &[HoldView]) -> Vec<SetView> {
+    let mut members: BTreeMap<&str, Vec<&HoldView>> = BTreeMap::new();
+    for hold in holds {
+        if let Some(set) = &hold.set {
+            members.entry(set).or_default().push(hold);
+        }
+    }
+    let view = |(id, members): (&str, Vec<&HoldView>)| {
+        let first = *members.first()?;
+        let same = members.iter().all(|it| it.action == first.action);
+        Some(SetView {
+            id: id.to_owned(),
+            count: members.len(),
+            cause: first.cause,
+            action: if same { first.action.clone() } else { "several".to_owned() },
+            name: first.group.clone().filter(|_| first.about.is_some()).or(first.about.clone()),
+            reason: first.reason.clone(),
+            since: first.since.clone(),
+            first: first.clone(),
+        })
+    };
+    members.into_iter().filter_map(view).collect()
+}
+
+fn said_no(held: &HeldAction) -> bool {
+    held.said.as_ref().is_some_and(|said| said.word == Verdict::Dismiss)
 }
 
 /// Records what a person says. Nothing is recorded where one of the numbers is not known: these
@@ -132,7 +229,8 @@ fn views(store: &Store, holds: Vec<HeldAction>) -> Result<Vec<HoldView>, StoreEr
 }
 
 fn view(store: &Store, hold: HeldAction) -> Result<HoldView, StoreError> {
-    let HeldAction { id, since, person, origin, cause, reason, action, said } = hold;
+    let HeldAction { id, since, person, origin, cause, reason, action, shared, said } = hold;
+    let (set, about) = shared.unzip();
     let expires = said.as_ref().and_then(HoldDecision::expires).map(stamp);
     let mut person = names_of(store, &person)?;
     if action.step == StepKind::Create {
@@ -151,6 +249,7 @@ fn view(store: &Store, hold: HeldAction) -> Result<HoldView, StoreError> {
         since: stamp(since),
         expires,
         request: request_word(&origin),
+        request_sys_id: sys_id_of(store, &origin)?,
         parent: parent_word(&origin),
         cause: cause.as_str(),
         action: action.step.as_str().to_owned(),
@@ -158,7 +257,8 @@ fn view(store: &Store, hold: HeldAction) -> Result<HoldView, StoreError> {
         group: action.group.as_ref().map(named).transpose()?,
         changes: action.changes,
         reason: reason.to_string(),
-        set: action.set.map(|set| set.as_str().to_owned()),
+        set,
+        about: about.flatten(),
         released: word(Verdict::Release),
         groups: action.groups.iter().map(named).collect::<Result<_, _>>()?,
         dismissed: word(Verdict::Dismiss),

@@ -5,7 +5,9 @@ mod cycle;
 mod drift;
 mod explanation;
 mod holds;
+mod needs;
 mod person;
+mod requests;
 mod status;
 
 use chrono::SecondsFormat;
@@ -14,15 +16,18 @@ use crate::model::{FactKey, Timestamp};
 use crate::store::{Store, StoreError};
 use crate::sync::names::group_name;
 
-pub use cycle::{ActionReport, CycleReport, planned};
-pub use drift::{DriftItem, DriftReport, DriftSummary, drift};
+pub use cycle::{ActionReport, CycleReport, done, planned};
+pub use drift::{DriftItem, DriftReport, DriftSummary, OpenView, drift};
 pub use explanation::{AccountView, Explanation, FactView, ReasonView, explain};
-pub use holds::{Decided, HoldReport, HoldView, Released, holds, record_decision};
+pub use holds::{
+    Decided, HoldFilter, HoldReport, HoldView, Released, SetView, hold, holds, record_decision,
+};
 pub use person::RequestView;
+pub use requests::WaitingRequest;
 pub(crate) use status::running_status;
 pub use status::{
-    BudgetView, CycleView, DAEMON, LatencyView, SideView, SidesView, StatusReport, TargetsView,
-    status,
+    BudgetView, CycleView, DAEMON, LatencyView, NeedView, SideView, SidesView, StatusReport,
+    TargetsView, status,
 };
 
 /// The attribute or the group's name that a fact is about.

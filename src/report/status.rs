@@ -7,14 +7,13 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::model::{Operation, Timestamp};
 use crate::reconcile::latency::{Latency, latency};
+use crate::report::needs::needs;
 use crate::report::stamp;
 use crate::store::{Mode, SideState, Store, StoreError, Use};
 use crate::sync::deadlines::MEASURED;
 use crate::sync::deps::{Deps, OKTA, SERVICENOW};
-use crate::sync::error::{Side, SyncError};
-
-/// Without a good cycle for longer than this, somebody is needed.
-const STALE: chrono::Duration = chrono::Duration::minutes(15);
+use crate::sync::error::SyncError;
+use crate::sync::names::PersonNames;
 
 /// How it goes, for `status` and for the metrics.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -33,6 +32,13 @@ pub struct StatusReport {
     pub lag_seconds: Option<i64>,
     /// Requests that are in force and not done; `None` before the first cycle.
     pub pending: Option<u64>,
+    /// What somebody is needed for, worst first.
+    pub needs: Vec<NeedView>,
+    /// Requests that are not carried out, and no decision about an action would end that.
+    pub stuck: Option<u64>,
+    /// What is only observed, and would be done or held if everything enforced.
+    #[serde(skip)]
+    pub observed: u64,
     /// Actions that wait for a person's yes.
     pub held: Option<u64>,
     /// Why whole kinds of action are held.
@@ -43,6 +49,24 @@ pub struct StatusReport {
     pub budget: Vec<BudgetView>,
     /// How fast joins and leaves were done.
     pub targets: TargetsView,
+}
+
+/// Something that somebody is needed for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct NeedView {
+    /// `quarantine`, `daemon`, `side`, `stale`, `late`, `held`, `blocked`, `request`, `rule` or
+    /// `name`.
+    pub kind: &'static str,
+    /// What is wrong, for a person to read.
+    pub text: String,
+    /// What to run.
+    pub command: String,
+    /// Since when, RFC 3339; `None` where that is not known.
+    pub since: Option<String>,
+    /// The request that it is about, by its number.
+    pub request: Option<String>,
+    /// Whom it is about, where that is one person.
+    pub person: Option<PersonNames>,
 }
 
 /// A cycle that ended.
@@ -117,35 +141,6 @@ pub struct LatencyView {
     pub breaches: u64,
 }
 
-impl StatusReport {
-    /// What somebody is needed for, most urgent first; empty where all is well.
-    pub(crate) fn needs(&self) -> Vec<String> {
-        let mut needs = Vec::new();
-        if let Some(reason) = &self.quarantined {
-            needs.push(format!("quarantined: {reason}; see `goldthread hold list`"));
-        }
-        if !self.running {
-            needs.push(format!("the daemon does not run: systemctl start {}", self.unit));
-        }
-        let SidesView { servicenow, okta } = &self.sides;
-        for (side, view) in [(Side::ServiceNow, servicenow), (Side::Okta, okta)] {
-            if view.ok == Some(false) {
-                let error = view.error.as_deref().unwrap_or("no answer");
-                let since = view.since.as_deref().unwrap_or("?");
-                needs.push(format!("{side} has not worked since {since}: {error}"));
-            }
-        }
-        match self.lag_seconds {
-            None => needs.push("no cycle has ended well yet".to_owned()),
-            Some(lag) if lag > STALE.num_seconds() => {
-                needs.push(format!("no cycle has ended well for {lag} s; see the log"));
-            }
-            Some(_) => {}
-        }
-        needs
-    }
-}
-
 /// How it goes, also beside a running daemon and where there is no store yet.
 pub fn status(config: &Config, now: Timestamp) -> Result<StatusReport, StoreError> {
     let path = &config.store.path;
@@ -171,7 +166,9 @@ fn report(
     let mode = if config.policy.observe { "observe" } else { "enforce" };
     let unit = unit(&config.file);
     let nothing = StatusReport { mode, running, unit, ..StatusReport::default() };
-    let Some(store) = store else { return Ok(nothing) };
+    let Some(store) = store else {
+        return Ok(StatusReport { needs: needs(&nothing, None, now)?, ..nothing });
+    };
     let last = store.cycles().last_ended()?.map(|cycle| CycleView {
         n: cycle.n,
         at: stamp(cycle.finished),
@@ -190,7 +187,9 @@ fn report(
         Ok(LatencyView { p50, p95, max, breaches })
     };
     let held = store.open_items().actions(now)?.iter().filter(|hold| hold.said.is_none()).count();
-    Ok(StatusReport {
+    let mut report = StatusReport {
+        stuck: Some(store.open_items().stuck()?.len() as u64),
+        observed: store.open_items().counts(None)?.observed as u64,
         pending: last.is_some().then(|| store.requests().pending(now)).transpose()?,
         held: Some(held as u64),
         last_cycle: last,
@@ -203,7 +202,9 @@ fn report(
             leave: paced(Operation::Leave, config.targets.leave)?,
         },
         ..nothing
-    })
+    };
+    report.needs = needs(&report, Some((config, store)), now)?;
+    Ok(report)
 }
 
 /// The unit whose configuration a file is: each instance has one of its name.

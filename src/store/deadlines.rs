@@ -10,31 +10,42 @@ use crate::model::{Operation, SysId, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Late {
     pub(crate) request: SysId,
-    pub(crate) person: SysId,
+    /// Whom it is for; `None` where the request names nobody who is known.
+    pub(crate) person: Option<SysId>,
     pub(crate) operation: Operation,
     pub(crate) in_force: Timestamp,
     /// How much was said about it: 0 nothing, 1 that it will be late, 2 that it is.
     pub(crate) said: u8,
+    /// When that was said last.
+    pub(crate) said_at: Option<Timestamp>,
 }
 
-const LATE: &str = "t.request, t.person, t.operation, t.in_force, t.said";
+const LATE: &str = "t.request, t.person, t.operation, t.in_force, t.said, t.said_at";
 
 /// The request `r` is in force or will be, and not done.
 pub(super) const WANTED: &str =
     "r.finished = 0 AND r.state = 'open' AND r.standing = 'approved' AND r.vanished = 0";
 
 impl Deadlines<'_> {
-    /// Begins to measure a join or leave for one person; again it changes nothing.
+    /// Begins to measure a join or leave for one person, or for nobody who is known; again it
+    /// changes nothing. Whoever becomes known takes over what was said.
     pub(crate) fn start(
         &self,
         request: &SysId,
-        person: &SysId,
+        person: Option<&SysId>,
         operation: Operation,
         in_force: Timestamp,
     ) -> Result<()> {
-        let sql = "INSERT INTO targets (request, person, operation, in_force) VALUES (?, ?, ?, ?)
-             ON CONFLICT DO NOTHING";
+        let sql = "INSERT INTO targets (request, person, operation, in_force, said, said_at)
+             SELECT ?1, ?2, ?3, ?4, coalesce(max(said), 0), max(said_at)
+             FROM targets WHERE request = ?1 AND person = '' ON CONFLICT DO NOTHING";
+        let person = person.map_or("", SysId::as_str);
         self.0.run(sql, params![request, person, operation, At(in_force)])
+    }
+
+    /// Whom the request names is known by now.
+    pub(crate) fn known(&self, request: &SysId) -> Result<()> {
+        self.0.run("DELETE FROM targets WHERE request = ? AND person = ''", [request])
     }
 
     /// It is done; the first moment stands.
@@ -66,17 +77,19 @@ impl Deadlines<'_> {
         self.0.all(sql, values, |row| {
             Ok(Late {
                 request: row.get(0)?,
-                person: row.get(1)?,
+                person: SysId::parse(&row.get::<_, String>(1)?).ok(),
                 operation: row.get(2)?,
                 in_force: row.get::<_, At>(3)?.0,
                 said: row.get(4)?,
+                said_at: moment(row.get(5)?),
             })
         })
     }
 
-    pub(crate) fn set_warned(&self, late: &Late, said: u8) -> Result<()> {
-        let sql = "UPDATE targets SET said = ? WHERE request = ? AND person = ?";
-        self.0.run(sql, params![said, late.request, late.person])
+    pub(crate) fn set_warned(&self, late: &Late, said: u8, at: Timestamp) -> Result<()> {
+        let sql = "UPDATE targets SET said = ?, said_at = ? WHERE request = ? AND person = ?";
+        let person = late.person.as_ref().map_or("", SysId::as_str);
+        self.0.run(sql, params![said, At(at), late.request, person])
     }
 
     /// Joins or leaves in force since a moment that are done or wanted still: both moments.

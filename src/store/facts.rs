@@ -6,7 +6,7 @@ use rusqlite::{named_params, params};
 
 use super::columns::{At, origin_columns, read_origin};
 use super::{Facts, Result};
-use crate::model::{self, FactKey, KnownFact, Origin, SysId, Timestamp};
+use crate::model::{self, FactKey, KnownFact, SysId, Timestamp};
 
 impl Facts<'_> {
     pub(crate) fn of(&self, person: &SysId) -> Result<model::Facts> {
@@ -79,13 +79,6 @@ impl Facts<'_> {
     pub(crate) fn refuse(&self, person: &SysId, key: &FactKey, why: &str) -> Result<()> {
         let sql = "UPDATE facts SET refused = ? WHERE person = ? AND key = ?";
         self.0.run(sql, params![why, person, key])
-    }
-
-    /// What Okta refused and is not tried again for now: whose, where it comes from, and why.
-    pub(crate) fn refused(&self) -> Result<Vec<(SysId, Origin, String)>> {
-        let sql = "SELECT person, origin, parent, refused FROM facts WHERE refused IS NOT NULL
-                   ORDER BY person, key";
-        self.0.all(sql, [], |row| Ok((row.get(0)?, read_origin(row, 1, 2)?, row.get(3)?)))
     }
 
     /// Forgets what Okta refused, of one person or of everybody: it is tried once more.

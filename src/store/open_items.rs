@@ -1,27 +1,31 @@
-//! What is not as it should be, by person, and the actions that wait for a decision among it.
+//! What is not as it should be: the one list that every report reads. And the actions that wait for a
+//! decision among it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Params, named_params, params};
+use rusqlite::{Params, Row, named_params};
 
-use super::columns::{At, Json, origin_columns, read_origin};
+use super::columns::{At, Count, Json, origin_columns, read_origin};
 use super::decisions::HoldDecision;
 use super::{OpenItems, Result};
 use crate::model::{
-    Cause, Disposition, FactKey, HoldReason, OpenAction, OpenItem, Origin, SysId, Timestamp,
+    Cause, Disposition, HoldReason, OpenAction, OpenItem, Origin, Subject, SysId, Timestamp,
 };
 
 /// An open item as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredItem {
-    /// Its number, never given twice.
+    /// Its number, never given twice: what somebody read in a list must not mean another item by
+    /// the time it is typed.
     pub id: i64,
     /// Since when it is open.
     pub since: Timestamp,
     /// Since when it is open for this reason.
     pub changed_at: Timestamp,
-    /// What is open, as the last decision about the person found it.
+    /// What is open, as the last decision about it found it.
     pub item: OpenItem,
+    /// What a person said to its action, while that stands.
+    pub said: Option<HoldDecision>,
 }
 
 /// An action that waits, or that a person dismissed.
@@ -41,6 +45,9 @@ pub struct HeldAction {
     pub reason: HoldReason,
     /// What would be done, with the fingerprint that a decision is about.
     pub action: OpenAction,
+    /// The cause that it shares with others: a name for their set, and the one attribute or group
+    /// that it is about.
+    pub shared: Option<(String, Option<String>)>,
     /// What a person said to it, while that stands.
     pub said: Option<HoldDecision>,
 }
@@ -56,6 +63,24 @@ pub struct Transitions {
     pub ended: Vec<StoredItem>,
 }
 
+/// How much is open that counts: what was dismissed does not, and of a request that waits for what
+/// one of its people waits for, only the latter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OpenCounts {
+    /// Still to do although nothing stands in its way.
+    pub apply: usize,
+    /// Waits for a person's decision, for something else to change, or cannot be done.
+    pub held: usize,
+    /// Only observed.
+    pub observed: usize,
+    /// Actions that wait for a decision, among those held.
+    pub actions: usize,
+    /// Requests that are not carried out, among those held.
+    pub requests: usize,
+    /// What somebody who administers is needed for, among all of it.
+    pub administrator: usize,
+}
+
 /// Which actions that wait are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HoldSelection {
@@ -67,42 +92,42 @@ pub enum HoldSelection {
     All,
 }
 
-/// What makes an item the same as one that was open before: the action that waits, or whose which
-/// facts are.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Identity {
-    Action(String),
-    Facts(SysId, Vec<FactKey>),
+/// Whose items are replaced.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Replaced<'a> {
+    /// These people's, before anything is done about them: what nothing stands in the way of is
+    /// left as it is, and so are the items of actions, by fingerprint, that are about to be done.
+    Before(&'a BTreeSet<SysId>, &'a BTreeSet<String>),
+    /// These people's, after everything that this cycle does about them.
+    After(&'a BTreeSet<SysId>),
+    /// All of these kinds.
+    Kinds(&'a [&'static str]),
 }
 
-impl Identity {
-    fn of(item: &OpenItem) -> Self {
-        match &item.action {
-            Some(action) => Self::Action(action.fingerprint.clone()),
-            None => Self::Facts(item.person.clone(), item.facts.clone()),
-        }
-    }
-}
+/// The item counts: nobody dismissed it, somebody is needed for it or it is about a person, and nobody
+/// else's item says the same.
+const COUNTS: &str = "o.silenced = 0 AND NOT (o.kind = 'request' AND o.needs = 'nobody')
+    AND NOT EXISTS (SELECT 1 FROM decisions d
+        WHERE d.fingerprint = o.fingerprint AND d.over = 0 AND d.verdict = 'dismiss')
+    AND NOT (o.kind = 'request' AND EXISTS (SELECT 1 FROM open_items p
+        WHERE p.origin = o.origin AND p.kind = 'person'
+            AND (p.disposition IN ('apply', 'hold', 'blocked') OR p.observed = 1)))";
 
 impl OpenItems<'_> {
-    /// Keeps what a decision about these people found open. What was open of them and is not found
-    /// any more is over, and what was said to it with it, but for the actions, by fingerprint, that
-    /// are `kept`: they are released and about to be done.
+    /// Keeps what was found open, in place of what was found before of the same people, or of the
+    /// same kinds: that is over where it is not found any more, and what was said to it with it.
     pub(crate) fn replace(
         &self,
-        people: &BTreeSet<SysId>,
+        replaced: Replaced<'_>,
         items: &[OpenItem],
-        kept: &BTreeSet<String>,
         now: Timestamp,
     ) -> Result<Transitions> {
         self.0.atomically(|| {
-            let concerned: BTreeSet<&SysId> =
-                people.iter().chain(items.iter().map(|item| &item.person)).collect();
-            let mut before = self.of(&concerned)?;
+            let mut before = self.concerned(replaced, items)?;
             let mut transitions = Transitions::default();
             let mut found = BTreeSet::new();
             for (place, item) in items.iter().enumerate() {
-                let identity = Identity::of(item);
+                let identity = item.identity();
                 match before.remove(&identity) {
                     // The same item twice in one decision: the first stands.
                     _ if !found.insert(identity) => {}
@@ -114,13 +139,14 @@ impl OpenItems<'_> {
                         self.update(known.id, item, now)?;
                         transitions.changed.push(place);
                     }
-                    Some(known) => self.update(known.id, item, known.changed_at)?,
+                    Some(known) if known.item != *item => {
+                        self.update(known.id, item, known.changed_at)?;
+                    }
+                    Some(_) => {}
                 }
             }
             for stored in before.into_values() {
-                let action = stored.item.action.as_ref();
-                let is_kept = action.is_some_and(|action| kept.contains(&action.fingerprint));
-                if people.contains(&stored.item.person) && !is_kept {
+                if replaced.ends(&stored.item) {
                     self.end(&stored)?;
                     transitions.ended.push(stored);
                 }
@@ -129,59 +155,54 @@ impl OpenItems<'_> {
         })
     }
 
-    fn of(&self, people: &BTreeSet<&SysId>) -> Result<BTreeMap<Identity, StoredItem>> {
-        let found = self.select("person IN (SELECT value FROM json_each(?))", [Json(people)])?;
-        Ok(found.into_iter().map(|stored| (Identity::of(&stored.item), stored)).collect())
+    fn concerned(
+        &self,
+        replaced: Replaced<'_>,
+        items: &[OpenItem],
+    ) -> Result<BTreeMap<String, StoredItem>> {
+        let found = match replaced {
+            Replaced::Before(people, _) | Replaced::After(people) => {
+                let named = items.iter().filter_map(OpenItem::person);
+                let people: BTreeSet<&SysId> = people.iter().chain(named).collect();
+                let sql = "o.kind = 'person' AND o.subject IN (SELECT value FROM json_each(?))";
+                self.select(sql, [Json(people)])?
+            }
+            Replaced::Kinds(kinds) => {
+                self.select("o.kind IN (SELECT value FROM json_each(?))", [Json(kinds)])?
+            }
+        };
+        Ok(found.into_iter().map(|stored| (stored.item.identity(), stored)).collect())
     }
 
     fn select(&self, condition: &str, params: impl Params) -> Result<Vec<StoredItem>> {
         let sql = format!(
-            "SELECT id, since, changed_at, person, facts, desired, actual, origin, parent, cause,
-                 reason, fingerprint, step, group_id, groups, changes, in_set
-             FROM open_items WHERE {condition} ORDER BY id"
+            "SELECT id, kind, subject, facts, origin, parent, cause, why, reason, fingerprint, step,
+                 group_id, groups, changes, in_set, since, changed_at
+             FROM open_items o WHERE {condition} ORDER BY id"
         );
-        self.0.all(&sql, params, |row| {
-            let action = match row.get(11)? {
-                None => None,
-                Some(fingerprint) => Some(OpenAction {
-                    fingerprint,
-                    step: row.get(12)?,
-                    group: row.get(13)?,
-                    groups: row.get::<_, Json<_>>(14)?.0,
-                    changes: row.get::<_, Json<_>>(15)?.0,
-                    set: row.get(16)?,
-                }),
-            };
-            let item = OpenItem {
-                person: row.get(3)?,
-                facts: row.get::<_, Json<_>>(4)?.0,
-                desired: row.get(5)?,
-                actual: row.get(6)?,
-                origin: read_origin(row, 7, 8)?,
-                cause: row.get(9)?,
-                disposition: row.get::<_, Json<_>>(10)?.0,
-                action,
-            };
-            let (At(since), At(changed_at)) = (row.get(1)?, row.get(2)?);
-            Ok(StoredItem { id: row.get(0)?, since, changed_at, item })
-        })
+        self.0.all(&sql, params, read)
     }
 
     fn insert(&self, item: &OpenItem, now: Timestamp) -> Result<()> {
         let (origin, parent) = origin_columns(&item.origin);
+        let (kind, subject) = item.subject.words();
         let action = item.action.as_ref();
         let (groups, changes) =
             action.map(|it| (it.groups.clone(), it.changes.clone())).unwrap_or_default();
         let row = named_params! {
-            "person": item.person,
+            "kind": kind,
+            "subject": subject,
+            "identity": item.identity(),
             "facts": Json(&item.facts),
-            "desired": item.desired,
-            "actual": item.actual,
             "origin": origin,
             "parent": parent,
             "cause": item.cause,
-            "disposition": item.disposition.as_str(),
+            "why": item.why.as_ref().map(Json),
+            "disposition": item.disposition.enforced().as_str(),
+            "observed": item.disposition.is_observed(),
             "reason": Json(&item.disposition),
+            "needs": item.disposition.needs().as_str(),
+            "silenced": item.is_dismissed(),
             "fingerprint": action.map(|action| &action.fingerprint),
             "step": action.map(|action| action.step),
             "group_id": action.and_then(|action| action.group.as_ref()),
@@ -196,22 +217,26 @@ impl OpenItems<'_> {
 
     /// What is the same in every cycle stays: whose it is, the action, its origin, since when.
     fn update(&self, id: i64, item: &OpenItem, changed_at: Timestamp) -> Result<()> {
-        let OpenItem { person: _, facts, desired, actual, origin: _, cause, disposition, action } =
-            item;
+        let OpenItem { subject: _, facts, origin: _, cause, why, disposition, action } = item;
+        let row = named_params! {
+            ":id": id,
+            ":facts": Json(facts),
+            ":cause": cause,
+            ":why": why.as_ref().map(Json),
+            ":disposition": disposition.enforced().as_str(),
+            ":observed": disposition.is_observed(),
+            ":reason": Json(disposition),
+            ":needs": disposition.needs().as_str(),
+            ":silenced": item.is_dismissed(),
+            ":in_set": action.as_ref().and_then(|action| action.set),
+            ":changed_at": At(changed_at),
+        };
         self.0.run(
-            "UPDATE open_items SET facts = ?2, desired = ?3, actual = ?4, cause = ?5,
-                 disposition = ?6, reason = ?7, in_set = ?8, changed_at = ?9 WHERE id = ?1",
-            params![
-                id,
-                Json(facts),
-                desired,
-                actual,
-                cause,
-                disposition.as_str(),
-                Json(disposition),
-                action.as_ref().and_then(|action| action.set),
-                At(changed_at)
-            ],
+            "UPDATE open_items SET facts = :facts, cause = :cause, why = :why,
+                 disposition = :disposition, observed = :observed, reason = :reason,
+                 needs = :needs, silenced = :silenced, in_set = :in_set, changed_at = :changed_at
+             WHERE id = :id",
+            row,
         )
     }
 
@@ -222,34 +247,115 @@ impl OpenItems<'_> {
         self.0.run("DELETE FROM open_items WHERE id = ?", [stored.id])
     }
 
-    /// Ends what waits of a person's actions, but for those, by fingerprint, that there is still
-    /// cause for.
-    pub(crate) fn end_other_actions(&self, person: &SysId, left: &BTreeSet<String>) -> Result<()> {
-        self.0.atomically(|| {
-            for stored in self.of(&BTreeSet::from([person]))?.into_values() {
-                let action = stored.item.action.as_ref();
-                if action.is_some_and(|action| !left.contains(&action.fingerprint)) {
-                    self.end(&stored)?;
+    /// Everything that is open, in the order in which it began, with what was said to it.
+    pub fn all(&self, now: Timestamp) -> Result<Vec<StoredItem>> {
+        self.with_decisions(self.select("true", [])?, now)
+    }
+
+    /// What is open of one kind of subject.
+    pub(crate) fn of_kind(&self, kind: &str) -> Result<Vec<StoredItem>> {
+        self.select("o.kind = ?", [kind])
+    }
+
+    /// What is open and counts of all, or of one person and the requests that name them.
+    pub(crate) fn counting(
+        &self,
+        person: Option<&SysId>,
+        now: Timestamp,
+    ) -> Result<Vec<StoredItem>> {
+        let sql = format!("{COUNTS} AND {}", of_whom(person));
+        let params: Vec<&SysId> = person.into_iter().collect();
+        self.with_decisions(self.select(&sql, rusqlite::params_from_iter(params))?, now)
+    }
+
+    fn with_decisions(
+        &self,
+        mut items: Vec<StoredItem>,
+        now: Timestamp,
+    ) -> Result<Vec<StoredItem>> {
+        let mut said = self.0.decisions().standing(now)?;
+        for stored in &mut items {
+            let action = stored.item.action.as_ref();
+            stored.said = action.and_then(|action| said.remove(&action.fingerprint));
+        }
+        Ok(items)
+    }
+
+    /// How much is open and counts, of all, or of one person and the requests that name them.
+    pub fn counts(&self, person: Option<&SysId>) -> Result<OpenCounts> {
+        let sql = format!(
+            "SELECT kind, disposition, observed, needs, fingerprint IS NOT NULL, count(*)
+             FROM open_items o WHERE {COUNTS} AND {} GROUP BY 1, 2, 3, 4, 5",
+            of_whom(person)
+        );
+        let params: Vec<&SysId> = person.into_iter().collect();
+        let rows: Vec<(String, String, bool, String, bool, Count)> =
+            self.0.all(&sql, rusqlite::params_from_iter(params), |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+            })?;
+        let mut counts = OpenCounts::default();
+        for (kind, disposition, observed, needs, is_action, Count(number)) in rows {
+            let number = usize::try_from(number).unwrap_or(usize::MAX);
+            let place = match &*disposition {
+                _ if observed => &mut counts.observed,
+                "apply" => &mut counts.apply,
+                "hold" | "blocked" => {
+                    counts.actions += if is_action { number } else { 0 };
+                    counts.requests += if kind == "request" { number } else { 0 };
+                    &mut counts.held
                 }
-            }
-            Ok(())
-        })
+                _ => continue,
+            };
+            *place += number;
+            counts.administrator += if needs == "administrator" { number } else { 0 };
+        }
+        Ok(counts)
+    }
+
+    /// Requests that are not carried out, and no decision about an action would end that.
+    pub(crate) fn stuck(&self) -> Result<Vec<StoredItem>> {
+        self.select(
+            "o.kind = 'request' AND NOT EXISTS (SELECT 1 FROM open_items p
+                 WHERE p.origin = o.origin AND p.kind = 'person' AND p.fingerprint IS NOT NULL
+                     AND p.disposition = 'hold')",
+            [],
+        )
+    }
+
+    /// Whether a person's item that counts comes from the same request.
+    pub(crate) fn is_said_with_a_person(&self, origin: &Origin) -> Result<bool> {
+        let (origin, _) = origin_columns(origin);
+        let sql = "SELECT EXISTS (SELECT 1 FROM open_items WHERE origin = ? AND kind = 'person'
+            AND (disposition IN ('apply', 'hold', 'blocked') OR observed = 1))";
+        self.0.value(sql, [origin])
     }
 
     /// Every action that waits or was dismissed, in the order in which it was held, with what was
     /// said to it and still stands.
     pub fn actions(&self, now: Timestamp) -> Result<Vec<HeldAction>> {
-        let mut said = self.0.decisions().standing(now)?;
-        let stored = self.select("fingerprint IS NOT NULL", [])?;
-        let held = stored.into_iter().filter_map(|StoredItem { id, since, item, .. }| {
-            let OpenItem { person, origin, cause, disposition, action, .. } = item;
-            let (Some(action), Disposition::Hold(reason)) = (action, disposition) else {
+        let stored = self.select("fingerprint IS NOT NULL AND observed = 0", [])?;
+        let held = self.with_decisions(stored, now)?.into_iter().filter_map(|stored| {
+            let shared = stored.item.shared_cause();
+            let StoredItem { id, since, item, said, .. } = stored;
+            let OpenItem { subject, origin, cause, disposition, action, .. } = item;
+            let (Subject::Person(person), Some(action), Disposition::Hold(reason)) =
+                (subject, action, disposition)
+            else {
                 return None;
             };
-            let said = said.remove(&action.fingerprint);
-            Some(HeldAction { id, since, person, origin, cause, reason, action, said })
+            Some(HeldAction { id, since, person, origin, cause, reason, action, shared, said })
         });
-        Ok(held.collect())
+        let mut held: Vec<HeldAction> = held.collect();
+        let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
+        for (set, _) in held.iter().filter_map(|held| held.shared.as_ref()) {
+            *sizes.entry(set.clone()).or_default() += 1;
+        }
+        for held in &mut held {
+            // What nobody shares is no set, but for the sets of limits.
+            let is_set = |set: &str| held.action.set.is_some() || sizes[set] > 1;
+            held.shared = held.shared.take().filter(|(set, _)| is_set(set));
+        }
+        Ok(held)
     }
 
     /// Records what a person says to actions that wait: to all of them, or, where one of the
@@ -272,7 +378,7 @@ impl OpenItems<'_> {
             held.retain(|held| match which {
                 HoldSelection::Ids(ids) => ids.contains(&held.id),
                 HoldSelection::Set(set) => {
-                    held.action.set.is_some_and(|it| it.as_str() == set) && held.said.is_none()
+                    held.shared.as_ref().is_some_and(|(id, _)| id == set) && held.said.is_none()
                 }
                 HoldSelection::All => held.said.is_none(),
             });
@@ -284,6 +390,60 @@ impl OpenItems<'_> {
             Ok(Ok(held))
         })
     }
+}
+
+impl Replaced<'_> {
+    /// Whether an item that is not found any more is over.
+    fn ends(self, item: &OpenItem) -> bool {
+        let of = |people: &BTreeSet<SysId>| item.person().is_some_and(|it| people.contains(it));
+        match self {
+            Self::Kinds(_) => true,
+            Self::After(people) => of(people),
+            Self::Before(people, kept) => {
+                let action = item.action.as_ref();
+                let kept = action.is_some_and(|action| kept.contains(&action.fingerprint));
+                of(people) && !kept && !item.disposition.is_apply()
+            }
+        }
+    }
+}
+
+fn of_whom(person: Option<&SysId>) -> &'static str {
+    match person {
+        None => "true",
+        Some(_) => {
+            "(o.kind = 'person' AND o.subject = ?1 OR o.kind = 'request' AND o.subject IN
+                (SELECT request FROM request_people WHERE person = ?1))"
+        }
+    }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<StoredItem> {
+    let (kind, name): (String, String) = (row.get(1)?, row.get(2)?);
+    let subject = Subject::from_words(&kind, &name)
+        .ok_or_else(|| rusqlite::Error::InvalidColumnName(format!("{kind} {name}")))?;
+    let action = match row.get(9)? {
+        None => None,
+        Some(fingerprint) => Some(OpenAction {
+            fingerprint,
+            step: row.get(10)?,
+            group: row.get(11)?,
+            groups: row.get::<_, Json<_>>(12)?.0,
+            changes: row.get::<_, Json<_>>(13)?.0,
+            set: row.get(14)?,
+        }),
+    };
+    let item = OpenItem {
+        subject,
+        facts: row.get::<_, Json<_>>(3)?.0,
+        origin: read_origin(row, 4, 5)?,
+        cause: row.get(6)?,
+        why: row.get::<_, Option<Json<_>>>(7)?.map(|why| why.0),
+        disposition: row.get::<_, Json<_>>(8)?.0,
+        action,
+    };
+    let (At(since), At(changed_at)) = (row.get(15)?, row.get(16)?);
+    Ok(StoredItem { id: row.get(0)?, since, changed_at, item, said: None })
 }
 
 #[cfg(test)]

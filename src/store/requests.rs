@@ -90,6 +90,11 @@ impl Requests<'_> {
         Ok(self.select("sys_id = ?", [id])?.pop())
     }
 
+    /// The row of a number.
+    pub(crate) fn called(&self, number: &RequestNumber) -> Result<Option<SysId>> {
+        self.0.one("SELECT sys_id FROM requests WHERE number = ?", [number], |row| row.get(0))
+    }
+
     pub(crate) fn all(&self) -> Result<Vec<SysId>> {
         self.0.column("SELECT sys_id FROM requests ORDER BY number", [])
     }
@@ -203,8 +208,22 @@ impl Requests<'_> {
         self.0.run(sql, [number])
     }
 
+    /// Keeps whether a later request says otherwise.
+    pub(crate) fn set_overtaken(&self, id: &SysId, overtaken: bool) -> Result<()> {
+        let sql = "UPDATE requests SET overtaken = ?1 WHERE sys_id = ?2 AND overtaken <> ?1";
+        self.0.run(sql, params![overtaken, id])
+    }
+
+    /// Requests that are approved, in force, not done, and not overtaken, by number. One that could
+    /// not be resolved counts from its approval on.
+    pub(crate) fn in_force(&self, now: Timestamp) -> Result<Vec<StoredRequest>> {
+        let sql = format!("{WANTED} AND overtaken = 0 AND coalesce(effective, '') <= ?");
+        self.select(&sql, [At(now)])
+    }
+
     pub(crate) fn finish(&self, id: &SysId) -> Result<()> {
-        self.0.run("UPDATE requests SET finished = 1 WHERE sys_id = ?", [id])
+        self.0.run("UPDATE requests SET finished = 1 WHERE sys_id = ?", [id])?;
+        self.0.run("DELETE FROM open_items WHERE kind = 'request' AND subject = ?", [id])
     }
 
     /// When ServiceNow says that a request was approved, where that was seen.
@@ -320,7 +339,10 @@ impl Requests<'_> {
 
     /// How many requests are approved, in force, and not done.
     pub(crate) fn pending(&self, now: Timestamp) -> Result<u64> {
-        let sql = format!("SELECT count(*) FROM requests r WHERE {WANTED} AND effective <= ?");
+        let sql = format!(
+            "SELECT count(*) FROM requests r
+             WHERE {WANTED} AND overtaken = 0 AND coalesce(effective, '') <= ?"
+        );
         Ok(self.0.value::<Count>(&sql, [At(now)])?.0)
     }
 }

@@ -63,8 +63,6 @@ impl State<'_> {
         "configuration": configuration -> Option<String>, set_configuration(Option<&str>);
         /// Why the last complete read was implausible; `None` where it was believed.
         "implausible": implausible -> Option<String>, set_implausible(Option<&str>);
-        /// What was said last of the configured groups that cannot be used; empty where all can.
-        "unusable_rules": unusable_rules -> String, set_unusable_rules(&str);
         /// The Okta account that we sign in as; `None` where it is none, or was never asked.
         "own_account": own_account -> Option<AccountId>, set_own_account(Option<&AccountId>);
         /// When names that were not found were last looked up again.

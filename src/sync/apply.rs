@@ -38,6 +38,7 @@ pub(crate) async fn apply(
             break;
         }
         let planned = &approved.planned;
+        outcome.told.insert(planned.fingerprint());
         if failed.iter().any(|earlier| planned.depends_on(earlier)) {
             let reason = Some("what it depends on failed".to_owned());
             outcome.push(describe_action(&deps.store, planned, ActionResult::Skipped, reason)?);
@@ -219,7 +220,7 @@ fn log_action(
                 parent = action.parent.as_deref(),
                 action = planned.action.step.name(),
                 outcome = word.as_str(),
-                cause = action.cause.as_str(),
+                cause = action.cause,
                 login = action.person.login.as_deref(),
                 sys_id = %planned.action.person,
                 okta_user = action.person.okta_id.as_deref(),

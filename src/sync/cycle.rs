@@ -7,7 +7,12 @@ use crate::sync::deps::{Deps, Writers};
 use crate::sync::outcome::{CycleOutcome, Summary};
 use crate::sync::plan::{CyclePlan, plan};
 use crate::sync::{
-    apply::apply, error::Result, open_items::record_open_items, scope::Scope, settle::settle,
+    apply::apply,
+    error::Result,
+    open_items::{record_before, record_requests, wake_waiting},
+    scope::Scope,
+    settle::settle,
+    waiting::standing,
     writeback::write_back,
 };
 
@@ -62,12 +67,17 @@ async fn act(
     plan: &CyclePlan,
     outcome: &mut CycleOutcome,
 ) -> Result<()> {
-    record_open_items(deps, plan)?;
+    record_before(deps, plan)?;
     // What is written from now on is no reason to doubt whose account it is.
     plan.cycle.linked.borrow_mut().clear();
     let touched = apply(deps, writers, plan, outcome).await?;
     settle(deps, plan, &touched, outcome).await?;
-    write_back(deps, writers, plan, outcome).await
+    wake_waiting(deps, plan)?;
+    let standing = standing(deps, &plan.org)?;
+    record_requests(deps, plan.cycle.id, &standing)?;
+    write_back(deps, writers, plan, standing, outcome).await?;
+    outcome.count_open(&deps.store.open_items().counts(plan.only())?);
+    Ok(())
 }
 
 /// The head of the journal is told to another keeper, so that cutting off its newest rows shows.

@@ -1,15 +1,17 @@
 //! `[targets]`: how long joins and leaves take from *in force* to *done*, and what is late.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::model::{
     AccountStatus, Approval, Operation, Request, RequestNumber, RequestRef, ResolvedRequest, SysId,
     Timestamp,
 };
-use crate::policy::ApprovalSource;
+use crate::policy::resolve::{starts, word};
+use crate::policy::{ApprovalSource, RequestRule};
 use crate::reconcile::fulfillment::RequestStatus;
 use crate::reconcile::latency::{Lateness, lateness};
-use crate::store::{Late, StoredRequest};
+use crate::store::{HeldAction, Late, StoreError, StoredRequest};
 use crate::sync::names::{account_of, names_of};
 use crate::sync::{deps::Deps, error::Result};
 
@@ -44,9 +46,29 @@ pub(crate) fn start_timer(deps: &Deps, id: &SysId, resolved: &ResolvedRequest) -
     let Some(approved) = deps.store.requests().approved_at(id)? else { return Ok(()) };
     let in_force = approved.max(resolved.terms.starts.unwrap_or(approved));
     for person in &resolved.terms.people {
-        deps.store.deadlines().start(id, person, operation, in_force)?;
+        deps.store.deadlines().start(id, Some(person), operation, in_force)?;
     }
-    Ok(())
+    Ok(deps.store.deadlines().known(id)?)
+}
+
+/// The same for a request that cannot be carried out as it stands: nothing else would tell that it
+/// is late. Where its date cannot be read, it is due since its approval.
+pub(crate) fn start_timer_unresolved(
+    deps: &Deps,
+    stored: &StoredRequest,
+    rule: &RequestRule,
+) -> Result<()> {
+    let (id, policy) = (&stored.request.sys_id, &deps.config.policy);
+    let measured = matches!(rule.operation, Operation::Join | Operation::Leave);
+    let known = deps.store.requests().resolved(id)?.is_some();
+    if !measured || known || rule.observe || policy.observe || stored.closed_before_first_seen {
+        return Ok(());
+    }
+    let Some(approved) = deps.store.requests().approved_at(id)? else { return Ok(()) };
+    let text = stored.request_text.clone().or_else(|| word(rule, &stored.request).ok());
+    let date = text.and_then(|text| starts(&text, policy.timezone).ok().flatten());
+    let in_force = approved.max(date.unwrap_or(approved));
+    Ok(deps.store.deadlines().start(id, None, rule.operation, in_force)?)
 }
 
 pub(crate) fn update_deadlines(
@@ -61,48 +83,110 @@ pub(crate) fn update_deadlines(
     let now = deps.now();
     for late in deps.store.deadlines().of(id)?.into_iter().filter(|late| late.in_force <= now) {
         let number = stored.request.reference.number.as_str();
+        let Some(person) = &late.person else { continue };
         let done = match late.operation {
-            Operation::Leave => account_of(&deps.store, &late.person)?
+            Operation::Leave => account_of(&deps.store, person)?
                 .is_none_or(|account| account.status == AccountStatus::Deprovisioned),
             _ => {
                 matches!(status, RequestStatus::Done)
-                    || deps.store.facts().were_in_sync(number, &late.person)?
+                    || deps.store.facts().were_in_sync(number, person)?
             }
         };
         if done {
-            let at = deps.store.journal().last_applied(number, &late.person, late.in_force)?;
-            deps.store.deadlines().stop(id, &late.person, at.unwrap_or(now))?;
+            let at = deps.store.journal().last_applied(number, person, late.in_force)?;
+            deps.store.deadlines().stop(id, person, at.unwrap_or(now))?;
         }
     }
     Ok(())
 }
 
 /// Logs of each join and leave that is not done when its target is about to be missed, and when it
-/// is: an ERROR for a leave, a WARN for a join, once each.
+/// is: an ERROR for a leave, again every quarter of an hour while that lasts, a WARN for a join,
+/// once. Leaves that wait in one set are one ERROR.
 pub fn watch_deadlines(deps: &Deps) -> Result<()> {
-    let (now, targets) = (deps.now(), &deps.config.targets);
+    let now = deps.now();
+    let mut of_sets: BTreeMap<String, Vec<Late>> = BTreeMap::new();
     for late in deps.store.deadlines().open()? {
-        let is_leave = late.operation == Operation::Leave;
-        let target = if is_leave { targets.leave } else { targets.join };
-        let level = match lateness(late.in_force, now, target) {
-            Lateness::InTime => 0,
-            Lateness::AtRisk => 1,
-            Lateness::Breached => 2,
-        };
-        if level <= late.said {
+        let Some(level) = to_say(deps, &late, now) else { continue };
+        let Some(stored) = deps.store.requests().get(&late.request)? else { continue };
+        // A cycle that still works on others may have disabled the account already.
+        let number = &stored.request.reference.number;
+        if late.operation == Operation::Leave
+            && let Some(person) = &late.person
+            && deps.store.journal().was_deactivated(number, person, late.in_force)?
+        {
             continue;
         }
-        let Some(stored) = deps.store.requests().get(&late.request)? else { continue };
-        let number = &stored.request.reference.number;
-        // A cycle that still works on others may have disabled the account already.
-        if !is_leave
-            || !deps.store.journal().was_deactivated(number, &late.person, late.in_force)?
-        {
-            log_late(deps, &late, &stored, level == 2, target, now)?;
-            deps.store.deadlines().set_warned(&late, level)?;
+        deps.store.deadlines().set_warned(&late, level, now)?;
+        match held_for(deps, &late, &stored)? {
+            Some(HeldAction { shared: Some((set, _)), .. })
+                if level == BREACHED && late.operation == Operation::Leave =>
+            {
+                of_sets.entry(set).or_default().push(late);
+            }
+            held => log_late(deps, &late, &stored, level == BREACHED, held)?,
         }
     }
+    for (set, late) in of_sets {
+        log_late_set(deps, &set, &late)?;
+    }
     Ok(())
+}
+
+/// [`Late::said`] where the target is missed.
+const BREACHED: u8 = 2;
+/// A leave that is late wakes somebody again after this.
+const SAID_AGAIN: chrono::Duration = chrono::Duration::minutes(15);
+
+/// How much of a target there is to say now that was not said.
+fn to_say(deps: &Deps, late: &Late, now: Timestamp) -> Option<u8> {
+    let level = match lateness(late.in_force, now, target_of(deps, late)) {
+        Lateness::InTime => 0,
+        Lateness::AtRisk => 1,
+        Lateness::Breached => BREACHED,
+    };
+    let again = level == BREACHED
+        && late.operation == Operation::Leave
+        && late.said_at.is_none_or(|at| now - at >= SAID_AGAIN);
+    (level > late.said || again).then_some(level)
+}
+
+fn target_of(deps: &Deps, late: &Late) -> Duration {
+    let targets = &deps.config.targets;
+    if late.operation == Operation::Leave { targets.leave } else { targets.join }
+}
+
+/// The action that waits for the same person and request.
+fn held_for(
+    deps: &Deps,
+    late: &Late,
+    stored: &StoredRequest,
+) -> Result<Option<HeldAction>, StoreError> {
+    let number = &stored.request.reference.number;
+    let actions = deps.store.open_items().actions(deps.now())?.into_iter();
+    let mut waits = actions.filter(|held| {
+        late.person.as_ref() == Some(&held.person)
+            && held.origin.request().is_some_and(|it| it.number == *number)
+    });
+    Ok(waits.next())
+}
+
+fn log_late_set(deps: &Deps, set: &str, late: &[Late]) -> Result<()> {
+    let Some(first) = late.first() else { return Ok(()) };
+    let target = whole(target_of(deps, first));
+    let number = deps.store.requests().get(&first.request)?;
+    let number = number.map_or_else(String::new, |it| it.request.reference.number.to_string());
+    let count = late.len();
+    tracing::error!(
+        outcome = "breached",
+        "{count} leaves have missed their target of {target}: they are held as the set {set}; the \
+         first is {number}"
+    );
+    Ok(())
+}
+
+fn whole(span: Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(span.as_secs()))
 }
 
 fn log_late(
@@ -110,27 +194,26 @@ fn log_late(
     late: &Late,
     stored: &StoredRequest,
     breached: bool,
-    target: Duration,
-    now: Timestamp,
+    waits: Option<HeldAction>,
 ) -> Result<()> {
     let RequestRef { number, parent } = &stored.request.reference;
-    let person = names_of(&deps.store, &late.person)?;
-    let waits = deps.store.open_items().actions(now)?.into_iter().find(|held| {
-        held.person == late.person && held.origin.request().is_some_and(|it| it.number == *number)
-    });
+    let person = late.person.as_ref().map(|id| names_of(&deps.store, id)).transpose()?;
+    let person = person.unwrap_or_default();
     let why = match (waits, stored.problems.first()) {
         (Some(held), _) => format!("held: {}", held.reason),
         (None, Some((_, problem))) => format!("held: {problem}"),
         (None, None) => "not done yet".to_owned(),
     };
-    let whole = |span: Duration| humantime::format_duration(Duration::from_secs(span.as_secs()));
-    let waited = whole((now - late.in_force).to_std().unwrap_or_default());
+    let waited = whole((deps.now() - late.in_force).to_std().unwrap_or_default());
+    let of_whom = match &late.person {
+        Some(_) => format!(" of {}", person.name()),
+        None => String::new(),
+    };
     let text = format!(
-        "{number}: the {} of {} {} its target of {}: in force for {waited}, {why}",
+        "{number}: the {}{of_whom} {} its target of {}: in force for {waited}, {why}",
         late.operation.as_str(),
-        person.name(),
         if breached { "has missed" } else { "is about to miss" },
-        whole(target)
+        whole(target_of(deps, late))
     );
     macro_rules! event {
         ($level:ident) => {
@@ -139,7 +222,7 @@ fn log_late(
                 parent = parent.as_ref().map(RequestNumber::as_str),
                 outcome = if breached { "breached" } else { "late" },
                 login = person.login.as_deref(),
-                sys_id = %late.person,
+                sys_id = person.sys_id.as_deref(),
                 okta_user = person.okta_id.as_deref(),
                 "{text}"
             )

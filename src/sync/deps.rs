@@ -15,7 +15,7 @@ use crate::model::{AccountId, SysId, Timestamp};
 use crate::okta::{self, OktaReader, OktaWriter};
 use crate::reconcile::retry::pause_after;
 use crate::servicenow::{self, Budget, ServiceNowReader, ServiceNowWriter};
-use crate::store::{Mode, Store, Use};
+use crate::store::{Mode, Store, StoredItem, Use};
 use crate::sync::error::Result;
 
 // The sides, among what the store keeps of each.
@@ -110,6 +110,11 @@ impl Deps {
     /// No write is begun any more once this flag is set.
     pub fn stop_when(&mut self, stop: Arc<AtomicBool>) {
         self.stop = stop;
+    }
+
+    /// Everything that is open now, as it is kept.
+    pub fn open_items(&self, now: Timestamp) -> Result<Vec<StoredItem>> {
+        Ok(self.store.open_items().all(now)?)
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{AccountId, GroupId, Person, ProtectedReason, SysId, Timestamp};
+use crate::model::{AccountId, GroupId, Person, ProtectedReason, Subject, SysId, Timestamp};
 use crate::okta::Identity;
 use crate::policy::Accounts;
 use crate::policy::derive::identify;
 use crate::reconcile::approve::PlanApproval;
 use crate::reconcile::org::{Identities, OrgState, Protected};
 use crate::store::{RoleHolder, StoreError};
+use crate::sync::open_items::{record_configuration, unusable};
 use crate::sync::{deps::Deps, error::Result, names::pin_group, observe::groups::manage};
 
 /// How long an answer about somebody's administrator roles is believed.
@@ -26,35 +27,32 @@ pub(crate) async fn load_org(deps: &Deps, ask: bool) -> Result<OrgState> {
 
 async fn rule_groups(deps: &Deps, ask: bool) -> Result<Vec<Option<GroupId>>> {
     let mut rule_groups = Vec::new();
-    let mut unusable = Vec::new();
+    let mut open = Vec::new();
     for rule in &deps.config.policy.groups {
         let group = pin_group(deps, &rule.name)?;
-        match &group {
+        let why = match &group {
             Some(id) if deps.store.groups().get(id)?.is_some() => {
                 if ask {
                     manage(deps, id).await?;
                 }
+                None
             }
-            Some(id) => unusable.push(format!(
+            Some(id) => Some(format!(
                 "the group {:?} ({id}) was deleted in Okta; another one of that name has to \
                  be named by its id",
                 rule.name
             )),
-            None => unusable.push(format!(
+            None => Some(format!(
                 "no group in Okta is called {:?}, or several are; name it by its id",
                 rule.name
             )),
-        }
+        };
+        open.extend(why.map(|why| {
+            unusable(Subject::Rule(rule.name.clone()), format!("{why}; its rule is left out"))
+        }));
         rule_groups.push(group);
     }
-    // Once when it begins and once when it changes, not in every cycle.
-    let said = unusable.join("; ");
-    if deps.store.state().unusable_rules()? != said {
-        for text in &unusable {
-            tracing::warn!("{text}; its rule is left out");
-        }
-        deps.store.state().set_unusable_rules(&said)?;
-    }
+    record_configuration(deps, &["rule"], &open)?;
     Ok(rule_groups)
 }
 

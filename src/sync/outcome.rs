@@ -1,12 +1,12 @@
 //! What a cycle did, and what is left: the lines that reports are made of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::model::{Cause, Change, Origin, Step, StepKind};
+use crate::model::{Change, Origin, Step, StepKind, SysId};
 use crate::reconcile::planned::PlannedAction;
-use crate::store::{Store, StoreError};
+use crate::store::{OpenCounts, Store, StoreError};
 use crate::sync::names::{PersonNames, group_name, names_of};
 use crate::sync::{deps::Calls, plan::CyclePlan};
 
@@ -21,17 +21,22 @@ pub struct CycleOutcome {
     pub(crate) summary: Summary,
     pub(crate) calls: Calls,
     pub(crate) seconds: f64,
+    /// Who alone is shown and counted, where the cycle was about one person.
+    pub(crate) only: Option<SysId>,
+    /// What was planned or tried, by fingerprint: it is among `actions`.
+    pub(crate) told: BTreeSet<String>,
 }
 
-/// One action, done or not; or a request, or a fact, that waits without one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One action, done or not; or something that is open without one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ActionOutcome {
     /// Its id in the journal, once it was begun.
     pub(crate) id: Option<i64>,
     /// The request, `BASELINE`, or `None`.
     pub(crate) request: Option<String>,
     pub(crate) parent: Option<String>,
-    pub(crate) cause: Cause,
+    /// Why the two sides differ: `request`, `record`, `drift` or `rule`.
+    pub(crate) cause: &'static str,
     /// `None` for what cannot be carried out.
     pub(crate) step: Option<StepKind>,
     pub(crate) person: PersonNames,
@@ -46,11 +51,14 @@ pub(crate) struct ActionOutcome {
     pub(crate) error: Option<String>,
     /// It failed, and the same call may succeed later.
     pub(crate) transient: bool,
+    /// The set that it waits in.
+    pub(crate) set: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum ActionResult {
     /// It would be done.
+    #[default]
     Planned,
     Applied,
     /// Okta refused it, or gave no answer.
@@ -112,6 +120,7 @@ impl CycleOutcome {
             cycle: plan.cycle.id,
             full: plan.cycle.is_full(),
             quarantined: plan.approval.quarantined.clone(),
+            only: plan.only().cloned(),
             ..Self::default()
         }
     }
@@ -128,10 +137,11 @@ impl CycleOutcome {
         self.actions.push(action);
     }
 
-    /// Whether it says already how something of a request ended, as one of these.
-    pub(crate) fn mentions(&self, request: &str, as_one_of: &[ActionResult]) -> bool {
-        let mut actions = self.actions.iter();
-        actions.any(|it| as_one_of.contains(&it.result) && it.request.as_deref() == Some(request))
+    /// Adds how much is open beside what was done now.
+    pub(crate) fn count_open(&mut self, open: &OpenCounts) {
+        self.summary.planned += open.apply;
+        self.summary.held += open.held;
+        self.summary.skipped += open.observed;
     }
 
     pub(crate) fn finish(&mut self, calls: Calls, took: chrono::Duration) {
@@ -141,33 +151,6 @@ impl CycleOutcome {
 
     pub(crate) fn word(&self) -> &'static str {
         self.summary.word(self.quarantined.is_some())
-    }
-}
-
-impl ActionOutcome {
-    /// What there is to say of anything: where it comes from, whom it is about and how it ended.
-    pub(crate) fn new(
-        origin: &Origin,
-        cause: Cause,
-        person: PersonNames,
-        result: ActionResult,
-        error: Option<String>,
-    ) -> Self {
-        Self {
-            id: None,
-            request: request_word(origin),
-            parent: parent_word(origin),
-            cause,
-            step: None,
-            person,
-            group: None,
-            groups: Vec::new(),
-            changes: BTreeMap::new(),
-            result,
-            okta_request_id: None,
-            error,
-            transient: false,
-        }
     }
 }
 
@@ -198,7 +181,13 @@ pub(crate) fn describe_action(
         group: action.step.group().map(|group| group_name(store, group)).transpose()?,
         groups,
         changes,
-        ..ActionOutcome::new(&action.origin, action.cause, person, result, error)
+        request: request_word(&action.origin),
+        parent: parent_word(&action.origin),
+        cause: action.cause.as_str(),
+        person,
+        result,
+        error,
+        ..ActionOutcome::default()
     })
 }
 

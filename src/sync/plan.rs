@@ -47,14 +47,9 @@ pub async fn plan(deps: &Deps, scope: &Scope) -> Result<CyclePlan> {
     plan.map_err(|error| error.located(&deps.config.store.path))
 }
 
-/// Decides about everybody by what was last observed, without asking either side.
+/// Decides about everybody by what was last observed, without asking either side: what the last
+/// cycle left open is the same.
 pub async fn plan_from_store(deps: &Deps) -> Result<CyclePlan> {
-    if deps.last_full()?.is_none() {
-        return Err(SyncError::Unknown(
-            "nothing has been observed yet: run `goldthread sync`, or leave out --cached"
-                .to_owned(),
-        ));
-    }
     decide_from_store(deps, &deps.store.people().all()?).await
 }
 
@@ -233,6 +228,11 @@ impl CyclePlan {
             people: None,
             implausible: None,
         })
+    }
+
+    /// The one person whom this is about, where it is about one.
+    pub(crate) fn only(&self) -> Option<&SysId> {
+        self.decision.people.first().filter(|_| self.cycle.is_of_one_person())
     }
 
     fn decide_again(&mut self, deps: &Deps, people: &[SysId]) -> Result<(), StoreError> {

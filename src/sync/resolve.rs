@@ -12,7 +12,7 @@ use crate::policy::resolve::{
 };
 use crate::reconcile::{approve::check_groups, org::Protected};
 use crate::store::StoredRequest;
-use crate::sync::deadlines::{record_approval, start_timer};
+use crate::sync::deadlines::{record_approval, start_timer, start_timer_unresolved};
 use crate::sync::observe::groups::{manage, upsert_found_groups};
 use crate::sync::{deps::Deps, error::Result, names::names_of, scope::Cycle};
 
@@ -56,15 +56,15 @@ async fn resolve_request(
     let approval = approval_with_effect(rule, request, stored.took_effect);
     let approved = approval == Approval::Approved;
     if let Some(problem) = problem {
-        return record_problems(deps, stored, approval, &[problem]);
+        return record_problems(deps, stored, rule, approval, &[problem]);
     }
     let request_text = match (&stored.request_text, word(rule, request)) {
         (None, Ok(request_text)) => request_text,
-        (None, Err(problem)) => return record_problems(deps, stored, approval, &[problem]),
+        (None, Err(problem)) => return record_problems(deps, stored, rule, approval, &[problem]),
         (Some(fixed), now)
             if approved && now.as_ref() != Ok(fixed) && !request.state.is_closed() =>
         {
-            return record_problems(deps, stored, approval, &[CHANGED]);
+            return record_problems(deps, stored, rule, approval, &[CHANGED]);
         }
         (Some(fixed), _) => fixed.clone(),
     };
@@ -82,7 +82,7 @@ async fn resolve_request(
         Some(terms) => terms,
         None => match resolve_terms(deps, cycle, &request_text, rule, rows).await? {
             Ok(terms) => terms,
-            Err(problems) => return record_problems(deps, stored, approval, &problems),
+            Err(problems) => return record_problems(deps, stored, rule, approval, &problems),
         },
     };
     for group in &terms.groups {
@@ -191,27 +191,20 @@ async fn lookup_rows(deps: &Deps, requests: &[SysId]) -> Result<LookupRows> {
     Ok(rows)
 }
 
-/// Records what is wrong with a request, and says so once: nobody is named by it.
+/// Records what is wrong with a request: nobody is named by it.
 fn record_problems(
     deps: &Deps,
     stored: &StoredRequest,
+    rule: &RequestRule,
     approval: Approval,
     problems: &[Problem],
 ) -> Result<Vec<SysId>> {
     let texts: Vec<(String, String)> =
         problems.iter().map(|problem| (problem.kind().to_owned(), problem.to_string())).collect();
     deps.store.requests().set_problems(&stored.request.sys_id, approval, &texts)?;
-    let kinds = texts.iter().map(|(kind, _)| kind);
-    if !kinds.eq(stored.problems.iter().map(|(kind, _)| kind)) {
-        let RequestRef { number, parent } = &stored.request.reference;
-        for problem in problems {
-            tracing::warn!(
-                request = %number,
-                parent = parent.as_ref().map(RequestNumber::as_str),
-                outcome = "held",
-                "{number}: held: {problem}"
-            );
-        }
+    if approval == Approval::Approved {
+        record_approval(deps, &stored.request, rule.approval)?;
+        start_timer_unresolved(deps, stored, rule)?;
     }
     Ok(Vec::new())
 }

@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model::SysId;
-use crate::reconcile::planned::PlannedAction;
-use crate::reconcile::requeue::{Attempted, Requeue, refused_facts, requeue, requeue_untouched};
+use crate::reconcile::open::{Judgement, open_items};
+use crate::reconcile::requeue::{Attempted, refused_facts, requeue, requeue_untouched};
 use crate::store::StoreError;
 use crate::sync::apply::{FORGOTTEN, Touched};
 use crate::sync::decide::{Decided, decide_person, replace_facts};
 use crate::sync::error::{Result, SyncError};
 use crate::sync::{
     deps::Deps, in_doubt::resolve_in_doubt, link::link_people, names::account_of,
-    observe::by_id::refresh, outcome::CycleOutcome, plan::CyclePlan, scope::Cycle,
-    waiting::describe_waiting,
+    observe::by_id::refresh, open_items::record_after, outcome::CycleOutcome, plan::CyclePlan,
+    scope::Cycle,
 };
 
 /// How long an activation or deactivation may take before it is left to the next cycle.
@@ -42,6 +42,10 @@ pub(crate) async fn settle(
     let unbegun: BTreeSet<&SysId> = approved.map(|it| &it.planned.action.person).collect();
     let limited = plan.approval.held.iter().filter(|held| held.reason.slides());
     let limited: BTreeSet<&SysId> = limited.map(|held| &held.planned.action.person).collect();
+    let judgement = Judgement::of(&plan.approval).with_refusals(
+        touched.attempts.iter().map(|(person, attempted)| (person, &attempted.refused)),
+    );
+    let mut items = Vec::new();
     // One commit for everybody: each would wait for the disk.
     deps.store.atomically(|| {
         // An account whose creation had no answer is there now, and somebody's.
@@ -52,40 +56,34 @@ pub(crate) async fn settle(
                 let next = requeue_untouched(&before.plan, limited, unbegun, now);
                 deps.store.queue().complete(id, next)?;
                 replace_facts(deps, id, &before.plan)?;
-            } else if !unseen.contains(id) {
-                settle_person(deps, plan, touched, id, outcome)?;
+                items.extend(open_items(id, &before.plan, &judgement));
+            } else {
+                if !unseen.contains(id) {
+                    settle_person(deps, plan, touched, id)?;
+                }
+                // Decided by what is remembered by now, as the next cycle would.
+                let after = decide_person(deps, id, &plan.org)?;
+                items.extend(after.iter().flat_map(|it| open_items(id, &it.plan, &judgement)));
             }
         }
         Ok(())
     })?;
-    describe_waiting(deps, plan, outcome)
+    record_after(deps, plan, &items, &touched.people)
 }
 
+/// Remembers how the person is now, and when to look again.
 fn settle_person(
     deps: &Deps,
     plan: &CyclePlan,
     touched: &Touched,
     id: &SysId,
-    outcome: &mut CycleOutcome,
 ) -> Result<(), StoreError> {
     resolve_in_doubt(deps, id)?;
     let Some(Decided { plan: after, .. }) = decide_person(deps, id, &plan.org)? else {
         return Ok(());
     };
-    replace_facts(deps, id, &after)?;
-    let left = after.actions.iter().map(PlannedAction::fingerprint).collect();
-    deps.store.open_items().end_other_actions(id, &left)?;
-    for difference in after.differences.iter().filter(|it| it.has_no_way()) {
-        let origin = &difference.origin;
-        tracing::error!(
-            request = %origin,
-            sys_id = %id,
-            "{origin}: {} cannot be carried out: {}",
-            difference.desired.as_deref().unwrap_or("this"),
-            difference.reason()
-        );
-    }
     let attempted = attempted(plan, touched, id);
+    replace_facts(deps, id, &after)?;
     for (key, why) in refused_facts(&after, &attempted) {
         deps.store.facts().refuse(id, &key, &why)?;
     }
@@ -95,12 +93,10 @@ fn settle_person(
         let (times, _) = deps.store.journal().failures_before(&planned.action, i64::MAX, since)?;
         failures.insert(planned.fingerprint(), times);
     }
-    let Requeue { at, left } = requeue(&after, &attempted, deps.now(), |planned| {
+    let again = requeue(&after, &attempted, deps.now(), |planned| {
         failures.get(&planned.fingerprint()).copied().unwrap_or_default()
     });
-    // Okta said yes, and yet it is not so: that is not agreement.
-    outcome.summary.planned += left;
-    deps.store.queue().complete(id, [after.next, at].into_iter().flatten().min())
+    deps.store.queue().complete(id, [after.next, again].into_iter().flatten().min())
 }
 
 fn attempted(plan: &CyclePlan, touched: &Touched, id: &SysId) -> Attempted {

@@ -1,8 +1,6 @@
 //! Telling ServiceNow: a request whose facts all hold gets its one PATCH. It is read again right
 //! before, so a crash after the PATCH cannot write a second note.
 
-use std::collections::BTreeSet;
-
 use crate::config::{Close, JournalField};
 use crate::model::{AccountId, Approval, RequestState, SysId};
 use crate::policy::resolve::{approval, rule_for};
@@ -12,7 +10,8 @@ use crate::store::StoredRequest;
 use crate::sync::deps::{Deps, InFlight, Writers};
 use crate::sync::error::{Result, SyncError};
 use crate::sync::names::{group_name, names_of};
-use crate::sync::waiting::{add_waiting_request, dismissed_reasons, is_dismissed, request_status};
+use crate::sync::open_items::record_again;
+use crate::sync::waiting::{Standing, request_status};
 use crate::sync::{
     deadlines::update_deadlines, observe::by_id::refresh, outcome::CycleOutcome, plan::CyclePlan,
 };
@@ -27,6 +26,7 @@ pub(crate) async fn write_back(
     deps: &Deps,
     writers: &Writers,
     plan: &CyclePlan,
+    standing: Vec<Standing>,
     outcome: &mut CycleOutcome,
 ) -> Result<()> {
     if deps.config.policy.observe {
@@ -36,19 +36,17 @@ pub(crate) async fn write_back(
     if let Err(SyncError::Store(error)) = check_closed_states(deps).await {
         return Err(error.into());
     }
-    let dismissed = dismissed_reasons(deps)?;
-    for stored in deps.store.requests().open()? {
+    for Standing { stored, status } in standing {
         if deps.is_stopping() {
             break;
         }
         let id = &stored.request.sys_id;
-        let status = request_status(deps, &stored, &plan.org)?;
         if deps.memory.backs_off(id, deps.now()) {
             update_deadlines(deps, &stored, &status)?;
             outcome.summary.failed += 1;
             continue;
         }
-        match write_on(deps, writers, &stored, status, plan, &dismissed, outcome).await {
+        match write_on(deps, writers, &stored, status, plan).await {
             Ok(()) => deps.memory.note_written(id),
             // The store is ours: without it nothing more is written.
             Err(SyncError::Store(error)) => return Err(error.into()),
@@ -72,29 +70,21 @@ async fn write_on(
     stored: &StoredRequest,
     mut status: RequestStatus,
     plan: &CyclePlan,
-    dismissed: &BTreeSet<(SysId, String)>,
-    outcome: &mut CycleOutcome,
 ) -> Result<()> {
     let enabled = deps.config.writeback.enabled;
     if matches!(status, RequestStatus::Done) && enabled {
         status = verify_request(deps, plan, stored).await?.unwrap_or(status);
     }
     update_deadlines(deps, stored, &status)?;
-    if let RequestStatus::Waits { reason, .. } = &status
-        && !is_dismissed(deps, &stored.request.sys_id, reason, dismissed)?
-    {
-        // It waits in every cycle, also where nobody is due.
-        add_waiting_request(stored, reason, outcome);
-    }
     match status {
         _ if !enabled => Ok(()),
-        RequestStatus::Underway => Ok(()),
+        RequestStatus::Underway | RequestStatus::Waits { too_soon_to_say: true, .. } => Ok(()),
         RequestStatus::Done => close_request(deps, writers, stored).await,
         RequestStatus::Overtaken => {
             let text = "a later request says otherwise, so this one is left as it is";
             post_held_note(deps, writers, stored, "overtaken", text).await
         }
-        RequestStatus::Waits { kind, reason } => {
+        RequestStatus::Waits { kind, reason, .. } => {
             post_held_note(deps, writers, stored, &kind, &reason).await
         }
     }
@@ -120,8 +110,9 @@ async fn verify_request(
     }
     let status = request_status(deps, stored, &plan.org)?;
     if !matches!(status, RequestStatus::Done) {
-        // What differs after all is for the next cycle to decide.
+        // What differs after all is for the next cycle to decide, and open until then.
         people.iter().try_for_each(|person| deps.store.queue().enqueue(person, deps.now()))?;
+        record_again(deps, plan, people)?;
     }
     Ok(Some(status))
 }

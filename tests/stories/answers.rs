@@ -88,7 +88,7 @@ fn leavers_whose_deactivation_fails_again_and_again_do_not_use_up_the_limit() {
 }
 
 #[test]
-fn a_quarantine_stands_while_nobody_is_looked_at_and_is_an_error_once() {
+fn a_crossed_limit_stands_while_nobody_is_looked_at_and_leaves_in_it_are_an_error_once() {
     let bed = Bed::of(80);
     bed.sync();
     for place in 0..6 {
@@ -100,7 +100,7 @@ fn a_quarantine_stands_while_nobody_is_looked_at_and_is_an_error_once() {
         }
         assert!(bed.sync_full().quarantined.is_some());
     });
-    assert_eq!(said(&lines, "ERROR", "quarantine: "), 1, "{lines:#?}");
+    assert_eq!(said(&lines, "ERROR", "actions are held as the set max-disabled"), 1, "{lines:#?}");
     let ((), lines) = logged(|| {
         bed.release(&HoldSelection::Set("max-disabled".to_owned()));
         assert!(bed.sync().quarantined.is_none());
@@ -109,7 +109,7 @@ fn a_quarantine_stands_while_nobody_is_looked_at_and_is_an_error_once() {
 }
 
 #[test]
-fn a_leave_that_okta_keeps_waiting_is_an_error_before_its_target_and_once() {
+fn a_leave_that_okta_keeps_waiting_is_an_error_before_its_target_and_again_while_that_lasts() {
     let bed = Bed::of(60);
     bed.sync();
     let (deps, writers) = bed.at_work();
@@ -127,7 +127,9 @@ fn a_leave_that_okta_keeps_waiting_is_an_error_before_its_target_and_once() {
         ("1s", "", 0),
         ("100s", "is about to miss its target", 1),
         ("30s", "has missed its target", 1),
-        ("a month", "", 0),
+        ("14m", "", 0),
+        ("1m", "has missed its target", 1),
+        ("a month", "has missed its target", 1),
         ("1s", "", 0),
     ] {
         match time {
@@ -263,7 +265,8 @@ fn two_quarantines_at_once_are_an_error_each_and_no_more() {
         }
         bed.sync_full();
     });
-    assert_eq!(said(&lines, "ERROR", "quarantine: "), 2, "{lines:#?}");
+    assert_eq!(said(&lines, "ERROR", "as the set max-disabled"), 1, "{lines:#?}");
+    assert_eq!(said(&lines, "WARN", "as the set max-changed"), 1, "{lines:#?}");
 }
 
 #[test]

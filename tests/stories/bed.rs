@@ -3,14 +3,16 @@
 //! Every story is told alike: *make the two sides agree, change one thing, look.*
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Once};
 
 use goldthread::check::{self, CheckReport};
 use goldthread::config::{self, Config, Environment};
+use goldthread::model::{Disposition, OpenItem};
 use goldthread::report::{
-    self, CycleReport, DriftItem, DriftReport, Explanation, FactView, HoldView,
+    self, CycleReport, DriftItem, DriftReport, Explanation, FactView, HoldFilter, HoldView,
 };
 use goldthread::sim::clock::Clock;
 use goldthread::sim::company::Person;
@@ -19,6 +21,18 @@ use goldthread::sim::servicenow::Ordered;
 use goldthread::sim::stage::{OKTA_TOKEN, Stage};
 use goldthread::store::{HoldDecision, HoldSelection, Verdict};
 use goldthread::sync::{self, Deps, Scope, SyncError, Writers};
+
+/// What is open, as it is kept: a line for each item.
+fn open_list(deps: &Deps, now: chrono::DateTime<chrono::Utc>) -> BTreeSet<String> {
+    let all = deps.open_items(now).unwrap().into_iter();
+    let weight = |item: &OpenItem| match &item.disposition {
+        _ if item.is_dismissed() => "dismissed",
+        it if it.is_observed() => "observed",
+        Disposition::Report(_) | Disposition::Protected(_) => "told",
+        _ => "counts",
+    };
+    all.map(|it| format!("{}: {}", it.item.identity(), weight(&it.item))).collect()
+}
 
 /// A company, a store, a configuration.
 pub struct Bed {
@@ -104,11 +118,38 @@ impl Bed {
     pub fn try_sync(&self, scope: &Scope) -> Result<CycleReport, SyncError> {
         // A second passes between two cycles, as it does between two commands.
         self.pass("1s");
-        run(async {
+        let report = run(async {
             let (deps, writers) =
                 Deps::writing(self.load(), "a test", self.clock(), Arc::new(|_, _| {}))?;
-            Ok(sync::run(&deps, &writers, scope).await?.into())
-        })
+            report::done(&deps, sync::run(&deps, &writers, scope).await?)
+        })?;
+        // Somebody else may be due still.
+        if !matches!(scope, Scope::Person(_)) {
+            self.agree(&report);
+        }
+        Ok(report)
+    }
+
+    /// Every report reads the same list, and the list is what deciding about everybody anew gives.
+    fn agree(&self, report: &CycleReport) {
+        let deps = self.reading();
+        let kept = open_list(&deps, self.clock.now());
+        let plan = run(sync::plan_from_store(&deps)).unwrap();
+        let anew = report::drift(&deps, Some(&plan), None, None).unwrap();
+        assert_eq!(kept, open_list(&deps, self.clock.now()), "decided anew, it is another list");
+        let holds = report::holds(&self.load(), &HoldFilter::default(), self.clock.now()).unwrap();
+        assert_eq!(holds.holds.len(), anew.summary.held);
+        assert_eq!(holds.stuck.len(), anew.summary.stuck);
+        let status = report::status(&self.load(), self.clock.now()).unwrap();
+        assert_eq!(status.stuck, Some(holds.stuck.len() as u64));
+        let undecided = holds.holds.iter().filter(|hold| hold.released.is_none()).count();
+        assert_eq!(status.held, Some(undecided as u64));
+        if report.needs_attention() && report.summary.failed == 0 {
+            assert!(anew.differs(), "sync needs somebody, and drift sees nothing: {report:#?}");
+        }
+        if holds.holds.iter().any(|hold| hold.released.is_none()) {
+            assert!(report.needs_attention(), "hold list has what sync does not: {report:#?}");
+        }
     }
 
     /// A cycle that is told to stop before it writes anything.
@@ -116,7 +157,7 @@ impl Bed {
         self.pass("1s");
         let (mut deps, writers) = self.at_work();
         deps.stop_when(Arc::new(true.into()));
-        run(sync::run(&deps, &writers, scope)).unwrap().into()
+        run(async { report::done(&deps, sync::run(&deps, &writers, scope).await?) }).unwrap()
     }
 
     /// The daemon at work: it holds the store.
@@ -137,12 +178,13 @@ impl Bed {
         beside: impl FnMut(),
     ) -> CycleReport {
         self.pass("1s");
-        run(sync::run_beside(deps, writers, &Scope::Changes, beside)).unwrap().into()
+        let cycle = sync::run_beside(deps, writers, &Scope::Changes, beside);
+        run(async { report::done(deps, cycle.await?) }).unwrap()
     }
 
     pub fn try_cycle_of(&self, deps: &Deps, writers: &Writers) -> Result<CycleReport, SyncError> {
         self.pass("1s");
-        run(sync::run(deps, writers, &Scope::Changes)).map(CycleReport::from)
+        run(async { report::done(deps, sync::run(deps, writers, &Scope::Changes).await?) })
     }
 
     /// Somebody who only reads.
@@ -170,7 +212,7 @@ impl Bed {
         run(async {
             let deps = self.reading();
             let plan = sync::plan(&deps, &Scope::Full).await.unwrap();
-            report::drift(&deps, &plan, None, None).unwrap()
+            report::drift(&deps, Some(&plan), None, None).unwrap()
         })
     }
 
@@ -227,7 +269,7 @@ impl Bed {
 
     /// What waits for a person's yes.
     pub fn waiting(&self) -> Vec<HoldView> {
-        report::holds(&self.load(), self.clock.now()).unwrap().holds
+        report::holds(&self.load(), &HoldFilter::default(), self.clock.now()).unwrap().holds
     }
 
     /// Pat says yes.

@@ -390,7 +390,7 @@ impl World {
             tokio::time::timeout(PATIENCE, until_killed).await
         });
         match ended {
-            Ok(Some(Ok(outcome))) => Ended::Well(outcome.into()),
+            Ok(Some(Ok(outcome))) => Ended::Well(report::done(deps, outcome).unwrap()),
             Ok(Some(Err(error))) => Ended::Failed(error.to_string()),
             Ok(None) => Ended::Killed,
             Err(_) => {
@@ -475,7 +475,7 @@ impl World {
             let clock: goldthread::sync::Clock = Arc::new(move || clock.now());
             let deps = Deps::reading(Arc::new(config), clock, Arc::new(|_, _| {}))?;
             let plan = sync::plan(&deps, &Scope::Full).await?;
-            report::drift(&deps, &plan, None, None)
+            report::drift(&deps, Some(&plan), None, None)
         });
         drift.map_err(|error: SyncError| error.to_string())
     }

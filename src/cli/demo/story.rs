@@ -319,7 +319,7 @@ impl Story {
         self.stage.clock.advance(MOMENT);
         let (config, silence) = (Arc::clone(&self.config), Arc::new(|_: &str, _| {}));
         let (deps, writers) = Deps::writing(config, "goldthread demo", self.clock(), silence)?;
-        Ok(sync::run(&deps, &writers, scope).await?.into())
+        Ok(report::done(&deps, sync::run(&deps, &writers, scope).await?)?)
     }
 
     /// A live report, as `goldthread drift` makes it.
@@ -328,7 +328,7 @@ impl Story {
         let (config, silence) = (Arc::clone(&self.config), Arc::new(|_: &str, _| {}));
         let deps = Deps::reading(config, self.clock(), silence)?;
         let plan = sync::plan(&deps, &Scope::Full).await?;
-        Ok(report::drift(&deps, &plan, None, None)?)
+        Ok(report::drift(&deps, Some(&plan), None, None)?)
     }
 
     /// The program lives in the simulators' time.

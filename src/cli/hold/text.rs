@@ -6,45 +6,42 @@ use std::fmt::Write as _;
 
 use crate::cli::render::{changed, count, shown, table};
 use crate::model::Change;
-use crate::report::{Decided, HoldReport, HoldView};
+use crate::report::{Decided, HoldReport, HoldView, SetView, WaitingRequest};
 
 const NOTHING_WAITS: &str = "Nothing waits for a yes.";
+/// A set of more than this is one line, unless it is asked for.
+const FEW: usize = 3;
+/// More people than this are counted, unless they are asked for.
+const MOST_ROWS: usize = 12;
 
-/// Everything that waits.
-pub(crate) fn list(report: &HoldReport, command: &str) -> String {
-    let HoldReport { holds, dismissed, other_requests } = report;
+/// Everything that waits. `whole`: action by action, sets as well.
+pub(crate) fn list(report: &HoldReport, whole: bool, command: &str) -> String {
+    let HoldReport { holds, sets, stuck } = report;
     let mut text = String::new();
-    for (title, block) in blocks(holds) {
-        let _ = writeln!(text, "{title}\n{}", rows(&block));
-        let open = block.iter().filter(|hold| hold.released.is_none());
-        let ids: Vec<String> = open.map(|hold| hold.id.to_string()).collect();
-        if !ids.is_empty() {
-            let set = block.first().and_then(|hold| hold.set.as_deref());
-            let which = set.map_or_else(|| ids.join(" "), |set| format!("--set {set}"));
-            let _ = writeln!(text, "\n  {command} hold release {which} --because \"…\"");
-        }
-        text.push('\n');
+    let (said_no, waiting): (Vec<&HoldView>, Vec<&HoldView>) =
+        holds.iter().partition(|hold| hold.dismissed.is_some());
+    let folded: Vec<&SetView> = sets.iter().filter(|set| !whole && set.count > FEW).collect();
+    for set in &folded {
+        let _ = writeln!(text, "{}\n", set_block(set, command));
     }
-    if !dismissed.is_empty() {
-        let mut table = table();
-        table.set_header(["id", "request", "action", "person", "what", "dismissed"]);
-        for hold in dismissed {
-            let said = hold.dismissed.as_ref();
-            let said = said.map(|said| format!("{}, by {}: {}", said.at, said.by, said.because));
-            table.add_row([
-                &hold.id.to_string(),
-                hold.request.as_deref().unwrap_or("-"),
-                &hold.action,
-                hold.person.name(),
-                &what(hold),
-                said.as_deref().unwrap_or_default(),
-            ]);
-        }
-        let _ = writeln!(text, "Dismissed, until something about it changes\n{table}\n");
+    let is_folded =
+        |hold: &HoldView| folded.iter().any(|set| hold.set.as_deref() == Some(set.id.as_str()));
+    let single: Vec<&HoldView> = waiting.iter().copied().filter(|it| !is_folded(it)).collect();
+    let shown = if whole { single.len() } else { single.len().min(MOST_ROWS) };
+    for (title, block) in blocks(&single[..shown]) {
+        let _ = writeln!(text, "{title}\n{}{}\n", rows(&block), command_for(&block, command));
     }
-    let open = holds.iter().filter(|hold| hold.released.is_none()).count();
-    let released = holds.len() - open;
-    if holds.is_empty() {
+    if shown < single.len() {
+        let more = count(single.len() - shown, "more action waits", "more actions wait");
+        let _ = writeln!(text, "{more}: {command} hold list --person PERSON shows one person's\n");
+    }
+    if !said_no.is_empty() {
+        let _ =
+            writeln!(text, "Dismissed, until something about it changes\n{}\n", silenced(&said_no));
+    }
+    let open = waiting.iter().filter(|hold| hold.released.is_none()).count();
+    let released = waiting.len() - open;
+    if waiting.is_empty() {
         text.push_str(NOTHING_WAITS);
     } else {
         let _ = write!(text, "{} for a yes", count(open, "action waits", "actions wait"));
@@ -57,10 +54,87 @@ pub(crate) fn list(report: &HoldReport, command: &str) -> String {
              Silence some: {command} hold dismiss ID… --because \"…\""
         );
     }
-    if *other_requests > 0 {
-        let wait = count(*other_requests, "request waits", "requests wait");
-        let _ =
-            write!(text, "\n{wait} for something else than a yes: {command} plan says for what.");
+    if !stuck.is_empty() {
+        let _ = write!(text, "\n\n{}", stuck_requests(stuck));
+    }
+    text
+}
+
+/// A set as one.
+fn set_block(set: &SetView, command: &str) -> String {
+    let SetView { id, count: number, reason, since, first, .. } = set;
+    let about = set.name.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
+    format!(
+        "Set {id}: {} of the kind {}{about}, since {since}\n  {reason}\n  the first: {} of {}\n\n  \
+         {command} hold list {id}\n  {command} hold release --set {id} --because \"…\"",
+        count(*number, "action", "actions"),
+        set.action,
+        first.action,
+        first.person.name()
+    )
+}
+
+fn command_for(block: &[&HoldView], command: &str) -> String {
+    let open = block.iter().filter(|hold| hold.released.is_none());
+    let ids: Vec<String> = open.map(|hold| hold.id.to_string()).collect();
+    if ids.is_empty() {
+        return String::new();
+    }
+    let set = block.first().and_then(|hold| hold.set.as_deref());
+    let which = set.map_or_else(|| ids.join(" "), |set| format!("--set {set}"));
+    format!("\n\n  {command} hold release {which} --because \"…\"")
+}
+
+fn silenced(dismissed: &[&HoldView]) -> String {
+    let mut table = table();
+    table.set_header(["id", "request", "action", "person", "what", "dismissed"]);
+    for hold in dismissed {
+        let said = hold.dismissed.as_ref();
+        let said = said.map(|said| format!("{}, by {}: {}", said.at, said.by, said.because));
+        table.add_row([
+            &hold.id.to_string(),
+            hold.request.as_deref().unwrap_or("-"),
+            &hold.action,
+            hold.person.name(),
+            &what(hold),
+            said.as_deref().unwrap_or_default(),
+        ]);
+    }
+    table.to_string()
+}
+
+/// Requests for which no decision about an action would do.
+pub(crate) fn stuck_requests(stuck: &[WaitingRequest]) -> String {
+    let mut table = table();
+    table.set_header(["request", "asks for", "needs", "since", "why"]);
+    for request in stuck.iter().take(MOST_ROWS) {
+        table.add_row([
+            &request.number,
+            request.operation.unwrap_or("-"),
+            request.needs,
+            &request.since,
+            &request.reason,
+        ]);
+    }
+    let wait = count(stuck.len(), "request waits", "requests wait");
+    format!("{wait} for something else than a yes\n{table}")
+}
+
+/// One action, whole.
+pub(crate) fn show(hold: &HoldView, command: &str) -> String {
+    let id = hold.id;
+    let mut text = rows(std::slice::from_ref(hold));
+    if let Some(said) = &hold.dismissed {
+        let _ = write!(text, "\n\ndismissed by {} at {}: {}", said.by, said.at, said.because);
+    } else if hold.released.is_none() {
+        let _ = write!(
+            text,
+            "\n\n  {command} hold release {id} --because \"…\"\n  \
+             {command} hold dismiss {id} --because \"…\""
+        );
+    }
+    if let Some(set) = &hold.set {
+        let _ = write!(text, "\n\nIt is one of the set {set}: {command} hold list {set}");
     }
     text
 }
@@ -72,11 +146,12 @@ pub(crate) fn released(decided: &Decided, command: &str) -> String {
         return NOTHING_WAITS.to_owned();
     }
     let until = holds.iter().find_map(|hold| hold.expires.as_deref()).unwrap_or_default();
+    let shown = &holds[..holds.len().min(MOST_ROWS)];
     let actions = count(holds.len(), "action", "actions");
     let they = if holds.len() == 1 { "it" } else { "them" };
     format!(
         "{}\n\n{actions} released: the next cycle carries {they} out, until {until}.{}",
-        rows(holds),
+        rows(shown),
         still_waiting(left, command)
     )
 }
@@ -86,14 +161,15 @@ pub(crate) fn dismissed(decided: &Decided, command: &str) -> String {
     let Decided { holds, left } = decided;
     let actions = count(holds.len(), "action", "actions");
     let still_waiting = still_waiting(left, command);
-    format!("{}\n\n{actions} dismissed, until something changes.{still_waiting}", rows(holds))
+    let shown = &holds[..holds.len().min(MOST_ROWS)];
+    format!("{}\n\n{actions} dismissed, until something changes.{still_waiting}", rows(shown))
 }
 
 fn still_waiting(left: &[HoldView], command: &str) -> String {
     if left.is_empty() {
         return String::new();
     }
-    let ids: Vec<String> = left.iter().map(|hold| hold.id.to_string()).collect();
+    let ids: Vec<String> = left.iter().take(MOST_ROWS).map(|hold| hold.id.to_string()).collect();
     let name = |hold: &HoldView| format!("{} of {}", hold.action, hold.person.name());
     let names: Vec<String> = left.iter().take(5).map(name).collect();
     let more = if left.len() > names.len() { ", …" } else { "" };
@@ -106,10 +182,10 @@ fn still_waiting(left: &[HoldView], command: &str) -> String {
 }
 
 /// Sets first, each as one; then the rest by person.
-fn blocks(holds: &[HoldView]) -> Vec<(String, Vec<&HoldView>)> {
+fn blocks<'a>(holds: &[&'a HoldView]) -> Vec<(String, Vec<&'a HoldView>)> {
     let mut sets: BTreeMap<&str, Vec<&HoldView>> = BTreeMap::new();
     let mut people: BTreeMap<&str, Vec<&HoldView>> = BTreeMap::new();
-    for hold in holds {
+    for hold in holds.iter().copied() {
         match &hold.set {
             Some(set) => sets.entry(set).or_default().push(hold),
             None => people.entry(hold.person.name()).or_default().push(hold),

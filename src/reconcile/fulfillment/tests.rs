@@ -102,8 +102,8 @@ fn a_later_request_that_says_otherwise() {
 fn a_revoke_against_a_birthright_waits_and_says_why() {
     let revoke = with_groups(request("R2", Operation::Revoke, "2026-05-01"), &["gs"]);
     let status = status_of("R2", &active(&["gs"], &[done(join()), revoke]));
-    let RequestStatus::Waits { kind, reason } = status else { panic!("{status:?}") };
-    assert_eq!(kind, "blocked-membership");
+    let RequestStatus::Waits { kind, reason, needs, .. } = status else { panic!("{status:?}") };
+    assert_eq!((kind.as_str(), needs), ("blocked-membership", Needs::Administrator));
     assert!(reason.contains("birthright rule of group Sales"), "{reason}");
 }
 
@@ -131,7 +131,12 @@ fn somebody_who_has_left_needs_no_account_for_what_else_was_asked() {
 #[test]
 fn the_whole_of_a_request_for_several_people() {
     use RequestStatus::{Done, Overtaken, Underway};
-    let waits = || RequestStatus::Waits { kind: "k".to_owned(), reason: "r".to_owned() };
+    let waits = || RequestStatus::Waits {
+        kind: "k".to_owned(),
+        reason: "r".to_owned(),
+        needs: Needs::Requester,
+        too_soon_to_say: false,
+    };
     let whole = |people: Vec<RequestStatus>| request_status(&join(), people);
     assert_eq!(whole(vec![Done, Done]), Done);
     assert_eq!(whole(vec![Done, Underway]), Underway);
@@ -146,17 +151,28 @@ fn the_whole_of_a_request_for_several_people() {
 }
 
 #[test]
-fn somebody_may_still_turn_up_for_an_hour() {
+fn somebody_may_still_turn_up_for_an_hour_and_a_leaver_for_a_minute() {
     let problem = |kind: &str, text: &str| (kind.to_owned(), text.to_owned());
     let unknown = [problem("person-unknown", "a"), problem("person-unknown", "b")];
     let (soon, late) = (chrono::Duration::minutes(59), chrono::Duration::minutes(61));
-    assert_eq!(status_of_problems(&unknown, soon), RequestStatus::Underway);
-    let waits = |kind: &str, reason: &str| RequestStatus::Waits {
+    let waits = |kind: &str, reason: &str, too_soon_to_say| RequestStatus::Waits {
         kind: kind.to_owned(),
         reason: reason.to_owned(),
+        needs: Needs::Requester,
+        too_soon_to_say,
+    };
+    let join = |problems: &[(String, String)], searched| {
+        status_of_problems(problems, Some(Operation::Join), searched)
     };
     // How many it is about is no other kind of obstacle.
-    assert_eq!(status_of_problems(&unknown, late), waits("person-unknown", "a; b"));
+    assert_eq!(join(&unknown, soon), waits("person-unknown", "a; b", true));
+    assert_eq!(join(&unknown, late), waits("person-unknown", "a; b", false));
     let mixed = [problem("person-unknown", "a"), problem("date", "c")];
-    assert_eq!(status_of_problems(&mixed, soon), waits("date+person-unknown", "a; c"));
+    assert_eq!(join(&mixed, soon), waits("date+person-unknown", "a; c", false));
+    let leave = |seconds| {
+        let searched = chrono::Duration::seconds(seconds);
+        status_of_problems(&unknown, Some(Operation::Leave), searched)
+    };
+    assert_eq!(leave(59), waits("person-unknown", "a; b", true));
+    assert_eq!(leave(61), waits("person-unknown", "a; b", false));
 }

@@ -7,11 +7,15 @@ use crate::model::testing::{
     sys_id, until, with_groups,
 };
 use crate::model::{
-    AccountHistory, AccountStatus, Actual, Approval, Cause, Group, GroupKind, ProtectedReason,
-    SysId,
+    AccountHistory, AccountStatus, Actual, Approval, Cause, Group, GroupKind, HoldSet,
+    ProtectedReason, Step, SysId,
 };
 use crate::policy::testing::{policy, rule, user};
 use crate::policy::{Accounts, Disposal, InactiveRecord, SuspendedElsewhere};
+use crate::reconcile::approve::approve;
+use crate::reconcile::approve::tests::limits;
+use crate::reconcile::open::{Judgement, open_items};
+use crate::reconcile::past::Past;
 use crate::reconcile::schema::{Schema, Slot};
 
 const TODAY: &str = "2026-06-01";
@@ -430,9 +434,9 @@ fn what_closed_requests_explain_is_held_as_one_set() {
     let plan = decide(&state, &policy());
     let held = &plan.actions[0];
     assert_eq!(held.disposition, Disposition::Hold(HoldReason::ClosedBeforeFirstSeen));
-    let reason = HoldReason::ClosedBeforeFirstSeen;
-    let item = open_action(&HeldAction { planned: held.clone(), reason, dismissed: None });
-    assert_eq!(item.action.unwrap().set, Some(crate::model::HoldSet::ClosedRequests));
+    let approval = approve(plan.actions.clone(), &limits(), &Past::default());
+    let items = open_items(&state.person.sys_id, &plan, &Judgement::of(&approval));
+    assert_eq!(items[0].action.as_ref().unwrap().set, Some(HoldSet::ClosedRequests));
     assert!(plan.actions.iter().all(|planned| !planned.is_open()));
 }
 
@@ -681,15 +685,21 @@ fn a_withdrawn_leave_gives_the_account_back_on_a_decision() {
 fn what_is_open_and_needs_no_decision_is_listed_with_its_reason() {
     let grant = with_groups(request("R5", Operation::Grant, "2026-05-01"), &["g1"]);
     let state = newcomer(&[grant]);
-    let open = decide(&state, &policy()).open_differences(&state);
-    let [item] = open.as_slice() else { panic!("{open:?}") };
-    assert_eq!(item.facts, [FactKey::Account]);
+    let open = |state: &PersonState| {
+        let plan = decide(state, &policy());
+        open_items(&state.person.sys_id, &plan, &Judgement::default())
+    };
+    let items = open(&state);
+    let [item] = items.as_slice() else { panic!("{items:?}") };
+    assert_eq!(item.facts[0].key, FactKey::Account);
     assert_eq!(item.disposition, Disposition::Hold(HoldReason::NoAccount));
     assert_eq!(item.origin, origin("R5"));
     assert!(item.action.is_none());
-    // What will be repaired, or waits for a decision about its action, is not among it.
-    let state = newcomer(&[join()]);
-    assert!(decide(&state, &policy()).open_differences(&state).is_empty());
+    // What will be repaired is one item, with its action.
+    let items = open(&newcomer(&[join()]));
+    let [item] = items.as_slice() else { panic!("{items:?}") };
+    assert_eq!(item.disposition, Disposition::Apply);
+    assert_eq!(item.action.as_ref().unwrap().step, StepKind::Create);
 }
 
 #[test]

@@ -22,11 +22,11 @@ fn leaver() -> PersonPlan {
     plan(&employee(AccountStatus::Active, &[], &requests))
 }
 
-fn seconds(requeue: Requeue) -> Option<i64> {
-    requeue.at.map(|at| (at - noon(TODAY)).num_seconds())
+fn seconds(again: Option<Timestamp>) -> Option<i64> {
+    again.map(|at| (at - noon(TODAY)).num_seconds())
 }
 
-fn again(plan: &PersonPlan, attempted: &Attempted, failures: u32) -> Requeue {
+fn again(plan: &PersonPlan, attempted: &Attempted, failures: u32) -> Option<Timestamp> {
     requeue(plan, attempted, noon(TODAY), |_| failures)
 }
 
@@ -34,7 +34,7 @@ fn again(plan: &PersonPlan, attempted: &Attempted, failures: u32) -> Requeue {
 fn nothing_is_left_when_both_sides_agree() {
     let agreed = plan(&employee(AccountStatus::Active, &[], &[]));
     assert!(agreed.is_in_sync());
-    assert_eq!(again(&agreed, &Attempted::default(), 0), Requeue { at: None, left: 0 });
+    assert_eq!(again(&agreed, &Attempted::default(), 0), None);
 }
 
 #[test]
@@ -43,7 +43,6 @@ fn a_leaver_is_tried_again_soon_however_often_it_failed() {
     for (failures, expected) in [(0, 0), (1, 0), (2, 5), (3, 10), (5, 30), (50, 30)] {
         let requeue = again(&leaver(), &nothing, failures);
         assert_eq!(seconds(requeue), Some(expected), "after {failures} failures");
-        assert_eq!(requeue.left, 1, "the end of sessions alone is not repeated");
     }
 }
 
@@ -64,9 +63,20 @@ fn what_okta_said_is_done_and_does_not_show_is_not_done_again_at_once() {
 
 #[test]
 fn what_okta_refused_is_left_until_something_changes() {
+    let joiner = plan(&newcomer(&[request("R1", Operation::Join, "2026-01-05")]));
+    let refused =
+        |key| Attempted { refused: [(key, "no".to_owned())].into(), ..Attempted::default() };
+    assert_eq!(again(&joiner, &refused(FactKey::Account), 1), None);
+}
+
+#[test]
+fn what_disables_is_tried_again_whatever_okta_said() {
     let refused =
         Attempted { refused: [(FactKey::Status, "no".to_owned())].into(), ..Attempted::default() };
-    assert_eq!(again(&leaver(), &refused, 1), Requeue { at: None, left: 0 });
+    for (failures, expected) in [(1, 0), (3, 10), (50, 30)] {
+        assert_eq!(seconds(again(&leaver(), &refused, failures)), Some(expected));
+    }
+    assert!(refused_facts(&leaver(), &refused).is_empty(), "it is never kept");
 }
 
 #[test]
@@ -77,7 +87,7 @@ fn what_a_limit_holds_waits_for_it_to_slide_and_what_needs_a_decision_for_nobody
         ..Attempted::default()
     };
     assert_eq!(seconds(again(&plan, &held(true), 0)), Some(LIMIT_PAUSE.num_seconds()));
-    assert_eq!(again(&plan, &held(false), 0), Requeue { at: None, left: 0 });
+    assert_eq!(again(&plan, &held(false), 0), None);
 }
 
 #[test]

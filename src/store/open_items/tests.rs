@@ -1,5 +1,5 @@
-use super::super::Store;
 use super::super::{Entry, Mode, StoreError, Verdict};
+use super::super::{Replaced, Store};
 use super::*;
 use crate::model::{
     Action, BlockedReason, Disposition, GroupId, HoldReason, HoldSet, RequestNumber, RequestRef,
@@ -14,12 +14,11 @@ fn now() -> Timestamp {
 fn hold(fingerprint: &str, person: &str, set: Option<HoldSet>) -> OpenItem {
     let number = RequestNumber::parse("RITM0010001").unwrap();
     OpenItem {
-        person: id(person),
-        facts: vec![FactKey::Status],
-        desired: None,
-        actual: None,
+        subject: Subject::Person(id(person)),
+        facts: Vec::new(),
         origin: Origin::Request(RequestRef { number, parent: None }),
         cause: Cause::Request,
+        why: None,
         disposition: Disposition::Hold(HoldReason::Recorded("too many".to_owned())),
         action: Some(OpenAction {
             fingerprint: fingerprint.to_owned(),
@@ -45,7 +44,7 @@ fn texts(names: &[&str]) -> BTreeSet<String> {
 }
 
 fn keep(store: &Store, looked_at: &[&str], holds: &[OpenItem]) {
-    store.open_items().replace(&people(looked_at), holds, &BTreeSet::new(), now()).unwrap();
+    store.open_items().replace(Replaced::After(&people(looked_at)), holds, now()).unwrap();
 }
 
 fn say(store: &Store, word: Verdict) {
@@ -230,7 +229,7 @@ fn what_no_decision_could_help_is_kept_beside_and_waits_for_nobody() {
     };
     let first = [hold("a", "p1", None), blocked(BlockedReason::UnknownStatus)];
     let replace = |items: &[OpenItem]| {
-        store.open_items().replace(&people(&["p1"]), items, &BTreeSet::new(), now()).unwrap()
+        store.open_items().replace(Replaced::After(&people(&["p1"])), items, now()).unwrap()
     };
     assert_eq!(replace(&first).began, [0, 1]);
     assert_eq!(replace(&first), Transitions::default(), "nothing is said twice");
@@ -261,9 +260,8 @@ fn a_reason_is_read_back_as_it_was_whether_typed_or_a_sentence() {
     assert_eq!(held[1].reason.to_string(), "too many");
     // The same action for another reason is the same hold, and news.
     let news = store.open_items().replace(
-        &people(&["p1"]),
+        Replaced::After(&people(&["p1"])),
         &[hold("a", "p1", None), hold("b", "p1", None)],
-        &BTreeSet::new(),
         now() + chrono::Duration::hours(1),
     );
     assert_eq!(news.unwrap().changed, [0]);

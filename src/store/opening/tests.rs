@@ -9,7 +9,7 @@ use crate::model::{
 };
 use crate::reconcile::schema::Schema;
 use crate::store::tests::orgs;
-use crate::store::{GroupRules, HoldSelection, Quarantine, RoleHolder};
+use crate::store::{GroupRules, HoldSelection, Quarantine, Replaced, RoleHolder};
 
 fn moment(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -64,7 +64,6 @@ fn what_the_store_knew_of_itself_is_in_its_row() {
     let sets = vec![HoldSet::ImplausibleRead, HoldSet::MaxDisabled];
     let reason = Some("40 of 50 people".to_owned());
     assert_eq!(state.quarantine().unwrap(), Quarantine { sets, reason });
-    assert_eq!(state.unusable_rules().unwrap(), "no group is called x");
     assert_eq!(state.own_account().unwrap(), AccountId::parse("00u9").ok());
     assert_eq!(state.names_tried_at().unwrap(), Some(moment("2026-05-01T00:00:02.123Z")));
     assert_eq!(state.group_rules().unwrap(), Some(GroupRules::NoneOnce));
@@ -196,8 +195,8 @@ fn what_waits_keeps_its_number_its_decision_and_its_sentence() {
     assert_eq!(remove.action.group, GroupId::parse("00g1").ok());
     assert_eq!((remove.origin, remove.cause), (Origin::None, Cause::Drift));
     assert_eq!(suspend.origin.request().unwrap().parent.as_ref().unwrap().as_str(), "REQ0000001");
-    let facts: Vec<String> = store.column("SELECT facts FROM open_items ORDER BY id", []).unwrap();
-    let as_written = |fact: FactKey| serde_json::to_string(&[fact]).unwrap();
+    let kept = store.open_items().all(now).unwrap();
+    let facts: Vec<FactKey> = kept.iter().map(|it| it.item.facts[0].key.clone()).collect();
     let group = GroupId::parse("00g1").unwrap();
     let expected = [
         FactKey::Account,
@@ -205,15 +204,16 @@ fn what_waits_keeps_its_number_its_decision_and_its_sentence() {
         FactKey::Membership(group),
         FactKey::Status,
     ];
-    assert_eq!(facts, expected.map(as_written));
+    assert_eq!(facts, expected);
+    assert_eq!(kept[3].item.facts[0].origin, suspend.origin);
+    assert_eq!(kept[2].item.facts[0].cause, Cause::Drift);
 
     // Numbers that were given away and are over by now are not given again.
     let person = BTreeSet::from([id("p9")]);
     let mut next = crate::model::OpenItem {
-        person: id("p9"),
-        facts: vec![FactKey::Status],
-        desired: None,
-        actual: None,
+        subject: crate::model::Subject::Person(id("p9")),
+        facts: Vec::new(),
+        why: None,
         origin: Origin::None,
         cause: Cause::Record,
         disposition: crate::model::Disposition::Hold(crate::model::HoldReason::Recorded(
@@ -222,7 +222,7 @@ fn what_waits_keeps_its_number_its_decision_and_its_sentence() {
         action: Some(suspend.action),
     };
     next.action.as_mut().unwrap().fingerprint = "new".to_owned();
-    store.open_items().replace(&person, &[next], &BTreeSet::new(), now).unwrap();
+    store.open_items().replace(Replaced::After(&person), &[next], now).unwrap();
     let said = crate::store::HoldDecision {
         word: crate::store::Verdict::Dismiss,
         by: "alice".to_owned(),
