@@ -167,7 +167,7 @@ impl Connection {
                 Ok(row) if is(id, &row) => return Ok(row),
                 Ok(_) => ServiceNowError::no_answer(operation, "another row came back"),
                 Err(ServiceNowError::Unbelievable { operation, why }) => {
-                    ServiceNowError::NoAnswer { operation, why }
+                    ServiceNowError::NoAnswer { operation, why, status: None }
                 }
                 Err(error) => error,
             };

@@ -85,7 +85,11 @@ pub(super) fn check_answer(operation: &str, answer: &Answer) -> Result<(), Servi
             ServiceNowError::NotFound { operation }
         }
         429 => ServiceNowError::RateLimited { retry_after: retry_after(answer) },
-        500..=599 => ServiceNowError::no_answer(&operation, format!("status {status}: {message}")),
+        500..=599 => ServiceNowError::NoAnswer {
+            operation,
+            why: format!("status {status}: {message}"),
+            status: Some(status),
+        },
         _ => ServiceNowError::Refused { operation, status, message, detail },
     })
 }
