@@ -334,6 +334,6 @@ async fn is_somebody(
         return Ok(true);
     }
     let Some(servicenow) = servicenow else { return Ok(false) };
-    let people = servicenow.people_by(name).await.map_err(|error| error.to_string())?;
+    let people = servicenow.people_by(name).await.map_err(|error| error.to_string())?.found();
     Ok(!people.is_empty())
 }

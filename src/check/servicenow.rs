@@ -233,7 +233,7 @@ async fn sentinels(found: &mut Findings<'_>, config: &Config, reader: &ServiceNo
     let mut absent = Vec::new();
     for name in names {
         match reader.people_by(name).await {
-            Ok(people) if people.is_empty() => absent.push(name),
+            Ok(people) if people.clone().found().is_empty() => absent.push(name),
             Ok(_) => {}
             Err(error) => return found.fail(NAME, error.to_string(), advice(&error, "sys_user")),
         }

@@ -3,6 +3,7 @@
 //!
 //! What an answer means is the business of the two clients.
 
+mod answers;
 mod pace;
 mod retry;
 mod send;
@@ -11,6 +12,7 @@ mod text;
 pub use retry::RetryPolicy;
 pub use send::Answer;
 
+pub(crate) use answers::{ByText, Deletion};
 pub(crate) use pace::{LONGEST_WINDOW, Progress, share_of, unpoisoned, wait_for_turn};
 pub(crate) use retry::Retry;
 pub(crate) use send::{Call, Http, HttpError, PRODUCT};

@@ -190,9 +190,9 @@ impl Connection {
         operation: &'static str,
     ) -> Result<(), OktaError> {
         let wait = || self.limits().wait(bucket, self.share, Instant::now());
-        http::wait_for_turn(&self.http.progress, self.retry.longest_wait, wait)
-            .await
-            .map_err(|retry_after| OktaError::RateLimited { operation, retry_after })
+        http::wait_for_turn(&self.http.progress, self.retry.longest_wait, wait).await.map_err(
+            |retry_after| OktaError::RateLimited { operation: operation.into(), retry_after },
+        )
     }
 
     /// Added to the announced end of a rate window: by default the second that Okta's own clients

@@ -35,7 +35,7 @@ pub(super) fn from_answer(operation: &'static str, answer: &Answer) -> OktaError
     let envelope: Envelope = serde_json::from_slice(&answer.body).unwrap_or_default();
     let challenge = answer.header("www-authenticate").unwrap_or("");
     let refusal = Box::new(Refusal {
-        operation,
+        operation: operation.into(),
         status,
         code: clean(envelope.error_code.as_deref().unwrap_or("")),
         summary: summary(&envelope, challenge)
@@ -58,13 +58,16 @@ pub(super) fn from_answer(operation: &'static str, answer: &Answer) -> OktaError
         404 if refusal.code.is_empty() => {
             unbelievable(operation, "HTTP 404 without an Okta error code")
         }
-        429 => OktaError::RateLimited { operation, retry_after: until_reset(answer) },
+        429 => {
+            OktaError::RateLimited { operation: operation.into(), retry_after: until_reset(answer) }
+        }
         300..=399 => {
             let why = format!("HTTP {status} leads elsewhere; is the address right?");
-            OktaError::Unbelievable { operation, why }
+            unbelievable(operation, &why)
         }
         500 | 502.. if !is_later(&refusal.code) => OktaError::NoAnswer {
-            operation,
+            operation: operation.into(),
+            status: Some(status),
             why: if refusal.code.is_empty() {
                 format!("HTTP {status}")
             } else {

@@ -1,11 +1,15 @@
 //! What can go wrong with Okta, shaped by what the caller does next.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::http::{self, HttpError, Retry};
 
 /// Longest piece of Okta's own words that is passed on, in characters.
 const LONGEST_TEXT: usize = 300;
+
+/// What was asked, as words after "to", with the id of what it is about where there is one.
+pub(crate) type Operation = Cow<'static, str>;
 
 /// Okta's error codes that this program branches on
 /// (<https://developer.okta.com/docs/reference/error-codes/>). Only the code is meant for programs,
@@ -15,6 +19,8 @@ pub(crate) mod code {
     pub(crate) const VALIDATION: &str = "E0000001";
     /// The object is not there; for some writes also: the account is deactivated.
     pub(crate) const NOT_FOUND: &str = "E0000007";
+    /// The path is not there: what it belongs to is off, or was never on.
+    pub(crate) const NO_SUCH_PATH: &str = "E0000008";
     /// Read-only mode during maintenance.
     pub(crate) const READ_ONLY_MODE: &str = "E0000010";
     /// A 401 that is not about the sign-in: the feature is off.
@@ -35,17 +41,22 @@ pub enum OktaError {
     #[error("Okta cannot be reached to {operation}: {why}")]
     Unreachable {
         /// Words after "to", here and below.
-        operation: &'static str,
+        operation: Operation,
         /// Without an address or a value, here and below.
         why: String,
     },
     /// No usable answer: a broken connection or a 5xx. Whether it was executed is not known.
     #[error("no answer from Okta when asked to {operation}: {why}")]
-    NoAnswer { operation: &'static str, why: String },
+    NoAnswer {
+        operation: Operation,
+        why: String,
+        /// The 5xx that came instead of one; `None` where nothing came.
+        status: Option<u16>,
+    },
     /// 429, or our share of the rate limit is used and the wait would be too long.
     #[error("Okta's rate limit leaves no room to {operation} for {} s", retry_after.as_secs())]
     RateLimited {
-        operation: &'static str,
+        operation: Operation,
         /// Until the window is over.
         retry_after: Duration,
     },
@@ -62,7 +73,7 @@ pub enum OktaError {
     Refused(Box<Refusal>),
     /// An answer that cannot be believed: HTML with 200, another shape, a foreign next page.
     #[error("Okta's answer to the call to {operation} cannot be believed: {why}")]
-    Unbelievable { operation: &'static str, why: String },
+    Unbelievable { operation: Operation, why: String },
     /// A value that Okta cannot take; nothing was sent.
     #[error("cannot write {attribute} to Okta: {why}")]
     Unwritable {
@@ -86,7 +97,7 @@ fn missing_scope(refusal: &Refusal) -> String {
 /// Okta's refusal, in Okta's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    pub operation: &'static str,
+    pub operation: Operation,
     pub status: u16,
     /// `errorCode`; empty where the answer had none.
     pub code: String,
@@ -132,11 +143,11 @@ pub struct ErrorCause {
 }
 
 impl OktaError {
-    pub(super) fn from_http(operation: &'static str, error: &HttpError) -> Self {
-        let why = error.to_string();
+    pub(super) fn from_http(operation: impl Into<Operation>, error: &HttpError) -> Self {
+        let (operation, why) = (operation.into(), error.to_string());
         match error {
             HttpError::Unreachable { .. } => Self::Unreachable { operation, why },
-            HttpError::NoAnswer { .. } => Self::NoAnswer { operation, why },
+            HttpError::NoAnswer { .. } => Self::NoAnswer { operation, why, status: None },
             HttpError::TooLarge { .. } | HttpError::ForeignHost { .. } => {
                 Self::Unbelievable { operation, why }
             }
@@ -148,6 +159,52 @@ impl OktaError {
     /// may have been executed.
     pub(crate) fn is_transient(&self) -> bool {
         self.retry() != Retry::Never
+    }
+
+    /// Whether it is about the object that was asked for: refused, hidden, not there, answered with
+    /// a 5xx after every try, with a web page, or with what cannot be read. Otherwise it is about
+    /// the side, or about us. Objects that were readable before tell the one from the other where a
+    /// whole side refuses.
+    pub(crate) fn is_about_object(&self) -> bool {
+        match self {
+            Self::Forbidden(_) | Self::NotFound(_) | Self::Unbelievable { .. } => true,
+            Self::Unwritable { .. } => true,
+            Self::Refused(refusal) => refusal.code != code::READ_ONLY_MODE,
+            Self::NoAnswer { status, .. } => status.is_some(),
+            Self::Unreachable { .. }
+            | Self::RateLimited { .. }
+            | Self::SignIn { .. }
+            | Self::Setup(_) => false,
+        }
+    }
+
+    /// Whether a whole family of calls is withheld from us: a role or a scope is missing, or the
+    /// org does not have the feature. For calls that name no object.
+    pub(crate) fn is_withheld(&self) -> bool {
+        matches!(self, Self::Forbidden(_)) || self.is_feature_off()
+    }
+
+    /// Whether the org does not have what was asked for. It says so with a 401, too, which is not
+    /// about the sign-in.
+    pub(crate) fn is_feature_off(&self) -> bool {
+        let codes = [code::FEATURE_OFF, code::NO_SUCH_PATH];
+        matches!(self, Self::Refused(refusal) if codes.contains(&refusal.code.as_str()))
+    }
+
+    /// Names the object that it is about, where it is about one: its id, or whatever the log calls
+    /// it by.
+    #[must_use]
+    pub(super) fn about(mut self, object: &str) -> Self {
+        let operation = match &mut self {
+            Self::Forbidden(refusal) | Self::NotFound(refusal) | Self::Refused(refusal) => {
+                &mut refusal.operation
+            }
+            Self::NoAnswer { operation, status: Some(_), .. }
+            | Self::Unbelievable { operation, .. } => operation,
+            _ => return self,
+        };
+        *operation = format!("{operation} {object}").into();
+        self
     }
 
     pub(super) fn retry(&self) -> Retry {
@@ -215,8 +272,8 @@ impl OktaError {
     }
 }
 
-pub(super) fn unbelievable(operation: &'static str, why: &str) -> OktaError {
-    OktaError::Unbelievable { operation, why: why.to_owned() }
+pub(super) fn unbelievable(operation: impl Into<Operation>, why: &str) -> OktaError {
+    OktaError::Unbelievable { operation: operation.into(), why: why.to_owned() }
 }
 
 pub(super) fn is_later(error: &str) -> bool {

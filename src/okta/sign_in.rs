@@ -302,7 +302,7 @@ impl App {
 /// Whatever happened to a token request, the call that it was for has not been sent.
 fn not_sent(error: OktaError) -> OktaError {
     match error {
-        OktaError::NoAnswer { operation, why } => OktaError::Unreachable { operation, why },
+        OktaError::NoAnswer { operation, why, .. } => OktaError::Unreachable { operation, why },
         other => other,
     }
 }

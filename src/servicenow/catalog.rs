@@ -1,6 +1,7 @@
 //! What surrounds a request: catalog items, look-up tables, tasks and notes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError};
 
 use super::paging::{self, Sweep, get, is_hex_id, nothing_lacks};
 use super::query::{self, Filter};
@@ -22,39 +23,95 @@ pub(crate) struct Task {
     pub open: bool,
 }
 
+/// What the configured names of catalog items mean.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Items {
+    /// In the order of the configured names.
+    pub known: Vec<Item>,
+    /// By the configured name, why it means nothing.
+    pub unknown: BTreeMap<String, String>,
+}
+
+impl Items {
+    /// All of them, or why one means nothing.
+    pub(crate) fn whole(&self) -> Result<&[Item], ServiceNowError> {
+        match self.unknown.values().next() {
+            Some(why) => Err(ServiceNowError::Unresolved { why: why.clone() }),
+            None => Ok(&self.known),
+        }
+    }
+
+    /// The configured names, in order.
+    fn names(&self) -> impl Iterator<Item = &String> {
+        let known: BTreeSet<_> = self.known.iter().map(|item| &item.configured_as).collect();
+        known.into_iter().chain(self.unknown.keys()).collect::<BTreeSet<_>>().into_iter()
+    }
+}
+
+/// What a look-up table says of the rows that were asked for; of one that is in neither it has none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct LookedUp {
+    /// By `sys_id`, the value of the column.
+    pub found: BTreeMap<String, String>,
+    /// By `sys_id`, why the row's value cannot be told.
+    pub unusable: BTreeMap<String, String>,
+}
+
 impl ServiceNowReader {
-    /// The configured catalog items, looked up once for each connection.
-    /// A name that no item or more than one has is [`ServiceNowError::Unresolved`].
-    pub(crate) async fn items(&self) -> Result<&[Item], ServiceNowError> {
+    /// The configured catalog items, as they were looked up first.
+    pub(crate) async fn items(&self) -> Result<Arc<Items>, ServiceNowError> {
+        let known = self.looked_up();
+        if known.names().eq(&self.connection.shared.settings.items) {
+            return Ok(known);
+        }
         self.items_known(&BTreeMap::new()).await
     }
 
-    /// [`ServiceNowReader::items`], where some names were looked up before: by the configured
-    /// name, the id that it means. An item that was renamed since keeps its meaning.
+    /// Looks up those configured names of which it is not known yet what they mean, and gives all.
+    /// `known` is what was found out before this connection: by the configured name, the id that it
+    /// means. An item that was renamed since keeps its meaning.
+    /// A name that means nothing spoils no other one.
     pub(crate) async fn items_known(
         &self,
         known: &BTreeMap<String, SysId>,
-    ) -> Result<&[Item], ServiceNowError> {
-        let items = self.connection.shared.items.get_or_try_init(async || {
-            let mut items = Vec::new();
-            for configured in &self.connection.shared.settings.items {
-                items.push(match known.get(configured) {
-                    Some(id) => Item {
-                        sys_id: id.clone(),
-                        name: configured.clone(),
-                        configured_as: configured.clone(),
-                    },
-                    None => self.item_called(configured).await?,
-                });
+    ) -> Result<Arc<Items>, ServiceNowError> {
+        let (before, mut items) = (self.looked_up(), Items::default());
+        for configured in &self.connection.shared.settings.items {
+            let looked_up = before.known.iter().find(|item| item.configured_as == *configured);
+            let found = match (looked_up, known.get(configured)) {
+                (Some(item), _) => Ok(item.clone()),
+                (None, Some(id)) => Ok(Item {
+                    sys_id: id.clone(),
+                    name: configured.clone(),
+                    configured_as: configured.clone(),
+                }),
+                (None, None) => self.item_called(configured).await,
+            };
+            match found {
+                Ok(item) => items.known.push(item),
+                Err(ServiceNowError::Unresolved { why }) => {
+                    items.unknown.insert(configured.clone(), why);
+                }
+                Err(error) if error.is_about_object() => {
+                    items.unknown.insert(configured.clone(), error.to_string());
+                }
+                Err(error) => return Err(error),
             }
-            Ok(items)
-        });
-        items.await.map(Vec::as_slice)
+        }
+        let items = Arc::new(items);
+        *self.connection.shared.items.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::clone(&items);
+        Ok(items)
+    }
+
+    /// What is known of the configured items without asking.
+    pub(super) fn looked_up(&self) -> Arc<Items> {
+        Arc::clone(&self.connection.shared.items.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What a configured name means now, whatever it meant before.
     pub(crate) async fn item_called(&self, configured: &str) -> Result<Item, ServiceNowError> {
-        let operation = "looking for a catalog item";
+        let operation = &format!("looking for the catalog item {configured:?}");
         let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
         let unresolved = |why: String| ServiceNowError::Unresolved { why };
         let fields = paging::names(["sys_id", "name"]);
@@ -113,7 +170,7 @@ impl ServiceNowReader {
         table: &str,
         column: &str,
         ids: &BTreeSet<SysId>,
-    ) -> Result<BTreeMap<String, String>, ServiceNowError> {
+    ) -> Result<LookedUp, ServiceNowError> {
         let operation = format!("looking up {table}.{column}");
         let doubt = |why: String| ServiceNowError::unbelievable(&operation, why);
         if !query::is_name(table) || table.contains('.') || !query::is_name(column) {
@@ -123,7 +180,7 @@ impl ServiceNowReader {
         }
         let fields = paging::names(["sys_id", column]);
         let ids: Vec<_> = ids.iter().collect();
-        let mut found = BTreeMap::new();
+        let mut all = LookedUp::default();
         for chunk in ids.chunks(IDS_A_CALL) {
             let list: Vec<_> = chunk.iter().map(|id| id.as_str()).collect();
             let filter = Filter::parse(&format!("sys_idIN{}", list.join(",")))
@@ -134,29 +191,49 @@ impl ServiceNowReader {
                 filter,
                 fields: fields.clone(),
                 may_lack: nothing_lacks,
+                control: Filter::default(),
             };
             let rows = match paging::collect(&self.connection, sweep).await {
                 Err(ServiceNowError::Unbelievable { .. }) => {
-                    let mut rows = Vec::new();
-                    for id in chunk {
-                        let row = self.connection.get(&operation, table, id, &fields).await?;
-                        if let Some(row) = &row {
-                            paging::present(row, &fields, nothing_lacks).map_err(doubt)?;
-                        }
-                        rows.extend(row);
-                    }
-                    rows
+                    self.look_up_each(table, &fields, chunk, &mut all.unusable).await?
                 }
                 rows => rows?,
             };
             let value = |row| (get(row, "sys_id").to_owned(), get(row, column).to_owned());
-            found.extend(rows.iter().map(value));
+            all.found.extend(rows.iter().map(value));
         }
-        Ok(found)
+        Ok(all)
+    }
+
+    async fn look_up_each(
+        &self,
+        table: &str,
+        fields: &BTreeSet<String>,
+        ids: &[&SysId],
+        unusable: &mut BTreeMap<String, String>,
+    ) -> Result<Vec<Record>, ServiceNowError> {
+        let mut rows = Vec::new();
+        for id in ids {
+            let operation = format!("looking up {id} in {table}");
+            let why = match self.connection.get(&operation, table, id, fields).await {
+                Ok(None) => continue,
+                Ok(Some(row)) => match paging::present(&row, fields, nothing_lacks) {
+                    Ok(()) => {
+                        rows.push(row);
+                        continue;
+                    }
+                    Err(why) => why,
+                },
+                Err(error) if error.is_about_object() => error.to_string(),
+                Err(error) => return Err(error),
+            };
+            unusable.insert(id.as_str().to_owned(), why);
+        }
+        Ok(rows)
     }
 
     pub(crate) async fn tasks(&self, request: &SysId) -> Result<Vec<Task>, ServiceNowError> {
-        let operation = "reading a request's tasks";
+        let operation = &format!("reading the tasks of the request {request}");
         let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
         let filter = Filter::parse(&format!("request_item={request}"))
             .map_err(|error| doubt(error.to_string()))?;
@@ -166,6 +243,7 @@ impl ServiceNowReader {
             filter,
             fields: paging::names(["sys_id", "number", "active"]),
             may_lack: nothing_lacks,
+            control: Filter::default(),
         };
         let rows = match paging::collect(&self.connection, sweep).await {
             Ok(rows) => rows,
@@ -198,7 +276,7 @@ impl ServiceNowReader {
         record: &SysId,
         marker: &str,
     ) -> Result<Option<bool>, ServiceNowError> {
-        let operation = "looking for a note";
+        let operation = &format!("looking for a note on {record}");
         let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
         let marker = query::literal(marker).map_err(|error| doubt(error.to_string()))?;
         let filter = Filter::parse(&format!("element_id={record}^valueLIKE{marker}"))

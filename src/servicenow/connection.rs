@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use chrono::Utc;
 use reqwest::Method;
 use secrecy::ExposeSecret;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 use url::Url;
 
 use super::auth::{Credential, SignIn};
 use super::limits::{Budget, Pacer};
 use super::query::Filter;
-use super::{Item, ServiceNowError, Settings, wire};
+use super::{Items, ServiceNowError, Settings, wire};
 use crate::http::{self, Answer, Call, Http, Progress, RetryPolicy, ServerClock};
 use crate::model::{Record, SysId, Timestamp};
 
@@ -47,7 +47,7 @@ pub(super) struct Shared {
     slots: Semaphore,
     pacer: Mutex<Pacer>,
     clock: ServerClock,
-    pub items: OnceCell<Vec<Item>>,
+    pub items: RwLock<Arc<Items>>,
 }
 
 impl Connection {
@@ -69,7 +69,7 @@ impl Connection {
             slots: Semaphore::new(IN_FLIGHT),
             pacer: Mutex::new(Pacer::new(settings.share)),
             clock: ServerClock::default(),
-            items: OnceCell::new(),
+            items: RwLock::default(),
             settings,
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -167,7 +167,7 @@ impl Connection {
                 Ok(row) if is(id, &row) => return Ok(row),
                 Ok(_) => ServiceNowError::no_answer(operation, "another row came back"),
                 Err(ServiceNowError::Unbelievable { operation, why }) => {
-                    ServiceNowError::NoAnswer { operation, why }
+                    ServiceNowError::NoAnswer { operation, why, status: None }
                 }
                 Err(error) => error,
             };

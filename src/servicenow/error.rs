@@ -26,6 +26,8 @@ pub enum ServiceNowError {
         /// What was asked, as words after "ServiceNow forbids", here and below.
         operation: String,
         why: String,
+        /// The 5xx that came instead of one; `None` where nothing came.
+        status: Option<u16>,
     },
     /// The credentials are refused, or the instance takes us for a guest.
     #[error("ServiceNow refused the sign-in: {message}")]
@@ -67,6 +69,25 @@ impl ServiceNowError {
         }
     }
 
+    /// Whether it is about the object that was asked for: refused, hidden, not there, answered with
+    /// a 5xx after every try, with a web page, or with what cannot be read. Otherwise it is about
+    /// the side, or about us. Objects that were readable before tell the one from the other where a
+    /// whole side refuses.
+    pub(crate) fn is_about_object(&self) -> bool {
+        match self {
+            Self::Forbidden { .. }
+            | Self::NotFound { .. }
+            | Self::Refused { .. }
+            | Self::Unbelievable { .. }
+            | Self::Unresolved { .. } => true,
+            Self::NoAnswer { status, .. } => status.is_some(),
+            Self::Unreachable { .. }
+            | Self::SignIn { .. }
+            | Self::RateLimited { .. }
+            | Self::Taker(_) => false,
+        }
+    }
+
     /// Whether the call certainly changed nothing, so that even a write may be sent again.
     pub(super) fn was_not_executed(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::RateLimited { .. })
@@ -77,7 +98,7 @@ impl ServiceNowError {
     }
 
     pub(super) fn no_answer(operation: &str, why: impl Into<String>) -> Self {
-        Self::NoAnswer { operation: operation.to_owned(), why: why.into() }
+        Self::NoAnswer { operation: operation.to_owned(), why: why.into(), status: None }
     }
 
     pub(super) fn from_http(operation: &str, error: HttpError) -> Self {

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use crate::http::RetryPolicy;
 use crate::model::{SysId, Timestamp};
 
+mod absence;
 mod catalog;
 mod inspect;
 mod people;
@@ -31,7 +32,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use catalog::Task;
+pub(crate) use catalog::{Items, LookedUp, Task};
 pub use connection::Connection;
 pub use error::ServiceNowError;
 pub(crate) use inspect::Sample;

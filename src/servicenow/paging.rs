@@ -6,9 +6,12 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::error::{BoxError, clean};
-use super::query::{Filter, MissingField};
+use super::query::{Filter, MissingField, member};
 use super::{Connection, ServiceNowError, wire};
 use crate::model::{Record, SysId};
+
+/// Rows that are looked at to see whether a field can be read at all.
+const CONTROL: u32 = 20;
 
 /// A whole list that is to be read: all rows of a table that fit a filter.
 pub(super) struct Sweep<'a> {
@@ -19,6 +22,15 @@ pub(super) struct Sweep<'a> {
     pub fields: BTreeSet<String>,
     /// Whether a row is believed although a field was left out of it.
     pub may_lack: fn(&Record, &str) -> bool,
+    /// Rows of the same table that tell, where no row of the list has a field, whether it can be
+    /// read at all.
+    pub control: Filter,
+}
+
+impl Sweep<'_> {
+    fn doubt(&self, why: String) -> ServiceNowError {
+        ServiceNowError::unbelievable(self.operation, why)
+    }
 }
 
 /// A read that came whole.
@@ -45,6 +57,11 @@ impl SetAside {
     pub(super) fn new(row: &Record, why: String) -> Self {
         Self { sys_id: get(row, "sys_id").chars().take(100).collect(), why }
     }
+
+    /// The row's id, where it has a usable one: the row is there, and nothing more is known of it.
+    pub(crate) fn id(&self) -> Option<SysId> {
+        SysId::parse(&self.sys_id).ok()
+    }
 }
 
 /// Reads all pages, checking each row, and hands every page on as soon as it is believed, without the
@@ -55,14 +72,16 @@ pub(super) async fn sweep<T>(
     read_row: impl Fn(&Record) -> Result<T, String>,
     mut on_page: impl FnMut(Vec<T>) -> Result<(), BoxError>,
 ) -> Result<CompleteRead, ServiceNowError> {
-    let Sweep { operation, table, filter, mut fields, may_lack } = sweep;
-    let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
-    fields.extend(filter.fields());
-    fields.insert("sys_id".into());
+    let mut sweep = sweep;
+    sweep.fields.extend(sweep.filter.fields());
+    sweep.fields.insert("sys_id".into());
+    let sweep = sweep;
+    let Sweep { operation, table, filter, fields, .. } = &sweep;
+    let doubt = |why: String| sweep.doubt(why);
 
     let mut read = CompleteRead::default();
     let mut limit = connection.shared.settings.page_size.max(1);
-    let mut seen = Seen::default();
+    let mut checked = Checked::default();
     let mut last: Option<String> = None;
     let mut short_before = false;
     loop {
@@ -72,7 +91,7 @@ pub(super) async fn sweep<T>(
         };
         let query = query
             .map_err(|error| doubt(format!("the last sys_id of a page is not usable: {error}")))?;
-        let (page, used) = connection.list(operation, table, &query, &fields, limit).await?;
+        let (page, used) = connection.list(operation, table, &query, fields, limit).await?;
         limit = used;
         let uncounted = "no X-Total-Count came with it, so hidden rows would not show";
         let total = page.total.ok_or_else(|| doubt(uncounted.into()))?;
@@ -94,29 +113,23 @@ pub(super) async fn sweep<T>(
         }
         short_before = false;
 
-        for row in &page.rows {
-            check(row, &filter, &fields, may_lack).map_err(doubt)?;
-            let id = get(row, "sys_id");
-            if id.is_empty() {
-                return Err(doubt("a row has no sys_id".into()));
-            }
-            if !seen.first_time(id) {
-                return Err(doubt(
-                    "a row came twice: the paging condition or the order was dropped".into(),
-                ));
+        let next = page.rows.iter().rev().map(|row| get(row, "sys_id")).find(|id| is_key(id));
+        let next = next.map(str::to_owned);
+        if next.is_none() && came >= u64::from(limit) {
+            return Err(doubt("no row of a page has a usable sys_id".into()));
+        }
+        let more = came > 0 && (came >= u64::from(limit) || total > came);
+        let (rows, set_aside) = checked.page(connection, &sweep, page.rows).await?;
+        read.rows += (rows.len() + set_aside.len()) as u64;
+        read.set_aside.extend(set_aside);
+        let mut believed = Vec::with_capacity(rows.len());
+        for row in rows {
+            match read_row(&row) {
+                Ok(it) => believed.push(it),
+                Err(why) => read.set_aside.push(SetAside::new(&row, why)),
             }
         }
-        read.rows += came;
-        let next = page.rows.last().and_then(|row| row.get("sys_id")).cloned();
-        let more = came > 0 && (came >= u64::from(limit) || total > came);
         if came > 0 {
-            let mut believed = Vec::with_capacity(page.rows.len());
-            for row in page.rows {
-                match read_row(&row) {
-                    Ok(it) => believed.push(it),
-                    Err(why) => read.set_aside.push(SetAside::new(&row, why)),
-                }
-            }
             on_page(believed).map_err(ServiceNowError::Taker)?;
         }
         last = next.or(last);
@@ -128,7 +141,7 @@ pub(super) async fn sweep<T>(
     if read.rows < read.announced {
         // Rows may have left the filter meanwhile: then fewer are announced now, too.
         let query = filter.ordered();
-        let (page, _) = connection.list(operation, table, &query, &fields, 1).await?;
+        let (page, _) = connection.list(operation, table, &query, fields, 1).await?;
         let now = page.total.unwrap_or(read.announced);
         if read.rows < now {
             return Err(doubt(hidden(now, read.rows)));
@@ -141,6 +154,81 @@ fn hidden(announced: u64, came: u64) -> String {
     format!("{announced} rows announced, {came} came: rows are hidden from this account")
 }
 
+/// What a read knows of the rows that came so far.
+#[derive(Default)]
+struct Checked {
+    seen: Seen,
+    /// Fields that some row had, so that the credentials can read them.
+    shown: BTreeSet<String>,
+    /// Rows without a usable id. They come again with the page that begins after the row before
+    /// them.
+    nameless: Vec<Record>,
+}
+
+impl Checked {
+    /// Takes apart the rows of a page: those that are what was asked for, and those that are set
+    /// aside by themselves, each counted once.
+    async fn page(
+        &mut self,
+        connection: &Connection,
+        sweep: &Sweep<'_>,
+        page: Vec<Record>,
+    ) -> Result<(Vec<Record>, Vec<SetAside>), ServiceNowError> {
+        let (mut rows, mut set_aside) = (Vec::with_capacity(page.len()), Vec::new());
+        let lacks = |row: &Record, field: &&String| {
+            !row.contains_key(*field) && !(sweep.may_lack)(row, field)
+        };
+        if page.iter().any(|row| sweep.fields.iter().any(|field| lacks(row, &field))) {
+            let shown = |field: &&String| page.iter().any(|row| row.contains_key(*field));
+            self.shown.extend(sweep.fields.iter().filter(shown).cloned());
+        }
+        for row in page {
+            let id = get(&row, "sys_id");
+            if !is_key(id) {
+                if !self.nameless.contains(&row) {
+                    set_aside.push(SetAside::new(&row, "its sys_id cannot be one".into()));
+                    self.nameless.push(row);
+                }
+                continue;
+            }
+            if !self.seen.first_time(id) {
+                return Err(sweep.doubt(
+                    "a row came twice: the paging condition or the order was dropped".into(),
+                ));
+            }
+            if let Some(field) = sweep.fields.iter().find(|field| lacks(&row, field)) {
+                self.check_column(connection, sweep, field).await?;
+                set_aside.push(SetAside::new(&row, lacking(field)));
+                continue;
+            }
+            fitting(&row, &sweep.filter).map_err(|why| sweep.doubt(why))?;
+            rows.push(row);
+        }
+        Ok((rows, set_aside))
+    }
+
+    /// Fails where no row at all has a field: then it is the credentials that lost a column, or the
+    /// name that is wrong, and not the row.
+    async fn check_column(
+        &mut self,
+        connection: &Connection,
+        sweep: &Sweep<'_>,
+        field: &String,
+    ) -> Result<(), ServiceNowError> {
+        if self.shown.contains(field) {
+            return Ok(());
+        }
+        let Sweep { operation, table, fields, control, .. } = sweep;
+        let query = control.ordered();
+        let (page, _) = connection.list(operation, table, &query, fields, CONTROL).await?;
+        if page.rows.iter().any(|row| row.contains_key(field)) {
+            self.shown.insert(field.clone());
+            return Ok(());
+        }
+        Err(sweep.doubt(lacking(field)))
+    }
+}
+
 /// Whether a row has every field that was asked for and fits what was asked.
 pub(super) fn check(
     row: &Record,
@@ -149,6 +237,10 @@ pub(super) fn check(
     may_lack: fn(&Record, &str) -> bool,
 ) -> Result<(), String> {
     present(row, fields, may_lack)?;
+    fitting(row, filter)
+}
+
+fn fitting(row: &Record, filter: &Filter) -> Result<(), String> {
     match filter.unmet(row) {
         Ok(None) => Ok(()),
         Ok(Some(term)) => Err(format!(
@@ -171,11 +263,19 @@ pub(super) fn present(
 }
 
 fn lacking(field: &str) -> String {
-    format!("the field {field} is missing: the name is unknown, or this account may not read it")
+    format!(
+        "the field {field} is missing or not a text: the name is unknown, or this account may not \
+         read it"
+    )
 }
 
 pub(super) fn nothing_lacks(_: &Record, _: &str) -> bool {
     false
+}
+
+/// Whether a `sys_id` can be one, and can stand in the query for the rows after it.
+fn is_key(id: &str) -> bool {
+    SysId::parse(id).is_ok() && member(id).is_ok()
 }
 
 /// Which ids came already: 16 bytes each where they are ordinary.
@@ -204,7 +304,8 @@ pub(super) fn names<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeSet<St
     names.into_iter().map(str::to_owned).collect()
 }
 
-/// Reads everything that fits into memory: only for lists that are short by their nature.
+/// Reads everything that fits into memory: only for lists that are short by their nature. A row that
+/// is to be set aside makes such a list unusable.
 pub(super) async fn collect(
     connection: &Connection,
     what: Sweep<'_>,
@@ -214,8 +315,14 @@ pub(super) async fn collect(
         rows.extend(page);
         Ok(())
     };
-    sweep(connection, what, |row| Ok(row.clone()), keep).await?;
-    Ok(rows)
+    let operation = what.operation;
+    let read = sweep(connection, what, |row| Ok(row.clone()), keep).await?;
+    match read.set_aside.first() {
+        Some(SetAside { sys_id, why }) => {
+            Err(ServiceNowError::unbelievable(operation, format!("the row {sys_id}: {why}")))
+        }
+        None => Ok(rows),
+    }
 }
 
 /// Reads one page in which hidden rows count as absent, with the count of rows that fit.

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::error::BoxError;
-use super::paging::{self, CompleteRead, SetAside, Sweep, is_hex_id, nothing_lacks};
+use super::paging::{self, CompleteRead, Sweep, get, is_hex_id, nothing_lacks};
 use super::query::{Filter, literal};
 use super::{Connection, ServiceNowError, Window};
+use crate::http::ByText;
 use crate::model::{Person, Presence, Record, SysId};
 
 const TABLE: &str = "sys_user";
@@ -23,7 +24,10 @@ pub(crate) enum Lookup<T> {
     Outside(T),
     /// It is there and makes no sense by itself, for this reason.
     Unusable(String),
-    /// The instance has no such row, or hides it: both look the same.
+    /// The instance counts it and does not show it: an access rule hides it.
+    Hidden,
+    /// The instance counts no such row: it is gone, or a before-query rule takes it out, and both
+    /// look the same.
     Absent,
 }
 
@@ -59,6 +63,7 @@ impl ServiceNowReader {
             filter: filter.unwrap_or_else(|| users.clone()),
             fields: self.person_fields(),
             may_lack: nothing_lacks,
+            control: users.clone(),
         };
         let kept = self.kept_fields();
         let read_row = |row: &Record| person(row, &kept, Presence::Present);
@@ -67,56 +72,75 @@ impl ServiceNowReader {
 
     /// Reads one person by id, whether inside `servicenow.users` or not.
     pub(crate) async fn person(&self, id: &SysId) -> Result<Lookup<Person>, ServiceNowError> {
-        let operation = "reading one person";
-        let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
+        if let Some(shown) = self.shown(id).await? {
+            return Ok(shown);
+        }
+        Ok(if self.is_announced(id).await? { Lookup::Hidden } else { Lookup::Absent })
+    }
+
+    /// The same as far as the row is shown.
+    async fn shown(&self, id: &SysId) -> Result<Option<Lookup<Person>>, ServiceNowError> {
+        let operation = format!("reading the person {id}");
         let fields = self.person_fields();
-        let Some(row) = self.connection.get(operation, TABLE, id, &fields).await? else {
-            return Ok(Lookup::Absent);
+        let Some(row) = self.connection.get(&operation, TABLE, id, &fields).await? else {
+            return Ok(None);
         };
-        paging::present(&row, &fields, nothing_lacks).map_err(doubt)?;
-        let inside =
-            self.connection.shared.users.matches(&row).map_err(|error| doubt(error.to_string()))?;
-        let presence = if inside { Presence::Present } else { Presence::Outside };
-        Ok(match person(&row, &self.kept_fields(), presence) {
-            Ok(person) if inside => Lookup::Found(person),
-            Ok(person) => Lookup::Outside(person),
+        let users = &self.connection.shared.users;
+        let inside = paging::present(&row, &fields, nothing_lacks)
+            .and_then(|()| users.matches(&row).map_err(|error| error.to_string()));
+        let read = |inside| {
+            let presence = if inside { Presence::Present } else { Presence::Outside };
+            person(&row, &self.kept_fields(), presence)
+        };
+        Ok(Some(match inside.and_then(|inside| Ok((inside, read(inside)?))) {
+            Ok((true, person)) => Lookup::Found(person),
+            Ok((false, person)) => Lookup::Outside(person),
             Err(why) => Lookup::Unusable(why),
-        })
+        }))
     }
 
     /// The people inside `servicenow.users` that a request's text names: a `sys_id`, a user name
     /// or an e-mail address, compared without case and blanks around it.
-    /// Several are for the caller to hold. A text that no person can have names nobody, and so does
-    /// one that also fits a row that makes no sense: it could be the one that is meant.
-    pub(crate) async fn people_by(&self, text: &str) -> Result<Vec<Person>, ServiceNowError> {
+    /// Several are for the caller to hold. Nobody can be looked up by a text that cannot stand in a
+    /// query or that no person can have, nor by one that also fits a row that is hidden or makes no
+    /// sense: it could be the one that is meant.
+    pub(crate) async fn people_by(
+        &self,
+        text: &str,
+    ) -> Result<ByText<Vec<Person>>, ServiceNowError> {
         let text = text.trim();
-        let Ok(value) = literal(text) else { return Ok(Vec::new()) };
+        let value = match literal(text) {
+            Ok(value) => value,
+            Err(error) => return Ok(ByText::Unusable(error.to_string())),
+        };
         if text.chars().count() > LONGEST_NAME {
-            return Ok(Vec::new());
+            let why = format!("it is longer than {LONGEST_NAME} characters");
+            return Ok(ByText::Unusable(why));
         }
         let id = SysId::parse(text).ok();
-        if let Some(id) = id.as_ref().filter(|_| is_hex_id(text))
-            && let Lookup::Found(person) = self.person(id).await?
-        {
-            return Ok(vec![person]);
+        if let Some(id) = id.as_ref().filter(|_| is_hex_id(text)) {
+            match self.shown(id).await? {
+                Some(Lookup::Found(person)) => return Ok(ByText::Found(vec![person])),
+                Some(Lookup::Unusable(why)) => return Ok(unusable(id.as_str(), &why)),
+                _ => {}
+            }
         }
-        let found = self.people_named(value).await?;
-        // Not every sys_id is hexadecimal.
-        match id {
-            Some(id) if found.is_empty() && !is_hex_id(text) => match self.person(&id).await? {
-                Lookup::Found(person) => Ok(vec![person]),
-                _ => Ok(found),
-            },
-            _ => Ok(found),
-        }
+        self.people_named(value, id.is_some()).await
     }
 
-    async fn people_named(&self, value: &str) -> Result<Vec<Person>, ServiceNowError> {
+    async fn people_named(
+        &self,
+        value: &str,
+        or_id: bool,
+    ) -> Result<ByText<Vec<Person>>, ServiceNowError> {
         let operation = "looking for a person by name or address";
         let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
         let users = &self.connection.shared.users;
-        let asked = Filter::parse(&format!("user_name={value}^ORemail={value}"))
-            .map_err(|_| doubt("the text cannot stand in a query".into()))?;
+        let by_id = if or_id { format!("^ORsys_id={value}") } else { String::new() };
+        let asked = match Filter::parse(&format!("user_name={value}^ORemail={value}{by_id}")) {
+            Ok(asked) => asked,
+            Err(_) => return Ok(ByText::Unusable("the text cannot stand in a query".into())),
+        };
         let query = users.and(&asked).ordered();
         let fields = self.person_fields();
         let (rows, total) =
@@ -125,28 +149,29 @@ impl ServiceNowReader {
             return Err(doubt(format!("{total} rows fit: the condition was dropped")));
         }
         if total > rows.len() as u64 {
-            return Err(doubt("some of the rows that fit are hidden from this account".into()));
+            let why = "a row of sys_user that fits is hidden from this account";
+            return Ok(ByText::Unusable(why.into()));
         }
         let kept = self.kept_fields();
         let mut people = Vec::new();
         for row in &rows {
+            if let Err(why) = paging::present(row, &fields, nothing_lacks) {
+                return Ok(unusable(get(row, "sys_id"), &why));
+            }
             paging::check(row, users, &fields, nothing_lacks).map_err(doubt)?;
             // The database may also compare without accents, which is too generous for a person.
-            let same =
-                |field| paging::get(row, field).trim().to_lowercase() == value.to_lowercase();
-            if !same("user_name") && !same("email") {
+            let same = |field| get(row, field).trim().to_lowercase() == value.to_lowercase();
+            let by_id = or_id && get(row, "sys_id") == value;
+            if !by_id && !same("user_name") && !same("email") {
                 continue;
             }
             match person(row, &kept, Presence::Present) {
+                Ok(person) if by_id => return Ok(ByText::Found(vec![person])),
                 Ok(person) => people.push(person),
-                Err(why) => {
-                    let SetAside { sys_id, why } = SetAside::new(row, why);
-                    tracing::warn!(sys_id, "the row {sys_id} of sys_user was set aside: {why}");
-                    return Ok(Vec::new());
-                }
+                Err(why) => return Ok(unusable(get(row, "sys_id"), &why)),
             }
         }
-        Ok(people)
+        Ok(ByText::Found(people))
     }
 
     pub(super) fn person_from(&self, row: &Record) -> Result<Person, String> {
@@ -166,6 +191,11 @@ impl ServiceNowReader {
         fields.extend(self.connection.shared.users.fields());
         fields
     }
+}
+
+fn unusable(id: &str, why: &str) -> ByText<Vec<Person>> {
+    let id: String = id.chars().take(100).collect();
+    ByText::Unusable(format!("the row {id} of sys_user fits and is not usable: {why}"))
 }
 
 /// A row as a person, or what is wrong with it.

@@ -52,13 +52,15 @@ impl ServiceNowReader {
         mut on_page: impl FnMut(Vec<Request>) -> Result<(), BoxError>,
     ) -> Result<CompleteRead, ServiceNowError> {
         let items = self.items().await?;
-        if items.is_empty() {
+        if items.known.is_empty() {
+            // That no name means anything yet does not say that there are no requests.
+            items.whole()?;
             return Ok(CompleteRead::default());
         }
         let Shared { settings, requests, .. } = &*self.connection.shared;
-        let base = items_filter(items.iter().map(|item| &item.sys_id))?.and(requests);
+        let base = items_filter(items.known.iter().map(|item| &item.sys_id))?.and(requests);
         let passes = match window {
-            None => vec![base],
+            None => vec![base.clone()],
             Some(window) => {
                 let orders = settings.order_approval.then_some("request.sys_updated_on");
                 let changed = ["sys_updated_on"].into_iter().chain(orders);
@@ -77,6 +79,7 @@ impl ServiceNowReader {
                 filter,
                 fields: self.request_fields(),
                 may_lack: self.request_may_lack(),
+                control: base.clone(),
             };
             let new_ones = |mut requests: Vec<Request>| {
                 requests.retain(|it| !two_passes || seen.insert(it.sys_id.clone()));
@@ -96,7 +99,7 @@ impl ServiceNowReader {
         &self,
         id: &SysId,
     ) -> Result<Option<FreshRequest>, ServiceNowError> {
-        let operation = "reading one request";
+        let operation = &format!("reading the request {id}");
         let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
         let mut fields = self.request_fields();
         fields.insert("sys_updated_by".into());
@@ -138,12 +141,11 @@ impl ServiceNowReader {
     }
 
     /// How the configuration calls the item of a row, whatever it is called now.
-    fn item_name<'a>(&'a self, row: &'a Record) -> &'a str {
-        let id = get(row, "cat_item");
-        let mut items = self.connection.shared.items.get().into_iter().flatten();
-        items
-            .find(|item| item.sys_id.as_str() == id && item.configured_as != id)
-            .map_or_else(|| get(row, "cat_item.name"), |item| item.configured_as.as_str())
+    fn item_name(&self, row: &Record) -> String {
+        let (id, items) = (get(row, "cat_item"), self.looked_up());
+        let known =
+            items.known.iter().find(|it| it.sys_id.as_str() == id && it.configured_as != id);
+        known.map_or_else(|| get(row, "cat_item.name"), |item| &item.configured_as).to_owned()
     }
 
     /// A row as a request, or what is wrong with it.
@@ -172,7 +174,7 @@ impl ServiceNowReader {
             sys_id: paging::id(row)?,
             reference: RequestRef { number: number("number")?, parent },
             item: get(row, "cat_item").to_owned(),
-            item_name: self.item_name(row).to_owned(),
+            item_name: self.item_name(row),
             state: state(row, &settings.state_done),
             approval: get(row, "approval").to_owned(),
             order_approval: get(row, "request.approval").to_owned(),

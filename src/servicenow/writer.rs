@@ -50,7 +50,8 @@ impl ServiceNowWriter {
         request: &SysId,
         closing: &Closing<'_>,
     ) -> Result<Echo, ServiceNowError> {
-        self.write("writing back on a request", "sc_req_item", request, closing).await
+        let operation = format!("writing back on the request {request}");
+        self.write(&operation, "sc_req_item", request, closing).await
     }
 
     /// Writes a note on a task and gives it a state, in one PATCH.
@@ -59,7 +60,7 @@ impl ServiceNowWriter {
         task: &SysId,
         closing: &Closing<'_>,
     ) -> Result<Echo, ServiceNowError> {
-        self.write("closing a task", "sc_task", task, closing).await
+        self.write(&format!("closing the task {task}"), "sc_task", task, closing).await
     }
 
     async fn write(

@@ -68,6 +68,17 @@ impl Fault {
         Self::Altered(Alter(Arc::new(alter)))
     }
 
+    /// The call is carried out, and its JSON is changed on the way.
+    pub fn reshaped(change: impl Fn(&mut serde_json::Value) + Send + Sync + 'static) -> Self {
+        Self::altered(move |mut response| {
+            if let Ok(mut value) = serde_json::from_slice(&response.body) {
+                change(&mut value);
+                response.body = value.to_string().into_bytes();
+            }
+            response
+        })
+    }
+
     /// The call is carried out, and this happens before its answer comes.
     pub fn meanwhile(event: impl Fn() + Send + Sync + 'static) -> Self {
         Self::After(Hook::new(move || {
@@ -130,6 +141,8 @@ struct Rule {
     method: String,
     fragment: String,
     fault: Fault,
+    /// The path has to end with the fragment.
+    ends: bool,
     skip: u64,
     left: u64,
 }
@@ -159,6 +172,7 @@ impl Faults {
             method: method.to_owned(),
             fragment: path_fragment.to_owned(),
             fault,
+            ends: false,
             skip: 0,
             left: 1,
         });
@@ -226,8 +240,13 @@ impl Faults {
 impl Inner {
     fn scripted(&mut self, method: &str, path_and_query: &str) -> Option<Fault> {
         for rule in &mut self.rules {
+            let path = path_and_query.split('?').next().unwrap_or_default();
             let matches = (rule.method == "*" || rule.method.eq_ignore_ascii_case(method))
-                && path_and_query.contains(&rule.fragment);
+                && if rule.ends {
+                    path.ends_with(&rule.fragment)
+                } else {
+                    path_and_query.contains(&rule.fragment)
+                };
             if !matches || rule.left == 0 {
                 continue;
             }
@@ -295,6 +314,13 @@ impl Scripted<'_> {
         self.times(u64::MAX)
     }
 
+    /// It strikes where the path ends with the fragment: one object, and nothing below it.
+    #[allow(clippy::return_self_not_must_use)]
+    pub fn at_the_end(self) -> Self {
+        self.change(|rule| rule.ends = true);
+        self
+    }
+
     /// It lets the first `k` matching calls pass.
     #[allow(clippy::return_self_not_must_use)]
     pub fn after(self, k: u64) -> Self {
@@ -324,6 +350,20 @@ mod tests {
         assert_eq!(strikes(&faults, "/api/v1/users", 5), [false, true, true, false, false]);
         assert_eq!(strikes(&faults, "/api/v1/groups", 1), [false]);
         assert_eq!(faults.hits(), 2);
+    }
+
+    #[test]
+    fn a_fault_of_one_object_leaves_what_is_below_it_alone() {
+        let faults = Faults::new();
+        faults.on("GET", "/users/00u1", Fault::Status(403)).always().at_the_end();
+        for (path, strikes_there) in [
+            ("/api/v1/users/00u1", true),
+            ("/api/v1/users/00u1?fields=id", true),
+            ("/api/v1/users/00u1/groups", false),
+            ("/api/v1/users/00u12", false),
+        ] {
+            assert_eq!(strikes(&faults, path, 1), [strikes_there], "{path}");
+        }
     }
 
     #[test]

@@ -106,13 +106,13 @@ pub(crate) fn pin_group(deps: &Deps, name: &str) -> Result<Option<GroupId>, Stor
 
 /// Names of catalog items mean the item that they were first seen to name.
 pub(crate) async fn resolve_items(deps: &Deps) -> Result<()> {
-    deps.servicenow.items_known(&deps.store.names().items()?).await?;
+    deps.servicenow.items_known(&deps.store.names().items()?).await?.whole()?;
     Ok(())
 }
 
 /// Remembers them, once both systems have answered.
 pub(crate) async fn pin_items(deps: &Deps) -> Result<()> {
-    for item in deps.servicenow.items().await? {
+    for item in &deps.servicenow.items().await?.known {
         deps.store.names().insert_item(&item.configured_as, &item.sys_id)?;
     }
     Ok(())

@@ -184,7 +184,7 @@ async fn lookup_rows(deps: &Deps, requests: &[SysId]) -> Result<LookupRows> {
     }
     let mut rows = LookupRows::new();
     for ((table, column), ids) in wanted.into_iter().filter(|(_, ids)| !ids.is_empty()) {
-        for (id, name) in deps.servicenow.lookup(table, column, &ids).await? {
+        for (id, name) in deps.servicenow.lookup(table, column, &ids).await?.found {
             rows.insert((table.to_owned(), id), name.trim().to_owned());
         }
     }
@@ -220,7 +220,7 @@ async fn load_directory(
     for text in names(&request_text.person) {
         let mut found = deps.store.people().called(text)?;
         if found.is_empty() {
-            let people = deps.servicenow.people_by(text).await?;
+            let people = deps.servicenow.people_by(text).await?.found();
             deps.store.people().upsert(&people, cycle.id)?;
             found.extend(people.into_iter().map(|person| person.sys_id));
         }

@@ -41,7 +41,7 @@ pub(crate) async fn try_side(
         let why = format!("no answer within {} s", ANSWER.as_secs());
         return Err(match side {
             Side::ServiceNow => ServiceNowError::Unreachable { why }.into(),
-            Side::Okta => OktaError::Unreachable { operation: "sign in", why }.into(),
+            Side::Okta => OktaError::Unreachable { operation: "sign in".into(), why }.into(),
         });
     };
     answer

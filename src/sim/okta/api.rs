@@ -117,6 +117,7 @@ fn dispatch(
     if state.switches.read_only_org && call.method != "GET" {
         return Err(Problem::new("E0000010"));
     }
+    state.check_feature(path)?;
     let body = if call.body.is_empty() {
         Value::Null
     } else {
@@ -138,6 +139,7 @@ fn route(
     base: &str,
 ) -> Result<Response, Problem> {
     let context = &caller.context;
+    state.check_sight(path, caller.user.as_deref())?;
     match (call.method.as_str(), path) {
         ("GET", ["users"]) => state.list_users(call, base),
         ("POST", ["users"]) => state.create_user(context, call, body, base),

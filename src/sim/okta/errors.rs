@@ -28,6 +28,7 @@ const CODES: &[(&str, u16, &str)] = &[
     ("E0000009", 500, "Internal Server Error"),
     ("E0000010", 503, "Service is in read only mode"),
     ("E0000011", 401, "Invalid token provided"),
+    ("E0000015", 401, "You do not have permission to access the feature you are requesting"),
     ("E0000016", 403, "Activation failed because the user is already active"),
     ("E0000017", 403, "Password reset failed"),
     ("E0000018", 400, "Bad request. Accept and/or Content-Type headers are likely not set."),

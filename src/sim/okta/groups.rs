@@ -30,6 +30,7 @@ impl State {
         let mut found: Vec<Value> = self
             .groups
             .values()
+            .filter(|group| self.is_visible_group(group))
             .map(|group| group.render(base, stats))
             .filter(|it| {
                 expr.as_ref()
@@ -63,7 +64,9 @@ impl State {
         let mut found: Vec<&Group> = self
             .groups
             .values()
-            .filter(|group| group.name().to_lowercase().starts_with(&start))
+            .filter(|group| {
+                self.is_visible_group(group) && group.name().to_lowercase().starts_with(&start)
+            })
             .collect();
         found.sort_by_key(|group| (group.name().to_lowercase() != start, group.id.clone()));
         let page = found.into_iter().take(limit).map(|it| it.render(base, false)).collect();
@@ -167,6 +170,7 @@ impl State {
             .members
             .range((start, Unbounded))
             .filter_map(|(user, _)| self.users.get(user))
+            .filter(|user| self.is_visible(user))
             .take(limit + 1)
             .collect();
         let next = (page.len() > limit).then(|| page[limit - 1].id.clone());
@@ -187,6 +191,7 @@ impl State {
         let mut page: Vec<&Group> = ids
             .filter(|id| start.as_ref().is_none_or(|start| *id > start))
             .filter_map(|id| self.groups.get(id))
+            .filter(|group| self.is_visible_group(group))
             .take(limit + 1)
             .collect();
         let next = (page.len() > limit).then(|| page[limit - 1].id.clone());

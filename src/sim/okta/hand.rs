@@ -65,6 +65,13 @@ impl Okta {
         self.lock().join(group_id, user_id, Reason::Hand);
     }
 
+    /// Takes a user out of Everyone without any event: not every user of every org is in it.
+    pub fn outside_everyone(&self, user_id: &str) {
+        let mut state = self.lock();
+        let everyone = state.everyone.clone();
+        state.part(&everyone, user_id);
+    }
+
     /// Adds an active group rule: who has `value` in `attribute` belongs to the groups. Gives its id.
     pub fn add_rule(&self, name: &str, attribute: &str, value: &str, group_ids: &[&str]) -> String {
         let mut state = self.lock();

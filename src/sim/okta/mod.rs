@@ -14,12 +14,13 @@ mod limits;
 mod log;
 mod page;
 mod schema;
+mod sight;
 mod state;
 #[cfg(test)]
 mod tests;
 mod users;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,6 +31,7 @@ use serde_json::Value;
 
 pub use hand::Account;
 pub use schema::Attribute;
+pub use sight::{Feature, FeatureOff, OutOfSight, Sight};
 
 use super::clock::Clock;
 use super::faults::Faults;
@@ -115,6 +117,12 @@ pub struct Switches {
     pub writable_groups: Option<BTreeSet<String>>,
     /// Groups that carry admin roles and refuse changes through the API.
     pub admin_groups: BTreeSet<String>,
+    /// What the admin role of whoever calls lets it see.
+    pub sight: Sight,
+    /// How what lies outside of that answers by its id.
+    pub out_of_sight: OutOfSight,
+    /// What this org does not have, and how it says so.
+    pub features_off: BTreeMap<Feature, FeatureOff>,
 }
 
 /// One write that the API received, whatever came of it.

@@ -635,3 +635,91 @@ fn listing_ten_thousand_users_is_quick() {
     assert_eq!(seen, 10_001);
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
+
+#[tokio::test]
+async fn a_limited_role_sees_its_groups_and_their_members_only() {
+    let world = world();
+    let (seen, hidden) = (
+        world.add("ann@example.com", Status::Active),
+        world.add("bob@example.com", Status::Active),
+    );
+    let sales = world.okta.add_group("Sales", "OKTA_GROUP");
+    let board = world.okta.add_group("Board", "OKTA_GROUP");
+    world.okta.seed_member(&sales, &seen);
+    world.okta.seed_member(&board, &seen);
+    world.okta.seed_member(&board, &hidden);
+    world.okta.switch(|it| it.sight = Sight::Groups([sales.clone()].into()));
+    let ids = |got: &Got| -> Vec<String> {
+        let rows = got.body.as_array().cloned().unwrap_or_default();
+        rows.iter().map(|it| it["id"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(ids(&world.get("/users").await), [seen.clone()]);
+    assert_eq!(ids(&world.find("search", "profile.login eq \"bob@example.com\"").await), [""; 0]);
+    assert_eq!(ids(&world.get("/groups").await), [sales.clone()]);
+    assert_eq!(ids(&world.get(&format!("/users/{seen}/groups")).await), [sales.clone()]);
+    assert_eq!(ids(&world.get(&format!("/groups/{sales}/users")).await), [seen.clone()]);
+    let of_others = [format!("/users/{hidden}"), "/users/bob@example.com".into()];
+    let of_others = of_others.into_iter().chain([format!("/users/{hidden}/groups")]);
+    for path in of_others.chain([format!("/groups/{board}"), format!("/groups/{board}/users")]) {
+        world.okta.switch(|it| it.out_of_sight = OutOfSight::NotFound);
+        assert_eq!(world.get(&path).await.code(), (404, "E0000007"), "{path}");
+        world.okta.switch(|it| it.out_of_sight = OutOfSight::Forbidden);
+        assert_eq!(world.get(&path).await.code(), (403, "E0000006"), "{path}");
+    }
+    let suspend = format!("/users/{hidden}/lifecycle/suspend");
+    assert_eq!(world.act(Method::POST, &suspend).await.status, 403);
+    assert_eq!(world.get("/users/00unobody").await.code(), (404, "E0000007"));
+    assert_eq!(world.get("/users/me").await.status, 200);
+    // The role grows while it runs.
+    world.okta.switch(|it| it.sight = Sight::All);
+    assert_eq!(world.get(&format!("/users/{hidden}")).await.status, 200);
+}
+
+#[tokio::test]
+async fn single_users_are_out_of_sight_and_so_is_everyone() {
+    let world = world();
+    let (ann, bob) = (
+        world.add("ann@example.com", Status::Active),
+        world.add("bob@example.com", Status::Active),
+    );
+    world.okta.outside_everyone(&ann);
+    assert_eq!(world.get(&format!("/users/{ann}/groups")).await.body, json!([]));
+    assert_eq!(world.get("/groups").await.body.as_array().map(Vec::len), Some(1));
+    world.okta.switch(|it| it.sight = Sight::without_users([&bob]));
+    assert_eq!(world.get(&format!("/users/{ann}")).await.status, 200);
+    assert_eq!(world.get(&format!("/users/{bob}")).await.status, 404);
+    assert_eq!(world.get("/groups").await.body, json!([]));
+    assert_eq!(world.get("/users").await.body.as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
+async fn what_an_org_does_not_have_is_said_in_two_ways() {
+    let world = world();
+    let id = world.add("ann@example.com", Status::Active);
+    for (feature, path) in [
+        (Feature::Rules, "/groups/rules".to_owned()),
+        (Feature::Roles, format!("/users/{id}/roles")),
+        (Feature::Logs, "/logs".to_owned()),
+        (Feature::Schema, "/meta/schemas/user/default".to_owned()),
+    ] {
+        for (how, code) in
+            [(FeatureOff::Disabled, (401, "E0000015")), (FeatureOff::NoSuchPath, (404, "E0000008"))]
+        {
+            world.okta.switch(|it| it.features_off = [(feature, how)].into());
+            assert_eq!(world.get(&path).await.code(), code);
+            assert_eq!(world.get("/users").await.status, 200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_is_in_the_log_with_the_id_of_who_is_gone() {
+    let world = world();
+    let id = world.add("ann@example.com", Status::Deprovisioned);
+    assert_eq!(world.act(Method::DELETE, &format!("/users/{id}")).await.status, 204);
+    let filter = format!("target.id eq \"{id}\" and eventType sw \"user.lifecycle.delete.\"");
+    let got = send(world.ask(Method::GET, "/logs").query(&[("filter", &filter)])).await;
+    let kinds: Vec<_> =
+        got.body.as_array().unwrap().iter().map(|it| it["eventType"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["user.lifecycle.delete.initiated", "user.lifecycle.delete.completed"]);
+}

@@ -32,9 +32,12 @@ impl State {
             (_, Some(text)) => Some((user_filter(text)?, false)),
             _ => None,
         };
-        let fits = |user: &User| match &expr {
-            None => user.status != Status::Deprovisioned,
-            Some((expr, fold)) => expr.matches(&|path| user.values(path), *fold),
+        let fits = |user: &User| {
+            self.is_visible(user)
+                && match &expr {
+                    None => user.status != Status::Deprovisioned,
+                    Some((expr, fold)) => expr.matches(&|path| user.values(path), *fold),
+                }
         };
         let from = after(call)?;
         if let (Some(_), Some(key)) = (search, call.query("sortBy")) {
@@ -92,6 +95,7 @@ impl State {
         let (limit, start) = (limit(call, 10, 200)?, q.to_lowercase());
         let fits = |user: &&User| {
             user.status != Status::Deprovisioned
+                && self.is_visible(user)
                 && ["firstName", "lastName", "email"]
                     .iter()
                     .any(|name| user.text(name).to_lowercase().starts_with(&start))

@@ -258,9 +258,9 @@ impl ServiceNow {
         self.lock().set_silently(table, sys_id, changes)
     }
 
-    /// Deletes a row for good.
+    /// Deletes a row for good. Of a person `sys_audit_delete` tells it.
     pub fn delete(&self, table: &str, sys_id: &str) -> bool {
-        self.lock().delete(table, sys_id)
+        self.lock().delete_by_hand(table, sys_id, HR)
     }
 
     /// One stored value, empty where there is none.

@@ -27,7 +27,7 @@ pub use hand::{Ordered, RequestView};
 pub use schema::Kind;
 pub use state::Row;
 pub(in crate::sim) use state::derived_id;
-pub use switches::{CutList, FlowState, InvalidQuery, Switches};
+pub use switches::{CutList, FlowState, InvalidQuery, Refusal, RefusedText, Switches};
 
 use super::clock::Clock;
 use super::faults::Faults;
@@ -151,6 +151,9 @@ impl State {
         if request.path.len() + request.raw_query.len() > self.switches.longest_url {
             return Response::html(414, "<html><body>Request-URI Too Long</body></html>");
         }
+        if let Some(refusal) = self.refused_text(request) {
+            return refusal;
+        }
         let caller = match self.caller(request) {
             Ok(caller) => caller,
             Err(refusal) => return refusal,
@@ -199,6 +202,24 @@ impl State {
         response
             .with_header("Set-Cookie", "JSESSIONID=0A1B2C3D4E5F; Path=/; HttpOnly")
             .with_header("Set-Cookie", "glide_user_route=glide.5f6e7d8c; Path=/; HttpOnly")
+    }
+}
+
+impl State {
+    /// What comes where the query holds a text that is not let pass.
+    fn refused_text(&self, request: &Request) -> Option<Response> {
+        let values: Vec<String> =
+            request.query.iter().map(|(_, value)| value.to_lowercase()).collect();
+        let stands = |text: &str| values.iter().any(|value| value.contains(text));
+        let refused = self.switches.refused_texts.iter();
+        let refused = refused.clone().find(|it| stands(&it.text.to_lowercase()))?;
+        Some(match refused.answer {
+            Refusal::Error(403) => errors::query_refused(),
+            Refusal::Error(status) => errors::of_status(status),
+            Refusal::Page(status) => {
+                Response::html(status, "<html><body>The request was blocked.</body></html>")
+            }
+        })
     }
 }
 

@@ -78,7 +78,14 @@ impl<'a> Look<'a> {
     /// One row as it is answered.
     pub(super) fn row(&self, row: &Row, state: &State) -> Value {
         let mut fields = Map::new();
+        let id = row.get("sys_id").map_or("", String::as_str);
+        let odd = &state.switches.odd_fields;
         for (name, column) in &self.columns {
+            let known = if odd.is_empty() { None } else { odd.get(&(id.into(), name.clone())) };
+            if let Some(instead) = known {
+                fields.extend(instead.clone().map(|value| (name.clone(), value)));
+                continue;
+            }
             let value = match column {
                 Column::Variable(variable) => self.variable(row, variable, state),
                 Column::Path(path) => Some(self.value(row, path, state)),

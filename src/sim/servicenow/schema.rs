@@ -94,6 +94,7 @@ const TABLES: &[(&str, &str, &str)] = &[
         "sysapproval>task document_id source_table approver>sys_user state= comments*",
     ),
     ("sys_journal_field", "element", "name element element_id value"),
+    ("sys_audit_delete", "display_value", "tablename documentkey display_value"),
     ("sys_choice", "label", "name element value label language inactive? sequence#"),
     ("sys_properties", "name", "name value type description"),
     (

@@ -370,6 +370,24 @@ impl State {
         self.tables.get_mut(table).is_some_and(|rows| rows.remove(id).is_some())
     }
 
+    /// The same with the trace that is kept of rows whose deletion is audited.
+    pub(super) fn delete_by_hand(&mut self, table: &str, id: &str, by: &str) -> bool {
+        let shown = self.display_of(table, id);
+        if !self.delete(table, id) {
+            return false;
+        }
+        if table == "sys_user" && self.switches.audits_deletions {
+            let trace = [("tablename", table), ("documentkey", id), ("display_value", &shown)];
+            // The ids of other rows must not depend on it.
+            let trace_id =
+                derived_id(self.seed, "deletion", self.rows("sys_audit_delete").count() as u64);
+            let mut trace = owned(&trace);
+            trace.insert("sys_id".to_owned(), trace_id);
+            self.insert("sys_audit_delete", trace, by);
+        }
+        true
+    }
+
     pub(super) fn put(&mut self, table: &str, row: Row) {
         let id = row.get("sys_id").cloned().unwrap_or_default();
         if let (true, Some(number)) = (TASKS.contains(&table), row.get("number")) {

@@ -1,7 +1,9 @@
 //! How this instance is set up, and what is wrong with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+use serde_json::Value;
 
 /// What an instance does with a query that names a field that is not there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,6 +15,24 @@ pub enum InvalidQuery {
     NoRows,
     /// The query is answered with 403.
     Forbidden403,
+}
+
+/// A text that the instance, or a firewall before it, does not let pass in a call's query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedText {
+    /// What must not stand in it, whatever its case.
+    pub text: String,
+    /// What comes instead of an answer.
+    pub answer: Refusal,
+}
+
+/// How a text is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// An error of the instance with this status.
+    Error(u16),
+    /// A web page with this status.
+    Page(u16),
 }
 
 /// How the transaction quota cuts a list that had begun with status 200.
@@ -56,6 +76,15 @@ pub struct Switches {
     pub items_name_a_person: bool,
     /// `sys_id`s of rows that the API user may not read.
     pub hidden_rows: BTreeSet<String>,
+    /// `sys_id`s of rows that a before-query rule takes out of every query: they are not counted.
+    pub ruled_out_rows: BTreeSet<String>,
+    /// Fields of single rows, by `sys_id` and field as asked for, that come in another shape, or
+    /// are left out (none).
+    pub odd_fields: BTreeMap<(String, String), Option<Value>>,
+    /// Texts that must not stand in a query.
+    pub refused_texts: Vec<RefusedText>,
+    /// Whether a deleted person leaves a row in `sys_audit_delete` (yes).
+    pub audits_deletions: bool,
     /// Tables of which the API user may read no row.
     pub hidden_tables: BTreeSet<String>,
     /// `table.column`s that the API user may not read.
@@ -107,6 +136,10 @@ impl Default for Switches {
             unstable_order: true,
             items_name_a_person: true,
             hidden_rows: BTreeSet::new(),
+            ruled_out_rows: BTreeSet::new(),
+            odd_fields: BTreeMap::new(),
+            refused_texts: Vec::new(),
+            audits_deletions: true,
             hidden_tables: BTreeSet::new(),
             hidden_fields: BTreeSet::new(),
             unqueryable_fields: BTreeSet::new(),

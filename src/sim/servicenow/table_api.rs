@@ -18,7 +18,8 @@ use crate::sim::http::{Request, Response};
 const DEFAULT_LIMIT: usize = 10_000;
 
 /// Tables behind catalog variables and journals: they are never written directly.
-const NEVER_WRITTEN: [&str; 5] = [
+const NEVER_WRITTEN: [&str; 6] = [
+    "sys_audit_delete",
     "sc_item_option",
     "sc_item_option_mtom",
     "sc_multi_row_question_answer",
@@ -98,6 +99,17 @@ impl State {
             && !self.switches.hidden_rows.contains(id)
     }
 
+    /// The rows that fit and that no before-query rule takes out: neither counted nor shown.
+    fn found(&self, table: &str, query: &Compiled, salt: Option<u64>) -> Vec<&Row> {
+        let mut found = self.find(table, query, salt);
+        found.retain(|row| !self.ruled_out(row));
+        found
+    }
+
+    fn ruled_out(&self, row: &Row) -> bool {
+        row.get("sys_id").is_some_and(|id| self.switches.ruled_out_rows.contains(id))
+    }
+
     fn list(
         &mut self,
         request: &Request,
@@ -120,7 +132,7 @@ impl State {
             return errors::bad_request("sysparm_limit and sysparm_offset are whole numbers");
         };
         let salt = self.switches.unstable_order.then_some(self.calls.len() as u64);
-        let found = self.find(table, &query, salt);
+        let found = self.found(table, &query, salt);
         let total = found.len();
         if v1 && total == 0 {
             return errors::no_record();
@@ -170,7 +182,7 @@ impl State {
         let row = self.row(table, id).filter(|row| self.readable(table, row, caller));
         let inactive = |row: &&Row| row.get("active").is_some_and(|it| it == "false");
         let ruled_out = table == "sys_user" && self.switches.hide_inactive_users;
-        match row.filter(|row| !(ruled_out && inactive(row))) {
+        match row.filter(|row| !(ruled_out && inactive(row) || self.ruled_out(row))) {
             Some(row) => {
                 let look = Look::of(request, table, base_url, self);
                 Response::json(200, &json!({"result": look.row(row, self)}))
@@ -287,7 +299,7 @@ impl State {
             Ok(query) => query,
             Err(refusal) => return refusal,
         };
-        let found = self.find(table, &query, None);
+        let found = self.found(table, &query, None);
         let Some(group_by) = request.query("sysparm_group_by") else {
             return Response::json(
                 200,

@@ -713,3 +713,82 @@ fn every_answer_is_dated_by_the_clock_of_the_instance() {
     }
     assert_eq!(on.login_page().header("date"), date);
 }
+
+#[test]
+fn a_deleted_person_leaves_a_row_in_the_audit_that_can_be_hidden() {
+    let (on, _) = people();
+    let ann = on.person("ann").unwrap();
+    on.delete_person(&ann);
+    let target = format!(
+        "/api/now/table/sys_audit_delete?sysparm_query=tablename=sys_user%5Edocumentkey={ann}\
+         &sysparm_fields=tablename,documentkey,sys_created_on,sys_created_by"
+    );
+    let rows = get(&on, &target);
+    assert_eq!(rows[0]["documentkey"], json!(ann));
+    assert_eq!(rows[0]["sys_created_by"], "hr.admin");
+    assert!(rows[0]["sys_created_on"].as_str().unwrap().starts_with("2026-11-23 "));
+    on.set(|it| it.hidden_tables = ["sys_audit_delete".to_owned()].into());
+    let hidden = call(&on, "GET", &target, None);
+    assert_eq!(
+        (body(&hidden)["result"].clone(), hidden.header("x-total-count")),
+        (json!([]), Some("1"))
+    );
+}
+
+#[test]
+fn an_access_rule_hides_a_row_and_a_before_query_rule_also_its_number() {
+    let (on, _) = people();
+    let ann = on.person("ann").unwrap();
+    let list = format!("/api/now/table/sys_user?sysparm_query=sys_id={ann}&sysparm_fields=sys_id");
+    let by_id = format!("/api/now/table/sys_user/{ann}");
+    let counted = || {
+        let answer = call(&on, "GET", &list, None);
+        let shown = body(&answer)["result"].as_array().unwrap().len();
+        (answer.header("x-total-count").map(str::to_owned), shown)
+    };
+    assert_eq!(counted(), (Some("1".into()), 1));
+    on.set(|it| it.hidden_rows = [ann.clone()].into());
+    assert_eq!(counted(), (Some("1".into()), 0));
+    assert_eq!(call(&on, "GET", &by_id, None).status, 404);
+    on.set(|it| {
+        it.hidden_rows.clear();
+        it.ruled_out_rows = [ann.clone()].into();
+    });
+    assert_eq!(counted(), (Some("0".into()), 0));
+    assert_eq!(call(&on, "GET", &by_id, None).status, 404);
+}
+
+#[test]
+fn a_text_that_is_not_let_pass_is_refused_in_three_ways() {
+    let (on, _) = people();
+    let target = "/api/now/table/sys_user?sysparm_query=user_name=Select%20From";
+    for (answer, status, page) in [
+        (Refusal::Error(400), 400, false),
+        (Refusal::Error(403), 403, false),
+        (Refusal::Page(403), 403, true),
+        (Refusal::Page(200), 200, true),
+    ] {
+        on.set(|it| it.refused_texts = vec![RefusedText { text: "select from".into(), answer }]);
+        let refused = call(&on, "GET", target, None);
+        let is_page = refused.header("content-type").is_some_and(|it| it.contains("html"));
+        assert_eq!((refused.status, is_page), (status, page));
+        assert_eq!(names(&on, "user_name=ann"), ["ann"]);
+    }
+}
+
+#[test]
+fn a_single_row_can_lack_a_field_or_show_it_in_another_shape() {
+    let (on, _) = people();
+    let (ann, cy) = (on.person("ann").unwrap(), on.person("cy").unwrap());
+    on.set(|it| {
+        it.odd_fields.insert((ann.clone(), "department.name".into()), None);
+        it.odd_fields.insert((cy.clone(), "email".into()), Some(json!(["cy"])));
+    });
+    let target = "/api/now/table/sys_user?sysparm_fields=sys_id,email,department.name";
+    let rows = get(&on, target);
+    let of =
+        |id: &str| rows.as_array().unwrap().iter().find(|it| it["sys_id"] == id).unwrap().clone();
+    assert!(of(&ann).get("department.name").is_none());
+    assert_eq!(of(&ann)["email"], "ann@example.com");
+    assert_eq!((&of(&cy)["email"], &of(&cy)["department.name"]), (&json!(["cy"]), &json!("Sales")));
+}

@@ -78,7 +78,7 @@ async fn refresh_account(
         deps.okta.groups_of(id).await?.into_iter().map(|group| group.id).collect();
     if groups.is_empty() && account.status != AccountStatus::Deprovisioned && sees_everyone(deps)? {
         return Err(OktaError::Unbelievable {
-            operation: "list the groups of an account",
+            operation: "list the groups of an account".into(),
             why: format!("{id} is in no group, not even in Everyone: the credentials have probably lost an admin role"),
         }.into());
     }

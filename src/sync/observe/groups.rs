@@ -114,7 +114,8 @@ pub(crate) async fn read_group_members(deps: &Deps, group: &GroupId) -> Result<V
         Ok(()) => Ok(members),
         Err(OktaError::NotFound(_)) if deps.okta.group(group).await?.is_some() => {
             let why = format!("{group} is there, and its members are said not to be");
-            Err(OktaError::Unbelievable { operation: "list the members of a group", why }.into())
+            Err(OktaError::Unbelievable { operation: "list the members of a group".into(), why }
+                .into())
         }
         // Deleted between the list and this read: the next list will not hold it.
         Err(OktaError::NotFound(_)) => Ok(Vec::new()),

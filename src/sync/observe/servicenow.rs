@@ -129,8 +129,9 @@ pub(crate) async fn confirm_absence(deps: &Deps, cycle: &Cycle, id: &SysId) -> R
             deps.store.people().upsert(&[found], cycle.id)?;
         }
         Lookup::Absent => deps.store.people().note_absence(id)?,
-        // It was set aside, and named, when the list was read: what it said last stands.
-        Lookup::Unusable(_) => {}
+        // It was set aside, and named, when the list was read: what it said last stands. So it does
+        // where an access rule hides the row.
+        Lookup::Unusable(_) | Lookup::Hidden => {}
     }
     Ok(())
 }
@@ -138,7 +139,7 @@ pub(crate) async fn confirm_absence(deps: &Deps, cycle: &Cycle, id: &SysId) -> R
 pub(crate) async fn find_person(deps: &Deps, cycle: &Cycle, text: &str) -> Result<SysId> {
     let mut found = people_called(&deps.store, text)?;
     if found.is_empty() {
-        let people = deps.servicenow.people_by(text).await?;
+        let people = deps.servicenow.people_by(text).await?.found();
         deps.store.people().upsert(&people, cycle.id)?;
         found.extend(people.into_iter().map(|person| person.sys_id));
     }
