@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::{Findings, RETRY, listed, not_tried, skew};
 use crate::config::Config;
 use crate::model::{AccountId, Operation, Timestamp};
-use crate::okta::{Attribute, Connection, Identity, OktaError, OktaReader, Settings};
+use crate::okta::{AccountRead, Attribute, Connection, Identity, OktaError, OktaReader, Settings};
 use crate::policy::{Accounts, Policy};
 use crate::servicenow::ServiceNowReader;
 
@@ -208,7 +208,7 @@ async fn accounts(found: &mut Findings<'_>, reader: &OktaReader) {
 async fn profile(found: &mut Findings<'_>, config: &Config, reader: &OktaReader) {
     let attributes = match reader.schema().await {
         Ok(attributes) => attributes,
-        Err(error @ (OktaError::Forbidden(_) | OktaError::NotFound(_))) => {
+        Err(error) if error.is_withheld() || matches!(error, OktaError::NotFound(_)) => {
             return found.warn(
                 PROFILE,
                 format!("what it can hold cannot be read ({error})"),
@@ -324,12 +324,12 @@ async fn is_somebody(
 ) -> Result<bool, String> {
     let said = |error: OktaError| error.to_string();
     if let Ok(id) = AccountId::parse(name)
-        && okta.account(&id).await.map_err(said)?.is_some()
+        && okta.account(&id).await.and_then(AccountRead::there).map_err(said)?.is_some()
     {
         return Ok(true);
     }
-    if okta.account_by_login(name).await.map_err(said)?.is_some()
-        || !okta.accounts_where("email", name).await.map_err(said)?.is_empty()
+    if okta.account_by_login(name).await.map_err(said)?.found().is_some()
+        || !okta.accounts_where("email", name).await.map_err(said)?.found().is_empty()
     {
         return Ok(true);
     }

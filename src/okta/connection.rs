@@ -49,6 +49,32 @@ pub(super) enum Idempotency {
     OnceOnly,
 }
 
+/// The elements of a list that make sense, and those that do not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed<T> {
+    pub found: Vec<T>,
+    pub set_aside: Vec<SetAside>,
+}
+
+/// An element that was left out of a list: it is there, and nothing more is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SetAside {
+    /// Its id, at most 100 characters of it, where it has one.
+    pub id: Option<String>,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl<T> Listed<T> {
+    /// The whole list, or what is wrong with an element of it.
+    pub(super) fn whole(self, operation: &'static str) -> Result<Vec<T>, OktaError> {
+        match self.set_aside.first() {
+            Some(SetAside { why, .. }) => Err(unbelievable(operation, why)),
+            None => Ok(self.found),
+        }
+    }
+}
+
 impl Connection {
     /// A connection that may read and write. Sends nothing yet.
     pub(crate) fn new(settings: Settings) -> Result<Self, OktaError> {
@@ -221,7 +247,7 @@ impl Connection {
         operation: &'static str,
         url: Url,
         read: impl Fn(&'static str, Value) -> Result<T, OktaError>,
-    ) -> Result<Vec<T>, OktaError> {
+    ) -> Result<Listed<T>, OktaError> {
         elements(operation, &self.get(operation, url).await?, &read)
     }
 
@@ -230,16 +256,18 @@ impl Connection {
     /// (<https://developer.okta.com/docs/reference/core-okta-api/>). There is no count to check
     /// against, so what is checked is that it stays with this host and never turns in a circle. A
     /// cursor that Okta no longer takes starts the list once more, so that `on_page` may see
-    /// elements twice.
+    /// elements twice. Gives the elements that make no sense by themselves; where that is all of
+    /// several, the list is not believed.
     pub(super) async fn pages<T, E: From<OktaError>>(
         &self,
         operation: &'static str,
         first: Url,
         read: impl Fn(&'static str, Value) -> Result<T, OktaError>,
         on_page: &mut dyn FnMut(Vec<T>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let doubt = |why| unbelievable(operation, why);
+    ) -> Result<Vec<SetAside>, E> {
+        let doubt = |why: &str| unbelievable(operation, why);
         let mut restarted = false;
+        let (mut found, mut set_aside) = (0, Vec::new());
         let mut seen = HashSet::new();
         let mut next = Some(first.clone());
         while let Some(url) = next {
@@ -250,13 +278,16 @@ impl Connection {
             let answer = match self.get(operation, url).await {
                 Err(error) if error.is_bad_cursor() && !on_first_page && !restarted => {
                     restarted = true;
+                    set_aside.clear();
                     seen.clear();
                     next = Some(first.clone());
                     continue;
                 }
                 answer => answer?,
             };
-            let elements = elements(operation, &answer, &read)?;
+            let page = elements(operation, &answer, &read)?;
+            found += page.found.len();
+            set_aside.extend(page.set_aside);
             next = next_page(&answer.headers)
                 .map(|target| Url::parse(&target))
                 .transpose()
@@ -264,9 +295,12 @@ impl Connection {
             if next.as_ref().is_some_and(|url| url.origin() != self.http.base.origin()) {
                 return Err(doubt("the next page is on another host").into());
             }
-            on_page(elements)?;
+            on_page(page.found)?;
         }
-        Ok(())
+        match set_aside.as_slice() {
+            [first, _, ..] if found == 0 => Err(doubt(&first.why).into()),
+            _ => Ok(set_aside),
+        }
     }
 }
 
@@ -274,11 +308,23 @@ fn elements<T>(
     operation: &'static str,
     answer: &Answer,
     read: impl Fn(&'static str, Value) -> Result<T, OktaError>,
-) -> Result<Vec<T>, OktaError> {
+) -> Result<Listed<T>, OktaError> {
     let Value::Array(elements) = json(operation, answer)? else {
         return Err(unbelievable(operation, "a list was expected"));
     };
-    elements.into_iter().map(|element| read(operation, element)).collect()
+    let mut listed = Listed { found: Vec::with_capacity(elements.len()), set_aside: Vec::new() };
+    for element in elements {
+        let id = element.get("id").and_then(Value::as_str);
+        let id = id.map(|id| id.chars().take(100).collect());
+        match read(operation, element) {
+            Ok(it) => listed.found.push(it),
+            Err(OktaError::Unbelievable { why, .. }) => {
+                listed.set_aside.push(SetAside { id, why });
+            }
+            Err(error) => listed.set_aside.push(SetAside { id, why: error.to_string() }),
+        }
+    }
+    Ok(listed)
 }
 
 /// What to say of a call in the end: that it is refused for now says nothing of an earlier try whose

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::connection::{Listed, SetAside};
 use super::error::{OktaError, unbelievable};
-use super::reader::{OktaReader, PAGE, is_no_key, quoted, stamp};
-use super::wire::{self, Member};
+use super::reader::{OktaReader, PAGE, fitting, quoted, stamp, unaskable};
+use super::wire;
+use crate::http::ByText;
 use crate::model::{AccountId, Group, GroupId, Timestamp};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +15,9 @@ pub(crate) struct GroupRules {
     pub count: usize,
     /// The groups that active ones assign to.
     pub fed: BTreeSet<GroupId>,
+    /// Rules that cannot be read, and active ones that name no group: they feed nothing that could
+    /// be told.
+    pub set_aside: Vec<SetAside>,
 }
 
 impl OktaReader {
@@ -21,23 +26,23 @@ impl OktaReader {
     pub(crate) async fn groups_changed_since(
         &self,
         since: Timestamp,
-    ) -> Result<Vec<(GroupId, String)>, OktaError> {
+    ) -> Result<Listed<(GroupId, String)>, OktaError> {
         let filter = format!("lastMembershipUpdated gt {}", quoted(&stamp(since)));
         let query = [("filter", filter.as_str()), ("limit", PAGE)];
         let url = self.connection().url(&["api", "v1", "groups"], &query);
         self.list("list the groups whose members changed", url, |operation, element| {
             let at = element["lastMembershipUpdated"].as_str().unwrap_or("").to_owned();
-            Ok((wire::group(operation, element)?.id, at))
+            Ok((wire::group_ref(operation, element)?, at))
         })
         .await
     }
 
     /// Reads all groups that the credentials can see. Which of them a rule feeds is read apart,
     /// here and everywhere: see [`Self::group_rules`].
-    pub(crate) async fn groups(&self) -> Result<Vec<Group>, OktaError> {
+    pub(crate) async fn groups(&self) -> Result<Listed<Group>, OktaError> {
         let groups = self.groups_at(&[("limit", PAGE)]).await?;
         // Every org has its Everyone group.
-        if groups.is_empty() {
+        if groups.found.is_empty() {
             return Err(unbelievable(
                 "list the groups",
                 "no groups at all: the credentials probably lack an admin role that lets them \
@@ -47,18 +52,19 @@ impl OktaReader {
         Ok(groups)
     }
 
-    /// Searches the groups with exactly this name, in the same case of letters.
-    pub(crate) async fn groups_named(&self, name: &str) -> Result<Vec<Group>, OktaError> {
-        if is_no_key(name) {
-            return Ok(Vec::new());
+    /// Searches the groups with exactly this name, in the same case of letters. As
+    /// [`OktaReader::accounts_where`], nothing can be looked up by some texts.
+    pub(crate) async fn groups_named(&self, name: &str) -> Result<ByText<Vec<Group>>, OktaError> {
+        if let Some(why) = unaskable(name) {
+            return Ok(ByText::Unusable(why.into()));
         }
         let search = format!("profile.name eq {}", quoted(name));
-        let mut found = self.groups_at(&[("search", &search), ("limit", PAGE)]).await?;
-        found.retain(|group| group.name == name);
-        Ok(found)
+        let found = self.groups_at(&[("search", &search), ("limit", PAGE)]).await;
+        let found = found.map_err(|error| error.about("by name"))?;
+        Ok(fitting(found, "group", |group: &Group| group.name == name))
     }
 
-    async fn groups_at(&self, query: &[(&str, &str)]) -> Result<Vec<Group>, OktaError> {
+    async fn groups_at(&self, query: &[(&str, &str)]) -> Result<Listed<Group>, OktaError> {
         let url = self.connection().url(&["api", "v1", "groups"], query);
         self.list("list the groups", url, wire::group).await
     }
@@ -66,41 +72,70 @@ impl OktaReader {
     /// Reads one group; `None` if Okta says that it does not exist.
     pub(crate) async fn group(&self, id: &GroupId) -> Result<Option<Group>, OktaError> {
         let url = self.connection().url(&["api", "v1", "groups", id.as_str()], &[]);
-        self.one("read a group", url, wire::group).await
+        let group = self.one("read the group", url, wire::group).await;
+        group.map_err(|error| error.about(id.as_str()))
     }
 
     /// Reads the group rules; `None` where the credentials may not: only larger admin roles see
     /// them
     /// (<https://help.okta.com/okta_help.htm?type=oie&id=ext-administrators-admin-comparison>).
+    /// An org without the feature has none.
     pub(crate) async fn group_rules(&self) -> Result<Option<GroupRules>, OktaError> {
         let url = self.connection().url(&["api", "v1", "groups", "rules"], &[("limit", PAGE)]);
-        match self.list("list the group rules", url, wire::fed_by).await {
-            Ok(rules) => Ok(Some(GroupRules {
-                count: rules.len(),
-                fed: rules.into_iter().flatten().collect(),
-            })),
-            Err(OktaError::Forbidden(_)) => Ok(None),
-            Err(error) => Err(error),
+        let read = match self.list("list the group rules", url, wire::rule).await {
+            Ok(read) => read,
+            Err(OktaError::Forbidden(_)) => return Ok(None),
+            Err(error) if error.is_feature_off() => return Ok(Some(GroupRules::default())),
+            Err(error) => return Err(error),
+        };
+        let mut rules = GroupRules {
+            count: read.found.len() + read.set_aside.len(),
+            set_aside: read.set_aside,
+            ..GroupRules::default()
+        };
+        for rule in read.found {
+            rules.fed.extend(rule.fed);
+            let id = Some(rule.id);
+            rules.set_aside.extend(rule.odd.map(|why| SetAside { id, why: why.to_owned() }));
         }
+        Ok(Some(rules))
     }
 
-    /// Reads the members of a group, page by page; [`OktaError::NotFound`] if it is gone.
+    /// Reads the members of a group, page by page; [`OktaError::NotFound`] if it is gone. Gives
+    /// those without a usable id: the list is complete but for them.
     pub(crate) async fn members<E: From<OktaError>>(
         &self,
         group: &GroupId,
-        on_page: &mut dyn FnMut(Vec<Member>) -> Result<(), E>,
-    ) -> Result<(), E> {
+        on_page: &mut dyn FnMut(Vec<AccountId>) -> Result<(), E>,
+    ) -> Result<Vec<SetAside>, E> {
         let segments = ["api", "v1", "groups", group.as_str(), "users"];
         let url = self.connection().url(&segments, &[("limit", PAGE)]);
-        self.connection().pages("list the members of a group", url, wire::member, on_page).await
+        // What the caller fails with is not told apart from what the read fails with by its type.
+        let mut refused = None;
+        let mut keep = |page| {
+            on_page(page).map_err(|error| {
+                refused = Some(error);
+                unbelievable("keep a page", "the caller failed")
+            })
+        };
+        let operation = "list the members of the group";
+        let read = self.connection().pages(operation, url, wire::member, &mut keep).await;
+        match (read, refused) {
+            (_, Some(error)) => Err(error),
+            (read, None) => read.map_err(|error| error.about(group.as_str()).into()),
+        }
     }
 
     /// Reads the groups of an account, Everyone included; [`OktaError::NotFound`] if it is gone.
     /// They come in pages of 200 by `Link`, though the API's specification shows no paging
     /// (<https://github.com/okta/okta-sdk-java/issues/1286>,
-    /// <https://github.com/okta/okta-developer-docs/pull/368>).
-    pub(crate) async fn groups_of(&self, account: &AccountId) -> Result<Vec<Group>, OktaError> {
+    /// <https://github.com/okta/okta-developer-docs/pull/368>). One without a usable id makes it
+    /// [`OktaError::Unbelievable`]: of which group it is a member could not be told.
+    pub(crate) async fn groups_of(&self, account: &AccountId) -> Result<Vec<GroupId>, OktaError> {
+        const OPERATION: &str = "list the groups of the account";
         let url = self.connection().url(&["api", "v1", "users", account.as_str(), "groups"], &[]);
-        self.list("list the groups of an account", url, wire::group).await
+        let groups = self.list(OPERATION, url, wire::group_ref).await;
+        let groups = groups.and_then(|groups| groups.whole(OPERATION));
+        groups.map_err(|error| error.about(account.as_str()))
     }
 }

@@ -114,7 +114,7 @@ impl OktaReader {
     /// for which they need the scope `okta.logs.read` and an administrator role.
     /// Events are there nearly at once, rarely later, and for 90 days; a `since` of more than 180 days
     /// ago is refused (<https://developer.okta.com/docs/reference/system-log-query/>).
-    /// An event without id, time or type is [`OktaError::Unbelievable`].
+    /// An event without id, time or type is left out.
     pub(crate) async fn changes_of(
         &self,
         account: &AccountId,
@@ -126,15 +126,19 @@ impl OktaReader {
              \"user.account.\" or eventType sw \"group.user_membership.\")",
             quoted(account.as_str())
         );
-        let now = self.connection().org_time().map_or_else(Utc::now, |org| org.max(Utc::now()));
-        self.events(&filter, since, now.max(since) + AHEAD).await
+        self.events(&filter, since, self.log_end().max(since)).await
+    }
+
+    /// A moment beyond everything that is in the log by now.
+    pub(super) fn log_end(&self) -> Timestamp {
+        self.connection().org_time().map_or_else(Utc::now, |org| org.max(Utc::now())) + AHEAD
     }
 
     /// Reads the events between two moments that match a filter of Okta's, oldest first.
     /// With `since` and `until` the pages come to an end and are in the order of `published`; with an
     /// open end there is always a next page, for events to come
     /// (<https://developer.okta.com/docs/reference/system-log-query/>).
-    async fn events(
+    pub(super) async fn events(
         &self,
         filter: &str,
         since: Timestamp,
@@ -161,8 +165,9 @@ impl OktaReader {
             Ok(())
         };
         match self.connection().pages(OPERATION, url, |_, it| event(it), &mut on_page).await {
-            Ok(()) => Ok(Some(events)),
-            Err(OktaError::Forbidden(_)) => Ok(None),
+            // An event that makes no sense is none.
+            Ok(_) => Ok(Some(events)),
+            Err(error) if error.is_withheld() => Ok(None),
             Err(error) => Err(error),
         }
     }

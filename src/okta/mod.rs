@@ -1,5 +1,6 @@
 //! The Okta side: a reading half, a writing half, and how they sign in.
 
+mod absence;
 mod connection;
 mod envelope;
 mod error;
@@ -17,10 +18,10 @@ mod tests;
 mod wire;
 mod writer;
 
-pub(crate) use connection::Connection;
+pub(crate) use connection::{Connection, Listed, SetAside};
 pub use error::OktaError;
 pub(crate) use error::Refusal;
-pub(crate) use reader::{Identity, OktaReader};
+pub(crate) use reader::{AccountRead, Identity, OktaReader};
 pub(crate) use wire::Attribute;
 pub(crate) use writer::{GoldenThread, OktaWriter, Performed};
 
@@ -45,7 +46,8 @@ pub fn fuzz_answer(answer: &crate::http::Answer) {
         let _ = wire::account(OPERATION, value.clone());
         let _ = wire::member(OPERATION, value.clone());
         let _ = wire::group(OPERATION, value.clone());
-        let _ = wire::fed_by(OPERATION, value.clone());
+        let _ = wire::group_ref(OPERATION, value.clone());
+        let _ = wire::rule(OPERATION, value.clone());
         let _ = log::event(value);
     }
 }

@@ -26,7 +26,7 @@ impl OktaReader {
         &self,
         account: &AccountId,
     ) -> Result<Option<bool>, OktaError> {
-        self.has_roles("read the admin roles of an account", "users", account.as_str()).await
+        self.has_roles("read the admin roles of the account", "users", account.as_str()).await
     }
 
     /// Whether a group makes its members Okta administrators; `None` where that cannot be read.
@@ -34,7 +34,7 @@ impl OktaReader {
         &self,
         group: &GroupId,
     ) -> Result<Option<bool>, OktaError> {
-        self.has_roles("read the admin roles of a group", "groups", group.as_str()).await
+        self.has_roles("read the admin roles of the group", "groups", group.as_str()).await
     }
 
     async fn has_roles(
@@ -43,7 +43,8 @@ impl OktaReader {
         family: &str,
         id: &str,
     ) -> Result<Option<bool>, OktaError> {
-        let roles = self.roles_at(operation, &["api", "v1", family, id, "roles"]).await?;
+        let roles = self.roles_at(operation, &["api", "v1", family, id, "roles"]).await;
+        let roles = roles.map_err(|error| error.about(id))?;
         Ok(roles.map(|roles| !roles.is_empty()))
     }
 
@@ -53,7 +54,8 @@ impl OktaReader {
         segments: &[&str],
     ) -> Result<Option<Vec<String>>, OktaError> {
         let url = self.connection().url(segments, &[]);
-        match self.connection().page(operation, url, wire::role).await {
+        let roles = self.connection().page(operation, url, wire::role).await;
+        match roles.and_then(|roles| roles.whole(operation)) {
             Ok(roles) => Ok(Some(roles)),
             Err(error) if error.is_transient() => Err(error),
             Err(OktaError::Forbidden(_) | OktaError::NotFound(_) | OktaError::Refused(_)) => {

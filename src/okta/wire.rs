@@ -9,10 +9,15 @@ use serde_json::{Map, Value};
 use super::error::{OktaError, unbelievable};
 use crate::model::{Account, AccountId, AccountStatus, Group, GroupId, GroupKind};
 
+/// One group rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Member {
-    pub id: AccountId,
-    pub status: AccountStatus,
+pub(super) struct GroupRule {
+    /// At most 100 characters of it.
+    pub id: String,
+    /// The groups that it assigns to; none where it is not active.
+    pub fed: Vec<GroupId>,
+    /// What is wrong with it.
+    pub odd: Option<&'static str>,
 }
 
 /// One attribute of the default user profile.
@@ -76,38 +81,23 @@ struct Role {
 }
 
 #[derive(Deserialize)]
-struct Rule {
-    status: String,
-    actions: Option<Actions>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Actions {
-    assign_user_to_groups: Option<Assign>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Assign {
-    #[serde(default)]
-    group_ids: Vec<String>,
+struct Reference {
+    id: String,
 }
 
 #[derive(Deserialize)]
 struct Schema {
-    definitions: BTreeMap<String, Definition>,
+    definitions: BTreeMap<String, Option<Definition>>,
 }
 
 #[derive(Deserialize)]
 struct Definition {
-    #[serde(default)]
-    properties: BTreeMap<String, Property>,
-    #[serde(default)]
+    /// Each by itself, so that one that makes no sense spoils no other.
+    properties: Option<Map<String, Value>>,
     required: Option<Vec<String>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Property {
     #[serde(rename = "type")]
@@ -130,10 +120,12 @@ pub(super) fn account(operation: &'static str, value: Value) -> Result<Account, 
         Value::String(text) => text,
         other => other.to_string(),
     };
-    let profile = user.profile.unwrap_or_default().into_iter();
+    let profile = user.profile.unwrap_or_default();
+    let has_login = profile.get("login").and_then(Value::as_str).is_some_and(|it| !it.is_empty());
+    let profile = profile.into_iter();
     let profile = profile.map(|(name, value)| (name, text(value)));
     let profile: BTreeMap<_, _> = profile.filter(|(_, text)| !text.is_empty()).collect();
-    if !profile.contains_key("login") {
+    if !has_login {
         return Err(unbelievable(operation, "an account without a login"));
     }
     Ok(Account {
@@ -146,13 +138,16 @@ pub(super) fn account(operation: &'static str, value: Value) -> Result<Account, 
     })
 }
 
-/// Reads one member of a group, which needs no profile.
-pub(super) fn member(operation: &'static str, value: Value) -> Result<Member, OktaError> {
-    let user: User = shape(operation, value, "a member without id or status")?;
-    Ok(Member {
-        id: account_id(operation, &user.id)?,
-        status: AccountStatus::from_okta(&user.status),
-    })
+/// Reads one member of a group, of which only the id is needed.
+pub(super) fn member(operation: &'static str, value: Value) -> Result<AccountId, OktaError> {
+    let user: Reference = shape(operation, value, "a member without an id")?;
+    account_id(operation, &user.id)
+}
+
+/// Reads the id of a group.
+pub(super) fn group_ref(operation: &'static str, value: Value) -> Result<GroupId, OktaError> {
+    let group: Reference = shape(operation, value, "a group without an id")?;
+    group_id(operation, &group.id)
 }
 
 /// Reads one group. It does not say whether a rule feeds it.
@@ -176,26 +171,39 @@ pub(super) fn role(operation: &'static str, value: Value) -> Result<String, Okta
     shape(operation, value, "an admin role without a type").map(|role: Role| role.kind)
 }
 
-/// The groups that an active rule assigns to; none for a rule that is not active.
-pub(super) fn fed_by(operation: &'static str, rule: Value) -> Result<Vec<GroupId>, OktaError> {
-    let rule: Rule = shape(operation, rule, "a group rule without a status")?;
-    if rule.status != "ACTIVE" {
-        return Ok(Vec::new());
-    }
-    rule.actions
-        .and_then(|actions| actions.assign_user_to_groups)
-        .map_or_else(Vec::new, |assign| assign.group_ids)
-        .iter()
-        .map(|id| group_id(operation, id))
-        .collect()
+/// Reads one group rule. One whose status is not known counts as active: what it names may be fed.
+pub(super) fn rule(operation: &'static str, rule: Value) -> Result<GroupRule, OktaError> {
+    let Some(id) = rule["id"].as_str() else {
+        return Err(unbelievable(operation, "a group rule without an id"));
+    };
+    let status = rule["status"].as_str();
+    let named = rule["actions"]["assignUserToGroups"]["groupIds"].as_array();
+    let ids = named.map_or(&[][..], Vec::as_slice);
+    let fed: Vec<_> =
+        ids.iter().filter_map(|id| GroupId::parse(id.as_str().unwrap_or_default()).ok()).collect();
+    let active = status.is_none_or(|status| status == "ACTIVE");
+    let odd = match status {
+        None => Some("a group rule without a status"),
+        Some(_) if !active => None,
+        Some(_) if fed.is_empty() => Some("an active group rule that names no group"),
+        Some(_) if fed.len() < ids.len() => Some("a group rule with an id that cannot be one"),
+        Some(_) => None,
+    };
+    let fed = if active { fed } else { Vec::new() };
+    Ok(GroupRule { id: id.chars().take(100).collect(), fed, odd })
 }
 
 pub(super) fn schema(operation: &'static str, value: Value) -> Result<Vec<Attribute>, OktaError> {
     let schema: Schema = shape(operation, value, "a schema without definitions")?;
     let mut attributes = Vec::new();
     for (part, definition) in schema.definitions {
-        let required = definition.required.unwrap_or_default();
-        attributes.extend(definition.properties.into_iter().map(|(name, property)| Attribute {
+        let Some(Definition { properties, required }) = definition else { continue };
+        let required = required.unwrap_or_default();
+        let properties = properties.unwrap_or_default().into_iter();
+        // Of one that makes no sense it is known that it is there.
+        let properties = properties
+            .map(|(name, it)| (name, serde_json::from_value::<Property>(it).unwrap_or_default()));
+        attributes.extend(properties.map(|(name, property)| Attribute {
             required: property.required == Some(true) || required.contains(&name),
             max_length: property.max_length,
             kind: property.kind.unwrap_or_default(),
@@ -270,6 +278,8 @@ mod tests {
             json!({"id": "00u1", "profile": {"login": "a"}}),
             json!({"id": "00u1", "status": "ACTIVE", "profile": {"email": "a"}}),
             json!({"id": "../x", "status": "ACTIVE", "profile": {"login": "a"}}),
+            json!({"id": "00u1", "status": "ACTIVE", "profile": null}),
+            json!({"id": "00u1", "status": "ACTIVE", "profile": {"login": ["a"]}}),
             json!("no object"),
         ] {
             assert!(matches!(account("read", broken), Err(OktaError::Unbelievable { .. })));
@@ -277,16 +287,39 @@ mod tests {
     }
 
     #[test]
-    fn only_an_active_rule_feeds_its_groups() {
-        let rule = |status: &str| json!({"status": status, "actions": {"assignUserToGroups": {"groupIds": ["00g1"]}}});
-        assert_eq!(fed_by("read", rule("ACTIVE")).unwrap().len(), 1);
-        assert_eq!(fed_by("read", rule("INACTIVE")).unwrap(), []);
+    fn only_an_active_rule_feeds_its_groups_and_an_odd_one_is_named() {
+        let read = |status: Value, groups: Value| {
+            let actions = json!({"assignUserToGroups": {"groupIds": groups}});
+            let GroupRule { fed, odd, .. } =
+                rule("read", json!({"id": "0pr1", "status": status, "actions": actions})).unwrap();
+            (fed.len(), odd.is_some())
+        };
+        assert_eq!(read(json!("ACTIVE"), json!(["00g1"])), (1, false));
+        assert_eq!(read(json!("INACTIVE"), json!(["00g1"])), (0, false));
+        assert_eq!(read(json!("INACTIVE"), Value::Null), (0, false));
+        assert_eq!(read(json!("ACTIVE"), Value::Null), (0, true));
+        assert_eq!(read(json!("ACTIVE"), json!("00g1")), (0, true));
+        assert_eq!(read(json!("ACTIVE"), json!(["00g1", 7])), (1, true));
+        assert_eq!(read(Value::Null, json!(["00g1"])), (1, true));
+        assert!(rule("read", json!({"status": "ACTIVE"})).is_err());
     }
 
     #[test]
     fn a_group_of_an_unknown_type_is_never_written() {
         let value = json!({"id": "00g1", "type": "NEW_KIND", "profile": {"name": "x"}});
         assert_eq!(group("read", value).unwrap().kind, GroupKind::BuiltIn);
+    }
+
+    #[test]
+    fn a_part_of_the_schema_that_makes_no_sense_spoils_no_other() {
+        let value = json!({"definitions": {
+            "custom": {"properties": null}, "later": null,
+            "base": {"properties": {"login": {"type": "string"}, "title": {"type": ["string"]}}}}});
+        let names: Vec<_> = schema("read", value).unwrap().into_iter().map(|it| it.name).collect();
+        assert_eq!(names, ["login", "title"]);
+        for nothing in [json!({"definitions": {"base": {}}}), json!({"definitions": null})] {
+            assert!(schema("read", nothing).is_err());
+        }
     }
 
     #[test]

@@ -9,9 +9,9 @@ use super::connection::Idempotency::{Idempotent, OnceOnly};
 use super::connection::{self, Connection, Request};
 use super::envelope::request_id;
 use super::error::OktaError;
-use super::reader::OktaReader;
+use super::reader::{AccountRead, OktaReader};
 use super::wire;
-use crate::http::{self, Answer, Call};
+use crate::http::{self, Answer, ByText, Call};
 use crate::model::{Account, AccountId, GroupId, Outcome, Step};
 
 /// The most `groupIds` of a new account; an account that is there takes none
@@ -157,7 +157,7 @@ impl OktaWriter {
     async fn without_answer(&self, step: &Step, error: OktaError) -> Performed {
         if let Step::Create { profile, .. } = step {
             let login = profile.get("login").map_or("", String::as_str);
-            if let Ok(None) = self.reader.account_by_login(login).await {
+            if let Ok(ByText::Found(None)) = self.reader.account_by_login(login).await {
                 let why = format!("{error}; no account was made");
                 let outcome =
                     Outcome::Failed { error: why, okta_request_id: None, transient: true };
@@ -182,13 +182,11 @@ impl OktaWriter {
             }
             let wanted = matches!(step, Step::AddMember { .. });
             return match self.reader.groups_of(id).await {
-                Ok(groups) if groups.iter().any(|it| it.id == *group) == wanted => {
-                    already_so(&error, None)
-                }
+                Ok(groups) if groups.contains(group) == wanted => already_so(&error, None),
                 _ => failed(error, None),
             };
         }
-        match self.reader.account(id).await {
+        match self.reader.account(id).await.and_then(AccountRead::there) {
             Ok(Some(account)) if step.is_reached(&account, &BTreeSet::new()) => {
                 already_so(&error, Some(account))
             }

@@ -248,7 +248,7 @@ async fn groups_called(deps: &Deps, cycle: &Cycle, text: &str) -> Result<Vec<Gro
     if !found.is_empty() || text.is_empty() {
         return Ok(found);
     }
-    let mut found = deps.okta.groups_named(text).await?;
+    let mut found = deps.okta.groups_named(text).await?.found();
     if found.is_empty()
         && let Ok(id) = GroupId::parse(text)
     {

@@ -36,7 +36,7 @@ pub(super) async fn check(found: &mut Findings<'_>, config: &Config, reader: &Ok
 /// All groups, those that a rule feeds marked, and whether the rules could be read.
 async fn groups(reader: &OktaReader) -> Result<(Vec<Group>, bool), OktaError> {
     let rules = reader.group_rules().await?;
-    let mut groups = reader.groups().await?;
+    let mut groups = reader.groups().await?.found;
     for group in &mut groups {
         group.rule_fed = rules.as_ref().is_some_and(|rules| rules.fed.contains(&group.id));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{AccountId, AccountStatus, GroupId, GroupKind, SysId};
+use crate::model::{AccountId, AccountStatus, GroupKind, SysId};
 use crate::okta::OktaError;
 use crate::policy::derive::identify;
 use crate::store::snapshot::all_candidates;
@@ -45,12 +45,12 @@ async fn read_by_id(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<()> {
     let mut found = Vec::new();
     for (attribute, value) in identity.keys.iter().chain(&identity.anchor) {
         if attribute != "login" {
-            found.extend(deps.okta.accounts_where(attribute, value).await?);
+            found.extend(deps.okta.accounts_where(attribute, value).await?.found());
         }
     }
     // The search index lags behind writes; a read by login does not.
     if let Some(login) = &identity.login {
-        found.extend(deps.okta.account_by_login(login).await?);
+        found.extend(deps.okta.account_by_login(login).await?.found());
     }
     let mut found: BTreeSet<AccountId> = found.into_iter().map(|account| account.id).collect();
     // What matches in the store may be another's by now, or deleted.
@@ -69,13 +69,12 @@ async fn refresh_account(
     keys: &BTreeSet<String>,
 ) -> Result<()> {
     let asked_at = deps.now();
-    let Some(account) = deps.okta.account(id).await? else {
+    let Some(account) = deps.okta.account(id).await?.there()? else {
         return Ok(deps.store.accounts().delete(id)?);
     };
     let by_id = Observed::ById { at: asked_at };
     deps.store.accounts().upsert(std::slice::from_ref(&account), keys, by_id, cycle.id)?;
-    let groups: Vec<GroupId> =
-        deps.okta.groups_of(id).await?.into_iter().map(|group| group.id).collect();
+    let groups = deps.okta.groups_of(id).await?;
     if groups.is_empty() && account.status != AccountStatus::Deprovisioned && sees_everyone(deps)? {
         return Err(OktaError::Unbelievable {
             operation: "list the groups of an account".into(),

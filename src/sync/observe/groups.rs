@@ -18,7 +18,7 @@ enum Fed {
 
 pub(crate) async fn read_groups(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let fed = read_rules(deps, true).await?;
-    let groups = deps.okta.groups().await?;
+    let groups = deps.okta.groups().await?.found;
     upsert_groups(deps, cycle, &groups, &fed)?;
     (deps.on_progress)("groups", groups.len());
     // Okta announces no count: with a page that was skipped, what is known of its groups would
@@ -106,12 +106,12 @@ pub(crate) async fn read_group_members(deps: &Deps, group: &GroupId) -> Result<V
     let read = deps
         .okta
         .members(group, &mut |page| {
-            members.extend(page.into_iter().map(|member| member.id));
+            members.extend(page);
             Ok(())
         })
         .await;
     match read {
-        Ok(()) => Ok(members),
+        Ok(_) => Ok(members),
         Err(OktaError::NotFound(_)) if deps.okta.group(group).await?.is_some() => {
             let why = format!("{group} is there, and its members are said not to be");
             Err(OktaError::Unbelievable { operation: "list the members of a group".into(), why }

@@ -26,7 +26,7 @@ pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<(
     let since = deps.store.state().okta_watermark()?.unwrap_or(now) - OKTA_OVERLAP;
     let keys = account_keys(deps);
     let mut changed = BTreeSet::new();
-    let accounts = deps.okta.accounts_changed_since(since).await?;
+    let accounts = deps.okta.accounts_changed_since(since).await?.found;
     let until = okta_clock(deps, now);
     let listed = Observed::List { asked_at: now };
     let mut news = Vec::new();
@@ -39,7 +39,7 @@ pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<(
     changed.extend(deps.store.accounts().upsert(&news, &keys, listed, cycle.id)?);
     let managed = deps.store.groups().managed()?;
     let mut read = Vec::new();
-    for (group, at) in deps.okta.groups_changed_since(since).await? {
+    for (group, at) in deps.okta.groups_changed_since(since).await?.found {
         let known = deps.store.groups().members_updated(&group)?;
         if (!at.is_empty() && known.as_deref() == Some(&at)) || !managed.contains_key(&group) {
             continue;
@@ -76,7 +76,7 @@ pub(crate) async fn read_accounts(deps: &Deps, cycle: &Cycle) -> Result<()> {
     // An account can change its list between two pages, so only a read by id proves it gone.
     for id in deps.store.accounts().unseen(cycle.id)? {
         let by_id = Observed::ById { at: deps.now() };
-        match deps.okta.account(&id).await? {
+        match deps.okta.account(&id).await?.there()? {
             Some(account) => {
                 deps.store.accounts().upsert(&[account], &keys, by_id, cycle.id)?;
             }
@@ -97,7 +97,9 @@ pub(crate) fn account_keys(deps: &Deps) -> BTreeSet<String> {
 pub(crate) async fn read_schema(deps: &Deps) -> Result<()> {
     let schema = match deps.okta.schema().await {
         Ok(attributes) => Schema(Some(attributes.into_iter().map(slot).collect())),
-        Err(OktaError::Forbidden(_) | OktaError::NotFound(_)) => Schema(None),
+        Err(error) if error.is_withheld() || matches!(error, OktaError::NotFound(_)) => {
+            Schema(None)
+        }
         Err(error) => return Err(error.into()),
     };
     Ok(deps.store.set_profile_schema(&schema)?)

@@ -1,0 +1,53 @@
+//! What speaks for and against that an account is gone.
+
+use chrono::TimeDelta;
+
+use super::error::OktaError;
+use super::log::{Changed, LogEvent};
+use super::reader::{OktaReader, quoted};
+use crate::http::{ByText, Deletion};
+use crate::model::{AccountId, Group, GroupKind};
+
+/// How long Okta keeps its log
+/// (<https://developer.okta.com/docs/reference/system-log-query/>).
+const KEPT: TimeDelta = TimeDelta::days(90);
+
+impl OktaReader {
+    /// What the System Log says of the deletion of an account, as far back as Okta keeps it. The id
+    /// of one that is deleted is never given to another.
+    pub(crate) async fn deleted_in_log(&self, account: &AccountId) -> Result<Deletion, OktaError> {
+        let filter = format!(
+            "target.id eq {} and eventType sw \"user.lifecycle.delete.\"",
+            quoted(account.as_str())
+        );
+        let end = self.log_end();
+        let events = match self.events(&filter, end - KEPT, end).await {
+            Ok(Some(events)) => events,
+            Ok(None) => {
+                let why = "the System Log may not be read, or the org does not have it";
+                return Ok(Deletion::Unreadable(why.into()));
+            }
+            Err(error) if error.is_about_object() => {
+                return Ok(Deletion::Unreadable(error.about(account.as_str()).to_string()));
+            }
+            Err(error) => return Err(error),
+        };
+        let deletes = |event: &&LogEvent| {
+            event.event_type.starts_with("user.lifecycle.delete.")
+                && event.changes(Changed::Status)
+                && event.targets.iter().any(|target| target.id == account.as_str())
+        };
+        let at = events.iter().filter(deletes).map(|event| event.at).max();
+        Ok(at.map_or(Deletion::NotShown, Deletion::Shown))
+    }
+
+    /// Whether the group to which every account belongs can be seen. A role over a part of the org
+    /// does not see it, and lists leave out what a role does not see without a word.
+    pub(crate) async fn sees_everyone(&self) -> Result<bool, OktaError> {
+        let is_everyone = |group: &Group| group.kind == GroupKind::BuiltIn;
+        Ok(match self.groups_named("Everyone").await? {
+            ByText::Found(groups) => groups.iter().any(is_everyone),
+            ByText::Unusable(_) => false,
+        })
+    }
+}
