@@ -417,6 +417,7 @@ impl Checker<'_> {
             max_changed: written.max_changed,
             max_changed_share: self.share(&written.max_changed_share),
             max_people_drop: self.share(&written.max_people_drop),
+            max_accounts_drop: self.share(&written.max_accounts_drop),
             max_repeats: written.max_repeats,
         })
     }

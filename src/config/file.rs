@@ -189,6 +189,7 @@ section!(Guard {
     max_changed: u32 = 200,
     max_changed_share: Text = text("5%"),
     max_people_drop: Text = text("5%"),
+    max_accounts_drop: Text = text("5%"),
     max_repeats: u32 = 3,
 });
 

@@ -272,6 +272,14 @@ pub enum Undecidable {
     /// It is outside `servicenow.users`.
     #[error("the person's record is not among those that are managed here")]
     Outside,
+    /// It is refused, out of sight or malformed.
+    #[error("how the account is cannot be told: {why}")]
+    Unreadable { why: String },
+    /// Of somebody without a known account.
+    #[error(
+        "no account is to be seen, and the credentials do not see every account: there may be one"
+    )]
+    OutOfSight,
     /// A join waits for the record.
     #[error("the person's record in ServiceNow is inactive")]
     RecordInactive,
@@ -291,7 +299,10 @@ pub enum Undecidable {
 impl Undecidable {
     fn needs(&self) -> Needs {
         match self {
-            Self::Attribute { .. } | Self::Rule { .. } => Needs::Administrator,
+            Self::Attribute { .. }
+            | Self::Rule { .. }
+            | Self::Unreadable { .. }
+            | Self::OutOfSight => Needs::Administrator,
             Self::Outside
             | Self::RecordInactive
             | Self::FieldHidden { .. }

@@ -42,6 +42,8 @@ pub enum Subject {
     Name(String),
     /// One of the two systems, or something that it does not give.
     Side(String),
+    /// A row of ServiceNow that cannot be read or makes no sense, by its table and id.
+    Record(String),
 }
 
 /// One fact that differs.
@@ -140,6 +142,7 @@ impl Subject {
             Self::Rule(name) => ("rule", name),
             Self::Name(name) => ("name", name),
             Self::Side(name) => ("side", name),
+            Self::Record(name) => ("record", name),
         }
     }
 
@@ -151,6 +154,7 @@ impl Subject {
             "rule" => Self::Rule(name.to_owned()),
             "name" => Self::Name(name.to_owned()),
             "side" => Self::Side(name.to_owned()),
+            "record" => Self::Record(name.to_owned()),
             _ => return None,
         })
     }

@@ -58,6 +58,11 @@ pub enum Presence {
     Outside,
     /// The row was not in a complete read, and its absence is not confirmed yet.
     Missing,
-    /// The row's id answered 404 in two reads while others answered.
+    /// The instance counts the row and does not show it. What it said last stands.
+    Hidden,
+    /// The instance did not count the row in two reads ten minutes apart, and nothing shows that it
+    /// was deleted: a rule that takes rows out of every query looks the same.
+    Vanished,
+    /// The row was deleted, and ServiceNow's audit shows it.
     Gone,
 }

@@ -27,6 +27,8 @@ pub struct PersonState {
     pub known: Facts,
     /// What was done here about the account.
     pub history: AccountHistory,
+    /// Why it cannot be told how the account is, or whether there is one; `None` where it can.
+    pub unreadable: Option<String>,
 }
 
 /// The account that is a person's.
@@ -146,7 +148,8 @@ impl PersonState {
 
     /// Whether the record is there and active.
     pub fn is_employed(&self) -> bool {
-        self.person.is_active() && self.person.presence != Presence::Gone
+        let gone = matches!(self.person.presence, Presence::Gone | Presence::Vanished);
+        self.person.is_active() && !gone
     }
 
     /// The request whose status the account was last seen to have.

@@ -121,6 +121,7 @@ pub(crate) fn newcomer(requests: &[ResolvedRequest]) -> PersonState {
         baseline: BTreeSet::new(),
         known: Facts::new(),
         history: AccountHistory::default(),
+        unreadable: None,
     }
 }
 

@@ -23,12 +23,19 @@ pub(crate) enum Problem {
     PersonUnknown(String),
     #[error("{} fits more than one person", named(.0))]
     PersonAmbiguous(String),
+    /// It cannot stand in a query, or what it fits cannot be read: nobody else can be looked up by it.
+    #[error("nobody can be looked up by {}: {why}", named(.text))]
+    PersonUnreadable { text: String, why: String },
     #[error("it names no group")]
     GroupEmpty,
     #[error("there is no group {} in Okta", named(.0))]
     GroupUnknown(String),
     #[error("{} fits more than one group in Okta", named(.0))]
     GroupAmbiguous(String),
+    #[error("the group {} cannot be used: {why}", named(.text))]
+    GroupUnreadable { text: String, why: String },
+    #[error("the entry {} of the list of groups cannot be read: {why}", named(.text))]
+    LookupUnreadable { text: String, why: String },
     /// A row that `groups` names is not in the look-up table.
     #[error("the list of groups has no entry {} any more", named(.0))]
     LookupUnknown(String),
@@ -68,6 +75,9 @@ impl Problem {
             Self::PersonEmpty => "person-empty",
             Self::PersonUnknown(_) => "person-unknown",
             Self::PersonAmbiguous(_) => "person-ambiguous",
+            Self::PersonUnreadable { .. } => "person-unreadable",
+            Self::GroupUnreadable { .. } => "group-unreadable",
+            Self::LookupUnreadable { .. } => "lookup-unreadable",
             Self::GroupEmpty => "group-empty",
             Self::GroupUnknown(_) => "group-unknown",
             Self::GroupAmbiguous(_) => "group-ambiguous",
@@ -90,6 +100,8 @@ pub(crate) struct Directory {
     pub groups: BTreeMap<String, BTreeMap<GroupId, String>>,
     /// Per look-up table row, the text that names the group.
     pub lookups: BTreeMap<(String, String), String>,
+    /// Why nothing can be looked up by a text, be it a person's, a group's or a row's.
+    pub unreadable: BTreeMap<String, String>,
 }
 
 /// The `[[request]]` block that a request falls under.
@@ -242,6 +254,11 @@ fn people(
 ) -> Vec<SysId> {
     let mut people = Vec::new();
     for text in names(&request_text.person) {
+        if let Some(why) = directory.unreadable.get(text) {
+            let (text, why) = (text.to_owned(), why.clone());
+            problems.push(Problem::PersonUnreadable { text, why });
+            continue;
+        }
         let mut found = directory.people.get(text).into_iter().flatten();
         match (found.next(), found.next()) {
             (Some(person), None) if people.contains(person) => {}
@@ -268,6 +285,11 @@ fn groups(
             None => text,
             Some(lookup) => {
                 let row = (lookup.table.clone(), text.to_owned());
+                if let Some(why) = directory.unreadable.get(text) {
+                    let (text, why) = (text.to_owned(), why.clone());
+                    problems.push(Problem::LookupUnreadable { text, why });
+                    continue;
+                }
                 let Some(name) = directory.lookups.get(&row) else {
                     problems.push(Problem::LookupUnknown(text.to_owned()));
                     continue;
@@ -275,6 +297,11 @@ fn groups(
                 name.as_str()
             }
         };
+        if let Some(why) = directory.unreadable.get(name) {
+            let (text, why) = (name.to_owned(), why.clone());
+            problems.push(Problem::GroupUnreadable { text, why });
+            continue;
+        }
         let mut found = directory.groups.get(name).into_iter().flat_map(BTreeMap::keys);
         match (found.next(), found.next()) {
             (Some(group), None) if groups.contains(group) => {}

@@ -84,8 +84,13 @@ fn by_inactive_record(
         InactiveRecord::Deactivate => DesiredStatus::Deactivated,
         _ => DesiredStatus::Suspended,
     };
-    let gone = state.person.presence == Presence::Gone;
+    let presence = state.person.presence;
+    let gone = matches!(presence, Presence::Gone | Presence::Vanished);
     let disposition = match policy.inactive_record {
+        // Nothing shows that the row was deleted.
+        InactiveRecord::Suspend | InactiveRecord::Deactivate if presence == Presence::Vanished => {
+            Disposition::Hold(HoldReason::InactiveRecord { gone })
+        }
         InactiveRecord::Suspend | InactiveRecord::Deactivate => Disposition::Apply,
         InactiveRecord::Hold => Disposition::Hold(HoldReason::InactiveRecord { gone }),
         InactiveRecord::Report => Disposition::Report(ReportReason::InactiveRecord { gone }),

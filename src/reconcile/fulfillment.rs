@@ -65,7 +65,7 @@ pub(crate) fn status_of_problems(
 /// Who can put a kind of problem right, by its word.
 fn needs_of_problem(kind: &str) -> Needs {
     match kind {
-        "expression" | "changed" => Needs::Administrator,
+        "expression" | "changed" | "group-unreadable" | "lookup-unreadable" => Needs::Administrator,
         "lookup-unknown" => Needs::Servicenow,
         _ => Needs::Requester,
     }

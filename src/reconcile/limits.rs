@@ -38,6 +38,8 @@ pub struct Limits {
     pub max_changed_share: f64,
     /// How much smaller than the last believed full read a read of people may be, 0 to 1.
     pub max_people_drop: f64,
+    /// How many linked accounts may be out of sight in a complete read, 0 to 1 of all of them.
+    pub max_accounts_drop: f64,
     /// Corrections of one fact in the window, after which it is contested.
     pub max_repeats: u32,
 }
@@ -225,6 +227,17 @@ pub(super) fn count<T>(items: impl Iterator<Item = T>) -> u32 {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 <= share <= 1")]
 fn share_of(share: f64, of: u32) -> u32 {
     (share * f64::from(of)).floor() as u32
+}
+
+/// Why a complete read of accounts is implausible: too many of those that are linked are not to be
+/// seen in it, and nothing shows that they were deleted.
+pub(crate) fn implausible_accounts(linked: u32, hidden: u32, limits: &Limits) -> Option<String> {
+    (hidden > 5 && hidden > share_of(limits.max_accounts_drop, linked)).then(|| {
+        format!(
+            "{hidden} of {linked} linked accounts are not to be seen in Okta, more than \
+             guard.max_accounts_drop allows"
+        )
+    })
 }
 
 /// Why a complete read of people is implausible: too few of them, or somebody missing who must be

@@ -15,6 +15,8 @@ pub(crate) struct OrgState {
     pub schema: Schema,
     /// By what people without an account would be identified.
     pub identities: Identities,
+    /// The credentials do not see every account, so none that is seen proves that there is none.
+    pub blind: bool,
 }
 
 /// An identifying attribute and its value, in lower case, to the people who would get it.

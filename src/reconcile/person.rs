@@ -11,8 +11,8 @@ use super::org::OrgState;
 use super::planned::PlannedAction;
 use super::rules;
 use crate::model::{
-    Disposition, FactKey, Facts, HoldReason, KnownFact, Operation, Origin, PersonState, Presence,
-    Reason, ResolvedRequest, StepKind, Timestamp,
+    Approval, Disposition, FactKey, Facts, HoldReason, KnownFact, Operation, Origin, PersonState,
+    Presence, Reason, ResolvedRequest, StepKind, Timestamp, Undecidable,
 };
 use crate::policy::Policy;
 use crate::policy::derive::derive;
@@ -46,10 +46,17 @@ pub(crate) fn reconcile_person(
     rules::apply(&mut differences, state, &desired, org, policy);
     clear_sessions_once(&mut differences, state);
     hold_taken_login(&mut differences, state);
-    if let Some(conflict) = account_conflict(state, &desired, &differences, org, policy, now) {
+    if let Some(why) = &state.unreadable {
+        let undecidable = Undecidable::Unreadable { why: why.clone() };
+        hold_everything(&mut differences, state, HoldReason::Undecidable(undecidable));
+    } else if let Some(conflict) = account_conflict(state, &desired, &differences, org, policy, now)
+    {
         hold_everything(&mut differences, state, HoldReason::Account(conflict));
     } else {
         differences.extend(requests_without_account(state, &desired, &differences, now));
+        if org.blind {
+            differences.extend(out_of_sight(state, now));
+        }
     }
     differences.sort_by(|a, b| (&a.key, &a.origin).cmp(&(&b.key, &b.origin)));
     let actions = actions(state, &desired, &differences, policy, now);
@@ -143,6 +150,24 @@ fn requests_without_account(
     state.requests.iter().filter(waits).map(difference).collect()
 }
 
+/// What ends or takes away is never called done because no account is to be seen, where the
+/// credentials do not see all of them.
+fn out_of_sight(state: &PersonState, now: Timestamp) -> Vec<Difference> {
+    if state.is_linked() || state.actual.account.is_some() {
+        return Vec::new();
+    }
+    let ends = |request: &&ResolvedRequest| {
+        use Operation::{Leave, Revoke, Suspend};
+        matches!(request.terms.operation, Leave | Suspend | Revoke)
+            && request.approval == Approval::Approved
+            && request.in_force(now)
+            && !request.closed
+    };
+    let reason = HoldReason::Undecidable(Undecidable::OutOfSight);
+    let held = |request| waits_for_account(Some(request), reason.clone());
+    state.requests.iter().filter(ends).map(held).collect()
+}
+
 /// Whether any membership that a request asks for is still wanted because of it.
 fn is_wanted(request: &ResolvedRequest, desired: &Desired) -> bool {
     let asks = |reason: &Reason| matches!(reason, Reason::Request { request: it, .. } if *it == request.reference);
@@ -158,7 +183,7 @@ fn facts_to_remember(
     org: &OrgState,
 ) -> Option<Facts> {
     // Whoever is outside for a while is not somebody new afterwards.
-    if state.person.presence == Presence::Outside {
+    if state.person.presence == Presence::Outside || state.unreadable.is_some() {
         return None;
     }
     let differing: BTreeSet<&FactKey> = differences.iter().map(|it| &it.key).collect();

@@ -632,6 +632,7 @@ fn limits(max_disabled: u32) -> Limits {
         max_changed: 200,
         max_changed_share: 0.0,
         max_people_drop: 0.05,
+        max_accounts_drop: 0.05,
         max_repeats: 3,
     }
 }

@@ -228,7 +228,7 @@ fn key_of(item: &DriftItem) -> (Option<&str>, Option<usize>, Option<&str>) {
 fn open_view(stored: &StoredItem) -> Option<OpenView> {
     let (kind, name) = stored.item.subject.words();
     let command = match &stored.item.subject {
-        Subject::Rule(_) | Subject::Name(_) => "goldthread check",
+        Subject::Rule(_) | Subject::Name(_) | Subject::Record(_) => "goldthread check",
         Subject::Side(_) => "goldthread status",
         Subject::Person(_) | Subject::Request(_) => return None,
     };

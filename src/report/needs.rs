@@ -158,6 +158,7 @@ fn single(store: &Store, stored: &StoredItem) -> Result<NeedView, StoreError> {
         Subject::Rule(_) => ("rule", reason, "goldthread check".to_owned()),
         Subject::Name(_) => ("name", reason, "goldthread check".to_owned()),
         Subject::Side(_) => ("side", reason, "goldthread check".to_owned()),
+        Subject::Record(_) => ("record", reason, "goldthread check".to_owned()),
     };
     Ok(NeedView {
         since: Some(stamp(*since)),

@@ -139,6 +139,15 @@ impl Accounts<'_> {
         self.0.column("SELECT okta_id FROM accounts WHERE seen < ? ORDER BY okta_id", [cycle])
     }
 
+    /// Two linked accounts that could be read by id, the newest such reads.
+    pub(crate) fn readable_lately(&self) -> Result<Vec<AccountId>> {
+        let sql = "SELECT a.okta_id FROM accounts a JOIN links l ON l.okta_id = a.okta_id
+                   WHERE NOT EXISTS (SELECT 1 FROM unreadable u
+                       WHERE u.kind = 'account' AND u.id = l.person)
+                   ORDER BY a.read_at DESC LIMIT 2";
+        self.0.column(sql, [])
+    }
+
     pub(crate) fn unlinked(&self) -> Result<Vec<AccountId>> {
         let sql = "SELECT okta_id FROM accounts WHERE okta_id NOT IN (SELECT okta_id FROM links)
                    ORDER BY okta_id";

@@ -69,7 +69,8 @@ spelled! {
 }
 
 spelled_here! {
-    Presence, "presence", Present = "present", Outside = "outside", Missing = "missing", Gone = "gone";
+    Presence, "presence", Present = "present", Outside = "outside", Missing = "missing",
+        Hidden = "hidden", Vanished = "vanished", Gone = "gone";
     Approval, "approval", Waiting = "waiting", Approved = "approved", Withdrawn = "withdrawn";
     GroupKind, "type of a group", Okta = "OKTA_GROUP", App = "APP_GROUP", BuiltIn = "BUILT_IN";
 }

@@ -40,6 +40,11 @@ impl Cycles<'_> {
         self.0.run("DELETE FROM cycles WHERE n < ? - 10000 AND believed = 0", [n])
     }
 
+    /// What was begun as a complete read is one of changes.
+    pub(crate) fn set_changes_only(&self, n: i64) -> Result<()> {
+        self.0.run("UPDATE cycles SET full_read = 0 WHERE n = ?", [n])
+    }
+
     /// How many people the last believed complete read held; `None` before the first.
     pub(crate) fn believed_people(&self) -> Result<Option<u32>> {
         let sql = "SELECT people FROM cycles WHERE believed = 1 ORDER BY n DESC LIMIT 1";
@@ -92,11 +97,13 @@ impl Queue<'_> {
         next.map_or(Ok(()), |next| self.enqueue(person, next))
     }
 
-    /// Everybody who is due, and whom a release concerns that no cycle has seen yet, by id.
+    /// Everybody who is due, and whom a release concerns that no cycle has seen yet: leavers first.
     pub(crate) fn due(&self, now: Timestamp) -> Result<Vec<SysId>> {
-        let sql = "SELECT person FROM queue WHERE due_at <= ?
-             UNION SELECT person FROM decisions WHERE verdict = 'release' AND over = 0 AND seen = 0
-             ORDER BY person";
+        let sql = "SELECT person FROM (SELECT person FROM queue WHERE due_at <= ?
+             UNION SELECT person FROM decisions WHERE verdict = 'release' AND over = 0 AND seen = 0)
+             ORDER BY NOT EXISTS (SELECT 1 FROM request_people p JOIN requests r ON r.sys_id = p.request
+                 WHERE p.person = person AND r.operation = 'leave' AND r.standing = 'approved'
+                     AND r.finished = 0), person";
         self.0.column(sql, [At(now)])
     }
 }

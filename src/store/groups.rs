@@ -59,6 +59,11 @@ impl Groups<'_> {
         Ok(groups.into_iter().map(|group| (group.id.clone(), group)).collect())
     }
 
+    /// It counts as seen in a cycle, although it could not be read.
+    pub(crate) fn set_seen(&self, id: &GroupId, cycle: i64) -> Result<()> {
+        self.0.run("UPDATE groups SET seen = ? WHERE okta_id = ?", params![cycle, id])
+    }
+
     pub(crate) fn get(&self, id: &GroupId) -> Result<Option<Group>> {
         Ok(self.select("okta_id = ?1", [id])?.pop())
     }

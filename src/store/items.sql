@@ -65,3 +65,20 @@ ALTER TABLE requests ADD COLUMN overtaken INTEGER NOT NULL DEFAULT 0;
 -- A target that is missed is said again while that lasts. Of a request that names nobody who is
 -- known, `person` is empty.
 ALTER TABLE targets ADD COLUMN said_at TEXT;
+
+-- Objects that a side refuses, hides or sends malformed: what cannot be read concerns whoever depends
+-- on it, and is tried again less and less often.
+CREATE TABLE unreadable (
+    -- `account`: a person's account, or whether there is one. `roles`: a person's. `members`: a
+    -- group's. `record`: a row of ServiceNow.
+    kind     TEXT NOT NULL,
+    id       TEXT NOT NULL,
+    why      TEXT NOT NULL,
+    since    TEXT NOT NULL,
+    tries    INTEGER NOT NULL,
+    next_try TEXT NOT NULL,
+    PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+
+-- When a row of sys_user was first not announced any more.
+ALTER TABLE people ADD COLUMN absent_since TEXT;

@@ -27,6 +27,7 @@ mod roles;
 mod sides;
 pub(crate) mod snapshot;
 mod state;
+mod unreadable;
 mod writebacks;
 
 pub(crate) use accounts::Observed;
@@ -45,6 +46,7 @@ pub(crate) use roles::RoleHolder;
 pub use sides::SideState;
 pub(crate) use sides::Use;
 pub(crate) use state::{GroupRules, Quarantine};
+pub(crate) use unreadable::Object;
 
 use std::fs::File;
 
@@ -102,6 +104,7 @@ doors! {
     pub(crate) writebacks: Writebacks, "What was written on requests, and what became of it.";
     pub(crate) sides: Sides, "How the two systems are.";
     pub(crate) budgets: Budgets, "How much of the rate limits is used.";
+    pub(crate) unreadable: Unreadable, "Objects that cannot be read.";
     pub(crate) deadlines: Deadlines, "How long joins and leaves take.";
 }
 

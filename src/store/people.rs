@@ -2,9 +2,9 @@
 
 use rusqlite::{named_params, params};
 
-use super::columns::{Count, Json};
+use super::columns::{At, Count, Json, moment};
 use super::{People, Result};
-use crate::model::{Person, SysId};
+use crate::model::{Person, Presence, SysId, Timestamp};
 
 impl People<'_> {
     /// Keeps a page of people, and says which of them are new or changed.
@@ -28,7 +28,7 @@ impl People<'_> {
                     "mod_count": Count(person.mod_count),
                     "seen": cycle,
                 };
-                self.0.upsert("people", &["sys_id"], row, &["absent = 0"])?;
+                self.0.upsert("people", &["sys_id"], row, &["absent_since = NULL"])?;
             }
             Ok(changed)
         })
@@ -94,12 +94,21 @@ impl People<'_> {
         self.0.value(sql, params![id, cycle])
     }
 
-    /// Notes that a person's id answered 404 once more: they are missing, and the second time in a
-    /// row gone.
-    pub(crate) fn note_absence(&self, id: &SysId) -> Result<()> {
-        let sql = "UPDATE people SET absent = absent + 1,
-                       presence = CASE WHEN absent >= 1 THEN 'gone' ELSE 'missing' END
+    /// Keeps where a person's row stands that was not in a complete read.
+    pub(crate) fn set_presence(
+        &self,
+        id: &SysId,
+        presence: Presence,
+        now: Timestamp,
+    ) -> Result<()> {
+        let sql = "UPDATE people SET presence = ?, absent_since = coalesce(absent_since, ?)
                    WHERE sys_id = ?";
-        self.0.run(sql, [id])
+        self.0.run(sql, params![presence, At(now), id])
+    }
+
+    /// Since when a person's row is not in complete reads; `None` where it was in the last one.
+    pub(crate) fn absent_since(&self, id: &SysId) -> Result<Option<Timestamp>> {
+        let sql = "SELECT absent_since FROM people WHERE sys_id = ?";
+        Ok(self.0.one(sql, [id], |row| row.get(0))?.and_then(moment))
     }
 }

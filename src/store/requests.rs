@@ -95,13 +95,25 @@ impl Requests<'_> {
         self.0.one("SELECT sys_id FROM requests WHERE number = ?", [number], |row| row.get(0))
     }
 
+    /// Every request, leaves first.
     pub(crate) fn all(&self) -> Result<Vec<SysId>> {
-        self.0.column("SELECT sys_id FROM requests ORDER BY number", [])
+        let sql = "SELECT sys_id FROM requests ORDER BY operation IS NOT 'leave', number";
+        self.0.column(sql, [])
+    }
+
+    /// The same without those that are closed and could not be resolved by the same configuration.
+    pub(crate) fn all_but_settled(&self) -> Result<Vec<SysId>> {
+        let sql = "SELECT sys_id FROM requests
+                   WHERE problems = '[]' OR state = 'open' OR problems LIKE '%-unreadable%'
+                   ORDER BY operation IS NOT 'leave', number";
+        self.0.column(sql, [])
     }
 
     /// Requests whose person, group or wording could not be resolved yet, by number.
     pub(crate) fn unresolved(&self) -> Result<Vec<SysId>> {
+        // What is closed and names nobody is history: it is read once.
         let sql = "SELECT sys_id FROM requests WHERE problems <> '[]' AND finished = 0
+                       AND (state = 'open' OR problems LIKE '%-unreadable%')
                    ORDER BY number";
         self.0.column(sql, [])
     }
@@ -109,7 +121,8 @@ impl Requests<'_> {
     /// Requests on which something may be left to write, and those whose rows came in a cycle or
     /// after it, by number: what is finished may have been called off since.
     pub(crate) fn dirty_since(&self, cycle: i64) -> Result<Vec<SysId>> {
-        let sql = "SELECT sys_id FROM requests WHERE finished = 0 OR seen >= ? ORDER BY number";
+        let sql = "SELECT sys_id FROM requests
+                   WHERE finished = 0 AND state = 'open' OR seen >= ? ORDER BY number";
         self.0.column(sql, [cycle])
     }
 
@@ -147,6 +160,15 @@ impl Requests<'_> {
         let sql = "UPDATE requests SET vanished = 1 WHERE seen < ? AND vanished = 0
              RETURNING number";
         self.0.column(sql, [cycle])
+    }
+
+    /// Whether a leave or an absence of somebody is in force.
+    pub(crate) fn is_leaving(&self, person: &SysId, now: Timestamp) -> Result<bool> {
+        let sql =
+            "SELECT EXISTS (SELECT 1 FROM request_people p JOIN requests r ON r.sys_id = p.request
+            WHERE p.person = ? AND r.operation IN ('leave', 'suspend') AND r.standing = 'approved'
+                AND r.finished = 0 AND r.effective <= ?)";
+        self.0.value(sql, params![person, At(now)])
     }
 
     pub(crate) fn any_history(&self) -> Result<bool> {

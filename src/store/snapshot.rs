@@ -26,6 +26,7 @@ pub(crate) fn person_state(
         baseline: store.links().baseline_of(id)?,
         known: store.facts().of(id)?,
         history: store.history().of(id)?,
+        unreadable: store.unreadable().of_person(id)?.map(|trouble| trouble.why),
         person,
         link,
         actual,

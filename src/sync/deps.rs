@@ -11,11 +11,11 @@ use tokio::sync::OnceCell;
 
 use crate::config::Config;
 use crate::http::Progress;
-use crate::model::{AccountId, SysId, Timestamp};
+use crate::model::{AccountId, GroupKind, SysId, Timestamp};
 use crate::okta::{self, OktaReader, OktaWriter};
 use crate::reconcile::retry::pause_after;
 use crate::servicenow::{self, Budget, ServiceNowReader, ServiceNowWriter};
-use crate::store::{Mode, Store, StoredItem, Use};
+use crate::store::{Mode, Store, StoreError, StoredItem, Use};
 use crate::sync::error::Result;
 
 // The sides, among what the store keeps of each.
@@ -136,6 +136,13 @@ impl Deps {
         Ok(self.store.cycles().last_full()?)
     }
 
+    /// Whether the credentials do not see every account: the group to which each one belongs is not
+    /// shown to a role over a part of the org.
+    pub(crate) fn is_blind(&self) -> Result<bool, StoreError> {
+        let named = self.store.groups().called("Everyone")?;
+        Ok(!named.iter().any(|group| group.kind == GroupKind::BuiltIn))
+    }
+
     /// Both tick while a cycle makes progress, waits for a rate window included.
     pub(crate) fn progress_counters(&self) -> [Progress; 2] {
         [self.servicenow.connection().progress().clone(), self.okta.connection().progress().clone()]
@@ -163,17 +170,23 @@ impl Deps {
 pub(crate) struct Memory {
     /// The Okta account that we sign in as, if it is one: asked once for each connection.
     pub(crate) own_account: OnceCell<Option<AccountId>>,
-    /// The rows that were set aside, by id, and why: each is named once.
-    set_aside: RefCell<BTreeMap<String, String>>,
+    /// How often in a row a complete read could not be believed, and when that was.
+    full_failed: Cell<Option<(u32, Timestamp)>>,
     /// Requests that could not be written on: how often in a row, and when that was tried last.
     unwritten: RefCell<BTreeMap<SysId, (u32, Timestamp)>>,
 }
 
 impl Memory {
-    /// Remembers why a row was set aside, and says whether that is news.
-    pub(crate) fn set_aside(&self, id: &str, why: &str) -> bool {
-        let before = self.set_aside.borrow_mut().insert(id.to_owned(), why.to_owned());
-        before.as_deref() != Some(why)
+    /// Whether another complete read is left alone for a while, because the last one failed.
+    pub(crate) fn full_backs_off(&self, now: Timestamp) -> bool {
+        self.full_failed.get().is_some_and(|(times, at)| {
+            (now - at).to_std().is_ok_and(|waited| waited < pause_after(times + 4, false))
+        })
+    }
+
+    pub(crate) fn note_full(&self, failed_at: Option<Timestamp>) {
+        let times = self.full_failed.get().map_or(0, |(times, _)| times);
+        self.full_failed.set(failed_at.map(|at| (times + 1, at)));
     }
 
     /// Whether a request is left alone for a while, because writing on it failed.

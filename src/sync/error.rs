@@ -81,6 +81,15 @@ impl SyncError {
         }
     }
 
+    /// Whether it may be about the object that was asked for alone.
+    pub(crate) fn is_about_object(&self) -> bool {
+        match self {
+            Self::ServiceNow(error) => error.is_about_object(),
+            Self::Okta(error) => error.is_about_object(),
+            Self::Store(_) | Self::Clock(_) | Self::Unknown(_) => false,
+        }
+    }
+
     /// Whether the side does not answer, or not as itself. Otherwise it is well, and what was asked
     /// of it cannot be done: a name that it does not know, a right that is missing, a rate limit.
     pub(crate) fn is_outage(&self) -> bool {

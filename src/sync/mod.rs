@@ -1,6 +1,7 @@
 //! The shell: reads both sides into the store, lets the pure core decide, carries out what was
 //! approved, and writes back. Free functions over [`Deps`]; [`cycle`] is the whole on one screen.
 
+pub(crate) mod contain;
 pub(crate) mod cycle;
 pub(crate) mod decide;
 pub(crate) mod link;

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::model::{Account, AccountId, GroupId, SysId};
-use crate::servicenow::ServiceNowError;
+use crate::model::{Account, AccountId, GroupId, OpenItem, Subject, SysId};
 use crate::store::{Store, StoreError};
+use crate::sync::contain::contained;
 use crate::sync::deps::Deps;
 use crate::sync::error::{Result, SyncError};
+use crate::sync::open_items::{record_configuration, unusable};
+use crate::sync::scope::Cycle;
 
 /// Who is meant, in every report.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -105,8 +107,22 @@ pub(crate) fn pin_group(deps: &Deps, name: &str) -> Result<Option<GroupId>, Stor
 }
 
 /// Names of catalog items mean the item that they were first seen to name.
+/// One that means nothing is open until it does; requests of the others are read.
 pub(crate) async fn resolve_items(deps: &Deps) -> Result<()> {
-    deps.servicenow.items_known(&deps.store.names().items()?).await?.whole()?;
+    let items = deps.servicenow.items_known(&deps.store.names().items()?).await?;
+    let open: Vec<OpenItem> = items
+        .unknown
+        .iter()
+        .map(|(name, why)| {
+            let text = format!("{why}; requests of it are not read");
+            unusable(Subject::Name(name.clone()), text)
+        })
+        .collect();
+    record_configuration(deps, &["name"], &open)?;
+    // With none at all there is nothing to do, and the mistake is in the configuration.
+    if items.known.is_empty() {
+        items.whole()?;
+    }
     Ok(())
 }
 
@@ -119,13 +135,13 @@ pub(crate) async fn pin_items(deps: &Deps) -> Result<()> {
 }
 
 /// Warns where a configured name of an item has come to mean another one.
-pub(crate) async fn check_items(deps: &Deps) -> Result<()> {
+pub(crate) async fn check_items(deps: &Deps, cycle: &Cycle) -> Result<()> {
     for (name, id) in deps.store.names().items()? {
-        let doubt = match deps.servicenow.item_called(&name).await {
+        let read = deps.servicenow.item_called(&name).await.map_err(Into::into);
+        let doubt = match contained(deps, cycle, read).await? {
             Ok(item) if item.sys_id == id => continue,
             Ok(item) => format!("another item ({}) has that name now", item.sys_id),
-            Err(ServiceNowError::Unresolved { why }) => why,
-            Err(error) => return Err(error.into()),
+            Err(why) => why,
         };
         tracing::warn!(
             "the catalog item {name:?} still means {id}: {doubt}; name it by its sys_id"

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    BlockedReason, Cause, Disposition, FactKey, HoldReason, HoldSet, OpenItem, Origin, Subject,
-    SysId,
+    BlockedReason, Cause, Disposition, FactKey, HoldReason, HoldSet, Needs, OpenItem, Origin,
+    Subject, SysId,
 };
 use crate::reconcile::fulfillment::RequestStatus;
 use crate::reconcile::open::{Judgement, open_items};
-use crate::store::{Quarantine, Replaced, StoreError, Transitions};
+use crate::store::{Object, Quarantine, Replaced, StoreError, Transitions};
 use crate::sync::decide::decide_person;
 use crate::sync::names::{PersonNames, group_name, names_of};
 use crate::sync::waiting::{Standing, standing};
@@ -142,6 +142,19 @@ pub(crate) fn record_configuration(
     log_transitions(deps, 0, items, &transitions, &BTreeSet::new())
 }
 
+/// Keeps which rows of ServiceNow cannot be read or make no sense.
+pub(crate) fn record_records(deps: &Deps) -> Result<()> {
+    let rows = deps.store.unreadable().all(Object::Record)?.into_iter().map(|trouble| {
+        let disposition = Disposition::Hold(HoldReason::RequestWaits {
+            kind: "record".to_owned(),
+            reason: trouble.why,
+            needs: Needs::Servicenow,
+        });
+        OpenItem { disposition, ..unusable(Subject::Record(trouble.id), String::new()) }
+    });
+    record_configuration(deps, &["record"], &rows.collect::<Vec<_>>())
+}
+
 fn log_transitions(
     deps: &Deps,
     cycle: i64,
@@ -243,7 +256,7 @@ fn log_open(deps: &Deps, cycle: i64, item: &OpenItem) -> Result<()> {
         }
         Subject::Person(_) => format!("{}: {subject} {stands}: {reason}", item.origin),
         Subject::Request(_) => format!("{}: held: {reason}", item.origin),
-        Subject::Rule(_) | Subject::Name(_) | Subject::Side(_) => reason,
+        Subject::Rule(_) | Subject::Name(_) | Subject::Side(_) | Subject::Record(_) => reason,
     };
     emit(deps, cycle, item, &names, outcome, loudness, &text)
 }

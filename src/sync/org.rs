@@ -9,33 +9,40 @@ use crate::policy::Accounts;
 use crate::policy::derive::identify;
 use crate::reconcile::approve::PlanApproval;
 use crate::reconcile::org::{Identities, OrgState, Protected};
-use crate::store::{RoleHolder, StoreError};
+use crate::store::{Object, RoleHolder, StoreError};
+use crate::sync::contain::{contained, note_unreadable};
 use crate::sync::open_items::{record_configuration, unusable};
-use crate::sync::{deps::Deps, error::Result, names::pin_group, observe::groups::manage};
+use crate::sync::{
+    deps::Deps, error::Result, names::pin_group, observe::groups::manage, scope::Cycle,
+};
 
 /// How long an answer about somebody's administrator roles is believed.
 const ROLES_LAST: chrono::Duration = chrono::Duration::minutes(10);
 
 /// `ask` allows to ask the two systems for what is not known yet.
-pub(crate) async fn load_org(deps: &Deps, ask: bool) -> Result<OrgState> {
-    let rule_groups = rule_groups(deps, ask).await?;
+pub(crate) async fn load_org(deps: &Deps, cycle: &Cycle, ask: bool) -> Result<OrgState> {
+    let rule_groups = rule_groups(deps, cycle, ask).await?;
     let protected = protected(deps, ask).await?;
     let groups = deps.store.groups().managed()?;
     let (schema, identities) = (deps.store.profile_schema()?, load_identities(deps)?);
-    Ok(OrgState { groups, rule_groups, protected, schema, identities })
+    let blind = deps.is_blind()? && deps.store.groups().any()?;
+    Ok(OrgState { groups, rule_groups, protected, schema, identities, blind })
 }
 
-async fn rule_groups(deps: &Deps, ask: bool) -> Result<Vec<Option<GroupId>>> {
+async fn rule_groups(deps: &Deps, cycle: &Cycle, ask: bool) -> Result<Vec<Option<GroupId>>> {
     let mut rule_groups = Vec::new();
     let mut open = Vec::new();
     for rule in &deps.config.policy.groups {
-        let group = pin_group(deps, &rule.name)?;
+        let mut group = pin_group(deps, &rule.name)?;
         let why = match &group {
             Some(id) if deps.store.groups().get(id)?.is_some() => {
-                if ask {
-                    manage(deps, id).await?;
+                match if ask { manage(deps, cycle, id).await? } else { Ok(()) } {
+                    Ok(()) => members_unreadable(deps, id)?,
+                    Err(why) => {
+                        group = None;
+                        Some(format!("the members of {:?} cannot be read: {why}", rule.name))
+                    }
                 }
-                None
             }
             Some(id) => Some(format!(
                 "the group {:?} ({id}) was deleted in Okta; another one of that name has to \
@@ -48,12 +55,20 @@ async fn rule_groups(deps: &Deps, ask: bool) -> Result<Vec<Option<GroupId>>> {
             )),
         };
         open.extend(why.map(|why| {
-            unusable(Subject::Rule(rule.name.clone()), format!("{why}; its rule is left out"))
+            let left_out = if group.is_none() { "; its rule is left out" } else { "" };
+            unusable(Subject::Rule(rule.name.clone()), format!("{why}{left_out}"))
         }));
         rule_groups.push(group);
     }
     record_configuration(deps, &["rule"], &open)?;
     Ok(rule_groups)
+}
+
+/// Of a group that was read before, what is known stands, and whoever is acted on is read by id.
+fn members_unreadable(deps: &Deps, group: &GroupId) -> Result<Option<String>, StoreError> {
+    let troubles = deps.store.unreadable().all(Object::Members)?;
+    let trouble = troubles.into_iter().find(|trouble| trouble.id == group.as_str());
+    Ok(trouble.map(|trouble| format!("its members cannot be read any more: {}", trouble.why)))
 }
 
 async fn protected(deps: &Deps, ask: bool) -> Result<Protected> {
@@ -123,27 +138,44 @@ fn load_identities(deps: &Deps) -> Result<Identities, StoreError> {
 /// Protects what an action would touch and holds an administrator role. Says whom that concerns.
 pub(crate) async fn find_admins(
     deps: &Deps,
+    cycle: &Cycle,
     approval: &PlanApproval,
     protected: &mut Protected,
 ) -> Result<BTreeSet<SysId>> {
     let mut concerned = BTreeSet::new();
     for approved in approval.approved.actions() {
         let action = &approved.planned.action;
-        if let Some(account) = &action.account
-            && !protected.accounts.contains_key(account)
-            && is_admin(deps, RoleHolder::Account(account), deps.now()).await?
-        {
-            protected.accounts.insert(account.clone(), ProtectedReason::Administrator);
-            concerned.insert(action.person.clone());
-        }
-        for group in action.step.groups() {
-            if is_admin(deps, RoleHolder::Group(group), deps.now()).await? {
-                protected.groups.insert(group.clone());
-                concerned.insert(action.person.clone());
+        let mut holders = Vec::new();
+        holders.extend(action.account.as_ref().map(RoleHolder::Account));
+        holders.extend(action.step.groups().iter().map(RoleHolder::Group));
+        for holder in holders {
+            let read = is_admin(deps, holder, deps.now()).await;
+            match (contained(deps, cycle, read).await?, holder) {
+                (Ok(false), _) => continue,
+                (Ok(true), RoleHolder::Account(account)) => {
+                    let administrator = ProtectedReason::Administrator;
+                    protected.accounts.entry(account.clone()).or_insert(administrator);
+                }
+                (Ok(true), RoleHolder::Group(group)) => {
+                    protected.groups.insert(group.clone());
+                }
+                // Whether it is an administrator's cannot be told, so nothing is written.
+                (Err(why), _) => note_unreadable(deps, Object::Roles, &action.person, &why)?,
             }
+            concerned.insert(action.person.clone());
         }
     }
     Ok(concerned)
+}
+
+/// Whoever's roles could not be read is asked about again.
+pub(crate) fn retry_roles(deps: &Deps) -> Result<(), StoreError> {
+    for trouble in deps.store.unreadable().all(Object::Roles)? {
+        if trouble.next_try <= deps.now() {
+            deps.store.unreadable().clear(Object::Roles, &trouble.id)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether an account, or whoever is in a group, holds an administrator role.
@@ -161,13 +193,16 @@ async fn is_admin(deps: &Deps, holder: RoleHolder<'_>, now: Timestamp) -> Result
 
 /// Whoever was seen to hold an administrator role and holds none any more is one of many again. An
 /// answer of a moment ago stands: an empty one may be a passing fault.
-pub(crate) async fn release_admins(deps: &Deps) -> Result<()> {
+pub(crate) async fn release_admins(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let (roles, now) = (deps.store.roles(), deps.now());
+    // Where it cannot be read, what was known stands.
     for account in roles.accounts()? {
-        is_admin(deps, RoleHolder::Account(&account), now).await?;
+        let read = is_admin(deps, RoleHolder::Account(&account), now).await;
+        let _known = contained(deps, cycle, read).await?;
     }
     for group in roles.groups()? {
-        is_admin(deps, RoleHolder::Group(&group), now).await?;
+        let read = is_admin(deps, RoleHolder::Group(&group), now).await;
+        let _known = contained(deps, cycle, read).await?;
     }
     Ok(roles.forget(now - ROLES_LAST)?)
 }

@@ -12,7 +12,7 @@ use crate::sync::decide::{Decision, decide, past};
 use crate::sync::error::{Result, SyncError};
 use crate::sync::names::{people_called, pin_items, the_one};
 use crate::sync::observe::{Observation, catch_up, observe};
-use crate::sync::org::{find_admins, load_org};
+use crate::sync::org::{find_admins, load_org, retry_roles};
 use crate::sync::scope::{Cycle, Scope};
 use crate::sync::{deps::Deps, observe::by_id::refresh, observe::okta::log_of};
 
@@ -71,13 +71,13 @@ pub async fn plan_person(deps: &Deps, text: &str) -> Result<CyclePlan> {
 
 async fn read_and_plan(deps: &Deps, scope: &Scope) -> Result<CyclePlan> {
     let cycle = Cycle::begin(deps, scope)?;
-    let (id, full) = (cycle.id, cycle.is_full());
+    let id = cycle.id;
     match observe_and_decide(deps, cycle).await {
         Ok(plan) => {
             deps.store.bind(&deps.config.orgs())?;
             pin_items(deps).await?;
             deps.store.state().set_dirty_since_cycle(None)?;
-            if full {
+            if plan.cycle.is_full() {
                 deps.store.state().set_configuration(Some(&deps.config.fingerprint))?;
             }
             Ok(plan)
@@ -99,7 +99,8 @@ async fn observe_and_decide(deps: &Deps, cycle: Cycle) -> Result<CyclePlan> {
         deps.store.state().set_configuration(None)?;
         return Err(error);
     }
-    let org = load_org(deps, true).await?;
+    retry_roles(deps)?;
+    let org = load_org(deps, &cycle, true).await?;
     let mut plan = CyclePlan::of(deps, cycle, &observed.people, org)?;
     let Observation { people, fresh, count, implausible } = observed;
     (plan.people, plan.implausible) = (count, implausible);
@@ -118,7 +119,7 @@ async fn observe_and_decide(deps: &Deps, cycle: Cycle) -> Result<CyclePlan> {
             again.retain(|person| people.contains(person));
         }
         if !again.is_empty() {
-            plan.org = load_org(deps, true).await?;
+            plan.org = load_org(deps, &plan.cycle, true).await?;
             plan.decide_again(deps, &again)?;
             plan.past = past(deps, plan.cycle.empty_store, &plan.decision)?;
             plan.approve(deps);
@@ -127,7 +128,7 @@ async fn observe_and_decide(deps: &Deps, cycle: Cycle) -> Result<CyclePlan> {
         read_again(deps, &mut plan, BTreeSet::new()).await?;
     }
     // Looked for among those only whom something would be done to: it costs a call each.
-    let admins = find_admins(deps, &plan.approval, &mut plan.org.protected).await?;
+    let admins = find_admins(deps, &plan.cycle, &plan.approval, &mut plan.org.protected).await?;
     if !admins.is_empty() {
         plan.decide_again(deps, &admins.into_iter().collect::<Vec<SysId>>())?;
         plan.approve(deps);
@@ -137,8 +138,9 @@ async fn observe_and_decide(deps: &Deps, cycle: Cycle) -> Result<CyclePlan> {
 }
 
 async fn decide_from_store(deps: &Deps, people: &[SysId]) -> Result<CyclePlan> {
-    let org = load_org(deps, false).await?;
-    let plan = CyclePlan::of(deps, Cycle::without_reading(deps), people, org)?;
+    let cycle = Cycle::without_reading(deps);
+    let org = load_org(deps, &cycle, false).await?;
+    let plan = CyclePlan::of(deps, cycle, people, org)?;
     Ok(CyclePlan { live: false, ..plan })
 }
 

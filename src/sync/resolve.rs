@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::http::ByText;
 use crate::model::{
     Approval, Group, GroupId, RequestNumber, RequestRef, RequestText, ResolvedRequest, SysId, Terms,
 };
@@ -11,13 +12,16 @@ use crate::policy::resolve::{
     Directory, Problem, approval, approval_with_effect, names, resolve, resolved, rule_for, word,
 };
 use crate::reconcile::{approve::check_groups, org::Protected};
+use crate::servicenow::LookedUp;
 use crate::store::StoredRequest;
+use crate::sync::contain::contained;
 use crate::sync::deadlines::{record_approval, start_timer, start_timer_unresolved};
+use crate::sync::names::{group_name, names_of};
 use crate::sync::observe::groups::{manage, upsert_found_groups};
-use crate::sync::{deps::Deps, error::Result, names::names_of, scope::Cycle};
+use crate::sync::{deps::Deps, error::Result, scope::Cycle};
 
-/// Per table and row of a look-up table, the text that names the group.
-type LookupRows = BTreeMap<(String, String), String>;
+/// Per table and row of a look-up table, the text that names the group, or why it cannot be read.
+type LookupRows = BTreeMap<(String, String), Result<String, String>>;
 
 const CHANGED: Problem = Problem::ChangedAfterApproval;
 
@@ -28,7 +32,7 @@ pub(crate) async fn resolve_requests(
     requests: &[SysId],
 ) -> Result<BTreeSet<SysId>> {
     let mut people = BTreeSet::new();
-    let rows = lookup_rows(deps, requests).await?;
+    let rows = lookup_rows(deps, cycle, requests).await?;
     for id in requests {
         let Some(stored) = deps.store.requests().get(id)? else { continue };
         if let Some(resolved) = deps.store.requests().resolved(id)? {
@@ -85,8 +89,15 @@ async fn resolve_request(
             Err(problems) => return record_problems(deps, stored, rule, approval, &problems),
         },
     };
+    let mut unmanaged = Vec::new();
     for group in &terms.groups {
-        manage(deps, group).await?;
+        if let Err(why) = manage(deps, cycle, group).await? {
+            let text = group_name(&deps.store, group)?;
+            unmanaged.push(Problem::GroupUnreadable { text, why });
+        }
+    }
+    if !unmanaged.is_empty() {
+        return record_problems(deps, stored, rule, approval, &unmanaged);
     }
     let people = terms.people.clone();
     let resolved =
@@ -163,7 +174,7 @@ async fn resolve_terms(
 }
 
 /// What approved requests name by look-up tables and was not looked up before, a table at a time.
-async fn lookup_rows(deps: &Deps, requests: &[SysId]) -> Result<LookupRows> {
+async fn lookup_rows(deps: &Deps, cycle: &Cycle, requests: &[SysId]) -> Result<LookupRows> {
     let mut wanted: BTreeMap<(&str, &str), BTreeSet<SysId>> = BTreeMap::new();
     for id in requests {
         let Some(stored) = deps.store.requests().get(id)? else { continue };
@@ -184,8 +195,14 @@ async fn lookup_rows(deps: &Deps, requests: &[SysId]) -> Result<LookupRows> {
     }
     let mut rows = LookupRows::new();
     for ((table, column), ids) in wanted.into_iter().filter(|(_, ids)| !ids.is_empty()) {
-        for (id, name) in deps.servicenow.lookup(table, column, &ids).await?.found {
-            rows.insert((table.to_owned(), id), name.trim().to_owned());
+        let read = deps.servicenow.lookup(table, column, &ids).await.map_err(Into::into);
+        let key = |id: &str| (table.to_owned(), id.to_owned());
+        match contained(deps, cycle, read).await? {
+            Ok(LookedUp { found, unusable }) => {
+                rows.extend(found.iter().map(|(id, name)| (key(id), Ok(name.trim().to_owned()))));
+                rows.extend(unusable.into_iter().map(|(id, why)| (key(&id), Err(why))));
+            }
+            Err(why) => rows.extend(ids.iter().map(|id| (key(id.as_str()), Err(why.clone())))),
         }
     }
     Ok(rows)
@@ -220,40 +237,60 @@ async fn load_directory(
     for text in names(&request_text.person) {
         let mut found = deps.store.people().called(text)?;
         if found.is_empty() {
-            let people = deps.servicenow.people_by(text).await?.found();
-            deps.store.people().upsert(&people, cycle.id)?;
-            found.extend(people.into_iter().map(|person| person.sys_id));
+            let read = deps.servicenow.people_by(text).await.map_err(Into::into);
+            match contained(deps, cycle, read).await? {
+                Ok(ByText::Found(people)) => {
+                    deps.store.people().upsert(&people, cycle.id)?;
+                    found.extend(people.into_iter().map(|person| person.sys_id));
+                }
+                Ok(ByText::Unusable(why)) | Err(why) => {
+                    directory.unreadable.insert(text.to_owned(), why);
+                }
+            }
         }
         directory.people.insert(text.to_owned(), found.into_iter().collect());
     }
     let mut groups: BTreeSet<String> = names(&request_text.groups).map(str::to_owned).collect();
     if let Some(lookup) = &rule.lookup {
-        let found = groups.iter().filter_map(|id| {
+        for id in &groups {
             let key = (lookup.table.clone(), id.clone());
-            rows.get(&key).map(|name| (key, name.clone()))
-        });
-        directory.lookups = found.collect();
+            match rows.get(&key) {
+                Some(Ok(name)) => drop(directory.lookups.insert(key, name.clone())),
+                Some(Err(why)) => drop(directory.unreadable.insert(id.clone(), why.clone())),
+                None => {}
+            }
+        }
         groups = directory.lookups.values().cloned().collect();
     }
     for text in groups {
-        let found = groups_called(deps, cycle, &text).await?;
-        let found = found.into_iter().map(|group| (group.id, group.name)).collect();
-        directory.groups.insert(text, found);
+        let read = groups_called(deps, cycle, &text).await;
+        match contained(deps, cycle, read).await? {
+            Ok(ByText::Found(found)) => {
+                let found = found.into_iter().map(|group| (group.id, group.name)).collect();
+                directory.groups.insert(text, found);
+            }
+            Ok(ByText::Unusable(why)) | Err(why) => {
+                directory.unreadable.insert(text, why);
+            }
+        }
     }
     Ok(directory)
 }
 
-async fn groups_called(deps: &Deps, cycle: &Cycle, text: &str) -> Result<Vec<Group>> {
+async fn groups_called(deps: &Deps, cycle: &Cycle, text: &str) -> Result<ByText<Vec<Group>>> {
     let found = deps.store.groups().called(text)?;
     if !found.is_empty() || text.is_empty() {
-        return Ok(found);
+        return Ok(ByText::Found(found));
     }
-    let mut found = deps.okta.groups_named(text).await?.found();
+    let mut found = match deps.okta.groups_named(text).await? {
+        ByText::Found(found) => found,
+        unusable => return Ok(unusable),
+    };
     if found.is_empty()
         && let Ok(id) = GroupId::parse(text)
     {
         found.extend(deps.okta.group(&id).await?);
     }
     upsert_found_groups(deps, cycle, &found).await?;
-    Ok(found)
+    Ok(ByText::Found(found))
 }

@@ -1,11 +1,12 @@
 //! One cycle: how much it reads, and what it knows of people beside what is stored.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Link, SysId, Timestamp};
+use crate::model::{Link, OpenItem, SysId, Timestamp};
 use crate::store::StoreError;
 use crate::sync::deps::{Calls, Deps};
+use crate::sync::error::Side;
 
 /// How much of the two sides a cycle reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,12 @@ pub(crate) struct Cycle {
     pub(crate) calls_before: Calls,
     /// Whose accounts were read by id, and not written to since by anybody here.
     pub(crate) by_id: RefCell<BTreeSet<SysId>>,
+    /// It was begun as a complete read, and a list of it could not be read: it is one of changes.
+    pub(crate) fell_back: Cell<bool>,
+    /// How many objects of each side could not be read.
+    failures: RefCell<BTreeMap<Side, u32>>,
+    /// Lists that could not be read, as open items.
+    pub(crate) lists: RefCell<Vec<OpenItem>>,
     /// Who was linked to an account by what was read, each with the link before, if there was one.
     pub(crate) linked: RefCell<BTreeMap<SysId, Option<Link>>>,
 }
@@ -42,6 +49,8 @@ impl Cycle {
         let never_read = deps.store.cycles().last_full()?.is_none();
         let everything = match scope {
             Scope::Full => true,
+            // A complete read that failed lately would fail again.
+            Scope::Changes if !never_read && deps.memory.full_backs_off(deps.now()) => false,
             Scope::Changes => {
                 let configuration = deps.store.state().configuration()?;
                 never_read || configuration.as_ref() != Some(&deps.config.fingerprint)
@@ -62,12 +71,23 @@ impl Cycle {
             empty_store: false,
             calls_before: deps.calls(),
             by_id: RefCell::default(),
+            fell_back: Cell::default(),
+            failures: RefCell::default(),
+            lists: RefCell::default(),
             linked: RefCell::default(),
         }
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.scope == Scope::Full
+        self.scope == Scope::Full && !self.fell_back.get()
+    }
+
+    /// Counts a failure of a side, and gives how many came before it.
+    pub(crate) fn failure_of(&self, side: Side) -> u32 {
+        let mut failures = self.failures.borrow_mut();
+        let count = failures.entry(side).or_default();
+        *count += 1;
+        *count - 1
     }
 
     pub(crate) fn is_of_one_person(&self) -> bool {

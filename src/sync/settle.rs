@@ -54,6 +54,8 @@ pub(crate) async fn settle(
             if !touched.people.contains(id) {
                 let (limited, unbegun) = (limited.contains(id), unbegun.contains(id));
                 let next = requeue_untouched(&before.plan, limited, unbegun, now);
+                let unreadable = deps.store.unreadable().of_person(id)?;
+                let next = unreadable.map(|it| it.next_try).or(next);
                 deps.store.queue().complete(id, next)?;
                 replace_facts(deps, id, &before.plan)?;
                 items.extend(open_items(id, &before.plan, &judgement));

@@ -7,6 +7,7 @@ use crate::policy::resolve::{approval, rule_for};
 use crate::reconcile::fulfillment::RequestStatus;
 use crate::servicenow::{Closing, ServiceNowError, Task};
 use crate::store::StoredRequest;
+use crate::sync::contain::contained;
 use crate::sync::deps::{Deps, InFlight, Writers};
 use crate::sync::error::{Result, SyncError};
 use crate::sync::names::{group_name, names_of};
@@ -14,6 +15,7 @@ use crate::sync::open_items::record_again;
 use crate::sync::waiting::{Standing, request_status};
 use crate::sync::{
     deadlines::update_deadlines, observe::by_id::refresh, outcome::CycleOutcome, plan::CyclePlan,
+    scope::Cycle,
 };
 
 /// A requester reads no more of why something waits, in characters.
@@ -33,7 +35,7 @@ pub(crate) async fn write_back(
         return Ok(());
     }
     // Where ServiceNow does not answer, the next cycle asks again.
-    if let Err(SyncError::Store(error)) = check_closed_states(deps).await {
+    if let Err(SyncError::Store(error)) = check_closed_states(deps, &plan.cycle).await {
         return Err(error.into());
     }
     for Standing { stored, status } in standing {
@@ -165,7 +167,7 @@ async fn close_request(deps: &Deps, writers: &Writers, stored: &StoredRequest) -
 }
 
 /// A flow may set the state again at once. Who opens a request again later knows why.
-async fn check_closed_states(deps: &Deps) -> Result<()> {
+async fn check_closed_states(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let now = deps.now();
     for stored in deps.store.requests().open_again()? {
         let id = &stored.request.sys_id;
@@ -173,7 +175,8 @@ async fn check_closed_states(deps: &Deps) -> Result<()> {
         if kept_since.is_none_or(|at| now - at >= STATE_WATCHED) {
             continue;
         }
-        let fresh = deps.servicenow.request(id).await?;
+        let read = deps.servicenow.request(id).await.map_err(Into::into);
+        let Ok(fresh) = contained(deps, cycle, read).await? else { continue };
         if fresh.is_some_and(|fresh| !fresh.request.state.is_closed()) {
             deps.store.writebacks().state_unkept(id, now)?;
             log_unkept(deps, &stored);

@@ -20,6 +20,7 @@ pub(crate) fn limits() -> Limits {
         max_changed: 100,
         max_changed_share: 0.0,
         max_people_drop: 0.05,
+        max_accounts_drop: 0.05,
         max_repeats: 3,
     }
 }

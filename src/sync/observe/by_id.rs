@@ -2,64 +2,109 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{AccountId, AccountStatus, GroupKind, SysId};
-use crate::okta::OktaError;
+use crate::http::ByText;
+use crate::model::{Account, AccountId, AccountStatus, SysId};
+use crate::okta::AccountRead;
 use crate::policy::derive::identify;
 use crate::store::snapshot::all_candidates;
-use crate::store::{Observed, StoreError};
+use crate::store::{Object, Observed};
+use crate::sync::contain::{contained, is_deleted, note_unreadable};
 use crate::sync::link::{has_account, link_still_matches};
 use crate::sync::{
-    deps::Deps, error::Result, in_doubt::resolve_mail_in_doubt, observe::groups::read_groups,
-    observe::okta::account_keys, scope::Cycle,
+    deps::Deps,
+    error::Result,
+    in_doubt::resolve_mail_in_doubt,
+    observe::groups::{read_groups, retry_members},
+    observe::okta::account_keys,
+    scope::Cycle,
 };
+
+/// Why it cannot be told how somebody's account is, or whether there is one; `None` where it can.
+type Doubt = Option<String>;
 
 /// Reads several people by id. Groups are read first where none is known yet.
 pub(crate) async fn refresh_all(deps: &Deps, cycle: &Cycle, people: &[SysId]) -> Result<()> {
     if !people.is_empty() && !deps.store.groups().any()? {
         read_groups(deps, cycle).await?;
     }
+    retry_members(deps, cycle).await?;
     for person in people {
         refresh(deps, cycle, person).await?;
     }
     Ok(())
 }
 
-/// Reads one person's account and memberships, or looks for an account to link.
+/// Reads one person's account and memberships, or looks for an account to link. What cannot be read
+/// concerns that person: nothing is decided about them until it can.
 pub(crate) async fn refresh(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<()> {
     cycle.by_id.borrow_mut().remove(id);
-    read_by_id(deps, cycle, id).await?;
+    let read = read_by_id(deps, cycle, id).await;
+    match contained(deps, cycle, read).await? {
+        Ok(None) => deps.store.unreadable().clear(Object::Account, id.as_str())?,
+        Ok(Some(why)) | Err(why) => note_unreadable(deps, Object::Account, id, &why)?,
+    }
     cycle.by_id.borrow_mut().insert(id.clone());
     Ok(())
 }
 
-async fn read_by_id(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<()> {
+async fn read_by_id(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<Doubt> {
     let keys = account_keys(deps);
     if let Some(link) = deps.store.links().account_of(id)? {
-        refresh_account(deps, cycle, &link, &keys).await?;
+        if let Some(why) = refresh_account(deps, cycle, &link, &keys).await? {
+            return Ok(Some(why));
+        }
         if has_account(deps, id)? && link_still_matches(deps, cycle, id, &link)? {
-            return resolve_mail_in_doubt(deps, id, &link).await;
+            return resolve_mail_in_doubt(deps, id, &link).await.map(|()| None);
         }
     }
-    let Some(person) = deps.store.people().get(id)? else { return Ok(()) };
+    let Some(person) = deps.store.people().get(id)? else { return Ok(None) };
     let identity = identify(&person, &deps.config.policy);
-    let mut found = Vec::new();
+    let mut found = BTreeSet::new();
     for (attribute, value) in identity.keys.iter().chain(&identity.anchor) {
         if attribute != "login" {
-            found.extend(deps.okta.accounts_where(attribute, value).await?.found());
+            match deps.okta.accounts_where(attribute, value).await? {
+                ByText::Found(accounts) => found.extend(accounts.into_iter().map(|it| it.id)),
+                ByText::Unusable(_) if value.is_empty() => {}
+                ByText::Unusable(why) => return Ok(Some(format!("{attribute}: {why}"))),
+            }
         }
     }
     // The search index lags behind writes; a read by login does not.
-    if let Some(login) = &identity.login {
-        found.extend(deps.okta.account_by_login(login).await?.found());
+    if let Some(login) = identity.login.as_ref().filter(|login| !login.is_empty()) {
+        match deps.okta.account_by_login(login).await? {
+            ByText::Found(account) => found.extend(account.map(|it| it.id)),
+            ByText::Unusable(why) => return Ok(Some(format!("login: {why}"))),
+        }
     }
-    let mut found: BTreeSet<AccountId> = found.into_iter().map(|account| account.id).collect();
     // What matches in the store may be another's by now, or deleted.
     let known = all_candidates(&deps.store, &deps.config.policy, &person)?;
     found.extend(known.into_iter().map(|candidate| candidate.account.id));
     for account in &found {
-        refresh_account(deps, cycle, account, &keys).await?;
+        if let Some(why) = refresh_account(deps, cycle, account, &keys).await? {
+            return Ok(Some(why));
+        }
     }
-    Ok(())
+    Ok(None)
+}
+
+/// How an account is that was in no list, or is asked for by id.
+pub(crate) enum Sight {
+    There(Box<Account>),
+    Deleted,
+    /// It may be there, and is not shown.
+    Out(String),
+}
+
+pub(crate) async fn look_at(deps: &Deps, id: &AccountId) -> Result<Sight> {
+    Ok(match deps.okta.account(id).await? {
+        AccountRead::There(account) => Sight::There(account),
+        AccountRead::NotFound if is_deleted(deps, id).await? => Sight::Deleted,
+        AccountRead::NotFound => Sight::Out(format!(
+            "Okta does not show the account {id}, and nothing shows that it was deleted: the \
+             credentials may not see it any more"
+        )),
+        AccountRead::Forbidden(error) => Sight::Out(error.to_string()),
+    })
 }
 
 async fn refresh_account(
@@ -67,26 +112,18 @@ async fn refresh_account(
     cycle: &Cycle,
     id: &AccountId,
     keys: &BTreeSet<String>,
-) -> Result<()> {
+) -> Result<Doubt> {
     let asked_at = deps.now();
-    let Some(account) = deps.okta.account(id).await?.there()? else {
-        return Ok(deps.store.accounts().delete(id)?);
+    let account = match look_at(deps, id).await? {
+        Sight::There(account) => *account,
+        Sight::Deleted => return Ok(deps.store.accounts().delete(id).map(|()| None)?),
+        Sight::Out(why) => return Ok(Some(why)),
     };
     let by_id = Observed::ById { at: asked_at };
     deps.store.accounts().upsert(std::slice::from_ref(&account), keys, by_id, cycle.id)?;
     let groups = deps.okta.groups_of(id).await?;
-    if groups.is_empty() && account.status != AccountStatus::Deprovisioned && sees_everyone(deps)? {
-        return Err(OktaError::Unbelievable {
-            operation: "list the groups of an account".into(),
-            why: format!("{id} is in no group, not even in Everyone: the credentials have probably lost an admin role"),
-        }.into());
+    if groups.is_empty() && account.status != AccountStatus::Deprovisioned && !deps.is_blind()? {
+        return Ok(Some(format!("{id} is in no group, not even in Everyone")));
     }
-    Ok(deps.store.groups().replace_groups_of(id, &groups, asked_at)?)
-}
-
-/// Whether the group that every account belongs to is among those that we may see. Okta
-/// reference: a role that is scoped to some groups may hide it.
-fn sees_everyone(deps: &Deps) -> Result<bool, StoreError> {
-    let named = deps.store.groups().called("Everyone")?;
-    Ok(named.iter().any(|group| group.kind == GroupKind::BuiltIn))
+    Ok(deps.store.groups().replace_groups_of(id, &groups, asked_at).map(|()| None)?)
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::model::{AccountId, Group, GroupId};
 use crate::okta::OktaError;
-use crate::store::{GroupRules, StoreError};
+use crate::store::{GroupRules, Object, StoreError};
+use crate::sync::contain::contained;
 use crate::sync::{deps::Deps, error::Result, scope::Cycle};
 
 /// Which groups a rule feeds, as far as that can be told.
@@ -17,15 +18,22 @@ enum Fed {
 }
 
 pub(crate) async fn read_groups(deps: &Deps, cycle: &Cycle) -> Result<()> {
-    let fed = read_rules(deps, true).await?;
+    let fed = read_rules(deps, cycle, true).await?;
     let groups = deps.okta.groups().await?.found;
     upsert_groups(deps, cycle, &groups, &fed)?;
     (deps.on_progress)("groups", groups.len());
     // Okta announces no count: with a page that was skipped, what is known of its groups would
     // go, and who was given one for a time would later be found in it as if from the start.
     for id in deps.store.groups().managed_unseen(cycle.id)? {
-        if let Some(group) = deps.okta.group(&id).await? {
-            deps.store.groups().upsert_one(&group, false, cycle.id)?;
+        let read = deps.okta.group(&id).await.map_err(Into::into);
+        match contained(deps, cycle, read).await? {
+            Ok(Some(group)) => deps.store.groups().upsert_one(&group, false, cycle.id)?,
+            Ok(None) => {}
+            // What was known of it stands.
+            Err(why) => {
+                deps.store.groups().set_seen(&id, cycle.id)?;
+                note_members(deps, &id, &why)?;
+            }
         }
     }
     Ok(deps.store.groups().delete_unseen(cycle.id)?)
@@ -35,7 +43,7 @@ pub(crate) async fn upsert_found_groups(deps: &Deps, cycle: &Cycle, found: &[Gro
     if found.is_empty() {
         return Ok(());
     }
-    let fed = read_rules(deps, false).await?;
+    let fed = read_rules(deps, cycle, false).await?;
     Ok(upsert_groups(deps, cycle, found, &fed)?)
 }
 
@@ -58,9 +66,11 @@ fn upsert_groups(
 
 /// Reads the group rules. A read that is refused says nothing, and one that shows none where
 /// there were some is believed only when a second complete one in a row says the same.
-async fn read_rules(deps: &Deps, complete: bool) -> Result<Fed> {
+async fn read_rules(deps: &Deps, cycle: &Cycle, complete: bool) -> Result<Fed> {
     let before = deps.store.state().group_rules()?;
-    let Some(rules) = deps.okta.group_rules().await? else {
+    let read = deps.okta.group_rules().await.map_err(Into::into);
+    // Refused for now is as good as not allowed to be read.
+    let Some(rules) = contained(deps, cycle, read).await?.unwrap_or_default() else {
         // Credentials that never could are for `check` to complain about.
         let in_doubt = before.is_some() || deps.store.groups().any_rule_fed()?;
         if in_doubt {
@@ -94,11 +104,45 @@ fn log_rules_in_doubt(deps: &Deps, rules: GroupRules, what: &str) -> Result<(), 
     Ok(())
 }
 
-pub(crate) async fn replace_group_members(deps: &Deps, group: &GroupId) -> Result<()> {
+/// Reads who is in a managed group. Where that is refused, what was known of it stands.
+pub(crate) async fn replace_group_members(
+    deps: &Deps,
+    cycle: &Cycle,
+    group: &GroupId,
+) -> Result<()> {
     let asked_at = deps.now();
-    let members = read_group_members(deps, group).await?;
-    (deps.on_progress)("group members", members.len());
-    Ok(deps.store.groups().replace_members(group, &members, asked_at)?)
+    let read = read_group_members(deps, group).await;
+    match contained(deps, cycle, read).await? {
+        Ok(members) => {
+            (deps.on_progress)("group members", members.len());
+            deps.store.groups().replace_members(group, &members, asked_at)?;
+            Ok(deps.store.unreadable().clear(Object::Members, group.as_str())?)
+        }
+        Err(why) => Ok(note_members(deps, group, &why)?),
+    }
+}
+
+fn note_members(deps: &Deps, group: &GroupId, why: &str) -> Result<(), StoreError> {
+    deps.store.unreadable().note(Object::Members, group.as_str(), why, false, deps.now())?;
+    Ok(())
+}
+
+/// Reads the members of groups again that could not be read, where it is time to.
+pub(crate) async fn retry_members(deps: &Deps, cycle: &Cycle) -> Result<()> {
+    for trouble in deps.store.unreadable().all(Object::Members)? {
+        let Ok(group) = GroupId::parse(&trouble.id) else { continue };
+        if trouble.next_try <= deps.now() {
+            let before = deps.store.groups().members_of(&group)?;
+            replace_group_members(deps, cycle, &group).await?;
+            let after = deps.store.groups().members_of(&group)?;
+            for account in before.symmetric_difference(&after) {
+                if let Some(person) = deps.store.links().person_of(account)? {
+                    deps.store.queue().enqueue(&person, deps.now())?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 pub(crate) async fn read_group_members(deps: &Deps, group: &GroupId) -> Result<Vec<AccountId>> {
@@ -123,11 +167,20 @@ pub(crate) async fn read_group_members(deps: &Deps, group: &GroupId) -> Result<V
     }
 }
 
-/// Puts a group under management. Its present members are what was there at take-over.
-pub(crate) async fn manage(deps: &Deps, group: &GroupId) -> Result<()> {
+/// Puts a group under management. Its present members are what was there at take-over. Gives why
+/// they cannot be read, where that is so: then it is not managed.
+pub(crate) async fn manage(
+    deps: &Deps,
+    cycle: &Cycle,
+    group: &GroupId,
+) -> Result<Result<(), String>> {
     if deps.store.groups().managed()?.contains_key(group) {
-        return Ok(());
+        return Ok(Ok(()));
     }
+    contained(deps, cycle, take_over(deps, group).await).await
+}
+
+async fn take_over(deps: &Deps, group: &GroupId) -> Result<()> {
     // Read first: what was there at take-over is only known once. And twice: with a page that
     // was skipped somebody would later be in the group for no reason, and lose it.
     let mut members: BTreeSet<AccountId> =

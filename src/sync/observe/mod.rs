@@ -1,5 +1,5 @@
-//! Reading both sides into the store, everything or what changed. A read that is not complete is an
-//! error, and the cycle ends before anything is compared.
+//! Reading both sides into the store, everything or what changed. A list that is not complete is not
+//! believed: nothing follows from it, and whoever can be decided about from reads by id goes on.
 
 pub(crate) mod by_id;
 pub(crate) mod groups;
@@ -12,14 +12,18 @@ use crate::model::{SysId, Timestamp};
 use crate::reconcile::limits::implausible_people;
 use crate::servicenow::ServiceNowError;
 use crate::store::StoreError;
+use crate::sync::contain::{contained, note_list};
 use crate::sync::names::{check_items, pin_groups, resolve_items};
 use crate::sync::observe::by_id::{refresh, refresh_all};
 use crate::sync::observe::groups::{read_groups, replace_group_members};
-use crate::sync::observe::okta::{observe_okta_changes, okta_clock, read_accounts, read_schema};
+use crate::sync::observe::okta::{
+    implausible_sight, observe_okta_changes, okta_clock, read_accounts, read_schema,
+};
 use crate::sync::observe::servicenow::{
     confirm_absence, find_person, log_vanished, read_changes, read_people, read_requests,
     servicenow_clock,
 };
+use crate::sync::open_items::{record_configuration, record_records};
 use crate::sync::scope::{Cycle, Scope};
 use crate::sync::{deps::Deps, error::Result, org::release_admins, resolve::resolve_requests};
 
@@ -35,13 +39,36 @@ pub(crate) struct Observation {
 }
 
 /// How often names that were not found are looked up again.
-const RETRY: chrono::Duration = chrono::Duration::minutes(5);
+const RETRY: chrono::Duration = chrono::Duration::minutes(1);
 
 pub(crate) async fn observe(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
+    let observed = observe_scope(deps, cycle).await;
+    record_configuration(deps, &["side"], &cycle.lists.take())?;
+    record_records(deps)?;
+    observed
+}
+
+async fn observe_scope(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
     resolve_items(deps).await?;
+    if cycle.is_full() {
+        let read = observe_everything(deps, cycle).await;
+        // Without anything read before there is nothing to go on with.
+        if cycle.empty_store || read.is_ok() || deps.last_full()?.is_none() {
+            deps.memory.note_full(None);
+            return read;
+        }
+        match contained(deps, cycle, read).await? {
+            Ok(observation) => return Ok(observation),
+            Err(why) => {
+                note_list(cycle, "everything", &why);
+                deps.memory.note_full(Some(deps.now()));
+                cycle.fell_back.set(true);
+                deps.store.cycles().set_changes_only(cycle.id)?;
+            }
+        }
+    }
     let people = match &cycle.scope {
-        Scope::Full => return observe_everything(deps, cycle).await,
-        Scope::Changes => {
+        Scope::Full | Scope::Changes => {
             observe_changes(deps, cycle).await?;
             deps.store.queue().due(deps.now())?
         }
@@ -61,7 +88,7 @@ async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let until = servicenow_clock(deps).await?;
     let dirty_since = mark_dirty(deps, cycle)?;
     let from = deps.store.state().watermark()?.unwrap_or(until);
-    let (changed, mut requests) = read_changes(deps, cycle, from, until).await?;
+    let (changed, mut requests, complete) = read_changes(deps, cycle, from, until).await?;
     if let Some(since) = dirty_since {
         requests.extend(deps.store.requests().dirty_since(since)?);
     } else if !changed.is_empty() || !requests.is_empty() || is_time_to_retry_names(deps, now)? {
@@ -73,7 +100,11 @@ async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
         deps.store.queue().enqueue(&person, now)?;
     }
     observe_okta_changes(deps, cycle).await?;
-    Ok(deps.store.state().set_watermark(until.min(now))?)
+    // What was in a list that could not be read is asked for again.
+    if complete {
+        deps.store.state().set_watermark(until.min(now))?;
+    }
+    Ok(())
 }
 
 async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
@@ -83,12 +114,12 @@ async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
     mark_dirty(deps, cycle)?;
     // What Okta refused is tried once more, now and then.
     deps.store.facts().forget_refusals(None)?;
-    release_admins(deps).await?;
-    check_items(deps).await?;
+    release_admins(deps, cycle).await?;
+    check_items(deps, cycle).await?;
     read_groups(deps, cycle).await?;
     let okta_until = okta_clock(deps, began);
     pin_groups(deps)?;
-    read_schema(deps).await?;
+    read_schema(deps, cycle).await?;
 
     read_people(deps, cycle, None).await?;
     let count = deps.store.people().seen_count(cycle.id)?;
@@ -102,8 +133,6 @@ async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
         .into());
     }
     let implausible = implausible(deps, cycle, count)?;
-    // It stands until a complete read is believed again.
-    deps.store.state().set_implausible(implausible.as_deref())?;
     for person in deps.store.people().unseen(cycle.id)? {
         confirm_absence(deps, cycle, &person).await?;
     }
@@ -112,12 +141,23 @@ async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
     log_vanished(&deps.store.requests().mark_vanished(cycle.id)?);
 
     read_accounts(deps, cycle).await?;
+    let implausible = match implausible {
+        Some(why) => Some(why),
+        None => implausible_sight(deps)?,
+    };
+    // It stands until a complete read is believed again.
+    deps.store.state().set_implausible(implausible.as_deref())?;
     // Those that come under management by what is read now are read with it.
     let managed = deps.store.groups().managed()?;
-    let all = deps.store.requests().all()?;
+    let changed = deps.store.state().configuration()?.as_ref() != Some(&deps.config.fingerprint);
+    let all = if changed {
+        deps.store.requests().all()?
+    } else {
+        deps.store.requests().all_but_settled()?
+    };
     resolve_requests(deps, cycle, &all).await?;
     for group in managed.into_keys() {
-        replace_group_members(deps, &group).await?;
+        replace_group_members(deps, cycle, &group).await?;
     }
     deps.store.state().set_watermark(until.min(began))?;
     deps.store.state().set_okta_watermark(okta_until)?;
@@ -131,7 +171,7 @@ pub(crate) async fn catch_up(deps: &Deps, cycle: &Cycle) -> Result<BTreeSet<SysI
     let now = deps.now();
     let until = servicenow_clock(deps).await?;
     let since = deps.store.state().watermark()?.unwrap_or(until);
-    let (people, requests) = read_changes(deps, cycle, since, until).await?;
+    let (people, requests, _) = read_changes(deps, cycle, since, until).await?;
     let mut concerned = resolve_requests(deps, cycle, &requests).await?;
     concerned.extend(people);
     for person in &concerned {

@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use crate::model::{Account, AccountId, Timestamp};
 use crate::okta::log::LogEvent;
 use crate::okta::{Attribute, OktaError};
+use crate::reconcile::limits::implausible_accounts;
 use crate::reconcile::schema::{Schema, Slot};
-use crate::store::Observed;
+use crate::store::{Object, Observed};
+use crate::sync::contain::{contained, note_list, note_unreadable};
+use crate::sync::observe::by_id::{Sight, look_at};
 use crate::sync::{deps::Deps, error::Result, observe::groups::read_group_members, scope::Cycle};
 
 /// How far back changes in Okta are asked for again: its index lags, and clocks differ.
@@ -22,6 +25,15 @@ pub(crate) fn okta_clock(deps: &Deps, asked: Timestamp) -> Timestamp {
 /// Accounts and memberships that were changed in Okta, whoever changed them. Whose they are is
 /// due again; a deleted account is left to the complete read.
 pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
+    let read = read_okta_changes(deps, cycle).await;
+    match contained(deps, cycle, read).await? {
+        Ok(()) => {}
+        Err(why) => note_list(cycle, "Okta: what changed", &why),
+    }
+    Ok(())
+}
+
+async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let now = deps.now();
     let since = deps.store.state().okta_watermark()?.unwrap_or(now) - OKTA_OVERLAP;
     let keys = account_keys(deps);
@@ -45,10 +57,18 @@ pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<(
             continue;
         }
         let before = deps.store.groups().members_of(&group)?;
-        let after: BTreeSet<AccountId> =
-            read_group_members(deps, &group).await?.into_iter().collect();
-        changed.extend(before.symmetric_difference(&after).cloned());
-        read.push((group, at));
+        let members = read_group_members(deps, &group).await;
+        match contained(deps, cycle, members).await? {
+            Ok(members) => {
+                let after: BTreeSet<AccountId> = members.into_iter().collect();
+                changed.extend(before.symmetric_difference(&after).cloned());
+                read.push((group, at));
+            }
+            Err(why) => {
+                let id = group.as_str();
+                deps.store.unreadable().note(Object::Members, id, &why, false, now)?;
+            }
+        }
     }
     for account in changed {
         if let Some(person) = deps.store.links().person_of(&account)? {
@@ -76,14 +96,40 @@ pub(crate) async fn read_accounts(deps: &Deps, cycle: &Cycle) -> Result<()> {
     // An account can change its list between two pages, so only a read by id proves it gone.
     for id in deps.store.accounts().unseen(cycle.id)? {
         let by_id = Observed::ById { at: deps.now() };
-        match deps.okta.account(&id).await?.there()? {
-            Some(account) => {
-                deps.store.accounts().upsert(&[account], &keys, by_id, cycle.id)?;
+        let person = deps.store.links().person_of(&id)?;
+        let why = match contained(deps, cycle, look_at(deps, &id).await).await? {
+            Ok(Sight::There(account)) => {
+                deps.store.accounts().upsert(&[*account], &keys, by_id, cycle.id)?;
+                None
             }
-            None => deps.store.accounts().delete(&id)?,
+            Ok(Sight::Deleted) => {
+                deps.store.accounts().delete(&id)?;
+                None
+            }
+            Ok(Sight::Out(why)) | Err(why) => Some(why),
+        };
+        match (person, why) {
+            (Some(person), Some(why)) => note_unreadable(deps, Object::Account, &person, &why)?,
+            (Some(person), None) => {
+                deps.store.unreadable().clear(Object::Account, person.as_str())?;
+            }
+            // Nobody's account that is not shown any more is nobody's business here.
+            (None, Some(_)) => deps.store.accounts().delete(&id)?,
+            (None, None) => {}
         }
     }
+    for person in deps.store.unreadable().seen_again(cycle.id)? {
+        deps.store.unreadable().clear(Object::Account, person.as_str())?;
+        deps.store.queue().enqueue(&person, deps.now())?;
+    }
     Ok(())
+}
+
+/// Why so many linked accounts are out of sight at once that the read is implausible.
+pub(crate) fn implausible_sight(deps: &Deps) -> Result<Option<String>> {
+    let (linked, hidden) =
+        (deps.store.links().count()?, deps.store.unreadable().linked_accounts()?);
+    Ok(implausible_accounts(linked, hidden, &deps.config.limits))
 }
 
 pub(crate) fn account_keys(deps: &Deps) -> BTreeSet<String> {
@@ -94,13 +140,19 @@ pub(crate) fn account_keys(deps: &Deps) -> BTreeSet<String> {
     keys
 }
 
-pub(crate) async fn read_schema(deps: &Deps) -> Result<()> {
+pub(crate) async fn read_schema(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let schema = match deps.okta.schema().await {
-        Ok(attributes) => Schema(Some(attributes.into_iter().map(slot).collect())),
         Err(error) if error.is_withheld() || matches!(error, OktaError::NotFound(_)) => {
             Schema(None)
         }
-        Err(error) => return Err(error.into()),
+        read => match contained(deps, cycle, read.map_err(Into::into)).await? {
+            Ok(attributes) => Schema(Some(attributes.into_iter().map(slot).collect())),
+            // What was known stands where it is refused for now.
+            Err(why) => {
+                note_list(cycle, "Okta: what its profile can hold", &why);
+                return Ok(());
+            }
+        },
     };
     Ok(deps.store.set_profile_schema(&schema)?)
 }

@@ -1,8 +1,10 @@
 //! ServiceNow's side: people and requests, all of them or those that changed.
 
-use crate::model::{Person, Request, SysId, Timestamp};
+use crate::http::Deletion;
+use crate::model::{Person, Presence, Request, SysId, Timestamp};
 use crate::servicenow::{Lookup, SetAside, Window};
-use crate::store::StoreError;
+use crate::store::{Object, StoreError};
+use crate::sync::contain::{contained, note_list};
 use crate::sync::names::{people_called, the_one};
 use crate::sync::{deps::Deps, error::Result, scope::Cycle};
 
@@ -14,6 +16,8 @@ const SKEW: chrono::Duration = chrono::Duration::minutes(10);
 const AHEAD: chrono::Duration = chrono::Duration::days(1);
 /// More records than this that show something of others are left to the complete read.
 const MOST_REFERRING: usize = 100;
+/// A row that stays away for so long is more than a passing fault.
+const AWAY: chrono::Duration = chrono::Duration::minutes(10);
 /// More requests than this that vanish together are counted, not named.
 const FEW_VANISHED: usize = 20;
 
@@ -22,18 +26,35 @@ pub(crate) async fn servicenow_clock(deps: &Deps) -> Result<Timestamp> {
     Ok(deps.servicenow.now().await?.unwrap_or_else(|| deps.now() - SKEW))
 }
 
+/// Gives whose rows and which requests changed, and whether both lists could be read.
 pub(crate) async fn read_changes(
     deps: &Deps,
     cycle: &Cycle,
     since: Timestamp,
     until: Timestamp,
-) -> Result<(Vec<SysId>, Vec<SysId>)> {
+) -> Result<(Vec<SysId>, Vec<SysId>, bool)> {
     // The instance may have been out of reach for days: its last answer is from before them.
     let window = Window { from: since - OVERLAP, to: until.max(deps.now()) + AHEAD };
-    let mut people = read_people(deps, cycle, Some(&window)).await?;
+    // Requests first: an approved leave does not wait for a list of people.
+    let read = read_requests(deps, cycle, Some(&window)).await;
+    let requests = contained(deps, cycle, read).await?;
+    let read = read_changed_people(deps, cycle, &window).await;
+    let people = contained(deps, cycle, read).await?;
+    let complete = requests.is_ok() && people.is_ok();
+    let listed = |read: std::result::Result<Vec<SysId>, String>, list: &str| {
+        read.unwrap_or_else(|why| {
+            note_list(cycle, list, &why);
+            Vec::new()
+        })
+    };
+    let requests = listed(requests, "ServiceNow: requests");
+    Ok((listed(people, "ServiceNow: people"), requests, complete))
+}
+
+async fn read_changed_people(deps: &Deps, cycle: &Cycle, window: &Window) -> Result<Vec<SysId>> {
+    let mut people = read_people(deps, cycle, Some(window)).await?;
     people.extend(read_referring(deps, cycle, &people).await?);
-    let requests = read_requests(deps, cycle, Some(&window)).await?;
-    Ok((people, requests))
+    Ok(people)
 }
 
 /// Reads people, all of them or those of a window, and gives those whose rows changed.
@@ -50,8 +71,14 @@ pub(crate) async fn read_people(
         Ok(())
     };
     let read = deps.servicenow.people(window, upsert).await?;
+    if window.is_none() {
+        forget_set_aside(deps, "sys_user")?;
+    }
     for SetAside { sys_id, why } in &read.set_aside {
-        log_set_aside(deps, "sys_user", sys_id, why);
+        set_aside(deps, "sys_user", sys_id, why)?;
+    }
+    for id in &changed {
+        deps.store.unreadable().clear(Object::Record, &format!("sys_user {id}"))?;
     }
     Ok(changed)
 }
@@ -68,7 +95,8 @@ async fn read_referring(deps: &Deps, cycle: &Cycle, changed: &[SysId]) -> Result
     }
     let mut found = Vec::new();
     for id in referring {
-        if let Lookup::Found(person) = deps.servicenow.person(&id).await? {
+        let read = deps.servicenow.person(&id).await.map_err(Into::into);
+        if let Ok(Lookup::Found(person)) = contained(deps, cycle, read).await? {
             found.push(person);
         }
     }
@@ -105,35 +133,84 @@ pub(crate) async fn read_requests(
         Ok(())
     };
     let read = deps.servicenow.requests(window, upsert).await?;
+    if window.is_none() {
+        forget_set_aside(deps, "sc_req_item")?;
+    }
     for SetAside { sys_id, why } in &read.set_aside {
-        log_set_aside(deps, "sc_req_item", sys_id, why);
+        set_aside(deps, "sc_req_item", sys_id, why)?;
     }
     for (id, number) in doubles {
         let why = format!("another request has its number, {number}, and keeps it");
-        log_set_aside(deps, "sc_req_item", id.as_str(), &why);
+        set_aside(deps, "sc_req_item", id.as_str(), &why)?;
+    }
+    for id in &changed {
+        deps.store.unreadable().clear(Object::Record, &format!("sc_req_item {id}"))?;
     }
     Ok(changed)
 }
 
-/// A row that makes no sense holds nobody up, and is named once.
-fn log_set_aside(deps: &Deps, table: &str, id: &str, why: &str) {
-    if deps.memory.set_aside(id, why) {
-        tracing::warn!(sys_id = id, "the row {id} of {table} was set aside: {why}");
-    }
+/// A row that makes no sense holds nobody up, and is open until it makes sense.
+fn set_aside(deps: &Deps, table: &str, id: &str, why: &str) -> Result<(), StoreError> {
+    let (row, now) = (format!("{table} {id}"), deps.now());
+    let why = format!("the row {id} of {table} was set aside: {why}");
+    deps.store.unreadable().note(Object::Record, &row, &why, false, now).map(|_| ())
+}
+
+/// Before a complete list says anew which rows make no sense.
+fn forget_set_aside(deps: &Deps, table: &str) -> Result<(), StoreError> {
+    deps.store.unreadable().clear_records(table)
 }
 
 /// Somebody who was not in a complete read: outside the filter, or really gone?
 pub(crate) async fn confirm_absence(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<()> {
-    match deps.servicenow.person(id).await? {
+    let read = deps.servicenow.person(id).await.map_err(Into::into);
+    let row = format!("sys_user {id}");
+    let lookup = match contained(deps, cycle, read).await? {
+        Ok(lookup) => lookup,
+        Err(why) => {
+            deps.store.unreadable().note(Object::Record, &row, &why, false, deps.now())?;
+            return Ok(());
+        }
+    };
+    let presence = match lookup {
         Lookup::Found(found) | Lookup::Outside(found) => {
             deps.store.people().upsert(&[found], cycle.id)?;
+            return Ok(deps.store.unreadable().clear(Object::Record, &row)?);
         }
-        Lookup::Absent => deps.store.people().note_absence(id)?,
-        // It was set aside, and named, when the list was read: what it said last stands. So it does
-        // where an access rule hides the row.
-        Lookup::Unusable(_) | Lookup::Hidden => {}
+        // It was set aside, and named, when the list was read: what it said last stands.
+        Lookup::Unusable(_) => return Ok(()),
+        Lookup::Hidden => Presence::Hidden,
+        Lookup::Absent => absence(deps, cycle, id).await?,
+    };
+    let why = match presence {
+        Presence::Hidden => Some("an access rule hides it"),
+        Presence::Vanished => {
+            Some("it is not counted any more, and nothing shows that it was deleted")
+        }
+        _ => None,
+    };
+    if let Some(why) = why {
+        let text =
+            format!("the row {id} of sys_user cannot be read: {why}; what it said last stands");
+        deps.store.unreadable().note(Object::Record, &row, &text, false, deps.now())?;
     }
-    Ok(())
+    Ok(deps.store.people().set_presence(id, presence, deps.now())?)
+}
+
+/// What follows from a row that is not counted: it is gone where its deletion is shown, and not to be
+/// found where it stays away and a rule that hides inactive people can be ruled out.
+async fn absence(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<Presence> {
+    let shown = deps.servicenow.deleted_at(id).await.map_err(Into::into);
+    if let Ok(Deletion::Shown(_)) = contained(deps, cycle, shown).await? {
+        return Ok(Presence::Gone);
+    }
+    let since = deps.store.people().absent_since(id)?;
+    if since.is_none_or(|since| deps.now() - since < AWAY) {
+        return Ok(Presence::Missing);
+    }
+    let inactive = deps.servicenow.shows_inactive().await.map_err(Into::into);
+    let shows_inactive = contained(deps, cycle, inactive).await?.unwrap_or(false);
+    Ok(if shows_inactive { Presence::Vanished } else { Presence::Hidden })
 }
 
 pub(crate) async fn find_person(deps: &Deps, cycle: &Cycle, text: &str) -> Result<SysId> {

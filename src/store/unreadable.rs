@@ -1,0 +1,112 @@
+//! Objects that cannot be read: which, why, and when they are tried again.
+
+use rusqlite::params;
+
+use super::columns::At;
+use super::{Result, Unreadable};
+use crate::model::{SysId, Timestamp};
+use crate::reconcile::retry::pause_after;
+
+/// What cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Object {
+    /// A person's account, or whether there is one; by the person.
+    Account,
+    /// Whether a person's account, or a group that an action is about, holds an administrator role;
+    /// by the person.
+    Roles,
+    /// The members of a group; by the group.
+    Members,
+    /// A row of ServiceNow; by its id.
+    Record,
+}
+
+impl Object {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Roles => "roles",
+            Self::Members => "members",
+            Self::Record => "record",
+        }
+    }
+}
+
+/// An object that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    pub(crate) id: String,
+    pub(crate) why: String,
+    pub(crate) next_try: Timestamp,
+}
+
+/// What nobody leaves by is tried this many times less often.
+const UNHURRIED: u32 = 4;
+
+impl Unreadable<'_> {
+    /// Notes that it could not be read once more, and gives when it is tried again. `leaver`: an
+    /// account is to be disabled, so it is tried soon whatever happens.
+    pub(crate) fn note(
+        &self,
+        object: Object,
+        id: &str,
+        why: &str,
+        leaver: bool,
+        now: Timestamp,
+    ) -> Result<Timestamp> {
+        let sql = "SELECT tries FROM unreadable WHERE kind = ? AND id = ?";
+        let before: Option<u32> =
+            self.0.one(sql, params![object.as_str(), id], |row| row.get(0))?;
+        let tries = before.unwrap_or(0) + 1;
+        let pause = pause_after(tries, leaver) * if leaver { 1 } else { UNHURRIED };
+        let next = now + chrono::Duration::from_std(pause).unwrap_or_default();
+        let sql = "INSERT INTO unreadable (kind, id, why, since, tries, next_try)
+             VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET
+             why = excluded.why, tries = excluded.tries, next_try = excluded.next_try";
+        let row = params![object.as_str(), id, why, At(now), tries, At(next)];
+        self.0.run(sql, row).map(|()| next)
+    }
+
+    /// It could be read.
+    pub(crate) fn clear(&self, object: Object, id: &str) -> Result<()> {
+        self.0.run("DELETE FROM unreadable WHERE kind = ? AND id = ?", [object.as_str(), id])
+    }
+
+    /// No row of a table is known to be unusable any more.
+    pub(crate) fn clear_records(&self, table: &str) -> Result<()> {
+        let sql = "DELETE FROM unreadable WHERE kind = 'record' AND id LIKE ? || ' %'";
+        self.0.run(sql, [table])
+    }
+
+    /// Why nothing can be decided about a person, and when that is tried again.
+    pub(crate) fn of_person(&self, id: &SysId) -> Result<Option<Trouble>> {
+        let sql = "SELECT id, why, next_try FROM unreadable
+                   WHERE kind IN ('account', 'roles') AND id = ? ORDER BY kind";
+        self.0.one(sql, [id], read)
+    }
+
+    /// Everything of a kind that cannot be read.
+    pub(crate) fn all(&self, object: Object) -> Result<Vec<Trouble>> {
+        let sql = "SELECT id, why, next_try FROM unreadable WHERE kind = ? ORDER BY id";
+        self.0.all(sql, [object.as_str()], read)
+    }
+
+    /// People whose accounts could not be read and were in a complete list of this cycle.
+    pub(crate) fn seen_again(&self, cycle: i64) -> Result<Vec<SysId>> {
+        let sql = "SELECT u.id FROM unreadable u JOIN links l ON l.person = u.id
+                   JOIN accounts a ON a.okta_id = l.okta_id
+                   WHERE u.kind = 'account' AND a.seen >= ?";
+        self.0.column(sql, [cycle])
+    }
+
+    /// How many linked accounts are out of sight.
+    pub(crate) fn linked_accounts(&self) -> Result<u32> {
+        let sql = "SELECT count(*) FROM unreadable u JOIN links l ON l.person = u.id
+                   WHERE u.kind = 'account'";
+        self.0.value(sql, [])
+    }
+}
+
+fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Trouble> {
+    Ok(Trouble { id: row.get(0)?, why: row.get(1)?, next_try: row.get::<_, At>(2)?.0 })
+}
