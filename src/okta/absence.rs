@@ -21,7 +21,8 @@ impl OktaReader {
             quoted(account.as_str())
         );
         let end = self.log_end();
-        let events = match self.events(&filter, end - KEPT, end).await {
+        let since = self.connection().org_time().unwrap_or(end) - KEPT;
+        let events = match self.events(&filter, since, end).await {
             Ok(Some(events)) => events,
             Ok(None) => {
                 let why = "the System Log may not be read, or the org does not have it";
