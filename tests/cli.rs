@@ -858,3 +858,70 @@ fn check_as_json_has_every_check_with_what_to_do() {
     assert_eq!(code(&output), 78);
     assert!(output.stdout.is_empty());
 }
+
+/// What acts on a terminal, in a line or on the direction of reading, and a line that is not ours.
+const ODD: &str = "\u{1b}]0;x\u{7}\u{9b}2J\r\t\u{8}\u{7f}\u{85}\u{202e}\u{2066}\u{200f}\u{2028}\u{200b}\u{ad}\u{feff}\nRITM9999999: done";
+
+/// Fails where anything of it acts, or begins a line.
+fn nothing_acts(place: &str, shown: &str) {
+    for c in ODD.chars().filter(|c| !c.is_ascii() || c.is_control()) {
+        assert!(c == '\n' || !shown.contains(c), "{place} shows {c:?}: {shown:?}");
+    }
+    let forged = |line: &str| line.trim_start().starts_with("RITM9999999");
+    assert!(!shown.lines().any(forged), "{place} has a line that is not ours: {shown}");
+}
+
+#[test]
+fn nothing_that_anybody_wrote_acts_where_it_is_shown() {
+    let desk = Desk::set();
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    let (servicenow, okta) = (&desk.stage.servicenow, &desk.stage.okta);
+    let mut employees =
+        desk.stage.company.people().iter().skip(1).filter(|person| !person.newcomer).cloned();
+    let (named, other) = (employees.next().unwrap(), employees.next().unwrap());
+    let (sales, first_name) = (okta.group_id("Sales").unwrap(), format!("Zoë{ODD}"));
+    servicenow.update_person(&named.sys_id, &[("first_name", &first_name)]);
+    okta.rename_group(&sales, &format!("Sales{ODD}"));
+    for person in [&named, &other] {
+        okta.add_member(&sales, &okta.find(&person.email).unwrap().id);
+        let engineering = okta.group_id("Engineering").unwrap();
+        okta.add_member(&engineering, &okta.find(&person.email).unwrap().id);
+    }
+    let variables = [("action", "Add"), ("employee", ODD), ("groups", ODD), ("end_date", ODD)];
+    let order = servicenow.order("Okta group access", &other.sys_id, &variables).unwrap();
+    assert!(servicenow.approve(&order.number));
+
+    let mut seen = String::new();
+    let mut look = |arguments: &[&str]| {
+        for log in ["text", "json"] {
+            let output = desk.run(&[arguments, &["--log-format", log]].concat());
+            let (printed, logged) = (text(&output.stdout), text(&output.stderr));
+            assert!(code(&output) < 3, "{arguments:?}: {logged}");
+            nothing_acts(&format!("{arguments:?}"), &printed);
+            nothing_acts(&format!("the log of {arguments:?} as {log}"), &logged);
+            seen.extend([printed, logged]);
+        }
+    };
+    for format in ["text", "json"] {
+        look(&["plan", "--full", "--format", format]);
+        look(&["explain", &named.user_name, "--format", format]);
+        look(&["explain", &other.user_name, "--format", format]);
+    }
+    look(&["drift"]);
+    look(&["drift", "--format", "json"]);
+    // What is wanted is what was said, not how it is shown.
+    let drift = json(&desk.run(&["drift", "--format", "json"]));
+    let wanted = |item: &Value| item["desired"] == first_name.as_str();
+    assert!(drift["items"].as_array().unwrap().iter().any(wanted), "{drift}");
+    look(&["sync", "--full"]);
+    look(&["sync", "--full", "--format", "json"]);
+    look(&["hold", "list"]);
+    look(&["hold", "list", "--format", "json"]);
+    look(&["status"]);
+    let notes = servicenow.notes(&order.number);
+    assert!(!notes.is_empty());
+    notes.iter().for_each(|note| nothing_acts("a note", note));
+    for part in ["Zoë\\u{1b}]0;x\\u{7}", "Sales\\u{1b}]0;x", "\\u202e"] {
+        assert!(seen.contains(part), "{part} was never shown");
+    }
+}

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::hold;
 use super::render::{Printed, count, shown, table};
 use super::session::{Ended, Place, clock, exit, progress};
+use crate::model::shown::line;
 use crate::report::{self, Explanation, FactView};
 use crate::sync::{Deps, plan_person};
 
@@ -32,9 +33,9 @@ fn text_of(explanation: &Explanation) -> String {
     let _ = writeln!(
         text,
         "{} (sys_user {}, {})",
-        person.name(),
-        person.user_name.as_deref().unwrap_or("-"),
-        person.sys_id.as_deref().unwrap_or("-")
+        line(person.name()),
+        line(person.user_name.as_deref().unwrap_or("-")),
+        line(person.sys_id.as_deref().unwrap_or("-"))
     );
     let _ = match &explanation.account {
         Some(account) => writeln!(
@@ -90,21 +91,21 @@ fn text_of(explanation: &Explanation) -> String {
 
 fn fact_text(fact: &FactView) -> String {
     let mark = if fact.in_sync { " " } else { "!" };
-    let name = fact.name.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
+    let name = fact.name.as_deref().map(|name| format!(" {}", line(name))).unwrap_or_default();
     let actual = shown(fact.actual.as_deref());
     // A cleared attribute is desired as much as a filled one; of a status nothing may be said.
     let unsaid = fact.desired.is_none() && fact.fact != "profile";
-    let desired = if unsaid { actual } else { shown(fact.desired.as_deref()) };
+    let desired = if unsaid { actual.clone() } else { shown(fact.desired.as_deref()) };
     let is = if fact.in_sync { String::new() } else { format!(", is {actual}") };
     let origin = fact.origin.as_deref().unwrap_or("unattributed");
     let since = fact.since.as_deref().map(|at| format!(" since {at}")).unwrap_or_default();
     let mut text =
         format!("{mark} {}{name}: {desired}{is} ({origin}, {}{since})", fact.fact, fact.cause);
     for reason in &fact.reasons {
-        let _ = write!(text, "\n    + {}", reason.text);
+        let _ = write!(text, "\n    + {}", line(&reason.text));
     }
     for against in &fact.against {
-        let _ = write!(text, "\n    - {against}");
+        let _ = write!(text, "\n    - {}", line(against));
     }
     text
 }

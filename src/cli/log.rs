@@ -5,6 +5,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use super::LogFormat;
+use super::inert::Inert;
 use super::session::{Failure, colour};
 
 /// By which `journalctl -t` finds us.
@@ -15,7 +16,7 @@ pub(crate) fn log(format: LogFormat) -> Result<(), Failure> {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("goldthread=info"));
     tracing_subscriber::registry()
-        .with(layer(format)?)
+        .with(Inert(layer(format)?))
         .with(filter)
         .try_init()
         .map_err(|error| Failure::Failed(error.to_string()))

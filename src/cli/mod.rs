@@ -9,6 +9,7 @@ mod demo;
 mod drift;
 mod explain;
 mod hold;
+mod inert;
 mod log;
 mod render;
 mod run;
@@ -137,7 +138,8 @@ pub fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = runtime.map_err(Failure::from).and_then(|it| it.block_on(dispatch(cli)));
     ExitCode::from(ended.unwrap_or_else(|failure| {
-        let _ = writeln!(std::io::stderr(), "goldthread: {failure}");
+        let failed = format!("goldthread: {failure}");
+        let _ = writeln!(std::io::stderr(), "{}", crate::model::shown::page(&failed));
         failure.status()
     }))
 }

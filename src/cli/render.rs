@@ -1,14 +1,15 @@
 //! Reports as text for people, and as JSON for programs.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
+use comfy_table::ContentArrangement;
 use comfy_table::presets::NOTHING;
-use comfy_table::{ContentArrangement, Table};
 
 use super::session::Failure;
-use crate::model::Change;
+use crate::model::{self, Change};
 use crate::report::{ActionReport, CycleReport, DriftReport, WaitingRequest};
 use crate::sync::PersonNames;
 
@@ -42,8 +43,15 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Prints a text on standard output. A reader that has seen enough is no error.
+/// Prints a text on standard output, where nothing of it acts. A reader that has seen enough is no
+/// error.
 pub(crate) fn out(text: &str) -> Result<(), Failure> {
+    painted(&model::shown::page(text))
+}
+
+/// The same for a text that holds our own colours, and whose other parts passed
+/// [`model::shown`] before.
+pub(crate) fn painted(text: &str) -> Result<(), Failure> {
     match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         result => Ok(result?),
@@ -53,12 +61,14 @@ pub(crate) fn out(text: &str) -> Result<(), Failure> {
 /// Prints what is no result, on standard error.
 #[cfg(feature = "sim")]
 pub(crate) fn aside(text: &str) -> Result<(), Failure> {
-    Ok(writeln!(std::io::stderr(), "{text}")?)
+    Ok(writeln!(std::io::stderr(), "{}", model::shown::page(text))?)
 }
 
-/// One JSON document.
+/// One JSON document, in ASCII wherever a character would act on a terminal.
 pub(crate) fn json<T: serde::Serialize>(report: &T) -> Result<String, Failure> {
-    serde_json::to_string_pretty(report).map_err(|error| Failure::Failed(error.to_string()))
+    let document = serde_json::to_string_pretty(report);
+    let document = document.map_err(|error| Failure::Failed(error.to_string()))?;
+    Ok(model::shown::json(&document).into_owned())
 }
 
 /// A cycle or a plan.
@@ -151,12 +161,13 @@ fn what(action: &ActionReport) -> String {
 
 /// What becomes of an attribute.
 pub(crate) fn changed((attribute, Change { from, to }): (&String, &Change)) -> String {
-    format!("{attribute}: {} -> {}", shown(from.as_deref()), shown(to.as_deref()))
+    let (from, to) = (shown(from.as_deref()), shown(to.as_deref()));
+    format!("{attribute}: {from} -> {to}")
 }
 
-/// A value, or that there is none.
-pub(crate) fn shown(value: Option<&str>) -> &str {
-    value.unwrap_or("(empty)")
+/// A value as one line, or that there is none.
+pub(crate) fn shown(value: Option<&str>) -> Cow<'_, str> {
+    model::shown::line(value.unwrap_or("(empty)"))
 }
 
 /// The drift report.
@@ -174,8 +185,8 @@ pub(crate) fn drift(report: &DriftReport) -> String {
                 item.request.as_deref().unwrap_or("-"),
                 item.person.name(),
                 &format!("{}{name}", item.fact),
-                shown(item.desired.as_deref()),
-                shown(item.actual.as_deref()),
+                &shown(item.desired.as_deref()),
+                &shown(item.actual.as_deref()),
                 item.disposition,
                 &item.reason,
             ]);
@@ -229,11 +240,30 @@ pub(crate) fn count(number: usize, one: &str, more: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { more })
 }
 
-/// A table without lines, as wide as the terminal.
+/// A table without lines, as wide as the terminal. Each of its cells is one line.
+#[derive(Debug)]
+pub(crate) struct Table(comfy_table::Table);
+
 pub(crate) fn table() -> Table {
-    let mut table = Table::new();
+    let mut table = comfy_table::Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table
+    Table(table)
+}
+
+impl Table {
+    pub(crate) fn set_header<'a>(&mut self, cells: impl IntoIterator<Item = &'a str>) {
+        self.0.set_header(cells);
+    }
+
+    pub(crate) fn add_row<'a>(&mut self, cells: impl IntoIterator<Item = &'a str>) {
+        self.0.add_row(cells.into_iter().map(model::shown::line));
+    }
+}
+
+impl std::fmt::Display for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 use crate::http::Progress;
+use crate::model::shown;
 use crate::sync::Deps;
 
 /// How much longer a reload may wait, in microseconds: sent every second for as long as it waits.
@@ -46,7 +47,7 @@ pub(crate) struct Status(String);
 impl Status {
     pub(crate) fn set(&mut self, text: &str) {
         let line = text.lines().collect::<Vec<_>>().join(" ");
-        let text: String = line.chars().take(LONGEST_STATUS).collect();
+        let text: String = shown::line(&line).chars().take(LONGEST_STATUS).collect();
         if text != self.0 {
             send(&[NotifyState::Status(&text)]);
             self.0 = text;

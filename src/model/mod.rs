@@ -14,6 +14,7 @@ pub mod id;
 pub mod open_item;
 pub mod person;
 pub mod request;
+pub(crate) mod shown;
 pub mod state;
 mod words;
 

@@ -12,6 +12,7 @@ use crate::model::{AccountId, Group, GroupKind};
 /// (<https://developer.okta.com/docs/reference/system-log-query/>).
 const KEPT: TimeDelta = TimeDelta::days(90);
 
+#[allow(dead_code, reason = "for those who believe an absence or do not")]
 impl OktaReader {
     /// What the System Log says of the deletion of an account, as far back as Okta keeps it. The id
     /// of one that is deleted is never given to another.

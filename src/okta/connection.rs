@@ -314,6 +314,9 @@ fn elements<T>(
     };
     let mut listed = Listed { found: Vec::with_capacity(elements.len()), set_aside: Vec::new() };
     for element in elements {
+        if element.get("errorCode").is_some() {
+            return Err(unbelievable(operation, "an error stands among its elements"));
+        }
         let id = element.get("id").and_then(Value::as_str);
         let id = id.map(|id| id.chars().take(100).collect());
         match read(operation, element) {

@@ -116,6 +116,7 @@ mod tests {
     use reqwest::header::{HeaderMap, HeaderValue};
 
     use super::*;
+    use crate::http::HttpError;
 
     fn answer(status: u16, body: &str) -> Answer {
         Answer { status, headers: HeaderMap::new(), body: body.as_bytes().to_vec() }
@@ -166,6 +167,43 @@ mod tests {
             &answer(403, r#"{"errorCode":"E0000006","errorSummary":"no permission"}"#),
         );
         assert_eq!(text.to_string(), "Okta forbids to list the groups: no permission (E0000006)");
+    }
+
+    #[test]
+    fn an_answer_about_an_object_is_told_from_a_side_in_trouble() {
+        let table = [
+            (400, r#"{"errorCode":"E0000001"}"#, true),
+            (400, "", true),
+            (403, r#"{"errorCode":"E0000006"}"#, true),
+            (403, "<html>blocked</html>", true),
+            (404, r#"{"errorCode":"E0000007"}"#, true),
+            (404, r#"{"errorCode":"E0000008"}"#, true),
+            (404, "<html>gateway</html>", true),
+            (401, r#"{"errorCode":"E0000015"}"#, true),
+            (405, "", true),
+            (414, r#"{"errorCode":"E0000256"}"#, true),
+            (500, r#"{"errorCode":"E0000009"}"#, true),
+            (502, "<html>", true),
+            (503, r#"{"errorCode":"E0000100"}"#, true),
+            (302, "", true),
+            (401, r#"{"errorCode":"E0000011"}"#, false),
+            (401, "", false),
+            (429, r#"{"errorCode":"E0000047"}"#, false),
+            (503, r#"{"errorCode":"E0000010"}"#, false),
+        ];
+        for (status, body, about_object) in table {
+            let error = from_answer("read the account", &answer(status, body));
+            assert_eq!(error.is_about_object(), about_object, "{status} {body}");
+            let named = error.about("00u1").to_string();
+            assert_eq!(named.contains("read the account 00u1"), about_object, "{named}");
+        }
+        let (host, reason) = ("o.example".to_owned(), "reset".to_owned());
+        for error in [
+            HttpError::NoAnswer { host: host.clone(), reason: reason.clone() },
+            HttpError::Unreachable { host, reason },
+        ] {
+            assert!(!OktaError::from_http("read the account", &error).is_about_object());
+        }
     }
 
     #[test]

@@ -165,10 +165,13 @@ impl OktaError {
     /// a 5xx after every try, with a web page, or with what cannot be read. Otherwise it is about
     /// the side, or about us. Objects that were readable before tell the one from the other where a
     /// whole side refuses.
+    #[allow(dead_code, reason = "for those who contain a refusal")]
     pub(crate) fn is_about_object(&self) -> bool {
         match self {
-            Self::Forbidden(_) | Self::NotFound(_) | Self::Unbelievable { .. } => true,
-            Self::Unwritable { .. } => true,
+            Self::Forbidden(_)
+            | Self::NotFound(_)
+            | Self::Unbelievable { .. }
+            | Self::Unwritable { .. } => true,
             Self::Refused(refusal) => refusal.code != code::READ_ONLY_MODE,
             Self::NoAnswer { status, .. } => status.is_some(),
             Self::Unreachable { .. }
@@ -195,12 +198,14 @@ impl OktaError {
     /// it by.
     #[must_use]
     pub(super) fn about(mut self, object: &str) -> Self {
+        if !self.is_about_object() {
+            return self;
+        }
         let operation = match &mut self {
             Self::Forbidden(refusal) | Self::NotFound(refusal) | Self::Refused(refusal) => {
                 &mut refusal.operation
             }
-            Self::NoAnswer { operation, status: Some(_), .. }
-            | Self::Unbelievable { operation, .. } => operation,
+            Self::NoAnswer { operation, .. } | Self::Unbelievable { operation, .. } => operation,
             _ => return self,
         };
         *operation = format!("{operation} {object}").into();

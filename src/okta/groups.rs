@@ -95,8 +95,8 @@ impl OktaReader {
         };
         for rule in read.found {
             rules.fed.extend(rule.fed);
-            let id = Some(rule.id);
-            rules.set_aside.extend(rule.odd.map(|why| SetAside { id, why: why.to_owned() }));
+            let odd = rule.odd.map(|why| SetAside { id: rule.id, why: why.to_owned() });
+            rules.set_aside.extend(odd);
         }
         Ok(Some(rules))
     }

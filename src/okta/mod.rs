@@ -18,7 +18,9 @@ mod tests;
 mod wire;
 mod writer;
 
-pub(crate) use connection::{Connection, Listed, SetAside};
+pub(crate) use connection::Connection;
+#[cfg(test)]
+pub(crate) use connection::SetAside;
 pub use error::OktaError;
 pub(crate) use error::Refusal;
 pub(crate) use reader::{AccountRead, Identity, OktaReader};

@@ -12,8 +12,8 @@ use crate::model::{Account, AccountId, AccountStatus, Group, GroupId, GroupKind}
 /// One group rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct GroupRule {
-    /// At most 100 characters of it.
-    pub id: String,
+    /// At most 100 characters of it; `None` where it has none.
+    pub id: Option<String>,
     /// The groups that it assigns to; none where it is not active.
     pub fed: Vec<GroupId>,
     /// What is wrong with it.
@@ -173,11 +173,14 @@ pub(super) fn role(operation: &'static str, value: Value) -> Result<String, Okta
 
 /// Reads one group rule. One whose status is not known counts as active: what it names may be fed.
 pub(super) fn rule(operation: &'static str, rule: Value) -> Result<GroupRule, OktaError> {
-    let Some(id) = rule["id"].as_str() else {
-        return Err(unbelievable(operation, "a group rule without an id"));
+    let Value::Object(rule) = rule else {
+        return Err(unbelievable(operation, "a group rule that is none"));
     };
-    let status = rule["status"].as_str();
-    let named = rule["actions"]["assignUserToGroups"]["groupIds"].as_array();
+    let text = |name: &str| rule.get(name).and_then(Value::as_str);
+    let id = text("id").map(|id| id.chars().take(100).collect());
+    let status = text("status");
+    let actions = rule.get("actions").unwrap_or(&Value::Null);
+    let named = actions["assignUserToGroups"]["groupIds"].as_array();
     let ids = named.map_or(&[][..], Vec::as_slice);
     let fed: Vec<_> =
         ids.iter().filter_map(|id| GroupId::parse(id.as_str().unwrap_or_default()).ok()).collect();
@@ -190,7 +193,7 @@ pub(super) fn rule(operation: &'static str, rule: Value) -> Result<GroupRule, Ok
         Some(_) => None,
     };
     let fed = if active { fed } else { Vec::new() };
-    Ok(GroupRule { id: id.chars().take(100).collect(), fed, odd })
+    Ok(GroupRule { id, fed, odd })
 }
 
 pub(super) fn schema(operation: &'static str, value: Value) -> Result<Vec<Attribute>, OktaError> {
@@ -301,7 +304,7 @@ mod tests {
         assert_eq!(read(json!("ACTIVE"), json!("00g1")), (0, true));
         assert_eq!(read(json!("ACTIVE"), json!(["00g1", 7])), (1, true));
         assert_eq!(read(Value::Null, json!(["00g1"])), (1, true));
-        assert!(rule("read", json!({"status": "ACTIVE"})).is_err());
+        assert!(rule("read", json!(["no object"])).is_err());
     }
 
     #[test]

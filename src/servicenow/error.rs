@@ -120,3 +120,55 @@ fn in_words(wait: Option<Duration>) -> String {
 pub(super) fn clean(text: &str) -> String {
     http::one_line(text, LONGEST_TEXT)
 }
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderMap;
+
+    use super::*;
+    use crate::http::Answer;
+    use crate::servicenow::wire;
+
+    fn answered(status: u16, kind: &str, body: &str) -> ServiceNowError {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", kind.parse().unwrap());
+        let answer = Answer { status, headers, body: body.as_bytes().to_vec() };
+        wire::row("reading the person a1", &answer).unwrap_err()
+    }
+
+    #[test]
+    fn an_answer_about_an_object_is_told_from_a_side_in_trouble() {
+        let (json, html) = ("application/json", "text/html");
+        let failure = r#"{"error":{"message":"No Record found","detail":"d"},"status":"failure"}"#;
+        for (status, kind, body, about_object) in [
+            (400, json, failure, true),
+            (403, json, failure, true),
+            (403, html, "<html>blocked</html>", true),
+            (404, json, failure, true),
+            (404, html, "<html>", true),
+            (414, html, "<html>", true),
+            (500, json, failure, true),
+            (503, html, "<html>", true),
+            (200, html, "<html>login</html>", true),
+            (200, json, r#"{"result":"#, true),
+            (200, json, r#"{"result":[]}"#, true),
+            (200, json, "{}", true),
+            (202, json, "{}", true),
+            (302, html, "", true),
+            (401, json, failure, false),
+            (429, json, failure, false),
+        ] {
+            let error = answered(status, kind, body);
+            assert_eq!(error.is_about_object(), about_object, "{error}");
+            let named = error.to_string().contains("reading the person a1");
+            assert_eq!(named, about_object, "{error}");
+        }
+        let (host, reason) = (String::new(), String::new());
+        for error in [
+            HttpError::NoAnswer { host: host.clone(), reason: reason.clone() },
+            HttpError::Unreachable { host, reason },
+        ] {
+            assert!(!ServiceNowError::from_http("reading", error).is_about_object());
+        }
+    }
+}

@@ -32,7 +32,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use catalog::{Items, LookedUp, Task};
+pub(crate) use catalog::{Items, Task};
 pub use connection::Connection;
 pub use error::ServiceNowError;
 pub(crate) use inspect::Sample;

@@ -59,6 +59,7 @@ impl SetAside {
     }
 
     /// The row's id, where it has a usable one: the row is there, and nothing more is known of it.
+    #[allow(dead_code, reason = "for those who contain a refusal")]
     pub(crate) fn id(&self) -> Option<SysId> {
         SysId::parse(&self.sys_id).ok()
     }

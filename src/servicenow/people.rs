@@ -137,9 +137,9 @@ impl ServiceNowReader {
         let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
         let users = &self.connection.shared.users;
         let by_id = if or_id { format!("^ORsys_id={value}") } else { String::new() };
-        let asked = match Filter::parse(&format!("user_name={value}^ORemail={value}{by_id}")) {
-            Ok(asked) => asked,
-            Err(_) => return Ok(ByText::Unusable("the text cannot stand in a query".into())),
+        let asked = format!("user_name={value}^ORemail={value}{by_id}");
+        let Ok(asked) = Filter::parse(&asked) else {
+            return Ok(ByText::Unusable("the text cannot stand in a query".into()));
         };
         let query = users.and(&asked).ordered();
         let fields = self.person_fields();

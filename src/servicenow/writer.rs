@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::paging;
 use super::{Connection, ServiceNowError};
-use crate::model::SysId;
+use crate::model::{SysId, shown};
 
 /// The only type that writes to ServiceNow.
 #[derive(Debug, Clone)]
@@ -89,12 +89,10 @@ impl ServiceNowWriter {
     }
 }
 
-/// A note without control characters, and without the mark that makes ServiceNow show HTML: other
-/// systems' texts stand in it.
+/// A note in which nothing acts, and without the mark that makes ServiceNow show HTML: other systems'
+/// texts stand in it.
 fn plain(note: &str) -> String {
-    let text: String =
-        note.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
-    text.replace("[code]", "[ code]").replace("[/code]", "[ /code]")
+    shown::page(note).replace("[code]", "[ code]").replace("[/code]", "[ /code]")
 }
 
 #[cfg(test)]
@@ -103,6 +101,7 @@ mod tests {
 
     #[test]
     fn a_note_cannot_bring_html_or_control_characters_with_it() {
-        assert_eq!(plain("a\u{7}b\n[code]<b>[/code]"), "ab\n[ code]<b>[ /code]");
+        assert_eq!(plain("a\u{7}b\n[code]<b>[/code]"), "a\\u{7}b\n[ code]<b>[ /code]");
+        assert_eq!(plain("a\u{202e}b"), "a\\u{202e}b");
     }
 }

@@ -2,7 +2,7 @@
 //! before, so a crash after the PATCH cannot write a second note.
 
 use crate::config::{Close, JournalField};
-use crate::model::{AccountId, Approval, RequestState, SysId};
+use crate::model::{AccountId, Approval, RequestState, SysId, shown};
 use crate::policy::resolve::{approval, rule_for};
 use crate::reconcile::fulfillment::RequestStatus;
 use crate::servicenow::{Closing, ServiceNowError, Task};
@@ -201,7 +201,7 @@ async fn post_held_note(
     if !may_write(deps, stored, &marker, &[]).await? {
         return Ok(());
     }
-    let reason: String = reason.chars().take(LONGEST_REASON).collect();
+    let reason: String = shown::line(reason).chars().take(LONGEST_REASON).collect();
     let note = format!("This request has not been carried out yet: {reason}.\n{marker}");
     let field = field(deps.config.writeback.held_note);
     let _in_flight = InFlight::begin(deps);
@@ -307,6 +307,8 @@ fn closing_note(deps: &Deps, stored: &StoredRequest) -> Result<String> {
         ));
     }
     lines.push(format!("Journal {}", deps.store.journal().head()?));
+    // A name must not begin a line of its own.
+    let lines: Vec<_> = lines.iter().map(|line| shown::line(line)).collect();
     Ok(lines.join("\n"))
 }
 

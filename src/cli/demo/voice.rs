@@ -2,6 +2,7 @@
 
 use crate::cli::render;
 use crate::cli::session::{Failure, colour};
+use crate::model::shown::page;
 
 /// As wide as a request's number and the space after it.
 const MARGIN: usize = 13;
@@ -28,13 +29,13 @@ impl Voice {
 
     /// The heading of a chapter.
     pub(crate) fn chapter(&self, title: &str) -> Result<(), Failure> {
-        render::out(&format!("\n{}", self.paint(BOLD, title)))
+        render::painted(&format!("\n{}", self.paint(BOLD, title)))
     }
 
     /// Something that comes from a request.
     pub(crate) fn line(&self, request: &str, text: &str) -> Result<(), Failure> {
         let number = self.paint(GOLD, &format!("{request:<MARGIN$}"));
-        render::out(&format!("  {number}{text}"))
+        render::painted(&format!("  {number}{}", page(text)))
     }
 
     /// Something that goes on from the line before.
@@ -45,12 +46,14 @@ impl Voice {
     /// What somebody would read elsewhere, word for word.
     pub(crate) fn quote(&self, text: &str) -> Result<(), Failure> {
         for line in text.lines() {
-            Self::more(&self.paint(DIM, &format!("| {line}")))?;
+            let line = self.paint(DIM, &format!("| {line}"));
+            render::painted(&format!("  {:MARGIN$}{line}", ""))?;
         }
         Ok(())
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        let text = page(text);
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into_owned() }
     }
 }

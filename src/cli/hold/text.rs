@@ -206,7 +206,7 @@ pub(crate) fn rows(block: &[impl Borrow<HoldView>]) -> String {
         ["id", "since", "request", "action", "person", "what", "why", "released", "expires"];
     let with_release = holds().any(|hold: &HoldView| hold.released.is_some());
     let width = if with_release { header.len() } else { header.len() - 2 };
-    table.set_header(&header[..width]);
+    table.set_header(header[..width].iter().copied());
     for hold in holds() {
         let released = hold.released.as_ref();
         let released = released.map(|said| format!("by {}: {}", said.by, said.because));
@@ -221,7 +221,7 @@ pub(crate) fn rows(block: &[impl Borrow<HoldView>]) -> String {
             released.as_deref().unwrap_or_default(),
             hold.expires.as_deref().unwrap_or_default(),
         ];
-        table.add_row(&cells[..width]);
+        table.add_row(cells[..width].iter().copied());
     }
     table.to_string()
 }

@@ -58,7 +58,7 @@ async fn pages_that_never_end_are_not_believed() {
 
 #[tokio::test]
 async fn a_log_that_is_no_list_of_events_is_not_believed() {
-    for body in [r#"{"events":[]}"#, r#"[{"uuid":"a"}]"#, "<html>"] {
+    for body in [r#"{"events":[]}"#, r#"[{"uuid":"a"},{"uuid":"b"}]"#, "<html>"] {
         let org = Org::answering([reply(200, &[], body)]).await;
         let error = changes(&org).await.unwrap_err();
         assert!(matches!(error, OktaError::Unbelievable { .. }), "{body}: {error}");

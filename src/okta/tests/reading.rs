@@ -1,6 +1,7 @@
 use super::super::groups::GroupRules;
 use super::super::testing::{Org, error, reply, user};
-use super::super::{OktaError, OktaReader};
+use super::super::{AccountRead, OktaError, OktaReader, SetAside};
+use crate::http::{ByText, Deletion};
 use crate::model::{Account, AccountId, GroupId, GroupKind};
 
 fn list(elements: &[String]) -> String {
@@ -103,18 +104,11 @@ async fn a_login_page_with_200_is_not_an_answer() {
 }
 
 #[tokio::test]
-async fn an_account_without_a_status_spoils_the_whole_read() {
-    let broken = r#"{"id":"00u9","profile":{"login":"x@example.com"}}"#.to_owned();
-    let org = Org::answering([page(&[user("00u1", "ACTIVE"), broken], None)]).await;
-    why(&all_accounts(&org).await.unwrap_err());
-}
-
-#[tokio::test]
 async fn a_body_that_is_cut_short_is_read_again() {
     let cut = reply(200, &[("Content-Length", "5000")], "{\"id\":");
     let org = Org::answering([cut, reply(200, &[], &user("00u1", "ACTIVE"))]).await;
     let account = OktaReader::new(org.connect()).account(&id("00u1")).await.unwrap();
-    assert_eq!(account.unwrap().provider, "OKTA");
+    assert_eq!(account.there().unwrap().unwrap().provider, "OKTA");
     assert_eq!(org.lines().len(), 2);
 }
 
@@ -130,7 +124,7 @@ async fn a_call_that_came_too_often_waits_for_the_window_and_succeeds() {
     let org = Org::answering([limited, reply(200, &[], &user("00u1", "ACTIVE"))]).await;
     let connection = org.connect();
     let account = OktaReader::new(connection.clone()).account(&id("00u1")).await.unwrap();
-    assert!(account.is_some());
+    assert!(account.there().unwrap().is_some());
     let budget = connection.budget();
     assert_eq!((budget[0].limit, &*budget[0].bucket), (600, "/api/v1/users/{id} (read)"));
 }
@@ -163,7 +157,7 @@ async fn an_account_is_absent_only_when_okta_says_so() {
     ])
     .await;
     let reader = OktaReader::new(org.connect());
-    assert_eq!(reader.account(&id("00u1")).await.unwrap(), None);
+    assert!(matches!(reader.account(&id("00u1")).await.unwrap(), AccountRead::NotFound));
     why(&reader.account(&id("00u1")).await.unwrap_err());
 }
 
@@ -176,15 +170,16 @@ async fn a_login_is_percent_encoded_and_must_be_the_one_that_was_asked_for() {
     .await;
     let reader = OktaReader::new(org.connect());
     let found = reader.account_by_login("A#B c@example.com").await.unwrap();
-    assert_eq!(found.unwrap().id, id("00u1"));
-    assert_eq!(reader.account_by_login("me").await.unwrap(), None);
+    assert_eq!(found.found().unwrap().id, id("00u1"));
+    assert_eq!(reader.account_by_login("me").await.unwrap(), ByText::Found(None));
     assert_eq!(org.lines()[0], "GET /api/v1/users/A%23B%20c@example.com");
 }
 
 #[tokio::test]
 async fn a_login_with_a_slash_is_searched_for() {
     let org = Org::answering([page(&[], None)]).await;
-    assert_eq!(OktaReader::new(org.connect()).account_by_login("a/b").await.unwrap(), None);
+    let found = OktaReader::new(org.connect()).account_by_login("a/b").await.unwrap();
+    assert_eq!(found, ByText::Found(None));
     assert_eq!(org.lines(), ["GET /api/v1/users?search=profile.login+eq+%22a%2Fb%22&limit=200"]);
 }
 
@@ -193,8 +188,13 @@ async fn a_search_escapes_its_value_and_keeps_only_true_hits() {
     let org = Org::answering([page(&[user("00u1", "ACTIVE"), user("00u2", "ACTIVE")], None)]).await;
     let reader = OktaReader::new(org.connect());
     let found = reader.accounts_where("login", "00U2@example.com").await.unwrap();
-    assert_eq!(found.len(), 1);
-    assert_eq!(reader.accounts_where("employeeNumber", "  ").await.unwrap(), []);
+    assert_eq!(found.found().len(), 1);
+    for text in ["  ", "x".repeat(2000).as_str(), "a\nb", "a\u{0}"] {
+        assert!(reader.accounts_where("employeeNumber", text).await.unwrap().unusable().is_some());
+        assert!(reader.account_by_login(text).await.unwrap().unusable().is_some());
+        let group = text.trim();
+        assert!(reader.groups_named(group).await.unwrap().unusable().is_some());
+    }
     assert_eq!(org.lines().len(), 1);
     reader.accounts_where("department", r#"x" or id pr+\"#).await.unwrap_err();
     assert!(org.lines()[1].contains("eq+%22x%5C%22+or+id+pr%2B%5C%5C%22&"), "{:?}", org.lines());
@@ -214,7 +214,7 @@ async fn the_groups_that_a_rule_feeds_are_told_by_the_rules() {
     let org = Org::answering([reply(200, &[], RULE), reply(200, &[], &groups)]).await;
     let reader = OktaReader::new(org.connect());
     let rules = reader.group_rules().await.unwrap().unwrap();
-    let read = reader.groups().await.unwrap();
+    let read = reader.groups().await.unwrap().found;
     assert!(rules.fed.contains(&read[0].id) && !rules.fed.contains(&read[1].id));
     assert_eq!((rules.count, read[1].kind), (1, GroupKind::App));
 }
@@ -237,7 +237,7 @@ async fn a_group_is_found_by_its_exact_name_only() {
         list(&[group("00g1", "OKTA_GROUP", "Sales"), group("00g2", "OKTA_GROUP", "SALES")]);
     let org = Org::answering([reply(200, &[], &groups)]).await;
     let found = OktaReader::new(org.connect()).groups_named("Sales").await.unwrap();
-    assert_eq!(found.len(), 1);
+    assert_eq!(found.found().len(), 1);
 }
 
 #[tokio::test]
@@ -254,17 +254,20 @@ async fn the_groups_of_an_account_are_paged_although_nothing_says_so() {
 }
 
 #[tokio::test]
-async fn the_members_of_a_group_come_with_their_status() {
-    let org = Org::answering([page(&[user("00u1", "SUSPENDED")], None)]).await;
+async fn a_member_of_a_group_needs_an_id_and_nothing_else() {
+    let (bare, nobody) = (r#"{"id":"00u2","profile":null}"#, r#"{"status":"ACTIVE"}"#);
+    let listed = [user("00u1", "SUSPENDED"), bare.to_owned(), nobody.to_owned()];
+    let org = Org::answering([page(&listed, None)]).await;
     let mut members = Vec::new();
-    OktaReader::new(org.connect())
+    let set_aside = OktaReader::new(org.connect())
         .members(&GroupId::parse("00g1").unwrap(), &mut |page| {
             members.extend(page);
             Ok::<_, OktaError>(())
         })
         .await
         .unwrap();
-    assert_eq!(members[0].status, crate::model::AccountStatus::Suspended);
+    assert_eq!(members, [id("00u1"), id("00u2")]);
+    assert_eq!(set_aside, [SetAside { id: None, why: "a member without an id".into() }]);
 }
 
 #[tokio::test]
@@ -288,8 +291,80 @@ async fn an_error_among_the_roles_is_no_role() {
     for listed in [vec![error.clone()], vec![role, error.clone()], vec!["null".to_owned()]] {
         let org = Org::answering([reply(200, &[], &list(&listed))]).await;
         let reader = OktaReader::new(org.connect());
-        assert!(why(&reader.has_admin_role(&id("00u1")).await.unwrap_err()).contains("role"));
+        why(&reader.has_admin_role(&id("00u1")).await.unwrap_err());
     }
     let org = Org::answering([reply(200, &[], &list(&[error]))]).await;
     why(&OktaReader::new(org.connect()).sees_accounts().await.unwrap_err());
+}
+
+/// Lists in which one element makes no sense: whose id is known, and why.
+#[tokio::test]
+async fn an_element_of_a_list_that_makes_no_sense_is_set_aside_by_itself() {
+    for (odd, odd_id) in [
+        (r#"{"id":"00u9","status":"ACTIVE","profile":null}"#, Some("00u9")),
+        (r#"{"id":"00u9","profile":{"login":"x@example.com"}}"#, Some("00u9")),
+        (r#"{"id":"00u9","status":["ACTIVE"],"profile":{"login":"x"}}"#, Some("00u9")),
+        (r#"{"id":"00u9","status":"ACTIVE","profile":{"login":["x"]}}"#, Some("00u9")),
+        (r#"{"status":"ACTIVE","profile":{"login":"x"}}"#, None),
+        (r#"["00u9"]"#, None),
+        ("null", None),
+    ] {
+        let listed = [user("00u1", "ACTIVE"), odd.to_owned(), user("00u2", "ACTIVE")];
+        let org = Org::answering([page(&listed, None), page(&[], None)]).await;
+        let mut accounts = Vec::new();
+        let mut keep = |page: Vec<Account>| {
+            accounts.extend(page.into_iter().map(|account| account.id));
+            Ok::<_, OktaError>(())
+        };
+        let set_aside = OktaReader::new(org.connect()).accounts(&mut keep).await.unwrap();
+        assert_eq!(accounts, [id("00u1"), id("00u2")], "{odd}");
+        let ids: Vec<_> = set_aside.iter().map(|it| it.id.as_deref()).collect();
+        assert_eq!(ids, [odd_id], "{odd}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_which_nothing_makes_sense_is_not_believed() {
+    let odd = r#"{"id":"00u9","status":"ACTIVE","profile":null}"#.to_owned();
+    let org = Org::answering([page(&[odd.clone(), odd], None)]).await;
+    let mut keep = |_: Vec<Account>| Ok::<_, OktaError>(());
+    why(&OktaReader::new(org.connect()).accounts(&mut keep).await.unwrap_err());
+}
+
+#[tokio::test]
+async fn an_account_that_may_fit_and_makes_no_sense_is_not_nobody() {
+    let odd = r#"{"id":"00u9","status":"ACTIVE","profile":null}"#.to_owned();
+    let org = Org::answering([page(&[odd], None)]).await;
+    let found = OktaReader::new(org.connect()).accounts_where("employeeNumber", "7").await.unwrap();
+    assert!(found.unusable().unwrap().contains("00u9"), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_group_without_an_id_leaves_the_memberships_of_that_account_unknown() {
+    let nameless = r#"{"id":"00g2","profile":null}"#.to_owned();
+    let broken = r#"{"type":"OKTA_GROUP"}"#.to_owned();
+    let good = group("00g1", "OKTA_GROUP", "A");
+    let org =
+        Org::answering([page(&[good.clone(), nameless], None), page(&[good, broken], None)]).await;
+    let reader = OktaReader::new(org.connect());
+    assert_eq!(reader.groups_of(&id("00u1")).await.unwrap().len(), 2);
+    let refused = reader.groups_of(&id("00u1")).await.unwrap_err();
+    assert!(refused.is_about_object() && refused.to_string().contains("00u1"), "{refused}");
+}
+
+#[tokio::test]
+async fn what_an_org_does_not_have_is_no_refused_sign_in() {
+    for off in
+        [error(401, "E0000015", "no such feature", ""), error(404, "E0000008", "no path", "")]
+    {
+        let org = Org::answering([off.clone(), off.clone(), off.clone(), off.clone(), off]).await;
+        let reader = OktaReader::new(org.connect());
+        assert_eq!(reader.group_rules().await.unwrap(), Some(GroupRules::default()));
+        assert_eq!(reader.has_admin_role(&id("00u1")).await.unwrap(), None);
+        let since = "2026-11-23T09:00:00Z".parse().unwrap();
+        assert_eq!(reader.changes_of(&id("00u1"), since).await.unwrap(), None);
+        let deleted = reader.deleted_in_log(&id("00u1")).await.unwrap();
+        assert!(matches!(deleted, Deletion::Unreadable(_)));
+        assert!(reader.schema().await.unwrap_err().is_withheld());
+    }
 }

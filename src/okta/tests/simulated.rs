@@ -100,7 +100,7 @@ async fn without_the_scope_roles_are_unknown_and_the_app_still_signs_in() {
     let reader = world.reader_with(&[&BARE[..], &["okta.logs.read"]].concat());
     assert_eq!(reader.has_admin_role(&world.zoe).await.unwrap(), None);
     assert_eq!(reader.group_has_admin_role(&world.group).await.unwrap(), None);
-    assert!(reader.account(&world.zoe).await.unwrap().is_some());
+    assert!(reader.account(&world.zoe).await.unwrap().there().unwrap().is_some());
     let granted = reader.connection().granted_scopes().await.unwrap();
     assert_eq!(granted.len(), 3, "{granted:?}");
     assert!(granted.iter().any(|scope| scope == "okta.logs.read"));
@@ -206,7 +206,7 @@ async fn a_log_that_may_not_be_read_is_unknown_and_not_an_error() {
     world.okta.set_status(world.zoe.as_str(), Status::Suspended);
     let without_scope = world.reader_with(&[&BARE[..], &["okta.roles.read"]].concat());
     assert_eq!(without_scope.changes_of(&world.zoe, earlier()).await.unwrap(), None);
-    assert!(without_scope.account(&world.zoe).await.unwrap().is_some());
+    assert!(without_scope.account(&world.zoe).await.unwrap().there().unwrap().is_some());
 
     world.okta.register_token("token", world.zoe.as_str());
     assert_eq!(world.reader().changes_of(&world.zoe, earlier()).await.unwrap(), None);

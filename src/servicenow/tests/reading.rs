@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::{Responder, failure, html, json, person, rows};
+use crate::http::Deletion;
 use crate::model::{Person, Presence, SysId, Timestamp};
 use crate::servicenow::paging::CompleteRead;
 use crate::servicenow::{Lookup, ServiceNowError, ServiceNowReader, Window};
@@ -112,9 +113,40 @@ async fn a_dropped_condition_shows_in_the_rows() {
 }
 
 #[tokio::test]
-async fn a_field_that_is_left_out_is_named() {
-    let lacking = person("b", "").replace(r#""department.name":"Sales","#, "");
-    let error = failed_with(vec![rows(2, &[person("a", ""), lacking])]).await;
+async fn a_row_that_lacks_what_others_have_is_set_aside_by_itself() {
+    let of = |field: &str| format!(r#""department.name":{field},"#);
+    let lacking = |instead: &str| person("b", "").replace(&of("\"Sales\""), instead);
+    for odd in [
+        lacking(""),
+        lacking(&of(r#"["Sales"]"#)),
+        lacking(&of("{}")),
+        lacking(&of(r#"{"display_value":"Sales","link":"l"}"#)),
+    ] {
+        let side =
+            Responder::with(vec![rows(2, &[person("a", ""), odd.clone()]), rows(0, &[])]).await;
+        let (end, people) = read(&side.reader()).await;
+        let end = end.unwrap();
+        assert_eq!((people.len(), end.rows, end.set_aside.len()), (1, 2, 1));
+        assert_eq!(end.set_aside[0].id(), SysId::parse("b").ok());
+        assert!(end.set_aside[0].why.contains("department.name"), "{:?}", end.set_aside);
+
+        // Alone in its window, others of the table tell that the column can be read.
+        let side = Responder::with(vec![
+            rows(1, std::slice::from_ref(&odd)),
+            rows(9, &[odd.clone(), person("a", "")]),
+        ])
+        .await;
+        assert_eq!(read(&side.reader()).await.0.unwrap().set_aside.len(), 1);
+    }
+    let null = lacking(&of("null"));
+    let side = Responder::with(vec![rows(1, &[null])]).await;
+    assert_eq!(read(&side.reader()).await.1[0].field("department.name"), "");
+}
+
+#[tokio::test]
+async fn a_field_that_no_row_has_is_named_and_nothing_is_believed() {
+    let lacking = || person("b", "").replace(r#""department.name":"Sales","#, "");
+    let error = failed_with(vec![rows(1, &[lacking()]), rows(1, &[lacking()])]).await;
     assert!(error.contains("the field department.name is missing"), "{error}");
 }
 
@@ -133,9 +165,18 @@ async fn a_row_without_a_usable_id_is_set_aside_and_the_others_go_on() {
     let aside: Vec<_> = read_end.set_aside.iter().map(|row| row.sys_id.as_str()).collect();
     assert_eq!(aside, ["a(1)", "c"]);
 
-    let side = Responder::with(vec![rows(3, &[person("a", ""), odd])]).await;
-    let error = read(&side.reader()).await.0.unwrap_err();
-    assert!(error.contains("the last sys_id of a page is not usable"), "{error}");
+    let side = Responder::with(vec![
+        rows(3, &[person("a", ""), odd.clone()]),
+        rows(2, &[odd.clone(), person("c", "")]),
+        rows(0, &[]),
+    ])
+    .await;
+    let (end, people) = read(&side.reader()).await;
+    let end = end.unwrap();
+    assert_eq!((people.len(), end.rows, end.set_aside.len()), (2, 3, 1));
+
+    let error = failed_with(vec![rows(3, &[odd.clone(), odd])]).await;
+    assert!(error.contains("no row of a page has a usable sys_id"), "{error}");
 }
 
 #[tokio::test]
@@ -233,13 +274,21 @@ async fn a_forbidden_field_in_the_query_is_said_with_the_operation() {
 }
 
 #[tokio::test]
-async fn one_person_is_found_or_outside_or_absent() {
+async fn one_person_is_found_or_outside_or_hidden_or_absent() {
     let one = |row: String| json(200, &format!(r#"{{"result":{row}}}"#));
     let inactive = person("a", "").replace("\"active\":\"true\"", "\"active\":\"false\"");
+    let lacking = person("a", "").replace(r#""department.name":"Sales","#, "");
+    let gone = || failure(404, "No Record found");
     let side = Responder::with(vec![
         one(person("a", "")),
         one(inactive),
-        failure(404, "No Record found"),
+        one(lacking),
+        gone(),
+        rows(1, &[]),
+        gone(),
+        rows(0, &[]),
+        gone(),
+        rows(7, &[]),
         one(person("b", "")),
         one(person("b", "")),
         one(person("b", "")),
@@ -249,8 +298,54 @@ async fn one_person_is_found_or_outside_or_absent() {
     assert!(matches!(reader.person(&id).await.unwrap(), Lookup::Found(_)));
     let outside = reader.person(&id).await.unwrap();
     assert!(matches!(outside, Lookup::Outside(person) if person.presence == Presence::Outside));
+    assert!(matches!(reader.person(&id).await.unwrap(), Lookup::Unusable(_)));
+    assert_eq!(reader.person(&id).await.unwrap(), Lookup::Hidden);
+    assert!(side.calls()[4].contains("sysparm_query=sys_id=a^ORDERBYsys_id"));
     assert_eq!(reader.person(&id).await.unwrap(), Lookup::Absent);
+    let dropped = reader.person(&id).await.unwrap_err();
+    assert!(dropped.to_string().contains("condition was dropped"), "{dropped}");
     assert!(reader.person(&id).await.is_err(), "another row was taken for the one asked for");
+}
+
+#[tokio::test]
+async fn the_audit_tells_a_deletion_or_nothing_or_cannot_be_read() {
+    let id = SysId::parse("a").unwrap();
+    let row = |at: &str| {
+        format!(
+            r#"{{"sys_id":"d{at}","tablename":"sys_user","documentkey":"a","sys_created_on":"2026-11-23 {at}:00:00"}}"#
+        )
+    };
+    let at = "2026-11-23T11:00:00Z".parse().unwrap();
+    let said = async |replies| Responder::with(replies).await.reader().deleted_at(&id).await;
+    let shown = said(vec![rows(2, &[row("11"), row("10")])]).await.unwrap();
+    assert_eq!(shown, Deletion::Shown(at));
+    assert_eq!(said(vec![rows(0, &[])]).await.unwrap(), Deletion::NotShown);
+    let page = || html(200);
+    for unreadable in [
+        vec![rows(1, &[])],
+        vec![failure(403, "no")],
+        vec![failure(400, "Invalid table sys_audit_delete")],
+        vec![page(), page(), page()],
+        vec![rows(1, &[row("11").replace("sys_user", "sys_user_group")])],
+        vec![rows(1, &[row("11").replace(r#""tablename":"sys_user","#, "")])],
+        vec![rows(1, &[row("eleven")])],
+    ] {
+        assert!(matches!(said(unreadable).await.unwrap(), Deletion::Unreadable(_)));
+    }
+    assert!(said(vec![]).await.is_err(), "who cannot be reached says nothing");
+}
+
+#[tokio::test]
+async fn inactive_people_are_shown_only_where_one_came() {
+    for (reply, expected) in [
+        (rows(3, &[r#"{"sys_id":"a","active":"false"}"#.into()]), true),
+        (rows(3, &[r#"{"sys_id":"a","active":"true"}"#.into()]), false),
+        (rows(3, &[]), false),
+        (rows(0, &[]), false),
+    ] {
+        let side = Responder::with(vec![reply]).await;
+        assert_eq!(side.reader().shows_inactive().await.unwrap(), expected);
+    }
 }
 
 #[tokio::test]
@@ -266,19 +361,48 @@ async fn a_404_that_is_not_the_apis_does_not_make_anybody_absent() {
 async fn a_person_is_found_by_login_or_address_whatever_the_case() {
     let side = Responder::with(vec![rows(2, &[person("a", ""), person("b", "")])]).await;
     let found = side.reader().people_by(" UA@Example.com ").await.unwrap();
-    assert_eq!(found.len(), 1);
+    assert_eq!(found.found().len(), 1);
     assert!(side.calls()[0].contains(
         "sysparm_query=active=true^user_name=UA@Example.com^ORemail=UA@Example.com^ORDERBYsys_id"
     ));
 }
 
 #[tokio::test]
-async fn a_text_that_would_change_the_query_names_nobody_and_is_not_sent() {
+async fn nobody_is_looked_up_by_a_text_that_would_change_the_query() {
     let side = Responder::with(vec![]).await;
-    for text in ["", "x^NQactive=true", "javascript:gs.getUserID()", "a\nb"] {
-        assert_eq!(side.reader().people_by(text).await.unwrap(), []);
+    let long = "x".repeat(300);
+    let texts =
+        ["", "x^NQactive=true", "javascript:gs.getUserID()", "a\nb", "a\u{85}b", "xRLQUERYx"];
+    for text in texts.into_iter().chain([long.as_str()]) {
+        let found = side.reader().people_by(text).await.unwrap();
+        let why = found.unusable().unwrap();
+        assert!(text.is_empty() || !why.contains(text), "{why}");
     }
     assert!(side.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_text_that_fits_a_row_that_is_hidden_or_odd_names_nobody_and_not_no_one() {
+    let lacking = person("a", "").replace(r#""department.name":"Sales","#, "");
+    for reply in [rows(2, &[person("a", "")]), rows(1, &[lacking])] {
+        let side = Responder::with(vec![reply]).await;
+        assert!(side.reader().people_by("ua").await.unwrap().unusable().is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_look_up_that_is_refused_is_about_the_object() {
+    let page = || html(200);
+    for replies in [
+        vec![failure(403, "no")],
+        vec![failure(400, "no")],
+        vec![html(403)],
+        vec![page(), page(), page()],
+    ] {
+        let side = Responder::with(replies).await;
+        let error = side.reader().people_by("ua").await.unwrap_err();
+        assert!(error.is_about_object(), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -288,7 +412,7 @@ async fn a_look_up_leaves_out_what_is_not_there_and_refuses_what_was_not_asked_f
     let ids: BTreeSet<_> = ["a", "b"].map(|id| SysId::parse(id).unwrap()).into();
     let reader = side.reader();
     let found = reader.lookup("u_okta_group", "u_okta_id", &ids).await.unwrap();
-    assert_eq!(found.into_iter().collect::<Vec<_>>(), [("a".into(), "00ga".into())]);
+    assert_eq!(found.found.into_iter().collect::<Vec<_>>(), [("a".into(), "00ga".into())]);
     assert!(side.calls()[0].contains("sysparm_query=sys_idINa,b^ORDERBYsys_id"));
     assert!(reader.lookup("u_okta_group", "u_okta_id", &ids).await.is_err());
     assert!(reader.lookup("x/../y", "u_okta_id", &ids).await.is_err());
@@ -305,9 +429,24 @@ async fn a_look_up_with_fewer_rows_than_announced_asks_for_each_and_leaves_out_w
     let side = Responder::with(replies).await;
     let ids: BTreeSet<_> = ["a", "b"].map(|id| SysId::parse(id).unwrap()).into();
     let reader = side.reader();
-    assert_eq!(reader.lookup("u_okta_group", "u_okta_id", &ids).await.unwrap().len(), 2);
+    assert_eq!(reader.lookup("u_okta_group", "u_okta_id", &ids).await.unwrap().found.len(), 2);
     let found = reader.lookup("u_okta_group", "u_okta_id", &ids).await.unwrap();
-    assert_eq!(found.into_keys().collect::<Vec<_>>(), ["a"]);
+    assert_eq!(found.found.into_keys().collect::<Vec<_>>(), ["a"]);
+}
+
+#[tokio::test]
+async fn a_row_of_a_look_up_that_is_refused_or_odd_concerns_itself() {
+    let row = |id: &str| format!(r#"{{"sys_id":"{id}","u_okta_id":"00g{id}"}}"#);
+    let odd = || r#"{"sys_id":"b","u_okta_id":["00gb"]}"#.to_owned();
+    let one = |row: String| json(200, &format!(r#"{{"result":{row}}}"#));
+    let ids: BTreeSet<_> = ["a", "b"].map(|id| SysId::parse(id).unwrap()).into();
+    for second in [one(odd()), failure(403, "no"), failure(400, "no")] {
+        let list = rows(2, &[row("a"), odd()]);
+        let side = Responder::with(vec![list, rows(0, &[]), one(row("a")), second]).await;
+        let said = side.reader().lookup("u_okta_group", "u_okta_id", &ids).await.unwrap();
+        assert_eq!(said.found.into_keys().collect::<Vec<_>>(), ["a"]);
+        assert_eq!(said.unusable.into_keys().collect::<Vec<_>>(), ["b"]);
+    }
 }
 
 #[tokio::test]

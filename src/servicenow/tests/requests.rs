@@ -1,4 +1,6 @@
-use super::{ITEM, Reply, Responder, failure, json, rows};
+use std::collections::BTreeMap;
+
+use super::{ITEM, Reply, Responder, failure, html, json, rows};
 use crate::model::{Request, RequestState, SysId, Timestamp};
 use crate::servicenow::paging::CompleteRead;
 use crate::servicenow::{ServiceNowError, ServiceNowReader, Window};
@@ -85,7 +87,8 @@ async fn an_item_that_is_there_before_its_order_has_no_parent_yet() {
 #[tokio::test]
 async fn an_order_that_may_not_be_read_makes_the_read_fail() {
     let row = request("a", "RITM1", &[(r#""request.approval":"approved","#, "")]);
-    let side = Responder::with(vec![item("x"), rows(1, &[row])]).await;
+    let alone = || rows(1, std::slice::from_ref(&row));
+    let side = Responder::with(vec![item("x"), alone(), alone()]).await;
     let error = read(&side).await.0.unwrap_err().to_string();
     assert!(error.contains("the field request.approval is missing"), "{error}");
 }
@@ -149,18 +152,53 @@ async fn an_item_is_found_by_a_name_that_only_it_has() {
         Responder::with(vec![rows(2, &[row("i1", "Okta access"), row("i2", "okta ACCESS")])]).await;
     let reader = named(&side);
     let items = reader.items().await.unwrap();
-    assert_eq!((items[0].sys_id.as_str(), items.len()), ("i1", 1));
+    let known = items.whole().unwrap();
+    assert_eq!((known[0].sys_id.as_str(), known.len()), ("i1", 1));
     reader.items().await.unwrap();
     assert_eq!(side.calls().len(), 1, "items are looked up once");
 
     let side = Responder::with(vec![rows(0, &[])]).await;
-    let error = named(&side).items().await.unwrap_err().to_string();
+    let error = named(&side).items().await.unwrap().whole().unwrap_err().to_string();
     assert_eq!(error, "ServiceNow: no catalog item is called \"Okta access\"");
 
     let twins = rows(2, &[row("i1", "Okta access"), row("i2", "Okta access")]);
     let side = Responder::with(vec![twins]).await;
-    let error = named(&side).items().await.unwrap_err().to_string();
+    let error = named(&side).items().await.unwrap().whole().unwrap_err().to_string();
     assert!(error.contains("2 catalog items") && error.contains("i1, i2"), "{error}");
+}
+
+#[tokio::test]
+async fn an_item_that_means_nothing_spoils_no_other_and_is_looked_for_again() {
+    let row = |id: &str, name: &str| format!(r#"{{"sys_id":"{id}","name":"{name}"}}"#);
+    for nothing in [
+        rows(0, &[]),
+        failure(403, "no"),
+        html(403),
+        rows(2, &[row("i1", "Add"), row("i2", "Add")]),
+    ] {
+        let side = Responder::with(vec![
+            nothing,
+            rows(1, &[row("i9", "Leave")]),
+            rows(1, &[row("i1", "Add")]),
+        ])
+        .await;
+        let names = ["Add".to_owned(), "Leave".to_owned()];
+        let reader = ServiceNowReader::new(side.connection(|it| it.items = names.into()));
+        let items = reader.items().await.unwrap();
+        assert_eq!(items.known[0].sys_id.as_str(), "i9");
+        assert!(items.unknown.contains_key("Add") && items.whole().is_err());
+        reader.items().await.unwrap();
+        assert_eq!(side.calls().len(), 2);
+        let items = reader.items_known(&BTreeMap::new()).await.unwrap();
+        assert_eq!((items.known.len(), side.calls().len()), (2, 3));
+    }
+}
+
+#[tokio::test]
+async fn no_item_that_means_anything_is_not_taken_for_no_requests() {
+    let side = Responder::with(vec![rows(0, &[])]).await;
+    let reader = ServiceNowReader::new(side.connection(|it| it.items = ["Add".to_owned()].into()));
+    assert!(reader.requests(None, |_| Ok(())).await.is_err());
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ async fn a_write_that_was_turned_away_is_sent_again() {
 async fn a_refused_write_says_what_the_instance_said() {
     let side = Responder::with(vec![failure(403, "Operation Failed")]).await;
     let error = close(&side).await.unwrap_err().to_string();
-    assert_eq!(error, "ServiceNow forbids writing back on a request: Operation Failed (why)");
+    assert_eq!(error, "ServiceNow forbids writing back on the request a: Operation Failed (why)");
 }
 
 #[tokio::test]
