@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use crate::http::RetryPolicy;
 use crate::model::{SysId, Timestamp};
 
+mod approvers;
 mod catalog;
 mod inspect;
 mod people;

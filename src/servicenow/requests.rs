@@ -171,6 +171,7 @@ impl ServiceNowReader {
         Ok(Request {
             sys_id: paging::id(row)?,
             reference: RequestRef { number: number("number")?, parent },
+            order: get(row, "request").to_owned(),
             item: get(row, "cat_item").to_owned(),
             item_name: self.item_name(row).to_owned(),
             state: state(row, &settings.state_done),

@@ -10,13 +10,14 @@ use rusqlite_migration::{M, Migrations};
 use super::{Result, Store, StoreError, file};
 
 /// Append only: a released version has run these on somebody's file.
-pub(super) const STEPS: [&str; 6] = [
+pub(super) const STEPS: [&str; 7] = [
     include_str!("schema.sql"),
     include_str!("effects.sql"),
     include_str!("holds.sql"),
     include_str!("indexes.sql"),
     include_str!("vitals.sql"),
     include_str!("typed.sql"),
+    include_str!("approvers.sql"),
 ];
 
 static MIGRATIONS: LazyLock<Migrations<'static>> =

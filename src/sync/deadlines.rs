@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crate::model::{
-    AccountStatus, Approval, Operation, Request, RequestNumber, RequestRef, ResolvedRequest, SysId,
-    Timestamp,
+    AccountStatus, Approval, Operation, Request, ResolvedRequest, SysId, Timestamp,
 };
 use crate::policy::ApprovalSource;
 use crate::reconcile::fulfillment::RequestStatus;
 use crate::reconcile::latency::{Lateness, lateness};
 use crate::store::{Late, StoredRequest};
+use crate::sync::log::{LogThread, log_event};
 use crate::sync::names::{account_of, names_of};
 use crate::sync::{deps::Deps, error::Result};
 
@@ -113,7 +113,7 @@ fn log_late(
     target: Duration,
     now: Timestamp,
 ) -> Result<()> {
-    let RequestRef { number, parent } = &stored.request.reference;
+    let number = &stored.request.reference.number;
     let person = names_of(&deps.store, &late.person)?;
     let waits = deps.store.open_items().actions(now)?.into_iter().find(|held| {
         held.person == late.person && held.origin.request().is_some_and(|it| it.number == *number)
@@ -132,23 +132,12 @@ fn log_late(
         if breached { "has missed" } else { "is about to miss" },
         whole(target)
     );
-    macro_rules! event {
-        ($level:ident) => {
-            tracing::$level!(
-                request = %number,
-                parent = parent.as_ref().map(RequestNumber::as_str),
-                outcome = if breached { "breached" } else { "late" },
-                login = person.login.as_deref(),
-                sys_id = %late.person,
-                okta_user = person.okta_id.as_deref(),
-                "{text}"
-            )
-        };
-    }
+    let outcome = if breached { "breached" } else { "late" };
+    let thread = LogThread { person, ..LogThread::of_request(&deps.store, &stored.request)? };
     if late.operation == Operation::Leave {
-        event!(error);
+        log_event!(error, thread, { outcome }, "{text}");
     } else {
-        event!(warn);
+        log_event!(warn, thread, { outcome }, "{text}");
     }
     Ok(())
 }

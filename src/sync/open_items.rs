@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{HoldSet, OpenItem};
 use crate::reconcile::{approve::HeldAction, person::open_action};
 use crate::store::Quarantine;
+use crate::sync::log::{LogThread, log_event};
 use crate::sync::outcome::{ActionResult, describe_action};
 use crate::sync::{deps::Deps, error::Result, plan::CyclePlan};
 
@@ -52,20 +53,21 @@ pub(crate) fn record_open_items(deps: &Deps, plan: &CyclePlan) -> Result<()> {
 fn log_held(deps: &Deps, plan: &CyclePlan, held: &HeldAction) -> Result<()> {
     let action = &held.planned.action;
     let names = describe_action(&deps.store, &held.planned, ActionResult::Held, None)?;
-    tracing::warn!(
-        request = action.origin.to_string(),
-        parent = names.parent.as_deref(),
-        action = action.step.name(),
-        outcome = "held",
-        cause = action.cause.as_str(),
-        login = names.person.login.as_deref(),
-        sys_id = %action.person,
-        group = names.group.as_deref(),
-        cycle = plan.cycle.id,
+    let thread = LogThread::of(&deps.store, &action.origin, names.person)?;
+    log_event!(
+        warn,
+        thread,
+        {
+            action = action.step.name(),
+            outcome = "held",
+            cause = action.cause.as_str(),
+            group = names.group.as_deref(),
+            cycle = plan.cycle.id
+        },
         "{}: held: {} of {}: {}",
         action.origin,
         action.step.name(),
-        names.person.name(),
+        thread.person.name(),
         held.reason
     );
     Ok(())

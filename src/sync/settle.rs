@@ -11,9 +11,16 @@ use crate::store::StoreError;
 use crate::sync::apply::{FORGOTTEN, Touched};
 use crate::sync::decide::{Decided, decide_person, replace_facts};
 use crate::sync::error::{Result, SyncError};
+use crate::sync::log::{LogThread, log_event};
 use crate::sync::{
-    deps::Deps, in_doubt::resolve_in_doubt, link::link_people, names::account_of,
-    observe::by_id::refresh, outcome::CycleOutcome, plan::CyclePlan, scope::Cycle,
+    deps::Deps,
+    in_doubt::resolve_in_doubt,
+    link::link_people,
+    names::{account_of, names_of},
+    observe::by_id::refresh,
+    outcome::CycleOutcome,
+    plan::CyclePlan,
+    scope::Cycle,
     waiting::describe_waiting,
 };
 
@@ -32,7 +39,14 @@ pub(crate) async fn settle(
         let Err(error) = refresh_settled(deps, &plan.cycle, person).await else { continue };
         let SyncError::Okta(error) = error else { return Err(error) };
         // What was done is done: it stays in the outcome, and the person stays in the queue.
-        tracing::warn!(sys_id = %person, "what was done could not be looked at: {error}");
+        let thread = LogThread::of_person(&deps.store, person)?;
+        log_event!(
+            warn,
+            thread,
+            { outcome = "failed", cycle = plan.cycle.id },
+            "what was done for {} could not be looked at: {error}",
+            thread.person.name()
+        );
         outcome.summary.failed += 1;
         unseen.insert(person.clone());
     }
@@ -77,11 +91,14 @@ fn settle_person(
     deps.store.open_items().end_other_actions(id, &left)?;
     for difference in after.differences.iter().filter(|it| it.has_no_way()) {
         let origin = &difference.origin;
-        tracing::error!(
-            request = %origin,
-            sys_id = %id,
-            "{origin}: {} cannot be carried out: {}",
+        let thread = LogThread::of(&deps.store, origin, names_of(&deps.store, id)?)?;
+        log_event!(
+            error,
+            thread,
+            { outcome = "held", cause = difference.cause.as_str(), cycle = plan.cycle.id },
+            "{origin}: {} of {} cannot be carried out: {}",
             difference.desired.as_deref().unwrap_or("this"),
+            thread.person.name(),
             difference.reason()
         );
     }
