@@ -9,6 +9,7 @@ mod demo;
 mod drift;
 mod explain;
 mod hold;
+mod journal;
 mod log;
 mod render;
 mod run;
