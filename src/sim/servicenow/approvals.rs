@@ -141,6 +141,13 @@ impl ServiceNow {
         true
     }
 
+    /// The `sys_id`s of the rows about this item or its order.
+    pub fn approvals_of(&self, number: &str) -> Vec<String> {
+        let mut state = self.lock();
+        let task = state.task_to_approve(number);
+        task.map(|task| state.children_of(&task, "approval").to_vec()).unwrap_or_default()
+    }
+
     /// Every member (a `sys_id`) of a group is asked about an item or its order; gives the
     /// `sys_id` of the group approval.
     pub fn ask_group(&self, number: &str, group: &str, members: &[&str]) -> Option<String> {
