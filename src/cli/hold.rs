@@ -124,7 +124,9 @@ fn log(holds: &[HoldView], done: &str, said: &HoldDecision) {
         let [by, because] = [&said.by, &said.because].map(String::as_str);
         let decision = Decision { outcome: done, by, because, ..Decision::default() };
         if holds.len() <= FEW {
-            holds.into_iter().for_each(|hold| log_decision(&about(hold, decision.clone())));
+            for hold in holds {
+                log_decision(&about(hold, &decision));
+            }
             continue;
         }
         let of_set = set.map_or_else(String::new, |set| format!(" of the set {set}"));
@@ -133,7 +135,7 @@ fn log(holds: &[HoldView], done: &str, said: &HoldDecision) {
     }
 }
 
-fn about<'a>(hold: &'a HoldView, decision: Decision<'a>) -> Decision<'a> {
+fn about<'a>(hold: &'a HoldView, decision: &Decision<'a>) -> Decision<'a> {
     let request = hold.request.as_deref();
     let origin = request.unwrap_or("unattributed");
     Decision {
@@ -144,7 +146,7 @@ fn about<'a>(hold: &'a HoldView, decision: Decision<'a>) -> Decision<'a> {
         cause: Some(hold.cause),
         group: hold.group.as_deref(),
         person: hold.person.clone(),
-        ..decision
+        ..decision.clone()
     }
 }
 

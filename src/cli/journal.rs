@@ -16,7 +16,7 @@ const IDENTIFIER: &str = "goldthread";
 
 /// Kinds of event, by their `outcome`, each with its `MESSAGE_ID`. Append only: whoever watches
 /// for one has written the id down.
-const KINDS: [(&str, &str); 11] = [
+const KINDS: [(&str, &str); 12] = [
     ("approved", "b9860b6fa742481e9e1a05e75636b2e6"),
     ("applied", "c0b4eecef9df421eab180a3bff3b15e1"),
     ("held", "2de2c32379a44304afd19503f527d19c"),
@@ -27,8 +27,11 @@ const KINDS: [(&str, &str); 11] = [
     ("vanished", "3bfcda089c0b45abbe6ce9827449db3e"),
     ("released", "80c08e0ae0184fedb9722a1a304fbdbe"),
     ("dismissed", "c7d04f41815a4923999977050a1a9555"),
-    ("decided", "a13160d88c2242af9751cbc99f57db7f"),
+    ("paused", "1717e67b7f3242ff9f3ab970f1cf683f"),
+    ("resumed", "d9091271617c46bf8fc85bf5d5e04780"),
 ];
+/// Whatever else is logged: cycles, sides, the configuration.
+const OTHERS: &str = "eeaa0a691563401f99456d8ff6753143";
 
 /// The log of this process goes to the journal anyway.
 static IS_OUR_LOG: OnceLock<()> = OnceLock::new();
@@ -42,13 +45,8 @@ pub(super) struct Journald {
 impl Journald {
     /// Fails where journald does not listen.
     fn open() -> io::Result<Self> {
-        let with_id = |(kind, id): (&'static str, &'static str)| {
-            Ok((kind, plain()?.with_custom_fields([("MESSAGE_ID", id)])))
-        };
-        Ok(Self {
-            kinds: KINDS.into_iter().map(with_id).collect::<io::Result<_>>()?,
-            others: plain()?,
-        })
+        let kinds = KINDS.into_iter().map(|(kind, id)| Ok((kind, with_id(id)?)));
+        Ok(Self { kinds: kinds.collect::<io::Result<_>>()?, others: with_id(OTHERS)? })
     }
 }
 
@@ -59,8 +57,9 @@ pub(super) fn layer() -> io::Result<Journald> {
     Ok(layer)
 }
 
-fn plain() -> io::Result<tracing_journald::Layer> {
+fn with_id(id: &str) -> io::Result<tracing_journald::Layer> {
     Ok(tracing_journald::layer()?
+        .with_custom_fields([("MESSAGE_ID", id)])
         .with_syslog_identifier(IDENTIFIER.to_owned())
         .with_field_prefix(None)
         .with_priority_mappings(tracing_journald::PriorityMappings {
@@ -102,7 +101,7 @@ impl Visit for Outcome {
 pub(crate) struct Decision<'a> {
     /// The sentence, without who and why.
     pub(crate) text: String,
-    /// `released`, `dismissed`; `decided` for what has no kind of its own.
+    /// Its kind, one of [`KINDS`]: `released`, `dismissed`, `paused`, `resumed`.
     pub(crate) outcome: &'a str,
     /// The login name of who decided.
     pub(crate) by: &'a str,
@@ -154,8 +153,9 @@ mod tests {
 
     #[test]
     fn every_kind_of_event_has_an_id_of_its_own() {
-        let ids: std::collections::BTreeSet<&str> = KINDS.iter().map(|(_, id)| *id).collect();
-        assert_eq!(ids.len(), KINDS.len());
+        let ids = KINDS.iter().map(|(_, id)| *id).chain([OTHERS]);
+        let ids: std::collections::BTreeSet<&str> = ids.collect();
+        assert_eq!(ids.len(), KINDS.len() + 1);
         assert!(ids.iter().all(|id| id.len() == 32 && id.chars().all(|c| c.is_ascii_hexdigit())));
     }
 }

@@ -193,7 +193,7 @@ mod tests {
         approvers.replace(&two, &[], at(2)).unwrap();
         assert_eq!(approvers.last_read().unwrap(), last(None, true));
         assert_eq!(approvers.of(&two).unwrap(), KnownApprovers::Read(Vec::new()));
-        assert_eq!(approvers.unreadable(10).unwrap(), [one.clone()]);
+        assert_eq!(approvers.unreadable(10).unwrap(), std::slice::from_ref(&one));
 
         approvers.replace(&one, &[approver("ann", 1)], at(3)).unwrap();
         approvers.set_unreadable(&one, "403", at(4)).unwrap();

@@ -77,8 +77,8 @@ fn named(deps: &Deps, mut approvers: Vec<Approver>) -> Result<Vec<Approver>, Sto
     for approver in approvers.iter_mut().filter(|it| it.user_name.is_empty()) {
         let Ok(id) = SysId::parse(&approver.sys_id) else { continue };
         if let Some(person) = deps.store.people().get(&id)? {
-            approver.user_name = person.user_name().to_owned();
-            approver.email = person.email().to_owned();
+            person.user_name().clone_into(&mut approver.user_name);
+            person.email().clone_into(&mut approver.email);
         }
     }
     Ok(approvers)

@@ -74,7 +74,7 @@ fn a_leave_that_waits_and_is_late_says_whose_it_is_each_time() {
     let leave = bed.ordered("Okta offboarding", &leaver, &variables);
     assert!(bed.stage.servicenow.approve_as(&leave.number, &boss.sys_id));
     let okta_user = bed.account(&leaver).unwrap().id;
-    let (_, lines) = logged(|| {
+    let ((), lines) = logged(|| {
         let (deps, writers) = bed.at_work();
         bed.cycle_of(&deps, &writers);
         bed.pass("110s");

@@ -68,8 +68,8 @@ async fn many_are_asked_about_in_a_few_calls() {
 #[tokio::test]
 async fn whoever_may_not_ask_for_the_document_asks_for_the_task_alone() {
     let without = row("a", ["r1", ""], "ann").replace(r#""document_id":"","#, "");
-    for refusal in [failure(403, "Insufficient rights"), rows(1, &[without.clone()])] {
-        let side = Responder::with(vec![refusal, rows(1, &[without.clone()])]).await;
+    for refusal in [failure(403, "Insufficient rights"), rows(1, std::slice::from_ref(&without))] {
+        let side = Responder::with(vec![refusal, rows(1, std::slice::from_ref(&without))]).await;
         // Asked anew in half the size first, where an answer cannot be believed.
         let found = read(&side, &ids(&["r1"])).await.unwrap().unwrap();
         assert_eq!(told(&found), ["r1 ann"]);
@@ -90,7 +90,8 @@ async fn a_row_that_names_nobody_or_nothing_we_asked_for_is_nobodys_approval() {
 async fn whatever_keeps_them_from_us_is_a_reason_and_no_error() {
     let times =
         |reply: fn() -> Reply, count: usize| (0..count).map(|_| reply()).collect::<Vec<_>>();
-    let cases: [(&str, Vec<Reply>, &str); 6] = [
+    let cases: [(&str, Vec<Reply>, &str); 7] = [
+        ("401", times(|| failure(401, "User Not Authenticated"), 1), "refused the sign-in"),
         ("403", times(|| failure(403, "Insufficient rights"), 2), "Insufficient rights"),
         ("400", times(|| failure(400, "Invalid table"), 1), "Invalid table"),
         ("404", times(|| failure(404, "No Record found"), 1), "no such record"),

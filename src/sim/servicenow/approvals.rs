@@ -107,13 +107,11 @@ impl ServiceNow {
     fn decide(&self, number: &str, decision: &str) -> bool {
         let mut state = self.lock();
         let Some(task) = state.task_to_approve(number) else { return false };
-        match state.asked(&task, None) {
-            Some(row) => state.press(&row, decision, ""),
-            None => {
-                state.set_approval(&task, decision);
-                true
-            }
+        if let Some(row) = state.asked(&task, None) {
+            return state.press(&row, decision, "");
         }
+        state.set_approval(&task, decision);
+        true
     }
 
     /// This person (a `sys_id`) approves the item or its order, asked or not.
