@@ -98,7 +98,7 @@ impl ServiceNowReader {
 }
 
 /// A row as an approver, with which of these it is about. `None` where it names nobody.
-fn approver(row: &Record, tasks: &[&SysId]) -> Option<(SysId, Approver)> {
+pub(super) fn approver(row: &Record, tasks: &[&SysId]) -> Option<(SysId, Approver)> {
     let about = ["sysapproval", "document_id"].map(|field| get(row, field));
     let task = about.iter().find_map(|id| tasks.iter().find(|task| task.as_str() == *id))?;
     let text = |field: &str| get(row, field).to_owned();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use super::approvers::approver;
 use super::connection::Shared;
 use super::error::BoxError;
 use super::paging::{self, CompleteRead, Sweep, get};
@@ -114,6 +115,8 @@ impl ServiceNowReader {
     /// Reads one row in every way in which one is read, for [`super::fuzz_answer`].
     pub(super) fn fuzz_row(&self, row: &Record) {
         let users = &self.connection.shared.users;
+        let task = SysId::parse(get(row, "sysapproval"));
+        let _ = task.map(|task| approver(row, &[&task]));
         let _ = (self.request_from(row), self.person_from(row), users.matches(row));
         let _ = paging::check(row, users, &self.request_fields(), self.request_may_lack());
     }
