@@ -621,6 +621,8 @@ fn what_waits_is_listed_released_and_then_carried_out() {
         assert_eq!(event[field], value, "{event}");
     }
     assert!(event["message"].as_str().unwrap().ends_with(": HR said so"), "{event}");
+    assert_eq!(event["because"], "HR said so");
+    assert!(event["by"].is_string() && event["okta_user"].is_string(), "{event}");
     let released = &desk.holds()[1]["released"];
     assert_eq!(keys(released), BTreeSet::from(["by", "at", "because"]));
     let root = text(&Command::new("id").arg("-u").output().unwrap().stdout).trim() == "0";

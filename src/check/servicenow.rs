@@ -1,5 +1,6 @@
 //! What the configuration needs of ServiceNow.
 
+mod approvers;
 mod catalog;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +46,7 @@ pub(super) async fn check(
     catalog::variables(found, config, &reader, &items).await;
     catalog::lookups(found, config, &reader).await;
     requests(found, &reader, &items).await;
+    approvers::approvers(found, config, &reader, &items).await;
     write_back(found, config, &reader).await;
     Some(reader)
 }

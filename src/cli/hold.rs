@@ -8,6 +8,9 @@ use std::io::IsTerminal;
 
 pub(crate) use text::rows;
 
+use std::collections::BTreeMap;
+
+use super::journal::{Decision, log_decision};
 use super::render::{self, Printed};
 use super::session::{Ended, Failure, Place, clock, exit};
 use crate::config::Config;
@@ -209,30 +212,41 @@ fn say(place: &Place, which: &HoldSelection, word: Verdict, because: String, yes
     Ok(exit::DONE)
 }
 
+/// A set of many is one event, as when it began to wait.
 fn log(holds: &[HoldView], done: &str, said: &HoldDecision) {
+    const FEW: usize = 10;
+    let mut sets: BTreeMap<Option<&str>, Vec<&HoldView>> = BTreeMap::new();
     for hold in holds {
-        log_one(hold, done, said);
+        sets.entry(hold.set.as_deref()).or_default().push(hold);
+    }
+    for (set, holds) in sets {
+        let [by, because] = [&said.by, &said.because].map(String::as_str);
+        let decision = Decision { outcome: done, by, because, ..Decision::default() };
+        if holds.len() <= FEW {
+            for hold in holds {
+                log_decision(&about(hold, &decision));
+            }
+            continue;
+        }
+        let of_set = set.map_or_else(String::new, |set| format!(" of the set {set}"));
+        let text = format!("{} actions{of_set} {done}", holds.len());
+        log_decision(&Decision { text, ..decision });
     }
 }
 
-fn log_one(hold: &HoldView, done: &str, said: &HoldDecision) {
-    let request = hold.request.as_deref().unwrap_or("unattributed");
-    tracing::info!(
+fn about<'a>(hold: &'a HoldView, decision: &Decision<'a>) -> Decision<'a> {
+    let request = hold.request.as_deref();
+    let origin = request.unwrap_or("unattributed");
+    Decision {
+        text: format!("{origin}: {} of {} {}", hold.action, hold.person.name(), decision.outcome),
         request,
-        parent = hold.parent.as_deref(),
-        action = hold.action,
-        outcome = done,
-        cause = hold.cause,
-        login = hold.person.login.as_deref(),
-        sys_id = hold.person.sys_id.as_deref(),
-        okta_user = hold.person.okta_id.as_deref(),
-        group = hold.group.as_deref(),
-        "{request}: {} of {} {done} by {}: {}",
-        hold.action,
-        hold.person.name(),
-        said.by,
-        said.because
-    );
+        parent: hold.parent.as_deref(),
+        action: Some(&hold.action),
+        cause: Some(hold.cause),
+        group: hold.group.as_deref(),
+        person: hold.person.clone(),
+        ..decision.clone()
+    }
 }
 
 /// Who is logged in, also behind `sudo`: the kernel remembers the login whatever the process has

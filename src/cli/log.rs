@@ -6,10 +6,8 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use super::LogFormat;
 use super::inert::Inert;
+use super::journal;
 use super::session::{Failure, colour};
-
-/// By which `journalctl -t` finds us.
-const IDENTIFIER: &str = "goldthread";
 
 /// Sends the log to standard error, or to journald. `RUST_LOG` widens or narrows it.
 pub(crate) fn log(format: LogFormat) -> Result<(), Failure> {
@@ -30,20 +28,12 @@ fn layer(format: LogFormat) -> Result<Box<dyn Layer<Registry> + Send + Sync>, Fa
             layer.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
         }
         LogFormat::Journald => {
-            let journald = tracing_journald::layer().map_err(|error| {
+            let journald = journal::layer().map_err(|error| {
                 Failure::Failed(format!(
                     "journald cannot be reached ({error}); use --log-format text or json"
                 ))
             })?;
-            journald
-                .with_syslog_identifier(IDENTIFIER.to_owned())
-                .with_field_prefix(None)
-                .with_priority_mappings(tracing_journald::PriorityMappings {
-                    info: tracing_journald::Priority::Informational,
-                    debug: tracing_journald::Priority::Debug,
-                    ..tracing_journald::PriorityMappings::new()
-                })
-                .boxed()
+            journald.boxed()
         }
     })
 }

@@ -10,6 +10,7 @@ mod drift;
 mod explain;
 mod hold;
 mod inert;
+mod journal;
 mod log;
 mod render;
 mod run;

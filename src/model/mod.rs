@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod action;
+pub mod approver;
 pub mod attribute;
 pub mod conflict;
 pub mod disposition;
@@ -20,6 +21,7 @@ mod words;
 
 pub use account::{Account, AccountStatus, Group, GroupKind, GroupOwner};
 pub use action::{Action, Change, Done, Outcome, Step, StepKind};
+pub use approver::{Approver, ApproversByTask, approver_names, approvers_of};
 pub use attribute::AttributeRefusal;
 pub use conflict::AccountConflict;
 pub use disposition::{

@@ -10,6 +10,8 @@ pub struct Request {
     pub sys_id: SysId,
     /// Its number and its order's.
     pub reference: RequestRef,
+    /// Its order's `sys_id`. Empty until the order is there.
+    pub order: String,
     /// The catalog item's `sys_id`.
     pub item: String,
     /// The name that the configuration has for the item: the item's own may change, or be

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Account, AccountHistory, AccountId, AccountStatus, Actual, Approval, Candidate, Facts, GroupId,
-    Link, Operation, Origin, Person, PersonState, Presence, Record, RequestNumber, RequestRef,
-    ResolvedRequest, StatusChange, StepKind, SysId, Terms, Timestamp,
+    Account, AccountHistory, AccountId, AccountStatus, Actual, Approval, Approver, Candidate,
+    Facts, GroupId, Link, Operation, Origin, Person, PersonState, Presence, Record, Request,
+    RequestNumber, RequestRef, RequestState, ResolvedRequest, StatusChange, StepKind, SysId, Terms,
+    Timestamp,
 };
 
 pub(crate) fn at(text: &str) -> Timestamp {
@@ -56,6 +57,42 @@ pub(crate) fn jane() -> Person {
         ]),
         updated_on: String::new(),
         mod_count: 1,
+    }
+}
+
+/// A row of a requested item, and the `sys_id` of its order.
+pub(crate) fn ordered_item(id: &str, number: &str, order: &str) -> Request {
+    let morning = at("2026-06-01T08:00:00Z");
+    Request {
+        sys_id: sys_id(id),
+        reference: reference(number),
+        order: order.to_owned(),
+        item: "i1".to_owned(),
+        item_name: "Leave of absence".to_owned(),
+        state: RequestState::Open,
+        approval: "approved".to_owned(),
+        order_approval: "approved".to_owned(),
+        requested_for: "p1".to_owned(),
+        opened_at: morning,
+        created_at: morning,
+        variables: Record::new(),
+        fields: Record::new(),
+        updated_on: String::new(),
+        mod_count: 1,
+    }
+}
+
+/// Somebody who approved in this second of a minute.
+pub(crate) fn approver(name: &str, second: u32) -> Approver {
+    Approver {
+        row: sys_id(&format!("row-{name}-{second}")),
+        sys_id: format!("id-of-{name}"),
+        user_name: name.to_owned(),
+        email: format!("{name}@example.com"),
+        state: "approved".to_owned(),
+        at: Some(at(&format!("2026-06-01T11:59:{second:02}Z"))),
+        updated_by: name.to_owned(),
+        group: String::new(),
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) mod narrow;
 pub(crate) mod requeue;
 pub(crate) mod retry;
 
+pub(crate) mod disabling;
 pub(crate) mod explain;
 pub(crate) mod fulfillment;
 pub(crate) mod latency;

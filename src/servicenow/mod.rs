@@ -13,6 +13,7 @@ use crate::http::RetryPolicy;
 use crate::model::{SysId, Timestamp};
 
 mod absence;
+mod approvers;
 mod catalog;
 mod inspect;
 mod people;
@@ -32,7 +33,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use catalog::{Items, Task};
+pub(crate) use catalog::{Items, LookedUp, Task};
 pub use connection::Connection;
 pub use error::ServiceNowError;
 pub(crate) use inspect::Sample;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use super::approvers::approver;
 use super::connection::Shared;
 use super::error::BoxError;
 use super::paging::{self, CompleteRead, Sweep, get};
@@ -117,6 +118,8 @@ impl ServiceNowReader {
     /// Reads one row in every way in which one is read, for [`super::fuzz_answer`].
     pub(super) fn fuzz_row(&self, row: &Record) {
         let users = &self.connection.shared.users;
+        let task = SysId::parse(get(row, "sysapproval"));
+        let _ = task.map(|task| approver(row, &[&task]));
         let _ = (self.request_from(row), self.person_from(row), users.matches(row));
         let _ = paging::check(row, users, &self.request_fields(), self.request_may_lack());
     }
@@ -173,6 +176,7 @@ impl ServiceNowReader {
         Ok(Request {
             sys_id: paging::id(row)?,
             reference: RequestRef { number: number("number")?, parent },
+            order: get(row, "request").to_owned(),
             item: get(row, "cat_item").to_owned(),
             item_name: self.item_name(row),
             state: state(row, &settings.state_done),

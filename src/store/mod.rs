@@ -6,6 +6,7 @@
 //! command that only plans works on a private copy ([`Mode::Scratch`]), so it cannot leave a trace.
 
 mod accounts;
+mod approvers;
 mod columns;
 mod copy;
 mod cycles;
@@ -31,6 +32,7 @@ mod unreadable;
 mod writebacks;
 
 pub(crate) use accounts::Observed;
+pub(crate) use approvers::KnownApprovers;
 
 pub use copy::Copied;
 pub(crate) use cycles::CycleRow;
@@ -101,6 +103,7 @@ doors! {
     pub(crate) history: History, "What later decisions need to know of what was done.";
     pub(crate) cycles: Cycles, "One row a cycle.";
     pub(crate) requests: Requests, "Requested items as last seen, and what they were resolved to.";
+    pub(crate) approvers: Approvers, "Who approved requests, as it was when that was first seen.";
     pub(crate) writebacks: Writebacks, "What was written on requests, and what became of it.";
     pub(crate) sides: Sides, "How the two systems are.";
     pub(crate) budgets: Budgets, "How much of the rate limits is used.";

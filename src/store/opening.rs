@@ -10,7 +10,7 @@ use rusqlite_migration::{M, Migrations};
 use super::{Result, Store, StoreError, file};
 
 /// Append only: a released version has run these on somebody's file.
-pub(super) const STEPS: [&str; 7] = [
+pub(super) const STEPS: [&str; 8] = [
     include_str!("schema.sql"),
     include_str!("effects.sql"),
     include_str!("holds.sql"),
@@ -18,6 +18,7 @@ pub(super) const STEPS: [&str; 7] = [
     include_str!("vitals.sql"),
     include_str!("typed.sql"),
     include_str!("items.sql"),
+    include_str!("approvers.sql"),
 ];
 
 static MIGRATIONS: LazyLock<Migrations<'static>> =

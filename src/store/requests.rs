@@ -66,6 +66,7 @@ impl Requests<'_> {
             "sys_id": request.sys_id,
             "number": request.reference.number,
             "parent": request.reference.parent,
+            "order_id": request.order,
             "item": request.item,
             "item_name": request.item_name,
             "state": request.state,
@@ -155,10 +156,10 @@ impl Requests<'_> {
         self.0.run("UPDATE requests SET state = ? WHERE sys_id = ?", params![state, id])
     }
 
-    /// Marks requests that were there before a complete read and not in it, and gives their numbers.
-    pub(crate) fn mark_vanished(&self, cycle: i64) -> Result<Vec<String>> {
+    /// Marks requests that were there before a complete read and not in it, and gives their ids.
+    pub(crate) fn mark_vanished(&self, cycle: i64) -> Result<Vec<SysId>> {
         let sql = "UPDATE requests SET vanished = 1 WHERE seen < ? AND vanished = 0
-             RETURNING number";
+             RETURNING sys_id";
         self.0.column(sql, [cycle])
     }
 
@@ -179,7 +180,7 @@ impl Requests<'_> {
         let sql = format!(
             "SELECT sys_id, number, parent, item, item_name, state, approval, order_approval,
                  requested_for, opened_at, created_at, variables, fields, updated_on, mod_count,
-                 wording, problems, history, vanished, finished, first_seen, took_effect
+                 wording, problems, history, vanished, finished, first_seen, took_effect, order_id
              FROM requests r WHERE {condition} ORDER BY number"
         );
         self.0.all(&sql, params, |row| {
@@ -187,6 +188,7 @@ impl Requests<'_> {
                 request: Request {
                     sys_id: row.get(0)?,
                     reference: RequestRef { number: row.get(1)?, parent: row.get(2)? },
+                    order: row.get(22)?,
                     item: row.get(3)?,
                     item_name: row.get(4)?,
                     state: row.get(5)?,

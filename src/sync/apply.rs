@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::model::{AccountId, Action, Outcome, Step, SysId};
 use crate::okta::{self, OktaError, Performed, Refusal};
 use crate::reconcile::narrow::{Objection, narrow};
-use crate::reconcile::{
-    approve::ApprovedAction, planned::PlannedAction, requeue::Attempted, retry::gist,
-};
-use crate::store::{Entry, HoldDecision, Observed, StoreError};
+use crate::reconcile::{approve::ApprovedAction, planned::PlannedAction, requeue::Attempted};
+use crate::store::{Entry, Observed, StoreError};
 use crate::sync::deps::{Deps, InFlight, Writers};
 use crate::sync::in_doubt::{record_mail_owed, settle_mail_owed};
-use crate::sync::outcome::{ActionOutcome, ActionResult, CycleOutcome, describe_action};
+use crate::sync::log::log_action;
+use crate::sync::outcome::{ActionResult, CycleOutcome, describe_action};
 use crate::sync::{error::Result, observe::okta::account_keys, plan::CyclePlan, scope::Cycle};
 
 /// A failure that is longer ago than this is another story.
@@ -180,85 +179,4 @@ fn record_membership(deps: &Deps, action: &Action, outcome: &Outcome) -> Result<
     };
     let is_member = matches!(action.step, Step::AddMember { .. });
     deps.store.groups().set_member(group, account, is_member, deps.now())
-}
-
-fn log_action(
-    deps: &Deps,
-    planned: &PlannedAction,
-    id: i64,
-    cycle: &Cycle,
-    result: &Outcome,
-    outcome: &mut CycleOutcome,
-) -> Result<(), StoreError> {
-    let (word, okta_request_id, error, transient) = match result {
-        Outcome::Applied { okta_request_id } | Outcome::AlreadySo { okta_request_id } => {
-            (ActionResult::Applied, okta_request_id.clone(), None, false)
-        }
-        Outcome::Failed { error, okta_request_id, transient, .. } => {
-            (ActionResult::Failed, okta_request_id.clone(), Some(error), *transient)
-        }
-        Outcome::Unknown { error } => (ActionResult::Failed, None, Some(error), true),
-    };
-    let described = describe_action(&deps.store, planned, word, error.cloned())?;
-    let action = ActionOutcome { id: Some(id), okta_request_id, transient, ..described };
-    let mut text = sentence(&planned.action, action.person.name(), action.group.as_deref());
-    if let Some(HoldDecision { by, because, .. }) = deps.store.decisions().release_used_by(id)? {
-        text = format!("{text}, released by {by}: {because}");
-    }
-    // In a warning once when it begins and once when it changes, not each time that it is tried.
-    let mut warns = false;
-    if let Some(error) = error {
-        text = format!("{text}: failed: {error}");
-        let since = deps.now() - FORGOTTEN;
-        let (_, before) = deps.store.journal().failures_before(&planned.action, id, since)?;
-        warns = before.is_none_or(|before| gist(&before) != gist(error));
-    }
-    macro_rules! event {
-        ($level:ident) => {
-            tracing::$level!(
-                request = action.request.as_deref(),
-                parent = action.parent.as_deref(),
-                action = planned.action.step.name(),
-                outcome = word.as_str(),
-                cause = action.cause,
-                login = action.person.login.as_deref(),
-                sys_id = %planned.action.person,
-                okta_user = action.person.okta_id.as_deref(),
-                group = action.group.as_deref(),
-                okta_request_id = action.okta_request_id.as_deref(),
-                action_id = id,
-                cycle = cycle.id,
-                "{text}"
-            )
-        };
-    }
-    if warns {
-        event!(warn);
-    } else {
-        event!(info);
-    }
-    outcome.push(action);
-    Ok(())
-}
-
-/// What an action did, as a sentence that begins with its request.
-fn sentence(action: &Action, name: &str, group: Option<&str>) -> String {
-    let group = group.unwrap_or("a group");
-    let did = match &action.step {
-        Step::Create { activate: true, .. } => format!("created {name} and activated it"),
-        Step::Create { activate: false, .. } => format!("created {name}, not activated yet"),
-        Step::Update { changes } => {
-            let attributes: Vec<&str> = changes.keys().map(String::as_str).collect();
-            format!("changed {} of {name}", attributes.join(", "))
-        }
-        Step::Activate { .. } => format!("activated {name}"),
-        Step::Reactivate { .. } => format!("sent {name} a new activation mail"),
-        Step::Suspend => format!("suspended {name}"),
-        Step::Unsuspend => format!("lifted the suspension of {name}"),
-        Step::Deactivate => format!("deactivated {name}"),
-        Step::ClearSessions => format!("ended the sessions of {name}"),
-        Step::AddMember { .. } => format!("added {name} to {group}"),
-        Step::RemoveMember { .. } => format!("removed {name} from {group}"),
-    };
-    format!("{}: {did}", action.origin)
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::model::{
-    AccountStatus, Approval, Operation, Request, RequestNumber, RequestRef, ResolvedRequest, SysId,
-    Timestamp,
+    AccountStatus, Approval, Operation, Request, ResolvedRequest, SysId, Timestamp,
 };
 use crate::policy::resolve::{starts, word};
 use crate::policy::{ApprovalSource, RequestRule};
 use crate::reconcile::fulfillment::RequestStatus;
 use crate::reconcile::latency::{Lateness, lateness};
 use crate::store::{HeldAction, Late, StoreError, StoredRequest};
+use crate::sync::log::{LogThread, log_event};
 use crate::sync::names::{account_of, names_of};
 use crate::sync::{deps::Deps, error::Result};
 
@@ -196,7 +196,7 @@ fn log_late(
     breached: bool,
     waits: Option<HeldAction>,
 ) -> Result<()> {
-    let RequestRef { number, parent } = &stored.request.reference;
+    let number = &stored.request.reference.number;
     let person = late.person.as_ref().map(|id| names_of(&deps.store, id)).transpose()?;
     let person = person.unwrap_or_default();
     let why = match (waits, stored.problems.first()) {
@@ -215,23 +215,12 @@ fn log_late(
         if breached { "has missed" } else { "is about to miss" },
         whole(target_of(deps, late))
     );
-    macro_rules! event {
-        ($level:ident) => {
-            tracing::$level!(
-                request = %number,
-                parent = parent.as_ref().map(RequestNumber::as_str),
-                outcome = if breached { "breached" } else { "late" },
-                login = person.login.as_deref(),
-                sys_id = person.sys_id.as_deref(),
-                okta_user = person.okta_id.as_deref(),
-                "{text}"
-            )
-        };
-    }
+    let outcome = if breached { "breached" } else { "late" };
+    let thread = LogThread { person, ..LogThread::of_request(&deps.store, &stored.request)? };
     if late.operation == Operation::Leave {
-        event!(error);
+        log_event!(error, thread, { outcome }, "{text}");
     } else {
-        event!(warn);
+        log_event!(warn, thread, { outcome }, "{text}");
     }
     Ok(())
 }

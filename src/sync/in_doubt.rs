@@ -3,12 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{
-    Account, AccountId, Action, GroupId, Outcome, RequestNumber, Step, StepKind, SysId,
-};
+use crate::model::{Account, AccountId, Action, GroupId, Outcome, Step, StepKind, SysId};
 use crate::okta::log::{Changed, LogEvent};
 use crate::store::{InDoubt, StoreError};
-use crate::sync::names::{account_of, group_name, names_of};
+use crate::sync::log::{LogThread, Made, log_event, log_made_member};
+use crate::sync::names::{PersonNames, account_of, group_name, names_of};
 use crate::sync::{deps::Deps, error::Result, observe::okta::log_of};
 
 /// What is seen now is not put down to what was sent longer ago: others may have done the same.
@@ -52,22 +51,31 @@ pub(crate) fn record_took_effect(
     account: &AccountId,
 ) -> Result<(), StoreError> {
     deps.store.journal().resolve_in_doubt(sent.action_id, deps.now())?;
-    let request = sent.origin.request();
+    let names = PersonNames {
+        okta_id: Some(account.as_str().to_owned()),
+        ..names_of(&deps.store, person)?
+    };
+    let thread = LogThread::of(&deps.store, &sent.origin, names)?;
     let group = sent.group.as_ref().map(|group| group_name(&deps.store, group)).transpose()?;
-    tracing::info!(
-        request = request.map(|request| request.number.as_str()),
-        parent = request.and_then(|request| request.parent.as_ref()).map(RequestNumber::as_str),
-        action = sent.action,
-        outcome = "applied",
-        sys_id = %person,
-        okta_user = %account,
-        group,
-        action_id = sent.action_id,
+    log_event!(
+        info,
+        thread,
+        { action = sent.action, outcome = "applied", group, action_id = sent.action_id },
         "{}: {} of {} took effect; its answer had been lost",
         sent.origin,
         sent.action,
-        names_of(&deps.store, person)?.name()
+        thread.person.name()
     );
+    let groups = sent.detail.get("groups").and_then(|groups| groups.as_array());
+    for group in groups.into_iter().flatten().filter_map(|id| GroupId::parse(id.as_str()?).ok()) {
+        let group = group_name(&deps.store, &group)?;
+        log_made_member(
+            &thread,
+            &sent.origin,
+            &group,
+            &Made { action_id: sent.action_id, ..Made::default() },
+        );
+    }
     Ok(())
 }
 

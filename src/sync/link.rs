@@ -8,7 +8,9 @@ use crate::reconcile::correlate::{Match, assign, correlate, match_account};
 use crate::store::StoreError;
 use crate::store::snapshot::{all_candidates, person_state};
 use crate::sync::in_doubt::{creation_of, record_took_effect};
-use crate::sync::{deps::Deps, names::account_of, scope::Cycle};
+use crate::sync::log::{LogThread, log_event};
+use crate::sync::names::{PersonNames, account_of, names_of};
+use crate::sync::{deps::Deps, scope::Cycle};
 
 /// Links people to their accounts. An account that two people would match is linked to neither.
 pub(crate) fn link_people(deps: &Deps, cycle: &Cycle, people: &[SysId]) -> Result<(), StoreError> {
@@ -93,9 +95,13 @@ pub(crate) fn link_still_matches(
         deps.store.atomically(|| adopt(deps, id, account))?;
         return Ok(true);
     }
-    tracing::info!(
-        sys_id = %id,
-        okta_user = %account,
+    let names =
+        PersonNames { okta_id: Some(account.as_str().to_owned()), ..names_of(&deps.store, id)? };
+    let thread = LogThread { person: names, ..LogThread::default() };
+    log_event!(
+        info,
+        thread,
+        { cycle = cycle.id },
         "the account {account} was listed as {}'s, and is not when it is read by itself",
         state.person.user_name()
     );

@@ -1,6 +1,7 @@
 //! The shell: reads both sides into the store, lets the pure core decide, carries out what was
 //! approved, and writes back. Free functions over [`Deps`]; [`cycle`] is the whole on one screen.
 
+pub(crate) mod approvers;
 pub(crate) mod contain;
 pub(crate) mod cycle;
 pub(crate) mod decide;
@@ -21,6 +22,7 @@ pub(crate) mod writeback;
 
 pub(crate) mod deps;
 pub(crate) mod error;
+pub(crate) mod log;
 pub(crate) mod names;
 pub(crate) mod scope;
 pub(crate) mod upstream;

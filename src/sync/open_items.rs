@@ -11,6 +11,7 @@ use crate::reconcile::fulfillment::RequestStatus;
 use crate::reconcile::open::{Judgement, open_items};
 use crate::store::{Object, Quarantine, Replaced, StoreError, Transitions};
 use crate::sync::decide::decide_person;
+use crate::sync::log::{LogThread, log_event};
 use crate::sync::names::{PersonNames, group_name, names_of};
 use crate::sync::waiting::{Standing, standing};
 use crate::sync::{deps::Deps, error::Result, plan::CyclePlan};
@@ -298,21 +299,19 @@ fn emit(
     let action = item.action.as_ref();
     let group = action.and_then(|it| it.group.as_ref());
     let group = group.map(|id| group_name(&deps.store, id)).transpose()?;
-    let request = item.origin.request().map(|it| it.number.as_str());
-    let parent = item.origin.request().and_then(|it| it.parent.as_ref());
+    let thread = LogThread::of(&deps.store, &item.origin, names.clone())?;
     macro_rules! event {
         ($level:ident) => {
-            tracing::$level!(
-                request,
-                parent = parent.map(|it| it.as_str()),
-                action = action.map(|it| it.step.as_str()),
-                outcome,
-                cause = item.cause.as_str(),
-                login = names.login.as_deref(),
-                sys_id = names.sys_id.as_deref(),
-                okta_user = names.okta_id.as_deref(),
-                group = group.as_deref(),
-                cycle,
+            log_event!(
+                $level,
+                thread,
+                {
+                    action = action.map(|it| it.step.as_str()),
+                    outcome,
+                    cause = item.cause.as_str(),
+                    group = group.as_deref(),
+                    cycle
+                },
                 "{text}"
             )
         };
@@ -326,8 +325,17 @@ fn emit(
     Ok(())
 }
 
+/// The person whom an item is about; of a request, the one for whom it is.
 fn names(deps: &Deps, item: &OpenItem) -> Result<PersonNames, StoreError> {
-    item.person().map_or_else(|| Ok(PersonNames::default()), |id| names_of(&deps.store, id))
+    match &item.subject {
+        Subject::Person(id) => names_of(&deps.store, id),
+        Subject::Request(id) => {
+            let stored = deps.store.requests().get(id)?;
+            let thread = stored.map(|it| LogThread::of_request(&deps.store, &it.request));
+            Ok(thread.transpose()?.map(|thread| thread.person).unwrap_or_default())
+        }
+        _ => Ok(PersonNames::default()),
+    }
 }
 
 /// What would be done for whom, or which fact of whom it is.

@@ -4,18 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::http::ByText;
-use crate::model::{
-    Approval, Group, GroupId, RequestNumber, RequestRef, RequestText, ResolvedRequest, SysId, Terms,
-};
+use crate::model::{Approval, Group, GroupId, RequestText, ResolvedRequest, SysId, Terms};
 use crate::policy::RequestRule;
 use crate::policy::resolve::{
     Directory, Problem, approval, approval_with_effect, names, resolve, resolved, rule_for, word,
 };
 use crate::reconcile::{approve::check_groups, org::Protected};
 use crate::servicenow::LookedUp;
-use crate::store::StoredRequest;
+use crate::store::{KnownApprovers, StoredRequest};
+use crate::sync::approvers::read_approvers;
 use crate::sync::contain::contained;
 use crate::sync::deadlines::{record_approval, start_timer, start_timer_unresolved};
+use crate::sync::log::{LogThread, log_event};
 use crate::sync::names::{group_name, names_of};
 use crate::sync::observe::groups::{manage, upsert_found_groups};
 use crate::sync::{deps::Deps, error::Result, scope::Cycle};
@@ -32,6 +32,7 @@ pub(crate) async fn resolve_requests(
     requests: &[SysId],
 ) -> Result<BTreeSet<SysId>> {
     let mut people = BTreeSet::new();
+    read_approvers(deps, cycle, requests).await?;
     let rows = lookup_rows(deps, cycle, requests).await?;
     for id in requests {
         let Some(stored) = deps.store.requests().get(id)? else { continue };
@@ -59,6 +60,9 @@ async fn resolve_request(
     // What took effect before still stands.
     let approval = approval_with_effect(rule, request, stored.took_effect);
     let approved = approval == Approval::Approved;
+    if self::approval(rule, request) == Approval::Waiting {
+        deps.store.approvers().mark_stale(&request.sys_id)?;
+    }
     if let Some(problem) = problem {
         return record_problems(deps, stored, rule, approval, &[problem]);
     }
@@ -109,13 +113,13 @@ async fn resolve_request(
         start_timer(deps, &request.sys_id, &resolved)?;
     }
     if newly_approved && !stored.closed_before_first_seen {
-        log_approved(deps, &resolved)?;
+        log_approved(deps, stored, &resolved)?;
     }
     Ok(people)
 }
 
-fn log_approved(deps: &Deps, resolved: &ResolvedRequest) -> Result<()> {
-    let RequestRef { number, parent } = &resolved.reference;
+fn log_approved(deps: &Deps, stored: &StoredRequest, resolved: &ResolvedRequest) -> Result<()> {
+    let number = &resolved.reference.number;
     let mut names = Vec::new();
     for person in &resolved.terms.people {
         names.push(names_of(&deps.store, person)?.name().to_owned());
@@ -124,16 +128,18 @@ fn log_approved(deps: &Deps, resolved: &ResolvedRequest) -> Result<()> {
         Some(starts) => format!("from {} UTC on", starts.format("%Y-%m-%d %H:%M:%S")),
         None => "in force".to_owned(),
     };
-    let only = match resolved.terms.people.as_slice() {
-        [person] => Some(person.as_str()),
-        _ => None,
+    let thread = LogThread::of_request(&deps.store, &stored.request)?;
+    let by = match (&thread.approver, deps.store.approvers().of(&stored.request.sys_id)?) {
+        (Some(names), _) => format!(" by {names}"),
+        (None, KnownApprovers::Read(_)) => " (nobody is named who did it)".to_owned(),
+        (None, KnownApprovers::Unreadable(_)) => " (by whom cannot be read)".to_owned(),
+        (None, KnownApprovers::NotAsked) => String::new(),
     };
-    tracing::info!(
-        request = %number,
-        parent = parent.as_ref().map(RequestNumber::as_str),
-        outcome = "approved",
-        sys_id = only,
-        "{number}: approved, a {} for {}, {when}",
+    log_event!(
+        info,
+        thread,
+        { outcome = "approved" },
+        "{number}: approved{by}, a {} for {}, {when}",
         resolved.terms.operation.as_str(),
         names.join(", ")
     );

@@ -11,6 +11,7 @@ use crate::store::StoreError;
 use crate::sync::apply::{FORGOTTEN, Touched};
 use crate::sync::decide::{Decided, decide_person, replace_facts};
 use crate::sync::error::{Result, SyncError};
+use crate::sync::log::{LogThread, log_event};
 use crate::sync::{
     deps::Deps, in_doubt::resolve_in_doubt, link::link_people, names::account_of,
     observe::by_id::refresh, open_items::record_after, outcome::CycleOutcome, plan::CyclePlan,
@@ -32,7 +33,14 @@ pub(crate) async fn settle(
         let Err(error) = refresh_settled(deps, &plan.cycle, person).await else { continue };
         let SyncError::Okta(error) = error else { return Err(error) };
         // What was done is done: it stays in the outcome, and the person stays in the queue.
-        tracing::warn!(sys_id = %person, "what was done could not be looked at: {error}");
+        let thread = LogThread::of_person(&deps.store, person)?;
+        log_event!(
+            warn,
+            thread,
+            { outcome = "failed", cycle = plan.cycle.id },
+            "what was done for {} could not be looked at: {error}",
+            thread.person.name()
+        );
         outcome.summary.failed += 1;
         unseen.insert(person.clone());
     }

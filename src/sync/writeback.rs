@@ -10,6 +10,7 @@ use crate::store::StoredRequest;
 use crate::sync::contain::contained;
 use crate::sync::deps::{Deps, InFlight, Writers};
 use crate::sync::error::{Result, SyncError};
+use crate::sync::log::{LogThread, log_event};
 use crate::sync::names::{group_name, names_of};
 use crate::sync::open_items::record_again;
 use crate::sync::waiting::{Standing, request_status};
@@ -56,7 +57,13 @@ pub(crate) async fn write_back(
                 let (number, now) = (&stored.request.reference.number, deps.now());
                 // Once for each reason.
                 if deps.store.writebacks().insert_unwritten(id, &error.to_string(), now)? {
-                    tracing::warn!(request = %number, "{number}: could not be written back: {error}");
+                    let thread = LogThread::of_request(&deps.store, &stored.request)?;
+                    log_event!(
+                        warn,
+                        thread,
+                        { outcome = "failed", cycle = plan.cycle.id },
+                        "{number}: could not be written back: {error}"
+                    );
                 }
                 deps.memory.note_unwritten(id, now);
                 outcome.summary.failed += 1;
@@ -152,16 +159,16 @@ async fn close_request(deps: &Deps, writers: &Writers, stored: &StoredRequest) -
         deps.store.requests().set_state(id, RequestState::Complete)?;
         deps.store.writebacks().state_written(id, deps.now())?;
     }
-    let parent = stored.request.reference.parent.as_ref().map_or("", |parent| parent.as_str());
     if echo.state_taken {
-        tracing::info!(
-            request = %number,
-            parent,
-            outcome = "written_back",
+        let thread = LogThread::of_request(&deps.store, &stored.request)?;
+        log_event!(
+            info,
+            thread,
+            { outcome = "written_back" },
             "{number}: done, and said so in ServiceNow"
         );
     } else {
-        log_unkept(deps, stored);
+        log_unkept(deps, stored)?;
     }
     Ok(())
 }
@@ -179,7 +186,7 @@ async fn check_closed_states(deps: &Deps, cycle: &Cycle) -> Result<()> {
         let Ok(fresh) = contained(deps, cycle, read).await? else { continue };
         if fresh.is_some_and(|fresh| !fresh.request.state.is_closed()) {
             deps.store.writebacks().state_unkept(id, now)?;
-            log_unkept(deps, &stored);
+            log_unkept(deps, &stored)?;
         }
     }
     Ok(())
@@ -254,7 +261,7 @@ async fn may_write(
             deps.store.requests().finish(id)?;
             if deps.config.writeback.close == Close::Item && open == 0 {
                 // The note and the state came in one call whose answer was lost.
-                log_unkept(deps, stored);
+                log_unkept(deps, stored)?;
             }
         }
         return Ok(false);
@@ -324,14 +331,15 @@ fn field(field: JournalField) -> &'static str {
     }
 }
 
-fn log_unkept(deps: &Deps, stored: &StoredRequest) {
+fn log_unkept(deps: &Deps, stored: &StoredRequest) -> Result<()> {
     let number = &stored.request.reference.number;
-    let parent = stored.request.reference.parent.as_ref().map_or("", |parent| parent.as_str());
-    tracing::error!(
-        request = %number,
-        parent,
-        outcome = "written_back",
+    let thread = LogThread::of_request(&deps.store, &stored.request)?;
+    log_event!(
+        error,
+        thread,
+        { outcome = "written_back" },
         "{number}: done, but ServiceNow did not keep the state {}; close it by hand",
         deps.config.writeback.state_done
     );
+    Ok(())
 }

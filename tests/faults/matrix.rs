@@ -26,6 +26,7 @@ const ENDPOINTS: &[(System, &str)] = &[
     (System::ServiceNow, "GET /api/now/table/sc_task"),
     (System::ServiceNow, "GET /api/now/table/sys_journal_field"),
     (System::ServiceNow, "GET /api/now/table/sys_user"),
+    (System::ServiceNow, "GET /api/now/table/sysapproval_approver"),
     (System::ServiceNow, "GET /api/now/table/u_okta_group"),
     (System::ServiceNow, "PATCH /api/now/table/sc_req_item/{id}"),
     (System::ServiceNow, "PATCH /api/now/table/sc_task/{id}"),
@@ -81,7 +82,8 @@ impl Call {
 
     /// The path with ids left out.
     fn endpoint(&self) -> String {
-        let id = |part: &str| part.len() >= 20 || part.contains('@') || part.contains("%40");
+        let is_long = |part: &str| part.len() >= 20 && !part.starts_with("sysapproval_");
+        let id = |part: &str| is_long(part) || part.contains('@') || part.contains("%40");
         let parts = self.bare_path().split('/').map(|part| if id(part) { "{id}" } else { part });
         format!("{} {}", self.method, parts.collect::<Vec<_>>().join("/"))
     }

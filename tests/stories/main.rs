@@ -5,6 +5,7 @@ mod bed;
 
 mod access;
 mod answers;
+mod approvers;
 mod believing;
 mod check;
 mod correlate;
@@ -21,5 +22,6 @@ mod requests;
 mod rival;
 mod scale;
 mod takeover;
+mod thread;
 mod writeback;
 mod yes;

@@ -1,5 +1,6 @@
 //! The client over real HTTP, against a responder that gives prepared answers in turn.
 
+mod approvers;
 mod reading;
 mod requests;
 mod signing;

@@ -24,48 +24,13 @@ impl State {
                 _ => {}
             }
         }
-        if table == "sc_req_item" && self.get(table, id, "approval") != old_approval {
-            self.roll_up_approval(id);
-        }
-        true
-    }
-
-    /// Asks somebody to approve a task.
-    pub(super) fn ask(&mut self, task: &str, approver: &str) {
-        let table = self.get("task", task, "sys_class_name").to_owned();
-        if table.is_empty() {
-            return;
-        }
-        let row = owned(&[
-            ("sysapproval", task),
-            ("document_id", task),
-            ("source_table", &table),
-            ("approver", approver),
-            ("state", "requested"),
-        ]);
-        let id = self.insert("sysapproval_approver", row, SYSTEM_USER);
-        self.child(task, "approval", id);
-    }
-
-    /// An approver said yes or no: the task follows, the other approvers need not answer.
-    fn decided(&mut self, approval: &str) {
-        let decision = self.get("sysapproval_approver", approval, "state").to_owned();
-        if decision != "approved" && decision != "rejected" {
-            return;
-        }
-        let task = self.get("sysapproval_approver", approval, "sysapproval").to_owned();
-        for other in self.children_of(&task, "approval").to_vec() {
-            if other != approval && self.get("sysapproval_approver", &other, "state") == "requested"
-            {
-                self.update(
-                    "sysapproval_approver",
-                    &other,
-                    &[("state", "not required")],
-                    SYSTEM_USER,
-                );
+        if self.get(table, id, "approval") != old_approval {
+            self.moot(id);
+            if table == "sc_req_item" {
+                self.roll_up_approval(id);
             }
         }
-        self.set_approval(&task, &decision);
+        true
     }
 
     /// Writes a decision on a task, with what follows for its state.
@@ -176,6 +141,7 @@ impl State {
         if !is_closed(&state) {
             return;
         }
+        self.moot(item);
         let shown = if state == "3" { "completed" } else { "request_cancelled" };
         self.set_silently("sc_req_item", item, &[("stage", shown)]);
         let order = self.get("sc_req_item", item, "request").to_owned();

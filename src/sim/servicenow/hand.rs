@@ -12,7 +12,7 @@ use super::{Call, ServiceNow};
 /// Who changes people and rows by hand.
 const HR: &str = "hr.admin";
 /// Who works on requests by hand.
-const AGENT: &str = "service.desk";
+pub(super) const AGENT: &str = "service.desk";
 
 /// What an order made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +129,7 @@ pub(super) fn stock(state: &mut State) {
                 ("requested", "Requested"),
                 ("approved", "Approved"),
                 ("rejected", "Rejected"),
-                ("not required", "No Longer Required"),
+                ("not_required", "No Longer Required"),
                 ("cancelled", "Cancelled"),
                 ("not requested", "Not Yet Requested"),
             ],
@@ -342,40 +342,6 @@ impl ServiceNow {
         let items = placed.items;
         let (number, sys_id) = items.first()?.clone();
         Some(Ordered { order: placed.number, order_id: placed.order, number, sys_id, items })
-    }
-
-    /// The approver of this item or order says yes. An item whose order is to be approved stands for it.
-    pub fn approve(&self, number: &str) -> bool {
-        self.decide(number, "approved")
-    }
-
-    /// The approver of this item or order says no.
-    pub fn reject(&self, number: &str) -> bool {
-        self.decide(number, "rejected")
-    }
-
-    fn decide(&self, number: &str, decision: &str) -> bool {
-        let mut state = self.lock();
-        let Some((_, id)) = state.numbers.get(number).cloned() else {
-            return false;
-        };
-        state.hurry(&id);
-        let cat_item = state.get("sc_req_item", &id, "cat_item").to_owned();
-        let task = match state.get("sc_cat_item", &cat_item, "u_approval") {
-            "order" => state.get("sc_req_item", &id, "request").to_owned(),
-            _ => id,
-        };
-        state.hurry(&task);
-        let open = |state: &State, approval: &String| {
-            state.get("sysapproval_approver", approval, "state") == "requested"
-        };
-        let asked = state.children_of(&task, "approval").to_vec();
-        let Some(approval) = asked.iter().find(|approval| open(&state, approval)) else {
-            state.set_approval(&task, decision);
-            return true;
-        };
-        let answer = [("state", decision)];
-        state.change("sysapproval_approver", approval, &answer, AGENT)
     }
 
     /// A change makes the approval of an item start again.

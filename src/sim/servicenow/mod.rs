@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+mod approvals;
 mod auth;
 mod catalog;
 mod errors;

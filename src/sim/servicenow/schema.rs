@@ -41,7 +41,7 @@ pub(super) struct Table {
 pub(super) struct Schema(BTreeMap<String, Table>);
 
 /// The tables that extend `task`.
-pub(super) const TASKS: [&str; 3] = ["sc_request", "sc_req_item", "sc_task"];
+pub(super) const TASKS: [&str; 4] = ["sc_request", "sc_req_item", "sc_task", "sysapproval_group"];
 
 /// Columns that every table has.
 const SYSTEM: &str = "sys_id sys_created_on@ sys_created_by sys_updated_on@ sys_updated_by \
@@ -91,8 +91,10 @@ const TABLES: &[(&str, &str, &str)] = &[
     (
         "sysapproval_approver",
         "sysapproval",
-        "sysapproval>task document_id source_table approver>sys_user state= comments*",
+        "sysapproval>task document_id source_table approver>sys_user state= group>sysapproval_group \
+         comments* due_date@",
     ),
+    ("sysapproval_group", "number", ""),
     ("sys_journal_field", "element", "name element element_id value"),
     ("sys_audit_delete", "display_value", "tablename documentkey display_value"),
     ("sys_choice", "label", "name element value label language inactive? sequence#"),

@@ -87,6 +87,8 @@ pub struct Switches {
     pub audits_deletions: bool,
     /// Tables of which the API user may read no row.
     pub hidden_tables: BTreeSet<String>,
+    /// Tables whose rows the API user may not even ask for: 403.
+    pub forbidden_tables: BTreeSet<String>,
     /// `table.column`s that the API user may not read.
     pub hidden_fields: BTreeSet<String>,
     /// `table.column`s that may be read, but not be used in a query.
@@ -141,6 +143,7 @@ impl Default for Switches {
             refused_texts: Vec::new(),
             audits_deletions: true,
             hidden_tables: BTreeSet::new(),
+            forbidden_tables: BTreeSet::new(),
             hidden_fields: BTreeSet::new(),
             unqueryable_fields: BTreeSet::new(),
             hide_inactive_users: false,

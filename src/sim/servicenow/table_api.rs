@@ -118,6 +118,9 @@ impl State {
         base_url: &str,
         caller: &Caller,
     ) -> Response {
+        if self.switches.forbidden_tables.contains(table) {
+            return errors::query_refused();
+        }
         let query = match self.compiled(request, table, caller) {
             Ok(query) => query,
             Err(refusal) => return refusal,

@@ -396,6 +396,91 @@ fn an_approval_of_the_order_leaves_the_items_own_approval_alone() {
     );
 }
 
+/// Approver, state, who wrote it, and group of each row about a task, in the order of the approvers.
+fn approvals(on: &ServiceNow, task: &str) -> Vec<[String; 4]> {
+    let fields = "approver.user_name,state,sys_updated_by,group.assignment_group.name";
+    let rows = get(
+        on,
+        &format!(
+            "/api/now/table/sysapproval_approver?sysparm_query=sysapproval={task}%5EORdocument_id={task}%5EORDERBYapprover.user_name&sysparm_fields={fields}"
+        ),
+    );
+    let row = |row: &Value| {
+        let mut names = fields.split(',');
+        std::array::from_fn(|_| {
+            row[names.next().expect("a field")].as_str().unwrap_or("").to_owned()
+        })
+    };
+    rows.as_array().expect("a list").iter().map(row).collect()
+}
+
+#[test]
+fn whoever_approves_stands_in_a_row_and_the_others_need_not_answer() {
+    let (on, _) = people();
+    laptop(&on, ApprovalBy::Item, false);
+    let [ann, bob] = ["ann", "bob"].map(|it| on.person(it).expect("a person"));
+    let order = || on.order("Laptop", &bob, &[("model", "X")]).expect("an order");
+
+    let one = order();
+    assert!(on.approve_as(&one.number, &bob));
+    assert_eq!(
+        approvals(&on, &one.sys_id),
+        [["ann", "not_required", "system", ""], ["bob", "approved", "bob", ""]]
+    );
+    assert_eq!(on.request(&one.number).map(|it| it.approval), Some("approved".to_owned()));
+
+    let delegated = order();
+    assert!(on.approve_for(&delegated.number, &ann, "deputy"));
+    assert_eq!(approvals(&on, &delegated.sys_id), [["ann", "approved", "deputy", ""]]);
+
+    let by_script = order();
+    assert!(on.approve_without_approver(&by_script.number));
+    assert_eq!(approvals(&on, &by_script.sys_id), [["ann", "not_required", "system", ""]]);
+
+    let by_hand = order();
+    assert!(on.edit(&by_hand.number, &[("approval", "approved")]));
+    assert_eq!(approvals(&on, &by_hand.sys_id), [["ann", "not_required", "system", ""]]);
+
+    let called_off = order();
+    assert!(on.cancel(&called_off.number));
+    assert_eq!(approvals(&on, &called_off.sys_id), [["ann", "not_required", "system", ""]]);
+}
+
+#[test]
+fn of_a_group_that_is_asked_one_member_answers_for_all() {
+    let (on, _) = people();
+    laptop(&on, ApprovalBy::Order, false);
+    let [ann, bob] = ["ann", "bob"].map(|it| on.person(it).expect("a person"));
+    let ordered = on.order("Laptop", &bob, &[("model", "X")]).expect("an order");
+    let group = on.ask_group(&ordered.number, "Board", &[&ann, &bob]).expect("a group");
+    assert_eq!(on.value("sysapproval_group", &group, "parent"), ordered.order_id);
+    assert!(on.approve_as(&ordered.number, &bob));
+    let rows = approvals(&on, &ordered.order_id);
+    assert_eq!(rows.len(), 3, "ann as the manager, and both as members: {rows:?}");
+    assert!(rows.contains(&["bob", "approved", "bob", "Board"].map(str::to_owned)), "{rows:?}");
+    assert_eq!(on.value("sysapproval_group", &group, "approval"), "approved");
+    assert_eq!(
+        on.request(&ordered.number).map(|it| it.order_approval),
+        Some("approved".to_owned())
+    );
+}
+
+#[test]
+fn the_approvers_may_be_hidden_or_refused_as_a_whole() {
+    let (on, _) = people();
+    laptop(&on, ApprovalBy::Item, false);
+    let bob = on.person("bob").expect("bob");
+    let ordered = on.order("Laptop", &bob, &[("model", "X")]).expect("an order");
+    assert!(on.approve(&ordered.number));
+    let list = || call(&on, "GET", "/api/now/table/sysapproval_approver", None);
+    let hide = |tables: &[&str]| tables.iter().map(|it| (*it).to_owned()).collect();
+    on.set(|it| it.hidden_tables = hide(&["sysapproval_approver"]));
+    assert_eq!(body(&list())["result"], json!([]));
+    assert_eq!(list().header("x-total-count"), Some("1"));
+    on.set(|it| it.forbidden_tables = hide(&["sysapproval_approver"]));
+    assert_eq!(list().status, 403);
+}
+
 #[test]
 fn a_closed_task_closes_its_item_and_the_last_item_its_order() {
     let (on, _) = people();

@@ -1,7 +1,7 @@
 use super::*;
+use crate::model::testing::ordered_item;
 use crate::model::{
-    Action, Cause, GroupId, Origin, Outcome, Request, RequestNumber, RequestRef, RequestState,
-    Step, Timestamp,
+    Action, Cause, GroupId, Origin, Outcome, RequestNumber, RequestRef, Step, Timestamp,
 };
 use crate::store::tests::store;
 use crate::store::{Entry, Store};
@@ -23,23 +23,8 @@ fn number() -> RequestNumber {
 }
 
 fn ordered(store: &Store) -> SysId {
-    let id = SysId::parse("r1").unwrap();
-    let request = Request {
-        sys_id: id.clone(),
-        reference: RequestRef { number: number(), parent: None },
-        item: "i1".to_owned(),
-        item_name: "Leave of absence".to_owned(),
-        state: RequestState::Open,
-        approval: "approved".to_owned(),
-        order_approval: "approved".to_owned(),
-        requested_for: "p1".to_owned(),
-        opened_at: now(),
-        created_at: now(),
-        variables: std::collections::BTreeMap::new(),
-        fields: std::collections::BTreeMap::new(),
-        updated_on: String::new(),
-        mod_count: 1,
-    };
+    let request = ordered_item("r1", "RITM0010001", "");
+    let id = request.sys_id.clone();
     store.requests().upsert(&[request], 1, now()).unwrap();
     id
 }

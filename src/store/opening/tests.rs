@@ -178,6 +178,18 @@ fn what_became_of_writing_on_requests_is_beside_the_notes() {
     assert_eq!(markers, [done, "[goldthread:RITM0000002:overtaken]"]);
 }
 
+/// What is open and was approved before approvers were kept is asked about once.
+#[test]
+fn whoever_approved_before_that_was_kept_is_asked_for_once() {
+    let (_folder, store) = migrated();
+    let r1 = id("r1");
+    assert_eq!(store.requests().get(&r1).unwrap().unwrap().request.order, "");
+    let unread = store.approvers().unread().unwrap();
+    assert!(unread.contains(&r1), "{unread:?}");
+    store.approvers().replace(&r1, &[], moment("2026-05-01T00:00:00Z")).unwrap();
+    assert!(!store.approvers().unread().unwrap().contains(&r1));
+}
+
 #[test]
 fn what_waits_keeps_its_number_its_decision_and_its_sentence() {
     let (_folder, store) = migrated();

@@ -138,7 +138,7 @@ async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
     }
 
     read_requests(deps, cycle, None).await?;
-    log_vanished(&deps.store.requests().mark_vanished(cycle.id)?);
+    log_vanished(deps, &deps.store.requests().mark_vanished(cycle.id)?)?;
 
     read_accounts(deps, cycle).await?;
     let implausible = match implausible {

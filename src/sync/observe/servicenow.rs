@@ -5,6 +5,7 @@ use crate::model::{Person, Presence, Request, SysId, Timestamp};
 use crate::servicenow::{Lookup, SetAside, Window};
 use crate::store::{Object, StoreError};
 use crate::sync::contain::{contained, note_list};
+use crate::sync::log::{LogThread, log_event};
 use crate::sync::names::{people_called, the_one};
 use crate::sync::{deps::Deps, error::Result, scope::Cycle};
 
@@ -223,16 +224,22 @@ pub(crate) async fn find_person(deps: &Deps, cycle: &Cycle, text: &str) -> Resul
     the_one(text, &found)
 }
 
-pub(crate) fn log_vanished(numbers: &[String]) {
-    if numbers.len() > FEW_VANISHED {
-        let count = numbers.len();
+pub(crate) fn log_vanished(deps: &Deps, vanished: &[SysId]) -> Result<()> {
+    if vanished.len() > FEW_VANISHED {
+        let count = vanished.len();
         tracing::warn!("{count} requests are no longer readable; what they asked for stands");
-        return;
+        return Ok(());
     }
-    for number in numbers {
-        tracing::warn!(
-            request = number,
+    for id in vanished {
+        let Some(stored) = deps.store.requests().get(id)? else { continue };
+        let number = &stored.request.reference.number;
+        let thread = LogThread::of_request(&deps.store, &stored.request)?;
+        log_event!(
+            warn,
+            thread,
+            { outcome = "vanished" },
             "{number}: the request is no longer readable; what it asked for stands"
         );
     }
+    Ok(())
 }
