@@ -35,7 +35,7 @@ enum Format {
 }
 
 pub(crate) async fn drift(place: &Place, args: &Args) -> Ended {
-    let config = if args.cached { place.load_offline()? } else { place.load()? };
+    let config = if args.cached { place.load_without_secrets()? } else { place.load()? };
     let deps = Deps::reading(config, clock(), progress())?;
     let plan =
         if args.cached { plan_from_store(&deps).await? } else { plan(&deps, &Scope::Full).await? };

@@ -9,7 +9,7 @@ pub(crate) use text::rows;
 use super::render::{self, Printed};
 use super::session::{Ended, Failure, Place, clock, exit};
 use crate::report::{self, Decided, HoldView};
-use crate::store::{HoldDecision, HoldSelection, Verdict};
+use crate::store::{HoldDecision, HoldSelection, Store, Verdict};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -63,7 +63,7 @@ fn reason(text: &str) -> Result<String, String> {
 pub(crate) fn hold(place: &Place, command: Command) -> Ended {
     match command {
         Command::List(printed) => {
-            let report = report::holds(&*place.load_offline()?, clock()())?;
+            let report = report::holds(&place.load_offline()?, clock()())?;
             printed.print(&report, |report| text::list(report, &place.command()))?;
             Ok(exit::DONE)
         }
@@ -84,7 +84,7 @@ pub(crate) fn hold(place: &Place, command: Command) -> Ended {
 fn say(place: &Place, which: &HoldSelection, word: Verdict, because: String) -> Ended {
     let config = place.load_offline()?;
     let said = HoldDecision { word, by: login_user(), at: clock()(), because };
-    let decided = match (which, config.store.path.exists()) {
+    let decided = match (which, Store::is_there(&config.store)?) {
         (HoldSelection::Ids(ids), false) => Err(ids.clone()),
         (_, false) => Ok(Decided::default()),
         (_, true) => report::record_decision(&config, which, &said)?,

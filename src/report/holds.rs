@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::config::Config;
+use crate::config::Offline;
 use crate::model::{Change, GroupId, StepKind, SysId, Timestamp};
 use crate::report::stamp;
 use crate::store::{HeldAction, HoldDecision, HoldSelection, Mode, Store, StoreError, Verdict};
@@ -84,11 +84,11 @@ pub struct Decided {
 }
 
 /// Everything that waits; nothing where there is no store yet.
-pub fn holds(config: &Config, now: Timestamp) -> Result<HoldReport, StoreError> {
-    if !config.store.path.exists() {
+pub fn holds(config: &Offline, now: Timestamp) -> Result<HoldReport, StoreError> {
+    if !Store::is_there(&config.store)? {
         return Ok(HoldReport::default());
     }
-    let store = Store::open(&config.store.path, &config.orgs(), Mode::Read)?;
+    let store = Store::open(&config.store, config.orgs.as_ref(), Mode::Read)?;
     let views = views(&store, store.open_items().actions(now)?)?;
     let (dismissed, holds) = views.into_iter().partition(|hold| hold.dismissed.is_some());
     let requests = store.requests().open()?;
@@ -99,11 +99,11 @@ pub fn holds(config: &Config, now: Timestamp) -> Result<HoldReport, StoreError> 
 /// Records what a person says. Nothing is recorded where one of the numbers is not known: these
 /// are given back.
 pub fn record_decision(
-    config: &Config,
+    config: &Offline,
     which: &HoldSelection,
     said: &HoldDecision,
 ) -> Result<Result<Decided, Vec<i64>>, StoreError> {
-    let store = Store::open(&config.store.path, &config.orgs(), Mode::Decide)?;
+    let store = Store::open(&config.store, config.orgs.as_ref(), Mode::Decide)?;
     let holds = match store.open_items().decide(which, said)? {
         Ok(holds) => holds,
         Err(unknown) => return Ok(Err(unknown)),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::config::Config;
+use crate::config::Offline;
 use crate::model::{Operation, Timestamp};
 use crate::reconcile::latency::{Latency, latency};
 use crate::report::stamp;
@@ -147,28 +147,29 @@ impl StatusReport {
 }
 
 /// How it goes, also beside a running daemon and where there is no store yet.
-pub fn status(config: &Config, now: Timestamp) -> Result<StatusReport, StoreError> {
-    let path = &config.store.path;
-    let running = Store::holder(path).is_some_and(|holder| holder.starts_with(DAEMON));
-    let store = path.exists().then(|| Store::open(path, &config.orgs(), Mode::Read)).transpose()?;
+pub fn status(config: &Offline, now: Timestamp) -> Result<StatusReport, StoreError> {
+    let path = &config.store;
+    let opened = || Store::open(path, config.orgs.as_ref(), Mode::Read);
+    let store = Store::is_there(path)?.then(opened).transpose()?;
+    let running = Store::holder(path)?.is_some_and(|holder| holder.starts_with(DAEMON));
     report(config, store.as_ref(), running, now)
 }
 
 /// The same as [`status`], from the open store of the daemon.
 pub(crate) fn running_status(deps: &Deps) -> Result<StatusReport, SyncError> {
-    Ok(report(&deps.config, Some(&deps.store), true, deps.now())?)
+    Ok(report(&deps.config.offline(), Some(&deps.store), true, deps.now())?)
 }
 
 /// How the daemon names itself to whoever wants the store too.
 pub const DAEMON: &str = "goldthread run";
 
 fn report(
-    config: &Config,
+    config: &Offline,
     store: Option<&Store>,
     running: bool,
     now: Timestamp,
 ) -> Result<StatusReport, StoreError> {
-    let mode = if config.policy.observe { "observe" } else { "enforce" };
+    let mode = if config.observe { "observe" } else { "enforce" };
     let unit = unit(&config.file);
     let nothing = StatusReport { mode, running, unit, ..StatusReport::default() };
     let Some(store) = store else { return Ok(nothing) };

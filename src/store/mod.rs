@@ -24,6 +24,7 @@ mod opening;
 mod people;
 mod requests;
 mod roles;
+mod rights;
 mod sides;
 pub(crate) mod snapshot;
 mod state;
@@ -43,6 +44,7 @@ pub(crate) use requests::StoredRequest;
 pub(crate) use roles::RoleHolder;
 pub use sides::SideState;
 pub(crate) use sides::Use;
+pub(crate) use rights::{Right, denied};
 pub(crate) use state::{GroupRules, Quarantine};
 
 use std::fs::File;

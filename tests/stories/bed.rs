@@ -227,7 +227,7 @@ impl Bed {
 
     /// What waits for a person's yes.
     pub fn waiting(&self) -> Vec<HoldView> {
-        report::holds(&self.load(), self.clock.now()).unwrap().holds
+        report::holds(&self.load().offline(), self.clock.now()).unwrap().holds
     }
 
     /// Pat says yes.
@@ -243,7 +243,10 @@ impl Bed {
     pub fn say(&self, which: &HoldSelection, word: Verdict) -> Result<Vec<HoldView>, Vec<i64>> {
         let at = self.clock.now();
         let said = HoldDecision { word, by: "pat".to_owned(), at, because: "HR called".to_owned() };
-        report::record_decision(&self.load(), which, &said).unwrap().map(|decided| decided.holds)
+        report::record_decision(&self.load().offline(), which, &said)
+            .unwrap()
+            .map(|decided| decided.holds)
+    }
     }
 
     /// The differences that are somebody's business.
