@@ -52,7 +52,7 @@ pub(crate) struct Chosen {
 }
 
 /// One line of text that says something.
-fn reason(text: &str) -> Result<String, String> {
+pub(super) fn reason(text: &str) -> Result<String, String> {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     match text.split_whitespace().collect::<Vec<_>>().join(" ") {
         text if text.is_empty() => Err("it says nothing".to_owned()),
@@ -109,6 +109,10 @@ fn say(place: &Place, which: &HoldSelection, word: Verdict, because: String) -> 
         Verdict::Dismiss => text::dismissed(&decided, &place.command()),
     };
     render::out(&text)?;
+    if let Some(pause) = report::pause_in_force(&config)?.filter(|_| word == Verdict::Release) {
+        let resume = format!("`{} resume`", place.command());
+        render::out(&format!("\nIt is {pause}\nNothing is carried out before {resume}."))?;
+    }
     Ok(exit::DONE)
 }
 
@@ -134,7 +138,7 @@ fn log(hold: &HoldView, done: &str, said: &HoldDecision) {
 
 /// Who is logged in, also behind `sudo`: the kernel remembers the login whatever the process has
 /// become since. What `sudo` says counts for root only: anybody else could write it.
-fn login_user() -> String {
+pub(super) fn login_user() -> String {
     let name = |user: uzers::User| user.name().to_string_lossy().into_owned();
     let by_login = std::fs::read_to_string("/proc/self/loginuid")
         .ok()

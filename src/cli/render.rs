@@ -7,7 +7,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 
 use super::session::Failure;
-use crate::model::Change;
+use crate::model::{Change, Pause};
 use crate::report::{ActionReport, CycleReport, DriftReport};
 
 // No doc comment: clap would show it as the help of the verb.
@@ -62,6 +62,15 @@ pub(crate) fn json<T: serde::Serialize>(report: &T) -> Result<String, Failure> {
 /// A cycle or a plan.
 pub(crate) fn cycle(report: &CycleReport) -> String {
     let mut text = String::new();
+    if let Some(pause) = &report.paused {
+        let Pause { by, at, because } = pause;
+        let at = at.format("%Y-%m-%d %H:%M:%S UTC");
+        let _ = writeln!(
+            text,
+            "PAUSED by {by} since {at}: {because}\n\
+             Nothing is written before `goldthread resume`.\n"
+        );
+    }
     if let Some(reason) = &report.quarantined {
         let _ = writeln!(text, "QUARANTINE: {reason}\n");
     }
@@ -219,3 +228,4 @@ mod tests {
         assert_eq!(cycle(&held(None)).matches(hint).count(), 0);
     }
 }
+            paused: None,

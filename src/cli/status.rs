@@ -7,18 +7,36 @@ use super::render::Printed;
 use super::session::{Ended, Place, clock, exit};
 use crate::report::{self, CycleView, LatencyView, SideView, StatusReport};
 
-pub(crate) fn status(place: &Place, printed: &Printed) -> Ended {
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only what needs somebody: nothing where all is well.
+    #[arg(long)]
+    quiet: bool,
+    #[command(flatten)]
+    printed: Printed,
+}
+
+pub(crate) fn status(place: &Place, Args { quiet, printed }: &Args) -> Ended {
     let config = place.load_offline()?;
     let report = report::status(&config, clock()())?;
-    printed.print(&report, text)?;
-    Ok(if report.needs().is_empty() { exit::DONE } else { exit::DIFFERS })
+    let well = report.needs().is_empty();
+    match (quiet, well) {
+        (true, true) => {}
+        (true, false) => printed.print(&report, needs)?,
+        (false, _) => printed.print(&report, text)?,
+    }
+    Ok(if well { exit::DONE } else { exit::DIFFERS })
+}
+
+fn needs(report: &StatusReport) -> String {
+    let needs: Vec<String> = report.needs().iter().map(|need| format!("! {need}")).collect();
+    needs.join("\n")
 }
 
 fn text(report: &StatusReport) -> String {
-    let mut text = String::new();
-    let needs = report.needs();
-    for need in &needs {
-        let _ = writeln!(text, "! {need}");
+    let mut text = needs(report);
+    if !text.is_empty() {
+        text.push('\n');
     }
     let word = if report.running { "running" } else { "not running" };
     let _ = writeln!(text, "daemon       {word}, mode {}", report.mode);

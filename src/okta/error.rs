@@ -49,6 +49,9 @@ pub enum OktaError {
         /// Until the window is over.
         retry_after: Duration,
     },
+    /// Somebody paused writing while the call waited for its turn, so it was not sent.
+    #[error("writing was paused before Okta was asked to {operation}")]
+    Paused { operation: &'static str },
     #[error("Okta refuses the sign-in: {message}")]
     SignIn { message: String },
     /// The credentials are good and not enough: an admin role, resource set or scope is missing,
@@ -147,7 +150,7 @@ impl OktaError {
     /// Whether the same read may succeed without anything else changing. A write without an answer
     /// may have been executed.
     pub(crate) fn is_transient(&self) -> bool {
-        self.retry() != Retry::Never
+        self.retry() != Retry::Never || matches!(self, Self::Paused { .. })
     }
 
     pub(super) fn retry(&self) -> Retry {

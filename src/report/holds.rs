@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::config::Offline;
-use crate::model::{Change, GroupId, StepKind, SysId, Timestamp};
+use crate::model::{Change, GroupId, Pause, StepKind, SysId, Timestamp};
 use crate::report::stamp;
 use crate::store::{HeldAction, HoldDecision, HoldSelection, Mode, Store, StoreError, Verdict};
 use crate::sync::names::{PersonNames, group_name, names_of};
@@ -50,7 +50,7 @@ pub struct HoldView {
     pub dismissed: Option<Released>,
 }
 
-/// A person's decision about one action, a release or a dismissal.
+/// A person's decision: about one action, a release or a dismissal; or to pause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Released {
     /// The login name of who decided, also behind `sudo`.
@@ -115,6 +115,14 @@ pub fn record_decision(
     Ok(Ok(Decided { holds, left: views(&store, left)? }))
 }
 
+/// The pause that is in force; none where there is no store yet.
+pub(crate) fn pause_in_force(config: &Offline) -> Result<Option<Pause>, StoreError> {
+    if !Store::is_there(&config.store)? {
+        return Ok(None);
+    }
+    Store::open(&config.store, config.orgs.as_ref(), Mode::Read)?.brake().in_force()
+}
+
 /// What waits for one person.
 pub(crate) fn holds_of(
     store: &Store,
@@ -132,8 +140,7 @@ fn views(store: &Store, holds: Vec<HeldAction>) -> Result<Vec<HoldView>, StoreEr
 }
 
 fn view(store: &Store, hold: HeldAction) -> Result<HoldView, StoreError> {
-    let HeldAction { id, since, person, origin, cause, reason, action, said } = hold;
-    let expires = said.as_ref().and_then(HoldDecision::expires).map(stamp);
+    let HeldAction { id, since, person, origin, cause, reason, action, said, expires } = hold;
     let mut person = names_of(store, &person)?;
     if action.step == StepKind::Create {
         person.login = person.login.or_else(|| action.changes.get("login")?.to.clone());
@@ -149,7 +156,7 @@ fn view(store: &Store, hold: HeldAction) -> Result<HoldView, StoreError> {
     Ok(HoldView {
         id,
         since: stamp(since),
-        expires,
+        expires: expires.map(stamp),
         request: request_word(&origin),
         parent: parent_word(&origin),
         cause: cause.as_str(),

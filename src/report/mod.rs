@@ -17,6 +17,7 @@ use crate::sync::names::group_name;
 pub use cycle::{ActionReport, CycleReport, planned};
 pub use drift::{DriftItem, DriftReport, DriftSummary, drift};
 pub use explanation::{AccountView, Explanation, FactView, ReasonView, explain};
+pub(crate) use holds::pause_in_force;
 pub use holds::{Decided, HoldReport, HoldView, Released, holds, record_decision};
 pub use person::RequestView;
 pub(crate) use status::running_status;

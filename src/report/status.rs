@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::config::Offline;
 use crate::model::{Operation, Timestamp};
 use crate::reconcile::latency::{Latency, latency};
-use crate::report::stamp;
+use crate::report::{Released, stamp};
 use crate::store::{Mode, SideState, Store, StoreError, Use};
 use crate::sync::deadlines::MEASURED;
 use crate::sync::deps::{Deps, OKTA, SERVICENOW};
@@ -23,6 +23,8 @@ pub struct StatusReport {
     pub mode: &'static str,
     /// The daemon holds the store's lock; another command that writes does not count.
     pub running: bool,
+    /// Writing is paused; `None` where it is not.
+    pub paused: Option<Released>,
     /// The unit that runs it, as the file of the configuration tells. For people: the JSON has no
     /// key for it.
     #[serde(skip)]
@@ -121,6 +123,12 @@ impl StatusReport {
     /// What somebody is needed for, most urgent first; empty where all is well.
     pub(crate) fn needs(&self) -> Vec<String> {
         let mut needs = Vec::new();
+        if let Some(Released { by, at, because }) = &self.paused {
+            needs.push(format!(
+                "paused by {by} since {at}, nothing is written to either side: {because}; \
+                 go on with `goldthread resume`"
+            ));
+        }
         if let Some(reason) = &self.quarantined {
             needs.push(format!("quarantined: {reason}; see `goldthread hold list`"));
         }
@@ -191,7 +199,13 @@ fn report(
         Ok(LatencyView { p50, p95, max, breaches })
     };
     let held = store.open_items().actions(now)?.iter().filter(|hold| hold.said.is_none()).count();
+    let paused = store.brake().in_force()?.map(|pause| Released {
+        by: pause.by,
+        at: stamp(pause.at),
+        because: pause.because,
+    });
     Ok(StatusReport {
+        paused,
         pending: last.is_some().then(|| store.requests().pending(now)).transpose()?,
         held: Some(held as u64),
         last_cycle: last,

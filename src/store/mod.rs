@@ -6,6 +6,7 @@
 //! command that only plans works on a private copy ([`Mode::Scratch`]), so it cannot leave a trace.
 
 mod accounts;
+mod brake;
 mod columns;
 mod copy;
 mod cycles;
@@ -23,8 +24,8 @@ mod open_items;
 mod opening;
 mod people;
 mod requests;
-mod roles;
 mod rights;
+mod roles;
 mod sides;
 pub(crate) mod snapshot;
 mod state;
@@ -32,6 +33,8 @@ mod writebacks;
 
 pub(crate) use accounts::Observed;
 
+pub(crate) use brake::News;
+pub use brake::Resumed;
 pub use copy::Copied;
 pub(crate) use cycles::CycleRow;
 pub(crate) use deadlines::Late;
@@ -41,10 +44,10 @@ pub(crate) use journal::{Entry, InDoubt};
 pub use open_items::{HeldAction, HoldSelection, StoredItem, Transitions};
 pub use opening::{Mode, Orgs};
 pub(crate) use requests::StoredRequest;
+pub(crate) use rights::{Right, denied};
 pub(crate) use roles::RoleHolder;
 pub use sides::SideState;
 pub(crate) use sides::Use;
-pub(crate) use rights::{Right, denied};
 pub(crate) use state::{GroupRules, Quarantine};
 
 use std::fs::File;
@@ -95,6 +98,7 @@ doors! {
     pub(crate) queue: Queue, "Who is to be decided about again, and when.";
     pub(crate) state: State, "What the store knows of itself: one row.";
     pub open_items: OpenItems, "What is not as it should be, and which actions wait.";
+    pub brake: Brake, "Whether writing to either side is paused, and when it was.";
     pub(crate) decisions: Decisions, "What people said to actions that wait.";
     pub(crate) journal: Journal, "Every write: its intent and its outcome.";
     pub(crate) history: History, "What later decisions need to know of what was done.";

@@ -43,6 +43,8 @@ pub struct HeldAction {
     pub action: OpenAction,
     /// What a person said to it, while that stands.
     pub said: Option<HoldDecision>,
+    /// When that lapses, by what is known now: it does not age while writing is paused.
+    pub expires: Option<Timestamp>,
 }
 
 /// Which of the items that were handed over are news, by their places, and which are over.
@@ -240,6 +242,7 @@ impl OpenItems<'_> {
     /// said to it and still stands.
     pub fn actions(&self, now: Timestamp) -> Result<Vec<HeldAction>> {
         let mut said = self.0.decisions().standing(now)?;
+        let pauses = self.0.brake().spans()?;
         let stored = self.select("fingerprint IS NOT NULL", [])?;
         let held = stored.into_iter().filter_map(|StoredItem { id, since, item, .. }| {
             let OpenItem { person, origin, cause, disposition, action, .. } = item;
@@ -247,7 +250,8 @@ impl OpenItems<'_> {
                 return None;
             };
             let said = said.remove(&action.fingerprint);
-            Some(HeldAction { id, since, person, origin, cause, reason, action, said })
+            let expires = said.as_ref().and_then(|said| said.expires(&pauses, now));
+            Some(HeldAction { id, since, person, origin, cause, reason, action, said, expires })
         });
         Ok(held.collect())
     }
@@ -276,10 +280,12 @@ impl OpenItems<'_> {
                 }
                 HoldSelection::All => held.said.is_none(),
             });
+            let pauses = self.0.brake().spans()?;
             for held in &mut held {
                 let HeldAction { person, origin, action, .. } = &*held;
                 self.0.decisions().record(person, origin, action, said)?;
                 held.said = Some(said.clone());
+                held.expires = said.expires(&pauses, said.at);
             }
             Ok(Ok(held))
         })

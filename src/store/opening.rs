@@ -11,13 +11,14 @@ use super::rights::{Right, is_there};
 use super::{Result, Store, StoreError, file};
 
 /// Append only: a released version has run these on somebody's file.
-pub(super) const STEPS: [&str; 6] = [
+pub(super) const STEPS: [&str; 7] = [
     include_str!("schema.sql"),
     include_str!("effects.sql"),
     include_str!("holds.sql"),
     include_str!("indexes.sql"),
     include_str!("vitals.sql"),
     include_str!("typed.sql"),
+    include_str!("paused.sql"),
 ];
 
 static MIGRATIONS: LazyLock<Migrations<'static>> =
@@ -71,13 +72,13 @@ impl Store {
         checked.map_err(|error| error.located(path))
     }
 
-    /// Who may write now, where somebody does: the name given with [`Mode::Write`] and its process.
     /// Whether a store is there. That it may not be looked at is an error, as with every way to
     /// open it.
     pub(crate) fn is_there(path: &Path) -> Result<bool> {
         is_there(path, Right::Read)
     }
 
+    /// Who may write now, where somebody does: the name given with [`Mode::Write`] and its process.
     pub(crate) fn holder(path: &Path) -> Result<Option<String>> {
         file::lock_holder(path)
     }
@@ -127,9 +128,9 @@ fn to_write(path: &Path, holder: &str) -> Result<Store> {
 }
 
 fn to_decide(path: &Path) -> Result<Store> {
-    let conn = file::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // SQLite would open it to read only, and fail later in other words.
     is_there(path, Right::Write)?;
+    let conn = file::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     prepare(&conn)?;
     // A complete read of a large organization is decided in one transaction.
     conn.busy_timeout(Duration::from_mins(1))?;
@@ -160,8 +161,8 @@ fn scratch(path: &Path) -> Result<Store> {
 }
 
 fn connect_to_read(path: &Path) -> Result<Connection> {
-    let conn = file::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
     is_there(path, Right::Read)?;
+    let conn = file::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .or_else(|_| file::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE))?;
     conn.busy_timeout(Duration::from_secs(5))?;
     Ok(conn)

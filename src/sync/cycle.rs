@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::store::CycleRow;
-use crate::sync::deps::{Deps, Writers};
+use crate::sync::brake::{Writers, call_left_by_pause, log_brake, obey, record_pause};
+use crate::sync::deps::Deps;
 use crate::sync::outcome::{CycleOutcome, Summary};
-use crate::sync::plan::{CyclePlan, plan};
+use crate::sync::plan::{CyclePlan, read_and_plan};
 use crate::sync::{
     apply::apply, error::Result, open_items::record_open_items, scope::Scope, settle::settle,
     writeback::write_back,
@@ -16,6 +17,7 @@ use crate::sync::{
 /// A failure to read ends the cycle before anything is compared. A failure to write to Okta ends
 /// one action and is part of the outcome. A failure to write the journal ends the cycle.
 pub async fn run(deps: &Deps, writers: &Writers, scope: &Scope) -> Result<CycleOutcome> {
+    call_left_by_pause(deps)?;
     run_beside(deps, writers, scope, || ()).await
 }
 
@@ -33,15 +35,20 @@ pub async fn run_beside(
             // The cycle is looked at first: nothing is done beside one that has ended.
             biased;
             outcome = &mut cycle => break outcome,
-            _ = seconds.tick() => beside(),
+            _ = seconds.tick() => {
+                // Where the store fails, the cycle says so.
+                let _ = obey(deps);
+                beside();
+            }
         }
     };
     outcome.map_err(|error| error.located(&deps.config.store.path))
 }
 
 async fn run_cycle(deps: &Deps, writers: &Writers, scope: &Scope) -> Result<CycleOutcome> {
+    log_brake(deps)?;
     let head = deps.store.journal().head()?;
-    let plan = plan(deps, scope).await?;
+    let plan = read_and_plan(deps, scope).await?;
     let mut outcome = CycleOutcome::of(&plan);
     let acted = act(deps, writers, &plan, &mut outcome).await;
 
@@ -67,7 +74,8 @@ async fn act(
     plan.cycle.linked.borrow_mut().clear();
     let touched = apply(deps, writers, plan, outcome).await?;
     settle(deps, plan, &touched, outcome).await?;
-    write_back(deps, writers, plan, outcome).await
+    write_back(deps, writers, plan, outcome).await?;
+    record_pause(deps, plan, outcome)
 }
 
 /// The head of the journal is told to another keeper, so that cutting off its newest rows shows.

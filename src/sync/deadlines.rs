@@ -118,10 +118,11 @@ fn log_late(
     let waits = deps.store.open_items().actions(now)?.into_iter().find(|held| {
         held.person == late.person && held.origin.request().is_some_and(|it| it.number == *number)
     });
-    let why = match (waits, stored.problems.first()) {
-        (Some(held), _) => format!("held: {}", held.reason),
-        (None, Some((_, problem))) => format!("held: {problem}"),
-        (None, None) => "not done yet".to_owned(),
+    let why = match (waits, stored.problems.first(), deps.store.brake().in_force()?) {
+        (Some(held), _, _) => format!("held: {}", held.reason),
+        (None, Some((_, problem)), _) => format!("held: {problem}"),
+        (None, None, Some(pause)) => format!("{pause}"),
+        (None, None, None) => "not done yet".to_owned(),
     };
     let whole = |span: Duration| humantime::format_duration(Duration::from_secs(span.as_secs()));
     let waited = whole((now - late.in_force).to_std().unwrap_or_default());

@@ -9,6 +9,7 @@ use std::sync::{Arc, Once};
 
 use goldthread::check::{self, CheckReport};
 use goldthread::config::{self, Config, Environment};
+use goldthread::model::Pause;
 use goldthread::report::{
     self, CycleReport, DriftItem, DriftReport, Explanation, FactView, HoldView,
 };
@@ -17,7 +18,7 @@ use goldthread::sim::company::Person;
 use goldthread::sim::okta::{Account, PublicKey, ServiceApp, Status};
 use goldthread::sim::servicenow::Ordered;
 use goldthread::sim::stage::{OKTA_TOKEN, Stage};
-use goldthread::store::{HoldDecision, HoldSelection, Verdict};
+use goldthread::store::{HoldDecision, HoldSelection, Mode, Resumed, Store, Verdict};
 use goldthread::sync::{self, Deps, Scope, SyncError, Writers};
 
 /// A company, a store, a configuration.
@@ -247,6 +248,29 @@ impl Bed {
             .unwrap()
             .map(|decided| decided.holds)
     }
+
+    /// Pat pulls the brake.
+    pub fn pause(&self) {
+        self.pausing()();
+    }
+
+    /// What Pat does then, for whenever it happens.
+    pub fn pausing(&self) -> impl Fn() + Send + Sync + 'static {
+        let (path, clock) = (self.load().store.path.clone(), self.clock.clone());
+        move || {
+            let store = Store::open(&path, None, Mode::Decide).unwrap();
+            let (by, at, because) = ("pat".to_owned(), clock.now(), "look first".to_owned());
+            let before = store.brake().pause(&Pause { by, at, because }).unwrap();
+            assert_eq!(before, None, "it was paused already");
+        }
+    }
+
+    /// Sam lets it go.
+    pub fn resume(&self) {
+        let (by, at, because) = ("sam".to_owned(), self.clock.now(), Some("mended".to_owned()));
+        let store = Store::open(&self.load().store.path, None, Mode::Decide).unwrap();
+        let before = store.brake().resume(&Resumed { by, at, because }).unwrap();
+        assert!(before.is_some(), "it was not paused");
     }
 
     /// The differences that are somebody's business.

@@ -16,6 +16,7 @@ mod joiner;
 mod leaver;
 mod lifecycle;
 mod mover;
+mod pause;
 mod profile;
 mod requests;
 mod rival;
