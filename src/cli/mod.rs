@@ -11,6 +11,7 @@ mod drift;
 mod explain;
 mod hold;
 mod log;
+mod output;
 mod render;
 mod run;
 mod session;
@@ -41,8 +42,8 @@ FIRST STEPS
   goldthread hold list            what waits for a person's yes
   goldthread sync                 one cycle now
   goldthread status               how it goes, and whether somebody is needed
-  goldthread run                  the daemon (systemd runs this one)
   goldthread pause                the brake: nothing is written until `goldthread resume`
+  goldthread run                  the daemon (systemd runs this one)
 
 CONFIGURATION
   --config FILE, else $GOLDTHREAD_CONFIG, else /etc/goldthread/config.toml.

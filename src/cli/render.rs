@@ -8,7 +8,7 @@ use comfy_table::{ContentArrangement, Table};
 
 use super::session::Failure;
 use crate::model::{Change, Pause};
-use crate::report::{ActionReport, CycleReport, DriftReport};
+use crate::report::{ActionReport, CycleReport, DriftItem, DriftReport};
 
 // No doc comment: clap would show it as the help of the verb.
 #[derive(Debug, clap::Args)]
@@ -176,6 +176,37 @@ pub(crate) fn drift(report: &DriftReport) -> String {
     text
 }
 
+/// The lines that a log gets at most.
+const MOST_LINES: usize = 50;
+
+/// What differs, a short line each; empty where nothing does.
+pub(crate) fn differences(report: &DriftReport, command: &str) -> String {
+    let differs = |item: &&DriftItem| !matches!(item.disposition, "unmanaged" | "protected");
+    let items: Vec<&DriftItem> = report.items.iter().filter(differs).collect();
+    let mut lines = Vec::new();
+    if report.summary.quarantined {
+        lines
+            .push(format!("QUARANTINE: whole kinds of action are held; see `{command} hold list`"));
+    }
+    for item in items.iter().take(MOST_LINES) {
+        let request = item.request.as_deref().unwrap_or("unattributed");
+        let name = item.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+        lines.push(format!(
+            "{request}: {}: {}{name} should be {}, is {}: {}: {}",
+            item.person.name(),
+            item.fact,
+            shown(item.desired.as_deref()),
+            shown(item.actual.as_deref()),
+            item.disposition,
+            item.reason
+        ));
+    }
+    if let Some(more @ 1..) = items.len().checked_sub(MOST_LINES) {
+        lines.push(format!("and {more} more: {command} drift --cached"));
+    }
+    lines.join("\n")
+}
+
 /// A number of something.
 pub(crate) fn count(number: usize, one: &str, more: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { more })
@@ -213,6 +244,7 @@ mod tests {
             cycle: 7,
             full: false,
             quarantined: None,
+            paused: None,
             actions: vec![action],
             summary: Summary { held: 1, ..Summary::default() },
             calls: Calls::default(),
@@ -228,4 +260,3 @@ mod tests {
         assert_eq!(cycle(&held(None)).matches(hint).count(), 0);
     }
 }
-            paused: None,
