@@ -69,6 +69,9 @@ pub(crate) fn record_pause(
     if let Some(pause) = deps.store.brake().in_force()? {
         outcome.paused = Some(pause);
     }
+    if plan.cycle.is_of_one_person() {
+        return Ok(());
+    }
     let left = deps.store.queue().left_by_pause()?.into_iter();
     let elsewhere = left.filter(|(person, _)| !plan.decision.people.contains(person));
     outcome.summary.planned += elsewhere.map(|(_, actions)| actions as usize).sum::<usize>();

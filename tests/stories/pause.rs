@@ -63,6 +63,11 @@ fn the_daemon_counts_what_is_left_in_each_of_its_cycles_and_loses_nobody() {
     }
     let asked = bed.stage.okta.calls();
     assert!(asked <= 6, "nobody is read again and again for what may not be done: {asked} calls");
+    let other = Scope::Person(bed.employee(1).user_name);
+    drop((deps, writers));
+    assert!(!bed.try_sync(&other).unwrap().needs_attention(), "nothing is left of somebody else");
+    let (deps, writers) = bed.at_work();
+    let cycle = || bed.cycle_beside(&deps, &writers, || ());
     bed.pass("20m");
     assert!(cycle().needs_attention());
     bed.resume();
