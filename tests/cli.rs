@@ -2,6 +2,7 @@
 #![cfg(feature = "sim")]
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -468,8 +469,17 @@ fn drift_from_the_last_observed_state_asks_nobody_and_goes_into_a_file() {
         desk.run(&["drift", "--cached", "--format", "json", "--output", file.to_str().unwrap()]);
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
     assert!(output.stdout.is_empty());
-    let report: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let report: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!(report["live"], false);
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+
+    let link = desk.folder.path().join("link");
+    std::os::unix::fs::symlink(desk.path(), &link).unwrap();
+    let before = std::fs::read(desk.path()).unwrap();
+    let output = desk.run(&["drift", "--cached", "--output", link.to_str().unwrap()]);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stderr).contains("symbolic link"), "{}", text(&output.stderr));
+    assert_eq!(std::fs::read(desk.path()).unwrap(), before);
 }
 
 #[test]
@@ -682,6 +692,67 @@ fn a_yes_is_given_while_the_daemon_runs() {
     assert_eq!(desk.stage.okta.find(&person.email).unwrap().status.as_str(), "DEPROVISIONED");
     stop(&daemon);
     assert_eq!(daemon.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn pausing_is_said_by_who_since_when_and_why_and_twice_is_no_second_decision() {
+    let desk = Desk::set();
+    let output = desk.run(&["pause", "--because", "look first"]);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stderr).contains("there is no store yet"), "{}", text(&output.stderr));
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    let output = desk.run(&["resume"]);
+    assert_eq!((code(&output), text(&output.stdout).contains("not paused")), (0, true));
+    assert_eq!(code(&desk.run(&["pause"])), 64, "nobody pauses without a reason");
+
+    assert_eq!(code(&desk.run(&["pause", "--because", "look first"])), 0);
+    let output = desk.run(&["pause", "--because", "look again"]);
+    let said = text(&output.stdout);
+    assert_eq!(code(&output), 0);
+    assert!(said.contains("paused by ") && said.contains(": look first"), "{said}");
+    let store = rusqlite::Connection::open(desk.folder.path().join("goldthread.db")).unwrap();
+    let words =
+        || -> i64 { store.query_row("SELECT count(*) FROM brake", [], |row| row.get(0)).unwrap() };
+    assert_eq!(words(), 1);
+
+    let (_, order) = desk.join();
+    let before = desk.writes();
+    let output = desk.run(&["sync"]);
+    let said = text(&output.stdout);
+    assert_eq!(code(&output), 2);
+    assert!(said.starts_with("PAUSED by "), "{said}");
+    let output = desk.run(&["plan"]);
+    let said = text(&output.stdout);
+    assert_eq!(code(&output), 2);
+    assert!(said.starts_with("PAUSED by ") && said.contains("create"), "{said}");
+    let output = desk.run(&["sync", "--format", "json"]);
+    assert_keys_of_a_cycle(&json(&output));
+    assert!(text(&output.stderr).contains("paused by "), "{}", text(&output.stderr));
+    assert_eq!(desk.writes(), before);
+
+    let output = desk.run(&["resume", "--because", "it was right"]);
+    let said = text(&output.stdout);
+    assert_eq!(code(&output), 0);
+    assert!(said.contains(": look first") && said.contains(" sync`"), "{said}");
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    assert!(desk.is_closed(&order));
+    assert_eq!(words(), 2);
+}
+
+#[test]
+fn a_quiet_drift_report_says_nothing_where_okta_is_right_and_else_a_line_each() {
+    let desk = Desk::set();
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    let output = desk.run(&["drift", "--cached", "--quiet"]);
+    assert_eq!((code(&output), output.stdout.len()), (0, 0), "{}", text(&output.stdout));
+    let (_, order) = desk.held_leave();
+    desk.run(&["sync"]);
+    let output = desk.run(&["drift", "--cached", "--quiet"]);
+    let said = text(&output.stdout);
+    assert_eq!(code(&output), 2);
+    assert!(said.lines().all(|line| line.contains(&order.number) || line.contains("QUARANTINE")));
+    assert!(said.contains(": status should be deactivated, is active: hold: "), "{said}");
+    assert_eq!(code(&desk.run(&["drift", "--quiet", "--format", "json"])), 64);
 }
 
 #[test]

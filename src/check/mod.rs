@@ -125,7 +125,7 @@ fn store(found: &mut Findings<'_>, config: &Config) {
     const NAME: &str = "store";
     let path = &config.store.path;
     let shown = path.display();
-    if !path.exists() {
+    if let Ok(false) = Store::is_there(path) {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         return match folder {
             Some(folder) if !folder.is_dir() => found.warn(

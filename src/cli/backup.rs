@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::render;
 use super::session::{Ended, Failure, Place, exit};
+use crate::config::Offline;
 use crate::store::{Mode, Store};
 
 #[derive(Debug, clap::Args)]
@@ -14,12 +15,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn backup(place: &Place, args: &Args) -> Ended {
-    let config = place.load_offline()?;
-    let path = &config.store.path;
-    if !path.exists() {
+    let Offline { store: path, orgs, .. } = place.load_offline()?;
+    if !Store::is_there(&path)? {
         return Err(Failure::Failed(format!("{}: there is no store yet", path.display())));
     }
-    let copied = Store::open(path, &config.orgs(), Mode::Read)?.copy_to(&args.file)?;
+    let copied = Store::open(&path, orgs.as_ref(), Mode::Read)?.copy_to(&args.file)?;
     let entries = usize::try_from(copied.entries).unwrap_or(usize::MAX);
     render::out(&format!(
         "{}: {} bytes, {}, head {}",

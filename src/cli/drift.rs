@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::render;
-use super::session::{Ended, Failure, Place, clock, exit, progress};
+use super::session::{Ended, Place, clock, exit, progress};
+use super::{output, render};
 use crate::report;
 use crate::sync::{Deps, Scope, plan};
 
@@ -18,10 +18,13 @@ pub(crate) struct Args {
     /// Only memberships of this group, by name or id.
     #[arg(long, value_name = "GROUP")]
     group: Option<String>,
+    /// Only what differs, a line each: nothing where Okta is right.
+    #[arg(long, conflicts_with_all = ["format", "output"])]
+    quiet: bool,
     /// How the report is printed.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: Format,
-    /// Write the report to a file instead of standard output.
+    /// Write the report to a file, for its owner alone, instead of standard output.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -35,19 +38,20 @@ enum Format {
 }
 
 pub(crate) async fn drift(place: &Place, args: &Args) -> Ended {
-    let config = if args.cached { place.load_offline()? } else { place.load()? };
+    let config = if args.cached { place.load_without_secrets()? } else { place.load()? };
     let deps = Deps::reading(config, clock(), progress())?;
     let plan = if args.cached { None } else { Some(plan(&deps, &Scope::Full).await?) };
     let (person, group) = (args.person.as_deref(), args.group.as_deref());
     let report = report::drift(&deps, plan.as_ref(), person, group)?;
     let text = match args.format {
+        Format::Table if args.quiet => render::differences(&report, &place.command()),
         Format::Table => render::drift(&report),
         Format::Json => render::json(&report)?,
     };
     match &args.output {
+        None if text.is_empty() => {}
         None => render::out(&text)?,
-        Some(path) => std::fs::write(path, format!("{text}\n"))
-            .map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?,
+        Some(path) => output::write(path, &text)?,
     }
     Ok(if report.differs() { exit::DIFFERS } else { exit::DONE })
 }

@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 use super::journal::{Decision, log_decision};
 use super::render::{self, Printed};
 use super::session::{Ended, Failure, Place, clock, exit};
-use crate::config::Config;
+use crate::config::Offline;
 use crate::report::{self, Decided, HoldFilter, HoldView};
-use crate::store::{HoldDecision, HoldSelection, Verdict};
+use crate::store::{HoldDecision, HoldSelection, Store, Verdict};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -106,7 +106,7 @@ pub(crate) struct ChosenSome {
 }
 
 /// One line of text that says something.
-fn reason(text: &str) -> Result<String, String> {
+pub(super) fn reason(text: &str) -> Result<String, String> {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     match text.split_whitespace().collect::<Vec<_>>().join(" ") {
         text if text.is_empty() => Err("it says nothing".to_owned()),
@@ -134,7 +134,7 @@ pub(crate) fn hold(place: &Place, command: Command) -> Ended {
 fn list(place: &Place, list: List) -> Ended {
     let List { set, dismissed, person, request, group, limit, printed } = list;
     let filter = HoldFilter { set, dismissed, person, request, group, limit };
-    let report = report::holds(&*place.load_offline()?, &filter, clock()())?;
+    let report = report::holds(&place.load_offline()?, &filter, clock()())?;
     if let Some(set) = filter.set.as_ref().filter(|_| report.holds.is_empty()) {
         return Err(Failure::Failed(format!("nothing waits in a set {set:?}")));
     }
@@ -144,7 +144,7 @@ fn list(place: &Place, list: List) -> Ended {
 }
 
 fn show(place: &Place, id: i64, printed: &Printed) -> Ended {
-    let Some(hold) = report::hold(&*place.load_offline()?, id, clock()())? else {
+    let Some(hold) = report::hold(&place.load_offline()?, id, clock()())? else {
         return Err(Failure::Failed(format!(
             "nothing waits under {id}; see `goldthread hold list`"
         )));
@@ -157,7 +157,7 @@ fn show(place: &Place, id: i64, printed: &Printed) -> Ended {
 const MANY: usize = 10;
 
 /// Whoever decides about many gives their number.
-fn confirm(config: &Config, which: &HoldSelection, done: &str, yes: bool) -> Result<(), Failure> {
+fn confirm(config: &Offline, which: &HoldSelection, done: &str, yes: bool) -> Result<(), Failure> {
     let waits = report::holds(config, &HoldFilter::default(), clock()())?.holds;
     let open = waits.iter().filter(|hold| hold.released.is_none());
     let count = match which {
@@ -187,7 +187,7 @@ fn say(place: &Place, which: &HoldSelection, word: Verdict, because: String, yes
     let done = if word == Verdict::Release { "released" } else { "dismissed" };
     confirm(&config, which, done, yes)?;
     let said = HoldDecision { word, by: login_user(), at: clock()(), because };
-    let decided = match (which, config.store.path.exists()) {
+    let decided = match (which, Store::is_there(&config.store)?) {
         (HoldSelection::Ids(ids), false) => Err(ids.clone()),
         (_, false) => Ok(Decided::default()),
         (_, true) => report::record_decision(&config, which, &said)?,
@@ -209,6 +209,10 @@ fn say(place: &Place, which: &HoldSelection, word: Verdict, because: String, yes
         Verdict::Dismiss => text::dismissed(&decided, &place.command()),
     };
     render::out(&text)?;
+    if let Some(pause) = report::pause_in_force(&config)?.filter(|_| word == Verdict::Release) {
+        let resume = format!("`{} resume`", place.command());
+        render::out(&format!("\nIt is {pause}\nNothing is carried out before {resume}."))?;
+    }
     Ok(exit::DONE)
 }
 
@@ -251,7 +255,7 @@ fn about<'a>(hold: &'a HoldView, decision: &Decision<'a>) -> Decision<'a> {
 
 /// Who is logged in, also behind `sudo`: the kernel remembers the login whatever the process has
 /// become since. What `sudo` says counts for root only: anybody else could write it.
-fn login_user() -> String {
+pub(super) fn login_user() -> String {
     let name = |user: uzers::User| user.name().to_string_lossy().into_owned();
     let by_login = std::fs::read_to_string("/proc/self/loginuid")
         .ok()

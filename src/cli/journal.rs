@@ -9,6 +9,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::inert::Inert;
 use crate::sync::PersonNames;
 
 /// By which `journalctl -t` finds us.
@@ -122,9 +123,12 @@ pub(crate) fn log_decision(decision: &Decision<'_>) {
     if IS_OUR_LOG.get().is_none()
         && let Ok(journald) = Journald::open()
     {
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(journald), || {
-            emit(decision);
-        });
+        tracing::subscriber::with_default(
+            tracing_subscriber::registry().with(Inert(journald)),
+            || {
+                emit(decision);
+            },
+        );
     }
 }
 

@@ -3,6 +3,7 @@
 //! Results go to standard output, everything else to standard error.
 
 mod backup;
+mod brake;
 mod check;
 #[cfg(feature = "sim")]
 mod demo;
@@ -12,6 +13,7 @@ mod hold;
 mod inert;
 mod journal;
 mod log;
+mod output;
 mod render;
 mod run;
 mod session;
@@ -42,6 +44,7 @@ FIRST STEPS
   goldthread hold list            what waits for a person's yes
   goldthread sync                 one cycle now
   goldthread status               how it goes, and whether somebody is needed
+  goldthread pause                the brake: nothing is written until `goldthread resume`
   goldthread run                  the daemon (systemd runs this one)
 
 CONFIGURATION
@@ -105,7 +108,14 @@ enum Command {
     /// How it goes: last cycle, both sides, what waits, how fast joins and leaves are done.
     ///
     /// From the store alone, also while the daemon is down. Exits with 2 where somebody is needed.
-    Status(render::Printed),
+    Status(status::Args),
+    /// The brake: nothing is written to Okta or ServiceNow until `goldthread resume`.
+    ///
+    /// It holds at once, also within a running cycle. Looking, deciding and reporting go on, targets
+    /// run, and releases do not age.
+    Pause(brake::PauseArgs),
+    /// Goes on after a pause: what was left is done at once.
+    Resume(brake::ResumeArgs),
     /// A consistent copy of the store, also while the daemon runs.
     Backup(backup::Args),
     /// The whole job in the terminal, against simulators of both systems. Needs no configuration.
@@ -182,7 +192,9 @@ async fn dispatch(cli: Cli) -> Ended {
         Command::Check(printed) => check::check(&place, &printed).await,
         Command::Explain(args) => explain::explain(&place, &args).await,
         Command::Hold(command) => hold::hold(&place, command),
-        Command::Status(printed) => status::status(&place, &printed),
+        Command::Status(args) => status::status(&place, &args),
+        Command::Pause(args) => brake::pause(&place, args),
+        Command::Resume(args) => brake::resume(&place, args),
         Command::Backup(args) => backup::backup(&place, &args),
         Command::Drift(args) => drift::drift(&place, &args).await,
     }

@@ -9,8 +9,8 @@ use comfy_table::ContentArrangement;
 use comfy_table::presets::NOTHING;
 
 use super::session::Failure;
-use crate::model::{self, Change};
-use crate::report::{ActionReport, CycleReport, DriftReport, WaitingRequest};
+use crate::model::{self, Change, Pause};
+use crate::report::{ActionReport, CycleReport, DriftItem, DriftReport, WaitingRequest};
 use crate::sync::PersonNames;
 
 // No doc comment: clap would show it as the help of the verb.
@@ -74,6 +74,15 @@ pub(crate) fn json<T: serde::Serialize>(report: &T) -> Result<String, Failure> {
 /// A cycle or a plan.
 pub(crate) fn cycle(report: &CycleReport) -> String {
     let mut text = String::new();
+    if let Some(pause) = &report.paused {
+        let Pause { by, at, because } = pause;
+        let at = at.format("%Y-%m-%d %H:%M:%S UTC");
+        let _ = writeln!(
+            text,
+            "PAUSED by {by} since {at}: {because}\n\
+             Nothing is written before `goldthread resume`.\n"
+        );
+    }
     if let Some(reason) = &report.quarantined {
         let _ = writeln!(text, "QUARANTINE: {reason}\n");
     }
@@ -235,6 +244,42 @@ fn waiting_requests(requests: &[WaitingRequest]) -> String {
     format!("Requests in force that are not done\n{table}")
 }
 
+/// The lines that a log gets at most.
+const MOST_LINES: usize = 50;
+
+/// What differs, a short line each; empty where nothing does.
+pub(crate) fn differences(report: &DriftReport, command: &str) -> String {
+    let differs = |item: &&DriftItem| !matches!(item.disposition, "unmanaged" | "protected");
+    let mut lines = Vec::new();
+    if let Some(reason) = &report.summary.quarantined {
+        lines.push(format!("QUARANTINE: {reason}; see `{command} hold list`"));
+    }
+    for request in report.requests.iter().filter(|request| request.needs != "nobody") {
+        lines.push(format!("{}: not done: {}", request.number, request.reason));
+    }
+    lines.extend(
+        report.open.iter().map(|open| format!("{} {}: {}", open.kind, open.name, open.text)),
+    );
+    for item in report.items.iter().filter(differs) {
+        let request = item.request.as_deref().unwrap_or("unattributed");
+        let name = item.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+        lines.push(format!(
+            "{request}: {}: {}{name} should be {}, is {}: {}: {}",
+            item.person.name(),
+            item.fact,
+            shown(item.desired.as_deref()),
+            shown(item.actual.as_deref()),
+            item.disposition,
+            item.reason
+        ));
+    }
+    if let Some(more @ 1..) = lines.len().checked_sub(MOST_LINES) {
+        lines.truncate(MOST_LINES);
+        lines.push(format!("and {more} more: {command} drift --cached"));
+    }
+    lines.join("\n")
+}
+
 /// A number of something.
 pub(crate) fn count(number: usize, one: &str, more: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { more })
@@ -292,6 +337,7 @@ mod tests {
             cycle: 7,
             full: false,
             quarantined: None,
+            paused: None,
             actions: vec![action],
             summary: Summary { held: 1, ..Summary::default() },
             calls: Calls::default(),

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::config::{self, Config, ConfigError, Environment};
+use crate::config::{self, Config, ConfigError, Environment, Offline};
 use crate::store::StoreError;
 use crate::sync::{Clock, OnProgress, SyncError};
 
@@ -42,7 +42,11 @@ impl Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::Config(error.to_string())
+        if error.is_denied() {
+            Self::Failed(error.to_string())
+        } else {
+            Self::Config(error.to_string())
+        }
     }
 }
 
@@ -82,9 +86,21 @@ impl Place {
         self.load_in(&Environment::current())
     }
 
-    /// The same for verbs that need neither system: secrets are not looked for.
-    pub(crate) fn load_offline(&self) -> Result<Arc<Config>, Failure> {
+    /// The same without its secrets.
+    pub(crate) fn load_without_secrets(&self) -> Result<Arc<Config>, Failure> {
         self.load_in(&Environment { without_secrets: true, ..Environment::current() })
+    }
+
+    /// What verbs need that only look into the store. A mistake elsewhere in the file is a warning.
+    pub(crate) fn load_offline(&self) -> Result<Offline, Failure> {
+        let (instance, environment) = (self.instance.as_deref(), Environment::current());
+        let path = config::path(self.config.as_deref(), instance, &environment)?;
+        let (offline, mistake) = config::load_offline(&path, instance, &environment)?;
+        if let Some(mistake) = mistake {
+            let (mistake, store) = (mistake.to_string(), offline.store.display());
+            tracing::warn!("{mistake}\nthis command goes on, because it only needs {store}");
+        }
+        Ok(offline)
     }
 
     /// How this program is called for the same configuration.

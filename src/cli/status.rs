@@ -10,20 +10,41 @@ use crate::report::{self, CycleView, LatencyView, NeedView, SideView, StatusRepo
 /// More than this is not read at a glance.
 const MOST_NEEDS: usize = 12;
 
-pub(crate) fn status(place: &Place, printed: &Printed) -> Ended {
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only what needs somebody: nothing where all is well.
+    #[arg(long)]
+    quiet: bool,
+    #[command(flatten)]
+    printed: Printed,
+}
+
+pub(crate) fn status(place: &Place, Args { quiet, printed }: &Args) -> Ended {
     let config = place.load_offline()?;
     let report = report::status(&config, clock()())?;
-    printed.print(&report, text)?;
-    Ok(if report.needs.is_empty() { exit::DONE } else { exit::DIFFERS })
+    let well = report.needs.is_empty();
+    match (quiet, well) {
+        (true, true) => {}
+        (true, false) => printed.print(&report, needs)?,
+        (false, _) => printed.print(&report, text)?,
+    }
+    Ok(if well { exit::DONE } else { exit::DIFFERS })
+}
+
+fn needs(report: &StatusReport) -> String {
+    let shown = report.needs.iter().take(MOST_NEEDS);
+    let mut lines: Vec<String> =
+        shown.map(|NeedView { text, command, .. }| format!("! {text}: {command}")).collect();
+    if let Some(more @ 1..) = report.needs.len().checked_sub(MOST_NEEDS) {
+        lines.push(format!("! and {more} more: goldthread drift --cached"));
+    }
+    lines.join("\n")
 }
 
 fn text(report: &StatusReport) -> String {
-    let mut text = String::new();
-    for NeedView { text: what, command, .. } in report.needs.iter().take(MOST_NEEDS) {
-        let _ = writeln!(text, "! {what}: {command}");
-    }
-    if let Some(more) = report.needs.len().checked_sub(MOST_NEEDS).filter(|more| *more > 0) {
-        let _ = writeln!(text, "! and {more} more: goldthread drift --cached");
+    let mut text = needs(report);
+    if !text.is_empty() {
+        text.push('\n');
     }
     let word = if report.running { "running" } else { "not running" };
     let _ = writeln!(text, "daemon       {word}, mode {}", report.mode);

@@ -1,6 +1,6 @@
 //! `sync` and `plan`: the same report, of what was done and of what would be.
 
-use super::render::{self, Printed};
+use super::render::{self, Format, Printed};
 use super::session::{Ended, Place, clock, exit, progress};
 use crate::report::{self, CycleReport};
 use crate::sync::{self, Deps, Scope};
@@ -42,6 +42,9 @@ pub(crate) async fn plan(place: &Place, args: &Args) -> Ended {
 }
 
 fn print(args: &Args, report: &CycleReport) -> Ended {
+    if let (Some(pause), Format::Json) = (&report.paused, args.printed.format) {
+        tracing::warn!("{pause}; nothing is written before `goldthread resume`");
+    }
     args.printed.print(report, render::cycle)?;
     Ok(if report.needs_attention() { exit::DIFFERS } else { exit::DONE })
 }

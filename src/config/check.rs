@@ -98,7 +98,7 @@ pub(crate) fn check(
     let config = checker.config(file);
     match config {
         Some(config) if checker.problems.is_empty() => Ok(config),
-        _ => Err(ConfigError { problems: checker.problems }),
+        _ => Err(ConfigError::all(checker.problems)),
     }
 }
 
@@ -462,13 +462,17 @@ impl Checker<'_> {
             let folder = self.source.path.parent().unwrap_or(Path::new("."));
             return folder.join(path.get_ref());
         }
-        // From a root shell: where the unit has it.
-        let of = self.instance.map(|instance| format!("-{instance}")).unwrap_or_default();
-        let of_unit = format!("/var/lib/goldthread{of}");
-        let folder = self.environment.get("STATE_DIRECTORY").unwrap_or(&of_unit);
-        // systemd gives several, separated by colons, where a unit has several.
-        Path::new(folder.split(':').next().unwrap_or(folder)).join("goldthread.db")
+        usual_store(self.instance, self.environment)
     }
+}
+
+/// Where the store is unless the file says otherwise. From a root shell: where the unit has it.
+pub(super) fn usual_store(instance: Option<&str>, environment: &Environment) -> PathBuf {
+    let of = instance.map(|instance| format!("-{instance}")).unwrap_or_default();
+    let of_unit = format!("/var/lib/goldthread{of}");
+    let folder = environment.get("STATE_DIRECTORY").unwrap_or(&of_unit);
+    // systemd gives several, separated by colons, where a unit has several.
+    Path::new(folder.split(':').next().unwrap_or(folder)).join("goldthread.db")
 }
 
 /// A newer version may mean something else by the same text.

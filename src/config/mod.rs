@@ -6,17 +6,20 @@
 mod check;
 mod credential;
 mod file;
+mod offline;
 mod systems;
 
 pub use credential::Environment;
+pub use offline::{Offline, load_offline};
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::policy::Policy;
 use crate::reconcile::limits::Limits;
-use crate::store::Orgs;
+use crate::store::{Orgs, Right, denied};
 use crate::{okta, servicenow};
 
 /// A configuration that can be used.
@@ -47,9 +50,13 @@ pub struct Config {
 impl Config {
     /// The two systems that a store belongs to.
     pub(crate) fn orgs(&self) -> Orgs {
-        let base = |url: &url::Url| url.as_str().trim_end_matches('/').to_owned();
         Orgs { servicenow: base(&self.servicenow.url), okta: base(&self.okta.url) }
     }
+}
+
+/// An address as a store remembers it.
+fn base(url: &url::Url) -> String {
+    url.as_str().trim_end_matches('/').to_owned()
 }
 
 /// `[store]`: the file, and how long it keeps what is over.
@@ -118,14 +125,25 @@ pub(crate) struct Targets {
 
 /// Everything that is wrong with a configuration, each with its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the configuration cannot be used:\n  {}", problems.join("\n  "))]
+#[error("{}{}", if *denied { "" } else { "the configuration cannot be used:\n  " }, problems.join("\n  "))]
 pub struct ConfigError {
     problems: Vec<String>,
+    /// It may not be read, so nothing is known of it.
+    denied: bool,
 }
 
 impl ConfigError {
+    fn all(problems: Vec<String>) -> Self {
+        Self { problems, denied: false }
+    }
+
     fn one(problem: String) -> Self {
-        Self { problems: vec![problem] }
+        Self::all(vec![problem])
+    }
+
+    /// Nothing is wrong with it as far as we know: we may not read it.
+    pub(crate) fn is_denied(&self) -> bool {
+        self.denied
     }
 }
 
@@ -157,16 +175,22 @@ pub fn load(
     instance: Option<&str>,
     environment: &Environment,
 ) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        let advice = match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                "; name another with --config, or see `goldthread demo` for a start without one"
-            }
-            _ => "",
-        };
-        ConfigError::one(format!("{}: {error}{advice}", path.display()))
-    })?;
-    parse(&text, path, instance, environment)
+    parse(&read(path)?, path, instance, environment)
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied => {
+            let problems = vec![denied(path, Right::Read).to_string()];
+            ConfigError { problems, denied: true }
+        }
+        ErrorKind::NotFound => ConfigError::one(format!(
+            "{}: {error}; name another with --config, or see `goldthread demo` for a start without \
+             one",
+            path.display()
+        )),
+        _ => ConfigError::one(format!("{}: {error}", path.display())),
+    })
 }
 
 /// Checks the text of a configuration. `path` is where it is said to be: messages name it, and

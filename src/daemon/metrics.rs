@@ -35,6 +35,7 @@ pub(crate) struct Metrics {
     pending: Number,
     held: Number,
     quarantined: Number,
+    paused: Number,
     side_up: Family<Labels, Number>,
     budget_limit: Family<Labels, Number>,
     budget_share: Family<Labels, Number>,
@@ -66,6 +67,7 @@ impl Default for Metrics {
             pending: added(all, "pending_requests", "Requests in force and not done"),
             held: added(all, "held_actions", "Actions that wait for a person's yes"),
             quarantined: added(all, "quarantined", "1 while whole kinds of action are held"),
+            paused: added(all, "paused", "1 while nothing is written, because somebody paused"),
             side_up: added(all, "side_up", "1 while a side answers"),
             budget_limit: added(all, "budget_limit_calls", "Calls in a window that a side allows"),
             budget_share: added(all, "budget_share_ratio", "The part of the limit that is ours"),
@@ -137,6 +139,7 @@ impl Metrics {
         self.pending.set(status.pending.unwrap_or(0) as f64);
         self.held.set(status.held.unwrap_or(0) as f64);
         self.quarantined.set(f64::from(u8::from(status.quarantined.is_some())));
+        self.paused.set(f64::from(u8::from(status.paused.is_some())));
         let up = |view: &SideView| f64::from(u8::from(view.ok == Some(true)));
         let sides = [("servicenow", &status.sides.servicenow), ("okta", &status.sides.okta)];
         for (side, view) in sides {

@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::http::{PRODUCT, Progress};
 use crate::model::Timestamp;
 use crate::report::running_status;
+use crate::sync::brake::{has_news, pause_in_force};
 use crate::sync::upstream::try_side;
 use crate::sync::{Clock, Deps, Scope, Side, SyncError, Writers, record_health, watch_deadlines};
 use endpoint::Published;
@@ -156,7 +157,7 @@ impl Daemon {
                 None => self.next_scope()?,
             };
             self.run_cycle(&scope).await?;
-            self.show_status();
+            self.show_status()?;
             self.publish_health()?;
             self.sleep(self.wait, Signals::arrived).await?;
             if self.signals.take_reload() {
@@ -231,6 +232,9 @@ impl Daemon {
             self.progress.tick();
             self.health.overdue((self.clock)()).iter().for_each(log_notice);
             watch_deadlines(&self.deps)?;
+            if has_news(&self.deps)? {
+                self.signals.ask_for_cycle();
+            }
             if over {
                 return Ok(());
             }
@@ -267,14 +271,17 @@ impl Daemon {
     }
 
     /// One line for `systemctl status`.
-    fn show_status(&mut self) {
+    fn show_status(&mut self) -> Result<(), DaemonError> {
         let mode = if self.deps.config.policy.observe { "observing only; " } else { "" };
         let text = match (self.health.degraded(), &self.last) {
             (Some(why), None) => format!("degraded: {why}"),
             (Some(why), Some(last)) => format!("degraded: {why}; last good {last}"),
             (None, last) => format!("{mode}{}", last.as_deref().unwrap_or_default()),
         };
-        self.status.set(&text);
+        let paused =
+            pause_in_force(&self.deps)?.map(|pause| format!("{pause}; ")).unwrap_or_default();
+        self.status.set(&format!("{paused}{text}"));
+        Ok(())
     }
 }
 

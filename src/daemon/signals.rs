@@ -50,6 +50,12 @@ impl Signals {
         self.stop.load(Ordering::Relaxed)
     }
 
+    /// Asks for a cycle now, as `SIGUSR1` does.
+    pub(crate) fn ask_for_cycle(&self) {
+        self.changes.store(true, Ordering::Relaxed);
+        self.arrived.notify_one();
+    }
+
     /// Gives what was asked for, and forgets it.
     pub(crate) fn take_reload(&self) -> bool {
         self.reload.swap(false, Ordering::Relaxed)

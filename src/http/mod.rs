@@ -13,7 +13,7 @@ pub use retry::RetryPolicy;
 pub use send::Answer;
 
 pub(crate) use answers::{ByText, Deletion};
-pub(crate) use pace::{LONGEST_WINDOW, Progress, share_of, unpoisoned, wait_for_turn};
+pub(crate) use pace::{Brake, LONGEST_WINDOW, Progress, share_of, unpoisoned, wait_for_turn};
 pub(crate) use retry::Retry;
 pub(crate) use send::{Call, Http, HttpError, PRODUCT};
 pub(crate) use text::{NotJson, ServerClock, date, json, one_line, says_json};

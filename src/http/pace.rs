@@ -1,6 +1,6 @@
 //! Keeping to a rate limit: waiting for a turn, and showing meanwhile that nothing stands still.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +36,20 @@ impl Progress {
             self.tick();
             left -= slice;
         }
+    }
+}
+
+/// Keeps back the writes that still wait for their turn, or to be tried again. Clones are one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Brake(Arc<AtomicBool>);
+
+impl Brake {
+    pub(crate) fn set(&self, on: bool) {
+        self.0.store(on, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

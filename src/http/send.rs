@@ -11,7 +11,7 @@ use reqwest::header::{
 use reqwest::{Method, redirect};
 use url::{Url, form_urlencoded};
 
-use super::{Progress, RetryPolicy};
+use super::{Brake, Progress, RetryPolicy};
 
 pub(crate) const PRODUCT: &str = concat!("goldthread/", env!("CARGO_PKG_VERSION"));
 
@@ -27,6 +27,7 @@ pub(crate) struct Http {
     calls: Arc<AtomicU64>,
     /// Ticks with every piece of an answer, and in every wait between calls.
     pub progress: Progress,
+    pub brake: Brake,
 }
 
 #[derive(Debug, Clone)]
@@ -132,7 +133,8 @@ impl Http {
             .timeout(policy.longest_call)
             .build()
             .map_err(|error| HttpError::Setup(innermost(&error)))?;
-        Ok(Self { client, base, calls: Arc::default(), progress: Progress::default() })
+        let (calls, progress, brake) = Default::default();
+        Ok(Self { client, base, calls, progress, brake })
     }
 
     /// An address below the base: each segment is percent-encoded, so an id cannot leave its place.

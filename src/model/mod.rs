@@ -13,6 +13,7 @@ pub mod fact;
 pub mod hold_set;
 pub mod id;
 pub mod open_item;
+pub mod pause;
 pub mod person;
 pub mod request;
 pub(crate) mod shown;
@@ -32,6 +33,7 @@ pub use fact::{Cause, FactKey, Origin, Reason};
 pub use hold_set::{HoldSet, Limit, LimitCrossed};
 pub use id::{AccountId, GroupId, InvalidId, RequestNumber, RequestRef, SysId};
 pub use open_item::{OpenAction, OpenFact, OpenItem, Subject};
+pub use pause::Pause;
 pub use person::{Person, Presence, Record};
 pub use request::{
     Approval, Operation, Request, RequestState, RequestText, ResolvedRequest, Terms,

@@ -15,7 +15,9 @@ use super::envelope::{from_answer, request_id};
 use super::error::{OktaError, unbelievable};
 use super::limits::{self, Budget, Limits};
 use super::sign_in::{self, SignIn};
-use crate::http::{self, Answer, Call, Http, NotJson, Progress, Retry, RetryPolicy, ServerClock};
+use crate::http::{
+    self, Answer, Brake, Call, Http, NotJson, Progress, Retry, RetryPolicy, ServerClock,
+};
 
 /// A connection to one org. Clones share the pool, the token and what is known of the rate limits.
 #[derive(Debug, Clone)]
@@ -108,6 +110,10 @@ impl Connection {
         &self.http.progress
     }
 
+    pub(crate) fn brake(&self) -> &Brake {
+        &self.http.brake
+    }
+
     pub(crate) fn budget(&self) -> Vec<Budget> {
         self.limits().budget(self.share, Instant::now())
     }
@@ -191,6 +197,9 @@ impl Connection {
             let unsigned = call.clone().header("accept", "application/json");
             let unsigned = unsigned.header("content-type", content_type(call));
             let (signed, token) = self.sign_in.sign(&self.http, unsigned, operation).await?;
+            if self.http.brake.is_on() && request.idempotency != Idempotency::Read {
+                return Err(OktaError::Paused { operation });
+            }
             self.limits().sent(bucket);
             let answer = self.http.send(signed).await;
             let answer = answer.map_err(|error| OktaError::from_http(operation, &error))?;

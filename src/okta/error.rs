@@ -60,6 +60,9 @@ pub enum OktaError {
         /// Until the window is over.
         retry_after: Duration,
     },
+    /// Somebody paused writing while the call waited for its turn, so it was not sent.
+    #[error("writing was paused before Okta was asked to {operation}")]
+    Paused { operation: &'static str },
     #[error("Okta refuses the sign-in: {message}")]
     SignIn { message: String },
     /// The credentials are good and not enough: an admin role, resource set or scope is missing,
@@ -158,7 +161,7 @@ impl OktaError {
     /// Whether the same read may succeed without anything else changing. A write without an answer
     /// may have been executed.
     pub(crate) fn is_transient(&self) -> bool {
-        self.retry() != Retry::Never
+        self.retry() != Retry::Never || matches!(self, Self::Paused { .. })
     }
 
     /// Whether it is about the object that was asked for: refused, hidden, not there, answered with
@@ -177,6 +180,7 @@ impl OktaError {
             Self::Unreachable { .. }
             | Self::RateLimited { .. }
             | Self::SignIn { .. }
+            | Self::Paused { .. }
             | Self::Setup(_) => false,
         }
     }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::model::{Change, Disposition, GroupId, OpenAction, ReportReason, StepKind, Subject};
+use crate::model::{
+    Change, Disposition, GroupId, OpenAction, Pause, ReportReason, StepKind, Subject,
+};
 use crate::store::StoredItem;
 use crate::sync::deps::{Calls, Deps};
 use crate::sync::error::SyncError;
@@ -24,6 +26,9 @@ pub struct CycleReport {
     pub full: bool,
     /// Why whole kinds of action are held.
     pub quarantined: Option<String>,
+    /// Writing is paused: who did that, since when and why. For people: the JSON has no key for it.
+    #[serde(skip)]
+    pub paused: Option<Pause>,
     /// The actions, in order.
     pub actions: Vec<ActionReport>,
     /// How many of `actions` ended in each way.
@@ -81,6 +86,7 @@ pub fn planned(deps: &Deps, plan: &CyclePlan) -> Result<CycleReport, SyncError> 
         outcome.push(describe_action(&deps.store, planned, ActionResult::Planned, None)?);
     }
     add_open(deps, &mut outcome, ActionResult::Planned)?;
+    outcome.paused = deps.store.brake().in_force()?;
     let took = deps.now() - plan.cycle.started;
     outcome.finish(deps.calls().since(&plan.cycle.calls_before), took);
     Ok(outcome.into())
@@ -174,10 +180,11 @@ impl CycleReport {
 
 impl From<CycleOutcome> for CycleReport {
     fn from(outcome: CycleOutcome) -> Self {
-        let CycleOutcome { cycle, full, quarantined, actions, summary, calls, seconds, .. } =
-            outcome;
+        let CycleOutcome {
+            cycle, full, quarantined, paused, actions, summary, calls, seconds, ..
+        } = outcome;
         let actions = actions.into_iter().map(ActionReport::from).collect();
-        Self { cycle, full, quarantined, actions, summary, calls, seconds }
+        Self { cycle, full, quarantined, paused, actions, summary, calls, seconds }
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::config::Config;
-use crate::model::{Change, GroupId, StepKind, SysId, Timestamp};
+use crate::config::Offline;
+use crate::model::{Change, GroupId, Pause, StepKind, SysId, Timestamp};
 use crate::report::requests::{WaitingRequest, stuck, sys_id_of};
 use crate::report::stamp;
 use crate::store::{HeldAction, HoldDecision, HoldSelection, Mode, Store, StoreError, Verdict};
@@ -56,7 +56,7 @@ pub struct HoldView {
     pub(crate) about: Option<String>,
 }
 
-/// A person's decision about one action, a release or a dismissal.
+/// A person's decision: about one action, a release or a dismissal; or to pause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Released {
     /// The login name of who decided, also behind `sudo`.
@@ -127,14 +127,14 @@ pub struct Decided {
 
 /// Everything that waits; nothing where there is no store yet.
 pub fn holds(
-    config: &Config,
+    config: &Offline,
     filter: &HoldFilter,
     now: Timestamp,
 ) -> Result<HoldReport, SyncError> {
-    if !config.store.path.exists() {
+    if !Store::is_there(&config.store)? {
         return Ok(HoldReport::default());
     }
-    let store = Store::open(&config.store.path, &config.orgs(), Mode::Read)?;
+    let store = Store::open(&config.store, config.orgs.as_ref(), Mode::Read)?;
     let only = filter.person.as_deref();
     let only = only.map(|text| the_one(text, &people_called(&store, text)?)).transpose()?;
     let mut held = store.open_items().actions(now)?;
@@ -154,13 +154,13 @@ pub fn holds(
     let sets = sets(&holds);
     holds.truncate(filter.limit.unwrap_or(usize::MAX));
     let narrowed = only.is_some() || filter.group.is_some() || filter.set.is_some();
-    let mut stuck = if narrowed { Vec::new() } else { stuck(&store, &config.policy)? };
+    let mut stuck = if narrowed { Vec::new() } else { stuck(&store, config.observe)? };
     stuck.retain(|it| filter.request.as_ref().is_none_or(|number| it.number == *number));
     Ok(HoldReport { holds, sets, stuck })
 }
 
 /// One action that waits or was dismissed, by its number.
-pub fn hold(config: &Config, id: i64, now: Timestamp) -> Result<Option<HoldView>, SyncError> {
+pub fn hold(config: &Offline, id: i64, now: Timestamp) -> Result<Option<HoldView>, SyncError> {
     let filter = HoldFilter { dismissed: true, ..HoldFilter::default() };
     Ok(holds(config, &filter, now)?.holds.into_iter().find(|hold| hold.id == id))
 }
@@ -196,11 +196,11 @@ fn said_no(held: &HeldAction) -> bool {
 /// Records what a person says. Nothing is recorded where one of the numbers is not known: these
 /// are given back.
 pub fn record_decision(
-    config: &Config,
+    config: &Offline,
     which: &HoldSelection,
     said: &HoldDecision,
 ) -> Result<Result<Decided, Vec<i64>>, StoreError> {
-    let store = Store::open(&config.store.path, &config.orgs(), Mode::Decide)?;
+    let store = Store::open(&config.store, config.orgs.as_ref(), Mode::Decide)?;
     let holds = match store.open_items().decide(which, said)? {
         Ok(holds) => holds,
         Err(unknown) => return Ok(Err(unknown)),
@@ -210,6 +210,14 @@ pub fn record_decision(
     let mut left = store.open_items().actions(said.at)?;
     left.retain(|hold| hold.said.is_none() && people.contains(&hold.person));
     Ok(Ok(Decided { holds, left: views(&store, left)? }))
+}
+
+/// The pause that is in force; none where there is no store yet.
+pub(crate) fn pause_in_force(config: &Offline) -> Result<Option<Pause>, StoreError> {
+    if !Store::is_there(&config.store)? {
+        return Ok(None);
+    }
+    Store::open(&config.store, config.orgs.as_ref(), Mode::Read)?.brake().in_force()
 }
 
 /// What waits for one person.
@@ -229,9 +237,9 @@ fn views(store: &Store, holds: Vec<HeldAction>) -> Result<Vec<HoldView>, StoreEr
 }
 
 fn view(store: &Store, hold: HeldAction) -> Result<HoldView, StoreError> {
-    let HeldAction { id, since, person, origin, cause, reason, action, shared, said } = hold;
+    let HeldAction { id, since, person, origin, cause, reason, action, shared, said, expires } =
+        hold;
     let (set, about) = shared.unzip();
-    let expires = said.as_ref().and_then(HoldDecision::expires).map(stamp);
     let mut person = names_of(store, &person)?;
     if action.step == StepKind::Create {
         person.login = person.login.or_else(|| action.changes.get("login")?.to.clone());
@@ -247,7 +255,7 @@ fn view(store: &Store, hold: HeldAction) -> Result<HoldView, StoreError> {
     Ok(HoldView {
         id,
         since: stamp(since),
-        expires,
+        expires: expires.map(stamp),
         request: request_word(&origin),
         request_sys_id: sys_id_of(store, &origin)?,
         parent: parent_word(&origin),

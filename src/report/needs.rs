@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::Config;
+use crate::config::Offline;
 use crate::model::{Disposition, Needs, OpenItem, Operation, RequestNumber, Subject, Timestamp};
-use crate::report::{NeedView, SidesView, StatusReport, stamp};
+use crate::report::{NeedView, Released, SidesView, StatusReport, stamp};
 use crate::store::{Store, StoreError, StoredItem};
 use crate::sync::error::Side;
 use crate::sync::names::{PersonNames, group_name, names_of};
@@ -16,10 +16,16 @@ const STALE: chrono::Duration = chrono::Duration::minutes(15);
 /// which configuration, where there is a store.
 pub(super) fn needs(
     report: &StatusReport,
-    store: Option<(&Config, &Store)>,
+    store: Option<(&Offline, &Store)>,
     now: Timestamp,
 ) -> Result<Vec<NeedView>, StoreError> {
     let mut needs = Vec::new();
+    if let Some(Released { by, at, because }) = &report.paused {
+        let text =
+            format!("paused by {by} since {at}, nothing is written to either side: {because}");
+        let since = Some(at.clone());
+        needs.push(NeedView { since, ..need("paused", text, "goldthread resume") });
+    }
     if let Some((config, store)) = store {
         needs.extend(late(config, store, now)?);
     }
@@ -65,7 +71,7 @@ fn vitals(report: &StatusReport) -> Vec<NeedView> {
 }
 
 /// Leaves past their target, whoever is needed.
-fn late(config: &Config, store: &Store, now: Timestamp) -> Result<Vec<NeedView>, StoreError> {
+fn late(config: &Offline, store: &Store, now: Timestamp) -> Result<Vec<NeedView>, StoreError> {
     let target = chrono::Duration::from_std(config.targets.leave).unwrap_or_default();
     let mut needs = Vec::new();
     for late in store.deadlines().open()? {

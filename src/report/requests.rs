@@ -4,8 +4,6 @@ use serde::Serialize;
 
 use crate::model::{Disposition, SysId};
 use crate::model::{HoldReason, Needs, Operation, Origin, Subject, Timestamp};
-use crate::policy::Policy;
-use crate::policy::resolve::rule_for;
 use crate::report::stamp;
 use crate::store::{Store, StoreError, StoredItem, StoredRequest};
 use crate::sync::names::{PersonNames, names_of};
@@ -34,7 +32,7 @@ pub struct WaitingRequest {
 /// Every request that is in force and not done, or will not be done as it stands.
 pub(crate) fn in_force(
     store: &Store,
-    policy: &Policy,
+    observe: bool,
     now: Timestamp,
 ) -> Result<Vec<WaitingRequest>, StoreError> {
     let open = store.open_items().of_kind("request")?;
@@ -51,19 +49,19 @@ pub(crate) fn in_force(
     for stored in in_force {
         let subject = Subject::Request(stored.request.sys_id.clone());
         let item = open.iter().find(|it| it.item.subject == subject);
-        waiting.push(view(store, policy, &stored, item)?);
+        waiting.push(view(store, observe, &stored, item)?);
     }
     Ok(waiting)
 }
 
 /// Those for which no decision about an action would do.
-pub(crate) fn stuck(store: &Store, policy: &Policy) -> Result<Vec<WaitingRequest>, StoreError> {
+pub(crate) fn stuck(store: &Store, observe: bool) -> Result<Vec<WaitingRequest>, StoreError> {
     let mut waiting = Vec::new();
     for item in store.open_items().stuck()? {
         if let Subject::Request(id) = &item.item.subject
             && let Some(stored) = store.requests().get(id)?
         {
-            waiting.push(view(store, policy, &stored, Some(&item))?);
+            waiting.push(view(store, observe, &stored, Some(&item))?);
         }
     }
     Ok(waiting)
@@ -71,15 +69,16 @@ pub(crate) fn stuck(store: &Store, policy: &Policy) -> Result<Vec<WaitingRequest
 
 fn view(
     store: &Store,
-    policy: &Policy,
+    observe: bool,
     stored: &StoredRequest,
     item: Option<&StoredItem>,
 ) -> Result<WaitingRequest, StoreError> {
     let request = &stored.request;
     let resolved = store.requests().resolved(&request.sys_id)?;
-    let rule = rule_for(policy, request).map_or_else(|(rule, _)| Some(rule), |rule| rule);
     let terms = resolved.as_ref().map(|resolved| &resolved.terms);
-    let operation = terms.map(|terms| terms.operation).or(rule.map(|rule| rule.operation));
+    // What it said when its approval was first seen tells, where it could not be resolved.
+    let said = stored.request_text.as_ref().map(|text| text.operation);
+    let operation = terms.map(|terms| terms.operation).or(said);
     let person = match terms.map(|terms| terms.people.as_slice()) {
         Some([person]) => Some(names_of(store, person)?),
         _ => None,
@@ -88,7 +87,7 @@ fn view(
         Some(Disposition::Hold(HoldReason::RequestWaits { needs, .. })) => *needs,
         _ => Needs::Nobody,
     };
-    let observed = policy.observe || rule.is_some_and(|rule| rule.observe);
+    let observed = observe || resolved.as_ref().is_some_and(|resolved| resolved.observe);
     let reason = match item {
         Some(item) => item.item.reason(),
         None if observed => "only observed".to_owned(),

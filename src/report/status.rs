@@ -4,11 +4,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::config::Config;
+use crate::config::Offline;
 use crate::model::{Operation, Timestamp};
 use crate::reconcile::latency::{Latency, latency};
 use crate::report::needs::needs;
-use crate::report::stamp;
+use crate::report::{Released, stamp};
 use crate::store::{Mode, SideState, Store, StoreError, Use};
 use crate::sync::deadlines::MEASURED;
 use crate::sync::deps::{Deps, OKTA, SERVICENOW};
@@ -22,6 +22,8 @@ pub struct StatusReport {
     pub mode: &'static str,
     /// The daemon holds the store's lock; another command that writes does not count.
     pub running: bool,
+    /// Writing is paused; `None` where it is not.
+    pub paused: Option<Released>,
     /// The unit that runs it, as the file of the configuration tells. For people: the JSON has no
     /// key for it.
     #[serde(skip)]
@@ -142,28 +144,29 @@ pub struct LatencyView {
 }
 
 /// How it goes, also beside a running daemon and where there is no store yet.
-pub fn status(config: &Config, now: Timestamp) -> Result<StatusReport, StoreError> {
-    let path = &config.store.path;
-    let running = Store::holder(path).is_some_and(|holder| holder.starts_with(DAEMON));
-    let store = path.exists().then(|| Store::open(path, &config.orgs(), Mode::Read)).transpose()?;
+pub fn status(config: &Offline, now: Timestamp) -> Result<StatusReport, StoreError> {
+    let path = &config.store;
+    let opened = || Store::open(path, config.orgs.as_ref(), Mode::Read);
+    let store = Store::is_there(path)?.then(opened).transpose()?;
+    let running = Store::holder(path)?.is_some_and(|holder| holder.starts_with(DAEMON));
     report(config, store.as_ref(), running, now)
 }
 
 /// The same as [`status`], from the open store of the daemon.
 pub(crate) fn running_status(deps: &Deps) -> Result<StatusReport, SyncError> {
-    Ok(report(&deps.config, Some(&deps.store), true, deps.now())?)
+    Ok(report(&deps.config.offline(), Some(&deps.store), true, deps.now())?)
 }
 
 /// How the daemon names itself to whoever wants the store too.
 pub const DAEMON: &str = "goldthread run";
 
 fn report(
-    config: &Config,
+    config: &Offline,
     store: Option<&Store>,
     running: bool,
     now: Timestamp,
 ) -> Result<StatusReport, StoreError> {
-    let mode = if config.policy.observe { "observe" } else { "enforce" };
+    let mode = if config.observe { "observe" } else { "enforce" };
     let unit = unit(&config.file);
     let nothing = StatusReport { mode, running, unit, ..StatusReport::default() };
     let Some(store) = store else {
@@ -187,7 +190,13 @@ fn report(
         Ok(LatencyView { p50, p95, max, breaches })
     };
     let held = store.open_items().actions(now)?.iter().filter(|hold| hold.said.is_none()).count();
+    let paused = store.brake().in_force()?.map(|pause| Released {
+        by: pause.by,
+        at: stamp(pause.at),
+        because: pause.because,
+    });
     let mut report = StatusReport {
+        paused,
         stuck: Some(store.open_items().stuck()?.len() as u64),
         observed: store.open_items().counts(None)?.observed as u64,
         pending: last.is_some().then(|| store.requests().pending(now)).transpose()?,

@@ -14,7 +14,7 @@ use super::auth::{Credential, SignIn};
 use super::limits::{Budget, Pacer};
 use super::query::Filter;
 use super::{Items, ServiceNowError, Settings, wire};
-use crate::http::{self, Answer, Call, Http, Progress, RetryPolicy, ServerClock};
+use crate::http::{self, Answer, Brake, Call, Http, Progress, RetryPolicy, ServerClock};
 use crate::model::{Record, SysId, Timestamp};
 
 /// Calls under way at once. API calls have few slots on a node, shared with other integrations;
@@ -93,6 +93,10 @@ impl Connection {
 
     pub(crate) fn calls(&self) -> u64 {
         self.shared.http.calls()
+    }
+
+    pub(crate) fn brake(&self) -> &Brake {
+        &self.shared.http.brake
     }
 
     pub(crate) fn progress(&self) -> &Progress {
@@ -266,6 +270,9 @@ impl Connection {
         }
         let _slot = self.shared.slots.acquire().await.expect("the semaphore is never closed");
         self.wait_for_turn().await?;
+        if self.brake().is_on() && call.method == Method::PATCH {
+            return Err(ServiceNowError::Paused { operation: operation.to_owned() });
+        }
         let answer = self.shared.http.send(call).await;
         let answer = answer.map_err(|error| ServiceNowError::from_http(operation, error))?;
 

@@ -42,6 +42,9 @@ pub enum ServiceNowError {
     /// A rate rule or a full queue, or our own share of the limit is used up. Not carried out.
     #[error("ServiceNow's rate limit asks us to wait{}", in_words(*.retry_after))]
     RateLimited { retry_after: Option<Duration> },
+    /// Somebody paused writing while the call waited for its turn, so it was not sent.
+    #[error("writing was paused before ServiceNow was asked: {operation}")]
+    Paused { operation: String },
     #[error("ServiceNow refused {operation} with status {status}: {message} ({detail})")]
     Refused { operation: String, status: u16, message: String, detail: String },
     /// An answer came that must not be acted on.
@@ -84,6 +87,7 @@ impl ServiceNowError {
             Self::Unreachable { .. }
             | Self::SignIn { .. }
             | Self::RateLimited { .. }
+            | Self::Paused { .. }
             | Self::Taker(_) => false,
         }
     }

@@ -97,6 +97,19 @@ impl Queue<'_> {
         next.map_or(Ok(()), |next| self.enqueue(person, next))
     }
 
+    /// Remembers that a pause kept so many approved actions of somebody who is in the queue from being
+    /// begun.
+    pub(crate) fn leave_by_pause(&self, person: &SysId, actions: u32) -> Result<()> {
+        let sql = "UPDATE queue SET left_by_pause = ? WHERE person = ?";
+        self.0.run(sql, params![actions, person])
+    }
+
+    /// Whoever a pause left something of is due now.
+    pub(crate) fn call_left_by_pause(&self, now: Timestamp) -> Result<()> {
+        let sql = "UPDATE queue SET due_at = min(due_at, ?) WHERE left_by_pause > 0";
+        self.0.run(sql, [At(now)])
+    }
+
     /// Everybody who is due, and whom a release concerns that no cycle has seen yet: leavers first.
     pub(crate) fn due(&self, now: Timestamp) -> Result<Vec<SysId>> {
         let sql = "SELECT person FROM (SELECT person FROM queue WHERE due_at <= ?

@@ -6,6 +6,7 @@ use rusqlite::{Params, Row, named_params, params};
 
 use super::columns::{At, spelled_here};
 use super::{Decisions, Result};
+use crate::model::pause::{PausedSpan, lapses};
 use crate::model::{OpenAction, Origin, SysId, Timestamp};
 
 /// What a person said to an action that waits.
@@ -15,7 +16,7 @@ pub struct HoldDecision {
     pub word: Verdict,
     /// The login name of who decided, also behind `sudo`.
     pub by: String,
-    /// When it was said: a release lapses 24 hours later.
+    /// When it was said: a release lapses 24 hours later, pauses not counted.
     pub at: Timestamp,
     /// The reason that was given, for people to read.
     pub because: String,
@@ -36,8 +37,8 @@ spelled_here! {
 
 impl HoldDecision {
     /// When a release lapses, unless it is used before.
-    pub(crate) fn expires(&self) -> Option<Timestamp> {
-        (self.word == Verdict::Release).then(|| self.at + RELEASE_LASTS)
+    pub(super) fn expires(&self, pauses: &[PausedSpan], now: Timestamp) -> Option<Timestamp> {
+        (self.word == Verdict::Release).then(|| lapses(self.at, RELEASE_LASTS, pauses, now))
     }
 }
 
@@ -70,10 +71,11 @@ impl Decisions<'_> {
         );
         let said: Vec<(String, HoldDecision)> =
             self.0.all(&sql, params, |row| Ok((row.get("fingerprint")?, read(row)?)))?;
+        let pauses = self.0.brake().spans()?;
         let mut standing = BTreeMap::new();
         for (fingerprint, decision) in said {
             // The newest word counts, and a yes lapses.
-            if decision.expires().is_some_and(|expires| expires <= now) {
+            if decision.expires(&pauses, now).is_some_and(|expires| expires <= now) {
                 standing.remove(&fingerprint);
             } else {
                 standing.insert(fingerprint, decision);
@@ -136,9 +138,10 @@ impl Decisions<'_> {
                    WHERE verdict = 'release' AND over = 0 AND seen = 0";
         let unseen: Vec<(i64, SysId, String, At)> =
             self.0.all(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        let pauses = self.0.brake().spans()?;
         for (id, person, fingerprint, At(at)) in unseen {
             let known = known.contains(&fingerprint) && looked_at.contains(&person);
-            if known || now - at >= RELEASE_LASTS {
+            if known || lapses(at, RELEASE_LASTS, &pauses, now) <= now {
                 self.0.run("UPDATE decisions SET seen = 1 WHERE id = ?", [id])?;
             }
         }

@@ -16,6 +16,21 @@ pub enum StoreError {
         /// What the system said.
         reason: String,
     },
+    /// The file, or a folder above it, is there and may not be used.
+    #[error(
+        "{path}: {who} may not {what}, which belongs to {owner}; run the command with sudo, or as \
+         that user"
+    )]
+    Denied {
+        /// Where the right is missing.
+        path: PathBuf,
+        /// The user that we run as.
+        who: String,
+        /// What may not be done there.
+        what: &'static str,
+        /// Whom it belongs to.
+        owner: String,
+    },
     /// The file was written by a newer version.
     #[error(
         "{0} was written by a newer version of goldthread; install that version or restore an older copy"
@@ -99,7 +114,7 @@ fn in_words(error: &rusqlite::Error) -> String {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => DAMAGED,
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             "it must be a file, not a directory or a link, and with its folder belong to the user that \
-             goldthread runs as"
+             goldthread runs as; run the command with sudo, or as that user"
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "another program keeps it locked; close whatever has it open, such as sqlite3 or a copy \

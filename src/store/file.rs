@@ -11,9 +11,10 @@ use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
+use super::rights::{Right, is_there};
 
 /// A link is not followed, and nobody is waited for at what is no file.
-const FLAGS: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+pub(super) const FLAGS: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;
 
 /// How often a lock that is taken is tried again, and after how long.
 const TRIES: u32 = 20;
@@ -100,12 +101,18 @@ pub(super) fn lock(path: &Path, holder: &str) -> std::result::Result<File, Store
 }
 
 /// Who has the lock, where somebody does.
-pub(super) fn lock_holder(path: &Path) -> Option<String> {
-    let mut file = open_to_read(&extended(path, ".lock")).ok()?;
+pub(super) fn lock_holder(path: &Path) -> std::result::Result<Option<String>, StoreError> {
+    let name = extended(path, ".lock");
+    if !is_there(&name, Right::Read)? {
+        return Ok(None);
+    }
+    let failed = |error: Error| StoreError::file(&name, error);
+    let mut file = open_to_read(&name).map_err(failed)?;
     match file.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => Some(read_holder(&mut file)),
+        Err(TryLockError::WouldBlock) => Ok(Some(read_holder(&mut file))),
         // Given back at once, with the file.
-        Ok(()) | Err(TryLockError::Error(_)) => None,
+        Ok(()) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 

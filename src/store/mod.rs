@@ -7,6 +7,7 @@
 
 mod accounts;
 mod approvers;
+mod brake;
 mod columns;
 mod copy;
 mod cycles;
@@ -24,6 +25,7 @@ mod open_items;
 mod opening;
 mod people;
 mod requests;
+mod rights;
 mod roles;
 mod sides;
 pub(crate) mod snapshot;
@@ -34,6 +36,8 @@ mod writebacks;
 pub(crate) use accounts::Observed;
 pub(crate) use approvers::KnownApprovers;
 
+pub(crate) use brake::News;
+pub use brake::Resumed;
 pub use copy::Copied;
 pub(crate) use cycles::CycleRow;
 pub(crate) use deadlines::Late;
@@ -44,6 +48,7 @@ pub(crate) use open_items::Replaced;
 pub use open_items::{HeldAction, HoldSelection, OpenCounts, StoredItem, Transitions};
 pub use opening::{Mode, Orgs};
 pub(crate) use requests::StoredRequest;
+pub(crate) use rights::{Right, denied};
 pub(crate) use roles::RoleHolder;
 pub use sides::SideState;
 pub(crate) use sides::Use;
@@ -98,6 +103,7 @@ doors! {
     pub(crate) queue: Queue, "Who is to be decided about again, and when.";
     pub(crate) state: State, "What the store knows of itself: one row.";
     pub open_items: OpenItems, "What is not as it should be, and which actions wait.";
+    pub brake: Brake, "Whether writing to either side is paused, and when it was.";
     pub(crate) decisions: Decisions, "What people said to actions that wait.";
     pub(crate) journal: Journal, "Every write: its intent and its outcome.";
     pub(crate) history: History, "What later decisions need to know of what was done.";

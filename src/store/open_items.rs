@@ -50,6 +50,8 @@ pub struct HeldAction {
     pub shared: Option<(String, Option<String>)>,
     /// What a person said to it, while that stands.
     pub said: Option<HoldDecision>,
+    /// When that lapses, by what is known now: it does not age while writing is paused.
+    pub expires: Option<Timestamp>,
 }
 
 /// Which of the items that were handed over are news, by their places, and which are over.
@@ -333,6 +335,7 @@ impl OpenItems<'_> {
     /// Every action that waits or was dismissed, in the order in which it was held, with what was
     /// said to it and still stands.
     pub fn actions(&self, now: Timestamp) -> Result<Vec<HeldAction>> {
+        let pauses = self.0.brake().spans()?;
         let stored = self.select("fingerprint IS NOT NULL AND observed = 0", [])?;
         let held = self.with_decisions(stored, now)?.into_iter().filter_map(|stored| {
             let shared = stored.item.shared_cause();
@@ -343,7 +346,19 @@ impl OpenItems<'_> {
             else {
                 return None;
             };
-            Some(HeldAction { id, since, person, origin, cause, reason, action, shared, said })
+            let expires = said.as_ref().and_then(|said| said.expires(&pauses, now));
+            Some(HeldAction {
+                id,
+                since,
+                person,
+                origin,
+                cause,
+                reason,
+                action,
+                shared,
+                said,
+                expires,
+            })
         });
         let mut held: Vec<HeldAction> = held.collect();
         let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
@@ -382,10 +397,12 @@ impl OpenItems<'_> {
                 }
                 HoldSelection::All => held.said.is_none(),
             });
+            let pauses = self.0.brake().spans()?;
             for held in &mut held {
                 let HeldAction { person, origin, action, .. } = &*held;
                 self.0.decisions().record(person, origin, action, said)?;
                 held.said = Some(said.clone());
+                held.expires = said.expires(&pauses, said.at);
             }
             Ok(Ok(held))
         })

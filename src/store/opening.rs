@@ -7,10 +7,11 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
+use super::rights::{Right, is_there};
 use super::{Result, Store, StoreError, file};
 
 /// Append only: a released version has run these on somebody's file.
-pub(super) const STEPS: [&str; 8] = [
+pub(super) const STEPS: [&str; 9] = [
     include_str!("schema.sql"),
     include_str!("effects.sql"),
     include_str!("holds.sql"),
@@ -19,6 +20,7 @@ pub(super) const STEPS: [&str; 8] = [
     include_str!("typed.sql"),
     include_str!("items.sql"),
     include_str!("approvers.sql"),
+    include_str!("paused.sql"),
 ];
 
 static MIGRATIONS: LazyLock<Migrations<'static>> =
@@ -52,8 +54,12 @@ pub enum Mode<'a> {
 }
 
 impl Store {
-    /// Opens a store that belongs to these two systems.
-    pub fn open(path: &Path, orgs: &Orgs, mode: Mode<'_>) -> Result<Self> {
+    /// Opens a store that belongs to these two systems; to any two where it is not known to which.
+    pub fn open<'a>(
+        path: &Path,
+        orgs: impl Into<Option<&'a Orgs>>,
+        mode: Mode<'_>,
+    ) -> Result<Self> {
         let opened = match mode {
             Mode::Write { holder } => to_write(path, holder),
             Mode::Decide => to_decide(path),
@@ -63,13 +69,19 @@ impl Store {
         let checked = opened.and_then(|store| {
             // More than there are: a cycle comes to nearly all of them, one after the other.
             store.conn.set_prepared_statement_cache_capacity(256);
-            store.check_orgs(path, orgs).map(|()| store)
+            orgs.into().map_or(Ok(()), |orgs| store.check_orgs(path, orgs)).map(|()| store)
         });
         checked.map_err(|error| error.located(path))
     }
 
+    /// Whether a store is there. That it may not be looked at is an error, as with every way to
+    /// open it.
+    pub(crate) fn is_there(path: &Path) -> Result<bool> {
+        is_there(path, Right::Read)
+    }
+
     /// Who may write now, where somebody does: the name given with [`Mode::Write`] and its process.
-    pub(crate) fn holder(path: &Path) -> Option<String> {
+    pub(crate) fn holder(path: &Path) -> Result<Option<String>> {
         file::lock_holder(path)
     }
 
@@ -118,6 +130,8 @@ fn to_write(path: &Path, holder: &str) -> Result<Store> {
 }
 
 fn to_decide(path: &Path) -> Result<Store> {
+    // SQLite would open it to read only, and fail later in other words.
+    is_there(path, Right::Write)?;
     let conn = file::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     prepare(&conn)?;
     // A complete read of a large organization is decided in one transaction.
@@ -136,7 +150,7 @@ fn present(path: &Path, conn: Connection) -> Result<Store> {
 fn scratch(path: &Path) -> Result<Store> {
     // An empty name is a temporary database of SQLite's own, on disk only when it grows.
     let mut conn = Connection::open("")?;
-    if path.exists() {
+    if is_there(path, Right::Read)? {
         let source = connect_to_read(path)?;
         version(path, &source)?;
         file::copy(&source, &mut conn)?;
@@ -149,6 +163,7 @@ fn scratch(path: &Path) -> Result<Store> {
 }
 
 fn connect_to_read(path: &Path) -> Result<Connection> {
+    is_there(path, Right::Read)?;
     let conn = file::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .or_else(|_| file::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE))?;
     conn.busy_timeout(Duration::from_secs(5))?;

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::model::{AccountId, Action, Outcome, Step, SysId};
+use crate::model::{AccountId, Action, Outcome, Pause, Step, SysId};
 use crate::okta::{self, OktaError, Performed, Refusal};
 use crate::reconcile::narrow::{Objection, narrow};
 use crate::reconcile::{approve::ApprovedAction, planned::PlannedAction, requeue::Attempted};
 use crate::store::{Entry, Observed, StoreError};
-use crate::sync::deps::{Deps, InFlight, Writers};
+use crate::sync::brake::{Writers, permit};
+use crate::sync::deps::{Deps, InFlight};
 use crate::sync::in_doubt::{record_mail_owed, settle_mail_owed};
 use crate::sync::log::log_action;
 use crate::sync::outcome::{ActionResult, CycleOutcome, describe_action};
@@ -38,18 +39,55 @@ pub(crate) async fn apply(
         }
         let planned = &approved.planned;
         outcome.told.insert(planned.fingerprint());
+        // To the end of the cycle, whatever is said meanwhile: what comes later may depend on it.
+        if let Some(pause) = outcome.paused.clone() {
+            skip_paused(deps, planned, pause, outcome)?;
+            continue;
+        }
         if failed.iter().any(|earlier| planned.depends_on(earlier)) {
             let reason = Some("what it depends on failed".to_owned());
             outcome.push(describe_action(&deps.store, planned, ActionResult::Skipped, reason)?);
             failed.push(planned);
-        } else if !attempt(deps, writers, &plan.cycle, approved, &mut touched, outcome).await? {
-            failed.push(planned);
+            continue;
+        }
+        match attempt(deps, writers, &plan.cycle, approved, &mut touched, outcome).await? {
+            Attempt::Done => {}
+            Attempt::Failed => failed.push(planned),
+            Attempt::Paused(pause) => skip_paused(deps, planned, pause, outcome)?,
         }
     }
     Ok(touched)
 }
 
-/// Carries out one action, in parts where Okta refuses the whole. Says whether any part is done.
+fn skip_paused(
+    deps: &Deps,
+    planned: &PlannedAction,
+    pause: Pause,
+    outcome: &mut CycleOutcome,
+) -> Result<(), StoreError> {
+    let reason = Some(pause.to_string());
+    outcome.push(describe_action(&deps.store, planned, ActionResult::Skipped, reason)?);
+    outcome.paused = Some(pause);
+    Ok(())
+}
+
+enum Attempt {
+    /// At least a part of it.
+    Done,
+    Failed,
+    /// Writing is paused, and it was not begun.
+    Paused(Pause),
+}
+
+enum Sent {
+    Performed(Box<Performed>),
+    /// The release that it needs no longer stands: nothing was done.
+    ReleaseGone,
+    /// Nothing was done.
+    Paused(Pause),
+}
+
+/// Carries out one action, in parts where Okta refuses the whole.
 async fn attempt(
     deps: &Deps,
     writers: &Writers,
@@ -57,13 +95,12 @@ async fn attempt(
     approved: &ApprovedAction,
     touched: &mut Touched,
     outcome: &mut CycleOutcome,
-) -> Result<bool> {
+) -> Result<Attempt> {
     let mut planned = approved.planned.clone();
     let person = planned.action.person.clone();
     if planned.action.account.is_none() {
         planned.action.account = touched.created.get(&person).cloned();
     }
-    touched.people.insert(person.clone());
     // The release that an action needs is used up by its first call, a part of it or the whole.
     let mut release = approved.released.then(|| approved.planned.fingerprint());
     let mut any_done = false;
@@ -71,11 +108,17 @@ async fn attempt(
     while let Some(mut part) = parts.pop_front() {
         let released = approved.released;
         let sent = send(deps, writers, cycle, &mut part, released, release.take(), outcome).await?;
-        let Some(performed) = sent else {
-            let reason = Some("the yes to it was taken back, or has lapsed".to_owned());
-            outcome.push(describe_action(&deps.store, &part, ActionResult::Skipped, reason)?);
-            return Ok(false);
+        let performed = match sent {
+            Sent::Performed(performed) => performed,
+            Sent::Paused(pause) => return Ok(Attempt::Paused(pause)),
+            Sent::ReleaseGone => {
+                touched.people.insert(person);
+                let reason = Some("the yes to it was taken back, or has lapsed".to_owned());
+                outcome.push(describe_action(&deps.store, &part, ActionResult::Skipped, reason)?);
+                return Ok(Attempt::Failed);
+            }
         };
+        touched.people.insert(person.clone());
         let attempted = touched.attempts.entry(person.clone()).or_default();
         match performed.outcome {
             Outcome::Applied { .. } | Outcome::AlreadySo { .. } => {
@@ -101,7 +144,7 @@ async fn attempt(
             }
         }
     }
-    Ok(any_done)
+    Ok(if any_done { Attempt::Done } else { Attempt::Failed })
 }
 
 fn objection(error: &OktaError) -> Objection {
@@ -114,8 +157,8 @@ fn objection(error: &OktaError) -> Objection {
     }
 }
 
-/// Sends one action, with its intent in the journal before and its outcome after. `None` where
-/// it needs a release, by fingerprint, that no longer stands: then nothing was done.
+/// Sends one action, with its intent in the journal before and its outcome after; not where writing
+/// is paused, or where the release that it needs, by fingerprint, no longer stands.
 async fn send(
     deps: &Deps,
     writers: &Writers,
@@ -124,7 +167,11 @@ async fn send(
     released: bool,
     release: Option<String>,
     outcome: &mut CycleOutcome,
-) -> Result<Option<Performed>> {
+) -> Result<Sent> {
+    let permit = match permit(deps)? {
+        Ok(permit) => permit,
+        Err(pause) => return Ok(Sent::Paused(pause)),
+    };
     let intent = planned.action.clone();
     let keys = planned.keys.clone();
     let entry = Entry { action: &intent, cycle: cycle.id, keys, leaver: planned.leaver, released };
@@ -146,10 +193,11 @@ async fn send(
         }
         Ok(Some(thread))
     })?;
-    let Some(thread) = begun else { return Ok(None) };
+    let Some(thread) = begun else { return Ok(Sent::ReleaseGone) };
     let _in_flight = InFlight::begin(deps);
     let on_wire = okta::GoldenThread { request: &thread.request, action: thread.action };
-    let performed = writers.okta.perform(&intent.step, intent.account.as_ref(), &on_wire).await;
+    let okta = writers.okta(permit);
+    let performed = okta.perform(&intent.step, intent.account.as_ref(), &on_wire).await;
     if let Some(account) = &performed.account {
         planned.action.account = Some(account.id.clone());
         let (accounts, keys, now) = (std::slice::from_ref(account), account_keys(deps), deps.now());
@@ -167,7 +215,7 @@ async fn send(
         deps.store.journal().conclude(&entry, &thread, &performed.outcome, deps.now())
     })?;
     log_action(deps, planned, thread.action, cycle, &performed.outcome, outcome)?;
-    Ok(Some(performed))
+    Ok(Sent::Performed(Box::new(performed)))
 }
 
 /// A list of members that was asked for before this was answered says less than the answer.

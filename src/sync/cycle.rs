@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::store::CycleRow;
-use crate::sync::deps::{Deps, Writers};
+use crate::sync::brake::{Writers, call_left_by_pause, log_brake, obey, record_pause};
+use crate::sync::deps::Deps;
 use crate::sync::outcome::{CycleOutcome, Summary};
-use crate::sync::plan::{CyclePlan, plan};
+use crate::sync::plan::{CyclePlan, read_and_plan};
 use crate::sync::{
     apply::apply,
     error::Result,
@@ -21,6 +22,7 @@ use crate::sync::{
 /// A failure to read ends the cycle before anything is compared. A failure to write to Okta ends
 /// one action and is part of the outcome. A failure to write the journal ends the cycle.
 pub async fn run(deps: &Deps, writers: &Writers, scope: &Scope) -> Result<CycleOutcome> {
+    call_left_by_pause(deps)?;
     run_beside(deps, writers, scope, || ()).await
 }
 
@@ -38,15 +40,20 @@ pub async fn run_beside(
             // The cycle is looked at first: nothing is done beside one that has ended.
             biased;
             outcome = &mut cycle => break outcome,
-            _ = seconds.tick() => beside(),
+            _ = seconds.tick() => {
+                // Where the store fails, the cycle says so.
+                let _ = obey(deps);
+                beside();
+            }
         }
     };
     outcome.map_err(|error| error.located(&deps.config.store.path))
 }
 
 async fn run_cycle(deps: &Deps, writers: &Writers, scope: &Scope) -> Result<CycleOutcome> {
+    log_brake(deps)?;
     let head = deps.store.journal().head()?;
-    let plan = plan(deps, scope).await?;
+    let plan = read_and_plan(deps, scope).await?;
     let mut outcome = CycleOutcome::of(&plan);
     let acted = act(deps, writers, &plan, &mut outcome).await;
 
@@ -76,6 +83,7 @@ async fn act(
     let standing = standing(deps, &plan.org)?;
     record_requests(deps, plan.cycle.id, &standing)?;
     write_back(deps, writers, plan, standing, outcome).await?;
+    record_pause(deps, outcome)?;
     outcome.count_open(&deps.store.open_items().counts(plan.only())?);
     Ok(())
 }

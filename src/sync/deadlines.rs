@@ -199,10 +199,11 @@ fn log_late(
     let number = &stored.request.reference.number;
     let person = late.person.as_ref().map(|id| names_of(&deps.store, id)).transpose()?;
     let person = person.unwrap_or_default();
-    let why = match (waits, stored.problems.first()) {
-        (Some(held), _) => format!("held: {}", held.reason),
-        (None, Some((_, problem))) => format!("held: {problem}"),
-        (None, None) => "not done yet".to_owned(),
+    let why = match (waits, stored.problems.first(), deps.store.brake().in_force()?) {
+        (Some(held), _, _) => format!("held: {}", held.reason),
+        (None, Some((_, problem)), _) => format!("held: {problem}"),
+        (None, None, Some(pause)) => format!("{pause}"),
+        (None, None, None) => "not done yet".to_owned(),
     };
     let waited = whole((deps.now() - late.in_force).to_std().unwrap_or_default());
     let of_whom = match &late.person {

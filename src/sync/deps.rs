@@ -1,5 +1,4 @@
-//! What a cycle works with: both systems to read, the store, the time, the configuration; and, for
-//! whoever may write, the writing half.
+//! What a cycle works with: both systems to read, the store, the time, the configuration.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -12,10 +11,11 @@ use tokio::sync::OnceCell;
 use crate::config::Config;
 use crate::http::Progress;
 use crate::model::{AccountId, GroupKind, SysId, Timestamp};
-use crate::okta::{self, OktaReader, OktaWriter};
+use crate::okta::{self, OktaReader};
 use crate::reconcile::retry::pause_after;
-use crate::servicenow::{self, Budget, ServiceNowReader, ServiceNowWriter};
+use crate::servicenow::{self, Budget, ServiceNowReader};
 use crate::store::{Mode, Store, StoreError, StoredItem, Use};
+use crate::sync::brake::Writers;
 use crate::sync::error::Result;
 
 // The sides, among what the store keeps of each.
@@ -39,21 +39,6 @@ pub struct Deps {
     clock: Clock,
     stop: Arc<AtomicBool>,
     writes_under_way: Cell<usize>,
-}
-
-/// The writing half. A command that only reads never has one.
-pub struct Writers {
-    pub(crate) okta: OktaWriter,
-    pub(crate) servicenow: ServiceNowWriter,
-}
-
-impl Writers {
-    pub(crate) fn over(servicenow: &servicenow::Connection, okta: &okta::Connection) -> Self {
-        Self {
-            okta: OktaWriter::new(okta.clone()),
-            servicenow: ServiceNowWriter::new(servicenow.clone()),
-        }
-    }
 }
 
 impl Deps {

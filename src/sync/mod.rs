@@ -12,6 +12,7 @@ pub(crate) mod plan;
 pub(crate) mod resolve;
 
 pub(crate) mod apply;
+pub(crate) mod brake;
 pub(crate) mod deadlines;
 pub(crate) mod in_doubt;
 pub(crate) mod open_items;
@@ -27,9 +28,10 @@ pub(crate) mod names;
 pub(crate) mod scope;
 pub(crate) mod upstream;
 
+pub use brake::Writers;
 pub use cycle::{run, run_beside};
 pub use deadlines::watch_deadlines;
-pub use deps::{Calls, Clock, Deps, OnProgress, Writers};
+pub use deps::{Calls, Clock, Deps, OnProgress};
 pub use error::{Side, SyncError};
 pub use names::PersonNames;
 pub use outcome::{CycleOutcome, Summary};

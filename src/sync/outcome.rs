@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::model::{Change, Origin, Step, StepKind, SysId};
+use crate::model::{Change, Origin, Pause, Step, StepKind, SysId};
 use crate::reconcile::planned::PlannedAction;
 use crate::store::{OpenCounts, Store, StoreError};
 use crate::sync::names::{PersonNames, group_name, names_of};
@@ -17,6 +17,8 @@ pub struct CycleOutcome {
     pub(crate) full: bool,
     /// Why whole kinds of action are held.
     pub(crate) quarantined: Option<String>,
+    /// Writing is paused.
+    pub(crate) paused: Option<Pause>,
     pub(crate) actions: Vec<ActionOutcome>,
     pub(crate) summary: Summary,
     pub(crate) calls: Calls,
@@ -65,7 +67,7 @@ pub(crate) enum ActionResult {
     Failed,
     /// It waits for a decision, or for something else to change.
     Held,
-    /// Left by `observe`, or because something before it failed.
+    /// Left by `observe`, by a pause, or because something before it failed.
     Skipped,
 }
 
@@ -92,7 +94,7 @@ pub struct Summary {
     pub failed: usize,
     /// Waiting for a person's decision, or for something else to change.
     pub held: usize,
-    /// Left by `observe`, or because something before them failed.
+    /// Left by `observe`, by a pause, or because something before them failed.
     pub skipped: usize,
 }
 

@@ -8,6 +8,7 @@ use crate::okta::log::{Changed, rival};
 use crate::reconcile::approve::{PlanApproval, approve};
 use crate::reconcile::{org::OrgState, past::Past};
 use crate::store::{CycleRow, StoreError};
+use crate::sync::brake::call_left_by_pause;
 use crate::sync::decide::{Decision, decide, past};
 use crate::sync::error::{Result, SyncError};
 use crate::sync::names::{people_called, pin_items, the_one};
@@ -43,6 +44,7 @@ pub struct CyclePlan {
 
 /// Reads both sides and decides, changing neither.
 pub async fn plan(deps: &Deps, scope: &Scope) -> Result<CyclePlan> {
+    call_left_by_pause(deps)?;
     let plan = read_and_plan(deps, scope).await;
     plan.map_err(|error| error.located(&deps.config.store.path))
 }
@@ -69,7 +71,7 @@ pub async fn plan_person(deps: &Deps, text: &str) -> Result<CyclePlan> {
     }
 }
 
-async fn read_and_plan(deps: &Deps, scope: &Scope) -> Result<CyclePlan> {
+pub(crate) async fn read_and_plan(deps: &Deps, scope: &Scope) -> Result<CyclePlan> {
     let cycle = Cycle::begin(deps, scope)?;
     let id = cycle.id;
     match observe_and_decide(deps, cycle).await {

@@ -45,9 +45,11 @@ pub(crate) async fn settle(
         unseen.insert(person.clone());
     }
     let seen: Vec<SysId> = touched.people.difference(&unseen).cloned().collect();
-    // Approved and not acted on: we were told to stop before their turn came.
-    let approved = plan.approval.approved.actions().iter();
-    let unbegun: BTreeSet<&SysId> = approved.map(|it| &it.planned.action.person).collect();
+    // Approved and not acted on: we were told to stop before their turn came, or writing is paused.
+    let mut unbegun: BTreeMap<&SysId, u32> = BTreeMap::new();
+    for approved in plan.approval.approved.actions() {
+        *unbegun.entry(&approved.planned.action.person).or_default() += 1;
+    }
     let limited = plan.approval.held.iter().filter(|held| held.reason.slides());
     let limited: BTreeSet<&SysId> = limited.map(|held| &held.planned.action.person).collect();
     let judgement = Judgement::of(&plan.approval).with_refusals(
@@ -60,11 +62,15 @@ pub(crate) async fn settle(
         link_people(deps, &plan.cycle, &seen)?;
         for (id, before) in &plan.decision.differing {
             if !touched.people.contains(id) {
-                let (limited, unbegun) = (limited.contains(id), unbegun.contains(id));
-                let next = requeue_untouched(&before.plan, limited, unbegun, now);
+                let unbegun = unbegun.get(id).copied().unwrap_or_default();
+                // What a pause left is called by its end, so nothing is gained by looking sooner.
+                let left = if outcome.paused.is_some() { unbegun } else { 0 };
+                let waits = limited.contains(id) || left > 0;
+                let next = requeue_untouched(&before.plan, waits, unbegun > left, now);
                 let unreadable = deps.store.unreadable().of_person(id)?;
                 let next = unreadable.map(|it| it.next_try).or(next);
                 deps.store.queue().complete(id, next)?;
+                deps.store.queue().leave_by_pause(id, left)?;
                 replace_facts(deps, id, &before.plan)?;
                 items.extend(open_items(id, &before.plan, &judgement));
             } else {

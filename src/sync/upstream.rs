@@ -9,8 +9,9 @@ use crate::config::Config;
 use crate::okta::{OktaError, OktaReader};
 use crate::servicenow::{Budget, ServiceNowError, ServiceNowReader};
 use crate::store::{SideState, StoreError, Use};
+use crate::sync::brake::Writers;
 use crate::sync::deadlines::MEASURED;
-use crate::sync::deps::{Deps, OKTA, SERVICENOW, Writers};
+use crate::sync::deps::{Deps, OKTA, SERVICENOW};
 use crate::sync::error::{Result, Side};
 use crate::{okta, servicenow};
 

@@ -2,25 +2,28 @@
 //! before, so a crash after the PATCH cannot write a second note.
 
 use crate::config::{Close, JournalField};
-use crate::model::{AccountId, Approval, RequestState, SysId, shown};
+use crate::model::{AccountId, Approval, Pause, RequestState, SysId, shown};
 use crate::policy::resolve::{approval, rule_for};
 use crate::reconcile::fulfillment::RequestStatus;
 use crate::servicenow::{Closing, ServiceNowError, Task};
 use crate::store::StoredRequest;
+use crate::sync::brake::{Permit, Writers, permit};
 use crate::sync::contain::contained;
-use crate::sync::deps::{Deps, InFlight, Writers};
+use crate::sync::deps::{Deps, InFlight};
 use crate::sync::error::{Result, SyncError};
 use crate::sync::log::{LogThread, log_event};
 use crate::sync::names::{group_name, names_of};
 use crate::sync::open_items::record_again;
+use crate::sync::outcome::{ActionOutcome, ActionResult, CycleOutcome};
 use crate::sync::waiting::{Standing, request_status};
 use crate::sync::{
-    deadlines::update_deadlines, observe::by_id::refresh, outcome::CycleOutcome, plan::CyclePlan,
-    scope::Cycle,
+    deadlines::update_deadlines, observe::by_id::refresh, plan::CyclePlan, scope::Cycle,
 };
 
 /// A requester reads no more of why something waits, in characters.
 const LONGEST_REASON: usize = 2000;
+/// The kind of note on a request that a later one has overtaken.
+const OVERTAKEN: &str = "overtaken";
 /// A state that does not stick is noticed this long after it was written.
 const STATE_WATCHED: chrono::Duration = chrono::Duration::hours(1);
 
@@ -49,10 +52,13 @@ pub(crate) async fn write_back(
             outcome.summary.failed += 1;
             continue;
         }
-        match write_on(deps, writers, &stored, status, plan).await {
+        match write_on(deps, writers, &stored, status, plan, outcome).await {
             Ok(()) => deps.memory.note_written(id),
             // The store is ours: without it nothing more is written.
             Err(SyncError::Store(error)) => return Err(error.into()),
+            Err(SyncError::ServiceNow(ServiceNowError::Paused { .. })) => {
+                outcome.summary.skipped += 1;
+            }
             Err(error) => {
                 let (number, now) = (&stored.request.reference.number, deps.now());
                 // Once for each reason.
@@ -79,24 +85,61 @@ async fn write_on(
     stored: &StoredRequest,
     mut status: RequestStatus,
     plan: &CyclePlan,
+    outcome: &mut CycleOutcome,
 ) -> Result<()> {
     let enabled = deps.config.writeback.enabled;
-    if matches!(status, RequestStatus::Done) && enabled {
+    let paused = deps.store.brake().in_force()?.filter(|_| enabled);
+    if matches!(status, RequestStatus::Done) && enabled && paused.is_none() {
         status = verify_request(deps, plan, stored).await?.unwrap_or(status);
     }
     update_deadlines(deps, stored, &status)?;
-    match status {
-        _ if !enabled => Ok(()),
-        RequestStatus::Underway | RequestStatus::Waits { too_soon_to_say: true, .. } => Ok(()),
-        RequestStatus::Done => close_request(deps, writers, stored).await,
+    let paused = match &status {
+        _ if !enabled || paused.is_some() => paused,
+        RequestStatus::Underway | RequestStatus::Waits { too_soon_to_say: true, .. } => None,
+        RequestStatus::Done => close_request(deps, writers, stored).await?,
         RequestStatus::Overtaken => {
             let text = "a later request says otherwise, so this one is left as it is";
-            post_held_note(deps, writers, stored, "overtaken", text).await
+            post_held_note(deps, writers, stored, OVERTAKEN, text).await?
         }
         RequestStatus::Waits { kind, reason, .. } => {
-            post_held_note(deps, writers, stored, &kind, &reason).await
+            post_held_note(deps, writers, stored, kind, reason).await?
         }
-    }
+    };
+    paused.map_or(Ok(()), |pause| leave_unwritten(deps, stored, &status, pause, outcome))
+}
+
+/// Adds what a pause left unsaid on a request. Why one waits is said in the outcome as it is.
+fn leave_unwritten(
+    deps: &Deps,
+    stored: &StoredRequest,
+    status: &RequestStatus,
+    pause: Pause,
+    outcome: &mut CycleOutcome,
+) -> Result<()> {
+    let what = match status {
+        RequestStatus::Done => "done in Okta, and not written on the request yet",
+        RequestStatus::Overtaken if !is_said(deps, stored, OVERTAKEN)? => {
+            "overtaken, and not written on the request yet"
+        }
+        _ => return Ok(()),
+    };
+    let reference = &stored.request.reference;
+    outcome.push(ActionOutcome {
+        request: Some(reference.number.as_str().to_owned()),
+        parent: reference.parent.as_ref().map(|it| it.as_str().to_owned()),
+        cause: "request",
+        result: ActionResult::Skipped,
+        error: Some(format!("{what}: {pause}")),
+        ..ActionOutcome::default()
+    });
+    outcome.paused = Some(pause);
+    Ok(())
+}
+
+/// Whether the newest note on a request is of this kind.
+fn is_said(deps: &Deps, stored: &StoredRequest, kind: &str) -> Result<bool> {
+    let last = deps.store.writebacks().last_note(&stored.request.sys_id)?;
+    Ok(last.as_deref() == Some(&marker(stored, kind)))
 }
 
 /// A list may be older than what it shows: before a request is called done, whom it names is
@@ -126,7 +169,12 @@ async fn verify_request(
     Ok(Some(status))
 }
 
-async fn close_request(deps: &Deps, writers: &Writers, stored: &StoredRequest) -> Result<()> {
+/// Closes it, or gives the pause that came in between.
+async fn close_request(
+    deps: &Deps,
+    writers: &Writers,
+    stored: &StoredRequest,
+) -> Result<Option<Pause>> {
     let id = &stored.request.sys_id;
     let number = &stored.request.reference.number;
     let settings = &deps.config.writeback;
@@ -135,9 +183,12 @@ async fn close_request(deps: &Deps, writers: &Writers, stored: &StoredRequest) -
         Close::None => Vec::new(),
         Close::Item | Close::Task => deps.servicenow.tasks(id).await?,
     };
-    if !may_write(deps, stored, &marker, &tasks).await? {
-        return Ok(());
-    }
+    let permit = match may_write(deps, stored, &marker, &tasks).await? {
+        MayWrite::Yes(permit) => permit,
+        MayWrite::No => return Ok(None),
+        MayWrite::Paused(pause) => return Ok(Some(pause)),
+    };
+    let servicenow = writers.servicenow(permit);
     let open: Vec<&Task> = tasks.iter().filter(|task| task.open).collect();
     let note = format!("{}\n{marker}", closing_note(deps, stored)?);
     let state = Some(settings.state_done.as_str());
@@ -146,10 +197,10 @@ async fn close_request(deps: &Deps, writers: &Writers, stored: &StoredRequest) -
     let _in_flight = InFlight::begin(deps);
     let state_written = settings.close == Close::Item && open.is_empty();
     let written = match (settings.close, open.as_slice()) {
-        (Close::Task, [task]) => writers.servicenow.close_task(&task.sys_id, &closing).await,
-        (Close::Item, []) => writers.servicenow.close(id, &closing).await,
+        (Close::Task, [task]) => servicenow.close_task(&task.sys_id, &closing).await,
+        (Close::Item, []) => servicenow.close(id, &closing).await,
         // Its flow closes an item with open tasks; closing it here would run past the flow.
-        _ => writers.servicenow.close(id, &only_note).await,
+        _ => servicenow.close(id, &only_note).await,
     };
     // Without an answer it may have been written: the next cycle reads before it writes.
     let echo = written?;
@@ -170,7 +221,7 @@ async fn close_request(deps: &Deps, writers: &Writers, stored: &StoredRequest) -
     } else {
         log_unkept(deps, stored)?;
     }
-    Ok(())
+    Ok(None)
 }
 
 /// A flow may set the state again at once. Who opens a request again later knows why.
@@ -192,29 +243,40 @@ async fn check_closed_states(deps: &Deps, cycle: &Cycle) -> Result<()> {
     Ok(())
 }
 
-/// Says on the request why it waits, once for each kind of reason.
+/// Says on the request why it waits, once for each kind of reason; or gives the pause that came in
+/// between.
 async fn post_held_note(
     deps: &Deps,
     writers: &Writers,
     stored: &StoredRequest,
     kind: &str,
     reason: &str,
-) -> Result<()> {
+) -> Result<Option<Pause>> {
+    if is_said(deps, stored, kind)? {
+        return Ok(None);
+    }
     let id = &stored.request.sys_id;
     let marker = marker(stored, kind);
-    if deps.store.writebacks().last_note(id)?.as_deref() == Some(&marker) {
-        return Ok(());
-    }
-    if !may_write(deps, stored, &marker, &[]).await? {
-        return Ok(());
-    }
+    let permit = match may_write(deps, stored, &marker, &[]).await? {
+        MayWrite::Yes(permit) => permit,
+        MayWrite::No => return Ok(None),
+        MayWrite::Paused(pause) => return Ok(Some(pause)),
+    };
     let reason: String = shown::line(reason).chars().take(LONGEST_REASON).collect();
     let note = format!("This request has not been carried out yet: {reason}.\n{marker}");
     let field = field(deps.config.writeback.held_note);
     let _in_flight = InFlight::begin(deps);
-    writers.servicenow.close(id, &Closing { note_field: field, note: &note, state: None }).await?;
+    let closing = Closing { note_field: field, note: &note, state: None };
+    writers.servicenow(permit).close(id, &closing).await?;
     deps.store.writebacks().insert_note(id, &marker, deps.now())?;
-    Ok(())
+    Ok(None)
+}
+
+enum MayWrite {
+    Yes(Permit),
+    /// It is closed or called off by now, or carries the note.
+    No,
+    Paused(Pause),
 }
 
 /// Reads the request once more. What is closed or called off by now, or carries the note, itself
@@ -224,14 +286,14 @@ async fn may_write(
     stored: &StoredRequest,
     marker: &str,
     tasks: &[Task],
-) -> Result<bool> {
+) -> Result<MayWrite> {
     let id = &stored.request.sys_id;
     let done = marker.ends_with(":done]");
     if deps.store.writebacks().has_note(id, marker)? {
         if done {
             deps.store.requests().finish(id)?;
         }
-        return Ok(false);
+        return Ok(MayWrite::No);
     }
     let Some(now) = deps.servicenow.request(id).await? else {
         // It is deleted or hidden, which only a complete read can tell: until then nobody has
@@ -241,11 +303,11 @@ async fn may_write(
     };
     if now.request.state.is_closed() {
         deps.store.requests().finish(id)?;
-        return Ok(false);
+        return Ok(MayWrite::No);
     }
     let called_off = |rule| approval(rule, &now.request) == Approval::Withdrawn;
     if rule_for(&deps.config.policy, &now.request).is_ok_and(|rule| rule.is_some_and(called_off)) {
-        return Ok(false);
+        return Ok(MayWrite::No);
     }
     // Where notes cannot be read, one that was tried counts as written once the row has changed
     // since: a missing note does less harm than a second one.
@@ -264,10 +326,16 @@ async fn may_write(
                 log_unkept(deps, stored)?;
             }
         }
-        return Ok(false);
+        return Ok(MayWrite::No);
     }
-    deps.store.writebacks().insert_try(id, marker, mod_count, open)?;
-    Ok(true)
+    // Before the try is remembered: what was not tried must not count as written.
+    match permit(deps)? {
+        Ok(permit) => {
+            deps.store.writebacks().insert_try(id, marker, mod_count, open)?;
+            Ok(MayWrite::Yes(permit))
+        }
+        Err(pause) => Ok(MayWrite::Paused(pause)),
+    }
 }
 
 /// Whether the note stands on the request or one of its tasks; `None` where nobody can tell.

@@ -67,6 +67,7 @@ fn status_before_the_first_cycle_says_so_and_asks_for_somebody() {
     let expected = [
         "mode",
         "running",
+        "paused",
         "last_cycle",
         "lag_seconds",
         "pending",
@@ -79,7 +80,7 @@ fn status_before_the_first_cycle_says_so_and_asks_for_somebody() {
     assert_eq!(keys, BTreeSet::from(expected));
     assert_eq!(report["mode"], "enforce");
     assert_eq!(report["running"], false);
-    for key in ["last_cycle", "lag_seconds", "pending", "held", "quarantined"] {
+    for key in ["paused", "last_cycle", "lag_seconds", "pending", "held", "quarantined"] {
         assert!(report[key].is_null(), "{key}: {report}");
     }
     for side in ["servicenow", "okta"] {
@@ -123,6 +124,67 @@ fn status_beside_the_daemon_is_well_and_needs_no_credentials() {
     let (code, report) = status(&desk);
     assert_eq!((code, &report["running"]), (2, &false.into()), "it is down");
     assert!(report["last_cycle"]["n"].is_number(), "and what it knew is still told");
+}
+
+#[test]
+fn a_pause_stops_the_daemon_at_once_and_resume_wakes_it() {
+    let desk = Desk::polling("1h");
+    let address = free_address();
+    desk.rewrite("[schedule]", &format!("[metrics]\nlisten = \"{address}\"\n\n[schedule]"));
+    let mut daemon = desk.start();
+    daemon.until_told("STATUS=cycle 1 ");
+    let output = desk.run(&["pause", "--because", "the mapping looks wrong"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("resume"), "{}", text(&output.stdout));
+    daemon.until_told("STATUS=paused by ");
+    daemon.until_said("WARN", "the mapping looks wrong; nothing is written");
+    let (_, order) = desk.join(0);
+    daemon.forget();
+    daemon.signal("USR1");
+    daemon.until_told("STATUS=paused by ");
+    until("the join is seen", || status(&desk).1["pending"] == 1);
+
+    let (code, report) = status(&desk);
+    assert_eq!((code, report["running"].as_bool()), (2, Some(true)));
+    let paused = &report["paused"];
+    assert_eq!(paused["because"], "the mapping looks wrong");
+    assert!(paused["by"].is_string() && paused["at"].as_str().unwrap().ends_with('Z'), "{paused}");
+    let said = text(&desk.run(&["status", "--quiet"]).stdout);
+    let first = said.lines().next().unwrap();
+    assert!(first.starts_with("! paused by ") && first.contains("goldthread resume"), "{said}");
+    until("it is measured", || {
+        sample(&get(address, "/metrics").1, "goldthread_paused") == Some(1.0)
+    });
+    assert!(!desk.is_closed(&order));
+    assert_eq!(desk.stage.okta.writes().len(), 0);
+
+    let output = desk.run(&["resume", "--because", "it was right"]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(said.contains("by goldthread run (process "), "{said}");
+    until("what was left is done at once", || desk.is_closed(&order));
+    daemon.until_said("INFO", "it was right");
+    until("it is over", || sample(&get(address, "/metrics").1, "goldthread_paused") == Some(0.0));
+    assert_eq!(status(&desk).1["paused"], Value::Null);
+    assert_eq!(daemon.stop().0.code(), Some(0));
+}
+
+#[test]
+fn a_quiet_status_says_nothing_where_all_is_well_and_else_what_needs_somebody_alone() {
+    let desk = Desk::set();
+    let said = text(&desk.run(&["status", "--quiet"]).stdout);
+    assert!(said.lines().count() > 0 && said.lines().all(|line| line.starts_with("! ")), "{said}");
+    let mut daemon = desk.start();
+    daemon.until_told("STATUS=cycle 1 ");
+    until("all is well", || status(&desk).0 == 0);
+    let output = desk.run(&["status", "--quiet"]);
+    assert_eq!(
+        (output.status.code(), output.stdout.len()),
+        (Some(0), 0),
+        "{}",
+        text(&output.stdout)
+    );
+    assert_eq!(daemon.stop().0.code(), Some(0));
 }
 
 #[test]

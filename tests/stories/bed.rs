@@ -10,7 +10,7 @@ use std::sync::{Arc, Once};
 
 use goldthread::check::{self, CheckReport};
 use goldthread::config::{self, Config, Environment};
-use goldthread::model::{Disposition, OpenItem};
+use goldthread::model::{Disposition, OpenItem, Pause};
 use goldthread::report::{
     self, CycleReport, DriftItem, DriftReport, Explanation, FactView, HoldFilter, HoldView,
 };
@@ -19,7 +19,7 @@ use goldthread::sim::company::Person;
 use goldthread::sim::okta::{Account, PublicKey, ServiceApp, Status};
 use goldthread::sim::servicenow::Ordered;
 use goldthread::sim::stage::{OKTA_TOKEN, Stage};
-use goldthread::store::{HoldDecision, HoldSelection, Verdict};
+use goldthread::store::{HoldDecision, HoldSelection, Mode, Resumed, Store, Verdict};
 use goldthread::sync::{self, Deps, Scope, SyncError, Writers};
 
 /// What is open, as it is kept: a line for each item.
@@ -269,7 +269,8 @@ impl Bed {
 
     /// What waits for a person's yes.
     pub fn waiting(&self) -> Vec<HoldView> {
-        report::holds(&self.load(), &HoldFilter::default(), self.clock.now()).unwrap().holds
+        let offline = self.load().offline();
+        report::holds(&offline, &HoldFilter::default(), self.clock.now()).unwrap().holds
     }
 
     /// Pat says yes.
@@ -285,7 +286,33 @@ impl Bed {
     pub fn say(&self, which: &HoldSelection, word: Verdict) -> Result<Vec<HoldView>, Vec<i64>> {
         let at = self.clock.now();
         let said = HoldDecision { word, by: "pat".to_owned(), at, because: "HR called".to_owned() };
-        report::record_decision(&self.load(), which, &said).unwrap().map(|decided| decided.holds)
+        report::record_decision(&self.load().offline(), which, &said)
+            .unwrap()
+            .map(|decided| decided.holds)
+    }
+
+    /// Pat pulls the brake.
+    pub fn pause(&self) {
+        self.pausing()();
+    }
+
+    /// What Pat does then, for whenever it happens.
+    pub fn pausing(&self) -> impl Fn() + Send + Sync + 'static {
+        let (path, clock) = (self.load().store.path.clone(), self.clock.clone());
+        move || {
+            let store = Store::open(&path, None, Mode::Decide).unwrap();
+            let (by, at, because) = ("pat".to_owned(), clock.now(), "look first".to_owned());
+            let before = store.brake().pause(&Pause { by, at, because }).unwrap();
+            assert_eq!(before, None, "it was paused already");
+        }
+    }
+
+    /// Sam lets it go.
+    pub fn resume(&self) {
+        let (by, at, because) = ("sam".to_owned(), self.clock.now(), Some("mended".to_owned()));
+        let store = Store::open(&self.load().store.path, None, Mode::Decide).unwrap();
+        let before = store.brake().resume(&Resumed { by, at, because }).unwrap();
+        assert!(before.is_some(), "it was not paused");
     }
 
     /// The differences that are somebody's business.

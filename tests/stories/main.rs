@@ -17,6 +17,7 @@ mod joiner;
 mod leaver;
 mod lifecycle;
 mod mover;
+mod pause;
 mod profile;
 mod requests;
 mod rival;

@@ -54,8 +54,8 @@ stun() {
 restarted() { systemctl is-active --quiet "$1" && [[ $(main_pid "$1") != "$2" && $(main_pid "$1") != 0 ]]; }
 timers_wait() { [[ $(systemctl list-timers --no-legend 'goldthread*' | wc -l) -eq $1 ]]; }
 
-# finished UNIT: how often it has run to its end.
-finished() { journalctl --sync; journalctl -q -u "$1" -o cat | grep -c '^Finished'; }
+# finished UNIT: when it ran to its end last, in microseconds since the boot.
+finished() { systemctl show --value -p ExecMainExitTimestampMonotonic "$1"; }
 finished_more_than() { [[ $(finished "$2") -gt $1 ]]; }
 
 # journal_has "FIELD=VALUE …" TEXT…: one entry that matches holds every text.
@@ -84,6 +84,38 @@ told() {
   shift
   journalctl --sync
   [[ -n $(journalctl -q -t goldthread -o cat "REQUEST=$number" "$@") ]]
+}
+
+# silent UNIT…: it runs, succeeds, and the journal gets no line from it or about it.
+silent() {
+  local unit before
+  for unit in "$@"; do
+    before=$(lines "$unit")
+    systemctl start "$unit" && [[ $(lines "$unit") -eq $before ]] || {
+      journalctl -q -u "$unit" -o short -n 5
+      return 1
+    }
+  done
+}
+lines() { journalctl --sync; journalctl -q -u "$1" -o cat | wc -l; }
+
+# named UNIT IDENTIFIER: what it printed stands under this identifier, and nothing under another.
+named() {
+  journalctl --sync
+  [[ $(journalctl -q -o export "_SYSTEMD_UNIT=$1.service" | grep -a '^SYSLOG_IDENTIFIER=' | sort -u) == "SYSLOG_IDENTIFIER=$2" ]]
+}
+
+brake_is_said() {
+  local said
+  said=$(goldthread status)
+  [[ $? -eq 2 && $said == "! paused by root"*"goldthread resume"* ]]
+}
+
+# may_not_look COMMAND…: as a user without rights it fails and says so.
+may_not_look() {
+  local said
+  said=$(setpriv --reuid=65534 --regid=65534 --clear-groups goldthread "$@" 2>&1)
+  [[ $? -eq 1 && $said == *"nobody may not"*sudo* ]]
 }
 
 # journal_holds TEXT…: any of them, anywhere.

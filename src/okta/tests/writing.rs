@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::super::testing::{Org, error, reply, user};
-use super::super::{GoldenThread, OktaError, OktaWriter, Performed};
+use super::super::{GoldenThread, OktaError, OktaReader, OktaWriter, Performed};
 use crate::model::{AccountId, Change, GroupId, Outcome, Step};
 
 const THREAD: GoldenThread<'_> = GoldenThread { request: "RITM0010001", action: 4711 };
@@ -252,4 +252,18 @@ async fn an_empty_answer_is_a_yes_where_none_is_due() {
         let outcome = perform(&Org::answering([answer]).await, &Step::Suspend).await.outcome;
         assert_eq!(outcome, applied());
     }
+}
+
+#[tokio::test]
+async fn a_write_that_waits_when_writing_is_paused_is_not_sent_and_reads_are() {
+    let org = Org::answering([reply(200, &[], &user("00u1", "ACTIVE"))]).await;
+    let connection = org.connect();
+    connection.brake().set(true);
+    let id = AccountId::parse("00u1").unwrap();
+    let writer = OktaWriter::new(connection.clone());
+    let outcome = writer.perform(&Step::Suspend, Some(&id), &THREAD).await.outcome;
+    let Outcome::Failed { error, transient: true, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(error.contains("writing was paused"), "{error}");
+    OktaReader::new(connection.clone()).account(&id).await.unwrap();
+    assert_eq!(org.seen().len(), 1, "{:?}", org.seen());
 }

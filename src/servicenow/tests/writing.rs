@@ -115,3 +115,16 @@ async fn tasks_are_listed_and_closed_on_their_own_table() {
     assert!(echo.note_dropped, "the field was left out of the answer");
     assert!(side.calls()[1].starts_with("PATCH /api/now/table/sc_task/t1 "));
 }
+
+#[tokio::test]
+async fn a_write_that_waits_when_writing_is_paused_is_not_sent() {
+    let side = Responder::with(vec![echo("3")]).await;
+    let connection = side.connection(|_| ());
+    connection.brake().set(true);
+    let (writer, id) = (ServiceNowWriter::new(connection.clone()), SysId::parse("a").unwrap());
+    let error = writer.close(&id, &CLOSING).await.unwrap_err();
+    assert!(matches!(error, ServiceNowError::Paused { .. }), "{error}");
+    assert_eq!(side.calls().len(), 0);
+    connection.brake().set(false);
+    writer.close(&id, &CLOSING).await.unwrap();
+}

@@ -244,3 +244,24 @@ fn what_waits_keeps_its_number_its_decision_and_its_sentence() {
     let which = HoldSelection::Ids(vec![42]);
     assert_eq!(store.open_items().decide(&which, &said).unwrap().unwrap().len(), 1);
 }
+
+#[test]
+fn a_store_from_before_the_brake_is_not_paused_and_leaves_nobody_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let old = Connection::open(&path).unwrap();
+    for step in &STEPS[..6] {
+        old.execute_batch(step).unwrap();
+    }
+    old.execute_batch(
+        "INSERT INTO queue (person, due_at) VALUES ('p1', '2026-05-01T00:00:00.000Z')",
+    )
+    .unwrap();
+    old.pragma_update(None, "user_version", 6).unwrap();
+    drop(old);
+    let store = Store::open(&path, &orgs(), Mode::Write { holder: "a test" }).unwrap();
+    assert!(folder.path().join("store.db.v6").exists());
+    assert_eq!(store.brake().in_force().unwrap(), None);
+    assert_eq!(store.queue().left_by_pause().unwrap(), []);
+    assert_eq!(store.queue().due(moment("2026-05-01T00:00:00Z")).unwrap(), [id("p1")]);
+}
