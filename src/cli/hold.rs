@@ -4,7 +4,7 @@
 
 mod text;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 
 pub(crate) use text::rows;
 
@@ -173,7 +173,7 @@ fn confirm(config: &Offline, which: &HoldSelection, done: &str, yes: bool) -> Re
             "{count} actions would be {done} at once: say so with --yes"
         )));
     }
-    eprint!("{count} actions would be {done}. Type their number to go on: ");
+    write!(std::io::stderr(), "{count} actions would be {done}. Type their number to go on: ")?;
     let mut typed = String::new();
     std::io::stdin().read_line(&mut typed)?;
     if typed.trim() == count.to_string() {

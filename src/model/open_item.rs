@@ -102,14 +102,12 @@ impl OpenItem {
 
     /// What makes it the same item as one that was open before.
     pub fn identity(&self) -> String {
-        let (kind, name) = self.subject.words();
-        match &self.action {
-            Some(action) => format!("action {}", action.fingerprint),
-            None => {
-                let fact = |it: &OpenFact| format!(" {} {}", it.key, it.origin);
-                format!("{kind} {name}{}", self.facts.iter().map(fact).collect::<String>())
-            }
+        if let Some(action) = &self.action {
+            return format!("action {}", action.fingerprint);
         }
+        let (kind, name) = self.subject.words();
+        let fact = |it: &OpenFact| format!(" {} {}", it.key, it.origin);
+        format!("{kind} {name}{}", self.facts.iter().map(fact).collect::<String>())
     }
 
     /// The cause that held actions share, by which they are one set: a name for it, and what it is

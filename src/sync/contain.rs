@@ -35,7 +35,7 @@ pub(crate) async fn contained<T>(
 /// Whether something of a side fails that could be read before.
 async fn fails(deps: &Deps, cycle: &Cycle, side: Side) -> Result<bool> {
     let failures = cycle.failure_of(side);
-    if failures % TRIED_AGAIN != 0 {
+    if !failures.is_multiple_of(TRIED_AGAIN) {
         return Ok(false);
     }
     let control = match side {

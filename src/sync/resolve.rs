@@ -290,7 +290,7 @@ async fn groups_called(deps: &Deps, cycle: &Cycle, text: &str) -> Result<ByText<
     }
     let mut found = match deps.okta.groups_named(text).await? {
         ByText::Found(found) => found,
-        unusable => return Ok(unusable),
+        unusable @ ByText::Unusable(_) => return Ok(unusable),
     };
     if found.is_empty()
         && let Ok(id) = GroupId::parse(text)

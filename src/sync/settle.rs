@@ -61,7 +61,14 @@ pub(crate) async fn settle(
         // An account whose creation had no answer is there now, and somebody's.
         link_people(deps, &plan.cycle, &seen)?;
         for (id, before) in &plan.decision.differing {
-            if !touched.people.contains(id) {
+            if touched.people.contains(id) {
+                if !unseen.contains(id) {
+                    settle_person(deps, plan, touched, id)?;
+                }
+                // Decided by what is remembered by now, as the next cycle would.
+                let after = decide_person(deps, id, &plan.org)?;
+                items.extend(after.iter().flat_map(|it| open_items(id, &it.plan, &judgement)));
+            } else {
                 let unbegun = unbegun.get(id).copied().unwrap_or_default();
                 // What a pause left is called by its end, so nothing is gained by looking sooner.
                 let left = if outcome.paused.is_some() { unbegun } else { 0 };
@@ -73,13 +80,6 @@ pub(crate) async fn settle(
                 deps.store.queue().leave_by_pause(id, left)?;
                 replace_facts(deps, id, &before.plan)?;
                 items.extend(open_items(id, &before.plan, &judgement));
-            } else {
-                if !unseen.contains(id) {
-                    settle_person(deps, plan, touched, id)?;
-                }
-                // Decided by what is remembered by now, as the next cycle would.
-                let after = decide_person(deps, id, &plan.org)?;
-                items.extend(after.iter().flat_map(|it| open_items(id, &it.plan, &judgement)));
             }
         }
         Ok(())

@@ -132,15 +132,15 @@ impl Bed {
 
     /// Every report reads the same list, and the list is what deciding about everybody anew gives.
     fn agree(&self, report: &CycleReport) {
-        let deps = self.reading();
+        let (deps, offline) = (self.reading(), self.load().offline());
         let kept = open_list(&deps, self.clock.now());
         let plan = run(sync::plan_from_store(&deps)).unwrap();
         let anew = report::drift(&deps, Some(&plan), None, None).unwrap();
         assert_eq!(kept, open_list(&deps, self.clock.now()), "decided anew, it is another list");
-        let holds = report::holds(&self.load(), &HoldFilter::default(), self.clock.now()).unwrap();
+        let holds = report::holds(&offline, &HoldFilter::default(), self.clock.now()).unwrap();
         assert_eq!(holds.holds.len(), anew.summary.held);
         assert_eq!(holds.stuck.len(), anew.summary.stuck);
-        let status = report::status(&self.load(), self.clock.now()).unwrap();
+        let status = report::status(&offline, self.clock.now()).unwrap();
         assert_eq!(status.stuck, Some(holds.stuck.len() as u64));
         let undecided = holds.holds.iter().filter(|hold| hold.released.is_none()).count();
         assert_eq!(status.held, Some(undecided as u64));

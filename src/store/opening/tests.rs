@@ -262,6 +262,5 @@ fn a_store_from_before_the_brake_is_not_paused_and_leaves_nobody_behind() {
     let store = Store::open(&path, &orgs(), Mode::Write { holder: "a test" }).unwrap();
     assert!(folder.path().join("store.db.v6").exists());
     assert_eq!(store.brake().in_force().unwrap(), None);
-    assert_eq!(store.queue().left_by_pause().unwrap(), []);
     assert_eq!(store.queue().due(moment("2026-05-01T00:00:00Z")).unwrap(), [id("p1")]);
 }
