@@ -920,7 +920,9 @@ fn nothing_that_anybody_wrote_acts_where_it_is_shown() {
     look(&["status"]);
     let notes = servicenow.notes(&order.number);
     assert!(!notes.is_empty());
-    notes.iter().for_each(|note| nothing_acts("a note", note));
+    for note in &notes {
+        nothing_acts("a note", note);
+    }
     for part in ["Zoë\\u{1b}]0;x\\u{7}", "Sales\\u{1b}]0;x", "\\u202e"] {
         assert!(seen.contains(part), "{part} was never shown");
     }
