@@ -20,6 +20,7 @@ mod people;
 mod requests;
 mod writer;
 
+mod checked;
 mod condition;
 mod paging;
 pub mod query;

@@ -3,15 +3,13 @@
 //! Pages follow the key (`sys_id>LAST^ORDERBYsys_id`), since an offset moves while rows change.
 //! The collation of that order is the database's: nothing here assumes that it is ours.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
+use super::checked::{Checked, is_key};
 use super::error::{BoxError, clean};
-use super::query::{Filter, MissingField, member};
+use super::query::{Filter, MissingField};
 use super::{Connection, ServiceNowError, wire};
 use crate::model::{Record, SysId};
-
-/// Rows that are looked at to see whether a field can be read at all.
-const CONTROL: u32 = 20;
 
 /// A whole list that is to be read: all rows of a table that fit a filter.
 pub(super) struct Sweep<'a> {
@@ -28,7 +26,7 @@ pub(super) struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
-    fn doubt(&self, why: String) -> ServiceNowError {
+    pub(super) fn doubt(&self, why: String) -> ServiceNowError {
         ServiceNowError::unbelievable(self.operation, why)
     }
 }
@@ -155,81 +153,6 @@ fn hidden(announced: u64, came: u64) -> String {
     format!("{announced} rows announced, {came} came: rows are hidden from this account")
 }
 
-/// What a read knows of the rows that came so far.
-#[derive(Default)]
-struct Checked {
-    seen: Seen,
-    /// Fields that some row had, so that the credentials can read them.
-    shown: BTreeSet<String>,
-    /// Rows without a usable id. They come again with the page that begins after the row before
-    /// them.
-    nameless: Vec<Record>,
-}
-
-impl Checked {
-    /// Takes apart the rows of a page: those that are what was asked for, and those that are set
-    /// aside by themselves, each counted once.
-    async fn page(
-        &mut self,
-        connection: &Connection,
-        sweep: &Sweep<'_>,
-        page: Vec<Record>,
-    ) -> Result<(Vec<Record>, Vec<SetAside>), ServiceNowError> {
-        let (mut rows, mut set_aside) = (Vec::with_capacity(page.len()), Vec::new());
-        let lacks = |row: &Record, field: &&String| {
-            !row.contains_key(*field) && !(sweep.may_lack)(row, field)
-        };
-        if page.iter().any(|row| sweep.fields.iter().any(|field| lacks(row, &field))) {
-            let shown = |field: &&String| page.iter().any(|row| row.contains_key(*field));
-            self.shown.extend(sweep.fields.iter().filter(shown).cloned());
-        }
-        for row in page {
-            let id = get(&row, "sys_id");
-            if !is_key(id) {
-                if !self.nameless.contains(&row) {
-                    set_aside.push(SetAside::new(&row, "its sys_id cannot be one".into()));
-                    self.nameless.push(row);
-                }
-                continue;
-            }
-            if !self.seen.first_time(id) {
-                return Err(sweep.doubt(
-                    "a row came twice: the paging condition or the order was dropped".into(),
-                ));
-            }
-            if let Some(field) = sweep.fields.iter().find(|field| lacks(&row, field)) {
-                self.check_column(connection, sweep, field).await?;
-                set_aside.push(SetAside::new(&row, lacking(field)));
-                continue;
-            }
-            fitting(&row, &sweep.filter).map_err(|why| sweep.doubt(why))?;
-            rows.push(row);
-        }
-        Ok((rows, set_aside))
-    }
-
-    /// Fails where no row at all has a field: then it is the credentials that lost a column, or the
-    /// name that is wrong, and not the row.
-    async fn check_column(
-        &mut self,
-        connection: &Connection,
-        sweep: &Sweep<'_>,
-        field: &String,
-    ) -> Result<(), ServiceNowError> {
-        if self.shown.contains(field) {
-            return Ok(());
-        }
-        let Sweep { operation, table, fields, control, .. } = sweep;
-        let query = control.ordered();
-        let (page, _) = connection.list(operation, table, &query, fields, CONTROL).await?;
-        if page.rows.iter().any(|row| row.contains_key(field)) {
-            self.shown.insert(field.clone());
-            return Ok(());
-        }
-        Err(sweep.doubt(lacking(field)))
-    }
-}
-
 /// Whether a row has every field that was asked for and fits what was asked.
 pub(super) fn check(
     row: &Record,
@@ -241,7 +164,7 @@ pub(super) fn check(
     fitting(row, filter)
 }
 
-fn fitting(row: &Record, filter: &Filter) -> Result<(), String> {
+pub(super) fn fitting(row: &Record, filter: &Filter) -> Result<(), String> {
     match filter.unmet(row) {
         Ok(None) => Ok(()),
         Ok(Some(term)) => Err(format!(
@@ -263,7 +186,7 @@ pub(super) fn present(
     field.map_or(Ok(()), |field| Err(lacking(field)))
 }
 
-fn lacking(field: &str) -> String {
+pub(super) fn lacking(field: &str) -> String {
     format!(
         "the field {field} is missing or not a text: the name is unknown, or this account may not \
          read it"
@@ -272,28 +195,6 @@ fn lacking(field: &str) -> String {
 
 pub(super) fn nothing_lacks(_: &Record, _: &str) -> bool {
     false
-}
-
-/// Whether a `sys_id` can be one, and can stand in the query for the rows after it.
-fn is_key(id: &str) -> bool {
-    SysId::parse(id).is_ok() && member(id).is_ok()
-}
-
-/// Which ids came already: 16 bytes each where they are ordinary.
-#[derive(Default)]
-struct Seen {
-    hex: HashSet<u128>,
-    other: HashSet<String>,
-}
-
-impl Seen {
-    fn first_time(&mut self, id: &str) -> bool {
-        let ordinary = is_hex_id(id) && !id.contains(|c: char| c.is_ascii_uppercase());
-        match u128::from_str_radix(id, 16) {
-            Ok(number) if ordinary => self.hex.insert(number),
-            _ => self.other.insert(id.to_owned()),
-        }
-    }
 }
 
 /// Whether a text looks like a `sys_id` as ServiceNow itself makes them.
