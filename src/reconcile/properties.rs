@@ -390,6 +390,13 @@ proptest! {
             resolved.took_effect = false;
             resolved.closed = false;
         }
+        // Whether an absence took effect that ends at the moment at which it begins, closed requests
+        // do not tell.
+        let begins = |request: &ResolvedRequest| {
+            request.terms.operation.is_lifecycle().then_some(request.effective)
+        };
+        let all: Vec<Timestamp> = world.state.requests.iter().filter_map(begins).collect();
+        prop_assume!(all.iter().collect::<BTreeSet<_>>().len() == all.len());
         let mut moments: Vec<Timestamp> = world
             .state
             .requests

@@ -67,7 +67,7 @@ impl Brake<'_> {
             if before.is_some() {
                 self.record(Word::Resume, said.at, &said.by, said.because.as_deref())?;
                 let sql = "INSERT INTO queue (person, due_at)
-                     SELECT person, ?1 FROM open_items
+                     SELECT subject, ?1 FROM open_items WHERE kind = 'person'
                      UNION SELECT person, ?1 FROM facts WHERE in_sync_once = 0
                      ON CONFLICT (person) DO UPDATE SET due_at = min(due_at, ?1)";
                 self.0.run(sql, [At(said.at)])?;

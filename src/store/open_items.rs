@@ -137,6 +137,8 @@ impl OpenItems<'_> {
                         self.insert(item, now)?;
                         transitions.began.push(place);
                     }
+                    // Its turn did not come: what a person said to it stands until it does.
+                    Some(known) if self.is_released_still(&known, item, now)? => {}
                     Some(known) if known.item.disposition != item.disposition => {
                         self.update(known.id, item, now)?;
                         transitions.changed.push(place);
@@ -155,6 +157,18 @@ impl OpenItems<'_> {
             }
             Ok(transitions)
         })
+    }
+
+    fn is_released_still(
+        &self,
+        known: &StoredItem,
+        found: &OpenItem,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let held = matches!(known.item.disposition, Disposition::Hold(_));
+        let Some(action) = found.action.as_ref().filter(|_| held) else { return Ok(false) };
+        let open = found.disposition.is_apply();
+        Ok(open && self.0.decisions().release_of(&action.fingerprint, now)?.is_some())
     }
 
     fn concerned(

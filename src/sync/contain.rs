@@ -63,6 +63,7 @@ async fn read_another_account(deps: &Deps) -> Result<()> {
 /// reads by id goes on.
 pub(crate) fn note_list(cycle: &Cycle, list: &str, why: &str) {
     let text = format!("{list} cannot be read, so nothing follows from it: {why}");
+    cycle.incomplete.set(true);
     cycle.lists.borrow_mut().push(unusable(Subject::Side(list.to_owned()), text));
 }
 

@@ -105,7 +105,7 @@ pub(crate) fn update_deadlines(
 /// once. Leaves that wait in one set are one ERROR.
 pub fn watch_deadlines(deps: &Deps) -> Result<()> {
     let now = deps.now();
-    let mut of_sets: BTreeMap<String, Vec<Late>> = BTreeMap::new();
+    let mut of_sets: BTreeMap<String, Vec<(Late, StoredRequest, HeldAction)>> = BTreeMap::new();
     for late in deps.store.deadlines().open()? {
         let Some(level) = to_say(deps, &late, now) else { continue };
         let Some(stored) = deps.store.requests().get(&late.request)? else { continue };
@@ -119,16 +119,20 @@ pub fn watch_deadlines(deps: &Deps) -> Result<()> {
         }
         deps.store.deadlines().set_warned(&late, level, now)?;
         match held_for(deps, &late, &stored)? {
-            Some(HeldAction { shared: Some((set, _)), .. })
-                if level == BREACHED && late.operation == Operation::Leave =>
-            {
-                of_sets.entry(set).or_default().push(late);
+            Some(held) if level == BREACHED && late.operation == Operation::Leave => {
+                // What waits by itself is a set of one.
+                let alone = || stored.request.reference.number.to_string();
+                let set = held.shared.as_ref().map_or_else(alone, |(set, _)| set.clone());
+                of_sets.entry(set).or_default().push((late, stored, held));
             }
             held => log_late(deps, &late, &stored, level == BREACHED, held)?,
         }
     }
     for (set, late) in of_sets {
-        log_late_set(deps, &set, &late)?;
+        match late.as_slice() {
+            [(only, stored, held)] => log_late(deps, only, stored, true, Some(held.clone()))?,
+            late => log_late_set(deps, &set, late),
+        }
     }
     Ok(())
 }
@@ -171,18 +175,15 @@ fn held_for(
     Ok(waits.next())
 }
 
-fn log_late_set(deps: &Deps, set: &str, late: &[Late]) -> Result<()> {
-    let Some(first) = late.first() else { return Ok(()) };
+fn log_late_set(deps: &Deps, set: &str, late: &[(Late, StoredRequest, HeldAction)]) {
+    let Some((first, stored, _)) = late.first() else { return };
     let target = whole(target_of(deps, first));
-    let number = deps.store.requests().get(&first.request)?;
-    let number = number.map_or_else(String::new, |it| it.request.reference.number.to_string());
-    let count = late.len();
+    let (count, number) = (late.len(), &stored.request.reference.number);
     tracing::error!(
         outcome = "breached",
         "{count} leaves have missed their target of {target}: they are held as the set {set}; the \
          first is {number}"
     );
-    Ok(())
 }
 
 fn whole(span: Duration) -> humantime::FormattedDuration {

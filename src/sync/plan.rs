@@ -78,7 +78,9 @@ pub(crate) async fn read_and_plan(deps: &Deps, scope: &Scope) -> Result<CyclePla
         Ok(plan) => {
             deps.store.bind(&deps.config.orgs())?;
             pin_items(deps).await?;
-            deps.store.state().set_dirty_since_cycle(None)?;
+            if !plan.cycle.incomplete.get() {
+                deps.store.state().set_dirty_since_cycle(None)?;
+            }
             if plan.cycle.is_full() {
                 deps.store.state().set_configuration(Some(&deps.config.fingerprint))?;
             }

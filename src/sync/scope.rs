@@ -33,6 +33,8 @@ pub(crate) struct Cycle {
     pub(crate) by_id: RefCell<BTreeSet<SysId>>,
     /// It was begun as a complete read, and a list of it could not be read: it is one of changes.
     pub(crate) fell_back: Cell<bool>,
+    /// A list could not be read: what came of it before has had no decision yet.
+    pub(crate) incomplete: Cell<bool>,
     /// How many objects of each side could not be read.
     failures: RefCell<BTreeMap<Side, u32>>,
     /// Lists that could not be read, as open items.
@@ -72,6 +74,7 @@ impl Cycle {
             calls_before: deps.calls(),
             by_id: RefCell::default(),
             fell_back: Cell::default(),
+            incomplete: Cell::default(),
             failures: RefCell::default(),
             lists: RefCell::default(),
             linked: RefCell::default(),

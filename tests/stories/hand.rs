@@ -1,7 +1,6 @@
 //! Somebody changes Okta by hand, or the two sides cannot be believed.
 
 use goldthread::report::ActionReport;
-use goldthread::sync::Scope;
 
 use super::bed::{Bed, applied};
 
