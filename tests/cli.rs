@@ -88,7 +88,7 @@ impl Desk {
         let output = self.run(&["hold", "list", "--format", "json"]);
         assert_eq!(code(&output), 0, "{}", text(&output.stderr));
         let report = json(&output);
-        assert_eq!(keys(&report), BTreeSet::from(["holds"]));
+        assert_eq!(keys(&report), BTreeSet::from(["holds", "sets", "stuck"]));
         report["holds"].as_array().unwrap().clone()
     }
 
@@ -379,6 +379,7 @@ fn assert_keys_of_a_cycle(report: &Value) {
             "changes",
             "outcome",
             "okta_request_id",
+            "request_sys_id",
             "error",
         ]);
         assert_eq!(keys(action), documented, "{action}");
@@ -421,7 +422,10 @@ fn sync_converges_and_json_has_exactly_the_documented_keys() {
     let output = desk.run(&["drift", "--format", "json"]);
     assert_eq!(code(&output), 2);
     let report = json(&output);
-    assert_eq!(keys(&report), BTreeSet::from(["generated_at", "live", "summary", "items"]));
+    assert_eq!(
+        keys(&report),
+        BTreeSet::from(["generated_at", "live", "summary", "requests", "items", "open"])
+    );
     assert_eq!(
         keys(&report["summary"]),
         BTreeSet::from([
@@ -430,6 +434,7 @@ fn sync_converges_and_json_has_exactly_the_documented_keys() {
             "drifted",
             "actions",
             "held",
+            "stuck",
             "unmanaged",
             "quarantined"
         ])
@@ -442,6 +447,8 @@ fn sync_converges_and_json_has_exactly_the_documented_keys() {
         BTreeSet::from([
             "person",
             "fact",
+            "observed",
+            "request_sys_id",
             "name",
             "desired",
             "actual",
@@ -587,8 +594,21 @@ fn what_waits_is_listed_released_and_then_carried_out() {
         assert_eq!(
             keys(hold),
             BTreeSet::from([
-                "id", "since", "expires", "request", "parent", "cause", "action", "person",
-                "group", "changes", "reason", "set", "released",
+                "id",
+                "since",
+                "expires",
+                "request",
+                "request_sys_id",
+                "parent",
+                "cause",
+                "action",
+                "person",
+                "group",
+                "changes",
+                "reason",
+                "set",
+                "released",
+                "dismissed",
             ])
         );
         assert_eq!(
@@ -666,6 +686,8 @@ fn what_is_dismissed_is_out_of_the_list_and_of_the_exit_status() {
     assert!(text(&output.stdout).contains("3 actions dismissed"));
     assert_eq!(desk.holds(), Vec::<Value>::new());
     let list = text(&desk.run(&["hold", "list"]).stdout);
+    assert!(!list.contains("the wrong person") && list.contains("Nothing waits"), "{list}");
+    let list = text(&desk.run(&["hold", "list", "--dismissed"]).stdout);
     assert!(list.contains("the wrong person") && list.contains("Nothing waits"), "{list}");
     for arguments in [&["sync", "--full"][..], &["plan", "--full"]] {
         let output = desk.run(arguments);

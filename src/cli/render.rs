@@ -320,6 +320,7 @@ mod tests {
         let action = ActionReport {
             id: None,
             request: Some("RITM0010001".to_owned()),
+            request_sys_id: None,
             parent: None,
             cause: "request",
             action,

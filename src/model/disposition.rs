@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::words::words;
 use super::{
-    AccountConflict, AttributeRefusal, FactKey, GroupOwner, HoldSet, LimitCrossed, Origin, StepKind,
+    AccountConflict, AttributeRefusal, FactKey, GroupOwner, HoldSet, LimitCrossed, Origin,
+    StepKind, Unreadable,
 };
 
 /// What is to be done about one difference.
@@ -273,8 +274,8 @@ pub enum Undecidable {
     #[error("the person's record is not among those that are managed here")]
     Outside,
     /// It is refused, out of sight or malformed.
-    #[error("how the account is cannot be told: {why}")]
-    Unreadable { why: String },
+    #[error("how the account is cannot be told: {}", .0.why)]
+    Unreadable(Unreadable),
     /// Of somebody without a known account.
     #[error(
         "no account is to be seen, and the credentials do not see every account: there may be one"
@@ -299,10 +300,9 @@ pub enum Undecidable {
 impl Undecidable {
     fn needs(&self) -> Needs {
         match self {
-            Self::Attribute { .. }
-            | Self::Rule { .. }
-            | Self::Unreadable { .. }
-            | Self::OutOfSight => Needs::Administrator,
+            Self::Attribute { .. } | Self::Rule { .. } | Self::Unreadable(_) | Self::OutOfSight => {
+                Needs::Administrator
+            }
             Self::Outside
             | Self::RecordInactive
             | Self::FieldHidden { .. }

@@ -40,6 +40,7 @@ pub use request::{
 };
 pub use state::{
     AccountHistory, Actual, Candidate, Facts, KnownFact, Link, PersonState, StatusChange,
+    Unreadable,
 };
 
 /// A moment in UTC. Never read from a clock inside the pure core: it is always an argument.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Account, AccountId, AccountStatus, Cause, FactKey, GroupId, Operation, Origin, Person,
     Presence, ResolvedRequest, StepKind, Timestamp,
@@ -28,7 +30,16 @@ pub struct PersonState {
     /// What was done here about the account.
     pub history: AccountHistory,
     /// Why it cannot be told how the account is, or whether there is one; `None` where it can.
-    pub unreadable: Option<String>,
+    pub unreadable: Option<Unreadable>,
+}
+
+/// Something of a person that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unreadable {
+    /// Why not, for a person to read.
+    pub why: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// The account that is a person's.

@@ -5,15 +5,17 @@ use std::collections::BTreeSet;
 use super::difference::Difference;
 use super::person::PersonPlan;
 use crate::model::{
-    Approval, Disposition, FactKey, GroupId, Needs, Operation, Origin, Reason, ResolvedRequest,
-    Timestamp,
+    Approval, Disposition, FactKey, GroupId, HoldReason, Needs, Operation, Origin, Reason,
+    ResolvedRequest, Timestamp, Undecidable,
 };
 use crate::policy::fact::{Desired, Fact};
 use crate::policy::timeline::DesiredStatus;
 
 /// How long somebody who is not found may still turn up before the request says so.
 const PATIENCE: chrono::Duration = chrono::Duration::hours(1);
-/// The same for somebody who leaves.
+/// How long something that cannot be read may be a passing fault.
+const PASSING: chrono::Duration = chrono::Duration::minutes(1);
+/// The same as [`PATIENCE`] for somebody who leaves.
 const PATIENCE_FOR_A_LEAVER: chrono::Duration = chrono::Duration::minutes(1);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +47,10 @@ pub(crate) fn status_of_problems(
         Some(Operation::Leave) => PATIENCE_FOR_A_LEAVER,
         _ => PATIENCE,
     };
-    let too_soon_to_say =
-        searched < patience && problems.iter().all(|(kind, _)| kind == "person-unknown");
+    let too_soon_to_say = problems.iter().all(|(kind, _)| match kind.as_str() {
+        "person-unknown" => searched < patience,
+        kind => kind.ends_with("-unreadable") && searched < PASSING,
+    });
     // How many people or groups it is about is no other kind of reason.
     let kinds: BTreeSet<&str> = problems.iter().map(|(kind, _)| kind.as_str()).collect();
     let texts: Vec<&str> = problems.iter().map(|(_, text)| text.as_str()).collect();
@@ -106,7 +110,7 @@ pub(crate) fn status_for_person(
         .iter()
         .find(|it| it.key == FactKey::Account && it.is_stuck() && is_by(&it.origin, request));
     if let Some(difference) = unclear {
-        return waits_for(difference);
+        return waits_for(difference, now);
     }
     let overtaken = overtaken_groups(request, desired, differences, now);
     if is_overtaken(request, desired, overtaken) {
@@ -115,19 +119,25 @@ pub(crate) fn status_for_person(
     let asks: Vec<&Difference> =
         differences.iter().filter(|it| asks_for(request, desired, it)).collect();
     match asks.iter().find(|it| !it.disposition.is_apply()) {
-        Some(obstacle) => waits_for(obstacle),
+        Some(obstacle) => waits_for(obstacle, now),
         None if !asks.is_empty() => RequestStatus::Underway,
         None if overtaken > 0 => RequestStatus::Overtaken,
         None => RequestStatus::Done,
     }
 }
 
-fn waits_for(difference: &Difference) -> RequestStatus {
+fn waits_for(difference: &Difference, now: Timestamp) -> RequestStatus {
+    let too_soon_to_say = match &difference.disposition {
+        Disposition::Hold(HoldReason::Undecidable(Undecidable::Unreadable(unreadable))) => {
+            now - unreadable.since < PASSING
+        }
+        _ => false,
+    };
     RequestStatus::Waits {
         kind: format!("{}-{}", difference.disposition.as_str(), difference.key.kind()),
         reason: difference.reason(),
         needs: difference.disposition.needs(),
-        too_soon_to_say: false,
+        too_soon_to_say,
     }
 }
 

@@ -46,8 +46,8 @@ pub(crate) fn reconcile_person(
     rules::apply(&mut differences, state, &desired, org, policy);
     clear_sessions_once(&mut differences, state);
     hold_taken_login(&mut differences, state);
-    if let Some(why) = &state.unreadable {
-        let undecidable = Undecidable::Unreadable { why: why.clone() };
+    if let Some(unreadable) = &state.unreadable {
+        let undecidable = Undecidable::Unreadable(unreadable.clone());
         hold_everything(&mut differences, state, HoldReason::Undecidable(undecidable));
     } else if let Some(conflict) = account_conflict(state, &desired, &differences, org, policy, now)
     {

@@ -13,7 +13,8 @@ use crate::sync::error::SyncError;
 use crate::sync::names::{PersonNames, group_name, names_of};
 use crate::sync::open_items::record_planned;
 use crate::sync::outcome::{
-    ActionOutcome, ActionResult, CycleOutcome, Summary, describe_action, parent_word, request_word,
+    ActionOutcome, ActionResult, CycleOutcome, Summary, describe_action, parent_word,
+    request_sys_id, request_word,
 };
 use crate::sync::plan::CyclePlan;
 
@@ -46,6 +47,8 @@ pub struct ActionReport {
     pub id: Option<i64>,
     /// The request, `BASELINE`, or `None`.
     pub request: Option<String>,
+    /// The request's row; `None` where it comes from none.
+    pub request_sys_id: Option<String>,
     /// The number of the request's order, `REQ0010001`; `None` where none is known.
     pub parent: Option<String>,
     /// Why the two sides differ now: `request`, `record`, `drift` or `rule`.
@@ -95,7 +98,8 @@ pub fn planned(deps: &Deps, plan: &CyclePlan) -> Result<CycleReport, SyncError> 
 /// What a cycle did, and what is open after it.
 pub fn done(deps: &Deps, mut outcome: CycleOutcome) -> Result<CycleReport, SyncError> {
     let summary = outcome.summary;
-    add_open(deps, &mut outcome, ActionResult::Skipped)?;
+    let added = add_open(deps, &mut outcome, ActionResult::Skipped);
+    added.map_err(|error| error.located(&deps.config.store.path))?;
     // It was counted when the cycle ended.
     outcome.summary = summary;
     Ok(outcome.into())
@@ -152,6 +156,7 @@ fn open_line(
     }
     Ok(ActionOutcome {
         request: request_word(&item.origin),
+        request_sys_id: request_sys_id(&deps.store, &item.origin)?,
         parent: parent_word(&item.origin),
         cause: item.cause.as_str(),
         step: item.action.as_ref().map(|action| action.step),
@@ -193,6 +198,7 @@ impl From<ActionOutcome> for ActionReport {
         Self {
             id: action.id,
             request: action.request,
+            request_sys_id: action.request_sys_id,
             parent: action.parent,
             cause: action.cause,
             action: action.step.map(StepKind::as_str),

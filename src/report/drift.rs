@@ -8,14 +8,14 @@ use crate::model::{
     Account, AccountId, Disposition, FactKey, Needs, OpenFact, OpenItem, Presence, StepKind,
     Subject, SysId,
 };
-use crate::report::requests::{WaitingRequest, in_force, sys_id_of};
+use crate::report::requests::{WaitingRequest, in_force};
 use crate::report::{fact_name, stamp};
 use crate::store::{StoreError, StoredItem, Verdict};
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::names::{PersonNames, names_of, people_called, the_one};
 use crate::sync::open_items::record_planned;
-use crate::sync::outcome::{parent_word, request_word};
+use crate::sync::outcome::{parent_word, request_sys_id, request_word};
 use crate::sync::plan::CyclePlan;
 
 /// One difference, or one account that is nobody's business here.
@@ -329,7 +329,7 @@ fn drift_items(
             desired: desired.clone(),
             actual: actual.clone(),
             request: request_word(origin),
-            request_sys_id: sys_id_of(&deps.store, origin)?,
+            request_sys_id: request_sys_id(&deps.store, origin)?,
             parent: parent_word(origin),
             cause: cause.as_str(),
             observed: item.disposition.is_observed(),

@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use crate::config::Offline;
 use crate::model::{Change, GroupId, Pause, StepKind, SysId, Timestamp};
-use crate::report::requests::{WaitingRequest, stuck, sys_id_of};
+use crate::report::requests::{WaitingRequest, stuck};
 use crate::report::stamp;
 use crate::store::{HeldAction, HoldDecision, HoldSelection, Mode, Store, StoreError, Verdict};
 use crate::sync::error::SyncError;
 use crate::sync::names::{PersonNames, group_name, names_of, people_called, the_one};
-use crate::sync::outcome::{parent_word, request_word};
+use crate::sync::outcome::{parent_word, request_sys_id, request_word};
 
 /// One action that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -257,7 +257,7 @@ fn view(store: &Store, hold: HeldAction) -> Result<HoldView, StoreError> {
         since: stamp(since),
         expires: expires.map(stamp),
         request: request_word(&origin),
-        request_sys_id: sys_id_of(store, &origin)?,
+        request_sys_id: request_sys_id(store, &origin)?,
         parent: parent_word(&origin),
         cause: cause.as_str(),
         action: action.step.as_str().to_owned(),

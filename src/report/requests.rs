@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::{Disposition, SysId};
-use crate::model::{HoldReason, Needs, Operation, Origin, Subject, Timestamp};
+use crate::model::{Disposition, HoldReason, Needs, Operation, Subject, Timestamp};
 use crate::report::stamp;
 use crate::store::{Store, StoreError, StoredItem, StoredRequest};
 use crate::sync::names::{PersonNames, names_of};
@@ -105,11 +104,4 @@ fn view(
         reason,
         needs: needs.as_str(),
     })
-}
-
-/// The row of the request that something comes from.
-pub(crate) fn sys_id_of(store: &Store, origin: &Origin) -> Result<Option<String>, StoreError> {
-    let Some(request) = origin.request() else { return Ok(None) };
-    let id: Option<SysId> = store.requests().called(&request.number)?;
-    Ok(id.map(|id| id.as_str().to_owned()))
 }

@@ -70,7 +70,7 @@ ALTER TABLE targets ADD COLUMN said_at TEXT;
 -- on it, and is tried again less and less often.
 CREATE TABLE unreadable (
     -- `account`: a person's account, or whether there is one. `roles`: a person's. `members`: a
-    -- group's. `record`: a row of ServiceNow.
+    -- group's. `request`: a person's. `record`: a row of ServiceNow.
     kind     TEXT NOT NULL,
     id       TEXT NOT NULL,
     why      TEXT NOT NULL,

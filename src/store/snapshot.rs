@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Result, Store};
-use crate::model::{Account, Actual, Candidate, Person, PersonState, SysId};
+use crate::model::{Account, Actual, Candidate, Person, PersonState, SysId, Unreadable};
 use crate::policy::Policy;
 use crate::policy::derive::identify;
 
@@ -26,7 +26,10 @@ pub(crate) fn person_state(
         baseline: store.links().baseline_of(id)?,
         known: store.facts().of(id)?,
         history: store.history().of(id)?,
-        unreadable: store.unreadable().of_person(id)?.map(|trouble| trouble.why),
+        unreadable: store
+            .unreadable()
+            .of_person(id)?
+            .map(|trouble| Unreadable { why: trouble.why, since: trouble.since }),
         person,
         link,
         actual,

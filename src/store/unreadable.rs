@@ -15,6 +15,8 @@ pub(crate) enum Object {
     /// Whether a person's account, or a group that an action is about, holds an administrator role;
     /// by the person.
     Roles,
+    /// A request of a person's, before something is done for it; by the person.
+    Request,
     /// The members of a group; by the group.
     Members,
     /// A row of ServiceNow; by its id.
@@ -26,6 +28,7 @@ impl Object {
         match self {
             Self::Account => "account",
             Self::Roles => "roles",
+            Self::Request => "request",
             Self::Members => "members",
             Self::Record => "record",
         }
@@ -37,6 +40,7 @@ impl Object {
 pub(crate) struct Trouble {
     pub(crate) id: String,
     pub(crate) why: String,
+    pub(crate) since: Timestamp,
     pub(crate) next_try: Timestamp,
 }
 
@@ -80,14 +84,14 @@ impl Unreadable<'_> {
 
     /// Why nothing can be decided about a person, and when that is tried again.
     pub(crate) fn of_person(&self, id: &SysId) -> Result<Option<Trouble>> {
-        let sql = "SELECT id, why, next_try FROM unreadable
-                   WHERE kind IN ('account', 'roles') AND id = ? ORDER BY kind";
+        let sql = "SELECT id, why, next_try, since FROM unreadable
+                   WHERE kind IN ('account', 'roles', 'request') AND id = ? ORDER BY kind";
         self.0.one(sql, [id], read)
     }
 
     /// Everything of a kind that cannot be read.
     pub(crate) fn all(&self, object: Object) -> Result<Vec<Trouble>> {
-        let sql = "SELECT id, why, next_try FROM unreadable WHERE kind = ? ORDER BY id";
+        let sql = "SELECT id, why, next_try, since FROM unreadable WHERE kind = ? ORDER BY id";
         self.0.all(sql, [object.as_str()], read)
     }
 
@@ -108,5 +112,6 @@ impl Unreadable<'_> {
 }
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Trouble> {
-    Ok(Trouble { id: row.get(0)?, why: row.get(1)?, next_try: row.get::<_, At>(2)?.0 })
+    let (At(next_try), At(since)) = (row.get(2)?, row.get(3)?);
+    Ok(Trouble { id: row.get(0)?, why: row.get(1)?, since, next_try })
 }

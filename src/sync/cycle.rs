@@ -22,7 +22,7 @@ use crate::sync::{
 /// A failure to read ends the cycle before anything is compared. A failure to write to Okta ends
 /// one action and is part of the outcome. A failure to write the journal ends the cycle.
 pub async fn run(deps: &Deps, writers: &Writers, scope: &Scope) -> Result<CycleOutcome> {
-    call_left_by_pause(deps)?;
+    call_left_by_pause(deps).map_err(|error| error.located(&deps.config.store.path))?;
     run_beside(deps, writers, scope, || ()).await
 }
 

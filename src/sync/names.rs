@@ -110,6 +110,10 @@ pub(crate) fn pin_group(deps: &Deps, name: &str) -> Result<Option<GroupId>, Stor
 /// One that means nothing is open until it does; requests of the others are read.
 pub(crate) async fn resolve_items(deps: &Deps) -> Result<()> {
     let items = deps.servicenow.items_known(&deps.store.names().items()?).await?;
+    // With none at all there is nothing to do, and it is no name that is wrong.
+    if items.known.is_empty() {
+        items.whole()?;
+    }
     let open: Vec<OpenItem> = items
         .unknown
         .iter()
@@ -119,10 +123,6 @@ pub(crate) async fn resolve_items(deps: &Deps) -> Result<()> {
         })
         .collect();
     record_configuration(deps, &["name"], &open)?;
-    // With none at all there is nothing to do, and the mistake is in the configuration.
-    if items.known.is_empty() {
-        items.whole()?;
-    }
     Ok(())
 }
 

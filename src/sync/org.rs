@@ -168,11 +168,13 @@ pub(crate) async fn find_admins(
     Ok(concerned)
 }
 
-/// Whoever's roles could not be read is asked about again.
+/// Whoever's roles or request could not be read is asked about again.
 pub(crate) fn retry_roles(deps: &Deps) -> Result<(), StoreError> {
-    for trouble in deps.store.unreadable().all(Object::Roles)? {
-        if trouble.next_try <= deps.now() {
-            deps.store.unreadable().clear(Object::Roles, &trouble.id)?;
+    for object in [Object::Roles, Object::Request] {
+        for trouble in deps.store.unreadable().all(object)? {
+            if trouble.next_try <= deps.now() {
+                deps.store.unreadable().clear(object, &trouble.id)?;
+            }
         }
     }
     Ok(())

@@ -36,6 +36,8 @@ pub(crate) struct ActionOutcome {
     pub(crate) id: Option<i64>,
     /// The request, `BASELINE`, or `None`.
     pub(crate) request: Option<String>,
+    /// The request's row.
+    pub(crate) request_sys_id: Option<String>,
     pub(crate) parent: Option<String>,
     /// Why the two sides differ: `request`, `record`, `drift` or `rule`.
     pub(crate) cause: &'static str,
@@ -184,6 +186,7 @@ pub(crate) fn describe_action(
         groups,
         changes,
         request: request_word(&action.origin),
+        request_sys_id: request_sys_id(store, &action.origin)?,
         parent: parent_word(&action.origin),
         cause: action.cause.as_str(),
         person,
@@ -199,6 +202,13 @@ pub(crate) fn request_word(origin: &Origin) -> Option<String> {
         Origin::None => None,
         Origin::Baseline | Origin::Request(_) => Some(origin.to_string()),
     }
+}
+
+/// The row of the request that something comes from: numbers are not always unique.
+pub(crate) fn request_sys_id(store: &Store, origin: &Origin) -> Result<Option<String>, StoreError> {
+    let Some(request) = origin.request() else { return Ok(None) };
+    let id = store.requests().called(&request.number)?;
+    Ok(id.map(|id| id.as_str().to_owned()))
 }
 
 pub(crate) fn parent_word(origin: &Origin) -> Option<String> {

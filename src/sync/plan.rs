@@ -1,19 +1,21 @@
 //! What a cycle would do, before it does it: both sides are read, everybody who is due is decided
 //! about, and whoever would be acted on is read once more, by id.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{FactKey, HoldReason, SysId, Timestamp};
+use crate::model::{FactKey, HoldReason, RequestNumber, SysId, Timestamp};
 use crate::okta::log::{Changed, rival};
 use crate::reconcile::approve::{PlanApproval, approve};
 use crate::reconcile::{org::OrgState, past::Past};
-use crate::store::{CycleRow, StoreError};
+use crate::store::{CycleRow, Object, StoreError};
 use crate::sync::brake::call_left_by_pause;
+use crate::sync::contain::{contained, note_unreadable};
 use crate::sync::decide::{Decision, decide, past};
 use crate::sync::error::{Result, SyncError};
 use crate::sync::names::{people_called, pin_items, the_one};
 use crate::sync::observe::{Observation, catch_up, observe};
 use crate::sync::org::{find_admins, load_org, retry_roles};
+use crate::sync::resolve::resolve_requests;
 use crate::sync::scope::{Cycle, Scope};
 use crate::sync::{deps::Deps, observe::by_id::refresh, observe::okta::log_of};
 
@@ -44,8 +46,10 @@ pub struct CyclePlan {
 
 /// Reads both sides and decides, changing neither.
 pub async fn plan(deps: &Deps, scope: &Scope) -> Result<CyclePlan> {
-    call_left_by_pause(deps)?;
-    let plan = read_and_plan(deps, scope).await;
+    let plan = match call_left_by_pause(deps) {
+        Ok(()) => read_and_plan(deps, scope).await,
+        Err(error) => Err(error),
+    };
     plan.map_err(|error| error.located(&deps.config.store.path))
 }
 
@@ -131,6 +135,12 @@ async fn observe_and_decide(deps: &Deps, cycle: Cycle) -> Result<CyclePlan> {
         // With what was called off, a limit may let through somebody who was not read by id.
         read_again(deps, &mut plan, BTreeSet::new()).await?;
     }
+    // A list of requests that cannot be read does not say what was called off.
+    if plan.cycle.incomplete.get() {
+        let concerned = reread_origins(deps, &plan).await?;
+        plan.decide_again(deps, &concerned.into_iter().collect::<Vec<SysId>>())?;
+        plan.approve(deps);
+    }
     // Looked for among those only whom something would be done to: it costs a call each.
     let admins = find_admins(deps, &plan.cycle, &plan.approval, &mut plan.org.protected).await?;
     if !admins.is_empty() {
@@ -169,6 +179,39 @@ async fn read_again(deps: &Deps, plan: &mut CyclePlan, others: BTreeSet<SysId>) 
         plan.approve(deps);
     }
     Ok(())
+}
+
+/// Reads the requests again, each by itself, for which something would be done. Gives whom they
+/// concern; whose request cannot be read is left alone.
+async fn reread_origins(deps: &Deps, plan: &CyclePlan) -> Result<BTreeSet<SysId>> {
+    let mut of_people: BTreeMap<RequestNumber, BTreeSet<SysId>> = BTreeMap::new();
+    for approved in plan.approval.approved.actions() {
+        let action = &approved.planned.action;
+        if let Some(request) = action.origin.request() {
+            let people = of_people.entry(request.number.clone()).or_default();
+            people.insert(action.person.clone());
+        }
+    }
+    let (mut read, mut concerned) = (Vec::new(), BTreeSet::new());
+    for (number, people) in of_people {
+        let Some(id) = deps.store.requests().called(&number)? else { continue };
+        let row = deps.servicenow.request(&id).await.map_err(Into::into);
+        let why = match contained(deps, &plan.cycle, row).await? {
+            Ok(Some(fresh)) => {
+                deps.store.requests().upsert(&[fresh.request], plan.cycle.id, deps.now())?;
+                read.push(id);
+                continue;
+            }
+            Ok(None) => format!("{number} is not to be read any more"),
+            Err(why) => why,
+        };
+        for person in &people {
+            note_unreadable(deps, Object::Request, person, &why)?;
+        }
+        concerned.extend(people);
+    }
+    concerned.extend(resolve_requests(deps, &plan.cycle, &read).await?);
+    Ok(concerned)
 }
 
 /// Names in the reason who keeps changing a contested fact back, where Okta's log tells.

@@ -126,6 +126,7 @@ fn leave_unwritten(
     let reference = &stored.request.reference;
     outcome.push(ActionOutcome {
         request: Some(reference.number.as_str().to_owned()),
+        request_sys_id: Some(stored.request.sys_id.as_str().to_owned()),
         parent: reference.parent.as_ref().map(|it| it.as_str().to_owned()),
         cause: "request",
         result: ActionResult::Skipped,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use goldthread::config::{self, Environment};
 use goldthread::http::RetryPolicy;
-use goldthread::report::{self, CycleReport};
+use goldthread::report::{self, ActionReport, CycleReport};
 use goldthread::sim::company::Person;
 use goldthread::sim::faults::Faults;
 use goldthread::sim::okta::{Account, Status};
@@ -169,6 +169,21 @@ impl Day {
     /// The program starts again.
     pub fn start(&mut self) {
         self.program = Some(Program::start(&self.bed));
+    }
+
+    /// A cycle that does not believe a list: nothing follows from it, and what is asked for by
+    /// approved requests goes on. Gives why it is not believed.
+    pub fn doubts(&mut self, scope: &Scope) -> String {
+        let report = self.sync(scope).expect("whoever can be decided about goes on");
+        assert!(!report.full && report.needs_attention(), "{report:#?}");
+        let disables = |it: &&ActionReport| {
+            matches!(it.action, Some("suspend" | "deactivate")) && it.outcome == "applied"
+        };
+        assert!(report.actions.iter().filter(disables).all(|it| it.cause == "request"));
+        let why = report.actions.iter().filter_map(|it| it.error.clone());
+        let why: Vec<String> = why.filter(|why| why.contains("nothing follows")).collect();
+        assert!(!why.is_empty(), "{report:#?}");
+        why.join("\n")
     }
 
     /// One cycle.
