@@ -7,6 +7,7 @@ use crate::model::{FactKey, HoldReason, RequestNumber, SysId, Timestamp};
 use crate::okta::log::{Changed, rival};
 use crate::reconcile::approve::{PlanApproval, approve};
 use crate::reconcile::{org::OrgState, past::Past};
+use crate::servicenow::Lookup;
 use crate::store::{CycleRow, Object, StoreError};
 use crate::sync::brake::call_left_by_pause;
 use crate::sync::contain::{contained, note_unreadable};
@@ -137,7 +138,8 @@ async fn observe_and_decide(deps: &Deps, cycle: Cycle) -> Result<CyclePlan> {
     }
     // A list of requests that cannot be read does not say what was called off.
     if plan.cycle.incomplete.get() {
-        let concerned = reread_origins(deps, &plan).await?;
+        let mut concerned = reread_origins(deps, &plan).await?;
+        concerned.extend(reread_people(deps, &plan).await?);
         plan.decide_again(deps, &concerned.into_iter().collect::<Vec<SysId>>())?;
         plan.approve(deps);
     }
@@ -212,6 +214,28 @@ async fn reread_origins(deps: &Deps, plan: &CyclePlan) -> Result<BTreeSet<SysId>
     }
     concerned.extend(resolve_requests(deps, &plan.cycle, &read).await?);
     Ok(concerned)
+}
+
+/// Reads the records again, each by itself, of those to whom something would be done: the list that
+/// tells who became inactive could not be read. A leave does not depend on the record.
+async fn reread_people(deps: &Deps, plan: &CyclePlan) -> Result<BTreeSet<SysId>> {
+    let approved = plan.approval.approved.actions().iter();
+    let people: BTreeSet<SysId> = approved.map(|it| it.planned.action.person.clone()).collect();
+    for person in &people {
+        let row = deps.servicenow.person(person).await.map_err(Into::into);
+        let why = match contained(deps, &plan.cycle, row).await? {
+            Ok(Lookup::Found(found) | Lookup::Outside(found)) => {
+                deps.store.people().upsert(&[found], plan.cycle.id)?;
+                continue;
+            }
+            Ok(Lookup::Unusable(why)) | Err(why) => why,
+            Ok(Lookup::Hidden | Lookup::Absent) => "the record is not to be read".to_owned(),
+        };
+        if !deps.store.requests().is_leaving(person, deps.now())? {
+            note_unreadable(deps, Object::Request, person, &why)?;
+        }
+    }
+    Ok(people)
 }
 
 /// Names in the reason who keeps changing a contested fact back, where Okta's log tells.

@@ -68,6 +68,8 @@ fn status_before_the_first_cycle_says_so_and_asks_for_somebody() {
         "mode",
         "running",
         "paused",
+        "needs",
+        "stuck",
         "last_cycle",
         "lag_seconds",
         "pending",

@@ -419,7 +419,8 @@ impl World {
             None => {}
             Some(Err(error)) => self.blame(format!("the drift cannot be told: {error}")),
             Some(Ok(report)) => {
-                let left = report.items.iter().filter(|item| item.disposition == "apply");
+                let left = report.items.iter();
+                let left = left.filter(|item| item.disposition == "apply" && !item.observed);
                 for item in left {
                     self.blame(format!("this still differs: {item:?}"));
                 }
