@@ -214,7 +214,7 @@ impl HoldReason {
                 | Self::LoginTaken
                 | Self::NoAccount
                 | Self::AccountDeactivated
-        )
+        ) && !matches!(self, Self::RequestWaits { kind, .. } if kind != "changed")
     }
 
     /// A word for what holds many actions at once, where it is no limit: by it, and by what they

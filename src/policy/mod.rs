@@ -1,5 +1,6 @@
 //! What should be: requests, records, rules and the time become desired facts.
 
+pub(crate) mod change;
 pub mod dates;
 pub mod derive;
 pub mod dot_walk;

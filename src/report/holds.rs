@@ -139,7 +139,8 @@ pub fn holds(
     let only = only.map(|text| the_one(text, &people_called(&store, text)?)).transpose()?;
     let mut held = store.open_items().actions(now)?;
     held.retain(|it| {
-        (filter.dismissed || !said_no(it)) && only.as_ref().is_none_or(|only| it.person == *only)
+        (filter.dismissed || !said_no(it))
+            && only.as_ref().is_none_or(|only| it.person.as_ref() == Some(only))
     });
     let mut holds = views(&store, held)?;
     let same = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || wanted == is;
@@ -205,10 +206,11 @@ pub fn record_decision(
         Ok(holds) => holds,
         Err(unknown) => return Ok(Err(unknown)),
     };
-    let people: BTreeSet<SysId> = holds.iter().map(|hold| hold.person.clone()).collect();
+    let people: BTreeSet<SysId> = holds.iter().filter_map(|hold| hold.person.clone()).collect();
     let holds = views(&store, holds)?;
     let mut left = store.open_items().actions(said.at)?;
-    left.retain(|hold| hold.said.is_none() && people.contains(&hold.person));
+    let of_them = |hold: &HeldAction| hold.person.as_ref().is_some_and(|it| people.contains(it));
+    left.retain(|hold| hold.said.is_none() && of_them(hold));
     Ok(Ok(Decided { holds, left: views(&store, left)? }))
 }
 
@@ -228,7 +230,9 @@ pub(crate) fn holds_of(
 ) -> Result<Vec<HoldView>, StoreError> {
     let mut holds = store.open_items().actions(now)?;
     let waits = |said: &HoldDecision| said.word == Verdict::Release;
-    holds.retain(|hold| hold.person == *person && hold.said.as_ref().is_none_or(waits));
+    holds.retain(|hold| {
+        hold.person.as_ref() == Some(person) && hold.said.as_ref().is_none_or(waits)
+    });
     views(store, holds)
 }
 
@@ -240,7 +244,8 @@ fn view(store: &Store, hold: HeldAction) -> Result<HoldView, StoreError> {
     let HeldAction { id, since, person, origin, cause, reason, action, shared, said, expires } =
         hold;
     let (set, about) = shared.unzip();
-    let mut person = names_of(store, &person)?;
+    let person = person.map(|id| names_of(store, &id)).transpose()?;
+    let mut person = person.unwrap_or_default();
     if action.step == StepKind::Create {
         person.login = person.login.or_else(|| action.changes.get("login")?.to.clone());
     }

@@ -113,7 +113,8 @@ impl Queue<'_> {
     /// Everybody who is due, and whom a release concerns that no cycle has seen yet: leavers first.
     pub(crate) fn due(&self, now: Timestamp) -> Result<Vec<SysId>> {
         let sql = "SELECT person FROM (SELECT person FROM queue WHERE due_at <= ?
-             UNION SELECT person FROM decisions WHERE verdict = 'release' AND over = 0 AND seen = 0)
+             UNION SELECT person FROM decisions WHERE verdict = 'release' AND over = 0 AND seen = 0
+                 AND person <> '')
              ORDER BY NOT EXISTS (SELECT 1 FROM request_people p JOIN requests r ON r.sys_id = p.request
                  WHERE p.person = person AND r.operation = 'leave' AND r.standing = 'approved'
                      AND r.finished = 0), person";

@@ -87,7 +87,7 @@ impl Decisions<'_> {
     /// Records what a person says to an action, in place of what was said to it before.
     pub(super) fn record(
         &self,
-        person: &SysId,
+        person: Option<&SysId>,
         origin: &Origin,
         action: &OpenAction,
         said: &HoldDecision,
@@ -100,14 +100,15 @@ impl Decisions<'_> {
             "because": said.because,
             "fingerprint": action.fingerprint,
             "request": origin.to_string(),
-            "person": person,
+            "person": person.map_or("", SysId::as_str),
             "action": action.step,
             "group_id": action.group,
         };
         self.0.insert("decisions", row, "")
     }
 
-    pub(super) fn end(&self, fingerprint: &str) -> Result<()> {
+    /// What was said to it is over.
+    pub(crate) fn end(&self, fingerprint: &str) -> Result<()> {
         let sql = "UPDATE decisions SET over = 1 WHERE fingerprint = ? AND over = 0";
         self.0.run(sql, [fingerprint])
     }
@@ -135,7 +136,7 @@ impl Decisions<'_> {
         now: Timestamp,
     ) -> Result<()> {
         let sql = "SELECT id, person, fingerprint, at FROM decisions
-                   WHERE verdict = 'release' AND over = 0 AND seen = 0";
+                   WHERE verdict = 'release' AND over = 0 AND seen = 0 AND person <> ''";
         let unseen: Vec<(i64, SysId, String, At)> =
             self.0.all(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
         let pauses = self.0.brake().spans()?;

@@ -61,6 +61,10 @@ ALTER TABLE state DROP COLUMN unusable_rules;
 
 -- A later request says otherwise, so it is left as it is.
 ALTER TABLE requests ADD COLUMN overtaken INTEGER NOT NULL DEFAULT 0;
+-- What it was resolved to from the approved values, while an edit after the approval waits.
+ALTER TABLE requests ADD COLUMN first_terms TEXT;
+-- The edit that was dismissed: the approved values count.
+ALTER TABLE requests ADD COLUMN dismissed_change TEXT;
 
 -- A target that is missed is said again while that lasts. Of a request that names nobody who is
 -- known, `person` is empty.

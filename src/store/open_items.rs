@@ -35,8 +35,9 @@ pub struct HeldAction {
     pub id: i64,
     /// Since when it waits.
     pub since: Timestamp,
-    /// The `sys_user` row of the person whose account it would change.
-    pub person: SysId,
+    /// The `sys_user` row of the person whose account it would change; `None` for an edit of a
+    /// request.
+    pub person: Option<SysId>,
     /// Where the desired fact comes from.
     pub origin: Origin,
     /// Why the desired fact and Okta's differ now.
@@ -331,7 +332,7 @@ impl OpenItems<'_> {
     /// Requests that are not carried out, and no decision about an action would end that.
     pub(crate) fn stuck(&self) -> Result<Vec<StoredItem>> {
         self.select(
-            "o.kind = 'request' AND NOT EXISTS (SELECT 1 FROM open_items p
+            "o.kind = 'request' AND o.fingerprint IS NULL AND NOT EXISTS (SELECT 1 FROM open_items p
                  WHERE p.origin = o.origin AND p.kind = 'person' AND p.fingerprint IS NOT NULL
                      AND p.disposition = 'hold')",
             [],
@@ -355,10 +356,12 @@ impl OpenItems<'_> {
             let shared = stored.item.shared_cause();
             let StoredItem { id, since, item, said, .. } = stored;
             let OpenItem { subject, origin, cause, disposition, action, .. } = item;
-            let (Subject::Person(person), Some(action), Disposition::Hold(reason)) =
-                (subject, action, disposition)
-            else {
+            let (Some(action), Disposition::Hold(reason)) = (action, disposition) else {
                 return None;
+            };
+            let person = match subject {
+                Subject::Person(person) => Some(person),
+                _ => None,
             };
             let expires = said.as_ref().and_then(|said| said.expires(&pauses, now));
             Some(HeldAction {
@@ -414,7 +417,7 @@ impl OpenItems<'_> {
             let pauses = self.0.brake().spans()?;
             for held in &mut held {
                 let HeldAction { person, origin, action, .. } = &*held;
-                self.0.decisions().record(person, origin, action, said)?;
+                self.0.decisions().record(person.as_ref(), origin, action, said)?;
                 held.said = Some(said.clone());
                 held.expires = said.expires(&pauses, said.at);
             }

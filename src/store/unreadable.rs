@@ -82,10 +82,21 @@ impl Unreadable<'_> {
         self.0.run(sql, [table])
     }
 
+    /// Whoever's roles or request could not be read is asked about again where it is time to: they
+    /// stand in nobody's way until then. What was not refused since the last time is over.
+    pub(crate) fn ask_again(&self, now: Timestamp) -> Result<()> {
+        let which = "kind IN ('roles', 'request')";
+        let sql = format!("DELETE FROM unreadable WHERE {which} AND next_try = ''");
+        self.0.run(&sql, [])?;
+        let sql = format!("UPDATE unreadable SET next_try = '' WHERE {which} AND next_try <= ?");
+        self.0.run(&sql, [At(now)])
+    }
+
     /// Why nothing can be decided about a person, and when that is tried again.
     pub(crate) fn of_person(&self, id: &SysId) -> Result<Option<Trouble>> {
         let sql = "SELECT id, why, next_try, since FROM unreadable
-                   WHERE kind IN ('account', 'roles', 'request') AND id = ? ORDER BY kind";
+                   WHERE kind IN ('account', 'roles', 'request') AND id = ? AND next_try <> ''
+                   ORDER BY kind";
         self.0.one(sql, [id], read)
     }
 

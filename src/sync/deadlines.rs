@@ -169,8 +169,7 @@ fn held_for(
     let number = &stored.request.reference.number;
     let actions = deps.store.open_items().actions(deps.now())?.into_iter();
     let mut waits = actions.filter(|held| {
-        late.person.as_ref() == Some(&held.person)
-            && held.origin.request().is_some_and(|it| it.number == *number)
+        late.person == held.person && held.origin.request().is_some_and(|it| it.number == *number)
     });
     Ok(waits.next())
 }

@@ -109,8 +109,9 @@ pub(crate) fn past(deps: &Deps, empty_store: bool, decision: &Decision) -> Resul
             (None, Some(set)) => {
                 let oldest = past.undecided.entry(set).or_insert(since);
                 *oldest = since.min(*oldest);
-                if !decision.people.contains(&person)
-                    || set == HoldSet::EmptyStore && planned.contains(&fingerprint)
+                if let Some(person) = person
+                    && (!decision.people.contains(&person)
+                        || set == HoldSet::EmptyStore && planned.contains(&fingerprint))
                 {
                     let reason = reason.to_string();
                     past.waiting.push(Waiting { fingerprint, set, person, step, group, reason });

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    BlockedReason, Cause, Disposition, FactKey, HoldReason, HoldSet, Needs, OpenItem, Origin,
-    Subject, SysId,
+    BlockedReason, Cause, Disposition, FactKey, HoldReason, HoldSet, Needs, OpenAction, OpenItem,
+    Origin, StepKind, Subject, SysId,
 };
 use crate::reconcile::fulfillment::RequestStatus;
 use crate::reconcile::open::{Judgement, open_items};
@@ -117,7 +117,14 @@ pub(crate) fn record_requests(deps: &Deps, cycle: i64, standing: &[Standing]) ->
                 reason: reason.clone(),
                 needs: *needs,
             }),
-            action: None,
+            action: it.change.as_ref().map(|change| OpenAction {
+                fingerprint: change.fingerprint.clone(),
+                step: StepKind::Update,
+                group: None,
+                groups: Vec::new(),
+                changes: change.changes.clone(),
+                set: None,
+            }),
         }),
         _ => None,
     };

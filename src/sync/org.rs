@@ -168,18 +168,6 @@ pub(crate) async fn find_admins(
     Ok(concerned)
 }
 
-/// Whoever's roles or request could not be read is asked about again.
-pub(crate) fn retry_roles(deps: &Deps) -> Result<(), StoreError> {
-    for object in [Object::Roles, Object::Request] {
-        for trouble in deps.store.unreadable().all(object)? {
-            if trouble.next_try <= deps.now() {
-                deps.store.unreadable().clear(object, &trouble.id)?;
-            }
-        }
-    }
-    Ok(())
-}
-
 /// Whether an account, or whoever is in a group, holds an administrator role.
 async fn is_admin(deps: &Deps, holder: RoleHolder<'_>, now: Timestamp) -> Result<bool> {
     if let Some(holds) = deps.store.roles().known(holder, now, ROLES_LAST)? {

@@ -15,7 +15,7 @@ use crate::sync::decide::{Decision, decide, past};
 use crate::sync::error::{Result, SyncError};
 use crate::sync::names::{people_called, pin_items, the_one};
 use crate::sync::observe::{Observation, catch_up, observe};
-use crate::sync::org::{find_admins, load_org, retry_roles};
+use crate::sync::org::{find_admins, load_org};
 use crate::sync::resolve::resolve_requests;
 use crate::sync::scope::{Cycle, Scope};
 use crate::sync::{deps::Deps, observe::by_id::refresh, observe::okta::log_of};
@@ -108,7 +108,7 @@ async fn observe_and_decide(deps: &Deps, cycle: Cycle) -> Result<CyclePlan> {
         deps.store.state().set_configuration(None)?;
         return Err(error);
     }
-    retry_roles(deps)?;
+    deps.store.unreadable().ask_again(deps.now())?;
     let org = load_org(deps, &cycle, true).await?;
     let mut plan = CyclePlan::of(deps, cycle, &observed.people, org)?;
     let Observation { people, fresh, count, implausible } = observed;

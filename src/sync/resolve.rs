@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::http::ByText;
 use crate::model::{Approval, Group, GroupId, RequestText, ResolvedRequest, SysId, Terms};
 use crate::policy::RequestRule;
+use crate::policy::change::{RequestChange, between, untouched};
 use crate::policy::resolve::{
     Directory, Problem, approval, approval_with_effect, names, resolve, resolved, rule_for, word,
 };
 use crate::reconcile::{approve::check_groups, org::Protected};
 use crate::servicenow::LookedUp;
-use crate::store::{KnownApprovers, StoredRequest};
+use crate::store::{KnownApprovers, StoredRequest, Verdict};
 use crate::sync::approvers::read_approvers;
 use crate::sync::contain::contained;
 use crate::sync::deadlines::{record_approval, start_timer, start_timer_unresolved};
@@ -69,24 +70,34 @@ async fn resolve_request(
     let request_text = match (&stored.request_text, word(rule, request)) {
         (None, Ok(request_text)) => request_text,
         (None, Err(problem)) => return record_problems(deps, stored, rule, approval, &[problem]),
-        (Some(fixed), now)
-            if approved && now.as_ref() != Ok(fixed) && !request.state.is_closed() =>
-        {
+        (Some(fixed), Ok(now)) if approved && now != *fixed && !request.state.is_closed() => {
+            match decided_values(deps, stored, fixed, now)? {
+                Values::Approved => fixed.clone(),
+                Values::New(now) => now,
+                Values::Undecided(change, now) => {
+                    hold_change(deps, cycle, stored, rule, &change, (&now, rows)).await?;
+                    return record_problems(deps, stored, rule, approval, &[CHANGED]);
+                }
+            }
+        }
+        (Some(_), Err(_)) if approved && !request.state.is_closed() => {
             return record_problems(deps, stored, rule, approval, &[CHANGED]);
         }
         (Some(fixed), _) => fixed.clone(),
     };
-    let newly_approved = approved && stored.request_text.is_none();
+    let anew = stored.request_text.as_ref().is_some_and(|fixed| *fixed != request_text);
+    let newly_approved = approved && (stored.request_text.is_none() || anew);
     if newly_approved {
         deps.store.requests().freeze_text(&request.sys_id, &request_text)?;
         record_approval(deps, request, rule.approval)?;
     }
     // Nothing is looked up for what nobody has approved yet, or not any more.
     if approval == Approval::Waiting {
+        deps.store.requests().unfreeze(&request.sys_id)?;
         deps.store.requests().set_approval(&request.sys_id, approval)?;
         return Ok(Vec::new());
     }
-    let terms = match terms_before(deps, stored)? {
+    let terms = match terms_before(deps, stored)?.filter(|_| !anew) {
         Some(terms) => terms,
         None => match resolve_terms(deps, cycle, &request_text, rule, rows).await? {
             Ok(terms) => terms,
@@ -103,6 +114,7 @@ async fn resolve_request(
     if !unmanaged.is_empty() {
         return record_problems(deps, stored, rule, approval, &unmanaged);
     }
+    deps.store.requests().forget_first_terms(&request.sys_id)?;
     let people = terms.people.clone();
     let resolved =
         resolved(request, rule, terms, stored.closed_before_first_seen, stored.took_effect);
@@ -116,6 +128,66 @@ async fn resolve_request(
         log_approved(deps, stored, &resolved)?;
     }
     Ok(people)
+}
+
+/// Which values of an edited request count.
+enum Values {
+    /// The approved ones: the edit was dismissed.
+    Approved,
+    /// The new ones: it was released.
+    New(RequestText),
+    /// Nobody decided yet.
+    Undecided(RequestChange, RequestText),
+}
+
+fn decided_values(
+    deps: &Deps,
+    stored: &StoredRequest,
+    fixed: &RequestText,
+    now: RequestText,
+) -> Result<Values> {
+    let (id, change) =
+        (&stored.request.sys_id, between(&stored.request.reference.number, fixed, &now));
+    if deps.store.requests().is_dismissed_change(id, &change.fingerprint)? {
+        return Ok(Values::Approved);
+    }
+    let said = deps.store.decisions().standing(deps.now())?.remove(&change.fingerprint);
+    Ok(match said.map(|said| said.word) {
+        Some(Verdict::Release) => {
+            deps.store.decisions().end(&change.fingerprint)?;
+            Values::New(now)
+        }
+        Some(Verdict::Dismiss) => {
+            deps.store.requests().dismiss_change(id, &change.fingerprint)?;
+            Values::Approved
+        }
+        None => Values::Undecided(change, now),
+    })
+}
+
+/// What an edit touches waits; the rest of what was approved goes on. What took effect stands.
+async fn hold_change(
+    deps: &Deps,
+    cycle: &Cycle,
+    stored: &StoredRequest,
+    rule: &RequestRule,
+    change: &RequestChange,
+    (now, rows): (&RequestText, &LookupRows),
+) -> Result<()> {
+    let id = &stored.request.sys_id;
+    let Some(approved) = terms_before(deps, stored)?.filter(|_| !stored.took_effect) else {
+        return Ok(());
+    };
+    deps.store.requests().keep_first_terms(id, &approved)?;
+    let now = resolve_terms(deps, cycle, now, rule, rows).await?.ok();
+    let left = untouched(change, &approved, now.as_ref());
+    let history = stored.closed_before_first_seen;
+    let resolved = resolved(&stored.request, rule, left, history, stored.took_effect);
+    deps.store.requests().set_resolved(id, &resolved)?;
+    for person in &approved.people {
+        deps.store.queue().enqueue(person, deps.now())?;
+    }
+    Ok(())
 }
 
 fn log_approved(deps: &Deps, stored: &StoredRequest, resolved: &ResolvedRequest) -> Result<()> {
@@ -153,7 +225,10 @@ fn terms_before(deps: &Deps, stored: &StoredRequest) -> Result<Option<Terms>> {
     if stored.request_text.is_none() || !edited {
         return Ok(None);
     }
-    Ok(deps.store.requests().resolved(&stored.request.sys_id)?.map(|resolved| resolved.terms))
+    let id = &stored.request.sys_id;
+    let Some(resolved) = deps.store.requests().resolved(id)? else { return Ok(None) };
+    let first = deps.store.requests().first_terms(id, resolved.terms.operation)?;
+    Ok(Some(first.unwrap_or(resolved.terms)))
 }
 
 async fn resolve_terms(
@@ -186,17 +261,20 @@ async fn lookup_rows(deps: &Deps, cycle: &Cycle, requests: &[SysId]) -> Result<L
         let Some(stored) = deps.store.requests().get(id)? else { continue };
         let Ok(Some(rule)) = rule_for(&deps.config.policy, &stored.request) else { continue };
         let Some(lookup) = &rule.lookup else { continue };
-        if approval(rule, &stored.request) == Approval::Waiting
-            || terms_before(deps, &stored)?.is_some()
-        {
+        if approval(rule, &stored.request) == Approval::Waiting {
             continue;
         }
-        let fixed = stored.request_text.clone();
-        let Some(request_text) = fixed.or_else(|| word(rule, &stored.request).ok()) else {
-            continue;
+        let now = word(rule, &stored.request).ok();
+        let texts = match (stored.request_text.clone(), now) {
+            // An edit is looked up beside what was approved.
+            (Some(fixed), Some(now)) if now != fixed => vec![fixed, now],
+            (Some(fixed), _) if terms_before(deps, &stored)?.is_none() => vec![fixed],
+            (Some(_), _) => continue,
+            (None, now) => now.into_iter().collect(),
         };
+        let named = texts.iter().flat_map(|text| names(&text.groups));
         // A text that cannot be an id has no row, and is reported as such.
-        let ids = names(&request_text.groups).filter_map(|text| SysId::parse(text).ok());
+        let ids = named.filter_map(|text| SysId::parse(text).ok());
         wanted.entry((&lookup.table, &lookup.column)).or_default().extend(ids);
     }
     let mut rows = LookupRows::new();

@@ -1,6 +1,7 @@
 //! Where each open request stands, over everybody whom it names, by what is stored.
 
-use crate::policy::resolve::rule_for;
+use crate::policy::change::{RequestChange, between};
+use crate::policy::resolve::{rule_for, word};
 use crate::reconcile::fulfillment::{self, RequestStatus, status_for_person, status_of_problems};
 use crate::reconcile::org::OrgState;
 use crate::store::StoredRequest;
@@ -11,6 +12,8 @@ use crate::sync::{decide::decide_person, deps::Deps, error::Result, link::is_abo
 pub(crate) struct Standing {
     pub(crate) stored: StoredRequest,
     pub(crate) status: RequestStatus,
+    /// The edit after the approval that it waits for a decision about.
+    pub(crate) change: Option<RequestChange>,
 }
 
 /// Where every request stands that is open, approved and not finished.
@@ -18,9 +21,19 @@ pub(crate) fn standing(deps: &Deps, org: &OrgState) -> Result<Vec<Standing>> {
     let open = deps.store.requests().open()?.into_iter();
     open.map(|stored| {
         let status = request_status(deps, &stored, org)?;
-        Ok(Standing { stored, status })
+        let change = change_of(deps, &stored);
+        Ok(Standing { stored, status, change })
     })
     .collect()
+}
+
+/// What was edited after the approval, where that is all that is wrong with a request.
+fn change_of(deps: &Deps, stored: &StoredRequest) -> Option<RequestChange> {
+    let [(kind, _)] = stored.problems.as_slice() else { return None };
+    let approved = stored.request_text.as_ref().filter(|_| kind == "changed")?;
+    let rule = rule_for(&deps.config.policy, &stored.request).ok().flatten()?;
+    let now = word(rule, &stored.request).ok()?;
+    Some(between(&stored.request.reference.number, approved, &now))
 }
 
 /// Where a request stands, over everybody whom it names, by what is stored.

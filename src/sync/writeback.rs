@@ -42,7 +42,7 @@ pub(crate) async fn write_back(
     if let Err(SyncError::Store(error)) = check_closed_states(deps, &plan.cycle).await {
         return Err(error.into());
     }
-    for Standing { stored, status } in standing {
+    for Standing { stored, status, .. } in standing {
         if deps.is_stopping() {
             break;
         }

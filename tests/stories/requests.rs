@@ -3,6 +3,7 @@
 
 use goldthread::sim::company::Person;
 use goldthread::sim::servicenow::Ordered;
+use goldthread::store::{HoldSelection, Verdict};
 
 use super::bed::{Bed, applied, logged, told};
 
@@ -490,29 +491,32 @@ fn a_start_and_an_end_on_the_same_day_are_one_whole_day() {
 
 // Edits after the approval.
 
-#[test]
-fn person_groups_and_dates_edited_after_the_approval_are_held_and_the_first_values_stand() {
-    for variable in ["employee", "groups", "start_date", "end_date"] {
-        let bed = Bed::of(60);
-        let (newcomer, other) = (bed.newcomer(0), bed.newcomer(1));
-        let groups = bed.groups(&["app-jira"]);
-        let answers =
-            [("start_date", "2026-03-10"), ("end_date", "2026-03-20"), ("groups", &groups)];
-        let request = onboarding(&bed, &newcomer, &answers);
-        assert!(!bed.sync().needs_attention(), "{variable}");
+/// An approved join from March 10 to 20, and an edit of it.
+fn edited_join(variable: &str) -> (Bed, Person, Person, Ordered) {
+    let bed = Bed::of(60);
+    let (newcomer, other) = (bed.newcomer(0), bed.newcomer(1));
+    let groups = bed.groups(&["app-jira"]);
+    let answers = [("start_date", "2026-03-10"), ("end_date", "2026-03-20"), ("groups", &groups)];
+    let request = onboarding(&bed, &newcomer, &answers);
+    assert!(!bed.sync().needs_attention(), "{variable}");
+    let value = match variable {
+        "employee" => other.sys_id.clone(),
+        "groups" => bed.groups(&["app-jira", "app-figma"]),
+        "start_date" => "2026-03-02".to_owned(),
+        _ => "2027-12-31".to_owned(),
+    };
+    bed.edit(&request, variable, &value);
+    bed.pass("1h");
+    (bed, newcomer, other, request)
+}
 
-        let value = match variable {
-            "employee" => other.sys_id.clone(),
-            "groups" => bed.groups(&["app-jira", "app-netsuite"]),
-            "start_date" => "2026-03-02".to_owned(),
-            _ => "2027-12-31".to_owned(),
-        };
-        bed.edit(&request, variable, &value);
-        bed.pass("1h");
+#[test]
+fn of_what_is_edited_after_the_approval_only_what_the_edit_touches_waits() {
+    for variable in ["employee", "groups", "start_date", "end_date"] {
+        let (bed, newcomer, other, request) = edited_join(variable);
         let report = bed.sync_full();
         let expected = [("held", "changed after approval".to_owned())];
         assert_eq!(told(&report, &request), expected, "{variable}");
-        assert!(bed.account(&newcomer).is_none(), "{variable}");
         bed.sync();
         let notes = bed.notes(&request);
         assert_eq!(notes.len(), 1, "{variable}: {notes:?}");
@@ -521,13 +525,66 @@ fn person_groups_and_dates_edited_after_the_approval_are_held_and_the_first_valu
         at(&bed, "2026-03-10T00:00:30Z");
         bed.sync();
         assert!(bed.account(&other).is_none(), "{variable}");
-        assert!(bed.is_in(&newcomer, "app-jira"), "{variable}: what was approved stands");
-        assert!(!bed.is_in(&newcomer, "app-netsuite"), "{variable}");
+        let joined = bed.is_in(&newcomer, "app-jira");
+        assert_eq!(joined, variable == "groups", "{variable}: the first group was not touched");
+        assert!(!bed.is_in(&newcomer, "app-figma"), "{variable}");
         assert_ne!(bed.state(&request), "3", "{variable}");
-        at(&bed, "2026-03-21T00:00:30Z");
-        bed.sync();
-        assert_eq!(status(&bed, &newcomer), "DEPROVISIONED", "{variable}: the first end stands");
+        let waiting = bed.waiting();
+        let [edit] = waiting.as_slice() else { panic!("{waiting:#?}") };
+        assert_eq!(edit.request.as_deref(), Some(request.number.as_str()));
+        assert_eq!(edit.changes.len(), 1, "both values are shown: {:?}", edit.changes);
     }
+}
+
+#[test]
+fn a_released_edit_counts_and_a_dismissed_one_does_not() {
+    for variable in ["employee", "groups", "start_date", "end_date"] {
+        for released in [true, false] {
+            let (bed, newcomer, other, request) = edited_join(variable);
+            bed.sync();
+            let id = bed.waiting()[0].id;
+            let verdict = if released { Verdict::Release } else { Verdict::Dismiss };
+            bed.say(&HoldSelection::Ids(vec![id]), verdict).unwrap();
+            let report = bed.sync();
+            assert!(!report.needs_attention(), "{variable} {released}: {report:#?}");
+            assert_eq!(bed.waiting().len(), 0, "{variable}");
+            at(&bed, "2026-03-10T00:00:30Z");
+            assert!(!bed.sync().needs_attention(), "{variable}");
+            let joins = if released && variable == "employee" { &other } else { &newcomer };
+            assert!(bed.is_in(joins, "app-jira"), "{variable} {released}");
+            assert_eq!(bed.is_in(joins, "app-figma"), released && variable == "groups");
+            assert_eq!(bed.state(&request), "3", "{variable} {released}");
+        }
+    }
+}
+
+#[test]
+fn a_new_approval_fixes_the_values_anew() {
+    let (bed, newcomer, _, request) = edited_join("start_date");
+    bed.sync();
+    assert!(bed.account(&newcomer).is_none());
+    bed.stage.servicenow.reset_approval(&request.number);
+    bed.sync();
+    assert_eq!(bed.waiting().len(), 0);
+    bed.stage.servicenow.approve(&request.number);
+    assert!(!bed.sync().needs_attention());
+    assert!(bed.is_in(&newcomer, "app-jira"), "the new date has come");
+}
+
+#[test]
+fn a_date_that_could_not_be_read_and_was_mended_waits_for_a_decision() {
+    let bed = Bed::of(60);
+    bed.sync();
+    let leaver = bed.employee(0);
+    let leave = bed.leave_on(&leaver, "30.11.2026");
+    assert!(bed.sync().needs_attention());
+    bed.edit(&leave, "last_day", "2026-03-01");
+    bed.sync_full();
+    assert_eq!(bed.status(&leaver), "ACTIVE");
+    let id = bed.waiting()[0].id;
+    bed.release(&HoldSelection::Ids(vec![id]));
+    bed.sync();
+    assert_eq!((bed.status(&leaver), bed.state(&leave)), ("DEPROVISIONED", "3".into()));
 }
 
 #[test]

@@ -485,7 +485,10 @@ fn new_requests_are_carried_out_while_what_contradicts_the_old_ones_stays_held()
     };
     let five = [&leaver, &asker, &again, calm_leaver, calm_asker];
     let before = everybody(&five);
-    let of_leaver = holds(&bed).iter().filter(|hold| hold.person.as_str() == leaver.sys_id).count();
+    let of_leaver = holds(&bed)
+        .iter()
+        .filter(|hold| hold.person.as_ref().is_some_and(|it| it.as_str() == leaver.sys_id))
+        .count();
     assert_eq!(of_leaver, 1);
 
     let requests = [
