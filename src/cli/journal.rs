@@ -102,7 +102,7 @@ impl Visit for Outcome {
 pub(crate) struct Decision<'a> {
     /// The sentence, without who and why.
     pub(crate) text: String,
-    /// Its kind, one of [`KINDS`]: `released`, `dismissed`, `paused`, `resumed`.
+    /// Its kind, one of [`KINDS`]. What is said to the brake is logged by the cycle that finds it.
     pub(crate) outcome: &'a str,
     /// The login name of who decided.
     pub(crate) by: &'a str,

@@ -14,7 +14,7 @@ pub(crate) enum ByText<T> {
 
 impl<T> ByText<T> {
     /// Why nothing can be looked up by it.
-    #[allow(dead_code, reason = "for those who contain a refusal")]
+    #[cfg(test)]
     pub(crate) fn unusable(&self) -> Option<&str> {
         match self {
             Self::Found(_) => None,
@@ -35,7 +35,6 @@ impl<T: Default> ByText<T> {
 
 /// What a side's own record of deletions says of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(dead_code, reason = "for those who contain a refusal")]
 pub(crate) enum Deletion {
     /// It was deleted then, at the latest.
     Shown(Timestamp),

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cause, Change, Disposition, FactKey, GroupId, HoldReason, HoldSet, Origin, StepKind, SysId, Why,
+    BlockedReason, Cause, Change, Disposition, FactKey, GroupId, HoldReason, HoldSet, Origin,
+    StepKind, SysId, Why,
 };
 
 /// One thing that is not as it should be.
@@ -81,6 +82,20 @@ pub struct OpenAction {
 }
 
 impl OpenItem {
+    /// A name or a rule of the configuration that cannot be used, or a side that does not give what
+    /// is needed.
+    pub(crate) fn unusable(subject: Subject, why: String) -> Self {
+        Self {
+            subject,
+            facts: Vec::new(),
+            origin: Origin::None,
+            cause: Cause::Rule,
+            why: None,
+            disposition: Disposition::Blocked(BlockedReason::Unusable(why)),
+            action: None,
+        }
+    }
+
     /// The person whom it is about.
     pub fn person(&self) -> Option<&SysId> {
         match &self.subject {

@@ -5,14 +5,13 @@ use chrono::TimeDelta;
 use super::error::OktaError;
 use super::log::{Changed, LogEvent};
 use super::reader::{OktaReader, quoted};
-use crate::http::{ByText, Deletion};
-use crate::model::{AccountId, Group, GroupKind};
+use crate::http::Deletion;
+use crate::model::AccountId;
 
 /// How long Okta keeps its log
 /// (<https://developer.okta.com/docs/reference/system-log-query/>).
 const KEPT: TimeDelta = TimeDelta::days(90);
 
-#[allow(dead_code, reason = "for those who believe an absence or do not")]
 impl OktaReader {
     /// What the System Log says of the deletion of an account, as far back as Okta keeps it. The id
     /// of one that is deleted is never given to another.
@@ -41,15 +40,5 @@ impl OktaReader {
         };
         let at = events.iter().filter(deletes).map(|event| event.at).max();
         Ok(at.map_or(Deletion::NotShown, Deletion::Shown))
-    }
-
-    /// Whether the group to which every account belongs can be seen. A role over a part of the org
-    /// does not see it, and lists leave out what a role does not see without a word.
-    pub(crate) async fn sees_everyone(&self) -> Result<bool, OktaError> {
-        let is_everyone = |group: &Group| group.kind == GroupKind::BuiltIn;
-        Ok(match self.groups_named("Everyone").await? {
-            ByText::Found(groups) => groups.iter().any(is_everyone),
-            ByText::Unusable(_) => false,
-        })
     }
 }

@@ -168,7 +168,6 @@ impl OktaError {
     /// a 5xx after every try, with a web page, or with what cannot be read. Otherwise it is about
     /// the side, or about us. Objects that were readable before tell the one from the other where a
     /// whole side refuses.
-    #[allow(dead_code, reason = "for those who contain a refusal")]
     pub(crate) fn is_about_object(&self) -> bool {
         match self {
             Self::Forbidden(_)

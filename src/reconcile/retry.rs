@@ -7,6 +7,8 @@ const FIRST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_mins(5);
 /// The longest for what disables an account: somebody may be at it while we wait.
 const LONGEST_TO_DISABLE: Duration = Duration::from_secs(30);
+/// A failure that is longer ago than this is another story.
+pub(crate) const FORGOTTEN: Duration = Duration::from_hours(1);
 
 /// How long to wait before something is tried again that has failed so many times in a row, each
 /// time for a reason that may pass.

@@ -11,12 +11,12 @@ use crate::store::StoredItem;
 use crate::sync::deps::{Calls, Deps};
 use crate::sync::error::SyncError;
 use crate::sync::names::{PersonNames, group_name, names_of};
-use crate::sync::open_items::record_planned;
 use crate::sync::outcome::{
     ActionOutcome, ActionResult, CycleOutcome, Summary, describe_action, parent_word,
     request_sys_id, request_word,
 };
 use crate::sync::plan::CyclePlan;
+use crate::sync::record::record_planned;
 
 /// What one cycle did or, for a plan, would do.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -82,7 +82,7 @@ pub struct ActionReport {
 /// What would be done, what waits, and what is only observed.
 pub fn planned(deps: &Deps, plan: &CyclePlan) -> Result<CycleReport, SyncError> {
     record_planned(deps, plan)?;
-    let mut outcome = CycleOutcome::of(plan);
+    let mut outcome = plan.outcome();
     for approved in plan.approval.approved.actions() {
         let planned = &approved.planned;
         outcome.told.insert(planned.fingerprint());

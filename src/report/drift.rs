@@ -14,9 +14,9 @@ use crate::store::{StoreError, StoredItem, Verdict};
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::names::{PersonNames, names_of, people_called, the_one};
-use crate::sync::open_items::record_planned;
 use crate::sync::outcome::{parent_word, request_sys_id, request_word};
 use crate::sync::plan::CyclePlan;
+use crate::sync::record::record_planned;
 
 /// One difference, or one account that is nobody's business here.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

@@ -1,7 +1,8 @@
 //! What speaks for and against that a person's row is gone.
 
-use super::paging::{self, get, nothing_lacks};
+use super::paging::{self, nothing_lacks};
 use super::query::Filter;
+use super::rows::get;
 use super::{ServiceNowError, ServiceNowReader, wire};
 use crate::http::Deletion;
 use crate::model::SysId;
@@ -14,7 +15,6 @@ const DELETIONS: &str = "sys_audit_delete";
 /// A row that is deleted, put back and deleted again has several; the newest counts.
 const FEW: u32 = 20;
 
-#[allow(dead_code, reason = "for those who believe an absence or do not")]
 impl ServiceNowReader {
     /// Whether the instance counts a person's row, shown or not: access rules hide rows, and
     /// `X-Total-Count` counts them all the same

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::paging::{self, Sweep, get};
+use super::paging;
 use super::query::Filter;
+use super::rows::{Sweep, get};
 use super::{ServiceNowError, ServiceNowReader, wire};
 use crate::model::{Approver, ApproversByTask, Record, SysId};
 

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
-use super::paging::{self, Sweep, get, is_hex_id, nothing_lacks};
+use super::items::Items;
+use super::paging::{self, nothing_lacks};
 use super::query::{self, Filter};
+use super::rows::{Sweep, get, is_hex_id};
 use super::{Item, ServiceNowError, ServiceNowReader};
 use crate::model::{Record, SysId};
 
@@ -21,31 +23,6 @@ pub(crate) struct Task {
     pub number: String,
     /// Somebody has still to do it.
     pub open: bool,
-}
-
-/// What the configured names of catalog items mean.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Items {
-    /// In the order of the configured names.
-    pub known: Vec<Item>,
-    /// By the configured name, why it means nothing.
-    pub unknown: BTreeMap<String, String>,
-}
-
-impl Items {
-    /// All of them, or why one means nothing.
-    pub(crate) fn whole(&self) -> Result<&[Item], ServiceNowError> {
-        match self.unknown.values().next() {
-            Some(why) => Err(ServiceNowError::Unresolved { why: why.clone() }),
-            None => Ok(&self.known),
-        }
-    }
-
-    /// The configured names, in order.
-    fn names(&self) -> impl Iterator<Item = &String> {
-        let known: BTreeSet<_> = self.known.iter().map(|item| &item.configured_as).collect();
-        known.into_iter().chain(self.unknown.keys()).collect::<BTreeSet<_>>().into_iter()
-    }
 }
 
 /// What a look-up table says of the rows that were asked for; of one that is in neither it has none.

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::paging::{SetAside, Sweep, fitting, get, is_hex_id, lacking};
 use super::query::member;
+use super::rows::{SetAside, Sweep, fitting, get, is_hex_id, lacking};
 use super::{Connection, ServiceNowError};
 use crate::model::{Record, SysId};
 

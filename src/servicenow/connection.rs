@@ -11,9 +11,10 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use super::auth::{Credential, SignIn};
+use super::items::Items;
 use super::limits::{Budget, Pacer};
 use super::query::Filter;
-use super::{Items, ServiceNowError, Settings, wire};
+use super::{ServiceNowError, Settings, wire};
 use crate::http::{self, Answer, Brake, Call, Http, Progress, RetryPolicy, ServerClock};
 use crate::model::{Record, SysId, Timestamp};
 

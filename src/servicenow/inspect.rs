@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::paging::{self, get, nothing_lacks};
+use super::paging::{self, nothing_lacks};
 use super::query::{self, Filter};
 use super::requests::items_filter;
+use super::rows::get;
 use super::{ServiceNowError, ServiceNowReader};
 use crate::model::{Record, SysId, Timestamp};
 

@@ -16,6 +16,7 @@ mod absence;
 mod approvers;
 mod catalog;
 mod inspect;
+mod items;
 mod people;
 mod requests;
 mod writer;
@@ -24,6 +25,7 @@ mod checked;
 mod condition;
 mod paging;
 pub mod query;
+mod rows;
 
 mod auth;
 mod connection;
@@ -34,14 +36,14 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use catalog::{Items, LookedUp, Task};
+pub(crate) use catalog::{LookedUp, Task};
 pub use connection::Connection;
 pub use error::ServiceNowError;
 pub(crate) use inspect::Sample;
 pub(crate) use limits::Budget;
-pub(crate) use paging::SetAside;
 pub(crate) use people::Lookup;
 pub use people::ServiceNowReader;
+pub(crate) use rows::SetAside;
 pub(crate) use writer::{Closing, ServiceNowWriter};
 
 /// Reads an answer in every way in which one is read, for whoever feeds this nonsense.

@@ -6,30 +6,11 @@
 use std::collections::BTreeSet;
 
 use super::checked::{Checked, is_key};
-use super::error::{BoxError, clean};
-use super::query::{Filter, MissingField};
+use super::error::BoxError;
+use super::query::Filter;
+use super::rows::{SetAside, Sweep, fitting, get, lacking};
 use super::{Connection, ServiceNowError, wire};
 use crate::model::{Record, SysId};
-
-/// A whole list that is to be read: all rows of a table that fit a filter.
-pub(super) struct Sweep<'a> {
-    pub operation: &'a str,
-    pub table: &'a str,
-    pub filter: Filter,
-    /// Asked for; the filter's own fields and `sys_id` are added.
-    pub fields: BTreeSet<String>,
-    /// Whether a row is believed although a field was left out of it.
-    pub may_lack: fn(&Record, &str) -> bool,
-    /// Rows of the same table that tell, where no row of the list has a field, whether it can be
-    /// read at all.
-    pub control: Filter,
-}
-
-impl Sweep<'_> {
-    pub(super) fn doubt(&self, why: String) -> ServiceNowError {
-        ServiceNowError::unbelievable(self.operation, why)
-    }
-}
 
 /// A read that came whole.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -40,27 +21,6 @@ pub(crate) struct CompleteRead {
     pub announced: u64,
     /// Rows that make no sense by themselves and were left out.
     pub set_aside: Vec<SetAside>,
-}
-
-/// A row that was left out of a read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SetAside {
-    /// The row's `sys_id`, at most 100 characters of it.
-    pub sys_id: String,
-    /// What is wrong with it.
-    pub why: String,
-}
-
-impl SetAside {
-    pub(super) fn new(row: &Record, why: String) -> Self {
-        Self { sys_id: get(row, "sys_id").chars().take(100).collect(), why }
-    }
-
-    /// The row's id, where it has a usable one: the row is there, and nothing more is known of it.
-    #[allow(dead_code, reason = "for those who contain a refusal")]
-    pub(crate) fn id(&self) -> Option<SysId> {
-        SysId::parse(&self.sys_id).ok()
-    }
 }
 
 /// Reads all pages, checking each row, and hands every page on as soon as it is believed, without the
@@ -164,18 +124,6 @@ pub(super) fn check(
     fitting(row, filter)
 }
 
-pub(super) fn fitting(row: &Record, filter: &Filter) -> Result<(), String> {
-    match filter.unmet(row) {
-        Ok(None) => Ok(()),
-        Ok(Some(term)) => Err(format!(
-            "a row came that does not fit {:?}: the condition was dropped (a wrong field name?), or \
-             it compares a displayed name (then name the field, as in department.name)",
-            clean(&term)
-        )),
-        Err(MissingField(field)) => Err(lacking(&field)),
-    }
-}
-
 /// Whether a row has every field that was asked for.
 pub(super) fn present(
     row: &Record,
@@ -186,20 +134,8 @@ pub(super) fn present(
     field.map_or(Ok(()), |field| Err(lacking(field)))
 }
 
-pub(super) fn lacking(field: &str) -> String {
-    format!(
-        "the field {field} is missing or not a text: the name is unknown, or this account may not \
-         read it"
-    )
-}
-
 pub(super) fn nothing_lacks(_: &Record, _: &str) -> bool {
     false
-}
-
-/// Whether a text looks like a `sys_id` as ServiceNow itself makes them.
-pub(super) fn is_hex_id(text: &str) -> bool {
-    text.len() == 32 && text.chars().all(|c| c.is_ascii_hexdigit())
 }
 
 pub(super) fn names<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
@@ -243,11 +179,6 @@ pub(super) async fn peek(
         return Err(ServiceNowError::unbelievable(operation, "it only came in part"));
     }
     Ok((page.rows, page.total.unwrap_or(came)))
-}
-
-/// A field's value; empty if it was not sent.
-pub(super) fn get<'a>(row: &'a Record, field: &str) -> &'a str {
-    row.get(field).map_or("", String::as_str)
 }
 
 /// Those of a row's fields that were sent.

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::error::BoxError;
-use super::paging::{self, CompleteRead, Sweep, get, is_hex_id, nothing_lacks};
+use super::paging::{self, CompleteRead, nothing_lacks};
 use super::query::{Filter, literal};
+use super::rows::{Sweep, get, is_hex_id};
 use super::{Connection, ServiceNowError, Window};
 use crate::http::ByText;
 use crate::model::{Person, Presence, Record, SysId};

@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, HashSet};
 use super::approvers::approver;
 use super::connection::Shared;
 use super::error::BoxError;
-use super::paging::{self, CompleteRead, Sweep, get};
+use super::paging::{self, CompleteRead};
 use super::query::{Filter, member};
+use super::rows::{Sweep, get};
 use super::{ServiceNowError, ServiceNowReader, Window, wire};
 use crate::model::{Record, Request, RequestNumber, RequestRef, RequestState, SysId};
 

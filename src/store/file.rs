@@ -11,10 +11,7 @@ use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
-use super::rights::{Right, is_there};
-
-/// A link is not followed, and nobody is waited for at what is no file.
-pub(super) const FLAGS: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+use super::rights::{FLAGS, Right, is_there};
 
 /// How often a lock that is taken is tried again, and after how long.
 const TRIES: u32 = 20;

@@ -7,7 +7,9 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::error::StoreError;
-use super::file::FLAGS;
+
+/// A link is not followed, and nobody is waited for at what is no file.
+pub(super) const FLAGS: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;
 
 /// What somebody wants to do with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,15 +7,12 @@ use crate::okta::{self, OktaError, Performed, Refusal};
 use crate::reconcile::narrow::{Objection, narrow};
 use crate::reconcile::{approve::ApprovedAction, planned::PlannedAction, requeue::Attempted};
 use crate::store::{Entry, Observed, StoreError};
-use crate::sync::brake::{Writers, permit};
+use crate::sync::brake::permit;
 use crate::sync::deps::{Deps, InFlight};
 use crate::sync::in_doubt::{record_mail_owed, settle_mail_owed};
 use crate::sync::log::log_action;
 use crate::sync::outcome::{ActionResult, CycleOutcome, describe_action};
-use crate::sync::{error::Result, observe::okta::account_keys, plan::CyclePlan, scope::Cycle};
-
-/// A failure that is longer ago than this is another story.
-pub(crate) const FORGOTTEN: chrono::Duration = chrono::Duration::hours(1);
+use crate::sync::{error::Result, plan::CyclePlan, scope::Cycle, writers::Writers};
 
 #[derive(Debug, Default)]
 pub(crate) struct Touched {
@@ -200,7 +197,8 @@ async fn send(
     let performed = okta.perform(&intent.step, intent.account.as_ref(), &on_wire).await;
     if let Some(account) = &performed.account {
         planned.action.account = Some(account.id.clone());
-        let (accounts, keys, now) = (std::slice::from_ref(account), account_keys(deps), deps.now());
+        let (accounts, keys, now) =
+            (std::slice::from_ref(account), deps.account_keys(), deps.now());
         deps.store.accounts().upsert(accounts, &keys, Observed::ById { at: now }, cycle.id)?;
         if matches!(intent.step, Step::Create { .. }) {
             let (Action { person, origin, .. }, created_here) = (&intent, true);

@@ -1,43 +1,13 @@
-//! The brake: no write to either side is begun while writing is paused. Every write needs a [`Permit`],
-//! and only a look into the store gives one.
+//! The brake: no write to either side is begun while writing is paused.
 
 use crate::model::Pause;
-use crate::okta::OktaWriter;
-use crate::servicenow::ServiceNowWriter;
 use crate::store::{News, Resumed};
-use crate::sync::{deps::Deps, error::Result, outcome::CycleOutcome};
-use crate::{okta, servicenow};
-
-/// The writing half. A command that only reads never has one.
-pub struct Writers {
-    okta: OktaWriter,
-    servicenow: ServiceNowWriter,
-}
-
-/// One write may begin now. It cannot be kept for a second one.
-#[derive(Debug)]
-pub(crate) struct Permit(());
-
-impl Writers {
-    pub(crate) fn over(servicenow: &servicenow::Connection, okta: &okta::Connection) -> Self {
-        Self {
-            okta: OktaWriter::new(okta.clone()),
-            servicenow: ServiceNowWriter::new(servicenow.clone()),
-        }
-    }
-
-    pub(crate) fn okta(&self, _permit: Permit) -> &OktaWriter {
-        &self.okta
-    }
-
-    pub(crate) fn servicenow(&self, _permit: Permit) -> &ServiceNowWriter {
-        &self.servicenow
-    }
-}
+use crate::sync::{deps::Deps, error::Result, outcome::CycleOutcome, writers::Permit};
 
 /// Asks for one write, right before it; where writing is paused, gives who did that.
 pub(crate) fn permit(deps: &Deps) -> Result<Result<Permit, Pause>> {
-    Ok(obey(deps)?.map_or(Ok(Permit(())), Err))
+    obey(deps)?;
+    Ok(Permit::ask(&deps.store)?)
 }
 
 /// Looks whether writing is paused, and keeps back what still waits for a rate limit with a permit

@@ -2,11 +2,11 @@
 //! malformed ends nobody else's cycle, unless another object that was readable before fails as well.
 
 use crate::http::Deletion;
-use crate::model::{AccountId, Subject, SysId};
+use crate::model::{AccountId, OpenItem, Subject, SysId, Timestamp};
 use crate::okta::AccountRead;
+use crate::okta::log::LogEvent;
 use crate::store::{Object, StoreError};
 use crate::sync::error::{Result, Side, SyncError};
-use crate::sync::open_items::unusable;
 use crate::sync::{deps::Deps, scope::Cycle};
 
 /// After so many more failures a side is tried again.
@@ -64,7 +64,7 @@ async fn read_another_account(deps: &Deps) -> Result<()> {
 pub(crate) fn note_list(cycle: &Cycle, list: &str, why: &str) {
     let text = format!("{list} cannot be read, so nothing follows from it: {why}");
     cycle.incomplete.set(true);
-    cycle.lists.borrow_mut().push(unusable(Subject::Side(list.to_owned()), text));
+    cycle.lists.borrow_mut().push(OpenItem::unusable(Subject::Side(list.to_owned()), text));
 }
 
 /// Notes that a person's account cannot be read: nothing is decided about them until it can.
@@ -87,4 +87,15 @@ pub(crate) async fn is_deleted(deps: &Deps, account: &AccountId) -> Result<bool>
         Deletion::NotShown => false,
         Deletion::Unreadable(_) => !deps.is_blind()?,
     })
+}
+
+/// What Okta's log tells of an account, where it can be read.
+pub(crate) async fn log_of(deps: &Deps, account: &AccountId, since: Timestamp) -> Vec<LogEvent> {
+    match deps.okta.changes_of(account, since).await {
+        Ok(events) => events.unwrap_or_default(),
+        Err(error) => {
+            tracing::debug!("the System Log could not be read: {error}");
+            Vec::new()
+        }
+    }
 }

@@ -3,18 +3,19 @@
 use std::time::Duration;
 
 use crate::store::CycleRow;
-use crate::sync::brake::{Writers, call_left_by_pause, log_brake, obey, record_pause};
+use crate::sync::brake::{call_left_by_pause, log_brake, obey, record_pause};
 use crate::sync::deps::Deps;
 use crate::sync::outcome::{CycleOutcome, Summary};
 use crate::sync::plan::{CyclePlan, read_and_plan};
 use crate::sync::{
     apply::apply,
     error::Result,
-    open_items::{record_before, record_requests, wake_waiting},
+    record::{record_before, record_requests, wake_waiting},
     scope::Scope,
     settle::settle,
     waiting::standing,
     writeback::write_back,
+    writers::Writers,
 };
 
 /// Runs one cycle from reading to writing back.
@@ -54,7 +55,7 @@ async fn run_cycle(deps: &Deps, writers: &Writers, scope: &Scope) -> Result<Cycl
     log_brake(deps)?;
     let head = deps.store.journal().head()?;
     let plan = read_and_plan(deps, scope).await?;
-    let mut outcome = CycleOutcome::of(&plan);
+    let mut outcome = plan.outcome();
     let acted = act(deps, writers, &plan, &mut outcome).await;
 
     let word = if acted.is_ok() { outcome.word() } else { "failed" };

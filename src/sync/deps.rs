@@ -1,7 +1,7 @@
 //! What a cycle works with: both systems to read, the store, the time, the configuration.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,8 +15,7 @@ use crate::okta::{self, OktaReader};
 use crate::reconcile::retry::pause_after;
 use crate::servicenow::{self, Budget, ServiceNowReader};
 use crate::store::{Mode, Store, StoreError, StoredItem, Use};
-use crate::sync::brake::Writers;
-use crate::sync::error::Result;
+use crate::sync::{error::Result, writers::Writers};
 
 // The sides, among what the store keeps of each.
 pub(crate) const SERVICENOW: &str = "servicenow";
@@ -126,6 +125,15 @@ impl Deps {
     pub(crate) fn is_blind(&self) -> Result<bool, StoreError> {
         let named = self.store.groups().called("Everyone")?;
         Ok(!named.iter().any(|group| group.kind == GroupKind::BuiltIn))
+    }
+
+    /// The attributes by which accounts are found.
+    pub(crate) fn account_keys(&self) -> BTreeSet<String> {
+        let policy = &self.config.policy;
+        let mut keys: BTreeSet<String> = policy.match_on.iter().cloned().collect();
+        keys.extend(policy.anchor.clone());
+        keys.extend(["login".to_owned(), "email".to_owned()]);
+        keys
     }
 
     /// Both tick while a cycle makes progress, waits for a rate window included.

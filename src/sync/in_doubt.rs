@@ -8,7 +8,7 @@ use crate::okta::log::{Changed, LogEvent};
 use crate::store::{InDoubt, StoreError};
 use crate::sync::log::{LogThread, Made, log_event, log_made_member};
 use crate::sync::names::{PersonNames, account_of, group_name, names_of};
-use crate::sync::{deps::Deps, error::Result, observe::okta::log_of};
+use crate::sync::{contain::log_of, deps::Deps, error::Result};
 
 /// What is seen now is not put down to what was sent longer ago: others may have done the same.
 const TOLD: chrono::Duration = chrono::Duration::days(1);

@@ -3,9 +3,8 @@
 
 use crate::model::{Action, Origin, Outcome, Request, Step, SysId, approver_names};
 use crate::reconcile::disabling::reason_for_disabling;
-use crate::reconcile::{planned::PlannedAction, retry::gist};
+use crate::reconcile::{planned::PlannedAction, retry::FORGOTTEN, retry::gist};
 use crate::store::{HoldDecision, Store, StoreError};
-use crate::sync::apply::FORGOTTEN;
 use crate::sync::deps::Deps;
 use crate::sync::names::{PersonNames, names_of};
 use crate::sync::outcome::{

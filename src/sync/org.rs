@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{AccountId, GroupId, Person, ProtectedReason, Subject, SysId, Timestamp};
+use crate::model::{
+    AccountId, GroupId, OpenItem, Person, ProtectedReason, Subject, SysId, Timestamp,
+};
 use crate::okta::Identity;
 use crate::policy::Accounts;
 use crate::policy::derive::identify;
@@ -11,7 +13,7 @@ use crate::reconcile::approve::PlanApproval;
 use crate::reconcile::org::{Identities, OrgState, Protected};
 use crate::store::{Object, RoleHolder, StoreError};
 use crate::sync::contain::{contained, note_unreadable};
-use crate::sync::open_items::{record_configuration, unusable};
+use crate::sync::open_items::record_configuration;
 use crate::sync::{
     deps::Deps, error::Result, names::pin_group, observe::groups::manage, scope::Cycle,
 };
@@ -56,7 +58,7 @@ async fn rule_groups(deps: &Deps, cycle: &Cycle, ask: bool) -> Result<Vec<Option
         };
         open.extend(why.map(|why| {
             let left_out = if group.is_none() { "; its rule is left out" } else { "" };
-            unusable(Subject::Rule(rule.name.clone()), format!("{why}{left_out}"))
+            OpenItem::unusable(Subject::Rule(rule.name.clone()), format!("{why}{left_out}"))
         }));
         rule_groups.push(group);
     }

@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::model::{Change, Origin, Pause, Step, StepKind, SysId};
 use crate::reconcile::planned::PlannedAction;
 use crate::store::{OpenCounts, Store, StoreError};
+use crate::sync::deps::Calls;
 use crate::sync::names::{PersonNames, group_name, names_of};
-use crate::sync::{deps::Calls, plan::CyclePlan};
 
 /// What one cycle did and found.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -119,16 +119,6 @@ impl Summary {
 }
 
 impl CycleOutcome {
-    pub(crate) fn of(plan: &CyclePlan) -> Self {
-        Self {
-            cycle: plan.cycle.id,
-            full: plan.cycle.is_full(),
-            quarantined: plan.approval.quarantined.clone(),
-            only: plan.only().cloned(),
-            ..Self::default()
-        }
-    }
-
     pub(crate) fn push(&mut self, action: ActionOutcome) {
         let count = match action.result {
             ActionResult::Planned => &mut self.summary.planned,

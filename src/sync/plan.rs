@@ -10,15 +10,17 @@ use crate::reconcile::{org::OrgState, past::Past};
 use crate::servicenow::Lookup;
 use crate::store::{CycleRow, Object, StoreError};
 use crate::sync::brake::call_left_by_pause;
-use crate::sync::contain::{contained, note_unreadable};
+use crate::sync::contain::{contained, log_of, note_unreadable};
 use crate::sync::decide::{Decision, decide, past};
 use crate::sync::error::{Result, SyncError};
-use crate::sync::names::{people_called, pin_items, the_one};
+use crate::sync::items::pin_items;
+use crate::sync::names::{people_called, the_one};
 use crate::sync::observe::{Observation, catch_up, observe};
 use crate::sync::org::{find_admins, load_org};
+use crate::sync::outcome::CycleOutcome;
 use crate::sync::resolve::resolve_requests;
 use crate::sync::scope::{Cycle, Scope};
-use crate::sync::{deps::Deps, observe::by_id::refresh, observe::okta::log_of};
+use crate::sync::{deps::Deps, observe::by_id::refresh};
 
 /// More people than this who were linked to an account at once are not all read again by id.
 const MOST_LINKED: usize = 200;
@@ -306,6 +308,17 @@ impl CyclePlan {
     /// The one person whom this is about, where it is about one.
     pub(crate) fn only(&self) -> Option<&SysId> {
         self.decision.people.first().filter(|_| self.cycle.is_of_one_person())
+    }
+
+    /// What there is to say before anything was done.
+    pub(crate) fn outcome(&self) -> CycleOutcome {
+        CycleOutcome {
+            cycle: self.cycle.id,
+            full: self.cycle.is_full(),
+            quarantined: self.approval.quarantined.clone(),
+            only: self.only().cloned(),
+            ..CycleOutcome::default()
+        }
     }
 
     fn decide_again(&mut self, deps: &Deps, people: &[SysId]) -> Result<(), StoreError> {

@@ -7,14 +7,15 @@ use std::time::Duration;
 use crate::model::SysId;
 use crate::reconcile::open::{Judgement, open_items};
 use crate::reconcile::requeue::{Attempted, refused_facts, requeue, requeue_untouched};
+use crate::reconcile::retry::FORGOTTEN;
 use crate::store::StoreError;
-use crate::sync::apply::{FORGOTTEN, Touched};
+use crate::sync::apply::Touched;
 use crate::sync::decide::{Decided, decide_person, replace_facts};
 use crate::sync::error::{Result, SyncError};
 use crate::sync::log::{LogThread, log_event};
 use crate::sync::{
     deps::Deps, in_doubt::resolve_in_doubt, link::link_people, names::account_of,
-    observe::by_id::refresh, open_items::record_after, outcome::CycleOutcome, plan::CyclePlan,
+    observe::by_id::refresh, outcome::CycleOutcome, plan::CyclePlan, record::record_after,
     scope::Cycle,
 };
 

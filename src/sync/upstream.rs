@@ -9,10 +9,10 @@ use crate::config::Config;
 use crate::okta::{OktaError, OktaReader};
 use crate::servicenow::{Budget, ServiceNowError, ServiceNowReader};
 use crate::store::{SideState, StoreError, Use};
-use crate::sync::brake::Writers;
 use crate::sync::deadlines::MEASURED;
 use crate::sync::deps::{Deps, OKTA, SERVICENOW};
 use crate::sync::error::{Result, Side};
+use crate::sync::writers::Writers;
 use crate::{okta, servicenow};
 
 /// A side that has not answered by then counts as down.

@@ -7,15 +7,16 @@ use crate::policy::resolve::{approval, rule_for};
 use crate::reconcile::fulfillment::RequestStatus;
 use crate::servicenow::{Closing, ServiceNowError, Task};
 use crate::store::StoredRequest;
-use crate::sync::brake::{Permit, Writers, permit};
+use crate::sync::brake::permit;
 use crate::sync::contain::contained;
 use crate::sync::deps::{Deps, InFlight};
 use crate::sync::error::{Result, SyncError};
 use crate::sync::log::{LogThread, log_event};
 use crate::sync::names::{group_name, names_of};
-use crate::sync::open_items::record_again;
 use crate::sync::outcome::{ActionOutcome, ActionResult, CycleOutcome};
+use crate::sync::record::record_again;
 use crate::sync::waiting::{Standing, request_status};
+use crate::sync::writers::{Permit, Writers};
 use crate::sync::{
     deadlines::update_deadlines, observe::by_id::refresh, plan::CyclePlan, scope::Cycle,
 };

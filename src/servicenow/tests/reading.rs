@@ -127,7 +127,7 @@ async fn a_row_that_lacks_what_others_have_is_set_aside_by_itself() {
         let (end, people) = read(&side.reader()).await;
         let end = end.unwrap();
         assert_eq!((people.len(), end.rows, end.set_aside.len()), (1, 2, 1));
-        assert_eq!(end.set_aside[0].id(), SysId::parse("b").ok());
+        assert_eq!(end.set_aside[0].sys_id, "b");
         assert!(end.set_aside[0].why.contains("department.name"), "{:?}", end.set_aside);
 
         // Alone in its window, others of the table tell that the column can be read.

@@ -15,7 +15,6 @@ use crate::sync::{
     error::Result,
     in_doubt::resolve_mail_in_doubt,
     observe::groups::{read_groups, retry_members},
-    observe::okta::account_keys,
     scope::Cycle,
 };
 
@@ -48,7 +47,7 @@ pub(crate) async fn refresh(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<()
 }
 
 async fn read_by_id(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<Doubt> {
-    let keys = account_keys(deps);
+    let keys = deps.account_keys();
     if let Some(link) = deps.store.links().account_of(id)? {
         if let Some(why) = refresh_account(deps, cycle, &link, &keys).await? {
             return Ok(Some(why));

@@ -13,7 +13,8 @@ use crate::reconcile::limits::implausible_people;
 use crate::servicenow::ServiceNowError;
 use crate::store::StoreError;
 use crate::sync::contain::{contained, note_list};
-use crate::sync::names::{check_items, pin_groups, resolve_items};
+use crate::sync::items::{check_items, resolve_items};
+use crate::sync::names::pin_groups;
 use crate::sync::observe::by_id::{refresh, refresh_all};
 use crate::sync::observe::groups::{read_groups, replace_group_members};
 use crate::sync::observe::okta::{

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use crate::model::{Account, AccountId, Timestamp};
-use crate::okta::log::LogEvent;
 use crate::okta::{Attribute, OktaError};
 use crate::reconcile::limits::implausible_accounts;
 use crate::reconcile::schema::{Schema, Slot};
@@ -36,7 +35,7 @@ pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<(
 async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let now = deps.now();
     let since = deps.store.state().okta_watermark()?.unwrap_or(now) - OKTA_OVERLAP;
-    let keys = account_keys(deps);
+    let keys = deps.account_keys();
     let mut changed = BTreeSet::new();
     let accounts = deps.okta.accounts_changed_since(since).await?.found;
     let until = okta_clock(deps, now);
@@ -83,7 +82,7 @@ async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
 
 /// Reads all accounts. One that was in no page is looked up by id before it counts as deleted.
 pub(crate) async fn read_accounts(deps: &Deps, cycle: &Cycle) -> Result<()> {
-    let keys = account_keys(deps);
+    let keys = deps.account_keys();
     let mut count = 0;
     let listed = Observed::List { asked_at: deps.now() };
     let mut upsert = |page: Vec<Account>| -> Result<()> {
@@ -132,14 +131,6 @@ pub(crate) fn implausible_sight(deps: &Deps) -> Result<Option<String>> {
     Ok(implausible_accounts(linked, hidden, &deps.config.limits))
 }
 
-pub(crate) fn account_keys(deps: &Deps) -> BTreeSet<String> {
-    let policy = &deps.config.policy;
-    let mut keys: BTreeSet<String> = policy.match_on.iter().cloned().collect();
-    keys.extend(policy.anchor.clone());
-    keys.extend(["login".to_owned(), "email".to_owned()]);
-    keys
-}
-
 pub(crate) async fn read_schema(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let schema = match deps.okta.schema().await {
         Err(error) if error.is_withheld() || matches!(error, OktaError::NotFound(_)) => {
@@ -168,15 +159,4 @@ fn slot(attribute: Attribute) -> (String, Slot) {
         required: attribute.required,
     };
     (attribute.name, slot)
-}
-
-/// What Okta's log tells of an account, where it can be read.
-pub(crate) async fn log_of(deps: &Deps, account: &AccountId, since: Timestamp) -> Vec<LogEvent> {
-    match deps.okta.changes_of(account, since).await {
-        Ok(events) => events.unwrap_or_default(),
-        Err(error) => {
-            tracing::debug!("the System Log could not be read: {error}");
-            Vec::new()
-        }
-    }
 }
