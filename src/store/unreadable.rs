@@ -89,6 +89,12 @@ impl Unreadable<'_> {
         self.0.one(sql, [id], read)
     }
 
+    /// Why a row of a table of ServiceNow cannot be read.
+    pub(crate) fn of_record(&self, table: &str, id: &SysId) -> Result<Option<Trouble>> {
+        let sql = "SELECT id, why, next_try, since FROM unreadable WHERE kind = 'record' AND id = ?";
+        self.0.one(sql, [format!("{table} {id}")], read)
+    }
+
     /// Everything of a kind that cannot be read.
     pub(crate) fn all(&self, object: Object) -> Result<Vec<Trouble>> {
         let sql = "SELECT id, why, next_try, since FROM unreadable WHERE kind = ? ORDER BY id";

@@ -4,6 +4,7 @@
 mod bed;
 
 mod access;
+mod alone;
 mod answers;
 mod approvers;
 mod believing;
