@@ -19,8 +19,10 @@ pub(crate) enum Object {
     Request,
     /// The members of a group; by the group.
     Members,
-    /// A row of ServiceNow; by its id.
+    /// A row of ServiceNow; by its table and id.
     Record,
+    /// A group rule of Okta's, of which it cannot be told which groups it feeds; by its id.
+    GroupRule,
 }
 
 impl Object {
@@ -31,6 +33,7 @@ impl Object {
             Self::Request => "request",
             Self::Members => "members",
             Self::Record => "record",
+            Self::GroupRule => "group_rule",
         }
     }
 }
@@ -74,6 +77,11 @@ impl Unreadable<'_> {
     /// It could be read.
     pub(crate) fn clear(&self, object: Object, id: &str) -> Result<()> {
         self.0.run("DELETE FROM unreadable WHERE kind = ? AND id = ?", [object.as_str(), id])
+    }
+
+    /// Nothing of a kind is known to be unreadable any more.
+    pub(crate) fn clear_all(&self, object: Object) -> Result<()> {
+        self.0.run("DELETE FROM unreadable WHERE kind = ?", [object.as_str()])
     }
 
     /// No row of a table is known to be unusable any more.
