@@ -61,17 +61,29 @@ impl Unreadable<'_> {
         leaver: bool,
         now: Timestamp,
     ) -> Result<Timestamp> {
-        let sql = "SELECT tries FROM unreadable WHERE kind = ? AND id = ?";
-        let before: Option<u32> =
-            self.0.one(sql, params![object.as_str(), id], |row| row.get(0))?;
-        let tries = before.unwrap_or(0) + 1;
+        let sql = "SELECT tries, since FROM unreadable
+                   WHERE kind IN (?1, ?1 || ' tried') AND id = ?2 ORDER BY since";
+        let read = |row: &rusqlite::Row<'_>| {
+            let (tries, At(since)) = (row.get::<_, u32>(0)?, row.get(1)?);
+            Ok((tries, since))
+        };
+        let before = self.0.one(sql, params![object.as_str(), id], read)?;
+        let (tries, since) = before.map_or((1, now), |(tries, since)| (tries + 1, since));
         let pause = pause_after(tries, leaver) * if leaver { 1 } else { UNHURRIED };
         let next = now + chrono::Duration::from_std(pause).unwrap_or_default();
         let sql = "INSERT INTO unreadable (kind, id, why, since, tries, next_try)
              VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET
              why = excluded.why, tries = excluded.tries, next_try = excluded.next_try";
-        let row = params![object.as_str(), id, why, At(now), tries, At(next)];
+        let row = params![object.as_str(), id, why, At(since), tries, At(next)];
         self.0.run(sql, row).map(|()| next)
+    }
+
+    /// Those of a kind whose time has come are not known to be unreadable any more. Since when they
+    /// were is remembered until the next such call, for whatever still cannot be read.
+    pub(crate) fn try_again(&self, object: Object, now: Timestamp) -> Result<()> {
+        self.0.run("DELETE FROM unreadable WHERE kind = ? || ' tried'", [object.as_str()])?;
+        let sql = "UPDATE unreadable SET kind = kind || ' tried' WHERE kind = ? AND next_try <= ?";
+        self.0.run(sql, params![object.as_str(), At(now)])
     }
 
     /// It could be read.
@@ -99,7 +111,8 @@ impl Unreadable<'_> {
 
     /// Why a row of a table of ServiceNow cannot be read.
     pub(crate) fn of_record(&self, table: &str, id: &SysId) -> Result<Option<Trouble>> {
-        let sql = "SELECT id, why, next_try, since FROM unreadable WHERE kind = 'record' AND id = ?";
+        let sql =
+            "SELECT id, why, next_try, since FROM unreadable WHERE kind = 'record' AND id = ?";
         self.0.one(sql, [format!("{table} {id}")], read)
     }
 

@@ -171,11 +171,7 @@ pub(crate) async fn find_admins(
 /// Whoever's roles or request could not be read is asked about again.
 pub(crate) fn retry_roles(deps: &Deps) -> Result<(), StoreError> {
     for object in [Object::Roles, Object::Request] {
-        for trouble in deps.store.unreadable().all(object)? {
-            if trouble.next_try <= deps.now() {
-                deps.store.unreadable().clear(object, &trouble.id)?;
-            }
-        }
+        deps.store.unreadable().try_again(object, deps.now())?;
     }
     Ok(())
 }
