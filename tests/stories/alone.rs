@@ -141,8 +141,7 @@ fn a_person_s_text_that_cannot_stand_in_a_query() {
             assert!(bed.stage.servicenow.cancel(&off));
         });
         // Nothing can be made of it: it is over when it is called off.
-        let over =
-            move |bed: &Bed| bed.stage.servicenow.request(&number).unwrap().state != open;
+        let over = move |bed: &Bed| bed.stage.servicenow.request(&number).unwrap().state != open;
         Bad { done: Box::new(over), ..bad }
     });
 }

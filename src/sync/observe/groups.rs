@@ -94,11 +94,7 @@ async fn read_rules(deps: &Deps, cycle: &Cycle, complete: bool) -> Result<Fed> {
     }
     deps.store.state().set_group_rules(GroupRules::Read)?;
     note_odd_rules(deps, &rules.set_aside)?;
-    Ok(if rules.set_aside.is_empty() {
-        Fed::These(rules.fed)
-    } else {
-        Fed::AlsoThese(rules.fed)
-    })
+    Ok(if rules.set_aside.is_empty() { Fed::These(rules.fed) } else { Fed::AlsoThese(rules.fed) })
 }
 
 /// Names the rules of which it cannot be told which groups they feed.
@@ -106,8 +102,9 @@ fn note_odd_rules(deps: &Deps, odd: &[SetAside]) -> Result<(), StoreError> {
     deps.store.unreadable().clear_all(Object::GroupRule)?;
     for SetAside { id, why } in odd {
         let id = id.as_deref().unwrap_or("without an id");
-        let text =
-            format!("Okta's group rule {id} was set aside: {why}; the groups that were fed stay so");
+        let text = format!(
+            "Okta's group rule {id} was set aside: {why}; the groups that were fed stay so"
+        );
         deps.store.unreadable().note(Object::GroupRule, id, &text, false, deps.now())?;
     }
     Ok(())
