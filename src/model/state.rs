@@ -31,6 +31,8 @@ pub struct PersonState {
     pub history: AccountHistory,
     /// Why it cannot be told how the account is, or whether there is one; `None` where it can.
     pub unreadable: Option<Unreadable>,
+    /// Why the record cannot be read any more; what it said last stands.
+    pub record_unreadable: Option<Unreadable>,
 }
 
 /// Something of a person that cannot be read.

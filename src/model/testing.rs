@@ -159,6 +159,7 @@ pub(crate) fn newcomer(requests: &[ResolvedRequest]) -> PersonState {
         known: Facts::new(),
         history: AccountHistory::default(),
         unreadable: None,
+        record_unreadable: None,
     }
 }
 

@@ -19,7 +19,6 @@ mod wire;
 mod writer;
 
 pub(crate) use connection::Connection;
-#[cfg(test)]
 pub(crate) use connection::SetAside;
 pub use error::OktaError;
 pub(crate) use error::Refusal;

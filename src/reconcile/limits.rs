@@ -67,9 +67,15 @@ pub(super) fn crossings(
     whole.into_iter().flatten().chain(groups).chain(count.changed()).collect()
 }
 
+/// What takes away because of the read. What a request asks for goes on: before it is done its own row
+/// and its person are read by id.
 fn implausible_read(past: &Past) -> Option<Crossing> {
     let reason = HoldReason::ImplausibleRead(past.implausible.clone()?);
-    Some(Crossing { reason, concerns: Box::new(|planned| planned.action.step.takes_away()) })
+    let concerns = |planned: &PlannedAction| {
+        let asked = planned.leaver || !is_unasked(planned) && !planned.taken_back;
+        planned.action.step.takes_away() && !asked
+    };
+    Some(Crossing { reason, concerns: Box::new(concerns) })
 }
 
 /// What disables in the first cycle over an empty store, and what of it waits since.

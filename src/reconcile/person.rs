@@ -54,6 +54,7 @@ pub(crate) fn reconcile_person(
         hold_everything(&mut differences, state, HoldReason::Account(conflict));
     } else {
         differences.extend(requests_without_account(state, &desired, &differences, now));
+        hold_what_follows_the_record(&mut differences, state, now);
         if org.blind {
             differences.extend(out_of_sight(state, now));
         }
@@ -148,6 +149,27 @@ fn requests_without_account(
         ..waits_for_account(Some(request), reason.clone())
     };
     state.requests.iter().filter(waits).map(difference).collect()
+}
+
+/// A join or a move is by what the record says: while that cannot be read, no account is made by it,
+/// and neither is called done.
+fn hold_what_follows_the_record(found: &mut Vec<Difference>, state: &PersonState, now: Timestamp) {
+    let Some(unreadable) = &state.record_unreadable else { return };
+    let follows = |request: &&ResolvedRequest| {
+        matches!(request.terms.operation, Operation::Join | Operation::Move)
+            && request.approval == Approval::Approved
+            && request.in_force(now)
+            && !request.closed
+    };
+    for request in state.requests.iter().filter(follows) {
+        let reason = HoldReason::Undecidable(Undecidable::Unreadable(unreadable.clone()));
+        let origin = Origin::Request(request.reference.clone());
+        match found.iter_mut().find(|it| it.key == FactKey::Account && it.origin == origin) {
+            Some(known) if known.is_stuck() => {}
+            Some(known) => known.disposition = Disposition::Hold(reason),
+            None => found.push(waits_for_account(Some(request), reason)),
+        }
+    }
 }
 
 /// What ends or takes away is never called done because no account is to be seen, where the

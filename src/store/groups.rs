@@ -45,6 +45,13 @@ impl Groups<'_> {
         self.0.run(sql, [Json(fed)])
     }
 
+    /// The same, and those that were fed before stay so.
+    pub(crate) fn add_rule_fed(&self, fed: &BTreeSet<GroupId>) -> Result<()> {
+        let sql = "UPDATE groups SET rule_fed = 1
+                   WHERE okta_id IN (SELECT value FROM json_each(?))";
+        self.0.run(sql, [Json(fed)])
+    }
+
     pub(crate) fn any_rule_fed(&self) -> Result<bool> {
         self.0.value("SELECT EXISTS (SELECT 1 FROM groups WHERE rule_fed = 1)", [])
     }

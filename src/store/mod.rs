@@ -53,7 +53,7 @@ pub(crate) use roles::RoleHolder;
 pub use sides::SideState;
 pub(crate) use sides::Use;
 pub(crate) use state::{GroupRules, Quarantine};
-pub(crate) use unreadable::Object;
+pub(crate) use unreadable::{Object, Trouble};
 
 use std::fs::File;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Result, Store};
+use super::{Result, Store, Trouble};
 use crate::model::{Account, Actual, Candidate, Person, PersonState, SysId, Unreadable};
 use crate::policy::Policy;
 use crate::policy::derive::identify;
@@ -26,14 +26,16 @@ pub(crate) fn person_state(
         baseline: store.links().baseline_of(id)?,
         known: store.facts().of(id)?,
         history: store.history().of(id)?,
-        unreadable: store
-            .unreadable()
-            .of_person(id)?
-            .map(|trouble| Unreadable { why: trouble.why, since: trouble.since }),
+        unreadable: store.unreadable().of_person(id)?.map(why_unreadable),
+        record_unreadable: store.unreadable().of_record("sys_user", id)?.map(why_unreadable),
         person,
         link,
         actual,
     }))
+}
+
+fn why_unreadable(trouble: Trouble) -> Unreadable {
+    Unreadable { why: trouble.why, since: trouble.since }
 }
 
 /// Accounts that have anything of what identifies the person. Of somebody with an account only

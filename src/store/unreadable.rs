@@ -19,8 +19,10 @@ pub(crate) enum Object {
     Request,
     /// The members of a group; by the group.
     Members,
-    /// A row of ServiceNow; by its id.
+    /// A row of ServiceNow; by its table and id.
     Record,
+    /// A group rule of Okta's, of which it cannot be told which groups it feeds; by its id.
+    GroupRule,
 }
 
 impl Object {
@@ -31,6 +33,7 @@ impl Object {
             Self::Request => "request",
             Self::Members => "members",
             Self::Record => "record",
+            Self::GroupRule => "group_rule",
         }
     }
 }
@@ -76,6 +79,11 @@ impl Unreadable<'_> {
         self.0.run("DELETE FROM unreadable WHERE kind = ? AND id = ?", [object.as_str(), id])
     }
 
+    /// Nothing of a kind is known to be unreadable any more.
+    pub(crate) fn clear_all(&self, object: Object) -> Result<()> {
+        self.0.run("DELETE FROM unreadable WHERE kind = ?", [object.as_str()])
+    }
+
     /// No row of a table is known to be unusable any more.
     pub(crate) fn clear_records(&self, table: &str) -> Result<()> {
         let sql = "DELETE FROM unreadable WHERE kind = 'record' AND id LIKE ? || ' %'";
@@ -98,6 +106,13 @@ impl Unreadable<'_> {
                    WHERE kind IN ('account', 'roles', 'request') AND id = ? AND next_try <> ''
                    ORDER BY kind";
         self.0.one(sql, [id], read)
+    }
+
+    /// Why a row of a table of ServiceNow cannot be read.
+    pub(crate) fn of_record(&self, table: &str, id: &SysId) -> Result<Option<Trouble>> {
+        let sql =
+            "SELECT id, why, next_try, since FROM unreadable WHERE kind = 'record' AND id = ?";
+        self.0.one(sql, [format!("{table} {id}")], read)
     }
 
     /// Everything of a kind that cannot be read.

@@ -20,17 +20,22 @@ pub(crate) fn record_configuration(
     log_transitions(deps, 0, items, &transitions, &BTreeSet::new())
 }
 
-/// Keeps which rows of ServiceNow cannot be read or make no sense.
+/// Keeps which rows of ServiceNow, and which group rules, cannot be read or make no sense.
 pub(crate) fn record_records(deps: &Deps) -> Result<()> {
-    let rows = deps.store.unreadable().all(Object::Record)?.into_iter().map(|trouble| {
-        let disposition = Disposition::Hold(HoldReason::RequestWaits {
-            kind: "record".to_owned(),
-            reason: trouble.why,
-            needs: Needs::Servicenow,
-        });
-        OpenItem { disposition, ..OpenItem::unusable(Subject::Record(trouble.id), String::new()) }
-    });
-    record_configuration(deps, &["record"], &rows.collect::<Vec<_>>())
+    let mut items = Vec::new();
+    for (object, needs) in
+        [(Object::Record, Needs::Servicenow), (Object::GroupRule, Needs::Administrator)]
+    {
+        items.extend(deps.store.unreadable().all(object)?.into_iter().map(|trouble| {
+            let disposition = Disposition::Hold(HoldReason::RequestWaits {
+                kind: "record".to_owned(),
+                reason: trouble.why,
+                needs,
+            });
+            OpenItem { disposition, ..OpenItem::unusable(Subject::Record(trouble.id), String::new()) }
+        }));
+    }
+    record_configuration(deps, &["record"], &items)
 }
 
 pub(crate) fn log_transitions(

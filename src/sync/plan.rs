@@ -138,8 +138,8 @@ async fn observe_and_decide(deps: &Deps, cycle: Cycle) -> Result<CyclePlan> {
         // With what was called off, a limit may let through somebody who was not read by id.
         read_again(deps, &mut plan, BTreeSet::new()).await?;
     }
-    // A list of requests that cannot be read does not say what was called off.
-    if plan.cycle.incomplete.get() {
+    // A list that cannot be read, or believed, does not say what was called off.
+    if plan.cycle.incomplete.get() || plan.past.implausible.is_some() {
         let mut concerned = reread_origins(deps, &plan).await?;
         concerned.extend(reread_people(deps, &plan).await?);
         plan.decide_again(deps, &concerned.into_iter().collect::<Vec<SysId>>())?;

@@ -13,6 +13,7 @@ use goldthread::config::{self, Config, Environment};
 use goldthread::model::{Disposition, OpenItem, Pause};
 use goldthread::report::{
     self, CycleReport, DriftItem, DriftReport, Explanation, FactView, HoldFilter, HoldView,
+    StatusReport, WaitingRequest,
 };
 use goldthread::sim::clock::Clock;
 use goldthread::sim::company::Person;
@@ -277,6 +278,22 @@ impl Bed {
     pub fn waiting(&self) -> Vec<HoldView> {
         let offline = self.load().offline();
         report::holds(&offline, &HoldFilter::default(), self.clock.now()).unwrap().holds
+    }
+
+    /// Requests that are not carried out, as `hold list` has them.
+    pub fn stuck(&self) -> Vec<WaitingRequest> {
+        let offline = self.load().offline();
+        report::holds(&offline, &HoldFilter::default(), self.clock.now()).unwrap().stuck
+    }
+
+    /// What `goldthread status` says.
+    pub fn status_report(&self) -> StatusReport {
+        report::status(&self.load().offline(), self.clock.now()).unwrap()
+    }
+
+    /// What `goldthread drift --cached` says.
+    pub fn cached_drift(&self) -> DriftReport {
+        report::drift(&self.reading(), None, None, None).unwrap()
     }
 
     /// Pat says yes.

@@ -4,6 +4,7 @@
 mod bed;
 
 mod access;
+mod alone;
 mod answers;
 mod approvers;
 mod believing;
@@ -19,9 +20,11 @@ mod lifecycle;
 mod mover;
 mod pause;
 mod profile;
+mod refused;
 mod requests;
 mod rival;
 mod scale;
+mod sight;
 mod takeover;
 mod thread;
 mod writeback;

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::moves;
-use super::world::{Tally, World};
+use super::world::{Kind, Tally, World};
 
 /// The steps of a world that is one of a few hundred.
 pub const FEW: usize = 16;
@@ -40,10 +40,10 @@ pub fn number(name: &str) -> Option<u64> {
 }
 
 /// Grows one world, plays it, and looks at what became of it.
-pub fn one(seed: u64, steps: usize) -> Result<(Tally, Vec<String>), Failure> {
+pub fn one(kind: Kind, seed: u64, steps: usize) -> Result<(Tally, Vec<String>), Failure> {
     let mut played = Vec::new();
     let result = catch_unwind(AssertUnwindSafe(|| {
-        let mut world = World::new(seed);
+        let mut world = World::new(seed, kind);
         moves::begin(&mut world);
         for _ in 0..steps {
             moves::play(&mut world);
@@ -68,8 +68,12 @@ pub fn one(seed: u64, steps: usize) -> Result<(Tally, Vec<String>), Failure> {
         return Ok((tally, played));
     }
     let again = format!(
-        "GOLDTHREAD_SEED={seed} GOLDTHREAD_STEPS={steps} cargo test --test worlds one_world -- \
-         --nocapture"
+        "GOLDTHREAD_SEED={seed} GOLDTHREAD_STEPS={steps} cargo test --test worlds {} -- \
+         --nocapture",
+        match kind {
+            Kind::Common => "one_world",
+            Kind::NarrowRole => "one_narrow_world",
+        }
     );
     let text = format!(
         "world {seed} went wrong:\n  {}\nafter these steps:\n  {}\nagain: {again}",
@@ -81,7 +85,7 @@ pub fn one(seed: u64, steps: usize) -> Result<(Tally, Vec<String>), Failure> {
 }
 
 /// So many worlds from this seed on.
-pub fn many(first: u64, count: u64, steps_each: usize) -> (Tally, Vec<Failure>) {
+pub fn many(kind: Kind, first: u64, count: u64, steps_each: usize) -> (Tally, Vec<Failure>) {
     let next = AtomicU64::new(0);
     let sum = Mutex::new((Tally::default(), Vec::new()));
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
@@ -93,7 +97,7 @@ pub fn many(first: u64, count: u64, steps_each: usize) -> (Tally, Vec<Failure>) 
                     if at >= count {
                         return;
                     }
-                    let result = one(first + at, steps(steps_each));
+                    let result = one(kind, first + at, steps(steps_each));
                     let mut sum = sum.lock().unwrap();
                     match result {
                         Ok((tally, _)) => sum.0.add(&tally),
@@ -109,8 +113,8 @@ pub fn many(first: u64, count: u64, steps_each: usize) -> (Tally, Vec<Failure>) 
 }
 
 /// Plays the world of one seed and tells its steps.
-pub fn told(seed: u64) {
-    match one(seed, steps(FEW)) {
+pub fn told(kind: Kind, seed: u64) {
+    match one(kind, seed, steps(FEW)) {
         Ok((tally, played)) => {
             #[expect(clippy::print_stdout, reason = "that is what it is for")]
             {

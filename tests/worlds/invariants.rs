@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use goldthread::report::CycleReport;
 use goldthread::sim::company::Operation;
 use goldthread::sim::okta::{Status, Write};
 use goldthread::sync::Scope;
@@ -131,6 +132,44 @@ impl World {
                 self.blame(format!("{} was closed, and {why}", ask.number));
             }
         }
+    }
+
+    /// A leave of somebody out of sight is open, and said.
+    pub fn look_at_hidden_leavers(
+        &mut self,
+        scope: &Scope,
+        report: &CycleReport,
+        before: &Snapshot,
+    ) {
+        if matches!(scope, Scope::Person(_)) || self.choices.observes {
+            return;
+        }
+        let mut unsaid = Vec::new();
+        for (place, ask) in self.truth.asks.iter().enumerate() {
+            let now = &before.asks[place];
+            let open = ask.operation == Operation::Leave
+                && self.choices.observed != Some(Operation::Leave)
+                && ask.sound
+                && now.standing == Standing::Approved
+                && !now.closed
+                && ask.has_begun(before.now);
+            let waits = ask.people.iter().any(|person| {
+                let account = self.account_of(person);
+                account.is_some_and(|id| {
+                    let live = before.statuses.get(&id) != Some(&Status::Deprovisioned);
+                    live && self.hidden.0.contains(&id)
+                })
+            });
+            let concerns =
+                |sys_id: &Option<String>| sys_id.as_ref().is_some_and(|it| ask.people.contains(it));
+            let said = report.actions.iter().any(|it| {
+                it.request.as_deref() == Some(&*ask.number) || concerns(&it.person.sys_id)
+            });
+            if open && waits && !(said && report.needs_attention()) {
+                unsaid.push(format!("{} is of somebody out of sight, and is not said", ask.number));
+            }
+        }
+        self.wrong.extend(unsaid);
     }
 
     /// Why nothing may be written on a request at all.

@@ -5,10 +5,11 @@ mod desk;
 // Some steps are always possible, and yet all of them are of one shape.
 #[allow(clippy::unnecessary_wraps)]
 mod hr;
+mod sight;
 #[allow(clippy::unnecessary_wraps)]
 mod weather;
 
-use super::world::World;
+use super::world::{Kind, World};
 
 /// A step: what was done, in words; none where there was nothing to do it with.
 type Step = fn(&mut World) -> Option<String>;
@@ -62,9 +63,22 @@ const STEPS: &[(u32, (&str, Step))] = &[
     (2, ("weather: restart", weather::restart)),
 ];
 
+/// What happens as well where the program's role reaches only a part of the org.
+const SIGHT: &[(u32, (&str, Step))] = &[
+    (12, ("sight: narrow", sight::narrow)),
+    (5, ("sight: groups", sight::groups)),
+    (5, ("sight: widen", sight::widen)),
+    (6, ("sight: leave", sight::leave)),
+];
+
 /// The names of all steps.
 pub fn names() -> impl Iterator<Item = &'static str> {
     STEPS.iter().map(|(_, (name, _))| *name)
+}
+
+/// The names of the steps that change what the program's role reaches.
+pub fn names_of_sight() -> impl Iterator<Item = &'static str> {
+    SIGHT.iter().map(|(_, (name, _))| *name)
 }
 
 /// How it stands when the world begins.
@@ -73,12 +87,18 @@ pub fn begin(world: &mut World) {
         let what = weather::turn(world);
         world.played.extend(what);
     }
+    if world.kind == Kind::NarrowRole && world.dice.chance(0.5) {
+        let what = sight::narrow(world);
+        world.played.extend(what);
+    }
 }
 
 /// Plays the next step.
 pub fn play(world: &mut World) {
+    let narrow = world.kind == Kind::NarrowRole;
     loop {
-        let (name, step) = world.dice.weighted(STEPS);
+        let sight = narrow && world.dice.chance(0.25);
+        let (name, step) = world.dice.weighted(if sight { SIGHT } else { STEPS });
         if let Some(what) = step(world) {
             world.tally.steps += 1;
             world.tally.count(name);

@@ -1,6 +1,6 @@
 //! One world: a random company in both systems, the program between them, and all that goes wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -91,6 +91,15 @@ pub enum Meanwhile {
     Rival { okta: bool, call: u64, act: Arc<dyn Fn() + Send + Sync>, concerns: Vec<String> },
 }
 
+/// What is different about a world from its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// As most companies are.
+    Common,
+    /// What the program's role in Okta reaches changes while it runs.
+    NarrowRole,
+}
+
 /// How a cycle ended.
 #[derive(Debug)]
 pub enum Ended {
@@ -101,6 +110,7 @@ pub enum Ended {
 
 /// A company in both systems, and the program at work between them.
 pub struct World {
+    pub kind: Kind,
     pub dice: Dice,
     pub stage: Stage,
     pub folder: tempfile::TempDir,
@@ -128,6 +138,8 @@ pub struct World {
     pub mistaken: Vec<String>,
     /// Accounts that another application made while a cycle ran, and whose they are.
     pub born: Arc<Mutex<Vec<(String, String)>>>,
+    /// Accounts and groups that the program's role does not reach.
+    pub hidden: (BTreeSet<String>, BTreeSet<String>),
     /// The report of the last cycle after nothing went wrong any more.
     pub last: Option<CycleReport>,
     /// How often each request was closed by the program.
@@ -141,7 +153,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64) -> Self {
+    pub fn new(seed: u64, kind: Kind) -> Self {
         let mut dice = Dice::new(seed);
         let clock = Clock::frozen("2026-03-02T09:00:00Z".parse().unwrap());
         let size = 7 + dice.place(6);
@@ -160,6 +172,7 @@ impl World {
         let text = choices.write(text);
         let Choices { inactive_record, observed, .. } = choices;
         let mut world = Self {
+            kind,
             dice,
             stage,
             folder,
@@ -177,6 +190,7 @@ impl World {
             begun: false,
             mistaken: Vec::new(),
             born: Arc::default(),
+            hidden: Default::default(),
             last: None,
             closings: BTreeMap::new(),
             done: BTreeMap::new(),
@@ -355,6 +369,9 @@ impl World {
         }
         self.look_at_writes(&before, quiet);
         self.truth.doubts = doubts;
+        if quiet && let Ended::Well(report) = &ended {
+            self.look_at_hidden_leavers(scope, report, &before);
+        }
         ended
     }
 

@@ -8,7 +8,7 @@ use crate::model::testing::{
 };
 use crate::model::{
     AccountHistory, AccountStatus, Actual, Approval, Cause, Group, GroupKind, HoldSet,
-    ProtectedReason, Step, SysId,
+    ProtectedReason, Step, SysId, Unreadable,
 };
 use crate::policy::testing::{policy, rule, user};
 use crate::policy::{Accounts, Disposal, InactiveRecord, SuspendedElsewhere};
@@ -739,4 +739,27 @@ fn jane_herself_needs_nothing() {
     let state = employee(AccountStatus::Active, &["gs"], &[done(join())]);
     assert_eq!(state.person, jane());
     assert!(decide(&state, &policy()).is_in_sync());
+}
+
+#[test]
+fn while_the_record_cannot_be_read_what_follows_it_waits_and_a_leave_or_a_grant_goes_on() {
+    let unreadable = |state: PersonState| {
+        let since = at("2026-06-01T00:00:00Z");
+        let why = "an access rule hides it".to_owned();
+        PersonState { record_unreadable: Some(Unreadable { why, since }), ..state }
+    };
+    let employee = |request| employee(AccountStatus::Active, &["gs"], &[request]);
+    let moved = request("R3", Operation::Move, "2026-05-01");
+    for state in [newcomer(&[join()]), employee(moved)] {
+        let plan = decide(&unreadable(state), &policy());
+        assert!(plan.actions.iter().all(|it| !it.disposition.is_apply()), "{:?}", plan.actions);
+        let account = plan.differences.iter().find(|it| it.key == FactKey::Account).unwrap();
+        assert!(account.is_stuck() && account.reason().contains("an access rule hides it"));
+    }
+    let grant = with_groups(request("R4", Operation::Grant, "2026-05-01"), &["g1"]);
+    for request in [leave(), grant] {
+        let plan = decide(&unreadable(employee(request)), &policy());
+        assert!(plan.differences.iter().all(|it| it.key != FactKey::Account));
+        assert!(plan.actions.iter().any(|it| it.disposition.is_apply()));
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{AccountId, Group, GroupId};
-use crate::okta::OktaError;
+use crate::okta::{OktaError, SetAside};
 use crate::store::{GroupRules, Object, StoreError};
 use crate::sync::contain::contained;
 use crate::sync::{deps::Deps, error::Result, scope::Cycle};
@@ -11,6 +11,8 @@ use crate::sync::{deps::Deps, error::Result, scope::Cycle};
 /// Which groups a rule feeds, as far as that can be told.
 enum Fed {
     These(BTreeSet<GroupId>),
+    /// These at least, and those that were known: a rule does not say which groups it feeds.
+    AlsoThese(BTreeSet<GroupId>),
     /// As was last known. Of a group that is new it cannot be told where `in_doubt`.
     AsBefore {
         in_doubt: bool,
@@ -59,6 +61,7 @@ fn upsert_groups(
         deps.store.groups().upsert(groups, in_doubt, cycle.id)?;
         match fed {
             Fed::These(fed) => deps.store.groups().replace_rule_fed(fed),
+            Fed::AlsoThese(fed) => deps.store.groups().add_rule_fed(fed),
             Fed::AsBefore { .. } => Ok(()),
         }
     })
@@ -90,7 +93,21 @@ async fn read_rules(deps: &Deps, cycle: &Cycle, complete: bool) -> Result<Fed> {
         }
     }
     deps.store.state().set_group_rules(GroupRules::Read)?;
-    Ok(Fed::These(rules.fed))
+    note_odd_rules(deps, &rules.set_aside)?;
+    Ok(if rules.set_aside.is_empty() { Fed::These(rules.fed) } else { Fed::AlsoThese(rules.fed) })
+}
+
+/// Names the rules of which it cannot be told which groups they feed.
+fn note_odd_rules(deps: &Deps, odd: &[SetAside]) -> Result<(), StoreError> {
+    deps.store.unreadable().clear_all(Object::GroupRule)?;
+    for SetAside { id, why } in odd {
+        let id = id.as_deref().unwrap_or("without an id");
+        let text = format!(
+            "Okta's group rule {id} was set aside: {why}; the groups that were fed stay so"
+        );
+        deps.store.unreadable().note(Object::GroupRule, id, &text, false, deps.now())?;
+    }
+    Ok(())
 }
 
 /// Says so once, when it begins.

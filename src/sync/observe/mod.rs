@@ -4,6 +4,7 @@
 pub(crate) mod by_id;
 pub(crate) mod groups;
 pub(crate) mod okta;
+pub(crate) mod records;
 pub(crate) mod servicenow;
 
 use std::collections::BTreeSet;
@@ -20,6 +21,7 @@ use crate::sync::observe::groups::{read_groups, replace_group_members};
 use crate::sync::observe::okta::{
     implausible_sight, observe_okta_changes, okta_clock, read_accounts, read_schema,
 };
+use crate::sync::observe::records::retry_records;
 use crate::sync::observe::servicenow::{
     confirm_absence, find_person, log_vanished, read_changes, read_people, read_requests,
     servicenow_clock,
@@ -90,6 +92,7 @@ async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let dirty_since = mark_dirty(deps, cycle)?;
     let from = deps.store.state().watermark()?.unwrap_or(until);
     let (changed, mut requests, complete) = read_changes(deps, cycle, from, until).await?;
+    requests.extend(retry_records(deps, cycle).await?);
     if let Some(since) = dirty_since {
         requests.extend(deps.store.requests().dirty_since(since)?);
     } else if !changed.is_empty() || !requests.is_empty() || is_time_to_retry_names(deps, now)? {

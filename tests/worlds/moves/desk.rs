@@ -86,6 +86,16 @@ pub fn order(world: &mut World) -> Option<String> {
     place(world, operation, bulk, &form)
 }
 
+/// Somebody is to leave as of yesterday, and that is approved.
+pub fn order_for(world: &mut World, operation: Operation, person: String) -> Option<String> {
+    let day = world.stage.clock.now().date_naive() - Days::new(1);
+    let form = Form { people: vec![person], starts: Some(day), ..Form::default() };
+    let text = place(world, operation, false, &form)?;
+    let number = world.truth.asks.last()?.number.clone();
+    world.stage.servicenow.approve(&number);
+    Some(format!("{text}, for somebody out of sight"))
+}
+
 fn place(world: &mut World, operation: Operation, bulk: bool, form: &Form) -> Option<String> {
     let rows: Vec<String> =
         form.groups.iter().map(|name| world.stage.company.group_id(name)).collect();

@@ -7,8 +7,8 @@ use chrono::TimeDelta;
 use goldthread::report::CycleReport;
 use goldthread::sync::Scope;
 
-use super::{admin, hr};
-use crate::world::{Ended, Meanwhile, Weather, World};
+use super::{admin, hr, sight};
+use crate::world::{Ended, Kind, Meanwhile, Weather, World};
 
 /// The program runs a cycle, and maybe does not get to the end of it.
 pub fn cycle(world: &mut World) -> Option<String> {
@@ -139,6 +139,9 @@ pub fn restart(world: &mut World) -> Option<String> {
 pub fn clear(world: &mut World) {
     world.weather = Weather::default();
     world.stage.okta.switch(|it| it.index_lag = Duration::ZERO);
+    if world.kind == Kind::NarrowRole {
+        sight::clear(world);
+    }
     let _ = (admin::regain_role(world), hr::show(world), hr::put_right(world));
     world.stage.servicenow.set(|it| {
         it.commit_delay = Duration::ZERO;
