@@ -1022,3 +1022,63 @@ fn nothing_that_anybody_wrote_acts_where_it_is_shown() {
         assert!(seen.contains(part), "{part} was never shown");
     }
 }
+
+#[test]
+fn the_lists_behind_the_numbers_need_the_store_alone() {
+    let desk = Desk::set();
+    for arguments in [["requests", "--stuck"], ["people", "--ambiguous"]] {
+        let output = desk.run(&arguments);
+        assert_eq!(code(&output), 0);
+        assert!(text(&output.stdout).starts_with("Nothing has been observed yet"));
+    }
+    assert!(!desk.folder.path().join("goldthread.db").exists());
+
+    let (_, order) = desk.join();
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    std::fs::remove_file(desk.folder.path().join("okta-token")).unwrap();
+    let list = |arguments: &[&str]| {
+        let output = desk.run(arguments);
+        assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+        output
+    };
+    let requests = json(&list(&["requests", "--format", "json"]));
+    assert_eq!(keys(&requests), BTreeSet::from(["requests"]));
+    let [request] = requests["requests"].as_array().unwrap().as_slice() else { panic!("one") };
+    let expected = [
+        "number",
+        "request_sys_id",
+        "parent",
+        "operation",
+        "person",
+        "since",
+        "reason",
+        "needs",
+        "state",
+        "approval",
+        "starts",
+        "ends",
+        "done",
+    ];
+    assert_eq!(keys(request), BTreeSet::from(expected));
+    assert_eq!((&request["number"], &request["done"]), (&order.number.into(), &"done".into()));
+    assert_keys_of_a_person(&request["person"]);
+    for (arguments, said) in [
+        (["requests", "--stuck"], "No request is stuck: "),
+        (["requests", "--pending"], "Every request that is in force is done."),
+        (["people", "--ambiguous"], "Of everybody it can be told which account is theirs."),
+    ] {
+        assert!(text(&list(&arguments).stdout).starts_with(said), "{arguments:?}");
+    }
+
+    let people = json(&list(&["people", "--format", "json"]));
+    assert_eq!(keys(&people), BTreeSet::from(["people"]));
+    let people = people["people"].as_array().unwrap();
+    assert!(people.len() >= 60, "{}", people.len());
+    let expected = ["person", "presence", "active", "status", "kind", "reason"];
+    assert_eq!(keys(&people[0]), BTreeSet::from(expected));
+    assert_keys_of_a_person(&people[0]["person"]);
+    let page = text(&list(&["people"]).stdout);
+    assert!(page.lines().count() <= 40, "{page}");
+    assert!(page.contains("30 of them shown: --limit N shows more"), "{page}");
+    assert_eq!(code(&desk.run(&["people", "--ambiguous", "--unmanaged"])), 64);
+}

@@ -33,6 +33,11 @@ impl Printed {
             Format::Json => out(&json(report)?),
         }
     }
+
+    /// How many rows a list has at most: as many as were asked for, else `most` where people read it.
+    pub(crate) fn rows(&self, asked: Option<usize>, most: usize) -> Option<usize> {
+        asked.or((self.format == Format::Text).then_some(most))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

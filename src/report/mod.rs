@@ -6,7 +6,9 @@ mod drift;
 mod explanation;
 mod holds;
 mod needs;
+mod people;
 mod person;
+mod request_list;
 mod requests;
 mod status;
 
@@ -23,7 +25,9 @@ pub(crate) use holds::pause_in_force;
 pub use holds::{
     Decided, HoldFilter, HoldReport, HoldView, Released, SetView, hold, holds, record_decision,
 };
+pub use people::{ListedPerson, PeopleFilter, PeopleList, people};
 pub use person::RequestView;
+pub use request_list::{ListedRequest, RequestFilter, RequestList, requests};
 pub use requests::WaitingRequest;
 pub(crate) use status::running_status;
 pub use status::{
