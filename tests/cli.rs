@@ -1082,3 +1082,54 @@ fn the_lists_behind_the_numbers_need_the_store_alone() {
     assert!(page.contains("30 of them shown: --limit N shows more"), "{page}");
     assert_eq!(code(&desk.run(&["people", "--ambiguous", "--unmanaged"])), 64);
 }
+
+/// What everybody's actions that wait come to: one page, one warning, one thing to decide about.
+fn is_one_set_on_every_page(desk: &Desk, set: &str, action: &str) {
+    let waits = format!("goldthread --config {} hold list {set}", desk.path().display());
+    for (arguments, status, said) in [
+        (&["sync"][..], 2, format!("held as the set {set}")),
+        (&["sync", "--full"], 2, format!("held as the set {set}")),
+        (&["plan"], 2, format!("held as the set {set}")),
+        (&["hold", "list"], 0, waits),
+        (&["status"], 2, format!("hold list {set}")),
+        (&["status", "--quiet"], 2, format!("hold list {set}")),
+        (&["drift", "--cached", "--quiet"], 2, format!("held as the set {set}")),
+    ] {
+        let output = desk.run(arguments);
+        let page = text(&output.stdout);
+        assert_eq!(code(&output), status, "{arguments:?}: {}", text(&output.stderr));
+        assert!(page.lines().count() <= 40, "{arguments:?}:\n{page}");
+        assert!(page.contains(&said), "{arguments:?}: no {said:?} in\n{page}");
+        let log = text(&output.stderr);
+        let warned = log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR"));
+        // Only when it begins.
+        let expected = usize::from(arguments == ["sync"]);
+        assert_eq!(warned.count(), expected, "{arguments:?}:\n{log}");
+    }
+    let list = json(&desk.run(&["hold", "list", "--format", "json"]));
+    let sets = list["sets"].as_array().unwrap();
+    let number = list["holds"].as_array().unwrap().len();
+    assert_eq!((sets.len(), &sets[0]["id"]), (1, &set.into()));
+    assert_eq!((&sets[0]["count"], &sets[0]["action"]), (&number.into(), &action.into()));
+    assert!(number > 50, "{number}");
+}
+
+#[test]
+fn a_changed_mapping_of_everybody_is_one_set_on_every_page() {
+    let desk = Desk::set();
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    desk.rewrite("\"user.department.name\"", "\"'Unit ' + user.department.name\"");
+    is_one_set_on_every_page(&desk, "unattributed-update-department", "update");
+}
+
+#[test]
+fn a_crossed_limit_is_one_set_on_every_page() {
+    let desk = Desk::set();
+    desk.rewrite(
+        "[guard]\n",
+        "[attribution]\nunattributed = \"apply\"\n\n[guard]\nmax_changed = 5\n",
+    );
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    desk.rewrite("\"user.department.name\"", "\"'Unit ' + user.department.name\"");
+    is_one_set_on_every_page(&desk, "max-changed", "update");
+}
