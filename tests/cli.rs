@@ -1133,3 +1133,60 @@ fn a_crossed_limit_is_one_set_on_every_page() {
     desk.rewrite("\"user.department.name\"", "\"'Unit ' + user.department.name\"");
     is_one_set_on_every_page(&desk, "max-changed", "update");
 }
+
+#[test]
+fn a_request_is_explained_with_its_people_and_who_approved_it() {
+    let desk = Desk::set();
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    let (person, order) = desk.join();
+    // Nobody has read it before.
+    let told = text(&desk.run(&["explain", &order.number]).stdout);
+    assert!(told.contains("it is        pending since"), "{told}");
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    let writes = desk.writes();
+    let output = desk.run(&["explain", &order.number]);
+    let told = text(&output.stdout);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    for piece in [
+        &*order.number,
+        ": Okta onboarding",
+        &format!("asks for     join: {}", person.email),
+        "groups       app-jira",
+        "approval     approved by ",
+        "it is        done since ",
+        "birthright of",
+    ] {
+        assert!(told.contains(piece), "no {piece:?} in\n{told}");
+    }
+    let told = json(&desk.run(&["explain", &order.number, "--format", "json"]));
+    assert_eq!(keys(&told), BTreeSet::from(["request", "people"]));
+    let (request, people) = (&told["request"], told["people"].as_array().unwrap());
+    assert_eq!((&request["number"], &request["done"]), (&order.number.into(), &"done".into()));
+    assert!(!request["approvers"].as_array().unwrap().is_empty(), "{request}");
+    assert_eq!((people.len(), &people[0]["person"]["login"]), (1, &person.email.into()));
+
+    let output = desk.run(&["explain", "RITM9999999"]);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stderr).contains("no request RITM9999999"), "{}", text(&output.stderr));
+    assert_eq!(desk.writes(), writes, "to explain writes nothing");
+}
+
+#[test]
+fn a_request_that_is_stuck_is_explained_with_who_is_needed() {
+    let desk = Desk::set();
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    let person = desk.stage.company.people().iter().skip(1).find(|p| !p.newcomer).unwrap();
+    let variables = [("employee", person.sys_id.as_str()), ("last_day", "30.11.2026")];
+    let servicenow = &desk.stage.servicenow;
+    let order = servicenow.order("Okta offboarding", &person.sys_id, &variables).unwrap();
+    assert!(servicenow.approve(&order.number));
+    assert_eq!(code(&desk.run(&["sync"])), 2);
+    let told = text(&desk.run(&["explain", &order.number]).stdout);
+    for piece in
+        ["asks for     leave: ", "it is        stuck since ", "30.11.2026", "(needs: requester)"]
+    {
+        assert!(told.contains(piece), "no {piece:?} in\n{told}");
+    }
+    let told = text(&desk.run(&["requests", "--stuck"]).stdout);
+    assert!(told.contains(&order.number) && told.contains("30.11.2026"), "{told}");
+}

@@ -42,6 +42,7 @@ FIRST STEPS
   goldthread plan                 what would be done, writing nothing
   goldthread drift                is Okta right? every difference, with its request number
   goldthread explain PERSON       why is this person in this group, and why not in that one?
+  goldthread explain REQUEST      what it asks, why it is where it is, who approved it
   goldthread hold list            what waits for a person's yes
   goldthread requests --stuck     what is not carried out, and who is needed for it
   goldthread people               who has which account, who has none, and why
@@ -98,7 +99,7 @@ enum Command {
     /// Is Okta right? Every difference, with the request that it comes from. Writes nothing.
     Drift(drift::Args),
     /// Why is this person's account as it is? Each fact with everything that speaks for and against
-    /// it. Writes nothing.
+    /// it. Or of a request: what it asks, why it is where it is, who approved it. Writes nothing.
     Explain(explain::Args),
     /// Tries the configuration against both systems, and says what to put right. Writes nothing.
     ///

@@ -8,6 +8,7 @@ mod holds;
 mod needs;
 mod people;
 mod person;
+mod request_explanation;
 mod request_list;
 mod requests;
 mod status;
@@ -27,6 +28,9 @@ pub use holds::{
 };
 pub use people::{ListedPerson, PeopleFilter, PeopleList, people};
 pub use person::RequestView;
+pub use request_explanation::{
+    ApproverView, ExplainedRequest, RequestExplanation, explain_request,
+};
 pub use request_list::{ListedRequest, RequestFilter, RequestList, requests};
 pub use requests::WaitingRequest;
 pub(crate) use status::running_status;

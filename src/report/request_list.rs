@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::config::Offline;
-use crate::model::{Approval, Needs, Subject, Timestamp};
+use crate::model::{Approval, Needs, Subject, SysId, Timestamp};
 use crate::report::requests::{WaitingRequest, view};
 use crate::report::stamp;
 use crate::store::{Mode, RequestProgress, Store, StoreError, StoredItem};
@@ -112,6 +112,21 @@ pub fn requests(
     }
     let observed = store.cycles().last_ended()?.is_some();
     Ok(RequestList { requests, left_out: found.len() - shown, observed })
+}
+
+/// One request as it is listed; `None` where no `[[request]]` block speaks of it.
+pub(super) fn request(
+    store: &Store,
+    observe: bool,
+    id: &SysId,
+    now: Timestamp,
+) -> Result<Option<ListedRequest>, StoreError> {
+    let Some(row) = store.requests().progress_of(id, now)? else { return Ok(None) };
+    let subject = Subject::Request(id.clone());
+    let of_it = |items: Vec<StoredItem>| items.into_iter().find(|it| it.item.subject == subject);
+    let item = of_it(store.open_items().of_kind("request")?);
+    let stuck = of_it(store.open_items().stuck()?).is_some();
+    listed(store, observe, progress(&row, stuck), &row, item.as_ref())
 }
 
 /// The oldest first of what somebody waits for, the newest first of the rest.

@@ -1,11 +1,14 @@
 //! What the lists behind the numbers are made of: everybody and every request in one query each, so
 //! that thousands cost no more than a page does.
 
-use rusqlite::named_params;
+use std::collections::BTreeMap;
 
-use super::columns::{At, moment};
+use rusqlite::{Params, named_params};
+
+use super::columns::{At, Count, moment};
 use super::deadlines::WANTED;
-use super::{Accounts, People, Requests, Result};
+use super::open_items::COUNTS;
+use super::{Accounts, OpenItems, People, Requests, Result};
 use crate::model::{
     AccountId, AccountStatus, Approval, Presence, RequestNumber, RequestState, SysId, Timestamp,
 };
@@ -49,13 +52,27 @@ pub(crate) struct PersonRow {
 impl Requests<'_> {
     /// Every request that a `[[request]]` block speaks of, by number.
     pub(crate) fn progress(&self, now: Timestamp) -> Result<Vec<RequestProgress>> {
+        self.progress_where("true", named_params! { ":now": At(now) })
+    }
+
+    /// One of them; `None` where no block speaks of it.
+    pub(crate) fn progress_of(
+        &self,
+        id: &SysId,
+        now: Timestamp,
+    ) -> Result<Option<RequestProgress>> {
+        let params = named_params! { ":now": At(now), ":id": id };
+        Ok(self.progress_where("sys_id = :id", params)?.pop())
+    }
+
+    fn progress_where(&self, condition: &str, params: impl Params) -> Result<Vec<RequestProgress>> {
         let sql = format!(
             "SELECT sys_id, number, state, standing, starts, ends, effective, opened_at,
                  {WANTED} AND overtaken = 0 AND coalesce(effective, '') <= :now,
                  overtaken, finished, vanished
-             FROM requests r WHERE standing IS NOT NULL ORDER BY number"
+             FROM requests r WHERE standing IS NOT NULL AND {condition} ORDER BY number"
         );
-        self.0.all(&sql, &[(":now", &At(now))], |row| {
+        self.0.all(&sql, params, |row| {
             Ok(RequestProgress {
                 id: row.get(0)?,
                 number: row.get(1)?,
@@ -99,6 +116,18 @@ impl People<'_> {
                 joins: moment(row.get(7)?),
             })
         })
+    }
+}
+
+impl OpenItems<'_> {
+    /// How much is open and counts, by what enforcing would do about it; what is only observed is
+    /// one kind of its own.
+    pub(crate) fn by_disposition(&self) -> Result<BTreeMap<String, u64>> {
+        let sql = format!(
+            "SELECT CASE WHEN observed THEN 'observed' ELSE disposition END, count(*)
+             FROM open_items o WHERE {COUNTS} GROUP BY 1"
+        );
+        self.0.all(&sql, [], |row| Ok((row.get(0)?, row.get::<_, Count>(1)?.0)))
     }
 }
 
