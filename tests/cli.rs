@@ -1190,3 +1190,21 @@ fn a_request_that_is_stuck_is_explained_with_who_is_needed() {
     let told = text(&desk.run(&["requests", "--stuck"]).stdout);
     assert!(told.contains(&order.number) && told.contains("30.11.2026"), "{told}");
 }
+
+#[test]
+fn where_a_name_fits_several_people_all_are_explained() {
+    let desk = Desk::set();
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    let mut people = desk.stage.company.people().iter().skip(1).filter(|it| !it.newcomer);
+    let (one, other) = (people.next().unwrap(), people.next().unwrap());
+    desk.stage.servicenow.update_person(&other.sys_id, &[("email", &one.email)]);
+    desk.run(&["sync"]);
+    let told = json(&desk.run(&["explain", &one.email, "--format", "json"]));
+    assert_eq!(keys(&told), BTreeSet::from(["people"]));
+    let told = told["people"].as_array().unwrap();
+    let ids: BTreeSet<&str> =
+        told.iter().filter_map(|it| it["person"]["sys_id"].as_str()).collect();
+    assert_eq!(ids, BTreeSet::from([&*one.sys_id, &*other.sys_id]));
+    let told = text(&desk.run(&["explain", &one.email]).stdout);
+    assert!(told.starts_with("2 people fit\n"), "{told}");
+}

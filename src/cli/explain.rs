@@ -7,7 +7,8 @@ use super::render::{Printed, count, shown, table};
 use super::session::{Ended, Place, clock, exit, progress};
 use crate::model::shown::line;
 use crate::report::{
-    self, ApproverView, ExplainedRequest, Explanation, FactView, RequestExplanation, WaitingRequest,
+    self, ApproverView, ExplainedRequest, Explanation, Explanations, FactView, RequestExplanation,
+    WaitingRequest,
 };
 use crate::sync::{Deps, plan_person, plan_request};
 
@@ -28,10 +29,25 @@ pub(crate) async fn explain(place: &Place, args: &Args) -> Ended {
         args.printed.print(&explanation, request_text)?;
         return Ok(exit::DONE);
     }
+    let several = report::several_called(&deps, &args.about)?;
+    let mut people = Vec::new();
+    for person in &several {
+        let plan = plan_person(&deps, person.as_str()).await?;
+        people.push(report::explain(&deps, &plan, person.as_str())?);
+    }
+    if !people.is_empty() {
+        args.printed.print(&Explanations { people }, several_text)?;
+        return Ok(exit::DONE);
+    }
     let plan = plan_person(&deps, &args.about).await?;
     let explanation = report::explain(&deps, &plan, &args.about)?;
     args.printed.print(&explanation, text_of)?;
     Ok(exit::DONE)
+}
+
+fn several_text(Explanations { people }: &Explanations) -> String {
+    let each = people.iter().map(text_of).collect::<Vec<_>>().join("\n\n");
+    format!("{} fit\n\n{each}", count(people.len(), "person", "people"))
 }
 
 fn request_text(RequestExplanation { request, people }: &RequestExplanation) -> String {

@@ -21,7 +21,9 @@ use crate::sync::names::group_name;
 
 pub use cycle::{ActionReport, CycleReport, done, planned};
 pub use drift::{DriftItem, DriftReport, DriftSummary, OpenView, drift};
-pub use explanation::{AccountView, Explanation, FactView, ReasonView, explain};
+pub use explanation::{
+    AccountView, Explanation, Explanations, FactView, ReasonView, explain, several_called,
+};
 pub(crate) use holds::pause_in_force;
 pub use holds::{
     Decided, HoldFilter, HoldReport, HoldView, Released, SetView, hold, holds, record_decision,

@@ -96,7 +96,7 @@ fn people_are_listed_with_their_account_or_why_there_is_none() {
     );
     let twin = listed(&bed, PeopleFilter::Ambiguous, &twin).unwrap();
     assert!(twin.reason.as_ref().unwrap().contains("2 accounts match"), "{twin:?}");
-    assert_eq!(bed.people(PeopleFilter::Ambiguous), [twin.clone()]);
+    assert_eq!(bed.people(PeopleFilter::Ambiguous), std::slice::from_ref(&twin));
     assert!(bed.people(PeopleFilter::WithoutAccount).contains(&twin), "nor has she one");
 
     let unmanaged = bed.people(PeopleFilter::Unmanaged);
