@@ -1022,3 +1022,189 @@ fn nothing_that_anybody_wrote_acts_where_it_is_shown() {
         assert!(seen.contains(part), "{part} was never shown");
     }
 }
+
+#[test]
+fn the_lists_behind_the_numbers_need_the_store_alone() {
+    let desk = Desk::set();
+    for arguments in [["requests", "--stuck"], ["people", "--ambiguous"]] {
+        let output = desk.run(&arguments);
+        assert_eq!(code(&output), 0);
+        assert!(text(&output.stdout).starts_with("Nothing has been observed yet"));
+    }
+    assert!(!desk.folder.path().join("goldthread.db").exists());
+
+    let (_, order) = desk.join();
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    std::fs::remove_file(desk.folder.path().join("okta-token")).unwrap();
+    let list = |arguments: &[&str]| {
+        let output = desk.run(arguments);
+        assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+        output
+    };
+    let requests = json(&list(&["requests", "--format", "json"]));
+    assert_eq!(keys(&requests), BTreeSet::from(["requests"]));
+    let [request] = requests["requests"].as_array().unwrap().as_slice() else { panic!("one") };
+    let expected = [
+        "number",
+        "request_sys_id",
+        "parent",
+        "operation",
+        "person",
+        "since",
+        "reason",
+        "needs",
+        "state",
+        "approval",
+        "starts",
+        "ends",
+        "done",
+    ];
+    assert_eq!(keys(request), BTreeSet::from(expected));
+    assert_eq!((&request["number"], &request["done"]), (&order.number.into(), &"done".into()));
+    assert_keys_of_a_person(&request["person"]);
+    for (arguments, said) in [
+        (["requests", "--stuck"], "No request is stuck: "),
+        (["requests", "--pending"], "Every request that is in force is done."),
+        (["people", "--ambiguous"], "Of everybody it can be told which account is theirs."),
+    ] {
+        assert!(text(&list(&arguments).stdout).starts_with(said), "{arguments:?}");
+    }
+
+    let people = json(&list(&["people", "--format", "json"]));
+    assert_eq!(keys(&people), BTreeSet::from(["people"]));
+    let people = people["people"].as_array().unwrap();
+    assert!(people.len() >= 60, "{}", people.len());
+    let expected = ["person", "presence", "active", "status", "kind", "reason"];
+    assert_eq!(keys(&people[0]), BTreeSet::from(expected));
+    assert_keys_of_a_person(&people[0]["person"]);
+    let page = text(&list(&["people"]).stdout);
+    assert!(page.lines().count() <= 40, "{page}");
+    assert!(page.contains("30 of them shown: --limit N shows more"), "{page}");
+    assert_eq!(code(&desk.run(&["people", "--ambiguous", "--unmanaged"])), 64);
+}
+
+/// What everybody's actions that wait come to: one page, one warning, one thing to decide about.
+fn is_one_set_on_every_page(desk: &Desk, set: &str, action: &str) {
+    let waits = format!("goldthread --config {} hold list {set}", desk.path().display());
+    for (arguments, status, said) in [
+        (&["sync"][..], 2, format!("held as the set {set}")),
+        (&["sync", "--full"], 2, format!("held as the set {set}")),
+        (&["plan"], 2, format!("held as the set {set}")),
+        (&["hold", "list"], 0, waits),
+        (&["status"], 2, format!("hold list {set}")),
+        (&["status", "--quiet"], 2, format!("hold list {set}")),
+        (&["drift", "--cached", "--quiet"], 2, format!("held as the set {set}")),
+    ] {
+        let output = desk.run(arguments);
+        let page = text(&output.stdout);
+        assert_eq!(code(&output), status, "{arguments:?}: {}", text(&output.stderr));
+        assert!(page.lines().count() <= 40, "{arguments:?}:\n{page}");
+        assert!(page.contains(&said), "{arguments:?}: no {said:?} in\n{page}");
+        let log = text(&output.stderr);
+        let warned = log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR"));
+        // Only when it begins.
+        let expected = usize::from(arguments == ["sync"]);
+        assert_eq!(warned.count(), expected, "{arguments:?}:\n{log}");
+    }
+    let list = json(&desk.run(&["hold", "list", "--format", "json"]));
+    let sets = list["sets"].as_array().unwrap();
+    let number = list["holds"].as_array().unwrap().len();
+    assert_eq!((sets.len(), &sets[0]["id"]), (1, &set.into()));
+    assert_eq!((&sets[0]["count"], &sets[0]["action"]), (&number.into(), &action.into()));
+    assert!(number > 50, "{number}");
+}
+
+#[test]
+fn a_changed_mapping_of_everybody_is_one_set_on_every_page() {
+    let desk = Desk::set();
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    desk.rewrite("\"user.department.name\"", "\"'Unit ' + user.department.name\"");
+    is_one_set_on_every_page(&desk, "unattributed-update-department", "update");
+}
+
+#[test]
+fn a_crossed_limit_is_one_set_on_every_page() {
+    let desk = Desk::set();
+    desk.rewrite(
+        "[guard]\n",
+        "[attribution]\nunattributed = \"apply\"\n\n[guard]\nmax_changed = 5\n",
+    );
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    desk.rewrite("\"user.department.name\"", "\"'Unit ' + user.department.name\"");
+    is_one_set_on_every_page(&desk, "max-changed", "update");
+}
+
+#[test]
+fn a_request_is_explained_with_its_people_and_who_approved_it() {
+    let desk = Desk::set();
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    let (person, order) = desk.join();
+    // Nobody has read it before.
+    let told = text(&desk.run(&["explain", &order.number]).stdout);
+    assert!(told.contains("it is        pending since"), "{told}");
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    let writes = desk.writes();
+    let output = desk.run(&["explain", &order.number]);
+    let told = text(&output.stdout);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    for piece in [
+        &*order.number,
+        ": Okta onboarding",
+        &format!("asks for     join: {}", person.email),
+        "groups       app-jira",
+        "approval     approved by ",
+        "it is        done since ",
+        "birthright of",
+    ] {
+        assert!(told.contains(piece), "no {piece:?} in\n{told}");
+    }
+    let told = json(&desk.run(&["explain", &order.number, "--format", "json"]));
+    assert_eq!(keys(&told), BTreeSet::from(["request", "people"]));
+    let (request, people) = (&told["request"], told["people"].as_array().unwrap());
+    assert_eq!((&request["number"], &request["done"]), (&order.number.into(), &"done".into()));
+    assert!(!request["approvers"].as_array().unwrap().is_empty(), "{request}");
+    assert_eq!((people.len(), &people[0]["person"]["login"]), (1, &person.email.into()));
+
+    let output = desk.run(&["explain", "RITM9999999"]);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stderr).contains("no request RITM9999999"), "{}", text(&output.stderr));
+    assert_eq!(desk.writes(), writes, "to explain writes nothing");
+}
+
+#[test]
+fn a_request_that_is_stuck_is_explained_with_who_is_needed() {
+    let desk = Desk::set();
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    let person = desk.stage.company.people().iter().skip(1).find(|p| !p.newcomer).unwrap();
+    let variables = [("employee", person.sys_id.as_str()), ("last_day", "30.11.2026")];
+    let servicenow = &desk.stage.servicenow;
+    let order = servicenow.order("Okta offboarding", &person.sys_id, &variables).unwrap();
+    assert!(servicenow.approve(&order.number));
+    assert_eq!(code(&desk.run(&["sync"])), 2);
+    let told = text(&desk.run(&["explain", &order.number]).stdout);
+    for piece in
+        ["asks for     leave: ", "it is        stuck since ", "30.11.2026", "(needs: requester)"]
+    {
+        assert!(told.contains(piece), "no {piece:?} in\n{told}");
+    }
+    let told = text(&desk.run(&["requests", "--stuck"]).stdout);
+    assert!(told.contains(&order.number) && told.contains("30.11.2026"), "{told}");
+}
+
+#[test]
+fn where_a_name_fits_several_people_all_are_explained() {
+    let desk = Desk::set();
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    let mut people = desk.stage.company.people().iter().skip(1).filter(|it| !it.newcomer);
+    let (one, other) = (people.next().unwrap(), people.next().unwrap());
+    desk.stage.servicenow.update_person(&other.sys_id, &[("email", &one.email)]);
+    desk.run(&["sync"]);
+    let told = json(&desk.run(&["explain", &one.email, "--format", "json"]));
+    assert_eq!(keys(&told), BTreeSet::from(["people"]));
+    let told = told["people"].as_array().unwrap();
+    let ids: BTreeSet<&str> =
+        told.iter().filter_map(|it| it["person"]["sys_id"].as_str()).collect();
+    assert_eq!(ids, BTreeSet::from([&*one.sys_id, &*other.sys_id]));
+    let told = text(&desk.run(&["explain", &one.email]).stdout);
+    assert!(told.starts_with("2 people fit\n"), "{told}");
+}

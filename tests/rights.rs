@@ -79,12 +79,14 @@ fn text(bytes: &[u8]) -> String {
 
 const STORE: &str = "state/goldthread.db";
 
-const READERS: [&[&str]; 11] = [
+const READERS: [&[&str]; 13] = [
     &["status"],
     &["status", "--quiet"],
     &["status", "--format", "json"],
     &["hold", "list"],
     &["hold", "list", "--format", "json"],
+    &["requests", "--stuck"],
+    &["people"],
     &["hold", "dismiss", "1", "--because", "a test"],
     &["drift", "--cached"],
     &["plan"],

@@ -1,4 +1,4 @@
-//! `explain`: why one person's account is as it is.
+//! `explain`: why one person's account is as it is, or why one request is where it is.
 
 use std::fmt::Write as _;
 
@@ -6,14 +6,17 @@ use super::hold;
 use super::render::{Printed, count, shown, table};
 use super::session::{Ended, Place, clock, exit, progress};
 use crate::model::shown::line;
-use crate::report::{self, Explanation, FactView};
-use crate::sync::{Deps, plan_person};
+use crate::report::{
+    self, ApproverView, ExplainedRequest, Explanation, Explanations, FactView, RequestExplanation,
+    WaitingRequest,
+};
+use crate::sync::{Deps, plan_person, plan_request};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Whom: a login, e-mail, user name, `sys_id` or Okta id.
-    #[arg(value_name = "PERSON")]
-    person: String,
+    /// Whom: a login, e-mail, user name, `sys_id` or Okta id; or the number of a request.
+    #[arg(value_name = "PERSON|REQUEST")]
+    about: String,
     #[command(flatten)]
     printed: Printed,
 }
@@ -21,10 +24,78 @@ pub(crate) struct Args {
 pub(crate) async fn explain(place: &Place, args: &Args) -> Ended {
     let config = place.load()?;
     let deps = Deps::reading(config, clock(), progress())?;
-    let plan = plan_person(&deps, &args.person).await?;
-    let explanation = report::explain(&deps, &plan, &args.person)?;
+    if let Some(plans) = plan_request(&deps, &args.about).await? {
+        let explanation = report::explain_request(&deps, &plans)?;
+        args.printed.print(&explanation, request_text)?;
+        return Ok(exit::DONE);
+    }
+    let several = report::several_called(&deps, &args.about)?;
+    let mut people = Vec::new();
+    for person in &several {
+        let plan = plan_person(&deps, person.as_str()).await?;
+        people.push(report::explain(&deps, &plan, person.as_str())?);
+    }
+    if !people.is_empty() {
+        args.printed.print(&Explanations { people }, several_text)?;
+        return Ok(exit::DONE);
+    }
+    let plan = plan_person(&deps, &args.about).await?;
+    let explanation = report::explain(&deps, &plan, &args.about)?;
     args.printed.print(&explanation, text_of)?;
     Ok(exit::DONE)
+}
+
+fn several_text(Explanations { people }: &Explanations) -> String {
+    let each = people.iter().map(text_of).collect::<Vec<_>>().join("\n\n");
+    format!("{} fit\n\n{each}", count(people.len(), "person", "people"))
+}
+
+fn request_text(RequestExplanation { request, people }: &RequestExplanation) -> String {
+    let ExplainedRequest { listed, item, groups, asks_for, problems, vanished, .. } = request;
+    let WaitingRequest { number, parent, operation, since, reason, needs, .. } = &listed.request;
+    let parent = parent.as_ref().map_or(String::new(), |parent| format!(" of {parent}"));
+    let mut text = format!("{number}{parent}: {}\n", line(item));
+    let names: Vec<&str> = people.iter().map(|it| it.person.name()).collect();
+    let whom = match (names.as_slice(), asks_for) {
+        ([], Some(asked)) => asked.clone(),
+        ([], None) => "whom it names is looked up once it is approved".to_owned(),
+        (names, _) => names.join(", "),
+    };
+    let _ = writeln!(text, "asks for     {}: {}", operation.unwrap_or("?"), line(&whom));
+    if !groups.is_empty() {
+        let _ = writeln!(text, "groups       {}", line(&groups.join(", ")));
+    }
+    if listed.starts.is_some() || listed.ends.is_some() {
+        let [from, until] = [&listed.starts, &listed.ends].map(|at| at.as_deref().unwrap_or("-"));
+        let _ = writeln!(text, "in force     from {from} until {until}");
+    }
+    let _ = writeln!(text, "approval     {}{}", listed.approval, line(&approved_by(request)));
+    let unread = if *vanished { ", and not to be read any more" } else { "" };
+    let _ = writeln!(text, "ServiceNow   {}{unread}", listed.state);
+    let needed = if *needs == "nobody" { String::new() } else { format!(" (needs: {needs})") };
+    let _ = write!(text, "it is        {} since {since}: {}{needed}", listed.done, line(reason));
+    // What is wrong beside the reason that is shown already.
+    for problem in problems.iter().filter(|problem| !reason.contains(problem.as_str())) {
+        let _ = write!(text, "\n             {}", line(problem));
+    }
+    for person in people {
+        let _ = write!(text, "\n\n{}", text_of(person));
+    }
+    text
+}
+
+fn approved_by(request: &ExplainedRequest) -> String {
+    let each = |it: &ApproverView| {
+        let name = if it.user_name.is_empty() { &it.sys_id } else { &it.user_name };
+        it.at.as_ref().map_or_else(|| name.clone(), |at| format!("{name} at {at}"))
+    };
+    let names: Vec<String> = request.approvers.iter().map(each).collect();
+    match (names.is_empty(), &request.approvers_unknown) {
+        (false, _) => format!(" by {}", names.join(", ")),
+        (true, None) => ", and nobody is named who did it".to_owned(),
+        (true, Some(_)) if request.listed.approval == "waiting" => String::new(),
+        (true, Some(why)) => format!(", and by whom is not known: {why}"),
+    }
 }
 
 fn text_of(explanation: &Explanation) -> String {

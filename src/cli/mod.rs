@@ -12,6 +12,7 @@ mod explain;
 mod hold;
 mod inert;
 mod journal;
+mod lists;
 mod log;
 mod output;
 mod render;
@@ -41,7 +42,10 @@ FIRST STEPS
   goldthread plan                 what would be done, writing nothing
   goldthread drift                is Okta right? every difference, with its request number
   goldthread explain PERSON       why is this person in this group, and why not in that one?
+  goldthread explain REQUEST      what it asks, why it is where it is, who approved it
   goldthread hold list            what waits for a person's yes
+  goldthread requests --stuck     what is not carried out, and who is needed for it
+  goldthread people               who has which account, who has none, and why
   goldthread sync                 one cycle now
   goldthread status               how it goes, and whether somebody is needed
   goldthread pause                the brake: nothing is written until `goldthread resume`
@@ -95,7 +99,7 @@ enum Command {
     /// Is Okta right? Every difference, with the request that it comes from. Writes nothing.
     Drift(drift::Args),
     /// Why is this person's account as it is? Each fact with everything that speaks for and against
-    /// it. Writes nothing.
+    /// it. Or of a request: what it asks, why it is where it is, who approved it. Writes nothing.
     Explain(explain::Args),
     /// Tries the configuration against both systems, and says what to put right. Writes nothing.
     ///
@@ -105,6 +109,11 @@ enum Command {
     /// Actions that wait for a person's yes: list them, release them, dismiss them.
     #[command(subcommand)]
     Hold(hold::Command),
+    /// Requests, and how far each of them is: stuck ones first. From the store alone.
+    Requests(lists::RequestsArgs),
+    /// People and accounts: who has none, which belong to nobody, whose cannot be told. From the
+    /// store alone.
+    People(lists::PeopleArgs),
     /// How it goes: last cycle, both sides, what waits, how fast joins and leaves are done.
     ///
     /// From the store alone, also while the daemon is down. Exits with 2 where somebody is needed.
@@ -192,6 +201,8 @@ async fn dispatch(cli: Cli) -> Ended {
         Command::Check(printed) => check::check(&place, &printed).await,
         Command::Explain(args) => explain::explain(&place, &args).await,
         Command::Hold(command) => hold::hold(&place, command),
+        Command::Requests(args) => lists::requests(&place, &args),
+        Command::People(args) => lists::people(&place, &args),
         Command::Status(args) => status::status(&place, &args),
         Command::Pause(args) => brake::pause(&place, args),
         Command::Resume(args) => brake::resume(&place, args),

@@ -33,6 +33,11 @@ impl Printed {
             Format::Json => out(&json(report)?),
         }
     }
+
+    /// How many rows a list has at most: as many as were asked for, else `most` where people read it.
+    pub(crate) fn rows(&self, asked: Option<usize>, most: usize) -> Option<usize> {
+        asked.or((self.format == Format::Text).then_some(most))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -260,24 +265,43 @@ pub(crate) fn differences(report: &DriftReport, command: &str) -> String {
     lines.extend(
         report.open.iter().map(|open| format!("{} {}: {}", open.kind, open.name, open.text)),
     );
+    let mut sets: BTreeMap<&str, Vec<&DriftItem>> = BTreeMap::new();
     for item in report.items.iter().filter(differs) {
-        let request = item.request.as_deref().unwrap_or("unattributed");
-        let name = item.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
-        lines.push(format!(
-            "{request}: {}: {}{name} should be {}, is {}: {}: {}",
-            item.person.name(),
-            item.fact,
-            shown(item.desired.as_deref()),
-            shown(item.actual.as_deref()),
-            item.disposition,
-            item.reason
-        ));
+        sets.entry(item.set.as_deref().unwrap_or_default()).or_default().push(item);
     }
+    let mut single = sets.remove("").unwrap_or_default();
+    for (set, members) in sets {
+        match members.as_slice() {
+            [first, ..] if members.len() > FEW => {
+                let differ = count(members.len(), "fact differs", "facts differ");
+                lines.push(format!(
+                    "{differ}, held as the set {set}: {}; see `{command} hold list {set}`",
+                    first.reason
+                ));
+            }
+            few => single.extend(few),
+        }
+    }
+    lines.extend(single.into_iter().map(difference));
     if let Some(more @ 1..) = lines.len().checked_sub(MOST_LINES) {
         lines.truncate(MOST_LINES);
         lines.push(format!("and {more} more: {command} drift --cached"));
     }
     lines.join("\n")
+}
+
+fn difference(item: &DriftItem) -> String {
+    let request = item.request.as_deref().unwrap_or("unattributed");
+    let name = item.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+    format!(
+        "{request}: {}: {}{name} should be {}, is {}: {}: {}",
+        item.person.name(),
+        item.fact,
+        shown(item.desired.as_deref()),
+        shown(item.actual.as_deref()),
+        item.disposition,
+        item.reason
+    )
 }
 
 /// A number of something.

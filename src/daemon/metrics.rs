@@ -20,6 +20,9 @@ type Number = Gauge<f64, std::sync::atomic::AtomicU64>;
 /// Upper bounds of the time that a cycle takes, in seconds.
 const CYCLE_SECONDS: [f64; 9] = [0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0, 1800.0];
 
+/// What may be done about what is open; what is only observed is one kind.
+const DISPOSITIONS: [&str; 6] = ["apply", "hold", "blocked", "report", "protected", "observed"];
+
 /// Everything that the endpoint tells.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -34,6 +37,8 @@ pub(crate) struct Metrics {
     lag: Number,
     pending: Number,
     held: Number,
+    stuck: Number,
+    open: Family<Labels, Number>,
     quarantined: Number,
     paused: Number,
     side_up: Family<Labels, Number>,
@@ -66,6 +71,12 @@ impl Default for Metrics {
             },
             pending: added(all, "pending_requests", "Requests in force and not done"),
             held: added(all, "held_actions", "Actions that wait for a person's yes"),
+            stuck: added(
+                all,
+                "stuck_requests",
+                "Requests that are not carried out, and no yes would end that",
+            ),
+            open: added(all, "open_items", "What is not as it should be, by what is done about it"),
             quarantined: added(all, "quarantined", "1 while whole kinds of action are held"),
             paused: added(all, "paused", "1 while nothing is written, because somebody paused"),
             side_up: added(all, "side_up", "1 while a side answers"),
@@ -138,6 +149,13 @@ impl Metrics {
         }
         self.pending.set(status.pending.unwrap_or(0) as f64);
         self.held.set(status.held.unwrap_or(0) as f64);
+        self.stuck.set(status.stuck.unwrap_or(0) as f64);
+        for disposition in DISPOSITIONS {
+            // What is not open any more is none, and not what it was.
+            let number = status.open.get(disposition).copied().unwrap_or(0);
+            let labels = owned([("disposition", disposition)]);
+            self.open.get_or_create(&labels).set(number as f64);
+        }
         self.quarantined.set(f64::from(u8::from(status.quarantined.is_some())));
         self.paused.set(f64::from(u8::from(status.paused.is_some())));
         let up = |view: &SideView| f64::from(u8::from(view.ok == Some(true)));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::SysId;
+use super::words::words;
 
 /// Field name to stored value, dot-walks spelled as asked for: `department.name`.
 ///
@@ -49,20 +50,21 @@ impl Person {
     }
 }
 
-/// Where a person's row stands, as far as the last reads can tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Presence {
-    /// The row is among the configured people.
-    Present,
-    /// The row exists but is outside `servicenow.users`: unmanaged, never disabled.
-    Outside,
-    /// The row was not in a complete read, and its absence is not confirmed yet.
-    Missing,
-    /// The instance counts the row and does not show it. What it said last stands.
-    Hidden,
-    /// The instance did not count the row in two reads ten minutes apart, and nothing shows that it
-    /// was deleted: a rule that takes rows out of every query looks the same.
-    Vanished,
-    /// The row was deleted, and ServiceNow's audit shows it.
-    Gone,
+words! {
+    /// Where a person's row stands, as far as the last reads can tell.
+    pub enum Presence {
+        /// The row is among the configured people.
+        Present = "present",
+        /// The row exists but is outside `servicenow.users`: unmanaged, never disabled.
+        Outside = "outside",
+        /// The row was not in a complete read, and its absence is not confirmed yet.
+        Missing = "missing",
+        /// The instance counts the row and does not show it. What it said last stands.
+        Hidden = "hidden",
+        /// The instance did not count the row in two reads ten minutes apart, and nothing shows that
+        /// it was deleted: a rule that takes rows out of every query looks the same.
+        Vanished = "vanished",
+        /// The row was deleted, and ServiceNow's audit shows it.
+        Gone = "gone",
+    }
 }

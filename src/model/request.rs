@@ -126,15 +126,16 @@ pub struct Terms {
     pub ends: Option<Timestamp>,
 }
 
-/// Whether a request counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Approval {
-    /// Not approved yet: nothing that it names is looked up.
-    Waiting,
-    /// Approved, or in need of no approval; `starts` may still be to come.
-    Approved,
-    /// Rejected, cancelled, closed incomplete or skipped.
-    Withdrawn,
+words! {
+    /// Whether a request counts.
+    pub enum Approval {
+        /// Not approved yet: nothing that it names is looked up.
+        Waiting = "waiting",
+        /// Approved, or in need of no approval; `starts` may still be to come.
+        Approved = "approved",
+        /// Rejected, cancelled, closed incomplete or skipped.
+        Withdrawn = "withdrawn",
+    }
 }
 
 /// A request that [`Terms`] could be made of: the unit that policy decides from.

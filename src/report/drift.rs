@@ -47,6 +47,9 @@ pub struct DriftItem {
     pub action: Option<&'static str>,
     /// Why, for a person to read.
     pub reason: String,
+    /// The set that its action waits in. For people: the JSON has no key for it.
+    #[serde(skip)]
+    pub set: Option<String>,
 }
 
 /// Totals of a drift report.
@@ -336,6 +339,7 @@ fn drift_items(
             disposition: item.disposition.enforced().as_str(),
             action: step.map(StepKind::as_str),
             reason: reason.clone(),
+            set: item.shared_cause().map(|(set, _)| set),
         });
     }
     Ok(lines)

@@ -1,10 +1,10 @@
 //! `explain`: why one person's account is as it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::model::{Account, FactKey, Link, Presence, Timestamp};
+use crate::model::{Account, FactKey, Link, Presence, SysId, Timestamp};
 use crate::reconcile::explain::{self, Explained, ReasonText};
 use crate::report::holds::{HoldView, holds_of};
 use crate::report::person::{RequestView, requests_of};
@@ -36,6 +36,19 @@ pub struct Explanation {
     pub holds: Vec<HoldView>,
     /// Read from both sides just now, rather than from the last observed state.
     pub live: bool,
+}
+
+/// Everybody whom a text fits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanations {
+    /// Each of them.
+    pub people: Vec<Explanation>,
+}
+
+/// Those whom a text fits, where it fits several.
+pub fn several_called(deps: &Deps, text: &str) -> Result<BTreeSet<SysId>, StoreError> {
+    let called = people_called(&deps.store, text)?;
+    Ok(if called.len() > 1 { called } else { BTreeSet::new() })
 }
 
 /// The Okta account that a person is linked to, and how that came about.

@@ -95,6 +95,9 @@ pub struct HoldReport {
     pub holds: Vec<HoldView>,
     /// Those that wait for one cause, as one.
     pub sets: Vec<SetView>,
+    /// How many more actions there are than were asked for.
+    #[serde(skip)]
+    pub left_out: usize,
     /// Requests for which no decision about an action would do.
     pub stuck: Vec<WaitingRequest>,
 }
@@ -137,57 +140,74 @@ pub fn holds(
     let store = Store::open(&config.store, config.orgs.as_ref(), Mode::Read)?;
     let only = filter.person.as_deref();
     let only = only.map(|text| the_one(text, &people_called(&store, text)?)).transpose()?;
+    let group = filter.group.as_deref().map(|text| groups_called(&store, text)).transpose()?;
     let mut held = store.open_items().actions(now)?;
+    // What is left out is not described: thousands may wait.
+    let same =
+        |wanted: &Option<String>, is: Option<&String>| wanted.is_none() || wanted.as_ref() == is;
     held.retain(|it| {
         (filter.dismissed || !said_no(it))
             && only.as_ref().is_none_or(|only| it.person.as_ref() == Some(only))
+            && same(&filter.set, it.shared.as_ref().map(|(set, _)| set))
+            && same(&filter.request, request_word(&it.origin).as_ref())
+            && group.as_ref().is_none_or(|group| is_about_group(it, group))
     });
-    let mut holds = views(&store, held)?;
-    let same = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || wanted == is;
-    holds.retain(|hold| same(&filter.request, &hold.request) && same(&filter.set, &hold.set));
-    if let Some(group) = &filter.group {
-        let called = store.groups().called(group)?;
-        holds.retain(|hold| {
-            let names = || hold.groups.iter().chain(&hold.group);
-            names().any(|name| name == group || called.iter().any(|it| it.name == *name))
-        });
-    }
-    let sets = sets(&holds);
-    holds.truncate(filter.limit.unwrap_or(usize::MAX));
+    let sets = sets(&store, &held)?;
+    let left_out = held.len().saturating_sub(filter.limit.unwrap_or(usize::MAX));
+    held.truncate(held.len() - left_out);
+    let holds = views(&store, held)?;
     let narrowed = only.is_some() || filter.group.is_some() || filter.set.is_some();
     let mut stuck = if narrowed { Vec::new() } else { stuck(&store, config.observe)? };
     stuck.retain(|it| filter.request.as_ref().is_none_or(|number| it.number == *number));
-    Ok(HoldReport { holds, sets, stuck })
+    Ok(HoldReport { holds, sets, left_out, stuck })
 }
 
 /// One action that waits or was dismissed, by its number.
 pub fn hold(config: &Offline, id: i64, now: Timestamp) -> Result<Option<HoldView>, SyncError> {
-    let filter = HoldFilter { dismissed: true, ..HoldFilter::default() };
-    Ok(holds(config, &filter, now)?.holds.into_iter().find(|hold| hold.id == id))
+    if !Store::is_there(&config.store)? {
+        return Ok(None);
+    }
+    let store = Store::open(&config.store, config.orgs.as_ref(), Mode::Read)?;
+    let held = store.open_items().actions(now)?.into_iter().find(|held| held.id == id);
+    Ok(held.map(|held| view(&store, held)).transpose()?)
 }
 
-fn sets(holds: &[HoldView]) -> Vec<SetView> {
-    let mut members: BTreeMap<&str, Vec<&HoldView>> = BTreeMap::new();
-    for hold in holds {
-        if let Some(set) = &hold.set {
-            members.entry(set).or_default().push(hold);
+/// Groups that a text names; what is gone is called by its id.
+fn groups_called(store: &Store, text: &str) -> Result<BTreeSet<GroupId>, StoreError> {
+    let mut ids: BTreeSet<GroupId> =
+        store.groups().called(text)?.into_iter().map(|group| group.id).collect();
+    ids.extend(GroupId::parse(text).ok());
+    Ok(ids)
+}
+
+fn is_about_group(held: &HeldAction, ids: &BTreeSet<GroupId>) -> bool {
+    held.action.groups.iter().chain(&held.action.group).any(|id| ids.contains(id))
+}
+
+fn sets(store: &Store, held: &[HeldAction]) -> Result<Vec<SetView>, StoreError> {
+    let mut members: BTreeMap<&str, Vec<&HeldAction>> = BTreeMap::new();
+    for held in held {
+        if let Some((set, _)) = &held.shared {
+            members.entry(set).or_default().push(held);
         }
     }
-    let view = |(id, members): (&str, Vec<&HoldView>)| {
-        let first = *members.first()?;
-        let same = members.iter().all(|it| it.action == first.action);
-        Some(SetView {
-            id: id.to_owned(),
-            count: members.len(),
-            cause: first.cause,
-            action: if same { first.action.clone() } else { "several".to_owned() },
-            name: first.group.clone().filter(|_| first.about.is_some()).or(first.about.clone()),
-            reason: first.reason.clone(),
-            since: first.since.clone(),
-            first: first.clone(),
-        })
-    };
-    members.into_iter().filter_map(view).collect()
+    members.into_iter().map(|(id, members)| set_view(store, id, &members)).collect()
+}
+
+fn set_view(store: &Store, id: &str, members: &[&HeldAction]) -> Result<SetView, StoreError> {
+    // A set is made with its first member.
+    let first = view(store, members[0].clone())?;
+    let same = members.iter().all(|it| it.action.step == members[0].action.step);
+    Ok(SetView {
+        id: id.to_owned(),
+        count: members.len(),
+        cause: first.cause,
+        action: if same { first.action.clone() } else { "several".to_owned() },
+        name: first.group.clone().filter(|_| first.about.is_some()).or(first.about.clone()),
+        reason: first.reason.clone(),
+        since: first.since.clone(),
+        first,
+    })
 }
 
 fn said_no(held: &HeldAction) -> bool {

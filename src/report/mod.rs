@@ -6,7 +6,10 @@ mod drift;
 mod explanation;
 mod holds;
 mod needs;
+mod people;
 mod person;
+mod request_explanation;
+mod request_list;
 mod requests;
 mod status;
 
@@ -18,12 +21,19 @@ use crate::sync::names::group_name;
 
 pub use cycle::{ActionReport, CycleReport, done, planned};
 pub use drift::{DriftItem, DriftReport, DriftSummary, OpenView, drift};
-pub use explanation::{AccountView, Explanation, FactView, ReasonView, explain};
+pub use explanation::{
+    AccountView, Explanation, Explanations, FactView, ReasonView, explain, several_called,
+};
 pub(crate) use holds::pause_in_force;
 pub use holds::{
     Decided, HoldFilter, HoldReport, HoldView, Released, SetView, hold, holds, record_decision,
 };
+pub use people::{ListedPerson, PeopleFilter, PeopleList, people};
 pub use person::RequestView;
+pub use request_explanation::{
+    ApproverView, ExplainedRequest, RequestExplanation, explain_request,
+};
+pub use request_list::{ListedRequest, RequestFilter, RequestList, requests};
 pub use requests::WaitingRequest;
 pub(crate) use status::running_status;
 pub use status::{

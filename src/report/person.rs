@@ -81,11 +81,7 @@ fn request_view(deps: &Deps, stored: &StoredRequest) -> Result<RequestView, Stor
         parent: request.reference.parent.as_ref().map(|it| it.as_str().to_owned()),
         operation: operation.map(Operation::as_str),
         state: request.state.as_str(),
-        approval: match approval {
-            Approval::Waiting => "waiting",
-            Approval::Approved => "approved",
-            Approval::Withdrawn => "withdrawn",
-        },
+        approval: approval.as_str(),
         in_force: resolved.as_ref().is_some_and(|it| it.in_force(now) && !it.has_ended(now)),
         starts: terms.and_then(|terms| terms.starts).map(stamp),
         ends: terms.and_then(|terms| terms.ends).map(stamp),

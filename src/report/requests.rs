@@ -66,7 +66,7 @@ pub(crate) fn stuck(store: &Store, observe: bool) -> Result<Vec<WaitingRequest>,
     Ok(waiting)
 }
 
-fn view(
+pub(super) fn view(
     store: &Store,
     observe: bool,
     stored: &StoredRequest,

@@ -1,5 +1,6 @@
 //! `status`: how it goes, from the store alone.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -41,6 +42,10 @@ pub struct StatusReport {
     /// What is only observed, and would be done or held if everything enforced.
     #[serde(skip)]
     pub observed: u64,
+    /// How much is open and counts, by disposition, `observed` among them. For the metrics: the
+    /// JSON has no key for it.
+    #[serde(skip)]
+    pub open: BTreeMap<String, u64>,
     /// Actions that wait for a person's yes.
     pub held: Option<u64>,
     /// Why whole kinds of action are held.
@@ -198,6 +203,7 @@ fn report(
     let mut report = StatusReport {
         paused,
         stuck: Some(store.open_items().stuck()?.len() as u64),
+        open: store.open_items().by_disposition()?,
         observed: store.open_items().counts(None)?.observed as u64,
         pending: last.is_some().then(|| store.requests().pending(now)).transpose()?,
         held: Some(held as u64),

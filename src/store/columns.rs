@@ -56,6 +56,8 @@ spelled! {
     RequestNumber, "request number", number => number.as_str(), text => Self::parse(text).ok();
     AccountStatus, "status of an account", it => it.as_str(), text => Some(Self::from_okta(text));
     RequestState, "state of a request", state => state.as_str(), text => Self::from_word(text);
+    Presence, "presence", presence => presence.as_str(), text => Self::from_word(text);
+    Approval, "approval", approval => approval.as_str(), text => Self::from_word(text);
     Operation, "operation", operation => operation.as_str(), text => Self::from_word(text);
     Cause, "cause", cause => cause.as_str(), text => Self::from_word(text);
     StepKind, "step", step => step.as_str(), text => Self::from_word(text);
@@ -69,9 +71,6 @@ spelled! {
 }
 
 spelled_here! {
-    Presence, "presence", Present = "present", Outside = "outside", Missing = "missing",
-        Hidden = "hidden", Vanished = "vanished", Gone = "gone";
-    Approval, "approval", Waiting = "waiting", Approved = "approved", Withdrawn = "withdrawn";
     GroupKind, "type of a group", Okta = "OKTA_GROUP", App = "APP_GROUP", BuiltIn = "BUILT_IN";
 }
 

@@ -109,7 +109,7 @@ pub(crate) enum Replaced<'a> {
 
 /// The item counts: nobody dismissed it, somebody is needed for it or it is about a person, and nobody
 /// else's item says the same.
-const COUNTS: &str = "o.silenced = 0 AND NOT (o.kind = 'request' AND o.needs = 'nobody')
+pub(super) const COUNTS: &str = "o.silenced = 0 AND NOT (o.kind = 'request' AND o.needs = 'nobody')
     AND NOT EXISTS (SELECT 1 FROM decisions d
         WHERE d.fingerprint = o.fingerprint AND d.over = 0 AND d.verdict = 'dismiss')
     AND NOT (o.kind = 'request' AND EXISTS (SELECT 1 FROM open_items p

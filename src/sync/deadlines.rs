@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::model::{
-    AccountStatus, Approval, Operation, Request, ResolvedRequest, SysId, Timestamp,
+    AccountStatus, Approval, Operation, Request, RequestNumber, ResolvedRequest, SysId, Timestamp,
 };
 use crate::policy::resolve::{starts, word};
 use crate::policy::{ApprovalSource, RequestRule};
@@ -109,8 +109,12 @@ pub(crate) fn update_deadlines(
 pub fn watch_deadlines(deps: &Deps) -> Result<()> {
     let now = deps.now();
     let mut of_sets: BTreeMap<String, Vec<(Late, StoredRequest, HeldAction)>> = BTreeMap::new();
-    for late in deps.store.deadlines().open()? {
-        let Some(level) = to_say(deps, &late, now) else { continue };
+    let open = deps.store.deadlines().open()?.into_iter();
+    let news: Vec<(Late, u8)> =
+        open.filter_map(|late| to_say(deps, &late, now).map(|level| (late, level))).collect();
+    // Thousands may wait: they are read once, and only where there is something to say.
+    let mut waiting = if news.is_empty() { Waiting::new() } else { waiting(deps)? };
+    for (late, level) in news {
         let Some(stored) = deps.store.requests().get(&late.request)? else { continue };
         // A cycle that still works on others may have disabled the account already.
         let number = &stored.request.reference.number;
@@ -121,7 +125,7 @@ pub fn watch_deadlines(deps: &Deps) -> Result<()> {
             continue;
         }
         deps.store.deadlines().set_warned(&late, level, now)?;
-        match held_for(deps, &late, &stored)? {
+        match waiting.remove(&(late.person.clone(), number.clone())) {
             Some(held) if level == BREACHED && late.operation == Operation::Leave => {
                 // What waits by itself is a set of one.
                 let alone = || stored.request.reference.number.to_string();
@@ -163,18 +167,17 @@ fn target_of(deps: &Deps, late: &Late) -> Duration {
     if late.operation == Operation::Leave { targets.leave } else { targets.join }
 }
 
-/// The action that waits for the same person and request.
-fn held_for(
-    deps: &Deps,
-    late: &Late,
-    stored: &StoredRequest,
-) -> Result<Option<HeldAction>, StoreError> {
-    let number = &stored.request.reference.number;
-    let actions = deps.store.open_items().actions(deps.now())?.into_iter();
-    let mut waits = actions.filter(|held| {
-        late.person == held.person && held.origin.request().is_some_and(|it| it.number == *number)
-    });
-    Ok(waits.next())
+/// Of each person and request, the first action that waits.
+type Waiting = BTreeMap<(Option<SysId>, RequestNumber), HeldAction>;
+
+fn waiting(deps: &Deps) -> Result<Waiting, StoreError> {
+    let mut waiting = Waiting::new();
+    for held in deps.store.open_items().actions(deps.now())? {
+        if let Some(request) = held.origin.request() {
+            waiting.entry((held.person.clone(), request.number.clone())).or_insert(held);
+        }
+    }
+    Ok(waiting)
 }
 
 fn log_late_set(deps: &Deps, set: &str, late: &[(Late, StoredRequest, HeldAction)]) {

@@ -32,7 +32,10 @@ pub(crate) fn record_records(deps: &Deps) -> Result<()> {
                 reason: trouble.why,
                 needs,
             });
-            OpenItem { disposition, ..OpenItem::unusable(Subject::Record(trouble.id), String::new()) }
+            OpenItem {
+                disposition,
+                ..OpenItem::unusable(Subject::Record(trouble.id), String::new())
+            }
         }));
     }
     record_configuration(deps, &["record"], &items)

@@ -302,7 +302,9 @@ fn metrics_and_health_are_told_over_http() {
         .or(sample(&metrics, "goldthread_cycles_total{kind=\"full\",outcome=\"attention\"}"));
     assert_eq!(full, Some(1.0), "{metrics}");
     assert_eq!(sample(&metrics, "goldthread_side_up{side=\"okta\"}"), Some(1.0));
-    assert_eq!(sample(&metrics, "goldthread_held_actions"), Some(0.0));
+    for nothing in ["held_actions", "stuck_requests", "open_items{disposition=\"hold\"}"] {
+        assert_eq!(sample(&metrics, &format!("goldthread_{nothing}")), Some(0.0), "{nothing}");
+    }
     assert!(
         sample(&metrics, "goldthread_api_calls_total{side=\"okta\",bucket=\"/api/v1/users\"}")
             .unwrap()

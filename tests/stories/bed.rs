@@ -13,7 +13,7 @@ use goldthread::config::{self, Config, Environment};
 use goldthread::model::{Disposition, OpenItem, Pause};
 use goldthread::report::{
     self, CycleReport, DriftItem, DriftReport, Explanation, FactView, HoldFilter, HoldView,
-    StatusReport, WaitingRequest,
+    ListedPerson, ListedRequest, PeopleFilter, RequestFilter, StatusReport, WaitingRequest,
 };
 use goldthread::sim::clock::Clock;
 use goldthread::sim::company::Person;
@@ -148,6 +148,12 @@ impl Bed {
         assert_eq!(holds.stuck.len(), anew.summary.stuck);
         let status = report::status(&offline, self.clock.now()).unwrap();
         assert_eq!(status.stuck, Some(holds.stuck.len() as u64));
+        let listed = |filter| self.requests(filter).len() as u64;
+        assert_eq!(status.stuck, Some(listed(RequestFilter::Stuck)));
+        assert_eq!(status.pending, Some(listed(RequestFilter::Pending)));
+        let unmanaged = self.people(PeopleFilter::Unmanaged);
+        let nobodys = unmanaged.iter().filter(|it| it.person.sys_id.is_none()).count();
+        assert_eq!(nobodys, anew.summary.unmanaged);
         let undecided = holds.holds.iter().filter(|hold| hold.released.is_none()).count();
         assert_eq!(status.held, Some(undecided as u64));
         // What a pause keeps from being written on a request is said, and is no difference.
@@ -272,6 +278,18 @@ impl Bed {
         let facts = self.explain(person).facts;
         let fact = facts.into_iter().find(|fact| fact.name.as_deref() == Some(group));
         fact.unwrap_or_else(|| panic!("nothing is said about {group}"))
+    }
+
+    /// The requests that `goldthread requests` lists.
+    pub fn requests(&self, filter: RequestFilter) -> Vec<ListedRequest> {
+        let offline = self.load().offline();
+        report::requests(&offline, filter, None, self.clock.now()).unwrap().requests
+    }
+
+    /// Those whom `goldthread people` lists.
+    pub fn people(&self, filter: PeopleFilter) -> Vec<ListedPerson> {
+        let offline = self.load().offline();
+        report::people(&offline, filter, None, self.clock.now()).unwrap().people
     }
 
     /// What waits for a person's yes.

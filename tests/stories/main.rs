@@ -17,6 +17,7 @@ mod hold;
 mod joiner;
 mod leaver;
 mod lifecycle;
+mod lists;
 mod mover;
 mod pause;
 mod profile;

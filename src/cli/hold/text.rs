@@ -16,7 +16,7 @@ const MOST_ROWS: usize = 12;
 
 /// Everything that waits. `whole`: action by action, sets as well.
 pub(crate) fn list(report: &HoldReport, whole: bool, command: &str) -> String {
-    let HoldReport { holds, sets, stuck } = report;
+    let HoldReport { holds, sets, left_out, stuck } = report;
     let mut text = String::new();
     let (said_no, waiting): (Vec<&HoldView>, Vec<&HoldView>) =
         holds.iter().partition(|hold| hold.dismissed.is_some());
@@ -47,6 +47,9 @@ pub(crate) fn list(report: &HoldReport, whole: bool, command: &str) -> String {
         let _ = write!(text, "{} for a yes", count(open, "action waits", "actions wait"));
         if released > 0 {
             let _ = write!(text, ", {released} released and not carried out yet");
+        }
+        if *left_out > 0 {
+            let _ = write!(text, ", {left_out} more than --limit shows");
         }
         let _ = write!(
             text,
