@@ -43,7 +43,8 @@ pub enum Subject {
     Name(String),
     /// One of the two systems, or something that it does not give.
     Side(String),
-    /// A row of ServiceNow that cannot be read or makes no sense, by its table and id.
+    /// A row of ServiceNow, by its table and id, or a group rule of Okta, by its id, that cannot be
+    /// read or makes no sense.
     Record(String),
 }
 

@@ -33,7 +33,7 @@ fn leavers_are_disabled_as_soon_as_a_role_is_back_that_was_gone_for_ten_minutes(
         bed.sync_full();
         bed.pass("1h");
         let leavers = [bed.employee(0), bed.employee(1)];
-        let leaves = leavers.each_ref().map(|it| bed.leave(it));
+        let requests = leavers.each_ref().map(|it| bed.leave(it));
         bed.stage.okta.faults().on("POST", "/api/v1/users/", Fault::Status(status)).always();
         for _ in 0..21 {
             assert!(bed.sync().needs_attention());
@@ -42,7 +42,7 @@ fn leavers_are_disabled_as_soon_as_a_role_is_back_that_was_gone_for_ten_minutes(
         bed.stage.okta.faults().clear();
         bed.pass("29s");
         bed.sync();
-        for (leaver, leave) in leavers.iter().zip(&leaves) {
+        for (leaver, leave) in leavers.iter().zip(&requests) {
             assert_eq!((bed.status(leaver), bed.state(leave)), ("DEPROVISIONED", "3".into()));
         }
     }

@@ -93,7 +93,7 @@ fn whoever_has_no_account_that_is_seen_is_not_called_gone_by_a_role_that_sees_on
     bed.forget_calls();
     bed.sync();
     bed.pass("3m");
-    let (_, log) = logged(|| {
+    let ((), log) = logged(|| {
         let (deps, writers) = bed.at_work();
         bed.cycle_of(&deps, &writers);
         watch_deadlines(&deps).unwrap();

@@ -5,6 +5,7 @@ mod desk;
 // Some steps are always possible, and yet all of them are of one shape.
 #[allow(clippy::unnecessary_wraps)]
 mod hr;
+#[allow(clippy::unnecessary_wraps)]
 mod sight;
 #[allow(clippy::unnecessary_wraps)]
 mod weather;
