@@ -268,3 +268,18 @@ fn a_reason_is_read_back_as_it_was_whether_typed_or_a_sentence() {
     let again = store.open_items().actions(now()).unwrap();
     assert_eq!((again[0].id, again[0].since), (held[0].id, held[0].since));
 }
+
+#[test]
+fn what_is_open_is_counted_by_disposition_and_what_was_dismissed_is_not() {
+    let (_folder, store) = store();
+    let blocked = Disposition::Blocked(BlockedReason::UnknownStatus);
+    let blocked = OpenItem { disposition: blocked, ..hold("c", "p3", None) };
+    keep(&store, &["p1", "p2", "p3"], &[hold("a", "p1", None), hold("b", "p2", None), blocked]);
+    let counts = |held: u64| {
+        let both = [("blocked".to_owned(), 1), ("hold".to_owned(), held)];
+        both.into_iter().filter(|(_, number)| *number > 0).collect::<BTreeMap<String, u64>>()
+    };
+    assert_eq!(store.open_items().by_disposition().unwrap(), counts(2));
+    say(&store, Verdict::Dismiss);
+    assert_eq!(store.open_items().by_disposition().unwrap(), counts(0));
+}
