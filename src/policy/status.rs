@@ -4,8 +4,8 @@ use super::fact::{Anomaly, Context, Desired, Fact, Source, origin_of, unrequeste
 use super::timeline::DesiredStatus;
 use super::{Accounts, InactiveRecord, Policy};
 use crate::model::{
-    Cause, Disposition, FactKey, HoldReason, Operation, PersonState, Presence, ReportReason,
-    ResolvedRequest, Undecidable,
+    AccountStatus, Cause, Disposition, FactKey, HoldReason, Operation, PersonState, Presence,
+    ReportReason, ResolvedRequest, Undecidable,
 };
 
 /// What a status follows from that the record alone decides.
@@ -41,7 +41,11 @@ fn asked(context: Context<'_>) -> Option<Fact<DesiredStatus>> {
         Operation::Resume => effective == Some(&origin_of(request)),
         _ => false,
     });
-    let there = state.is_linked() && (!state.is_unused() || was_away);
+    // What was made ahead of a join waits for its start, whatever absence ended before.
+    let made_ahead = timeline.ahead.is_some()
+        && state.is_created_here()
+        && state.actual.status() == Some(&AccountStatus::Staged);
+    let there = state.is_linked() && (!state.is_unused() || was_away) && !made_ahead;
     let lifts = |request: &ResolvedRequest| match request.terms.operation {
         Operation::Join => true,
         _ => !state.is_deleted() && (timeline.joined || there),

@@ -83,7 +83,9 @@ fn cause_of<T>(fact: &Fact<T>, value: Option<&str>, key: &FactKey, facts: &Facts
             FactKey::Account | FactKey::Status | FactKey::Membership(_) => Cause::Record,
         };
     };
-    if known.in_sync_once && known.value.as_deref() == value {
+    // A request that asks anew for what was so before asks for it all the same.
+    let asked_anew = fact.cause == Cause::Request && known.origin != fact.origin;
+    if known.in_sync_once && known.value.as_deref() == value && !asked_anew {
         Cause::Drift
     } else if is_ruled_anew(key, &known.basis, &fact.basis, old) {
         Cause::Rule

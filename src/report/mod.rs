@@ -12,6 +12,7 @@ mod request_explanation;
 mod request_list;
 mod requests;
 mod status;
+mod status_view;
 
 use chrono::SecondsFormat;
 
@@ -36,9 +37,9 @@ pub use request_explanation::{
 pub use request_list::{ListedRequest, RequestFilter, RequestList, requests};
 pub use requests::WaitingRequest;
 pub(crate) use status::running_status;
-pub use status::{
-    BudgetView, CycleView, DAEMON, LatencyView, NeedView, SideView, SidesView, StatusReport,
-    TargetsView, status,
+pub use status::{DAEMON, status};
+pub use status_view::{
+    BudgetView, CycleView, LatencyView, NeedView, SideView, SidesView, StatusReport, TargetsView,
 };
 
 /// The attribute or the group's name that a fact is about.

@@ -255,6 +255,33 @@ fn a_suspension_is_lifted_only_where_something_of_ours_explains_it() {
 }
 
 #[test]
+fn who_asks_anew_for_what_was_undone_by_hand_gets_it_however_often_it_is_decided() {
+    let policy = Policy { drift: Disposal::Hold, ..policy() };
+    let lines = |plan: &PersonPlan| super::tests::lines(plan);
+    let grant = |number, day| with_groups(request(number, Operation::Grant, day), &["g1"]);
+    let requests = [done(join()), done(grant("R2", "2026-02-01"))];
+    let mut state = settled(employee(AccountStatus::Active, &["g1", "gs"], &requests));
+    state.actual.groups.remove(&group("g1"));
+    assert_eq!(lines(&decide(&state, &policy)), ["add_member g1 for R2 (drift): hold"]);
+
+    state.requests.push(grant("R3", "2026-05-01"));
+    for _ in 0..2 {
+        let plan = decide(&state, &policy);
+        assert_eq!(lines(&plan), ["add_member g1 for R3 (request): apply"]);
+        state.known = plan.facts.unwrap();
+    }
+}
+
+#[test]
+fn what_was_made_ahead_of_a_join_waits_for_its_start_whatever_absence_ended_before() {
+    let policy = Policy { create_ahead: std::time::Duration::from_hours(48), ..policy() };
+    let ahead = request("R1", Operation::Join, "2026-06-02");
+    let absence = done(until(request("R2", Operation::Suspend, "2026-05-05"), "2026-05-06"));
+    let state = employee(AccountStatus::Staged, &[], &[ahead, absence]);
+    assert_eq!(lines(&decide(&state, &policy)), Vec::<String>::new());
+}
+
+#[test]
 fn what_the_record_alone_does() {
     for (setting, lines) in [
         (InactiveRecord::Suspend, &["suspend for R1 (record): apply"][..]),
