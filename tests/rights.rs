@@ -27,9 +27,13 @@ impl Desk {
         let config = stage.config(folder.path()).unwrap();
         let config = config.replace("goldthread.db", "state/goldthread.db");
         std::fs::write(folder.path().join("config.toml"), config).unwrap();
-        // Where the tests are built, others may not come.
+        // Where the tests are built, others may not come. Copied by another process: a file that
+        // this one has open to write would be open in what its other tests start, too, and could
+        // not be started itself ("Text file busy").
         let program = folder.path().join("goldthread");
-        std::fs::copy(env!("CARGO_BIN_EXE_goldthread"), &program).unwrap();
+        let copied =
+            Command::new("cp").arg(env!("CARGO_BIN_EXE_goldthread")).arg(&program).status();
+        assert!(copied.unwrap().success());
         let desk = Self { _stage: stage, folder, program };
         desk.allow("", 0o755);
         for secret in ["servicenow-password", "okta-token"] {

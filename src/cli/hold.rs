@@ -185,9 +185,11 @@ fn confirm(config: &Offline, which: &HoldSelection, done: &str, yes: bool) -> Re
 fn say(place: &Place, which: &HoldSelection, word: Verdict, because: String, yes: bool) -> Ended {
     let config = place.load_offline()?;
     let done = if word == Verdict::Release { "released" } else { "dismissed" };
+    // Nobody is asked for a yes to what they may not do.
+    let is_there = Store::is_there_to_write(&config.store)?;
     confirm(&config, which, done, yes)?;
     let said = HoldDecision { word, by: login_user(), at: clock()(), because };
-    let decided = match (which, Store::is_there(&config.store)?) {
+    let decided = match (which, is_there) {
         (HoldSelection::Ids(ids), false) => Err(ids.clone()),
         (_, false) => Ok(Decided::default()),
         (_, true) => report::record_decision(&config, which, &said)?,

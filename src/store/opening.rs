@@ -80,6 +80,11 @@ impl Store {
         is_there(path, Right::Read)
     }
 
+    /// The same for whoever is going to write to it; fails where that may not be done.
+    pub(crate) fn is_there_to_write(path: &Path) -> Result<bool> {
+        is_there(path, Right::Write)
+    }
+
     /// Who may write now, where somebody does: the name given with [`Mode::Write`] and its process.
     pub(crate) fn holder(path: &Path) -> Result<Option<String>> {
         file::lock_holder(path)
