@@ -15,10 +15,15 @@ use crate::model::{SysId, Timestamp};
 mod absence;
 mod approvers;
 mod catalog;
+#[cfg_attr(not(test), allow(dead_code))]
+mod fresh;
 mod inspect;
 mod items;
+#[cfg_attr(not(test), allow(dead_code))]
+mod notes;
 mod people;
 mod requests;
+mod tasks;
 mod writer;
 
 mod checked;
@@ -36,7 +41,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use catalog::{LookedUp, Task};
+pub(crate) use catalog::LookedUp;
 pub use connection::Connection;
 pub use error::ServiceNowError;
 pub(crate) use inspect::Sample;
@@ -44,6 +49,7 @@ pub(crate) use limits::Budget;
 pub(crate) use people::Lookup;
 pub use people::ServiceNowReader;
 pub(crate) use rows::SetAside;
+pub(crate) use tasks::Task;
 pub(crate) use writer::{Closing, ServiceNowWriter};
 
 /// Reads an answer in every way in which one is read, for whoever feeds this nonsense.
