@@ -51,7 +51,7 @@ impl ServiceNowReader {
         &self,
         notes: &[Note],
     ) -> Result<BTreeMap<Note, Option<bool>>, ServiceNowError> {
-        let mut noted = BTreeMap::new();
+        let mut told = BTreeMap::new();
         let notes: Vec<&Note> = notes.iter().collect::<BTreeSet<_>>().into_iter().collect();
         for chunk in notes.chunks(NOTES_A_CALL) {
             let listed = match chunk {
@@ -65,10 +65,10 @@ impl ServiceNowReader {
                     Others::Illegible => None,
                     Others::Untold => self.has_note(&note.0, &note.1).await?,
                 };
-                noted.insert((*note).clone(), stands);
+                told.insert((*note).clone(), stands);
             }
         }
-        Ok(noted)
+        Ok(told)
     }
 
     async fn list_notes<'a>(&self, notes: &[&'a Note]) -> Result<Listed<'a>, ServiceNowError> {

@@ -195,11 +195,11 @@ fn entry(id: &str, place: &str, text: &str) -> String {
     format!(r#"{{"sys_id":"{id}","element_id":"{place}","value":"{text}"}}"#)
 }
 
-async fn noted(side: &Responder, notes: &[(&str, &str)]) -> Vec<(String, Option<bool>)> {
+async fn noted(side: &Responder, wanted: &[(&str, &str)]) -> Vec<(String, Option<bool>)> {
     let asked: Vec<_> =
-        notes.iter().map(|(id, mark)| (SysId::parse(id).unwrap(), (*mark).to_owned())).collect();
-    let noted: BTreeMap<_, _> = side.reader().noted(&asked).await.unwrap();
-    noted.into_iter().map(|((id, marker), it)| (format!("{id} {marker}"), it)).collect()
+        wanted.iter().map(|(id, mark)| (SysId::parse(id).unwrap(), (*mark).to_owned())).collect();
+    let told: BTreeMap<_, _> = side.reader().noted(&asked).await.unwrap();
+    told.into_iter().map(|((id, marker), it)| (format!("{id} {marker}"), it)).collect()
 }
 
 #[tokio::test]
@@ -246,8 +246,8 @@ async fn a_dropped_condition_on_notes_is_an_error_and_hundreds_are_a_few_calls()
         .map(|(nth, id)| (id, format!("[goldthread:RITM{nth:07}:done]")))
         .collect();
     let side = Responder::with((0..3).map(|_| rows(0, &[])).collect()).await;
-    let noted = side.reader().noted(&asked).await.unwrap();
-    assert_eq!((noted.len(), noted.values().filter(|it| **it == Some(false)).count()), (100, 100));
+    let told = side.reader().noted(&asked).await.unwrap();
+    assert_eq!((told.len(), told.values().filter(|it| **it == Some(false)).count()), (100, 100));
     assert_eq!(side.calls().len(), 3);
     assert!(longest_address(&side) < 4500, "{}", longest_address(&side));
 }
