@@ -11,6 +11,7 @@ pub(crate) mod log;
 mod reader;
 mod roles;
 mod sign_in;
+mod slots;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -67,6 +67,13 @@ impl OktaReader {
         &self.connection
     }
 
+    /// The same for reads that should wait for nobody else's, as a leaver's.
+    #[must_use]
+    #[cfg_attr(not(test), allow(dead_code))]
+    pub(crate) fn urgently(&self) -> Self {
+        Self::new(self.connection.urgently())
+    }
+
     /// The clock of the org, as its last answer said. `None` before the first one.
     pub(crate) fn now(&self) -> Option<Timestamp> {
         self.connection.org_time()
