@@ -231,6 +231,7 @@ fn help_teaches_and_wrong_usage_is_64() {
         (&["snyc"], 64),
         (&["sync", "--full", "--person", "jane"], 64),
         (&["simulate", "--listen", "0.0.0.0:0"], 64),
+        (&["simulate", "--latency", "slow"], 64),
         (&["explain"], 64),
         (&["check", "--help"], 0),
         (&["hold", "release", "--help"], 0),

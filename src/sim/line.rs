@@ -28,6 +28,16 @@ impl Latency {
         Self { fixed, ..Self::default() }
     }
 
+    /// As `GOLDTHREAD_LATENCY` says, none where it does not.
+    ///
+    /// # Panics
+    /// Where it says something that is no latency.
+    pub fn wanted(seed: u64) -> Self {
+        let text = std::env::var("GOLDTHREAD_LATENCY").unwrap_or_else(|_| "0".to_owned());
+        let read = text.parse::<Self>().unwrap_or_else(|_| panic!("GOLDTHREAD_LATENCY={text}"));
+        Self { seed, ..read }
+    }
+
     /// And up to so much more.
     #[must_use]
     pub fn with_jitter(self, jitter: Duration, seed: u64) -> Self {

@@ -17,6 +17,7 @@ use goldthread::report::{
 };
 use goldthread::sim::clock::Clock;
 use goldthread::sim::company::Person;
+use goldthread::sim::line::Latency;
 use goldthread::sim::okta::{Account, PublicKey, ServiceApp, Status};
 use goldthread::sim::servicenow::Ordered;
 use goldthread::sim::stage::{OKTA_TOKEN, Stage};
@@ -61,6 +62,7 @@ impl Bed {
         let ahead = |seconds| clock.ahead(chrono::TimeDelta::seconds(seconds));
         let (okta, ours) = (ahead(okta_ahead), ahead(ours_ahead));
         let stage = Stage::with_clocks(people, seed, (clock, okta), None).unwrap();
+        stage.set_latency(Latency::wanted(seed));
         stage.servicenow.set(|switches| {
             switches.approval_delay = std::time::Duration::ZERO;
             switches.order_delay = std::time::Duration::ZERO;

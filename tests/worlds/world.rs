@@ -15,6 +15,7 @@ use goldthread::report::{self, CycleReport, DriftReport};
 use goldthread::sim::clock::Clock;
 use goldthread::sim::faults::{Fault, Hook, Onward};
 use goldthread::sim::http::Response;
+use goldthread::sim::line::Latency;
 use goldthread::sim::okta::Status;
 use goldthread::sim::stage::{OKTA_TOKEN, Stage};
 use goldthread::sync::{self, Deps, Scope, SyncError, Writers};
@@ -158,6 +159,7 @@ impl World {
         let clock = Clock::frozen("2026-03-02T09:00:00Z".parse().unwrap());
         let size = 7 + dice.place(6);
         let stage = Stage::open(size, seed, clock, None).unwrap();
+        stage.set_latency(Latency::wanted(seed));
         stage.servicenow.set(|switches| {
             switches.approval_delay = Duration::ZERO;
             switches.order_delay = Duration::ZERO;
