@@ -243,11 +243,12 @@ fn log(holds: &[HoldView], done: &str, said: &HoldDecision) {
 fn about<'a>(hold: &'a HoldView, decision: &Decision<'a>) -> Decision<'a> {
     let request = hold.request.as_deref();
     let origin = request.unwrap_or("unattributed");
+    let action = hold.action.unwrap_or("-");
     Decision {
-        text: format!("{origin}: {} of {} {}", hold.action, hold.person.name(), decision.outcome),
+        text: format!("{origin}: {action} of {} {}", hold.person.name(), decision.outcome),
         request,
         parent: hold.parent.as_deref(),
-        action: Some(&hold.action),
+        action: hold.action,
         cause: Some(hold.cause),
         group: hold.group.as_deref(),
         person: hold.person.clone(),

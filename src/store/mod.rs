@@ -47,6 +47,7 @@ pub use error::StoreError;
 pub(crate) use journal::{Entry, InDoubt};
 pub(crate) use lists::{PersonRow, RequestProgress};
 pub(crate) use open_items::Replaced;
+pub(crate) use open_items::WaitingItem;
 pub use open_items::{HeldAction, HoldSelection, OpenCounts, StoredItem, Transitions};
 pub use opening::{Mode, Orgs};
 pub(crate) use requests::StoredRequest;

@@ -129,7 +129,7 @@ pub fn watch_deadlines(deps: &Deps) -> Result<()> {
             Some(held) if level == BREACHED && late.operation == Operation::Leave => {
                 // What waits by itself is a set of one.
                 let alone = || stored.request.reference.number.to_string();
-                let set = held.shared.as_ref().map_or_else(alone, |(set, _)| set.clone());
+                let set = held.shared.as_ref().map_or_else(alone, |it| it.set.clone());
                 of_sets.entry(set).or_default().push((late, stored, held));
             }
             held => log_late(deps, &late, &stored, level == BREACHED, held)?,

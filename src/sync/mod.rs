@@ -20,7 +20,8 @@ pub(crate) mod in_doubt;
 pub(crate) mod open_items;
 pub(crate) mod outcome;
 pub(crate) mod record;
-pub(crate) mod settle;
+mod set_log;
+mod settle;
 pub(crate) mod waiting;
 pub(crate) mod writeback;
 

@@ -1,12 +1,13 @@
 //! What is new among the open items goes into the log: once when it begins, once when it changes,
 //! once when it ends. Here also goes into the store what is open without a plan.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::model::{Cause, Disposition, FactKey, HoldReason, Needs, OpenItem, Subject, SysId};
 use crate::store::{Object, Replaced, StoreError, Transitions};
 use crate::sync::log::{LogThread, log_event};
 use crate::sync::names::{PersonNames, group_name, names_of};
+use crate::sync::set_log::{Single, log_sets};
 use crate::sync::{deps::Deps, error::Result};
 
 /// Keeps what of the configuration cannot be used, and says so.
@@ -48,43 +49,14 @@ pub(crate) fn log_transitions(
     transitions: &Transitions,
     touched: &BTreeSet<SysId>,
 ) -> Result<()> {
-    let mut sets: BTreeMap<String, Vec<&OpenItem>> = BTreeMap::new();
-    for place in transitions.began.iter().chain(&transitions.changed) {
-        let item = &items[*place];
-        match item.shared_cause() {
-            Some((set, _)) if !item.is_dismissed() => sets.entry(set).or_default().push(item),
-            _ => log_open(deps, cycle, item)?,
-        }
+    let Single { began, ended } = log_sets(deps, cycle, items, transitions)?;
+    for item in began {
+        log_open(deps, cycle, item)?;
     }
-    for (set, held) in sets {
-        let wakes = held.iter().any(|item| is_leave_held_up(item));
-        match held.as_slice() {
-            [only] if only.action.as_ref().is_none_or(|it| it.set.is_none()) => {
-                log_open(deps, cycle, only)?;
-            }
-            held => log_set(deps, cycle, &set, held, wakes)?,
+    for item in ended {
+        if item.person().is_none_or(|person| !touched.contains(person)) {
+            log_ended(deps, cycle, item)?;
         }
-    }
-    for stored in &transitions.ended {
-        if stored.item.person().is_none_or(|person| !touched.contains(person)) {
-            log_ended(deps, cycle, &stored.item)?;
-        }
-    }
-    Ok(())
-}
-
-fn log_set(deps: &Deps, cycle: i64, set: &str, held: &[&OpenItem], wakes: bool) -> Result<()> {
-    let Some(first) = held.first() else { return Ok(()) };
-    let (count, reason) = (held.len(), first.reason());
-    let names = names(deps, first)?;
-    let text = format!(
-        "{count} actions are held as the set {set}: {reason}; the first is {}",
-        what(deps, first, &names)?
-    );
-    if wakes {
-        tracing::error!(outcome = "held", cycle, "{text}");
-    } else {
-        tracing::warn!(outcome = "held", cycle, "{text}");
     }
     Ok(())
 }
@@ -111,7 +83,7 @@ fn loudness(item: &OpenItem) -> Loudness {
 
 /// What wakes somebody: an account that a leave is to disable, and a limit or Okta stands in the
 /// way.
-fn is_leave_held_up(item: &OpenItem) -> bool {
+pub(super) fn is_leave_held_up(item: &OpenItem) -> bool {
     let disables = item.facts.iter().any(|fact| {
         let unusable = ["deactivated", "suspended"].map(Some);
         fact.key == FactKey::Status && unusable.contains(&fact.desired.as_deref())
@@ -165,7 +137,7 @@ fn log_ended(deps: &Deps, cycle: i64, item: &OpenItem) -> Result<()> {
 }
 
 /// What a request waits for was said with the person whom it waits for.
-fn is_said_with_a_person(deps: &Deps, item: &OpenItem) -> Result<bool, StoreError> {
+pub(super) fn is_said_with_a_person(deps: &Deps, item: &OpenItem) -> Result<bool, StoreError> {
     match &item.subject {
         Subject::Request(_) => deps.store.open_items().is_said_with_a_person(&item.origin),
         _ => Ok(false),
@@ -211,7 +183,7 @@ fn emit(
 }
 
 /// The person whom an item is about; of a request, the one for whom it is.
-fn names(deps: &Deps, item: &OpenItem) -> Result<PersonNames, StoreError> {
+pub(super) fn names(deps: &Deps, item: &OpenItem) -> Result<PersonNames, StoreError> {
     match &item.subject {
         Subject::Person(id) => names_of(&deps.store, id),
         Subject::Request(id) => {
@@ -224,7 +196,11 @@ fn names(deps: &Deps, item: &OpenItem) -> Result<PersonNames, StoreError> {
 }
 
 /// What would be done for whom, or which fact of whom it is.
-fn what(deps: &Deps, item: &OpenItem, names: &PersonNames) -> Result<String, StoreError> {
+pub(super) fn what(
+    deps: &Deps,
+    item: &OpenItem,
+    names: &PersonNames,
+) -> Result<String, StoreError> {
     let name = names.name();
     if let Some(action) = &item.action {
         let group = action.group.as_ref().map(|id| group_name(&deps.store, id)).transpose()?;

@@ -67,6 +67,7 @@ pub(crate) fn record_again(
 /// need not wait any more is due at once.
 pub(crate) fn wake_waiting(deps: &Deps, plan: &CyclePlan) -> Result<()> {
     let judgement = Judgement::of(&plan.approval);
+    let mut woken = BTreeSet::new();
     for stored in deps.store.open_items().of_kind("person")? {
         let Some(id) = stored.item.person() else { continue };
         if !stored.item.disposition.is_stuck() {
@@ -79,10 +80,10 @@ pub(crate) fn wake_waiting(deps: &Deps, plan: &CyclePlan) -> Result<()> {
         };
         if !items.into_iter().any(same) {
             deps.store.queue().enqueue(id, deps.now())?;
-            record_again(deps, plan, [id.clone()])?;
+            woken.insert(id.clone());
         }
     }
-    Ok(())
+    if woken.is_empty() { Ok(()) } else { record_again(deps, plan, woken) }
 }
 
 /// Keeps what a plan finds open, where nothing is going to be done about it.

@@ -1,0 +1,81 @@
+//! What a changed mapping of a whole company costs: 11,400 held actions of one cause.
+//!
+//! `cargo bench --bench held` prints of each command how many lines it writes, how often it warns
+//! and how long it takes, once everything is held. It fails where a command writes more than a
+//! page, warns again, or takes longer than a second.
+#![allow(clippy::print_stdout)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use goldthread::sim::clock::Clock;
+use goldthread::sim::stage::Stage;
+
+/// Of whom 11,400 have an account.
+const PEOPLE: usize = 12_670;
+const PAGE: usize = 40;
+const PROMPT: Duration = Duration::from_secs(1);
+
+fn program(config: &Path, arguments: &[&str]) -> (Output, Duration) {
+    let begun = Instant::now();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_goldthread"));
+    let output = command.args(arguments).arg("--config").arg(config).output().unwrap();
+    (output, begun.elapsed())
+}
+
+/// Lines on standard output, and warnings and errors in the log.
+fn counted(output: &Output) -> (usize, usize) {
+    let [page, log] = [&output.stdout, &output.stderr].map(|it| String::from_utf8_lossy(it));
+    let warned = log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR"));
+    (page.lines().count(), warned.count())
+}
+
+fn main() {
+    // Nobody was entered or changed just now.
+    let clock = Clock::frozen(chrono::Utc::now() - chrono::Duration::days(1));
+    let stage = Stage::open(PEOPLE, 7, clock.clone(), None).unwrap();
+    clock.freeze(chrono::Utc::now());
+    clock.run();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    let config = stage.config(folder.path()).unwrap();
+    std::fs::write(&path, &config).unwrap();
+    let (first, _) = program(&path, &["sync"]);
+    assert_eq!(first.status.code(), Some(0), "{}", String::from_utf8_lossy(&first.stderr));
+
+    let changed = config.replace("\"user.department.name\"", "\"'Unit ' + user.department.name\"");
+    std::fs::write(&path, changed).unwrap();
+    let (begins, took) = program(&path, &["sync"]);
+    let (lines, warned) = counted(&begins);
+    assert_eq!(begins.status.code(), Some(2), "{}", String::from_utf8_lossy(&begins.stderr));
+    assert!(lines <= PAGE && warned == 1, "{lines} lines, {warned} warnings");
+    let (list, _) = program(&path, &["hold", "list", "--format", "json"]);
+    let list: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
+    let (set, held) = (&list["sets"][0]["id"], &list["sets"][0]["count"]);
+    let id = list["holds"][0]["id"].to_string();
+    println!("{held} actions held as the set {}", set.as_str().unwrap());
+    println!("the sync that finds them: {lines} lines, {warned} warning, {} ms", took.as_millis());
+
+    println!("{:<18} {:>5} {:>8} {:>5}", "then", "lines", "warnings", "ms");
+    let mut slow = Vec::new();
+    for arguments in [
+        &["hold", "list"][..],
+        &["hold", "show", &id],
+        &["plan"],
+        &["sync"],
+        &["status"],
+        &["drift", "--cached"],
+        &["people"],
+        &["requests"],
+    ] {
+        let (output, took) = program(&path, arguments);
+        let (lines, warned) = counted(&output);
+        let name = arguments.join(" ");
+        println!("{name:<18} {lines:>5} {warned:>8} {:>5}", took.as_millis());
+        if lines > PAGE || warned > 0 || took > PROMPT {
+            slow.push(name);
+        }
+    }
+    assert!(slow.is_empty(), "more than a page, a warning again, or more than a second: {slow:?}");
+}
