@@ -133,7 +133,8 @@ pub(crate) fn hold(place: &Place, command: Command) -> Ended {
 
 fn list(place: &Place, list: List) -> Ended {
     let List { set, dismissed, person, request, group, limit, printed } = list;
-    let filter = HoldFilter { set, dismissed, person, request, group, limit };
+    let folded = (set.is_none() && printed.is_text()).then_some(text::FEW);
+    let filter = HoldFilter { set, dismissed, person, request, group, limit, folded };
     let report = report::holds(&place.load_offline()?, &filter, clock()())?;
     if let Some(set) = filter.set.as_ref().filter(|_| report.holds.is_empty()) {
         return Err(Failure::Failed(format!("nothing waits in a set {set:?}")));

@@ -34,9 +34,14 @@ impl Printed {
         }
     }
 
+    /// For people.
+    pub(crate) fn is_text(&self) -> bool {
+        self.format == Format::Text
+    }
+
     /// How many rows a list has at most: as many as were asked for, else `most` where people read it.
     pub(crate) fn rows(&self, asked: Option<usize>, most: usize) -> Option<usize> {
-        asked.or((self.format == Format::Text).then_some(most))
+        asked.or(self.is_text().then_some(most))
     }
 }
 

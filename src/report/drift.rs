@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::config::Offline;
 use crate::model::{
-    Account, AccountId, Disposition, FactKey, Needs, OpenFact, OpenItem, Presence, StepKind,
-    Subject, SysId, Timestamp,
+    Account, AccountId, Disposition, FactKey, Needs, OpenFact, OpenItem, StepKind, Subject, SysId,
+    Timestamp,
 };
 use crate::report::requests::{WaitingRequest, in_force};
 use crate::report::{fact_name, stamp};
@@ -296,7 +296,7 @@ fn unmanaged_items(
             items.extend(unmanaged_item(store, &id)?);
         }
     }
-    for id in people {
+    for id in store.people().outside_with_link()?.iter().filter(|id| people.contains(*id)) {
         items.extend(outside_item(store, id)?);
     }
     Ok((count, items))
@@ -315,9 +315,7 @@ fn unmanaged_item(store: &Store, id: &AccountId) -> Result<Option<DriftItem>, St
 
 /// Somebody with an account whose record is no longer among those that are managed.
 fn outside_item(store: &Store, id: &SysId) -> Result<Option<DriftItem>, StoreError> {
-    let person = store.people().get(id)?;
-    let outside = person.is_some_and(|person| person.presence == Presence::Outside);
-    let link = store.links().account_of(id)?.filter(|_| outside);
+    let link = store.links().account_of(id)?;
     let account = link.map(|link| store.accounts().get(&link)).transpose()?.flatten();
     let Some(account) = account else { return Ok(None) };
     let reason = "the person's record is outside `servicenow.users`";

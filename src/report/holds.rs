@@ -111,6 +111,13 @@ pub struct HoldReport {
     pub holds: Vec<HoldView>,
     /// What waits for one cause, as one.
     pub sets: Vec<SetView>,
+    /// How many actions wait, and how many are released and not carried out yet; what is left out
+    /// counts as well.
+    #[serde(skip)]
+    pub waiting: usize,
+    /// See there.
+    #[serde(skip)]
+    pub released: usize,
     /// How many more actions there are than were asked for.
     #[serde(skip)]
     pub left_out: usize,
@@ -133,6 +140,8 @@ pub struct HoldFilter {
     pub group: Option<String>,
     /// No more than so many.
     pub limit: Option<usize>,
+    /// Sets of more than so many are told as one, without their members.
+    pub folded: Option<usize>,
 }
 
 /// What became of a person's word.
@@ -172,13 +181,24 @@ pub fn holds(
     let sets = sets(&store, &waiting)?;
     // What no decision ends is shown as its set, and one by one where that is asked for.
     waiting.retain(|it| filter.set.is_some() || is_held_action(&it.stored.item));
+    let undecided = |it: &&WaitingItem| it.stored.said.is_none() && is_held_action(&it.stored.item);
+    let yes =
+        |it: &&WaitingItem| it.stored.said.as_ref().is_some_and(|it| it.word == Verdict::Release);
+    let (open, released) =
+        (waiting.iter().filter(undecided).count(), waiting.iter().filter(yes).count());
+    if let Some(most) = filter.folded {
+        let many = sets.iter().filter(|set| set.count > most);
+        let many: BTreeSet<&str> = many.map(|set| set.id.as_str()).collect();
+        let is_told = |it: &WaitingItem| it.set.as_ref().is_some_and(|it| many.contains(&*it.set));
+        waiting.retain(|it| said_no(&it.stored) || !is_told(it));
+    }
     let left_out = waiting.len().saturating_sub(filter.limit.unwrap_or(usize::MAX));
     waiting.truncate(waiting.len() - left_out);
     let holds = waiting.iter().map(|it| view(&store, it)).collect::<Result<_, _>>()?;
     let narrowed = only.is_some() || filter.group.is_some() || filter.set.is_some();
     let mut stuck = if narrowed { Vec::new() } else { stuck(&store, config.observe)? };
     stuck.retain(|it| filter.request.as_ref().is_none_or(|number| it.number == *number));
-    Ok(HoldReport { holds, sets, left_out, stuck })
+    Ok(HoldReport { holds, sets, waiting: open, released, left_out, stuck })
 }
 
 /// A decision can be made about it.

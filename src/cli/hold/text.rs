@@ -10,13 +10,13 @@ use crate::report::{Decided, HoldReport, HoldView, SetView, WaitingRequest};
 
 const NOTHING_WAITS: &str = "Nothing waits for a yes.";
 /// A set of more than this is one line, unless it is asked for.
-const FEW: usize = 3;
+pub(super) const FEW: usize = 3;
 /// More people than this are counted, unless they are asked for.
 const MOST_ROWS: usize = 12;
 
 /// Everything that waits. `whole`: action by action, sets as well.
 pub(crate) fn list(report: &HoldReport, whole: bool, command: &str) -> String {
-    let HoldReport { holds, sets, left_out, stuck } = report;
+    let HoldReport { holds, sets, waiting: open, released, left_out, stuck } = report;
     let mut text = String::new();
     let (said_no, waiting): (Vec<&HoldView>, Vec<&HoldView>) =
         holds.iter().partition(|hold| hold.dismissed.is_some());
@@ -39,14 +39,11 @@ pub(crate) fn list(report: &HoldReport, whole: bool, command: &str) -> String {
         let _ =
             writeln!(text, "Dismissed, until something about it changes\n{}\n", silenced(&said_no));
     }
-    let actions = || waiting.iter().filter(|hold| hold.is_action);
-    let released = actions().filter(|hold| hold.released.is_some()).count();
-    let open = actions().count() - released;
     if open + released == 0 {
         text.push_str(NOTHING_WAITS);
     } else {
-        let _ = write!(text, "{} for a yes", count(open, "action waits", "actions wait"));
-        if released > 0 {
+        let _ = write!(text, "{} for a yes", count(*open, "action waits", "actions wait"));
+        if *released > 0 {
             let _ = write!(text, ", {released} released and not carried out yet");
         }
         if *left_out > 0 {
