@@ -79,7 +79,7 @@ fn main() {
     ] {
         let used = processor();
         let (output, took) = program(&path, arguments);
-        let used = processor() - used;
+        let used = processor().saturating_sub(used);
         let (lines, warned) = counted(&output);
         let name = arguments.join(" ");
         let [took, used] = [took.as_millis(), used.as_millis()];
