@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use crate::config::Config;
 use crate::http::Progress;
-use crate::model::{AccountId, GroupKind, SysId, Timestamp};
+use crate::model::{AccountId, GroupId, GroupKind, SysId, Timestamp};
 use crate::okta::{self, OktaReader};
 use crate::reconcile::retry::pause_after;
 use crate::servicenow::{self, Budget, ServiceNowReader};
@@ -123,8 +123,13 @@ impl Deps {
     /// Whether the credentials do not see every account: the group to which each one belongs is not
     /// shown to a role over a part of the org.
     pub(crate) fn is_blind(&self) -> Result<bool, StoreError> {
-        let named = self.store.groups().called("Everyone")?;
-        Ok(!named.iter().any(|group| group.kind == GroupKind::BuiltIn))
+        Ok(self.everyone()?.is_none())
+    }
+
+    /// The group to which each account belongs, where it was shown when all groups were read last.
+    pub(crate) fn everyone(&self) -> Result<Option<GroupId>, StoreError> {
+        let mut named = self.store.groups().called("Everyone")?.into_iter();
+        Ok(named.find(|group| group.kind == GroupKind::BuiltIn).map(|group| group.id))
     }
 
     /// The attributes by which accounts are found.

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Link, OpenItem, SysId, Timestamp};
+use crate::model::{AccountId, Link, OpenItem, SysId, Timestamp};
 use crate::store::StoreError;
 use crate::sync::deps::{Calls, Deps};
 use crate::sync::error::Side;
@@ -31,6 +31,8 @@ pub(crate) struct Cycle {
     pub(crate) calls_before: Calls,
     /// Whose accounts were read by id, and not written to since by anybody here.
     pub(crate) by_id: RefCell<BTreeSet<SysId>>,
+    /// Accounts of which every group was seen when their groups were read by id.
+    pub(crate) groups_whole: RefCell<BTreeSet<AccountId>>,
     /// It was begun as a complete read, and a list of it could not be read: it is one of changes.
     pub(crate) fell_back: Cell<bool>,
     /// A list could not be read: what came of it before has had no decision yet.
@@ -73,6 +75,7 @@ impl Cycle {
             empty_store: false,
             calls_before: deps.calls(),
             by_id: RefCell::default(),
+            groups_whole: RefCell::default(),
             fell_back: Cell::default(),
             incomplete: Cell::default(),
             failures: RefCell::default(),

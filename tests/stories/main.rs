@@ -11,6 +11,7 @@ mod believing;
 mod check;
 mod correlate;
 mod explain;
+mod first_sight;
 mod guards;
 mod hand;
 mod hold;

@@ -14,7 +14,7 @@ use crate::sync::{
     deps::Deps,
     error::Result,
     in_doubt::resolve_mail_in_doubt,
-    observe::groups::{read_groups, retry_members},
+    observe::groups::{is_in_sight, read_groups, retry_members},
     scope::Cycle,
 };
 
@@ -121,8 +121,22 @@ async fn refresh_account(
     let by_id = Observed::ById { at: asked_at };
     deps.store.accounts().upsert(std::slice::from_ref(&account), keys, by_id, cycle.id)?;
     let groups = deps.okta.groups_of(id).await?;
+    if deps.everyone()?.is_some_and(|everyone| groups.contains(&everyone)) {
+        cycle.groups_whole.borrow_mut().insert(id.clone());
+    }
     if groups.is_empty() && account.status != AccountStatus::Deprovisioned && !deps.is_blind()? {
         return Ok(Some(format!("{id} is in no group, not even in Everyone")));
     }
-    Ok(deps.store.groups().replace_groups_of(id, &groups, asked_at).map(|()| None)?)
+    let mut first_seen = Vec::new();
+    for group in deps.store.links().unseen_groups_of(id)? {
+        // Those out of sight are left out of an account's groups without a word.
+        if groups.contains(&group) || is_in_sight(deps, &group).await? {
+            first_seen.push(group);
+        }
+    }
+    deps.store.atomically(|| {
+        deps.store.groups().replace_groups_of(id, &groups, asked_at)?;
+        first_seen.iter().try_for_each(|group| deps.store.links().settle_unseen(id, group))
+    })?;
+    Ok(None)
 }

@@ -132,7 +132,10 @@ pub(crate) async fn replace_group_members(
     match contained(deps, cycle, read).await? {
         Ok(members) => {
             (deps.on_progress)("group members", members.len());
-            deps.store.groups().replace_members(group, &members, asked_at)?;
+            deps.store.atomically(|| {
+                deps.store.groups().replace_members(group, &members, asked_at)?;
+                deps.store.links().settle_unseen_members(group, cycle.id)
+            })?;
             Ok(deps.store.unreadable().clear(Object::Members, group.as_str())?)
         }
         Err(why) => Ok(note_members(deps, group, &why)?),
@@ -194,20 +197,38 @@ pub(crate) async fn manage(
     if deps.store.groups().managed()?.contains_key(group) {
         return Ok(Ok(()));
     }
-    contained(deps, cycle, take_over(deps, group).await).await
+    contained(deps, cycle, take_over(deps, cycle, group).await).await
 }
 
-async fn take_over(deps: &Deps, group: &GroupId) -> Result<()> {
+async fn take_over(deps: &Deps, cycle: &Cycle, group: &GroupId) -> Result<()> {
     // Read first: what was there at take-over is only known once. And twice: with a page that
     // was skipped somebody would later be in the group for no reason, and lose it.
     let mut members: BTreeSet<AccountId> =
         read_group_members(deps, group).await?.into_iter().collect();
+    // Between the two, so that a role which reaches less, or more, meanwhile shows in one of them.
+    let blind = !sees_everybody(deps).await?;
     members.extend(read_group_members(deps, group).await?);
     let members: Vec<AccountId> = members.into_iter().collect();
     (deps.on_progress)("group members", members.len());
     deps.store.atomically(|| {
         deps.store.groups().take_over(group, &members)?;
-        deps.store.links().insert_group_baseline(group)
+        deps.store.links().insert_group_baseline(group)?;
+        deps.store.links().insert_unseen_members(group, blind, cycle.id)
     })?;
     Ok(())
+}
+
+/// Whether the credentials see every account now, and not only when all groups were read last.
+async fn sees_everybody(deps: &Deps) -> Result<bool> {
+    let Some(everyone) = deps.everyone()? else { return Ok(false) };
+    is_in_sight(deps, &everyone).await
+}
+
+/// Whether a group is shown now.
+pub(crate) async fn is_in_sight(deps: &Deps, group: &GroupId) -> Result<bool> {
+    match deps.okta.group(group).await {
+        Ok(group) => Ok(group.is_some()),
+        Err(OktaError::Forbidden(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
