@@ -34,7 +34,7 @@ mod state;
 mod unreadable;
 mod writebacks;
 
-pub(crate) use accounts::Observed;
+pub(crate) use accounts::{ChangedAccount, Observed};
 pub(crate) use approvers::KnownApprovers;
 
 pub(crate) use brake::News;

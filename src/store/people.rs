@@ -79,6 +79,13 @@ impl People<'_> {
         self.0.column(if everybody { all } else { joiners }, [])
     }
 
+    /// People without an account, and those whose account was deleted.
+    pub(crate) fn without_known_account(&self) -> Result<Vec<SysId>> {
+        let sql = "SELECT sys_id FROM people p WHERE NOT EXISTS (SELECT 1 FROM links l
+                       JOIN accounts a ON a.okta_id = l.okta_id WHERE l.person = p.sys_id)";
+        self.0.column(sql, [])
+    }
+
     pub(crate) fn unseen(&self, cycle: i64) -> Result<Vec<SysId>> {
         self.0.column("SELECT sys_id FROM people WHERE seen < ? ORDER BY sys_id", [cycle])
     }

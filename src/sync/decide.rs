@@ -51,7 +51,7 @@ pub(crate) fn decide(
                 deps.store.queue().complete(id, decided.plan.next)?;
             } else {
                 // Until it is settled what becomes of the difference, the person stays due.
-                deps.store.queue().enqueue(id, deps.now())?;
+                deps.store.queue().enqueue_at_once(id)?;
                 decision.differing.insert(id.clone(), decided);
             }
         }

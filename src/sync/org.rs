@@ -38,7 +38,8 @@ async fn rule_groups(deps: &Deps, cycle: &Cycle, ask: bool) -> Result<Vec<Option
         let mut group = pin_group(deps, &rule.name)?;
         let why = match &group {
             Some(id) if deps.store.groups().get(id)?.is_some() => {
-                match if ask { manage(deps, cycle, id).await? } else { Ok(()) } {
+                let taken = if ask { manage(deps, cycle, id).await? } else { known(deps, id)? };
+                match taken {
                     Ok(()) => members_unreadable(deps, id)?,
                     Err(why) => {
                         group = None;
@@ -62,8 +63,17 @@ async fn rule_groups(deps: &Deps, cycle: &Cycle, ask: bool) -> Result<Vec<Option
         }));
         rule_groups.push(group);
     }
-    record_configuration(deps, &["rule"], &open)?;
+    // What was found when they were asked stands.
+    if ask {
+        record_configuration(deps, &["rule"], &open)?;
+    }
     Ok(rule_groups)
+}
+
+/// Whether a group is managed, or why it could not be when that was tried.
+fn known(deps: &Deps, group: &GroupId) -> Result<Result<(), String>, StoreError> {
+    let managed = deps.store.groups().managed()?.contains_key(group);
+    Ok(if managed { Ok(()) } else { Err("they were never read".to_owned()) })
 }
 
 /// Of a group that was read before, what is known stands, and whoever is acted on is read by id.

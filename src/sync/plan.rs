@@ -43,6 +43,8 @@ pub struct CyclePlan {
     pub(crate) approval: PlanApproval,
     /// People read, in a complete read.
     pub(crate) people: Option<u32>,
+    /// By what is stored, because a group came under management.
+    pub(crate) decided_everybody: bool,
     /// The complete read was implausible, so it is no baseline for the next.
     pub(crate) implausible: Option<String>,
 }
@@ -88,7 +90,7 @@ pub(crate) async fn read_and_plan(deps: &Deps, scope: &Scope) -> Result<CyclePla
             if !plan.cycle.incomplete.get() {
                 deps.store.state().set_dirty_since_cycle(None)?;
             }
-            if plan.cycle.is_full() {
+            if plan.cycle.is_full() || plan.decided_everybody {
                 deps.store.state().set_configuration(Some(&deps.config.fingerprint))?;
             }
             Ok(plan)
@@ -112,9 +114,13 @@ async fn observe_and_decide(deps: &Deps, cycle: Cycle) -> Result<CyclePlan> {
     }
     deps.store.unreadable().ask_again(deps.now())?;
     let org = load_org(deps, &cycle, true).await?;
-    let mut plan = CyclePlan::of(deps, cycle, &observed.people, org)?;
-    let Observation { people, fresh, count, implausible } = observed;
-    (plan.people, plan.implausible) = (count, implausible);
+    let Observation { mut people, mut fresh, count, implausible } = observed;
+    let everybody = cycle.took_over.get() && !cycle.is_of_one_person();
+    if everybody {
+        (people, fresh) = (deps.store.people().all()?, false);
+    }
+    let mut plan = CyclePlan::of(deps, cycle, &people, org)?;
+    (plan.people, plan.implausible, plan.decided_everybody) = (count, implausible, everybody);
 
     if !fresh {
         // Whose account it is counts as well: not at take-over, when that is everybody.
@@ -301,6 +307,7 @@ impl CyclePlan {
             past,
             approval,
             people: None,
+            decided_everybody: false,
             implausible: None,
         })
     }

@@ -78,7 +78,7 @@ pub(crate) fn wake_waiting(deps: &Deps, plan: &CyclePlan) -> Result<()> {
             item.identity() == stored.item.identity() && item.disposition == stored.item.disposition
         };
         if !items.into_iter().any(same) {
-            deps.store.queue().enqueue(id, deps.now())?;
+            deps.store.queue().enqueue_at_once(id)?;
             record_again(deps, plan, [id.clone()])?;
         }
     }

@@ -185,7 +185,7 @@ async fn hold_change(
     let resolved = resolved(&stored.request, rule, left, history, stored.took_effect);
     deps.store.requests().set_resolved(id, &resolved)?;
     for person in &approved.people {
-        deps.store.queue().enqueue(person, deps.now())?;
+        deps.store.queue().enqueue_at_once(person)?;
     }
     Ok(())
 }

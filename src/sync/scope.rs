@@ -33,6 +33,8 @@ pub(crate) struct Cycle {
     pub(crate) by_id: RefCell<BTreeSet<SysId>>,
     /// Accounts of which every group was seen when their groups were read by id.
     pub(crate) groups_whole: RefCell<BTreeSet<AccountId>>,
+    /// A group came under management, which concerns others than those who are due.
+    pub(crate) took_over: Cell<bool>,
     /// It was begun as a complete read, and a list of it could not be read: it is one of changes.
     pub(crate) fell_back: Cell<bool>,
     /// A list could not be read: what came of it before has had no decision yet.
@@ -76,6 +78,7 @@ impl Cycle {
             calls_before: deps.calls(),
             by_id: RefCell::default(),
             groups_whole: RefCell::default(),
+            took_over: Cell::default(),
             fell_back: Cell::default(),
             incomplete: Cell::default(),
             failures: RefCell::default(),

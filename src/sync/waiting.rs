@@ -62,7 +62,7 @@ pub(crate) fn request_status(
     let mut people = Vec::new();
     for person in &resolved.terms.people {
         let decided = if is_about_to_be_linked(deps, person)? {
-            deps.store.queue().enqueue(person, now)?;
+            deps.store.queue().enqueue_at_once(person)?;
             None
         } else {
             decide_person(deps, person, org)?

@@ -14,8 +14,8 @@ use crate::sync::error::{Result, SyncError};
 use crate::sync::log::{LogThread, log_event};
 use crate::sync::names::{group_name, names_of};
 use crate::sync::outcome::{ActionOutcome, ActionResult, CycleOutcome};
-use crate::sync::record::record_again;
-use crate::sync::waiting::{Standing, request_status};
+use crate::sync::record::{record_again, record_requests};
+use crate::sync::waiting::{Standing, request_status, standing};
 use crate::sync::writers::{Permit, Writers};
 use crate::sync::{
     deadlines::update_deadlines, observe::by_id::refresh, plan::CyclePlan, scope::Cycle,
@@ -163,10 +163,15 @@ async fn verify_request(
         refresh(deps, &plan.cycle, person).await?;
     }
     let status = request_status(deps, stored, &plan.org)?;
-    if !matches!(status, RequestStatus::Done) {
-        // What differs after all is for the next cycle to decide, and open until then.
-        people.iter().try_for_each(|person| deps.store.queue().enqueue(person, deps.now()))?;
-        record_again(deps, plan, people)?;
+    let done = matches!(status, RequestStatus::Done);
+    if !done {
+        // What differs after all is for the next cycle to decide.
+        people.iter().try_for_each(|person| deps.store.queue().enqueue_at_once(person))?;
+    }
+    // Until then it is open, and so is what else was seen of them.
+    record_again(deps, plan, people)?;
+    if !done {
+        record_requests(deps, plan.cycle.id, &standing(deps, &plan.org)?)?;
     }
     Ok(Some(status))
 }

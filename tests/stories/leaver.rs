@@ -215,3 +215,48 @@ fn a_leave_that_was_rejected_while_nothing_could_be_read_for_days_disables_nobod
     assert_eq!(report.actions, [], "the leave is in force by now, and rejected");
     assert_eq!(bed.status(&employee), "ACTIVE");
 }
+
+/// Okta may come to have statuses that nobody knows yet.
+#[test]
+fn a_leaver_whose_account_has_a_status_that_is_not_known_keeps_the_groups_until_it_is_disabled() {
+    let bed = Bed::of(20);
+    let leaver = bed.employee(0);
+    bed.access("Add", &leaver, &["app-jira"], "");
+    bed.sync_full();
+    let groups = bed.groups_of(&leaver);
+    assert!(groups.contains(&"app-jira".to_owned()));
+    let id = bed.account(&leaver).unwrap().id;
+    let hibernate = move |answer: &mut serde_json::Value| {
+        let alone = answer.get("id").is_some_and(|it| it == id.as_str()).then_some(&mut *answer);
+        if let Some(account) = alone {
+            account["status"] = "HIBERNATING".into();
+        } else if let Some(all) = answer.as_array_mut() {
+            let mine = all.iter_mut().filter(|it| it["id"] == id.as_str());
+            mine.filter(|it| it.get("status").is_some())
+                .for_each(|it| it["status"] = "HIBERNATING".into());
+        }
+    };
+    let _ = bed.stage.okta.faults().on("GET", "/api/v1/users", Fault::reshaped(hibernate)).always();
+    let leave = bed.leave(&leaver);
+    bed.forget_calls();
+    for full in [false, true] {
+        let report = if full { bed.sync_full() } else { bed.sync() };
+        assert!(report.needs_attention());
+        let why = "Okta shows a status that is not known";
+        let blocked = bed.cached_drift().items;
+        let blocked = blocked.iter().filter(|it| it.disposition == "blocked" && it.reason == why);
+        let facts: Vec<&str> = blocked.map(|it| it.fact).collect();
+        assert!(facts.contains(&"status") && facts.contains(&"membership"), "{facts:?}");
+        bed.pass("10m");
+    }
+    assert_eq!(bed.groups_of(&leaver), groups);
+    assert_ne!(bed.state(&leave), "3");
+    bed.stage.okta.faults().clear();
+    bed.pass("10m");
+    bed.sync_full();
+    assert_eq!(bed.status(&leaver), "DEPROVISIONED");
+    assert!(!bed.is_in(&leaver, "app-jira"));
+    bed.pass("1m");
+    bed.sync();
+    assert_eq!(bed.state(&leave), "3");
+}

@@ -20,6 +20,7 @@ mod leaver;
 mod lifecycle;
 mod lists;
 mod mover;
+mod news;
 mod pause;
 mod profile;
 mod refused;

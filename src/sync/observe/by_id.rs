@@ -14,7 +14,8 @@ use crate::sync::{
     deps::Deps,
     error::Result,
     in_doubt::resolve_mail_in_doubt,
-    observe::groups::{is_in_sight, read_groups, retry_members},
+    observe::accounts::{enqueue_owners, forget_account, keep_accounts},
+    observe::groups::{is_in_sight, read_groups},
     scope::Cycle,
 };
 
@@ -26,7 +27,6 @@ pub(crate) async fn refresh_all(deps: &Deps, cycle: &Cycle, people: &[SysId]) ->
     if !people.is_empty() && !deps.store.groups().any()? {
         read_groups(deps, cycle).await?;
     }
-    retry_members(deps, cycle).await?;
     for person in people {
         refresh(deps, cycle, person).await?;
     }
@@ -47,9 +47,8 @@ pub(crate) async fn refresh(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<()
 }
 
 async fn read_by_id(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<Doubt> {
-    let keys = deps.account_keys();
     if let Some(link) = deps.store.links().account_of(id)? {
-        if let Some(why) = refresh_account(deps, cycle, &link, &keys).await? {
+        if let Some(why) = refresh_account(deps, cycle, &link).await? {
             return Ok(Some(why));
         }
         if has_account(deps, id)? && link_still_matches(deps, cycle, id, &link)? {
@@ -79,7 +78,7 @@ async fn read_by_id(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<Doubt> {
     let known = all_candidates(&deps.store, &deps.config.policy, &person)?;
     found.extend(known.into_iter().map(|candidate| candidate.account.id));
     for account in &found {
-        if let Some(why) = refresh_account(deps, cycle, account, &keys).await? {
+        if let Some(why) = refresh_account(deps, cycle, account).await? {
             return Ok(Some(why));
         }
     }
@@ -106,20 +105,15 @@ pub(crate) async fn look_at(deps: &Deps, id: &AccountId) -> Result<Sight> {
     })
 }
 
-async fn refresh_account(
-    deps: &Deps,
-    cycle: &Cycle,
-    id: &AccountId,
-    keys: &BTreeSet<String>,
-) -> Result<Doubt> {
+async fn refresh_account(deps: &Deps, cycle: &Cycle, id: &AccountId) -> Result<Doubt> {
     let asked_at = deps.now();
     let account = match look_at(deps, id).await? {
         Sight::There(account) => *account,
-        Sight::Deleted => return Ok(deps.store.accounts().delete(id).map(|()| None)?),
+        Sight::Deleted => return Ok(forget_account(deps, id).map(|()| None)?),
         Sight::Out(why) => return Ok(Some(why)),
     };
     let by_id = Observed::ById { at: asked_at };
-    deps.store.accounts().upsert(std::slice::from_ref(&account), keys, by_id, cycle.id)?;
+    keep_accounts(deps, std::slice::from_ref(&account), by_id, cycle)?;
     let groups = deps.okta.groups_of(id).await?;
     if deps.everyone()?.is_some_and(|everyone| groups.contains(&everyone)) {
         cycle.groups_whole.borrow_mut().insert(id.clone());
@@ -135,7 +129,11 @@ async fn refresh_account(
         }
     }
     deps.store.atomically(|| {
+        let before = deps.store.groups().of_account(id)?;
         deps.store.groups().replace_groups_of(id, &groups, asked_at)?;
+        if deps.store.groups().of_account(id)? != before {
+            enqueue_owners(deps, [id])?;
+        }
         first_seen.iter().try_for_each(|group| deps.store.links().settle_unseen(id, group))
     })?;
     Ok(None)

@@ -6,6 +6,7 @@ use crate::model::{AccountId, Group, GroupId};
 use crate::okta::{OktaError, SetAside};
 use crate::store::{GroupRules, Object, StoreError};
 use crate::sync::contain::contained;
+use crate::sync::observe::accounts::enqueue_owners;
 use crate::sync::{deps::Deps, error::Result, scope::Cycle};
 
 /// Which groups a rule feeds, as far as that can be told.
@@ -133,8 +134,11 @@ pub(crate) async fn replace_group_members(
         Ok(members) => {
             (deps.on_progress)("group members", members.len());
             deps.store.atomically(|| {
+                let before = deps.store.groups().members_of(group)?;
                 deps.store.groups().replace_members(group, &members, asked_at)?;
-                deps.store.links().settle_unseen_members(group, cycle.id)
+                deps.store.links().settle_unseen_members(group, cycle.id)?;
+                let after = deps.store.groups().members_of(group)?;
+                enqueue_owners(deps, before.symmetric_difference(&after))
             })?;
             Ok(deps.store.unreadable().clear(Object::Members, group.as_str())?)
         }
@@ -152,14 +156,7 @@ pub(crate) async fn retry_members(deps: &Deps, cycle: &Cycle) -> Result<()> {
     for trouble in deps.store.unreadable().all(Object::Members)? {
         let Ok(group) = GroupId::parse(&trouble.id) else { continue };
         if trouble.next_try <= deps.now() {
-            let before = deps.store.groups().members_of(&group)?;
             replace_group_members(deps, cycle, &group).await?;
-            let after = deps.store.groups().members_of(&group)?;
-            for account in before.symmetric_difference(&after) {
-                if let Some(person) = deps.store.links().person_of(account)? {
-                    deps.store.queue().enqueue(&person, deps.now())?;
-                }
-            }
         }
     }
     Ok(())
@@ -210,7 +207,11 @@ async fn take_over(deps: &Deps, cycle: &Cycle, group: &GroupId) -> Result<()> {
     members.extend(read_group_members(deps, group).await?);
     let members: Vec<AccountId> = members.into_iter().collect();
     (deps.on_progress)("group members", members.len());
+    let current = deps.store.state().configuration()?.as_ref() == Some(&deps.config.fingerprint);
+    cycle.took_over.set(cycle.took_over.get() || current);
     deps.store.atomically(|| {
+        // Everybody is decided about before the cycle ends, or else by a complete read.
+        deps.store.state().set_configuration(None)?;
         deps.store.groups().take_over(group, &members)?;
         deps.store.links().insert_group_baseline(group)?;
         deps.store.links().insert_unseen_members(group, blind, cycle.id)

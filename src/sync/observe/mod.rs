@@ -1,6 +1,7 @@
 //! Reading both sides into the store, everything or what changed. A list that is not complete is not
 //! believed: nothing follows from it, and whoever can be decided about from reads by id goes on.
 
+pub(crate) mod accounts;
 pub(crate) mod by_id;
 pub(crate) mod groups;
 pub(crate) mod okta;
@@ -17,7 +18,7 @@ use crate::sync::contain::{contained, note_list};
 use crate::sync::items::{check_items, resolve_items};
 use crate::sync::names::pin_groups;
 use crate::sync::observe::by_id::{refresh, refresh_all};
-use crate::sync::observe::groups::{read_groups, replace_group_members};
+use crate::sync::observe::groups::{read_groups, replace_group_members, retry_members};
 use crate::sync::observe::okta::{
     implausible_sight, observe_okta_changes, okta_clock, read_accounts, read_schema,
 };
@@ -102,9 +103,10 @@ async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     requests.sort();
     requests.dedup();
     for person in resolve_requests(deps, cycle, &requests).await? {
-        deps.store.queue().enqueue(&person, now)?;
+        deps.store.queue().enqueue_at_once(&person)?;
     }
     observe_okta_changes(deps, cycle).await?;
+    retry_members(deps, cycle).await?;
     // What was in a list that could not be read is asked for again.
     if complete {
         deps.store.state().set_watermark(until.min(now))?;
@@ -173,14 +175,13 @@ async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
 /// Reads what changed in ServiceNow while Okta was read, and whom that concerns: what was called
 /// off meanwhile is not begun any more. The watermark stays where it is.
 pub(crate) async fn catch_up(deps: &Deps, cycle: &Cycle) -> Result<BTreeSet<SysId>> {
-    let now = deps.now();
     let until = servicenow_clock(deps).await?;
     let since = deps.store.state().watermark()?.unwrap_or(until);
     let (people, requests, _) = read_changes(deps, cycle, since, until).await?;
     let mut concerned = resolve_requests(deps, cycle, &requests).await?;
     concerned.extend(people);
     for person in &concerned {
-        deps.store.queue().enqueue(person, now)?;
+        deps.store.queue().enqueue_at_once(person)?;
         if !cycle.was_read_by_id(person) {
             refresh(deps, cycle, person).await?;
         }

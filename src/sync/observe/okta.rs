@@ -8,6 +8,7 @@ use crate::reconcile::limits::implausible_accounts;
 use crate::reconcile::schema::{Schema, Slot};
 use crate::store::{Object, Observed};
 use crate::sync::contain::{contained, note_list, note_unreadable};
+use crate::sync::observe::accounts::{enqueue_owners, forget_account, keep_accounts};
 use crate::sync::observe::by_id::{Sight, look_at};
 use crate::sync::{deps::Deps, error::Result, observe::groups::read_group_members, scope::Cycle};
 
@@ -35,8 +36,6 @@ pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<(
 async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let now = deps.now();
     let since = deps.store.state().okta_watermark()?.unwrap_or(now) - OKTA_OVERLAP;
-    let keys = deps.account_keys();
-    let mut changed = BTreeSet::new();
     let accounts = deps.okta.accounts_changed_since(since).await?.found;
     let until = okta_clock(deps, now);
     let listed = Observed::List { asked_at: now };
@@ -47,9 +46,9 @@ async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
             news.push(account);
         }
     }
-    changed.extend(deps.store.accounts().upsert(&news, &keys, listed, cycle.id)?);
+    keep_accounts(deps, &news, listed, cycle)?;
     let managed = deps.store.groups().managed()?;
-    let mut read = Vec::new();
+    let (mut changed, mut read) = (BTreeSet::new(), Vec::new());
     for (group, at) in deps.okta.groups_changed_since(since).await?.found {
         let known = deps.store.groups().members_updated(&group)?;
         if (!at.is_empty() && known.as_deref() == Some(&at)) || !managed.contains_key(&group) {
@@ -69,11 +68,7 @@ async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
             }
         }
     }
-    for account in changed {
-        if let Some(person) = deps.store.links().person_of(&account)? {
-            deps.store.queue().enqueue(&person, now)?;
-        }
-    }
+    enqueue_owners(deps, &changed)?;
     for (group, at) in read {
         deps.store.groups().set_members_updated(&group, &at)?;
     }
@@ -82,11 +77,10 @@ async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
 
 /// Reads all accounts. One that was in no page is looked up by id before it counts as deleted.
 pub(crate) async fn read_accounts(deps: &Deps, cycle: &Cycle) -> Result<()> {
-    let keys = deps.account_keys();
     let mut count = 0;
     let listed = Observed::List { asked_at: deps.now() };
     let mut upsert = |page: Vec<Account>| -> Result<()> {
-        deps.store.accounts().upsert(&page, &keys, listed, cycle.id)?;
+        keep_accounts(deps, &page, listed, cycle)?;
         count += page.len();
         (deps.on_progress)("accounts", count);
         Ok(())
@@ -98,11 +92,11 @@ pub(crate) async fn read_accounts(deps: &Deps, cycle: &Cycle) -> Result<()> {
         let person = deps.store.links().person_of(&id)?;
         let why = match contained(deps, cycle, look_at(deps, &id).await).await? {
             Ok(Sight::There(account)) => {
-                deps.store.accounts().upsert(&[*account], &keys, by_id, cycle.id)?;
+                keep_accounts(deps, &[*account], by_id, cycle)?;
                 None
             }
             Ok(Sight::Deleted) => {
-                deps.store.accounts().delete(&id)?;
+                forget_account(deps, &id)?;
                 None
             }
             Ok(Sight::Out(why)) | Err(why) => Some(why),
@@ -113,13 +107,13 @@ pub(crate) async fn read_accounts(deps: &Deps, cycle: &Cycle) -> Result<()> {
                 deps.store.unreadable().clear(Object::Account, person.as_str())?;
             }
             // Nobody's account that is not shown any more is nobody's business here.
-            (None, Some(_)) => deps.store.accounts().delete(&id)?,
+            (None, Some(_)) => forget_account(deps, &id)?,
             (None, None) => {}
         }
     }
     for person in deps.store.unreadable().seen_again(cycle.id)? {
         deps.store.unreadable().clear(Object::Account, person.as_str())?;
-        deps.store.queue().enqueue(&person, deps.now())?;
+        deps.store.queue().enqueue_at_once(&person)?;
     }
     Ok(())
 }

@@ -64,9 +64,9 @@ pub(crate) async fn read_people(
     cycle: &Cycle,
     window: Option<&Window>,
 ) -> Result<Vec<SysId>> {
-    let (mut changed, mut count, now) = (Vec::new(), 0, deps.now());
+    let (mut changed, mut count) = (Vec::new(), 0);
     let upsert = |page: Vec<Person>| {
-        changed.extend(upsert_people(deps, cycle, &page, now)?);
+        changed.extend(upsert_people(deps, cycle, &page)?);
         count += page.len();
         (deps.on_progress)("people", count);
         Ok(())
@@ -101,19 +101,14 @@ async fn read_referring(deps: &Deps, cycle: &Cycle, changed: &[SysId]) -> Result
             found.push(person);
         }
     }
-    Ok(upsert_people(deps, cycle, &found, deps.now())?)
+    Ok(upsert_people(deps, cycle, &found)?)
 }
 
 /// Whoever changed is in the queue as soon as the change is stored.
-fn upsert_people(
-    deps: &Deps,
-    cycle: &Cycle,
-    people: &[Person],
-    now: Timestamp,
-) -> Result<Vec<SysId>, StoreError> {
+fn upsert_people(deps: &Deps, cycle: &Cycle, people: &[Person]) -> Result<Vec<SysId>, StoreError> {
     deps.store.atomically(|| {
         let changed = deps.store.people().upsert(people, cycle.id)?;
-        changed.iter().try_for_each(|person| deps.store.queue().enqueue(person, now))?;
+        changed.iter().try_for_each(|person| deps.store.queue().enqueue_at_once(person))?;
         Ok(changed)
     })
 }
@@ -175,7 +170,7 @@ pub(crate) async fn confirm_absence(deps: &Deps, cycle: &Cycle, id: &SysId) -> R
     };
     let presence = match lookup {
         Lookup::Found(found) | Lookup::Outside(found) => {
-            deps.store.people().upsert(&[found], cycle.id)?;
+            upsert_people(deps, cycle, &[found])?;
             return Ok(deps.store.unreadable().clear(Object::Record, &row)?);
         }
         // It was set aside, and named, when the list was read: what it said last stands.
@@ -195,7 +190,11 @@ pub(crate) async fn confirm_absence(deps: &Deps, cycle: &Cycle, id: &SysId) -> R
             format!("the row {id} of sys_user cannot be read: {why}; what it said last stands");
         deps.store.unreadable().note(Object::Record, &row, &text, false, deps.now())?;
     }
-    Ok(deps.store.people().set_presence(id, presence, deps.now())?)
+    Ok(deps.store.atomically(|| {
+        let before = deps.store.people().get(id)?.map(|person| person.presence);
+        deps.store.people().set_presence(id, presence, deps.now())?;
+        if before == Some(presence) { Ok(()) } else { deps.store.queue().enqueue_at_once(id) }
+    })?)
 }
 
 /// What follows from a row that is not counted: it is gone where its deletion is shown, and not to be
