@@ -119,6 +119,11 @@ impl OktaReader {
         }
     }
 
+    /// Whether an account is shown. Unlike [`OktaReader::account`] it names none where that fails.
+    pub(crate) async fn shows(&self, id: &AccountId) -> Result<bool, OktaError> {
+        Ok(self.account_at(id.as_str()).await?.is_some())
+    }
+
     /// Reads the account that signs in with this name, in any case of letters.
     pub(crate) async fn account_by_login(
         &self,

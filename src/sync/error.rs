@@ -90,6 +90,15 @@ impl SyncError {
         }
     }
 
+    /// Whether the connection broke, or nothing came in time. That is what an outage looks like, too.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        match self {
+            Self::ServiceNow(error) => error.is_unanswered(),
+            Self::Okta(error) => error.is_unanswered(),
+            Self::Store(_) | Self::Clock(_) | Self::Unknown(_) => false,
+        }
+    }
+
     /// Whether the side does not answer, or not as itself. Otherwise it is well, and what was asked
     /// of it cannot be done: a name that it does not know, a right that is missing, a rate limit.
     pub(crate) fn is_outage(&self) -> bool {

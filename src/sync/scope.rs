@@ -37,6 +37,8 @@ pub(crate) struct Cycle {
     pub(crate) incomplete: Cell<bool>,
     /// How many objects of each side could not be read.
     failures: RefCell<BTreeMap<Side, u32>>,
+    /// A side of which nothing could be read, not even what could be before.
+    pub(crate) down: Cell<Option<Side>>,
     /// Lists that could not be read, as open items.
     pub(crate) lists: RefCell<Vec<OpenItem>>,
     /// Who was linked to an account by what was read, each with the link before, if there was one.
@@ -76,6 +78,7 @@ impl Cycle {
             fell_back: Cell::default(),
             incomplete: Cell::default(),
             failures: RefCell::default(),
+            down: Cell::default(),
             lists: RefCell::default(),
             linked: RefCell::default(),
         }

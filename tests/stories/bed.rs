@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Once};
+use std::time::Duration;
 
 use goldthread::check::{self, CheckReport};
 use goldthread::config::{self, Config, Environment};
+use goldthread::http::RetryPolicy;
 use goldthread::model::{Disposition, OpenItem, Pause};
 use goldthread::report::{
     self, CycleReport, DriftItem, DriftReport, Explanation, FactView, HoldFilter, HoldView,
@@ -40,6 +42,7 @@ pub struct Bed {
     pub stage: Stage,
     pub folder: tempfile::TempDir,
     text: String,
+    retry: RetryPolicy,
     /// The program's own.
     pub clock: Clock,
 }
@@ -62,12 +65,23 @@ impl Bed {
         let (okta, ours) = (ahead(okta_ahead), ahead(ours_ahead));
         let stage = Stage::with_clocks(people, seed, (clock, okta), None).unwrap();
         stage.servicenow.set(|switches| {
-            switches.approval_delay = std::time::Duration::ZERO;
-            switches.order_delay = std::time::Duration::ZERO;
+            switches.approval_delay = Duration::ZERO;
+            switches.order_delay = Duration::ZERO;
         });
         let folder = in_memory();
         let text = stage.config(folder.path()).unwrap();
-        Self { stage, folder, text, clock: ours }
+        Self { stage, folder, text, retry: RetryPolicy::default(), clock: ours }
+    }
+
+    /// What fails is tried again at once, and no answer is waited for longer than this.
+    pub fn impatient(mut self) -> Self {
+        self.retry = RetryPolicy {
+            attempts: 3,
+            first_wait: Duration::from_millis(1),
+            longest_wait: Duration::from_secs(2),
+            longest_call: Duration::from_millis(600),
+        };
+        self
     }
 
     /// Changes the configuration's text.
@@ -107,7 +121,9 @@ impl Bed {
 
     fn load(&self) -> Arc<Config> {
         let path = self.write_config();
-        Arc::new(config::load(&path, None, &Environment::default()).unwrap())
+        let mut config = config::load(&path, None, &Environment::default()).unwrap();
+        (config.okta.retry, config.servicenow.retry) = (self.retry, self.retry);
+        Arc::new(config)
     }
 
     pub fn clock(&self) -> goldthread::sync::Clock {

@@ -8,6 +8,7 @@ mod alone;
 mod answers;
 mod approvers;
 mod believing;
+mod broken;
 mod check;
 mod correlate;
 mod explain;

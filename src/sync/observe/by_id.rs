@@ -1,6 +1,7 @@
 //! One person's account and memberships, read by id: what a list says may be older.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::http::ByText;
 use crate::model::{Account, AccountId, AccountStatus, SysId};
@@ -8,15 +9,18 @@ use crate::okta::AccountRead;
 use crate::policy::derive::identify;
 use crate::store::snapshot::all_candidates;
 use crate::store::{Object, Observed};
-use crate::sync::contain::{contained, is_deleted, note_unreadable};
+use crate::sync::contain::{contained, is_deleted, note_unreadable, read_control};
 use crate::sync::link::{has_account, link_still_matches};
 use crate::sync::{
     deps::Deps,
-    error::Result,
+    error::{Result, Side},
     in_doubt::resolve_mail_in_doubt,
     observe::groups::{read_groups, retry_members},
     scope::Cycle,
 };
+
+/// What could not be read before is waited for so long.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why it cannot be told how somebody's account is, or whether there is one; `None` where it can.
 type Doubt = Option<String>;
@@ -37,7 +41,14 @@ pub(crate) async fn refresh_all(deps: &Deps, cycle: &Cycle, people: &[SysId]) ->
 /// concerns that person: nothing is decided about them until it can.
 pub(crate) async fn refresh(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<()> {
     cycle.by_id.borrow_mut().remove(id);
-    let read = read_by_id(deps, cycle, id).await;
+    let read = match deps.store.unreadable().of_person(id)? {
+        None => read_by_id(deps, cycle, id).await,
+        // It could not be read before, and others wait meanwhile.
+        Some(known) => match tokio::time::timeout(PATIENCE, read_by_id(deps, cycle, id)).await {
+            Ok(read) => read,
+            Err(_) => read_control(deps, cycle, Side::Okta).await.map(|()| Some(known.why)),
+        },
+    };
     match contained(deps, cycle, read).await? {
         Ok(None) => deps.store.unreadable().clear(Object::Account, id.as_str())?,
         Ok(Some(why)) | Err(why) => note_unreadable(deps, Object::Account, id, &why)?,

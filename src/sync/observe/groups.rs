@@ -83,7 +83,8 @@ async fn read_rules(deps: &Deps, cycle: &Cycle, complete: bool) -> Result<Fed> {
     };
     if rules.count == 0 && deps.store.groups().any_rule_fed()? {
         if !complete {
-            let again = deps.okta.group_rules().await?;
+            let again = deps.okta.group_rules().await.map_err(Into::into);
+            let again = contained(deps, cycle, again).await?.unwrap_or_default();
             let in_doubt = again.is_none_or(|rules| rules.count > 0);
             return Ok(Fed::AsBefore { in_doubt });
         }

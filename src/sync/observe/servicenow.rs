@@ -97,8 +97,10 @@ async fn read_referring(deps: &Deps, cycle: &Cycle, changed: &[SysId]) -> Result
     let mut found = Vec::new();
     for id in referring {
         let read = deps.servicenow.person(&id).await.map_err(Into::into);
-        if let Ok(Lookup::Found(person)) = contained(deps, cycle, read).await? {
-            found.push(person);
+        match contained(deps, cycle, read).await? {
+            Ok(Lookup::Found(person)) => found.push(person),
+            Ok(_) => {}
+            Err(why) => note_record(deps, &id, &why)?,
         }
     }
     Ok(upsert_people(deps, cycle, &found, deps.now())?)
@@ -165,17 +167,14 @@ fn forget_set_aside(deps: &Deps, table: &str) -> Result<(), StoreError> {
 /// Somebody who was not in a complete read: outside the filter, or really gone?
 pub(crate) async fn confirm_absence(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<()> {
     let read = deps.servicenow.person(id).await.map_err(Into::into);
-    let row = format!("sys_user {id}");
     let lookup = match contained(deps, cycle, read).await? {
         Ok(lookup) => lookup,
-        Err(why) => {
-            deps.store.unreadable().note(Object::Record, &row, &why, false, deps.now())?;
-            return Ok(());
-        }
+        Err(why) => return Ok(note_record(deps, id, &why)?),
     };
     let presence = match lookup {
         Lookup::Found(found) | Lookup::Outside(found) => {
             deps.store.people().upsert(&[found], cycle.id)?;
+            let row = format!("sys_user {id}");
             return Ok(deps.store.unreadable().clear(Object::Record, &row)?);
         }
         // It was set aside, and named, when the list was read: what it said last stands.
@@ -193,9 +192,15 @@ pub(crate) async fn confirm_absence(deps: &Deps, cycle: &Cycle, id: &SysId) -> R
     if let Some(why) = why {
         let text =
             format!("the row {id} of sys_user cannot be read: {why}; what it said last stands");
-        deps.store.unreadable().note(Object::Record, &row, &text, false, deps.now())?;
+        note_record(deps, id, &text)?;
     }
     Ok(deps.store.people().set_presence(id, presence, deps.now())?)
+}
+
+/// A person's row cannot be read: what it said last stands.
+fn note_record(deps: &Deps, id: &SysId, why: &str) -> Result<(), StoreError> {
+    let row = format!("sys_user {id}");
+    deps.store.unreadable().note(Object::Record, &row, why, false, deps.now()).map(|_| ())
 }
 
 /// What follows from a row that is not counted: it is gone where its deletion is shown, and not to be
