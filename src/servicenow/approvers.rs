@@ -94,6 +94,7 @@ impl ServiceNowReader {
             fields: paging::names(fields),
             may_lack: |_, field| OPTIONAL.contains(&field),
             control: Filter::default(),
+            may_hide: 0,
         };
         paging::collect(&self.connection, sweep).await
     }

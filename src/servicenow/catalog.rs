@@ -169,6 +169,7 @@ impl ServiceNowReader {
                 fields: fields.clone(),
                 may_lack: nothing_lacks,
                 control: Filter::default(),
+                may_hide: 0,
             };
             let rows = match paging::collect(&self.connection, sweep).await {
                 Err(ServiceNowError::Unbelievable { .. }) => {
@@ -221,6 +222,7 @@ impl ServiceNowReader {
             fields: paging::names(["sys_id", "number", "active"]),
             may_lack: nothing_lacks,
             control: Filter::default(),
+            may_hide: 0,
         };
         let rows = match paging::collect(&self.connection, sweep).await {
             Ok(rows) => rows,

@@ -41,6 +41,7 @@ pub use connection::Connection;
 pub use error::ServiceNowError;
 pub(crate) use inspect::Sample;
 pub(crate) use limits::Budget;
+pub(crate) use paging::CompleteRead;
 pub(crate) use people::Lookup;
 pub use people::ServiceNowReader;
 pub(crate) use rows::SetAside;

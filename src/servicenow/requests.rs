@@ -82,6 +82,7 @@ impl ServiceNowReader {
                 fields: self.request_fields(),
                 may_lack: self.request_may_lack(),
                 control: base.clone(),
+                may_hide: 0,
             };
             let new_ones = |mut requests: Vec<Request>| {
                 requests.retain(|it| !two_passes || seen.insert(it.sys_id.clone()));

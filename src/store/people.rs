@@ -79,6 +79,11 @@ impl People<'_> {
         self.0.column(if everybody { all } else { joiners }, [])
     }
 
+    /// Whose rows the instance counts and does not show, as far as that is known.
+    pub(crate) fn hidden(&self) -> Result<Vec<SysId>> {
+        self.0.column("SELECT sys_id FROM people WHERE presence = 'hidden' ORDER BY sys_id", [])
+    }
+
     pub(crate) fn unseen(&self, cycle: i64) -> Result<Vec<SysId>> {
         self.0.column("SELECT sys_id FROM people WHERE seen < ? ORDER BY sys_id", [cycle])
     }

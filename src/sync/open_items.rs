@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Cause, Disposition, FactKey, HoldReason, Needs, OpenItem, Subject, SysId};
-use crate::store::{Object, Replaced, StoreError, Transitions};
+use crate::model::{
+    Cause, Disposition, FactKey, GroupId, HoldReason, Needs, OpenItem, Subject, SysId,
+};
+use crate::store::{Object, Replaced, StoreError, Transitions, Trouble};
 use crate::sync::log::{LogThread, log_event};
-use crate::sync::names::{PersonNames, group_name, names_of};
+use crate::sync::names::{PersonNames, group_name, names_of, pin_group};
 use crate::sync::{deps::Deps, error::Result};
 
 /// Keeps what of the configuration cannot be used, and says so.
@@ -20,13 +22,21 @@ pub(crate) fn record_configuration(
     log_transitions(deps, 0, items, &transitions, &BTreeSet::new())
 }
 
-/// Keeps which rows of ServiceNow, and which group rules, cannot be read or make no sense.
+/// Keeps which rows of ServiceNow, and which lists, members of groups and group rules of Okta, cannot
+/// be read or make no sense.
 pub(crate) fn record_records(deps: &Deps) -> Result<()> {
     let mut items = Vec::new();
-    for (object, needs) in
-        [(Object::Record, Needs::Servicenow), (Object::GroupRule, Needs::Administrator)]
-    {
-        items.extend(deps.store.unreadable().all(object)?.into_iter().map(|trouble| {
+    for (object, needs) in [
+        (Object::Record, Needs::Servicenow),
+        (Object::GroupRule, Needs::Administrator),
+        (Object::List, Needs::Administrator),
+        (Object::Members, Needs::Administrator),
+    ] {
+        let mut troubles = deps.store.unreadable().all(object)?;
+        if object == Object::Members {
+            troubles = troubles_of_members(deps, troubles)?;
+        }
+        items.extend(troubles.into_iter().map(|trouble| {
             let disposition = Disposition::Hold(HoldReason::RequestWaits {
                 kind: "record".to_owned(),
                 reason: trouble.why,
@@ -39,6 +49,25 @@ pub(crate) fn record_records(deps: &Deps) -> Result<()> {
         }));
     }
     record_configuration(deps, &["record"], &items)
+}
+
+/// Those of groups that no rule of the configuration names: what is wrong with the others is said with
+/// the rule.
+fn troubles_of_members(deps: &Deps, troubles: Vec<Trouble>) -> Result<Vec<Trouble>, StoreError> {
+    let mut ruled = BTreeSet::new();
+    for rule in &deps.config.policy.groups {
+        ruled.extend(pin_group(deps, &rule.name)?);
+    }
+    let mut said = Vec::new();
+    for trouble in troubles {
+        let Ok(group) = GroupId::parse(&trouble.id) else { continue };
+        if !ruled.contains(&group) {
+            let (name, why) = (group_name(&deps.store, &group)?, &trouble.why);
+            let why = format!("who is in {name} cannot be read: {why}; what is known of it stands");
+            said.push(Trouble { why, ..trouble });
+        }
+    }
+    Ok(said)
 }
 
 pub(crate) fn log_transitions(

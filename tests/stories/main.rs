@@ -7,6 +7,7 @@ mod access;
 mod alone;
 mod answers;
 mod approvers;
+mod aside;
 mod believing;
 mod broken;
 mod check;

@@ -29,7 +29,7 @@ async fn pages_follow_the_key_until_the_announced_rows_are_there() {
     .await;
     let (read, people) = read(&side.reader()).await;
 
-    assert_eq!(read.unwrap(), CompleteRead { rows: 3, announced: 3, set_aside: vec![] });
+    assert_eq!(read.unwrap(), CompleteRead { rows: 3, announced: 3, hidden: 0, set_aside: vec![] });
     let ids: Vec<_> = people.iter().map(|person| person.sys_id.as_str()).collect();
     assert_eq!(ids, ["a", "b", "C"]);
     assert_eq!(people[0].field("department.name"), "Sales");

@@ -131,16 +131,21 @@ pub(crate) async fn replace_group_members(
     let asked_at = deps.now();
     let read = read_group_members(deps, group).await;
     match contained(deps, cycle, read).await? {
-        Ok(members) => {
-            (deps.on_progress)("group members", members.len());
-            deps.store.groups().replace_members(group, &members, asked_at)?;
-            Ok(deps.store.unreadable().clear(Object::Members, group.as_str())?)
+        Ok(mut members) => {
+            (deps.on_progress)("group members", members.ids.len());
+            members.with_those_before(deps, group)?;
+            let ids: Vec<AccountId> = members.ids.into_iter().collect();
+            deps.store.groups().replace_members(group, &ids, asked_at)?;
+            match members.odd {
+                Some(why) => Ok(note_members(deps, group, &why)?),
+                None => Ok(deps.store.unreadable().clear(Object::Members, group.as_str())?),
+            }
         }
         Err(why) => Ok(note_members(deps, group, &why)?),
     }
 }
 
-fn note_members(deps: &Deps, group: &GroupId, why: &str) -> Result<(), StoreError> {
+pub(crate) fn note_members(deps: &Deps, group: &GroupId, why: &str) -> Result<(), StoreError> {
     deps.store.unreadable().note(Object::Members, group.as_str(), why, false, deps.now())?;
     Ok(())
 }
@@ -163,24 +168,48 @@ pub(crate) async fn retry_members(deps: &Deps, cycle: &Cycle) -> Result<()> {
     Ok(())
 }
 
-pub(crate) async fn read_group_members(deps: &Deps, group: &GroupId) -> Result<Vec<AccountId>> {
-    let mut members: Vec<AccountId> = Vec::new();
+/// Who is in a group, as far as that can be told.
+#[derive(Debug, Default)]
+pub(crate) struct Members {
+    pub(crate) ids: BTreeSet<AccountId>,
+    /// What is wrong with somebody in the list who may be any of them.
+    pub(crate) odd: Option<String>,
+}
+
+impl Members {
+    /// Where somebody in the list has no usable id, whoever was known to be a member still is.
+    pub(crate) fn with_those_before(&mut self, deps: &Deps, group: &GroupId) -> Result<()> {
+        if self.odd.is_some() {
+            self.ids.extend(deps.store.groups().members_of(group)?);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) async fn read_group_members(deps: &Deps, group: &GroupId) -> Result<Members> {
+    let mut ids = BTreeSet::new();
     let read = deps
         .okta
         .members(group, &mut |page| {
-            members.extend(page);
+            ids.extend(page);
             Ok(())
         })
         .await;
     match read {
-        Ok(_) => Ok(members),
+        Ok(set_aside) => {
+            let odd = set_aside.first().map(|odd| {
+                let (count, why) = (set_aside.len(), &odd.why);
+                format!("{count} in the list of its members make no sense: {why}")
+            });
+            Ok(Members { ids, odd })
+        }
         Err(OktaError::NotFound(_)) if deps.okta.group(group).await?.is_some() => {
             let why = format!("{group} is there, and its members are said not to be");
             Err(OktaError::Unbelievable { operation: "list the members of a group".into(), why }
                 .into())
         }
         // Deleted between the list and this read: the next list will not hold it.
-        Err(OktaError::NotFound(_)) => Ok(Vec::new()),
+        Err(OktaError::NotFound(_)) => Ok(Members::default()),
         Err(error) => Err(error.into()),
     }
 }
@@ -201,14 +230,17 @@ pub(crate) async fn manage(
 async fn take_over(deps: &Deps, group: &GroupId) -> Result<()> {
     // Read first: what was there at take-over is only known once. And twice: with a page that
     // was skipped somebody would later be in the group for no reason, and lose it.
-    let mut members: BTreeSet<AccountId> =
-        read_group_members(deps, group).await?.into_iter().collect();
-    members.extend(read_group_members(deps, group).await?);
-    let members: Vec<AccountId> = members.into_iter().collect();
-    (deps.on_progress)("group members", members.len());
+    let mut members = read_group_members(deps, group).await?;
+    let again = read_group_members(deps, group).await?;
+    members.ids.extend(again.ids);
+    let ids: Vec<AccountId> = members.ids.into_iter().collect();
+    (deps.on_progress)("group members", ids.len());
     deps.store.atomically(|| {
-        deps.store.groups().take_over(group, &members)?;
+        deps.store.groups().take_over(group, &ids)?;
         deps.store.links().insert_group_baseline(group)
     })?;
-    Ok(())
+    match again.odd.or(members.odd) {
+        Some(why) => Ok(note_members(deps, group, &why)?),
+        None => Ok(()),
+    }
 }

@@ -23,8 +23,8 @@ use crate::sync::observe::okta::{
 };
 use crate::sync::observe::records::retry_records;
 use crate::sync::observe::servicenow::{
-    confirm_absence, find_person, log_vanished, read_changes, read_people, read_requests,
-    servicenow_clock,
+    account_for_hidden, confirm_absence, find_person, log_vanished, read_changes, read_people,
+    read_requests, servicenow_clock,
 };
 use crate::sync::open_items::{record_configuration, record_records};
 use crate::sync::scope::{Cycle, Scope};
@@ -126,7 +126,7 @@ async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
     pin_groups(deps)?;
     read_schema(deps, cycle).await?;
 
-    read_people(deps, cycle, None).await?;
+    let (_, read) = read_people(deps, cycle, None).await?;
     let count = deps.store.people().seen_count(cycle.id)?;
     if count == 0 && deps.store.cycles().believed_people()?.is_some_and(|before| before > 0) {
         return Err(ServiceNowError::Unbelievable {
@@ -141,6 +141,7 @@ async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
     for person in deps.store.people().unseen(cycle.id)? {
         confirm_absence(deps, cycle, &person).await?;
     }
+    account_for_hidden(deps, None, &read).await?;
 
     read_requests(deps, cycle, None).await?;
     log_vanished(deps, &deps.store.requests().mark_vanished(cycle.id)?)?;

@@ -2,17 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Account, AccountId, Timestamp};
-use crate::okta::{Attribute, OktaError};
+use crate::model::{Account, AccountId, GroupId, Timestamp};
+use crate::okta::{Attribute, OktaError, SetAside};
 use crate::reconcile::limits::implausible_accounts;
 use crate::reconcile::schema::{Schema, Slot};
 use crate::store::{Object, Observed};
 use crate::sync::contain::{contained, note_list, note_unreadable};
 use crate::sync::observe::by_id::{Sight, look_at};
-use crate::sync::{deps::Deps, error::Result, observe::groups::read_group_members, scope::Cycle};
+use crate::sync::observe::groups::{note_members, read_group_members};
+use crate::sync::{deps::Deps, error::Result, scope::Cycle};
 
 /// How far back changes in Okta are asked for again: its index lags, and clocks differ.
 const OKTA_OVERLAP: chrono::Duration = chrono::Duration::minutes(5);
+
+/// The list of what changed, as what is wrong with it is kept.
+const CHANGES: &str = "what changed in Okta";
 
 /// Up to when Okta is known, where it was asked at `asked` by our clock. Of two clocks the one
 /// that is behind is taken, here and for ServiceNow: what is then read twice does no harm, and
@@ -34,14 +38,20 @@ pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<(
 
 async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let now = deps.now();
-    let since = deps.store.state().okta_watermark()?.unwrap_or(now) - OKTA_OVERLAP;
+    let known = deps.store.unreadable().get(Object::List, CHANGES)?;
+    let known = known.map(|trouble| (trouble.next_try <= now, trouble.since));
+    let mut since = deps.store.state().okta_watermark()?.unwrap_or(now) - OKTA_OVERLAP;
+    if let Some((true, began)) = known {
+        since = since.min(began - OKTA_OVERLAP);
+    }
     let keys = deps.account_keys();
     let mut changed = BTreeSet::new();
-    let accounts = deps.okta.accounts_changed_since(since).await?.found;
+    let accounts = deps.okta.accounts_changed_since(since).await?;
     let until = okta_clock(deps, now);
+    let mut odd = enqueue_set_aside(deps, accounts.set_aside)?;
     let listed = Observed::List { asked_at: now };
     let mut news = Vec::new();
-    for account in accounts {
+    for account in accounts.found {
         // What changed within the overlap comes again in every cycle.
         if deps.store.accounts().get(&account.id)?.as_ref() != Some(&account) {
             news.push(account);
@@ -50,25 +60,39 @@ async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     changed.extend(deps.store.accounts().upsert(&news, &keys, listed, cycle.id)?);
     let managed = deps.store.groups().managed()?;
     let mut read = Vec::new();
-    for (group, at) in deps.okta.groups_changed_since(since).await?.found {
+    let mut groups = deps.okta.groups_changed_since(since).await?;
+    for SetAside { id, why } in groups.set_aside {
+        match id.and_then(|id| GroupId::parse(&id).ok()) {
+            // When it changed is not known: who is in it is read.
+            Some(group) => groups.found.push((group, String::new())),
+            None => odd.push(why),
+        }
+    }
+    for (group, at) in groups.found {
         let known = deps.store.groups().members_updated(&group)?;
         if (!at.is_empty() && known.as_deref() == Some(&at)) || !managed.contains_key(&group) {
+            continue;
+        }
+        // What could not be read is tried again when it is time to.
+        let trouble = deps.store.unreadable().get(Object::Members, group.as_str())?;
+        if trouble.is_some_and(|trouble| trouble.next_try > now) {
             continue;
         }
         let before = deps.store.groups().members_of(&group)?;
         let members = read_group_members(deps, &group).await;
         match contained(deps, cycle, members).await? {
-            Ok(members) => {
-                let after: BTreeSet<AccountId> = members.into_iter().collect();
-                changed.extend(before.symmetric_difference(&after).cloned());
+            Ok(mut members) => {
+                members.with_those_before(deps, &group)?;
+                changed.extend(before.symmetric_difference(&members.ids).cloned());
+                if let Some(why) = &members.odd {
+                    note_members(deps, &group, why)?;
+                }
                 read.push((group, at));
             }
-            Err(why) => {
-                let id = group.as_str();
-                deps.store.unreadable().note(Object::Members, id, &why, false, now)?;
-            }
+            Err(why) => note_members(deps, &group, &why)?,
         }
     }
+    note_nameless(deps, &odd, known.map(|(due, _)| due))?;
     for account in changed {
         if let Some(person) = deps.store.links().person_of(&account)? {
             deps.store.queue().enqueue(&person, now)?;
@@ -78,6 +102,44 @@ async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
         deps.store.groups().set_members_updated(&group, &at)?;
     }
     Ok(deps.store.state().set_okta_watermark(until)?)
+}
+
+/// Whoever's account makes no sense in a list is read by id. Gives what is wrong with those of which
+/// it cannot be told whose they are.
+fn enqueue_set_aside(deps: &Deps, set_aside: Vec<SetAside>) -> Result<Vec<String>> {
+    let mut nameless = Vec::new();
+    for SetAside { id, why } in set_aside {
+        let Some(account) = id.and_then(|id| AccountId::parse(&id).ok()) else {
+            nameless.push(why);
+            continue;
+        };
+        // One that could not be read by id either is tried again when it is time to.
+        if let Some(person) = deps.store.links().person_of(&account)?
+            && deps.store.unreadable().of_person(&person)?.is_none()
+        {
+            deps.store.queue().enqueue(&person, deps.now())?;
+        }
+    }
+    Ok(nameless)
+}
+
+/// Names what cannot be told apart in the list of what changed; where it is `due`, or new, it is
+/// looked for again from its beginning on, less and less often.
+fn note_nameless(deps: &Deps, odd: &[String], due: Option<bool>) -> Result<()> {
+    let unreadable = deps.store.unreadable();
+    match (odd.first(), due) {
+        (_, Some(false)) | (None, None) => {}
+        (Some(why), _) => {
+            let text = format!(
+                "{} in Okta's list of what changed have no usable id, so it cannot be told what \
+                 they are: {why}",
+                odd.len()
+            );
+            unreadable.note(Object::List, CHANGES, &text, false, deps.now())?;
+        }
+        (None, Some(true)) => unreadable.clear(Object::List, CHANGES)?,
+    }
+    Ok(())
 }
 
 /// Reads all accounts. One that was in no page is looked up by id before it counts as deleted.

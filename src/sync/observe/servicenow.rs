@@ -2,7 +2,7 @@
 
 use crate::http::Deletion;
 use crate::model::{Person, Presence, Request, SysId, Timestamp};
-use crate::servicenow::{Lookup, SetAside, Window};
+use crate::servicenow::{CompleteRead, Lookup, SetAside, Window};
 use crate::store::{Object, StoreError};
 use crate::sync::contain::{contained, note_list};
 use crate::sync::log::{LogThread, log_event};
@@ -53,17 +53,30 @@ pub(crate) async fn read_changes(
 }
 
 async fn read_changed_people(deps: &Deps, cycle: &Cycle, window: &Window) -> Result<Vec<SysId>> {
-    let mut people = read_people(deps, cycle, Some(window)).await?;
+    let (mut people, read) = read_people(deps, cycle, Some(window)).await?;
+    account_for_hidden(deps, Some(window), &read).await?;
     people.extend(read_referring(deps, cycle, &people).await?);
     Ok(people)
 }
 
-/// Reads people, all of them or those of a window, and gives those whose rows changed.
+/// Fails where rows of a list of people are hidden, and not only those of people who are known to be
+/// hidden: each of them is held by itself, and the list says the truth of everybody else.
+pub(crate) async fn account_for_hidden(
+    deps: &Deps,
+    window: Option<&Window>,
+    read: &CompleteRead,
+) -> Result<()> {
+    let hidden = deps.store.people().hidden()?;
+    Ok(deps.servicenow.account_for_hidden(window, read, &hidden).await?)
+}
+
+/// Reads people, all of them or those of a window, and gives those whose rows changed. Rows that are
+/// hidden are still to be accounted for.
 pub(crate) async fn read_people(
     deps: &Deps,
     cycle: &Cycle,
     window: Option<&Window>,
-) -> Result<Vec<SysId>> {
+) -> Result<(Vec<SysId>, CompleteRead)> {
     let (mut changed, mut count, now) = (Vec::new(), 0, deps.now());
     let upsert = |page: Vec<Person>| {
         changed.extend(upsert_people(deps, cycle, &page, now)?);
@@ -81,7 +94,7 @@ pub(crate) async fn read_people(
     for id in &changed {
         deps.store.unreadable().clear(Object::Record, &format!("sys_user {id}"))?;
     }
-    Ok(changed)
+    Ok((changed, read))
 }
 
 /// Reads those again whose records show something of whoever changed, such as a manager's address.
