@@ -29,6 +29,7 @@ pub(crate) mod disabling;
 pub(crate) mod explain;
 pub(crate) mod fulfillment;
 pub(crate) mod latency;
+pub(crate) mod wording;
 
 #[cfg(test)]
 mod properties;

@@ -36,6 +36,8 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use absence::{deleted_at, shows_inactive};
+pub(crate) use approvers::who_approved;
 pub(crate) use catalog::{LookedUp, Task};
 pub use connection::Connection;
 pub use error::ServiceNowError;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::absence::is_announced;
 use super::error::BoxError;
 use super::paging::{self, CompleteRead, nothing_lacks};
 use super::query::{Filter, literal};
@@ -111,7 +112,7 @@ impl ServiceNowReader {
         if let Some(shown) = self.shown(id).await? {
             return Ok(shown);
         }
-        Ok(if self.is_announced(id).await? { Lookup::Hidden } else { Lookup::Absent })
+        Ok(if is_announced(&self.connection, id).await? { Lookup::Hidden } else { Lookup::Absent })
     }
 
     /// The same as far as the row is shown.

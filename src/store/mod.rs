@@ -13,6 +13,7 @@ mod copy;
 mod cycles;
 mod deadlines;
 mod decisions;
+mod edits;
 mod error;
 mod facts;
 mod file;
@@ -110,6 +111,7 @@ doors! {
     pub(crate) journal: Journal, "Every write: its intent and its outcome.";
     pub(crate) history: History, "What later decisions need to know of what was done.";
     pub(crate) cycles: Cycles, "One row a cycle.";
+    pub(crate) edits: Edits, "Edits of requests after their approval, and what was decided about them.";
     pub(crate) requests: Requests, "Requested items as last seen, and what they were resolved to.";
     pub(crate) approvers: Approvers, "Who approved requests, as it was when that was first seen.";
     pub(crate) writebacks: Writebacks, "What was written on requests, and what became of it.";

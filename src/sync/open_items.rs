@@ -3,9 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{
-    Cause, Disposition, FactKey, GroupId, HoldReason, Needs, OpenItem, Subject, SysId,
-};
+use crate::model::{Disposition, FactKey, GroupId, HoldReason, Needs, OpenItem, Subject, SysId};
+use crate::reconcile::wording::{Loudness, begun, ended, is_leave_held_up, loudness};
 use crate::store::{Object, Replaced, StoreError, Transitions, Trouble};
 use crate::sync::log::{LogThread, log_event};
 use crate::sync::names::{PersonNames, group_name, names_of, pin_group};
@@ -118,61 +117,13 @@ fn log_set(deps: &Deps, cycle: i64, set: &str, held: &[&OpenItem], wakes: bool) 
     Ok(())
 }
 
-/// How loudly something is said when it begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Loudness {
-    Silent,
-    Info,
-    Warn,
-    Error,
-}
-
-fn loudness(item: &OpenItem) -> Loudness {
-    match &item.disposition {
-        // What is to be done is said when it is done, or fails.
-        _ if item.is_dismissed() => Loudness::Silent,
-        Disposition::Apply | Disposition::Protected(_) => Loudness::Silent,
-        Disposition::Report(_) => Loudness::Info,
-        _ if is_leave_held_up(item) => Loudness::Error,
-        Disposition::Hold(_) | Disposition::Blocked(_) => Loudness::Warn,
-    }
-}
-
-/// What wakes somebody: an account that a leave is to disable, and a limit or Okta stands in the
-/// way.
-fn is_leave_held_up(item: &OpenItem) -> bool {
-    let disables = item.facts.iter().any(|fact| {
-        let unusable = ["deactivated", "suspended"].map(Some);
-        fact.key == FactKey::Status && unusable.contains(&fact.desired.as_deref())
-    });
-    let in_the_way = match &item.disposition {
-        Disposition::Hold(HoldReason::Limit(_)) => item.cause == Cause::Request,
-        Disposition::Blocked(_) => true,
-        _ => false,
-    };
-    disables && in_the_way
-}
-
 fn log_open(deps: &Deps, cycle: i64, item: &OpenItem) -> Result<()> {
     let loudness = loudness(item);
     if loudness == Loudness::Silent || is_said_with_a_person(deps, item)? {
         return Ok(());
     }
     let names = names(deps, item)?;
-    let (subject, reason) = (what(deps, item, &names)?, item.reason());
-    let (outcome, stands) = match &item.disposition {
-        Disposition::Blocked(_) => ("blocked", "cannot be done"),
-        Disposition::Report(_) => ("skipped", "is left as it is"),
-        _ => ("held", "held"),
-    };
-    let text = match &item.subject {
-        Subject::Person(_) if outcome == "held" => {
-            format!("{}: held: {subject}: {reason}", item.origin)
-        }
-        Subject::Person(_) => format!("{}: {subject} {stands}: {reason}", item.origin),
-        Subject::Request(_) => format!("{}: held: {reason}", item.origin),
-        Subject::Rule(_) | Subject::Name(_) | Subject::Side(_) | Subject::Record(_) => reason,
-    };
+    let (outcome, text) = begun(item, &what(deps, item, &names)?);
     emit(deps, cycle, item, &names, outcome, loudness, &text)
 }
 
@@ -183,13 +134,7 @@ fn log_ended(deps: &Deps, cycle: i64, item: &OpenItem) -> Result<()> {
         return Ok(());
     }
     let names = names(deps, item)?;
-    let text = match &item.subject {
-        Subject::Person(_) => {
-            format!("{}: no longer held: {}", item.origin, what(deps, item, &names)?)
-        }
-        Subject::Request(_) => format!("{}: no longer held: {}", item.origin, item.reason()),
-        _ => format!("over: {}", item.reason()),
-    };
+    let text = ended(item, &what(deps, item, &names)?);
     emit(deps, cycle, item, &names, "ended", Loudness::Info, &text)
 }
 

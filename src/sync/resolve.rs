@@ -114,7 +114,7 @@ async fn resolve_request(
     if !unmanaged.is_empty() {
         return record_problems(deps, stored, rule, approval, &unmanaged);
     }
-    deps.store.requests().forget_first_terms(&request.sys_id)?;
+    deps.store.edits().forget_first_terms(&request.sys_id)?;
     let people = terms.people.clone();
     let resolved =
         resolved(request, rule, terms, stored.closed_before_first_seen, stored.took_effect);
@@ -148,7 +148,7 @@ fn decided_values(
 ) -> Result<Values> {
     let (id, change) =
         (&stored.request.sys_id, between(&stored.request.reference.number, fixed, &now));
-    if deps.store.requests().is_dismissed_change(id, &change.fingerprint)? {
+    if deps.store.edits().is_dismissed(id, &change.fingerprint)? {
         return Ok(Values::Approved);
     }
     let said = deps.store.decisions().standing(deps.now())?.remove(&change.fingerprint);
@@ -158,7 +158,7 @@ fn decided_values(
             Values::New(now)
         }
         Some(Verdict::Dismiss) => {
-            deps.store.requests().dismiss_change(id, &change.fingerprint)?;
+            deps.store.edits().dismiss(id, &change.fingerprint)?;
             Values::Approved
         }
         None => Values::Undecided(change, now),
@@ -178,7 +178,7 @@ async fn hold_change(
     let Some(approved) = terms_before(deps, stored)?.filter(|_| !stored.took_effect) else {
         return Ok(());
     };
-    deps.store.requests().keep_first_terms(id, &approved)?;
+    deps.store.edits().keep_first_terms(id, &approved)?;
     let now = resolve_terms(deps, cycle, now, rule, rows).await?.ok();
     let left = untouched(change, &approved, now.as_ref());
     let history = stored.closed_before_first_seen;
@@ -227,7 +227,7 @@ fn terms_before(deps: &Deps, stored: &StoredRequest) -> Result<Option<Terms>> {
     }
     let id = &stored.request.sys_id;
     let Some(resolved) = deps.store.requests().resolved(id)? else { return Ok(None) };
-    let first = deps.store.requests().first_terms(id, resolved.terms.operation)?;
+    let first = deps.store.edits().first_terms(id, resolved.terms.operation)?;
     Ok(Some(first.unwrap_or(resolved.terms)))
 }
 

@@ -4,7 +4,9 @@ use super::{Responder, failure, html, json, person, rows};
 use crate::http::Deletion;
 use crate::model::{Person, Presence, SysId, Timestamp};
 use crate::servicenow::paging::CompleteRead;
-use crate::servicenow::{Lookup, ServiceNowError, ServiceNowReader, Window};
+use crate::servicenow::{
+    Lookup, ServiceNowError, ServiceNowReader, Window, deleted_at, shows_inactive,
+};
 
 async fn read(reader: &ServiceNowReader) -> (Result<CompleteRead, String>, Vec<Person>) {
     let mut people = Vec::new();
@@ -351,7 +353,8 @@ async fn the_audit_tells_a_deletion_or_nothing_or_cannot_be_read() {
         )
     };
     let at = "2026-11-23T11:00:00Z".parse().unwrap();
-    let said = async |replies| Responder::with(replies).await.reader().deleted_at(&id).await;
+    let said =
+        async |replies| deleted_at(Responder::with(replies).await.reader().connection(), &id).await;
     let shown = said(vec![rows(2, &[row("11"), row("10")])]).await.unwrap();
     assert_eq!(shown, Deletion::Shown(at));
     assert_eq!(said(vec![rows(0, &[])]).await.unwrap(), Deletion::NotShown);
@@ -379,7 +382,7 @@ async fn inactive_people_are_shown_only_where_one_came() {
         (rows(0, &[]), false),
     ] {
         let side = Responder::with(vec![reply]).await;
-        assert_eq!(side.reader().shows_inactive().await.unwrap(), expected);
+        assert_eq!(shows_inactive(side.reader().connection()).await.unwrap(), expected);
     }
 }
 

@@ -98,7 +98,7 @@ async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     } else if !changed.is_empty() || !requests.is_empty() || is_time_to_retry_names(deps, now)? {
         requests.extend(deps.store.requests().unresolved()?);
     }
-    requests.extend(deps.store.requests().decided()?);
+    requests.extend(deps.store.edits().decided()?);
     requests.sort();
     requests.dedup();
     for person in resolve_requests(deps, cycle, &requests).await? {

@@ -2,7 +2,7 @@
 
 use crate::http::Deletion;
 use crate::model::{Person, Presence, Request, SysId, Timestamp};
-use crate::servicenow::{CompleteRead, Lookup, SetAside, Window};
+use crate::servicenow::{CompleteRead, Lookup, SetAside, Window, deleted_at, shows_inactive};
 use crate::store::{Object, StoreError};
 use crate::sync::contain::{contained, note_list};
 use crate::sync::log::{LogThread, log_event};
@@ -219,7 +219,7 @@ fn note_record(deps: &Deps, id: &SysId, why: &str) -> Result<(), StoreError> {
 /// What follows from a row that is not counted: it is gone where its deletion is shown, and not to be
 /// found where it stays away and a rule that hides inactive people can be ruled out.
 async fn absence(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<Presence> {
-    let shown = deps.servicenow.deleted_at(id).await.map_err(Into::into);
+    let shown = deleted_at(deps.servicenow.connection(), id).await.map_err(Into::into);
     if let Ok(Deletion::Shown(_)) = contained(deps, cycle, shown).await? {
         return Ok(Presence::Gone);
     }
@@ -227,7 +227,7 @@ async fn absence(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<Presence> {
     if since.is_none_or(|since| deps.now() - since < AWAY) {
         return Ok(Presence::Missing);
     }
-    let inactive = deps.servicenow.shows_inactive().await.map_err(Into::into);
+    let inactive = shows_inactive(deps.servicenow.connection()).await.map_err(Into::into);
     let shows_inactive = contained(deps, cycle, inactive).await?.unwrap_or(false);
     Ok(if shows_inactive { Presence::Vanished } else { Presence::Hidden })
 }
