@@ -18,6 +18,7 @@ mod tests;
 mod wire;
 mod writer;
 
+pub(crate) use absence::deleted_in_log;
 pub(crate) use connection::Connection;
 pub(crate) use connection::SetAside;
 pub use error::OktaError;

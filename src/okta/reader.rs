@@ -51,8 +51,7 @@ impl AccountRead {
     }
 }
 
-/// What reads from Okta. Its methods stand in this file, `groups`, `roles`, `log` and
-/// `absence`.
+/// What reads from Okta. Its methods stand in this file, `groups`, `roles` and `log`.
 #[derive(Debug, Clone)]
 pub(crate) struct OktaReader {
     connection: Connection,

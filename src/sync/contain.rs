@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::http::Deletion;
 use crate::model::{AccountId, OpenItem, Subject, SysId, Timestamp};
-use crate::okta::OktaError;
 use crate::okta::log::LogEvent;
+use crate::okta::{OktaError, deleted_in_log};
 use crate::servicenow::ServiceNowError;
 use crate::store::{Object, StoreError};
 use crate::sync::error::{Result, Side};
@@ -105,7 +105,7 @@ pub(crate) fn note_unreadable(
 /// Whether an account that is not there any more is known to be deleted. A role that sees only a
 /// part of the org is answered as if the rest were not there.
 pub(crate) async fn is_deleted(deps: &Deps, account: &AccountId) -> Result<bool> {
-    Ok(match deps.okta.deleted_in_log(account).await? {
+    Ok(match deleted_in_log(&deps.okta, account).await? {
         Deletion::Shown(_) => true,
         Deletion::NotShown => false,
         Deletion::Unreadable(_) => !deps.is_blind()?,
