@@ -52,7 +52,9 @@ pub(super) async fn check(
     };
     skew(found, "okta clock", reader.connection().org_time(), clock);
     rights(found, &reader, &own).await;
-    accounts(found, &reader).await;
+    if accounts(found, &reader).await {
+        groups::sight(found, &reader).await;
+    }
     profile(found, config, &reader).await;
     protected_users(found, config, &reader, servicenow).await;
     groups::check(found, config, &reader).await;
@@ -192,17 +194,20 @@ async fn rights(found: &mut Findings<'_>, reader: &OktaReader, own: &Identity) {
     }
 }
 
-async fn accounts(found: &mut Findings<'_>, reader: &OktaReader) {
+/// Whether any account can be seen.
+async fn accounts(found: &mut Findings<'_>, reader: &OktaReader) -> bool {
     const NAME: &str = "okta accounts";
-    match reader.sees_accounts().await {
+    let seen = reader.sees_accounts().await;
+    match &seen {
         Ok(true) => found.fine(NAME, "visible"),
         Ok(false) => found.fail(
             NAME,
             "none can be seen: the credentials have no admin role, or one over nobody",
             "give the app or the token's owner an admin role whose resource set holds all people",
         ),
-        Err(error) => found.fail(NAME, error.to_string(), advice(&error)),
+        Err(error) => found.fail(NAME, error.to_string(), advice(error)),
     }
+    seen.unwrap_or(false)
 }
 
 async fn profile(found: &mut Findings<'_>, config: &Config, reader: &OktaReader) {

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Findings, RETRY, listed, not_tried, skew};
 use crate::config::{Close, Config};
 use crate::model::{Record, SysId, Timestamp};
-use crate::servicenow::{Connection, Sample, ServiceNowError, ServiceNowReader, Settings};
+use crate::servicenow::{
+    Connection, Sample, ServiceNowError, ServiceNowReader, Settings, shows_inactive,
+};
 
 const SIGN_IN: &str = "servicenow sign-in";
 const PEOPLE: &str = "servicenow people";
@@ -40,6 +42,7 @@ pub(super) async fn check(
     skew(found, "servicenow clock", reader.connection().server_date(), clock);
     rate_rule(found, config, &reader);
     if filters(found, &reader).await && people(found, &reader).await {
+        inactive(found, &reader).await;
         sentinels(found, config, &reader).await;
     }
     let items = catalog::items(found, config, &reader).await;
@@ -208,6 +211,26 @@ async fn people(found: &mut Findings<'_>, reader: &ServiceNowReader) -> bool {
     };
     found.fail(PEOPLE, detail, fix);
     false
+}
+
+/// Whether inactive people are shown: whoever is not would look as if deleted.
+async fn inactive(found: &mut Findings<'_>, reader: &ServiceNowReader) {
+    const NAME: &str = "servicenow inactive";
+    match shows_inactive(reader.connection()).await {
+        Ok(true) => found.fine(NAME, "shown"),
+        Ok(false) => found.warn(
+            NAME,
+            "no inactive row of sys_user is shown to this account: whoever becomes inactive \
+             vanishes from every read, and is held instead of suspended",
+            "let this account see inactive rows: the before-query rule \"user query\" on sys_user, \
+             or an ACL, hides them; where nobody is inactive, there is nothing to do",
+        ),
+        Err(error) => found.warn(
+            NAME,
+            format!("whether inactive rows are shown cannot be told: {error}"),
+            advice(&error, "sys_user"),
+        ),
+    }
 }
 
 /// Dot-walks that gave nothing in any row where their reference is filled.

@@ -38,14 +38,17 @@ enum Format {
 }
 
 pub(crate) async fn drift(place: &Place, args: &Args) -> Ended {
-    let config = if args.cached { place.load_without_secrets()? } else { place.load()? };
-    let deps = Deps::reading(config, clock(), progress())?;
-    let plan = if args.cached { None } else { Some(plan(&deps, &Scope::Full).await?) };
     let (person, group) = (args.person.as_deref(), args.group.as_deref());
-    let report = report::drift(&deps, plan.as_ref(), person, group)?;
+    let report = if args.cached {
+        report::drift_cached(&place.load_offline()?, person, group, clock()())?
+    } else {
+        let deps = Deps::reading(place.load()?, clock(), progress())?;
+        let plan = plan(&deps, &Scope::Full).await?;
+        report::drift(&deps, Some(&plan), person, group)?
+    };
     let text = match args.format {
         Format::Table if args.quiet => render::differences(&report, &place.command()),
-        Format::Table => render::drift(&report),
+        Format::Table => render::drift(&report, &place.command()),
         Format::Json => render::json(&report)?,
     };
     match &args.output {

@@ -133,7 +133,8 @@ pub(crate) fn hold(place: &Place, command: Command) -> Ended {
 
 fn list(place: &Place, list: List) -> Ended {
     let List { set, dismissed, person, request, group, limit, printed } = list;
-    let filter = HoldFilter { set, dismissed, person, request, group, limit };
+    let folded = (set.is_none() && printed.is_text()).then_some(text::FEW);
+    let filter = HoldFilter { set, dismissed, person, request, group, limit, folded };
     let report = report::holds(&place.load_offline()?, &filter, clock()())?;
     if let Some(set) = filter.set.as_ref().filter(|_| report.holds.is_empty()) {
         return Err(Failure::Failed(format!("nothing waits in a set {set:?}")));
@@ -243,11 +244,12 @@ fn log(holds: &[HoldView], done: &str, said: &HoldDecision) {
 fn about<'a>(hold: &'a HoldView, decision: &Decision<'a>) -> Decision<'a> {
     let request = hold.request.as_deref();
     let origin = request.unwrap_or("unattributed");
+    let action = hold.action.unwrap_or("-");
     Decision {
-        text: format!("{origin}: {} of {} {}", hold.action, hold.person.name(), decision.outcome),
+        text: format!("{origin}: {action} of {} {}", hold.person.name(), decision.outcome),
         request,
         parent: hold.parent.as_deref(),
-        action: Some(&hold.action),
+        action: hold.action,
         cause: Some(hold.cause),
         group: hold.group.as_deref(),
         person: hold.person.clone(),

@@ -34,9 +34,14 @@ impl Printed {
         }
     }
 
+    /// For people.
+    pub(crate) fn is_text(&self) -> bool {
+        self.format == Format::Text
+    }
+
     /// How many rows a list has at most: as many as were asked for, else `most` where people read it.
     pub(crate) fn rows(&self, asked: Option<usize>, most: usize) -> Option<usize> {
-        asked.or((self.format == Format::Text).then_some(most))
+        asked.or(self.is_text().then_some(most))
     }
 }
 
@@ -185,15 +190,14 @@ pub(crate) fn shown(value: Option<&str>) -> Cow<'_, str> {
 }
 
 /// The drift report.
-pub(crate) fn drift(report: &DriftReport) -> String {
+pub(crate) fn drift(report: &DriftReport, command: &str) -> String {
     let summary = &report.summary;
     let mut text = String::new();
-    let shown_items: Vec<_> =
-        report.items.iter().filter(|item| item.disposition != "unmanaged").collect();
-    if !shown_items.is_empty() {
+    let (sets, single) = fold_drift(report, |item| item.disposition != "unmanaged");
+    if !single.is_empty() {
         let mut table = table();
         table.set_header(["request", "person", "fact", "should be", "is", "disposition", "why"]);
-        for item in &shown_items {
+        for item in &single {
             let name = item.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
             table.add_row([
                 item.request.as_deref().unwrap_or("-"),
@@ -207,16 +211,22 @@ pub(crate) fn drift(report: &DriftReport) -> String {
         }
         let _ = writeln!(text, "{table}\n");
     }
+    for (set, members) in &sets {
+        let _ = writeln!(text, "{}\n", drift_set(set, members, command));
+    }
     if !report.requests.is_empty() {
-        let _ = writeln!(text, "{}\n", waiting_requests(&report.requests));
+        let _ = writeln!(text, "{}\n", waiting_requests(&report.requests, command));
     }
     for open in &report.open {
         let _ = writeln!(text, "{} {}: {} ({})\n", open.kind, open.name, open.text, open.command);
     }
     if let Some(reason) = &summary.quarantined {
-        let _ = writeln!(text, "QUARANTINE: {reason}; see `goldthread hold list`\n");
+        let _ = writeln!(text, "QUARANTINE: {reason}; see `{command} hold list`\n");
     }
-    let right = shown_items.is_empty() && report.requests.is_empty() && report.open.is_empty();
+    let right = single.is_empty()
+        && sets.is_empty()
+        && report.requests.is_empty()
+        && report.open.is_empty();
     let verdict = if right { "Okta is right." } else { "Okta differs." };
     let source = if report.live { "read just now" } else { "as last observed" };
     let _ = write!(
@@ -233,10 +243,48 @@ pub(crate) fn drift(report: &DriftReport) -> String {
     text
 }
 
-fn waiting_requests(requests: &[WaitingRequest]) -> String {
+type DriftSets<'a> = BTreeMap<&'a str, Vec<&'a DriftItem>>;
+
+/// What differs for one cause is one line, where it is more than a few.
+fn fold_drift(
+    report: &DriftReport,
+    mut shows: impl FnMut(&DriftItem) -> bool,
+) -> (DriftSets<'_>, Vec<&DriftItem>) {
+    let mut sets = DriftSets::new();
+    let mut single = Vec::new();
+    for item in report.items.iter().filter(|item| shows(item)) {
+        match &item.set {
+            Some(set) => sets.entry(set).or_default().push(item),
+            None => single.push(item),
+        }
+    }
+    for (_, few) in sets.extract_if(.., |_, members| members.len() <= FEW) {
+        single.extend(few);
+    }
+    (sets, single)
+}
+
+/// A set as one, and how to see all of it.
+fn drift_set(set: &str, members: &[&DriftItem], command: &str) -> String {
+    let Some(first) = members.first() else { return String::new() };
+    let differ = count(members.len(), "fact differs", "facts differ");
+    let as_set = match first.disposition {
+        "hold" => "held as the set",
+        _ => "blocked as the set",
+    };
+    // What is only observed waits nowhere.
+    let (as_set, see) = if first.observed {
+        ("observed as the set", "--format json".to_owned())
+    } else {
+        (as_set, format!("`{command} hold list {set}`"))
+    };
+    format!("{differ}, {as_set} {set}: {}; see {see}", first.reason)
+}
+
+fn waiting_requests(requests: &[WaitingRequest], command: &str) -> String {
     let mut table = table();
     table.set_header(["request", "asks for", "person", "needs", "since", "why"]);
-    for request in requests {
+    for request in requests.iter().take(MOST_ROWS) {
         table.add_row([
             &*request.number,
             request.operation.unwrap_or("-"),
@@ -246,7 +294,11 @@ fn waiting_requests(requests: &[WaitingRequest]) -> String {
             &request.reason,
         ]);
     }
-    format!("Requests in force that are not done\n{table}")
+    let more = match requests.len().checked_sub(MOST_ROWS) {
+        Some(more @ 1..) => format!("\nand {more} more: {command} requests --pending"),
+        _ => String::new(),
+    };
+    format!("Requests in force that are not done\n{table}{more}")
 }
 
 /// The lines that a log gets at most.
@@ -254,7 +306,7 @@ const MOST_LINES: usize = 50;
 
 /// What differs, a short line each; empty where nothing does.
 pub(crate) fn differences(report: &DriftReport, command: &str) -> String {
-    let differs = |item: &&DriftItem| !matches!(item.disposition, "unmanaged" | "protected");
+    let differs = |item: &DriftItem| !matches!(item.disposition, "unmanaged" | "protected");
     let mut lines = Vec::new();
     if let Some(reason) = &report.summary.quarantined {
         lines.push(format!("QUARANTINE: {reason}; see `{command} hold list`"));
@@ -265,23 +317,8 @@ pub(crate) fn differences(report: &DriftReport, command: &str) -> String {
     lines.extend(
         report.open.iter().map(|open| format!("{} {}: {}", open.kind, open.name, open.text)),
     );
-    let mut sets: BTreeMap<&str, Vec<&DriftItem>> = BTreeMap::new();
-    for item in report.items.iter().filter(differs) {
-        sets.entry(item.set.as_deref().unwrap_or_default()).or_default().push(item);
-    }
-    let mut single = sets.remove("").unwrap_or_default();
-    for (set, members) in sets {
-        match members.as_slice() {
-            [first, ..] if members.len() > FEW => {
-                let differ = count(members.len(), "fact differs", "facts differ");
-                lines.push(format!(
-                    "{differ}, held as the set {set}: {}; see `{command} hold list {set}`",
-                    first.reason
-                ));
-            }
-            few => single.extend(few),
-        }
-    }
+    let (sets, single) = fold_drift(report, differs);
+    lines.extend(sets.iter().map(|(set, members)| drift_set(set, members, command)));
     lines.extend(single.into_iter().map(difference));
     if let Some(more @ 1..) = lines.len().checked_sub(MOST_LINES) {
         lines.truncate(MOST_LINES);

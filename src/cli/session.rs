@@ -83,12 +83,9 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn load(&self) -> Result<Arc<Config>, Failure> {
-        self.load_in(&Environment::current())
-    }
-
-    /// The same without its secrets.
-    pub(crate) fn load_without_secrets(&self) -> Result<Arc<Config>, Failure> {
-        self.load_in(&Environment { without_secrets: true, ..Environment::current() })
+        let (instance, environment) = (self.instance.as_deref(), Environment::current());
+        let path = config::path(self.config.as_deref(), instance, &environment)?;
+        Ok(Arc::new(config::load(&path, instance, &environment)?))
     }
 
     /// What verbs need that only look into the store. A mistake elsewhere in the file is a warning.
@@ -118,12 +115,6 @@ impl Place {
             (None, Some(instance)) => format!("goldthread --instance {instance}"),
             (None, None) => "goldthread".to_owned(),
         }
-    }
-
-    fn load_in(&self, environment: &Environment) -> Result<Arc<Config>, Failure> {
-        let instance = self.instance.as_deref();
-        let path = config::path(self.config.as_deref(), instance, environment)?;
-        Ok(Arc::new(config::load(&path, instance, environment)?))
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use super::render;
 use super::session::{self, Ended, Failure, exit};
 use crate::sim::clock::Clock;
+use crate::sim::line::Latency;
 use crate::sim::stage::Stage;
 
 #[derive(Debug, clap::Args)]
@@ -19,6 +20,10 @@ pub(crate) struct Args {
     /// The same seed makes the same company.
     #[arg(long, value_name = "S", default_value_t = 7)]
     seed: u64,
+    /// How long each call to either of them takes, as on a network; `250ms+50ms` adds up to 50 ms
+    /// more, differently for each call.
+    #[arg(long, value_name = "TIME[+JITTER]", default_value = "0")]
+    latency: Latency,
 }
 
 pub(crate) fn simulate(args: &Args) -> Ended {
@@ -31,6 +36,7 @@ pub(crate) fn simulate(args: &Args) -> Ended {
     let people = usize::try_from(args.people).unwrap_or(200);
     let stage = Stage::open(people, args.seed, Clock::new(), Some(args.listen))
         .map_err(|error| Failure::Failed(format!("{}: {error}", args.listen)))?;
+    stage.set_latency(Latency { seed: args.seed, ..args.latency });
     let folder = session::temporary_folder("simulate")?;
     let path = folder.path().join("config.toml");
     let config = stage.config(folder.path())?;

@@ -113,6 +113,7 @@ impl Daemon {
         let calls = self.idle_calls.iter().min().copied().unwrap_or_default();
         let poll = budget.poll(configured, calls);
         let stretched = (poll > configured).then_some(poll);
+        self.deps.stretched.set(stretched);
         if stretched != self.stretched {
             self.stretched = stretched;
             let (now, usual) = (format_duration(poll), format_duration(configured));

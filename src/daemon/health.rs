@@ -95,12 +95,14 @@ impl UpstreamHealth {
         Some(Notice::Info(format!("{side} is back after {took}")))
     }
 
-    /// A side did not answer, refused the credentials, or cannot do what was asked.
+    /// A side did not answer, refused the credentials, or cannot do what was asked. `asked` is the part
+    /// of the text that says what that was: calls go out side by side, and whichever fails first is
+    /// no other trouble.
     pub(crate) fn failure(
         &mut self,
         side: Side,
         kind: FailureKind,
-        text: &str,
+        (text, asked): (&str, &str),
         now: Timestamp,
     ) -> Option<Notice> {
         let health = &mut self.0[side as usize];
@@ -110,7 +112,7 @@ impl UpstreamHealth {
         }
         let failures = health.failures.get_or_insert_default();
         text.clone_into(&mut failures.text);
-        let is_new = failures.logged.insert(gist(text));
+        let is_new = failures.logged.insert(gist(&text.replacen(asked, "", 1)));
         failures.kind = kind;
         if kind == FailureKind::Refused {
             failures.refusals += 1;
@@ -211,19 +213,24 @@ mod tests {
     fn an_outage_is_said_when_it_begins_when_it_changes_when_it_lasts_and_when_it_ends() {
         let mut health = UpstreamHealth::new(noon());
         let side = Side::ServiceNow;
-        let begins = health.failure(side, FailureKind::Down, DOWN, noon()).unwrap();
+        let begins = health.failure(side, FailureKind::Down, (DOWN, ""), noon()).unwrap();
         assert!(matches!(&begins, Notice::Warn(text) if text.starts_with("ServiceNow is down: ")));
         for minute in 1..15 {
             let now = noon() + seconds(60 * minute);
-            assert_eq!(health.failure(side, FailureKind::Down, DOWN, now), None);
+            assert_eq!(health.failure(side, FailureKind::Down, (DOWN, ""), now), None);
             assert_eq!(health.overdue(now), []);
         }
         let other = "ServiceNow's rate limit asks us to wait 30 s";
-        assert!(health.failure(side, FailureKind::Down, other, noon() + seconds(870)).is_some());
+        assert!(
+            health.failure(side, FailureKind::Down, (other, ""), noon() + seconds(870)).is_some()
+        );
         let same = "ServiceNow's rate limit asks us to wait 29 s";
-        assert_eq!(health.failure(side, FailureKind::Down, same, noon() + seconds(880)), None);
         assert_eq!(
-            health.failure(side, FailureKind::Down, DOWN, noon() + seconds(890)),
+            health.failure(side, FailureKind::Down, (same, ""), noon() + seconds(880)),
+            None
+        );
+        assert_eq!(
+            health.failure(side, FailureKind::Down, (DOWN, ""), noon() + seconds(890)),
             None,
             "said before"
         );
@@ -243,25 +250,26 @@ mod tests {
     fn credentials_are_blamed_after_three_refusals_over_a_minute_and_then_tried_seldom() {
         let mut health = UpstreamHealth::new(noon());
         let refused = "Okta refuses the sign-in: invalid token";
-        let first = health.failure(Side::Okta, FailureKind::Refused, refused, noon()).unwrap();
+        let first =
+            health.failure(Side::Okta, FailureKind::Refused, (refused, ""), noon()).unwrap();
         assert!(matches!(first, Notice::Warn(_)));
         assert_eq!(health.sign_in_pause(), Some(Duration::from_secs(30)));
         assert_eq!(
-            health.failure(Side::Okta, FailureKind::Refused, refused, noon() + seconds(1)),
+            health.failure(Side::Okta, FailureKind::Refused, (refused, ""), noon() + seconds(1)),
             None
         );
         assert_eq!(
-            health.failure(Side::Okta, FailureKind::Refused, refused, noon() + seconds(2)),
+            health.failure(Side::Okta, FailureKind::Refused, (refused, ""), noon() + seconds(2)),
             None,
             "too soon"
         );
         let loud = health
-            .failure(Side::Okta, FailureKind::Refused, refused, noon() + seconds(60))
+            .failure(Side::Okta, FailureKind::Refused, (refused, ""), noon() + seconds(60))
             .unwrap();
         assert!(matches!(&loud, Notice::Error(text) if text.contains("4 times over 1m")));
         assert_eq!(health.sign_in_pause(), Some(Duration::from_mins(5)));
         assert_eq!(
-            health.failure(Side::Okta, FailureKind::Refused, refused, noon() + seconds(400)),
+            health.failure(Side::Okta, FailureKind::Refused, (refused, ""), noon() + seconds(400)),
             None,
             "once"
         );
@@ -275,7 +283,7 @@ mod tests {
         for hour in 0..5 {
             let now = noon() + seconds(3600 * hour);
             let notice = health
-                .failure(Side::ServiceNow, FailureKind::Refused, "refused the sign-in", now)
+                .failure(Side::ServiceNow, FailureKind::Refused, ("refused the sign-in", ""), now)
                 .unwrap();
             assert!(matches!(notice, Notice::Warn(_)));
             health.success(Side::ServiceNow, now + seconds(30));
@@ -283,11 +291,23 @@ mod tests {
     }
 
     #[test]
+    fn the_same_trouble_is_no_news_whichever_call_it_meets_first() {
+        let mut health = UpstreamHealth::new(noon());
+        let mut meets = |asked: &str, why: &str| {
+            let text = format!("Okta refused to {asked}: {why}");
+            health.failure(Side::Okta, FailureKind::Down, (&text, asked), noon()).is_some()
+        };
+        assert!(meets("search the accounts", "read-only mode"));
+        assert!(!meets("list the groups whose members changed", "read-only mode"));
+        assert!(meets("search the accounts", "it is being moved"), "another trouble");
+    }
+
+    #[test]
     fn a_side_that_answers_well_is_not_called_down() {
         let mut health = UpstreamHealth::new(noon());
         let mistyped = "ServiceNow: no catalog item is called \"Okta onbording\"";
         let side = Side::ServiceNow;
-        let begins = health.failure(side, FailureKind::Unworkable, mistyped, noon()).unwrap();
+        let begins = health.failure(side, FailureKind::Unworkable, (mistyped, ""), noon()).unwrap();
         let expected = "ServiceNow stops every cycle: ";
         assert!(matches!(begins, Notice::Warn(text) if text.starts_with(expected)));
         assert!(!health.degraded().unwrap().contains("down"));

@@ -266,7 +266,8 @@ impl Daemon {
             error if error.is_outage() => FailureKind::Down,
             _ => FailureKind::Unworkable,
         };
-        let notice = self.health.failure(side, kind, &error.to_string(), (self.clock)());
+        let said = (&*error.to_string(), error.asked());
+        let notice = self.health.failure(side, kind, said, (self.clock)());
         notice.iter().for_each(log_notice);
     }
 

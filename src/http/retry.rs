@@ -3,7 +3,7 @@
 //! Whether a call may be repeated at all is the business of the client that sends it: a write that
 //! may have been carried out is not.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
@@ -56,7 +56,14 @@ impl RetryPolicy {
             .with_max_times(self.attempts.saturating_sub(1))
             .with_jitter()
             .build();
-        Backoff { delays, longest: self.longest_wait, margin: None }
+        let patience = self.longest_call.saturating_mul(3) / 2;
+        Backoff {
+            delays,
+            longest: self.longest_wait,
+            margin: None,
+            patience,
+            began: Instant::now(),
+        }
     }
 }
 
@@ -66,6 +73,10 @@ pub(crate) struct Backoff {
     delays: ExponentialBackoff,
     longest: Duration,
     margin: Option<Duration>,
+    /// What is not announced is waited for no longer than that: a call that is never answered is
+    /// tried once more, over another connection, and others wait meanwhile.
+    patience: Duration,
+    began: Instant,
 }
 
 impl Backoff {
@@ -79,7 +90,8 @@ impl Backoff {
     /// The wait before the next try; `None` where there is to be none: the failure is final, the
     /// tries are used up, or the announced wait is longer than any should be.
     pub(crate) fn next_wait(&mut self, retry: Retry) -> Option<Duration> {
-        if retry == Retry::Never {
+        let late = self.began.elapsed() >= self.patience;
+        if retry == Retry::Never || (retry == Retry::Later && late) {
             return None;
         }
         let delay = self.delays.next()?.min(self.longest);
@@ -117,6 +129,16 @@ mod tests {
     fn a_final_failure_is_not_tried_again() {
         assert_eq!(policy(5).backoff().next_wait(Retry::Never), None);
         assert_eq!(policy(1).backoff().next_wait(Retry::Later), None);
+    }
+
+    #[test]
+    fn what_is_never_answered_is_tried_once_more_and_an_announced_wait_is_kept_all_the_same() {
+        let mut backoff = RetryPolicy { longest_call: SECOND * 75, ..policy(5) }.backoff();
+        backoff.patience -= SECOND * 75;
+        assert!(backoff.next_wait(Retry::Later).is_some());
+        backoff.patience = backoff.patience.saturating_sub(SECOND * 76);
+        assert_eq!(backoff.next_wait(Retry::Later), None);
+        assert_eq!(backoff.next_wait(Retry::After(SECOND)), Some(SECOND));
     }
 
     #[test]

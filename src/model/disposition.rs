@@ -217,19 +217,6 @@ impl HoldReason {
         ) && !matches!(self, Self::RequestWaits { kind, .. } if kind != "changed")
     }
 
-    /// A word for what holds many actions at once, where it is no limit: by it, and by what they
-    /// would change, they are one set.
-    pub fn shared(&self) -> Option<&'static str> {
-        match self {
-            Self::InactiveRecord { .. } => Some("inactive-record"),
-            Self::WithdrawnAfterEffect(_) => Some("withdrawn"),
-            Self::Unattributed => Some("unattributed"),
-            Self::Drift(_) => Some("drift"),
-            Self::After { reason, .. } => reason.shared(),
-            _ => None,
-        }
-    }
-
     /// Who can end it.
     pub fn needs(&self) -> Needs {
         match self {

@@ -16,6 +16,7 @@ pub mod open_item;
 pub mod pause;
 pub mod person;
 pub mod request;
+pub mod shared_cause;
 pub(crate) mod shown;
 pub mod state;
 mod words;
@@ -38,6 +39,8 @@ pub use person::{Person, Presence, Record};
 pub use request::{
     Approval, Operation, Request, RequestState, RequestText, ResolvedRequest, Terms,
 };
+pub use shared_cause::SharedCause;
+pub(crate) use shared_cause::{gather, tally};
 pub use state::{
     AccountHistory, Actual, Candidate, Facts, KnownFact, Link, PersonState, StatusChange,
     Unreadable,

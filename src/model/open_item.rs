@@ -125,26 +125,6 @@ impl OpenItem {
         let fact = |it: &OpenFact| format!(" {} {}", it.key, it.origin);
         format!("{kind} {name}{}", self.facts.iter().map(fact).collect::<String>())
     }
-
-    /// The cause that held actions share, by which they are one set: a name for it, and what it is
-    /// about beside the people.
-    pub fn shared_cause(&self) -> Option<(String, Option<String>)> {
-        let (Some(action), Disposition::Hold(reason)) = (&self.action, &self.disposition) else {
-            return None;
-        };
-        if let Some(set) = action.set {
-            return Some((set.as_str().to_owned(), None));
-        }
-        let word = reason.shared()?;
-        let attributes = || action.changes.keys().cloned().collect::<Vec<_>>().join("+");
-        let name = match (&action.group, action.step) {
-            (Some(group), _) => Some(group.as_str().to_owned()),
-            (None, StepKind::Update) => Some(attributes()),
-            (None, _) => None,
-        };
-        let about = name.as_ref().map_or(String::new(), |name| format!("-{name}"));
-        Some((format!("{word}-{}{about}", action.step.as_str()).replace('_', "-"), name))
-    }
 }
 
 impl Subject {

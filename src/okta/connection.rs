@@ -15,6 +15,7 @@ use super::envelope::{from_answer, request_id};
 use super::error::{OktaError, unbelievable};
 use super::limits::{self, Budget, Limits};
 use super::sign_in::{self, SignIn};
+use super::slots::Slots;
 use crate::http::{
     self, Answer, Brake, Call, Http, NotJson, Progress, Retry, RetryPolicy, ServerClock,
 };
@@ -25,6 +26,9 @@ pub(crate) struct Connection {
     http: Http,
     sign_in: Arc<SignIn>,
     limits: Arc<Mutex<Limits>>,
+    slots: Arc<Slots>,
+    /// Its calls are for somebody who leaves.
+    urgent: bool,
     clock: Arc<ServerClock>,
     share: f64,
     retry: RetryPolicy,
@@ -95,6 +99,8 @@ impl Connection {
             sign_in: Arc::new(SignIn::new(&settings.auth, &http, scopes)?),
             http,
             limits: Arc::default(),
+            slots: Arc::default(),
+            urgent: false,
             clock: Arc::default(),
             share: settings.share,
             retry: settings.retry,
@@ -127,7 +133,14 @@ impl Connection {
     #[must_use]
     pub(crate) fn counting_with(mut self, other: &Self) -> Self {
         self.limits = Arc::clone(&other.limits);
+        self.slots = Arc::clone(&other.slots);
         self
+    }
+
+    /// The same connection for calls that should wait for nobody else's, as a leaver's.
+    #[must_use]
+    pub(super) fn urgently(&self) -> Self {
+        Self { urgent: true, ..self.clone() }
     }
 
     /// The clock of the org as of its last answer.
@@ -194,14 +207,19 @@ impl Connection {
         let mut renewable = true;
         loop {
             self.wait_for_turn(bucket, operation).await?;
+            let slot = self.slots.take(self.urgent).await;
             let unsigned = call.clone().header("accept", "application/json");
             let unsigned = unsigned.header("content-type", content_type(call));
             let (signed, token) = self.sign_in.sign(&self.http, unsigned, operation).await?;
             if self.http.brake.is_on() && request.idempotency != Idempotency::Read {
                 return Err(OktaError::Paused { operation });
             }
-            self.limits().sent(bucket);
+            if !self.begin(bucket) {
+                // Others took the rest of the window while this one waited for its slot.
+                continue;
+            }
             let answer = self.http.send(signed).await;
+            drop(slot);
             let answer = answer.map_err(|error| OktaError::from_http(operation, &error))?;
             self.limits().answered(bucket, &answer, self.margin(), Instant::now());
             // A proxy's clock is not the org's.
@@ -228,6 +246,16 @@ impl Connection {
         http::wait_for_turn(&self.http.progress, self.retry.longest_wait, wait).await.map_err(
             |retry_after| OktaError::RateLimited { operation: operation.into(), retry_after },
         )
+    }
+
+    /// Counts a call as sent, if one may be sent now.
+    fn begin(&self, bucket: &'static str) -> bool {
+        let mut limits = self.limits();
+        let may = limits.wait(bucket, self.share, Instant::now()).is_zero();
+        if may {
+            limits.sent(bucket);
+        }
+        may
     }
 
     /// Added to the announced end of a rate window: by default the second that Okta's own clients

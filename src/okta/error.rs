@@ -158,6 +158,12 @@ impl OktaError {
         }
     }
 
+    /// Nothing came within this time, in which something always came before.
+    pub(crate) fn silent(time: Duration) -> Self {
+        let why = format!("nothing came within {} s", time.as_secs());
+        Self::NoAnswer { operation: "read an account".into(), why, status: None }
+    }
+
     /// Whether the same read may succeed without anything else changing. A write without an answer
     /// may have been executed.
     pub(crate) fn is_transient(&self) -> bool {
@@ -184,6 +190,26 @@ impl OktaError {
         }
     }
 
+    /// What was asked, as it stands in the text; empty where that does not say.
+    pub(crate) fn operation(&self) -> &str {
+        match self {
+            Self::Unreachable { operation, .. }
+            | Self::NoAnswer { operation, .. }
+            | Self::RateLimited { operation, .. }
+            | Self::Unbelievable { operation, .. } => operation,
+            Self::Paused { operation } => operation,
+            Self::Forbidden(refusal) | Self::NotFound(refusal) | Self::Refused(refusal) => {
+                &refusal.operation
+            }
+            Self::SignIn { .. } | Self::Unwritable { .. } | Self::Setup(_) => "",
+        }
+    }
+
+    /// Whether the connection broke, or nothing came in time: that may be about one object as well.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        matches!(self, Self::NoAnswer { status: None, .. })
+    }
+
     /// Whether a whole family of calls is withheld from us: a role or a scope is missing, or the
     /// org does not have the feature. For calls that name no object.
     pub(crate) fn is_withheld(&self) -> bool {
@@ -201,7 +227,7 @@ impl OktaError {
     /// it by.
     #[must_use]
     pub(super) fn about(mut self, object: &str) -> Self {
-        if !self.is_about_object() {
+        if !self.is_about_object() && !self.is_unanswered() {
             return self;
         }
         let operation = match &mut self {

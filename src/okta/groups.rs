@@ -69,6 +69,27 @@ impl OktaReader {
         self.list("list the groups", url, wire::group).await
     }
 
+    /// How many accounts are in Everyone, as Okta counts them and as it shows them to us: a role over
+    /// a part of the org is shown less, or not the group at all (`None`).
+    pub(crate) async fn everyone(&self) -> Result<Option<(u64, u64)>, OktaError> {
+        let query = [("filter", "type eq \"BUILT_IN\""), ("expand", "stats"), ("limit", PAGE)];
+        let url = self.connection().url(&["api", "v1", "groups"], &query);
+        let built_in = self.list("look at Everyone", url, |operation, element| {
+            let counted = element["_embedded"]["stats"]["usersCount"].as_u64();
+            Ok((wire::group(operation, element)?, counted))
+        });
+        let built_in = built_in.await?.found;
+        let everyone = built_in.into_iter().find(|(group, _)| group.name == "Everyone");
+        let Some((group, counted)) = everyone else { return Ok(None) };
+        let mut shown = 0;
+        self.members::<OktaError>(&group.id, &mut |page| {
+            shown += page.len() as u64;
+            Ok(())
+        })
+        .await?;
+        Ok(Some((counted.unwrap_or(shown), shown)))
+    }
+
     /// Reads one group; `None` if Okta says that it does not exist.
     pub(crate) async fn group(&self, id: &GroupId) -> Result<Option<Group>, OktaError> {
         let url = self.connection().url(&["api", "v1", "groups", id.as_str()], &[]);

@@ -11,6 +11,7 @@ pub(crate) mod log;
 mod reader;
 mod roles;
 mod sign_in;
+mod slots;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod tests;
 mod wire;
 mod writer;
 
+pub(crate) use absence::deleted_in_log;
 pub(crate) use connection::Connection;
 pub(crate) use connection::SetAside;
 pub use error::OktaError;

@@ -51,8 +51,7 @@ impl AccountRead {
     }
 }
 
-/// What reads from Okta. Its methods stand in this file, `groups`, `roles`, `log` and
-/// `absence`.
+/// What reads from Okta. Its methods stand in this file, `groups`, `roles` and `log`.
 #[derive(Debug, Clone)]
 pub(crate) struct OktaReader {
     connection: Connection,
@@ -65,6 +64,12 @@ impl OktaReader {
 
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// The same for reads that should wait for nobody else's, as a leaver's.
+    #[must_use]
+    pub(crate) fn urgently(&self) -> Self {
+        Self::new(self.connection.urgently())
     }
 
     /// The clock of the org, as its last answer said. `None` before the first one.
@@ -117,6 +122,11 @@ impl OktaReader {
             Err(error @ OktaError::Forbidden(_)) => Ok(AccountRead::Forbidden(error)),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether an account is shown. Unlike [`OktaReader::account`] it names none where that fails.
+    pub(crate) async fn shows(&self, id: &AccountId) -> Result<bool, OktaError> {
+        Ok(self.account_at(id.as_str()).await?.is_some())
     }
 
     /// Reads the account that signs in with this name, in any case of letters.

@@ -71,7 +71,12 @@ impl OktaWriter {
             Ok(request) => request,
             Err(error) => return failed(error, None),
         };
-        let error = match self.connection.send(&request).await {
+        let sent = if step.disables() {
+            self.connection.urgently().send(&request).await
+        } else {
+            self.connection.send(&request).await
+        };
+        let error = match sent {
             Ok(answer) => return applied(step, &request, &answer),
             Err(error) => {
                 let values: Vec<_> = written(step).into_iter().map(|(_, value)| value).collect();

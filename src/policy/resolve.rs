@@ -43,11 +43,11 @@ pub(crate) enum Problem {
     NotGrantable(String),
     #[error("the group {} is protected and is never changed", named(.0))]
     ProtectedGroup(String),
-    #[error("the {} {text:?} is not a date", in_words(key))]
+    #[error("the {} {text:?} is not a date; write it like 2026-11-30", in_words(key))]
     Date { key: &'static str, text: String },
     #[error("it ends before it starts")]
     EndsBeforeStarts,
-    #[error("changed after approval")]
+    #[error("changed after approval: it needs a decision, or a new order")]
     ChangedAfterApproval,
 }
 

@@ -18,6 +18,20 @@ const PASSING: chrono::Duration = chrono::Duration::minutes(1);
 /// The same as [`PATIENCE`] for somebody who leaves.
 const PATIENCE_FOR_A_LEAVER: chrono::Duration = chrono::Duration::minutes(1);
 
+/// Problems that whoever ordered it would put right on the form, and who has to know beforehand what
+/// comes of that.
+const MENDED_BY_AN_EDIT: [&str; 9] = [
+    "date",
+    "ends-before-starts",
+    "group-ambiguous",
+    "group-empty",
+    "group-unknown",
+    "not-grantable",
+    "person-ambiguous",
+    "person-empty",
+    "person-unknown",
+];
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RequestStatus {
     /// Everything that it asks for is seen in Okta.
@@ -53,7 +67,10 @@ pub(crate) fn status_of_problems(
     });
     // How many people or groups it is about is no other kind of reason.
     let kinds: BTreeSet<&str> = problems.iter().map(|(kind, _)| kind.as_str()).collect();
-    let texts: Vec<&str> = problems.iter().map(|(_, text)| text.as_str()).collect();
+    let mut texts: Vec<&str> = problems.iter().map(|(_, text)| text.as_str()).collect();
+    if kinds.iter().any(|kind| MENDED_BY_AN_EDIT.contains(kind)) {
+        texts.push("an approved request that is changed needs a decision, or a new order");
+    }
     RequestStatus::Waits {
         needs: kinds
             .iter()

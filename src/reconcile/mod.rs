@@ -20,6 +20,7 @@ pub(crate) mod approve;
 pub(crate) mod limits;
 pub(crate) mod open;
 pub(crate) mod past;
+pub(crate) mod unchanged;
 
 pub(crate) mod narrow;
 pub(crate) mod requeue;
@@ -29,6 +30,7 @@ pub(crate) mod disabling;
 pub(crate) mod explain;
 pub(crate) mod fulfillment;
 pub(crate) mod latency;
+pub(crate) mod wording;
 
 #[cfg(test)]
 mod properties;

@@ -23,8 +23,16 @@ pub(crate) struct Judgement<'a> {
 
 impl<'a> Judgement<'a> {
     pub(crate) fn of(approval: &'a PlanApproval) -> Self {
-        let held = approval.held.iter().map(|held| (held.planned.fingerprint(), held));
-        let observed = approval.observed.iter().filter_map(|observed| {
+        Self::about(approval, |_| true)
+    }
+
+    /// The same about some people.
+    pub(crate) fn about(approval: &'a PlanApproval, is_one: impl Fn(&SysId) -> bool) -> Self {
+        let concerns = |planned: &PlannedAction| is_one(&planned.action.person);
+        let held = approval.held.iter().filter(|held| concerns(&held.planned));
+        let held = held.map(|held| (held.planned.fingerprint(), held));
+        let observed = approval.observed.iter().filter(|observed| concerns(&observed.planned));
+        let observed = observed.filter_map(|observed| {
             Some((observed.planned.fingerprint(), observed.would_wait.as_ref()?))
         });
         Self { held: held.collect(), observed: observed.collect(), refused: BTreeMap::new() }

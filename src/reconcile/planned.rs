@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use crate::model::{Action, Disposition, FactKey, Origin, Step, StepKind, Why};
+use crate::model::{Action, Disposition, Done, FactKey, Origin, Step, StepKind, Timestamp, Why};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PlannedAction {
@@ -37,6 +37,22 @@ impl PlannedAction {
         let text = format!("{person}\n{account:?}\n{origin}\n{step:?}\n{before:?}");
         let hash = digest(&SHA256, text.as_bytes());
         hash.as_ref()[..8].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    }
+
+    /// How it will count once it is begun: what others have been allowed leaves less room.
+    pub(crate) fn as_done(&self, released: bool, now: Timestamp) -> Done {
+        let Action { person, step, cause, .. } = &self.action;
+        Done {
+            at: now,
+            person: person.clone(),
+            step: step.kind(),
+            group: step.group().cloned(),
+            cause: *cause,
+            leaver: self.leaver,
+            released,
+            keys: self.keys.clone(),
+            seen: true,
+        }
     }
 
     pub(crate) fn reason(&self) -> String {

@@ -125,12 +125,20 @@ fn wait_for_the_account(found: &mut [Difference], state: &PersonState, desired: 
     }
 }
 
+/// The step that would remove a difference. A leaver's account whose status is not known would be
+/// deactivated, if it could be told how.
+fn step(difference: &Difference, desired: &Desired) -> Option<StepKind> {
+    let unknown = difference.key == FactKey::Status
+        && difference.disposition == Disposition::Blocked(BlockedReason::UnknownStatus);
+    if unknown && desired.is_leaver() { Some(StepKind::Deactivate) } else { difference.step }
+}
+
 fn place<'a>(
     difference: &'a Difference,
     state: &PersonState,
     desired: &Desired,
 ) -> Option<Place<'a>> {
-    let (step, origin) = (difference.step?, &difference.origin);
+    let (step, origin) = (step(difference, desired)?, &difference.origin);
     let revives = step == StepKind::Activate && state.actual.is_deactivated();
     let (leaver, taken_back) = (desired.is_leaver(), desired.takes_back(origin));
     Some(Place { step, revives, leaver, taken_back, origin })

@@ -166,7 +166,7 @@ fn open_line(
         changes,
         result,
         error: Some(item.reason()),
-        set: item.shared_cause().map(|(set, _)| set),
+        set: item.shared_cause().map(|cause| cause.set),
         ..ActionOutcome::default()
     })
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::config::Offline;
 use crate::model::{
-    Account, AccountId, Disposition, FactKey, Needs, OpenFact, OpenItem, Presence, StepKind,
-    Subject, SysId,
+    Account, AccountId, Disposition, FactKey, Needs, OpenFact, OpenItem, StepKind, Subject, SysId,
+    Timestamp,
 };
 use crate::report::requests::{WaitingRequest, in_force};
 use crate::report::{fact_name, stamp};
-use crate::store::{StoreError, StoredItem, Verdict};
+use crate::store::{Mode, Store, StoreError, StoredItem, Verdict};
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::names::{PersonNames, names_of, people_called, the_one};
@@ -123,6 +124,8 @@ const NOTHING_YET: &str =
 
 /// Of whom or what a report is.
 struct Only {
+    /// Both sides were read just now.
+    live: bool,
     person: Option<SysId>,
     group: Option<String>,
 }
@@ -135,24 +138,34 @@ pub fn drift(
     person: Option<&str>,
     group: Option<&str>,
 ) -> Result<DriftReport, SyncError> {
-    match plan {
-        Some(plan) => record_planned(deps, plan)?,
-        None if deps.last_full()?.is_none() => {
-            return Err(SyncError::Unknown(NOTHING_YET.to_owned()));
-        }
-        None => {}
+    if let Some(plan) = plan {
+        record_planned(deps, plan)?;
     }
-    let store = &deps.store;
-    let person = person.map(|text| the_one(text, &people_called(store, text)?)).transpose()?;
-    if let Some(group) = group
-        && store.groups().called(group)?.is_empty()
-    {
-        return Err(SyncError::Unknown(format!(
-            "no group in Okta is called {group:?}: give its name or its id"
-        )));
+    let of = Only::of(&deps.store, plan.is_some(), person, group)?;
+    report(&deps.store, deps.config.policy.observe, &of, deps.now())
+}
+
+/// The same by what the last cycle found, from the store alone.
+pub fn drift_cached(
+    config: &Offline,
+    person: Option<&str>,
+    group: Option<&str>,
+    now: Timestamp,
+) -> Result<DriftReport, SyncError> {
+    if !Store::is_there(&config.store)? {
+        return Err(SyncError::Unknown(NOTHING_YET.to_owned()));
     }
-    let only = Only { person, group: group.map(str::to_owned) };
-    let now = deps.now();
+    let store = Store::open(&config.store, config.orgs.as_ref(), Mode::Read)?;
+    let of = Only::of(&store, false, person, group)?;
+    report(&store, config.observe, &of, now)
+}
+
+fn report(
+    store: &Store,
+    observe: bool,
+    only: &Only,
+    now: Timestamp,
+) -> Result<DriftReport, SyncError> {
     let all: Vec<StoredItem> =
         store.open_items().all(now)?.into_iter().filter(|it| only.is_about(&it.item)).collect();
     let mut items = Vec::new();
@@ -164,11 +177,11 @@ pub fn drift(
         if !matches!(stored.item.disposition, Disposition::Protected(_)) {
             drifted.insert(id);
         }
-        items.extend(drift_items(deps, id, stored, &only)?);
+        items.extend(drift_items(store, id, stored, only)?);
     }
     people.retain(|id| only.person.as_ref().is_none_or(|only| only == id));
     items.sort_by(|a, b| key_of(a).cmp(&key_of(b)));
-    let (unmanaged, views) = unmanaged_items(deps, &people, &only)?;
+    let (unmanaged, views) = unmanaged_items(store, &people, only)?;
     items.extend(views);
     let waits = |it: &&StoredItem| {
         it.item.action.is_some()
@@ -176,7 +189,7 @@ pub fn drift(
             && it.said.as_ref().is_none_or(|said| said.word == Verdict::Release)
     };
     let whole = only.person.is_none() && only.group.is_none();
-    let requests = in_force(store, deps.config.policy.observe, now)?;
+    let requests = in_force(store, observe, now)?;
     let requests: Vec<_> = requests.into_iter().filter(|it| only.is_for(it)).collect();
     let stuck: BTreeSet<SysId> = store
         .open_items()
@@ -190,7 +203,7 @@ pub fn drift(
     let is_stuck = |it: &&WaitingRequest| stuck.iter().any(|id| id.as_str() == it.request_sys_id);
     Ok(DriftReport {
         generated_at: stamp(now),
-        live: plan.is_some(),
+        live: only.live,
         summary: DriftSummary {
             people: people.len(),
             in_sync: people.len() - drifted.len(),
@@ -208,6 +221,26 @@ pub fn drift(
 }
 
 impl Only {
+    fn of(
+        store: &Store,
+        live: bool,
+        person: Option<&str>,
+        group: Option<&str>,
+    ) -> Result<Self, SyncError> {
+        if !live && store.cycles().last_full()?.is_none() {
+            return Err(SyncError::Unknown(NOTHING_YET.to_owned()));
+        }
+        let person = person.map(|text| the_one(text, &people_called(store, text)?)).transpose()?;
+        if let Some(group) = group
+            && store.groups().called(group)?.is_empty()
+        {
+            return Err(SyncError::Unknown(format!(
+                "no group in Okta is called {group:?}: give its name or its id"
+            )));
+        }
+        Ok(Self { live, person, group: group.map(str::to_owned) })
+    }
+
     fn is_about(&self, item: &OpenItem) -> bool {
         match (&self.person, item.person()) {
             (Some(only), Some(person)) => only == person,
@@ -248,30 +281,30 @@ fn open_view(stored: &StoredItem) -> Option<OpenView> {
 /// Accounts that are nobody's business here: how many there are without a person, and a line for
 /// each and for everybody outside.
 fn unmanaged_items(
-    deps: &Deps,
+    store: &Store,
     people: &BTreeSet<SysId>,
     only: &Only,
 ) -> Result<(usize, Vec<DriftItem>), StoreError> {
     let mut items = Vec::new();
-    let unlinked = deps.store.accounts().unlinked()?;
+    let unlinked = store.accounts().unlinked()?;
     let count = unlinked.len();
     if only.group.is_some() {
         return Ok((count, items));
     }
     if only.person.is_none() {
         for id in unlinked {
-            items.extend(unmanaged_item(deps, &id)?);
+            items.extend(unmanaged_item(store, &id)?);
         }
     }
-    for id in people {
-        items.extend(outside_item(deps, id)?);
+    for id in store.people().outside_with_link()?.iter().filter(|id| people.contains(*id)) {
+        items.extend(outside_item(store, id)?);
     }
     Ok((count, items))
 }
 
 /// An account that is nobody's.
-fn unmanaged_item(deps: &Deps, id: &AccountId) -> Result<Option<DriftItem>, StoreError> {
-    let Some(account) = deps.store.accounts().get(id)? else { return Ok(None) };
+fn unmanaged_item(store: &Store, id: &AccountId) -> Result<Option<DriftItem>, StoreError> {
+    let Some(account) = store.accounts().get(id)? else { return Ok(None) };
     let person = PersonNames {
         login: Some(account.login().to_owned()),
         okta_id: Some(id.as_str().to_owned()),
@@ -281,14 +314,12 @@ fn unmanaged_item(deps: &Deps, id: &AccountId) -> Result<Option<DriftItem>, Stor
 }
 
 /// Somebody with an account whose record is no longer among those that are managed.
-fn outside_item(deps: &Deps, id: &SysId) -> Result<Option<DriftItem>, StoreError> {
-    let person = deps.store.people().get(id)?;
-    let outside = person.is_some_and(|person| person.presence == Presence::Outside);
-    let link = deps.store.links().account_of(id)?.filter(|_| outside);
-    let account = link.map(|link| deps.store.accounts().get(&link)).transpose()?.flatten();
+fn outside_item(store: &Store, id: &SysId) -> Result<Option<DriftItem>, StoreError> {
+    let link = store.links().account_of(id)?;
+    let account = link.map(|link| store.accounts().get(&link)).transpose()?.flatten();
     let Some(account) = account else { return Ok(None) };
     let reason = "the person's record is outside `servicenow.users`";
-    Ok(Some(unmanaged(names_of(&deps.store, id)?, &account, reason)))
+    Ok(Some(unmanaged(names_of(store, id)?, &account, reason)))
 }
 
 fn unmanaged(person: PersonNames, account: &Account, reason: &str) -> DriftItem {
@@ -305,13 +336,13 @@ fn unmanaged(person: PersonNames, account: &Account, reason: &str) -> DriftItem 
 
 /// A line for each fact that one open item is about.
 fn drift_items(
-    deps: &Deps,
+    store: &Store,
     person: &SysId,
     stored: &StoredItem,
     only: &Only,
 ) -> Result<Vec<DriftItem>, StoreError> {
     let item = &stored.item;
-    let mut names = names_of(&deps.store, person)?;
+    let mut names = names_of(store, person)?;
     // Somebody without an account is called by the login that a new one would get.
     let login = item.action.as_ref().and_then(|action| action.changes.get("login"));
     names.login = names.login.or_else(|| login?.to.clone());
@@ -321,7 +352,7 @@ fn drift_items(
     }
     let mut lines = Vec::new();
     for OpenFact { key, desired, actual, origin, cause, step } in &item.facts {
-        let name = fact_name(&deps.store, key)?;
+        let name = fact_name(store, key)?;
         if only.group.as_ref().is_some_and(|group| !is_about_group(key, name.as_deref(), group)) {
             continue;
         }
@@ -332,14 +363,14 @@ fn drift_items(
             desired: desired.clone(),
             actual: actual.clone(),
             request: request_word(origin),
-            request_sys_id: request_sys_id(&deps.store, origin)?,
+            request_sys_id: request_sys_id(store, origin)?,
             parent: parent_word(origin),
             cause: cause.as_str(),
             observed: item.disposition.is_observed(),
             disposition: item.disposition.enforced().as_str(),
             action: step.map(StepKind::as_str),
             reason: reason.clone(),
-            set: item.shared_cause().map(|(set, _)| set),
+            set: item.shared_cause().map(|cause| cause.set),
         });
     }
     Ok(lines)

@@ -21,7 +21,7 @@ use crate::store::{Store, StoreError};
 use crate::sync::names::group_name;
 
 pub use cycle::{ActionReport, CycleReport, done, planned};
-pub use drift::{DriftItem, DriftReport, DriftSummary, OpenView, drift};
+pub use drift::{DriftItem, DriftReport, DriftSummary, OpenView, drift, drift_cached};
 pub use explanation::{
     AccountView, Explanation, Explanations, FactView, ReasonView, explain, several_called,
 };

@@ -1,9 +1,9 @@
 //! What somebody is needed for, worst first, each with the command to run.
 
-use std::collections::BTreeMap;
-
 use crate::config::Offline;
-use crate::model::{Disposition, Needs, OpenItem, Operation, RequestNumber, Subject, Timestamp};
+use crate::model::{
+    Disposition, Needs, OpenItem, Operation, RequestNumber, Subject, Timestamp, gather, tally,
+};
 use crate::report::{NeedView, Released, SidesView, StatusReport, stamp};
 use crate::store::{Store, StoreError, StoredItem};
 use crate::sync::error::Side;
@@ -95,33 +95,24 @@ fn late(config: &Offline, store: &Store, now: Timestamp) -> Result<Vec<NeedView>
 
 /// What is open and needs whoever administers: one for each set, and one for each other item.
 fn open(store: &Store, now: Timestamp) -> Result<Vec<NeedView>, StoreError> {
-    let mut sets: BTreeMap<String, Vec<StoredItem>> = BTreeMap::new();
-    let mut alone = Vec::new();
-    for stored in store.open_items().counting(None, now)? {
-        // What was released is on its way.
-        if stored.item.disposition.needs() != Needs::Administrator || stored.said.is_some() {
-            continue;
-        }
-        match stored.item.shared_cause() {
-            Some((set, _)) => sets.entry(set).or_default().push(stored),
-            None => alone.push(stored),
-        }
-    }
+    let mut counting = store.open_items().counting(None, now)?;
+    // What was released is on its way.
+    counting.retain(|it| it.item.disposition.needs() == Needs::Administrator && it.said.is_none());
+    let (sets, mut alone) = gather(counting, |stored| &stored.item);
     let mut needs = Vec::new();
-    for (set, members) in sets {
-        match members.as_slice() {
-            [only] if only.item.action.as_ref().is_none_or(|it| it.set.is_none()) => {
-                alone.push(only.clone());
-            }
-            [first, ..] => {
-                let count = members.len();
-                let text = format!("{count} actions are held: {}", first.item.reason());
-                let since = Some(stamp(first.since));
-                let command = format!("goldthread hold list {set}");
-                needs.push(NeedView { since, ..need("held", text, command) });
-            }
-            [] => {}
-        }
+    for (cause, members) in sets {
+        let Some(StoredItem { since, item, .. }) = members.first() else { continue };
+        let text = format!("{}: {}", tally(members.len(), item, None), item.reason());
+        let command = match (&item.subject, &item.action) {
+            (Subject::Request(_), None) => "goldthread requests --stuck".to_owned(),
+            _ => format!("goldthread hold list {}", cause.set),
+        };
+        let kind = match (&item.subject, &item.disposition) {
+            (Subject::Request(_), _) => "request",
+            (_, Disposition::Blocked(_)) => "blocked",
+            _ => "held",
+        };
+        needs.push(NeedView { since: Some(stamp(*since)), ..need(kind, text, command) });
     }
     alone.sort_by_key(|stored| stored.id);
     for stored in alone {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::paging;
 use super::query::Filter;
 use super::rows::{Sweep, get};
-use super::{ServiceNowError, ServiceNowReader, wire};
+use super::{Connection, ServiceNowError, wire};
 use crate::model::{Approver, ApproversByTask, Record, SysId};
 
 const TABLE: &str = "sysapproval_approver";
@@ -21,82 +21,83 @@ const LONGEST: Duration = Duration::from_secs(10);
 const OPTIONAL: [&str; 5] =
     ["approver.user_name", "approver.email", "group", "sys_updated_on", "sys_updated_by"];
 
-impl ServiceNowReader {
-    /// Who approved these items and orders, by their ids: rows in state `approved`. The inner
-    /// error, a sentence, says why that cannot be read; the outer one is the whole side's trouble:
-    /// it cannot be reached, or asks us to wait.
-    pub(crate) async fn approvers(
-        &self,
-        tasks: &BTreeSet<SysId>,
-    ) -> Result<Result<ApproversByTask, String>, ServiceNowError> {
-        let read = tokio::time::timeout(LONGEST, self.read_approvers(tasks));
-        match read.await {
-            Ok(Ok(found)) => Ok(Ok(found)),
-            Ok(Err(
-                error @ (ServiceNowError::Unreachable { .. } | ServiceNowError::RateLimited { .. }),
-            )) => Err(error),
-            Ok(Err(error)) => Ok(Err(error.to_string())),
-            Err(_) => Ok(Err(format!(
-                "ServiceNow took longer than {} s for {OPERATION}",
-                LONGEST.as_secs()
-            ))),
+/// Who approved these items and orders, by their ids: rows in state `approved`. The inner
+/// error, a sentence, says why that cannot be read; the outer one is the whole side's trouble:
+/// it cannot be reached, or asks us to wait.
+pub(crate) async fn who_approved(
+    connection: &Connection,
+    tasks: &BTreeSet<SysId>,
+) -> Result<Result<ApproversByTask, String>, ServiceNowError> {
+    let read = tokio::time::timeout(LONGEST, read_approvers(connection, tasks));
+    match read.await {
+        Ok(Ok(found)) => Ok(Ok(found)),
+        Ok(Err(
+            error @ (ServiceNowError::Unreachable { .. } | ServiceNowError::RateLimited { .. }),
+        )) => Err(error),
+        Ok(Err(error)) => Ok(Err(error.to_string())),
+        Err(_) => {
+            Ok(Err(format!("ServiceNow took longer than {} s for {OPERATION}", LONGEST.as_secs())))
         }
     }
+}
 
-    async fn read_approvers(
-        &self,
-        tasks: &BTreeSet<SysId>,
-    ) -> Result<ApproversByTask, ServiceNowError> {
-        let tasks: Vec<&SysId> = tasks.iter().collect();
-        // By its row, which may come with either id.
-        let mut found: BTreeMap<SysId, (SysId, Approver)> = BTreeMap::new();
-        for chunk in tasks.chunks(IDS_A_CALL) {
-            for row in self.approver_rows(chunk).await? {
-                found.extend(approver(&row, chunk).map(|(task, it)| (it.row.clone(), (task, it))));
-            }
+async fn read_approvers(
+    connection: &Connection,
+    tasks: &BTreeSet<SysId>,
+) -> Result<ApproversByTask, ServiceNowError> {
+    let tasks: Vec<&SysId> = tasks.iter().collect();
+    // By its row, which may come with either id.
+    let mut found: BTreeMap<SysId, (SysId, Approver)> = BTreeMap::new();
+    for chunk in tasks.chunks(IDS_A_CALL) {
+        for row in approver_rows(connection, chunk).await? {
+            found.extend(approver(&row, chunk).map(|(task, it)| (it.row.clone(), (task, it))));
         }
-        let mut by_task = ApproversByTask::new();
-        for (task, approver) in found.into_values() {
-            by_task.entry(task).or_default().push(approver);
-        }
-        Ok(by_task)
     }
+    let mut by_task = ApproversByTask::new();
+    for (task, approver) in found.into_values() {
+        by_task.entry(task).or_default().push(approver);
+    }
+    Ok(by_task)
+}
 
-    /// `document_id` has what an approval is about where `sysapproval` is not filled. Whoever may
-    /// not ask for it still finds the approvals of items and orders, which fill both.
-    async fn approver_rows(&self, tasks: &[&SysId]) -> Result<Vec<Record>, ServiceNowError> {
-        let ids: Vec<&str> = tasks.iter().map(|id| id.as_str()).collect();
-        let ids = ids.join(",");
-        let with_document = format!("sysapprovalIN{ids}^ORdocument_idIN{ids}^state=approved");
-        let fields = ["sysapproval", "document_id"];
-        match self.approvers_where(&with_document, &fields).await {
-            Err(ServiceNowError::Forbidden { .. } | ServiceNowError::Unbelievable { .. }) => {
-                let by_task = format!("sysapprovalIN{ids}^state=approved");
-                self.approvers_where(&by_task, &fields[..1]).await
-            }
-            rows => rows,
+/// `document_id` has what an approval is about where `sysapproval` is not filled. Whoever may
+/// not ask for it still finds the approvals of items and orders, which fill both.
+async fn approver_rows(
+    connection: &Connection,
+    tasks: &[&SysId],
+) -> Result<Vec<Record>, ServiceNowError> {
+    let ids: Vec<&str> = tasks.iter().map(|id| id.as_str()).collect();
+    let ids = ids.join(",");
+    let with_document = format!("sysapprovalIN{ids}^ORdocument_idIN{ids}^state=approved");
+    let fields = ["sysapproval", "document_id"];
+    match approvers_where(connection, &with_document, &fields).await {
+        Err(ServiceNowError::Forbidden { .. } | ServiceNowError::Unbelievable { .. }) => {
+            let by_task = format!("sysapprovalIN{ids}^state=approved");
+            approvers_where(connection, &by_task, &fields[..1]).await
         }
+        rows => rows,
     }
+}
 
-    async fn approvers_where(
-        &self,
-        query: &str,
-        about: &[&str],
-    ) -> Result<Vec<Record>, ServiceNowError> {
-        let filter = Filter::parse(query)
-            .map_err(|error| ServiceNowError::unbelievable(OPERATION, error.to_string()))?;
-        let needed = ["approver", "state"];
-        let fields = about.iter().chain(&needed).chain(&OPTIONAL).copied();
-        let sweep = Sweep {
-            operation: OPERATION,
-            table: TABLE,
-            filter,
-            fields: paging::names(fields),
-            may_lack: |_, field| OPTIONAL.contains(&field),
-            control: Filter::default(),
-        };
-        paging::collect(&self.connection, sweep).await
-    }
+async fn approvers_where(
+    connection: &Connection,
+    query: &str,
+    about: &[&str],
+) -> Result<Vec<Record>, ServiceNowError> {
+    let filter = Filter::parse(query)
+        .map_err(|error| ServiceNowError::unbelievable(OPERATION, error.to_string()))?;
+    let needed = ["approver", "state"];
+    let fields = about.iter().chain(&needed).chain(&OPTIONAL).copied();
+    let sweep = Sweep {
+        operation: OPERATION,
+        table: TABLE,
+        filter,
+        fields: paging::names(fields),
+        may_lack: |_, field| OPTIONAL.contains(&field),
+        control: Filter::default(),
+        may_hide: 0,
+    };
+    paging::collect(connection, sweep).await
 }
 
 /// A row as an approver, with which of these it is about. `None` where it names nobody.

@@ -1,4 +1,4 @@
-//! What surrounds a request: catalog items, look-up tables, tasks and notes.
+//! What surrounds a request: catalog items and look-up tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
@@ -11,19 +11,9 @@ use super::{Item, ServiceNowError, ServiceNowReader};
 use crate::model::{Record, SysId};
 
 /// A list of 100 ids is about 3.3 kB of address, well below any limit.
-const IDS_A_CALL: usize = 100;
-/// More rows than this under one name or marker are not looked at.
+pub(super) const IDS_A_CALL: usize = 100;
+/// More rows than this under one name are not looked at.
 const FEW: u32 = 20;
-
-/// A task of a request (`sc_task`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Task {
-    pub sys_id: SysId,
-    /// The number that people see, `SCTASK…`.
-    pub number: String,
-    /// Somebody has still to do it.
-    pub open: bool,
-}
 
 /// What a look-up table says of the rows that were asked for; of one that is in neither it has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -169,6 +159,7 @@ impl ServiceNowReader {
                 fields: fields.clone(),
                 may_lack: nothing_lacks,
                 control: Filter::default(),
+                may_hide: 0,
             };
             let rows = match paging::collect(&self.connection, sweep).await {
                 Err(ServiceNowError::Unbelievable { .. }) => {
@@ -207,80 +198,5 @@ impl ServiceNowReader {
             unusable.insert(id.as_str().to_owned(), why);
         }
         Ok(rows)
-    }
-
-    pub(crate) async fn tasks(&self, request: &SysId) -> Result<Vec<Task>, ServiceNowError> {
-        let operation = &format!("reading the tasks of the request {request}");
-        let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
-        let filter = Filter::parse(&format!("request_item={request}"))
-            .map_err(|error| doubt(error.to_string()))?;
-        let sweep = Sweep {
-            operation,
-            table: "sc_task",
-            filter,
-            fields: paging::names(["sys_id", "number", "active"]),
-            may_lack: nothing_lacks,
-            control: Filter::default(),
-        };
-        let rows = match paging::collect(&self.connection, sweep).await {
-            Ok(rows) => rows,
-            // Said whatever the account's rights are. Another 400 may come from something in
-            // between, and an item whose tasks are not known must not be closed past them.
-            Err(ServiceNowError::Refused { status: 400, message, .. })
-                if message.starts_with("Invalid table") =>
-            {
-                Vec::new()
-            }
-            Err(error) => return Err(error),
-        };
-        rows.iter()
-            .map(|row| {
-                Ok(Task {
-                    sys_id: paging::id(row).map_err(doubt)?,
-                    number: get(row, "number").to_owned(),
-                    open: get(row, "active") == "true",
-                })
-            })
-            .collect()
-    }
-
-    /// Whether a note with this marker stands on a request or a task. `None` where this account may
-    /// not read notes, so that nobody can tell: entries of journals are rows of a table of their
-    /// own, which needs rights of its own
-    /// (<https://www.servicenow.com/docs/r/api-reference/web-services/retrieving-journal-entries.html>).
-    pub(crate) async fn has_note(
-        &self,
-        record: &SysId,
-        marker: &str,
-    ) -> Result<Option<bool>, ServiceNowError> {
-        let operation = &format!("looking for a note on {record}");
-        let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
-        let marker = query::literal(marker).map_err(|error| doubt(error.to_string()))?;
-        let filter = Filter::parse(&format!("element_id={record}^valueLIKE{marker}"))
-            .map_err(|error| doubt(error.to_string()))?;
-        let query = filter.ordered();
-        let fields = paging::names(["sys_id", "element_id", "value"]);
-        let peek =
-            paging::peek(&self.connection, operation, "sys_journal_field", &query, &fields, FEW);
-        let (rows, total) = match peek.await {
-            Ok(found) => found,
-            Err(
-                ServiceNowError::Forbidden { .. }
-                | ServiceNowError::NotFound { .. }
-                | ServiceNowError::Refused { .. },
-            ) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        if rows.iter().any(|row| paging::present(row, &fields, nothing_lacks).is_err()) {
-            return Ok(None);
-        }
-        if rows.iter().any(|row| filter.matches(row).unwrap_or(false)) {
-            return Ok(Some(true));
-        }
-        if !rows.is_empty() {
-            let why = "notes came that were not asked for: a condition was dropped";
-            return Err(doubt(why.to_owned()));
-        }
-        Ok(if total > 0 { None } else { Some(false) })
     }
 }

@@ -32,6 +32,8 @@ const UNAUTHORIZED_REPEATS: u32 = 3;
 #[derive(Debug, Clone)]
 pub struct Connection {
     pub(super) shared: Arc<Shared>,
+    /// Its calls let others go first.
+    patient: bool,
 }
 
 #[derive(Debug)]
@@ -46,6 +48,8 @@ pub(super) struct Shared {
     /// The credential was accepted, and has not been refused for good since.
     worked: AtomicBool,
     slots: Semaphore,
+    /// No more patient calls than this have or wait for a slot: whoever else comes is the next.
+    patience: Semaphore,
     pacer: Mutex<Pacer>,
     clock: ServerClock,
     pub items: RwLock<Arc<Items>>,
@@ -68,12 +72,19 @@ impl Connection {
             sign_in: SignIn::new(&settings.auth),
             worked: AtomicBool::new(false),
             slots: Semaphore::new(IN_FLIGHT),
+            patience: Semaphore::new(IN_FLIGHT),
             pacer: Mutex::new(Pacer::new(settings.share)),
             clock: ServerClock::default(),
             items: RwLock::default(),
             settings,
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { shared: Arc::new(shared), patient: false })
+    }
+
+    /// The same connection for calls for which nobody waits: they let others go first.
+    #[must_use]
+    pub(crate) fn patiently(&self) -> Self {
+        Self { patient: true, ..self.clone() }
     }
 
     pub(crate) fn budget(&self) -> Budget {
@@ -269,6 +280,8 @@ impl Connection {
         if !call.body.is_empty() {
             call = call.header("content-type", "application/json");
         }
+        // Never closed; without it nothing but the order of calls would change.
+        let _turn = if self.patient { self.shared.patience.acquire().await.ok() } else { None };
         let _slot = self.shared.slots.acquire().await.expect("the semaphore is never closed");
         self.wait_for_turn().await?;
         if self.brake().is_on() && call.method == Method::PATCH {

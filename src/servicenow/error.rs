@@ -92,9 +92,36 @@ impl ServiceNowError {
         }
     }
 
+    /// What was asked, as it stands in the text; empty where that does not say.
+    pub(crate) fn operation(&self) -> &str {
+        match self {
+            Self::NoAnswer { operation, .. }
+            | Self::Forbidden { operation, .. }
+            | Self::NotFound { operation }
+            | Self::Paused { operation }
+            | Self::Refused { operation, .. }
+            | Self::Unbelievable { operation, .. } => operation,
+            Self::Unreachable { .. }
+            | Self::SignIn { .. }
+            | Self::RateLimited { .. }
+            | Self::Unresolved { .. }
+            | Self::Taker(_) => "",
+        }
+    }
+
+    /// Whether the connection broke, or nothing came in time: that may be about one object as well.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        matches!(self, Self::NoAnswer { status: None, .. })
+    }
+
     /// Whether the call certainly changed nothing, so that even a write may be sent again.
     pub(super) fn was_not_executed(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::RateLimited { .. })
+    }
+
+    /// Nothing came within this time, in which something always came before.
+    pub(crate) fn silent(time: Duration) -> Self {
+        Self::no_answer("asking who we are", format!("nothing came within {} s", time.as_secs()))
     }
 
     pub(super) fn unbelievable(operation: &str, why: impl Into<String>) -> Self {

@@ -15,10 +15,13 @@ use crate::model::{SysId, Timestamp};
 mod absence;
 mod approvers;
 mod catalog;
+mod fresh;
 mod inspect;
 mod items;
+mod notes;
 mod people;
 mod requests;
+mod tasks;
 mod writer;
 
 mod checked;
@@ -36,14 +39,20 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use catalog::{LookedUp, Task};
+pub(crate) use absence::{deleted_at, shows_inactive};
+pub(crate) use approvers::who_approved;
+pub(crate) use catalog::LookedUp;
 pub use connection::Connection;
 pub use error::ServiceNowError;
+pub(crate) use fresh::FreshRequest;
 pub(crate) use inspect::Sample;
 pub(crate) use limits::Budget;
+pub(crate) use notes::Note;
+pub(crate) use paging::CompleteRead;
 pub(crate) use people::Lookup;
 pub use people::ServiceNowReader;
 pub(crate) use rows::SetAside;
+pub(crate) use tasks::Task;
 pub(crate) use writer::{Closing, ServiceNowWriter};
 
 /// Reads an answer in every way in which one is read, for whoever feeds this nonsense.

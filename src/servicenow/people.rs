@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::absence::is_announced;
 use super::error::BoxError;
 use super::paging::{self, CompleteRead, nothing_lacks};
 use super::query::{Filter, literal};
@@ -13,6 +14,8 @@ use crate::model::{Person, Presence, Record, SysId};
 const TABLE: &str = "sys_user";
 /// More rows than this for one login or address mean that the condition was dropped.
 const NAMESAKES: u32 = 50;
+/// More rows than this that are announced and do not come are no matter of single rows.
+const FEW_HIDDEN: u64 = 20;
 /// No user name and no address is longer, in characters: a `sys_user` has at most 100 of either.
 const LONGEST_NAME: usize = 255;
 
@@ -44,12 +47,19 @@ impl ServiceNowReader {
         Self { connection }
     }
 
+    /// The same for reads that let others go first.
+    #[must_use]
+    pub(crate) fn patiently(&self) -> Self {
+        Self::new(self.connection.patiently())
+    }
+
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
 
     /// Reads the people of `servicenow.users`, all or those changed within a window, and hands
-    /// them on page by page. Nothing that was handed on may be used before this returns well.
+    /// them on page by page. Nothing that was handed on may be used before this returns well,
+    /// nor, where rows are hidden, before [`Self::account_for_hidden`] does.
     /// A failing `on_page` ends the read with [`ServiceNowError::Taker`].
     pub(crate) async fn people(
         &self,
@@ -65,10 +75,42 @@ impl ServiceNowReader {
             fields: self.person_fields(),
             may_lack: nothing_lacks,
             control: users.clone(),
+            may_hide: FEW_HIDDEN,
         };
         let kept = self.kept_fields();
         let read_row = |row: &Record| person(row, &kept, Presence::Present);
         paging::sweep(&self.connection, sweep, read_row, on_page).await
+    }
+
+    /// Fails unless the rows that were announced and did not come are those of these people, whom
+    /// the instance is known to hide: then the list is whole but for them.
+    pub(crate) async fn account_for_hidden(
+        &self,
+        window: Option<&Window>,
+        read: &CompleteRead,
+        known: &[SysId],
+    ) -> Result<(), ServiceNowError> {
+        let operation = "reading people";
+        let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
+        let too_few = || doubt(paging::hidden(read.rows + read.hidden, read.rows));
+        if read.hidden == 0 {
+            return Ok(());
+        }
+        if known.is_empty() || known.len() as u64 > FEW_HIDDEN {
+            return Err(too_few());
+        }
+        let ids: Vec<&str> = known.iter().map(SysId::as_str).collect();
+        let these = Filter::parse(&format!("sys_idIN{}", ids.join(",")))
+            .map_err(|error| doubt(error.to_string()))?;
+        let users = &self.connection.shared.users;
+        let all = window.map(|window| users.and(&window.on("sys_updated_on")));
+        let query = all.as_ref().unwrap_or(users).and(&these).ordered();
+        let fields = paging::names(["sys_id"]);
+        let (page, _) = self.connection.list(operation, TABLE, &query, &fields, 1).await?;
+        if page.total == Some(read.hidden) && page.rows.is_empty() {
+            return Ok(());
+        }
+        Err(too_few())
     }
 
     /// Reads one person by id, whether inside `servicenow.users` or not.
@@ -76,7 +118,7 @@ impl ServiceNowReader {
         if let Some(shown) = self.shown(id).await? {
             return Ok(shown);
         }
-        Ok(if self.is_announced(id).await? { Lookup::Hidden } else { Lookup::Absent })
+        Ok(if is_announced(&self.connection, id).await? { Lookup::Hidden } else { Lookup::Absent })
     }
 
     /// The same as far as the row is shown.

@@ -11,7 +11,7 @@ use super::rows::{Sweep, get};
 use super::{ServiceNowError, ServiceNowReader, Window, wire};
 use crate::model::{Record, Request, RequestNumber, RequestRef, RequestState, SysId};
 
-const TABLE: &str = "sc_req_item";
+pub(super) const TABLE: &str = "sc_req_item";
 /// Old releases do not have it.
 const REQUESTED_FOR: &str = "requested_for";
 const FIELDS: [&str; 16] = [
@@ -32,16 +32,6 @@ const FIELDS: [&str; 16] = [
     "sys_updated_on",
     "sys_mod_count",
 ];
-
-/// A request as it is right now, for the moment before something is written on it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FreshRequest {
-    pub request: Request,
-    /// `active` as stored: false when closed, though it can lag.
-    pub active: bool,
-    /// The user name of who changed it last.
-    pub updated_by: String,
-}
 
 impl ServiceNowReader {
     /// Reads the requests for the configured items, all or those changed within a window, and
@@ -82,6 +72,7 @@ impl ServiceNowReader {
                 fields: self.request_fields(),
                 may_lack: self.request_may_lack(),
                 control: base.clone(),
+                may_hide: 0,
             };
             let new_ones = |mut requests: Vec<Request>| {
                 requests.retain(|it| !two_passes || seen.insert(it.sys_id.clone()));
@@ -94,26 +85,6 @@ impl ServiceNowReader {
             whole.set_aside.extend(read.set_aside);
         }
         Ok(whole)
-    }
-
-    /// Reads one request afresh; `None` where it is gone or hidden.
-    pub(crate) async fn request(
-        &self,
-        id: &SysId,
-    ) -> Result<Option<FreshRequest>, ServiceNowError> {
-        let operation = &format!("reading the request {id}");
-        let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
-        let mut fields = self.request_fields();
-        fields.insert("sys_updated_by".into());
-        let Some(row) = self.connection.get(operation, TABLE, id, &fields).await? else {
-            return Ok(None);
-        };
-        paging::present(&row, &fields, self.request_may_lack()).map_err(doubt)?;
-        Ok(Some(FreshRequest {
-            request: self.request_from(&row).map_err(doubt)?,
-            active: get(&row, "active") == "true",
-            updated_by: get(&row, "sys_updated_by").to_owned(),
-        }))
     }
 
     /// Reads one row in every way in which one is read, for [`super::fuzz_answer`].
@@ -153,7 +124,7 @@ impl ServiceNowReader {
     }
 
     /// A row as a request, or what is wrong with it.
-    fn request_from(&self, row: &Record) -> Result<Request, String> {
+    pub(super) fn request_from(&self, row: &Record) -> Result<Request, String> {
         let settings = &self.connection.shared.settings;
         let number =
             |field: &str| RequestNumber::parse(get(row, field)).map_err(|error| error.to_string());

@@ -19,6 +19,8 @@ pub(super) struct Sweep<'a> {
     /// Rows of the same table that tell, where no row of the list has a field, whether it can be
     /// read at all.
     pub control: Filter,
+    /// So many rows may be announced and not come: whoever reads the list accounts for each.
+    pub may_hide: u64,
 }
 
 impl Sweep<'_> {

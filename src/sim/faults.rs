@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::http::Response;
+use super::line::Line;
 
 /// What goes wrong with one call.
 #[derive(Clone, Debug)]
@@ -123,6 +124,7 @@ impl fmt::Debug for Hook {
 #[derive(Debug, Default)]
 pub struct Faults {
     inner: Mutex<Inner>,
+    line: Arc<Line>,
 }
 
 #[derive(Debug, Default)]
@@ -161,6 +163,11 @@ impl Faults {
         Self::default()
     }
 
+    /// How long the way to this server takes, which is no fault, and who is on it.
+    pub fn line(&self) -> &Arc<Line> {
+        &self.line
+    }
+
     /// The next call with this method (`*` is any) whose path and query contain `path_fragment` gets
     /// `fault`, once, unless the returned value says otherwise.
     pub fn on(&self, method: &str, path_fragment: &str, fault: Fault) -> Scripted<'_> {
@@ -185,7 +192,7 @@ impl Faults {
         self.lock().seeded = Some(Seeded { seed, probability, kinds, seen: HashMap::new() });
     }
 
-    /// Takes all faults away; the count of hits stays.
+    /// Takes all faults away; the count of hits stays, and so does the line.
     pub fn clear(&self) {
         let mut inner = self.lock();
         inner.rules.clear();
@@ -240,13 +247,7 @@ impl Faults {
 impl Inner {
     fn scripted(&mut self, method: &str, path_and_query: &str) -> Option<Fault> {
         for rule in &mut self.rules {
-            let path = path_and_query.split('?').next().unwrap_or_default();
-            let matches = (rule.method == "*" || rule.method.eq_ignore_ascii_case(method))
-                && if rule.ends {
-                    path.ends_with(&rule.fragment)
-                } else {
-                    path_and_query.contains(&rule.fragment)
-                };
+            let matches = is_on(&rule.method, &rule.fragment, rule.ends, method, path_and_query);
             if !matches || rule.left == 0 {
                 continue;
             }
@@ -261,6 +262,20 @@ impl Inner {
         }
         None
     }
+}
+
+/// Whether a call has this method (`*` is any), and a path and query that hold the fragment, or a
+/// path that ends with it.
+pub(super) fn is_on(
+    wanted: &str,
+    fragment: &str,
+    ends: bool,
+    method: &str,
+    path_and_query: &str,
+) -> bool {
+    let path = path_and_query.split('?').next().unwrap_or_default();
+    let there = if ends { path.ends_with(fragment) } else { path_and_query.contains(fragment) };
+    (wanted == "*" || wanted.eq_ignore_ascii_case(method)) && there
 }
 
 impl Seeded {
@@ -283,7 +298,7 @@ impl Seeded {
 }
 
 /// FNV-1a, then mixed: small, and the same on every machine and compiler.
-fn hash(seed: u64, call: &str, nth: u64) -> u64 {
+pub(super) fn hash(seed: u64, call: &str, nth: u64) -> u64 {
     let bytes = seed.to_le_bytes().into_iter().chain(call.bytes()).chain(nth.to_le_bytes());
     let mut key = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |key, byte| {
         (key ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

@@ -208,7 +208,20 @@ async fn answer(
     let body = body.collect().await.map_err(|_| Cut)?.to_bytes().to_vec();
     let request = read(&head, body);
     let whole = head.uri.path_and_query().map_or("/", |it| it.as_str());
-    let handle = || site.app.handle(&request, &site.url);
+    let under_way = site.faults.line().enter(&request.method, whole);
+    under_way.there().await;
+    let answer = carry_out(&site, &request, whole).await;
+    under_way.back().await;
+    answer
+}
+
+/// Lets the app see the call, with whatever fault it meets.
+async fn carry_out(
+    site: &Site,
+    request: &Request,
+    whole: &str,
+) -> Result<hyper::Response<Outgoing>, Cut> {
+    let handle = || site.app.handle(request, &site.url);
     let response = match site.faults.next(&request.method, whole) {
         None => handle(),
         Some(Fault::Status(status)) => site.app.fault_body(status),
@@ -358,8 +371,12 @@ impl Body for Outgoing {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::{Duration, Instant};
+
     use serde_json::json;
+
+    use super::*;
+    use crate::sim::line::Latency;
 
     struct Echo;
 
@@ -422,6 +439,33 @@ mod tests {
         assert!(tokio::time::timeout(patience, get()).await.is_err());
         assert_eq!((faults.hits(), faults.flooded()), (9, 100_000));
         assert_eq!(get().await.expect("an answer").status(), 200);
+    }
+
+    #[tokio::test]
+    async fn each_call_takes_its_time_and_calls_overlap() {
+        let (server, faults) = start();
+        let fixed = Duration::from_millis(50);
+        faults.line().set(Latency::of(fixed).with_jitter(Duration::from_millis(10), 1));
+        let slow = "/slow";
+        faults.line().set_at("GET", slow, Latency::of(Duration::from_secs(30)));
+        let never = tokio::spawn(reqwest::get(format!("{}{slow}", server.url)));
+        let begun = Instant::now();
+        let mut calls = tokio::task::JoinSet::new();
+        for nth in 0..20 {
+            let url = format!("{}/x/{nth}", server.url);
+            calls.spawn(async move {
+                let begun = Instant::now();
+                assert!(reqwest::get(url).await.is_ok_and(|it| it.status() == 200));
+                begun.elapsed()
+            });
+        }
+        let took = calls.join_all().await;
+        assert!(took.iter().all(|it| *it >= fixed), "{took:?}");
+        assert!(begun.elapsed() < fixed * 20, "{:?}", begun.elapsed());
+        assert!(faults.line().take_most() > 1);
+        assert!(!never.is_finished(), "the slow endpoint keeps nobody else waiting");
+        assert_eq!(faults.hits(), 0);
+        never.abort();
     }
 
     #[test]

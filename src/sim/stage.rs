@@ -8,6 +8,7 @@ use super::clock::Clock;
 use super::company::{Company, References, example_config_with};
 use super::faults::Faults;
 use super::http::Server;
+use super::line::Latency;
 use super::okta::{Okta, Status};
 use super::servicenow::ServiceNow;
 
@@ -95,6 +96,12 @@ impl Stage {
             servicenow_server,
             okta_server,
         })
+    }
+
+    /// From now on each call to either side takes so long.
+    pub fn set_latency(&self, latency: Latency) {
+        self.servicenow_faults.line().set(latency);
+        self.okta.faults().line().set(latency);
     }
 
     /// ServiceNow's base address.

@@ -18,6 +18,16 @@ pub(crate) enum Observed {
     ById { at: Timestamp },
 }
 
+/// An account that shows something else than it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ChangedAccount {
+    pub(crate) id: AccountId,
+    /// As it was kept; `None` where it is new.
+    pub(crate) before: Option<Account>,
+    /// `None` where it is gone.
+    pub(crate) now: Option<Account>,
+}
+
 /// How far ahead of a list a read by id may seem to be. What is further was read by a clock that
 /// has been put right since, and must not stand in the way of lists until then.
 pub(super) const MOST_AHEAD: chrono::Duration = chrono::Duration::days(1);
@@ -35,9 +45,9 @@ impl Accounts<'_> {
         keys: &BTreeSet<String>,
         observed: Observed,
         cycle: i64,
-    ) -> Result<Vec<AccountId>> {
+    ) -> Result<Vec<ChangedAccount>> {
         self.0.atomically(|| {
-            let mut changed = Vec::new();
+            let mut news = Vec::new();
             for account in accounts {
                 let before = self.get(&account.id)?;
                 if let (Some(before), Observed::List { asked_at }) = (&before, observed)
@@ -47,12 +57,13 @@ impl Accounts<'_> {
                     self.0.run(sql, params![cycle, account.id])?;
                     continue;
                 }
-                if before.as_ref() != Some(account) {
-                    changed.push(account.id.clone());
-                }
                 self.upsert_one(account, keys, observed, cycle)?;
+                if before.as_ref() != Some(account) {
+                    let (id, now) = (account.id.clone(), Some(account.clone()));
+                    news.push(ChangedAccount { id, before, now });
+                }
             }
-            Ok(changed)
+            Ok(news)
         })
     }
 

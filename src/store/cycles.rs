@@ -92,6 +92,11 @@ impl Queue<'_> {
         self.0.run(sql, params![person, At(due)])
     }
 
+    /// The same for the next cycle, also where the clock is set back before it.
+    pub(crate) fn enqueue_at_once(&self, person: &SysId) -> Result<()> {
+        self.enqueue(person, Timestamp::UNIX_EPOCH)
+    }
+
     pub(crate) fn complete(&self, person: &SysId, next: Option<Timestamp>) -> Result<()> {
         self.0.run("DELETE FROM queue WHERE person = ?", [person])?;
         next.map_or(Ok(()), |next| self.enqueue(person, next))

@@ -88,6 +88,13 @@ impl Facts<'_> {
         self.0.run(sql, [person])
     }
 
+    /// The logins that people are to have, and were not seen to have.
+    pub(crate) fn new_logins(&self) -> Result<Vec<(SysId, String)>> {
+        let sql = "SELECT person, value FROM facts
+                   WHERE key = 'profile:login' AND in_sync_once = 0 AND value IS NOT NULL";
+        self.0.all(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
     /// Whether all that a request, by its number, asks of a person but the profile was seen in Okta.
     pub(crate) fn were_in_sync(&self, number: &str, person: &SysId) -> Result<bool> {
         let sql = "SELECT count(*) > 0 AND min(in_sync_once) FROM facts

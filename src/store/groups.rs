@@ -169,6 +169,10 @@ impl Groups<'_> {
                    SELECT g.id, a.id, ?3 FROM groups g, accounts a
                    WHERE g.okta_id = ?1 AND a.okta_id = ?2";
         self.0.run(sql, params![group, account, At(at)])?;
+        // What is so from now on was not so at take-over.
+        let sql = "DELETE FROM unseen_memberships WHERE group_id = ?
+                   AND person IN (SELECT person FROM links WHERE okta_id = ?)";
+        self.0.run(sql, params![group, account])?;
         if member {
             return self.insert_membership(group, account);
         }

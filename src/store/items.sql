@@ -74,7 +74,7 @@ ALTER TABLE targets ADD COLUMN said_at TEXT;
 -- on it, and is tried again less and less often.
 CREATE TABLE unreadable (
     -- `account`: a person's account, or whether there is one. `roles`: a person's. `members`: a
-    -- group's. `request`: a person's. `record`: a row of ServiceNow.
+    -- group's. `request`: a person's. `record`: a row of ServiceNow. `list`: one of Okta's.
     -- `group_rule`: a rule of Okta's. With an empty `next_try` it is being read again.
     kind     TEXT NOT NULL,
     id       TEXT NOT NULL,

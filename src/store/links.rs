@@ -68,7 +68,8 @@ impl Links<'_> {
 
     /// Ends what a person had at take-over: whoever comes back gets what is asked for now.
     pub(crate) fn end_adoption(&self, person: &SysId) -> Result<()> {
-        self.0.run("DELETE FROM baseline WHERE person = ?", [person])
+        self.0.run("DELETE FROM baseline WHERE person = ?", [person])?;
+        self.0.run("DELETE FROM unseen_memberships WHERE person = ?", [person])
     }
 
     pub(crate) fn people(&self) -> Result<Vec<SysId>> {
@@ -101,7 +102,77 @@ impl Links<'_> {
         self.0.run(&sql, [group])
     }
 
+    /// Puts down who may be in a group that comes under management without being shown among its
+    /// members: those whose accounts are known to be out of sight, and where `blind`, because the
+    /// credentials do not see everybody, those who were not seen in `cycle`.
+    pub(crate) fn insert_unseen_members(
+        &self,
+        group: &GroupId,
+        blind: bool,
+        cycle: i64,
+    ) -> Result<()> {
+        self.0.run("DELETE FROM unseen_memberships WHERE group_id = ?", [group])?;
+        let sql = "INSERT INTO unseen_memberships (person, group_id)
+             SELECT l.person, g.okta_id FROM groups g, links l
+             JOIN accounts a ON a.okta_id = l.okta_id
+             WHERE g.okta_id = ?1
+                 AND NOT EXISTS (SELECT 1 FROM memberships m
+                     WHERE m.group_id = g.id AND m.account = a.id)
+                 AND (?2 AND a.seen < ?3 OR EXISTS (SELECT 1 FROM unreadable u
+                     WHERE u.kind = 'account' AND u.id = l.person))";
+        self.0.run(sql, params![group, blind, cycle])
+    }
+
+    /// The same of a person who is linked now, by groups: those that were not seen in `cycle`, and
+    /// those whose members cannot be read.
+    pub(crate) fn insert_unseen_groups(&self, person: &SysId, cycle: i64) -> Result<()> {
+        let sql = "INSERT OR IGNORE INTO unseen_memberships (person, group_id)
+             SELECT l.person, g.okta_id FROM groups g, links l
+             JOIN accounts a ON a.okta_id = l.okta_id
+             WHERE l.person = ?1 AND g.managed = 1
+                 AND NOT EXISTS (SELECT 1 FROM memberships m
+                     WHERE m.group_id = g.id AND m.account = a.id)
+                 AND (g.seen < ?2 OR EXISTS (SELECT 1 FROM unreadable u
+                     WHERE u.kind = 'members' AND u.id = g.okta_id))";
+        self.0.run(sql, params![person, cycle])
+    }
+
+    /// Groups of which it was never seen whether the person whose account this is is in them.
+    pub(crate) fn unseen_groups_of(&self, account: &AccountId) -> Result<BTreeSet<GroupId>> {
+        let sql = "SELECT u.group_id FROM unseen_memberships u JOIN links l ON l.person = u.person
+                   JOIN groups g ON g.okta_id = u.group_id AND g.managed = 1
+                   WHERE l.okta_id = ? ORDER BY u.group_id";
+        self.0.column(sql, [account])
+    }
+
+    /// Of [`unseen_groups_of`](Self::unseen_groups_of): the account was seen in this group, or
+    /// outside it, for the first time, so that is what was there at take-over.
+    pub(crate) fn settle_unseen(&self, account: &AccountId, group: &GroupId) -> Result<()> {
+        let Some(person) = self.person_of(account)? else { return Ok(()) };
+        if self.0.groups().of_account(account)?.contains(group) {
+            self.insert_baseline(&person, group)?;
+        }
+        let sql = "DELETE FROM unseen_memberships WHERE person = ? AND group_id = ?";
+        self.0.run(sql, params![person, group])
+    }
+
+    /// The same of everybody whom a complete list of a group's members tells of: those in it, and
+    /// those whose accounts were seen in `cycle`.
+    pub(crate) fn settle_unseen_members(&self, group: &GroupId, cycle: i64) -> Result<()> {
+        let sql = "SELECT l.okta_id FROM unseen_memberships s JOIN links l ON l.person = s.person
+             JOIN accounts a ON a.okta_id = l.okta_id JOIN groups g ON g.okta_id = s.group_id
+             WHERE g.okta_id = ?1 AND (EXISTS (SELECT 1 FROM memberships m
+                     WHERE m.group_id = g.id AND m.account = a.id)
+                 OR a.seen >= ?2 AND NOT EXISTS (SELECT 1 FROM unreadable u
+                     WHERE u.kind = 'account' AND u.id = l.person))";
+        let seen: Vec<AccountId> = self.0.column(sql, params![group, cycle])?;
+        seen.iter().try_for_each(|account| self.settle_unseen(account, group))
+    }
+
     pub(crate) fn baseline_of(&self, person: &SysId) -> Result<BTreeSet<GroupId>> {
         self.0.column("SELECT group_id FROM baseline WHERE person = ?", [person])
     }
 }
+
+#[cfg(test)]
+mod tests;

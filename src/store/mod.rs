@@ -13,6 +13,7 @@ mod copy;
 mod cycles;
 mod deadlines;
 mod decisions;
+mod edits;
 mod error;
 mod facts;
 mod file;
@@ -34,7 +35,7 @@ mod state;
 mod unreadable;
 mod writebacks;
 
-pub(crate) use accounts::Observed;
+pub(crate) use accounts::{ChangedAccount, Observed};
 pub(crate) use approvers::KnownApprovers;
 
 pub(crate) use brake::News;
@@ -47,6 +48,7 @@ pub use error::StoreError;
 pub(crate) use journal::{Entry, InDoubt};
 pub(crate) use lists::{PersonRow, RequestProgress};
 pub(crate) use open_items::Replaced;
+pub(crate) use open_items::WaitingItem;
 pub use open_items::{HeldAction, HoldSelection, OpenCounts, StoredItem, Transitions};
 pub use opening::{Mode, Orgs};
 pub(crate) use requests::StoredRequest;
@@ -110,6 +112,7 @@ doors! {
     pub(crate) journal: Journal, "Every write: its intent and its outcome.";
     pub(crate) history: History, "What later decisions need to know of what was done.";
     pub(crate) cycles: Cycles, "One row a cycle.";
+    pub(crate) edits: Edits, "Edits of requests after their approval, and what was decided about them.";
     pub(crate) requests: Requests, "Requested items as last seen, and what they were resolved to.";
     pub(crate) approvers: Approvers, "Who approved requests, as it was when that was first seen.";
     pub(crate) writebacks: Writebacks, "What was written on requests, and what became of it.";

@@ -9,7 +9,8 @@ use super::columns::{At, Count, Json, origin_columns, read_origin};
 use super::decisions::HoldDecision;
 use super::{OpenItems, Result};
 use crate::model::{
-    Cause, Disposition, HoldReason, OpenAction, OpenItem, Origin, Subject, SysId, Timestamp,
+    Cause, Disposition, HoldReason, OpenAction, OpenItem, Origin, SharedCause, Subject, SysId,
+    Timestamp, gather,
 };
 
 /// An open item as it is kept.
@@ -46,13 +47,39 @@ pub struct HeldAction {
     pub reason: HoldReason,
     /// What would be done, with the fingerprint that a decision is about.
     pub action: OpenAction,
-    /// The cause that it shares with others: a name for their set, and the one attribute or group
-    /// that it is about.
-    pub shared: Option<(String, Option<String>)>,
+    /// The cause that it shares with others, by which they are one set.
+    pub shared: Option<SharedCause>,
     /// What a person said to it, while that stands.
     pub said: Option<HoldDecision>,
     /// When that lapses, by what is known now: it does not age while writing is paused.
     pub expires: Option<Timestamp>,
+}
+
+/// An item that waits, with what it waits with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WaitingItem {
+    pub(crate) stored: StoredItem,
+    /// The cause that it shares with others that wait, by which they are one set.
+    pub(crate) set: Option<SharedCause>,
+    /// When what was said to it lapses, by what is known now.
+    pub(crate) expires: Option<Timestamp>,
+}
+
+impl WaitingItem {
+    /// The action that a decision can be made about; `None` where only something else can end it.
+    pub(crate) fn action(self) -> Option<HeldAction> {
+        let Self { stored: StoredItem { id, since, item, said, .. }, set, expires } = self;
+        let OpenItem { subject, origin, cause, disposition, action, .. } = item;
+        let (Some(action), Disposition::Hold(reason)) = (action, disposition) else {
+            return None;
+        };
+        let person = match subject {
+            Subject::Person(person) => Some(person),
+            _ => None,
+        };
+        let shared = set;
+        Some(HeldAction { id, since, person, origin, cause, reason, action, shared, said, expires })
+    }
 }
 
 /// Which of the items that were handed over are news, by their places, and which are over.
@@ -60,8 +87,8 @@ pub struct HeldAction {
 pub struct Transitions {
     /// Those that were not open before.
     pub began: Vec<usize>,
-    /// Those that are open for another reason than before.
-    pub changed: Vec<usize>,
+    /// Those that are open for another reason than before, with how they were.
+    pub changed: Vec<(usize, OpenItem)>,
     /// What was open before and is not any more.
     pub ended: Vec<StoredItem>,
 }
@@ -142,7 +169,7 @@ impl OpenItems<'_> {
                     Some(known) if self.is_released_still(&known, item, now)? => {}
                     Some(known) if known.item.disposition != item.disposition => {
                         self.update(known.id, item, now)?;
-                        transitions.changed.push(place);
+                        transitions.changed.push((place, known.item));
                     }
                     Some(known) if known.item != *item => {
                         self.update(known.id, item, known.changed_at)?;
@@ -339,6 +366,15 @@ impl OpenItems<'_> {
         )
     }
 
+    /// Whoever is held by a limit that counts several together, or would be if what is only observed
+    /// enforced: how many there are decides about each of them.
+    pub(crate) fn counted_together(&self) -> Result<Vec<SysId>> {
+        let sql = "SELECT DISTINCT subject FROM open_items
+            WHERE kind = 'person' AND fingerprint IS NOT NULL AND (observed = 1 OR in_set IN
+                ('max-disabled', 'max-removed', 'max-group-share', 'max-changed'))";
+        self.0.column(sql, [])
+    }
+
     /// Whether a person's item that counts comes from the same request.
     pub(crate) fn is_said_with_a_person(&self, origin: &Origin) -> Result<bool> {
         let (origin, _) = origin_columns(origin);
@@ -347,47 +383,31 @@ impl OpenItems<'_> {
         self.0.value(sql, [origin])
     }
 
+    /// What waits for a decision or for something else to change, what was dismissed included, in the
+    /// order in which it began, with the set that it belongs to; requests only where a decision can
+    /// be made about them.
+    pub(crate) fn waiting(&self, now: Timestamp) -> Result<Vec<WaitingItem>> {
+        let sql = "observed = 0 AND disposition IN ('hold', 'blocked')
+            AND (kind <> 'request' OR fingerprint IS NOT NULL)";
+        let stored = self.with_decisions(self.select(sql, [])?, now)?;
+        let pauses = self.0.brake().spans()?;
+        let (sets, alone) = gather(stored, |stored| &stored.item);
+        let item = |stored: StoredItem, set| {
+            let expires = stored.said.as_ref().and_then(|said| said.expires(&pauses, now));
+            WaitingItem { stored, set, expires }
+        };
+        let mut waiting: Vec<WaitingItem> = alone.into_iter().map(|it| item(it, None)).collect();
+        for (cause, members) in sets {
+            waiting.extend(members.into_iter().map(|it| item(it, Some(cause.clone()))));
+        }
+        waiting.sort_by_key(|it| it.stored.id);
+        Ok(waiting)
+    }
+
     /// Every action that waits or was dismissed, in the order in which it was held, with what was
     /// said to it and still stands.
     pub fn actions(&self, now: Timestamp) -> Result<Vec<HeldAction>> {
-        let pauses = self.0.brake().spans()?;
-        let stored = self.select("fingerprint IS NOT NULL AND observed = 0", [])?;
-        let held = self.with_decisions(stored, now)?.into_iter().filter_map(|stored| {
-            let shared = stored.item.shared_cause();
-            let StoredItem { id, since, item, said, .. } = stored;
-            let OpenItem { subject, origin, cause, disposition, action, .. } = item;
-            let (Some(action), Disposition::Hold(reason)) = (action, disposition) else {
-                return None;
-            };
-            let person = match subject {
-                Subject::Person(person) => Some(person),
-                _ => None,
-            };
-            let expires = said.as_ref().and_then(|said| said.expires(&pauses, now));
-            Some(HeldAction {
-                id,
-                since,
-                person,
-                origin,
-                cause,
-                reason,
-                action,
-                shared,
-                said,
-                expires,
-            })
-        });
-        let mut held: Vec<HeldAction> = held.collect();
-        let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
-        for (set, _) in held.iter().filter_map(|held| held.shared.as_ref()) {
-            *sizes.entry(set.clone()).or_default() += 1;
-        }
-        for held in &mut held {
-            // What nobody shares is no set, but for the sets of limits.
-            let is_set = |set: &str| held.action.set.is_some() || sizes[set] > 1;
-            held.shared = held.shared.take().filter(|(set, _)| is_set(set));
-        }
-        Ok(held)
+        Ok(self.waiting(now)?.into_iter().filter_map(WaitingItem::action).collect())
     }
 
     /// Records what a person says to actions that wait: to all of them, or, where one of the
@@ -410,7 +430,7 @@ impl OpenItems<'_> {
             held.retain(|held| match which {
                 HoldSelection::Ids(ids) => ids.contains(&held.id),
                 HoldSelection::Set(set) => {
-                    held.shared.as_ref().is_some_and(|(id, _)| id == set) && held.said.is_none()
+                    held.shared.as_ref().is_some_and(|it| it.set == *set) && held.said.is_none()
                 }
                 HoldSelection::All => held.said.is_none(),
             });

@@ -11,7 +11,7 @@ use super::rights::{Right, is_there};
 use super::{Result, Store, StoreError, file};
 
 /// Append only: a released version has run these on somebody's file.
-pub(super) const STEPS: [&str; 9] = [
+pub(super) const STEPS: [&str; 10] = [
     include_str!("schema.sql"),
     include_str!("effects.sql"),
     include_str!("holds.sql"),
@@ -21,6 +21,7 @@ pub(super) const STEPS: [&str; 9] = [
     include_str!("items.sql"),
     include_str!("approvers.sql"),
     include_str!("paused.sql"),
+    include_str!("unseen.sql"),
 ];
 
 static MIGRATIONS: LazyLock<Migrations<'static>> =

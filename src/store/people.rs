@@ -4,7 +4,7 @@ use rusqlite::{named_params, params};
 
 use super::columns::{At, Count, Json, moment};
 use super::{People, Result};
-use crate::model::{Person, Presence, SysId, Timestamp};
+use crate::model::{AccountId, Person, Presence, SysId, Timestamp};
 
 impl People<'_> {
     /// Keeps a page of people, and says which of them are new or changed.
@@ -57,6 +57,28 @@ impl People<'_> {
         self.0.column(sql, params![text.trim(), name])
     }
 
+    /// What a person is called on both sides: the user name, where the row is known; the account
+    /// that the person is linked to, also where it is gone; its login. Reports ask this of thousands.
+    pub(crate) fn names(
+        &self,
+        id: &SysId,
+    ) -> Result<(Option<String>, Option<AccountId>, Option<String>)> {
+        let sql = "SELECT (SELECT trim(coalesce(json_extract(record, '$.user_name'), ''))
+                FROM people WHERE sys_id = ?1), l.okta_id,
+                (SELECT coalesce(json_extract(a.profile, '$.login'), '')
+                 FROM accounts a WHERE a.okta_id = l.okta_id)
+            FROM (SELECT 1) LEFT JOIN links l ON l.person = ?1";
+        let names = self.0.one(sql, [id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        Ok(names.unwrap_or_default())
+    }
+
+    /// People outside `servicenow.users` who are linked to an account.
+    pub(crate) fn outside_with_link(&self) -> Result<Vec<SysId>> {
+        let sql = "SELECT p.sys_id FROM people p JOIN links l ON l.person = p.sys_id
+             WHERE p.presence = 'outside' ORDER BY p.sys_id";
+        self.0.column(sql, [])
+    }
+
     pub(crate) fn all(&self) -> Result<Vec<SysId>> {
         self.0.column("SELECT sys_id FROM people ORDER BY sys_id", [])
     }
@@ -77,6 +99,18 @@ impl People<'_> {
         let all = "SELECT sys_id FROM people
              WHERE presence = 'present' AND sys_id NOT IN (SELECT person FROM links)";
         self.0.column(if everybody { all } else { joiners }, [])
+    }
+
+    /// People without an account, and those whose account was deleted.
+    pub(crate) fn without_known_account(&self) -> Result<Vec<SysId>> {
+        let sql = "SELECT sys_id FROM people p WHERE NOT EXISTS (SELECT 1 FROM links l
+                       JOIN accounts a ON a.okta_id = l.okta_id WHERE l.person = p.sys_id)";
+        self.0.column(sql, [])
+    }
+
+    /// Whose rows the instance counts and does not show, as far as that is known.
+    pub(crate) fn hidden(&self) -> Result<Vec<SysId>> {
+        self.0.column("SELECT sys_id FROM people WHERE presence = 'hidden' ORDER BY sys_id", [])
     }
 
     pub(crate) fn unseen(&self, cycle: i64) -> Result<Vec<SysId>> {

@@ -46,3 +46,14 @@ fn who_only_reads_changes_nothing() {
     let error = Store::open(&path, &others, Mode::Read).unwrap_err().to_string();
     assert!(error.contains("belongs to https://example.okta.com"), "{error}");
 }
+
+/// Whoever is due at once is due at any time, also where the clock is set back before the next cycle.
+#[test]
+fn whoever_is_due_at_once_is_due_by_any_clock() {
+    let (_folder, store) = store();
+    let [one, other] = ["p1", "p2"].map(|id| crate::model::SysId::parse(id).unwrap());
+    let at = |text: &str| text.parse::<crate::model::Timestamp>().unwrap();
+    store.queue().enqueue(&one, at("2026-06-01T12:00:00Z")).unwrap();
+    store.queue().enqueue_at_once(&other).unwrap();
+    assert_eq!(store.queue().due(at("2026-06-01T11:00:00Z")).unwrap(), [other]);
+}

@@ -21,6 +21,9 @@ pub(crate) enum Object {
     Members,
     /// A row of ServiceNow; by its table and id.
     Record,
+    /// A list of Okta's in which something has no usable id, so that it cannot be told what it is; by
+    /// the list.
+    List,
     /// A group rule of Okta's, of which it cannot be told which groups it feeds; by its id.
     GroupRule,
 }
@@ -33,6 +36,7 @@ impl Object {
             Self::Request => "request",
             Self::Members => "members",
             Self::Record => "record",
+            Self::List => "list",
             Self::GroupRule => "group_rule",
         }
     }
@@ -74,6 +78,12 @@ impl Unreadable<'_> {
         self.0.run(sql, row).map(|()| next)
     }
 
+    /// Whether it could not be read the last time.
+    pub(crate) fn is_noted(&self, object: Object, id: &str) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM unreadable WHERE kind = ? AND id = ?)";
+        self.0.value(sql, [object.as_str(), id])
+    }
+
     /// It could be read.
     pub(crate) fn clear(&self, object: Object, id: &str) -> Result<()> {
         self.0.run("DELETE FROM unreadable WHERE kind = ? AND id = ?", [object.as_str(), id])
@@ -110,9 +120,13 @@ impl Unreadable<'_> {
 
     /// Why a row of a table of ServiceNow cannot be read.
     pub(crate) fn of_record(&self, table: &str, id: &SysId) -> Result<Option<Trouble>> {
-        let sql =
-            "SELECT id, why, next_try, since FROM unreadable WHERE kind = 'record' AND id = ?";
-        self.0.one(sql, [format!("{table} {id}")], read)
+        self.get(Object::Record, &format!("{table} {id}"))
+    }
+
+    /// One object, where it cannot be read.
+    pub(crate) fn get(&self, object: Object, id: &str) -> Result<Option<Trouble>> {
+        let sql = "SELECT id, why, next_try, since FROM unreadable WHERE kind = ? AND id = ?";
+        self.0.one(sql, [object.as_str(), id], read)
     }
 
     /// Everything of a kind that cannot be read.

@@ -1,8 +1,8 @@
 //! Acting: the journal before and after every call.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
-use crate::model::{AccountId, Action, Outcome, Pause, Step, SysId};
+use crate::model::{AccountId, Action, Outcome, Pause, Step};
 use crate::okta::{self, OktaError, Performed, Refusal};
 use crate::reconcile::narrow::{Objection, narrow};
 use crate::reconcile::{approve::ApprovedAction, planned::PlannedAction, requeue::Attempted};
@@ -12,33 +12,41 @@ use crate::sync::deps::{Deps, InFlight};
 use crate::sync::in_doubt::{record_mail_owed, settle_mail_owed};
 use crate::sync::log::log_action;
 use crate::sync::outcome::{ActionResult, CycleOutcome, describe_action};
-use crate::sync::{error::Result, plan::CyclePlan, scope::Cycle, writers::Writers};
+use crate::sync::{error::Result, scope::Cycle, writers::Writers};
 
+/// What became of one person's actions.
 #[derive(Debug, Default)]
-pub(crate) struct Touched {
-    pub(crate) people: BTreeSet<SysId>,
-    pub(crate) attempts: BTreeMap<SysId, Attempted>,
-    created: BTreeMap<SysId, AccountId>,
+pub(crate) struct Acted {
+    /// Something was sent, or its release was gone: the person is looked at again.
+    pub(crate) touched: bool,
+    pub(crate) attempted: Attempted,
+    /// How many actions were not begun, because we were told to stop or writing is paused.
+    pub(crate) unbegun: u32,
+    created: Option<AccountId>,
 }
 
-/// Carries out what was approved, in order. One failure ends what depends on it, and no more.
+/// Carries out what was approved of one person, in order. One failure ends what depends on it, and no
+/// more.
 pub(crate) async fn apply(
     deps: &Deps,
     writers: &Writers,
-    plan: &CyclePlan,
+    cycle: &Cycle,
+    approved: &[ApprovedAction],
     outcome: &mut CycleOutcome,
-) -> Result<Touched> {
-    let mut touched = Touched::default();
+) -> Result<Acted> {
+    let mut acted = Acted::default();
     let mut failed: Vec<&PlannedAction> = Vec::new();
-    for approved in plan.approval.approved.actions() {
+    for approved in approved {
         if deps.is_stopping() {
-            break;
+            acted.unbegun += 1;
+            continue;
         }
         let planned = &approved.planned;
         outcome.told.insert(planned.fingerprint());
-        // To the end of the cycle, whatever is said meanwhile: what comes later may depend on it.
+        // To the end, whatever is said meanwhile: what comes later may depend on it.
         if let Some(pause) = outcome.paused.clone() {
             skip_paused(deps, planned, pause, outcome)?;
+            acted.unbegun += 1;
             continue;
         }
         if failed.iter().any(|earlier| planned.depends_on(earlier)) {
@@ -47,13 +55,16 @@ pub(crate) async fn apply(
             failed.push(planned);
             continue;
         }
-        match attempt(deps, writers, &plan.cycle, approved, &mut touched, outcome).await? {
+        match attempt(deps, writers, cycle, approved, &mut acted, outcome).await? {
             Attempt::Done => {}
             Attempt::Failed => failed.push(planned),
-            Attempt::Paused(pause) => skip_paused(deps, planned, pause, outcome)?,
+            Attempt::Paused(pause) => {
+                skip_paused(deps, planned, pause, outcome)?;
+                acted.unbegun += 1;
+            }
         }
     }
-    Ok(touched)
+    Ok(acted)
 }
 
 fn skip_paused(
@@ -90,33 +101,31 @@ async fn attempt(
     writers: &Writers,
     cycle: &Cycle,
     approved: &ApprovedAction,
-    touched: &mut Touched,
+    acted: &mut Acted,
     outcome: &mut CycleOutcome,
 ) -> Result<Attempt> {
     let mut planned = approved.planned.clone();
-    let person = planned.action.person.clone();
     if planned.action.account.is_none() {
-        planned.action.account = touched.created.get(&person).cloned();
+        planned.action.account = acted.created.clone();
     }
     // The release that an action needs is used up by its first call, a part of it or the whole.
     let mut release = approved.released.then(|| approved.planned.fingerprint());
     let mut any_done = false;
     let mut parts = VecDeque::from([planned]);
     while let Some(mut part) = parts.pop_front() {
-        let released = approved.released;
-        let sent = send(deps, writers, cycle, &mut part, released, release.take(), outcome).await?;
+        let sent = send(deps, writers, cycle, &mut part, approved, release.take(), outcome).await?;
         let performed = match sent {
             Sent::Performed(performed) => performed,
             Sent::Paused(pause) => return Ok(Attempt::Paused(pause)),
             Sent::ReleaseGone => {
-                touched.people.insert(person);
+                acted.touched = true;
                 let reason = Some("the yes to it was taken back, or has lapsed".to_owned());
                 outcome.push(describe_action(&deps.store, &part, ActionResult::Skipped, reason)?);
                 return Ok(Attempt::Failed);
             }
         };
-        touched.people.insert(person.clone());
-        let attempted = touched.attempts.entry(person.clone()).or_default();
+        acted.touched = true;
+        let attempted = &mut acted.attempted;
         match performed.outcome {
             Outcome::Applied { .. } | Outcome::AlreadySo { .. } => {
                 any_done = true;
@@ -125,7 +134,7 @@ async fn attempt(
                     attempted.done.extend(part.keys.iter().cloned());
                 }
                 if let Step::Create { .. } = part.action.step {
-                    touched.created.extend(part.action.account.map(|it| (person.clone(), it)));
+                    acted.created.clone_from(&part.action.account);
                 }
             }
             Outcome::Failed { transient: false, error, .. } => {
@@ -161,7 +170,7 @@ async fn send(
     writers: &Writers,
     cycle: &Cycle,
     planned: &mut PlannedAction,
-    released: bool,
+    approved: &ApprovedAction,
     release: Option<String>,
     outcome: &mut CycleOutcome,
 ) -> Result<Sent> {
@@ -171,7 +180,8 @@ async fn send(
     };
     let intent = planned.action.clone();
     let keys = planned.keys.clone();
-    let entry = Entry { action: &intent, cycle: cycle.id, keys, leaver: planned.leaver, released };
+    let (leaver, released) = (planned.leaver, approved.released);
+    let entry = Entry { action: &intent, cycle: cycle.id, keys, leaver, released };
     let begun = deps.store.atomically(|| {
         let now = deps.now();
         if let Some(fingerprint) = &release
@@ -190,6 +200,7 @@ async fn send(
         }
         Ok(Some(thread))
     })?;
+    cycle.begun(&intent.person, &approved.planned.fingerprint());
     let Some(thread) = begun else { return Ok(Sent::ReleaseGone) };
     let _in_flight = InFlight::begin(deps);
     let on_wire = okta::GoldenThread { request: &thread.request, action: thread.action };

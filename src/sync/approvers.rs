@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::model::{Approval, Approver, ApproversByTask, SysId, approvers_of};
 use crate::policy::ApprovalSource;
 use crate::policy::resolve::{approval, rule_for};
+use crate::servicenow::who_approved;
 use crate::store::{StoreError, StoredRequest};
 use crate::sync::log::{LogThread, log_event};
 use crate::sync::{deps::Deps, error::Result, scope::Cycle};
@@ -24,7 +25,7 @@ pub(crate) async fn read_approvers(deps: &Deps, cycle: &Cycle, requests: &[SysId
         let order = SysId::parse(&stored.request.order).ok();
         [Some(stored.request.sys_id.clone()), order].into_iter().flatten()
     });
-    let found = deps.servicenow.approvers(&tasks.collect()).await?;
+    let found = who_approved(deps.servicenow.connection(), &tasks.collect()).await?;
     log_transition(deps, cycle, &wanted, found.as_ref())?;
     let now = deps.now();
     Ok(deps.store.atomically(|| {

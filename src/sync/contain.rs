@@ -1,16 +1,21 @@
 //! One bad thing concerns what depends on it: an object that a side refuses, hides or sends
 //! malformed ends nobody else's cycle, unless another object that was readable before fails as well.
 
+use std::time::Duration;
+
 use crate::http::Deletion;
 use crate::model::{AccountId, OpenItem, Subject, SysId, Timestamp};
-use crate::okta::AccountRead;
 use crate::okta::log::LogEvent;
+use crate::okta::{OktaError, deleted_in_log};
+use crate::servicenow::ServiceNowError;
 use crate::store::{Object, StoreError};
-use crate::sync::error::{Result, Side, SyncError};
+use crate::sync::error::{Result, Side};
 use crate::sync::{deps::Deps, scope::Cycle};
 
 /// After so many more failures a side is tried again.
 const TRIED_AGAIN: u32 = 5;
+/// What could be read before is waited for so long: others wait meanwhile.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What reading an object gave, or why it cannot be read. Fails where the side is in trouble, and
 /// not the object.
@@ -21,42 +26,60 @@ pub(crate) async fn contained<T>(
 ) -> Result<Result<T, String>> {
     match read {
         Ok(read) => Ok(Ok(read)),
-        Err(error) if error.is_about_object() => {
-            let text = error.to_string();
-            match error.side() {
-                Some(side) if fails(deps, cycle, side).await? => Err(error),
-                _ => Ok(Err(text)),
+        Err(error) if error.is_about_object() || error.is_unanswered() => {
+            if let Some(side) = error.side() {
+                // It was found out where this was part of another read.
+                if cycle.down.get() == Some(side) {
+                    return Err(error);
+                }
+                // An outage looks like this, too: each time is asked about, and costs no more.
+                let often = if error.is_unanswered() { 1 } else { TRIED_AGAIN };
+                if cycle.failure_of(side).is_multiple_of(often)
+                    && let Err(control) = read_control(deps, cycle, side).await
+                {
+                    let is_outage = error.is_unanswered() || control.side() != Some(side);
+                    return Err(if is_outage { control } else { error });
+                }
             }
+            Ok(Err(error.to_string()))
         }
         Err(error) => Err(error),
     }
 }
 
-/// Whether something of a side fails that could be read before.
-async fn fails(deps: &Deps, cycle: &Cycle, side: Side) -> Result<bool> {
-    let failures = cycle.failure_of(side);
-    if !failures.is_multiple_of(TRIED_AGAIN) {
-        return Ok(false);
-    }
+/// Reads something of a side that could be read before. Fails where that fails as well, in words that
+/// are the same whatever broke at first, so that an outage is said once.
+pub(crate) async fn read_control(deps: &Deps, cycle: &Cycle, side: Side) -> Result<()> {
     let control = match side {
-        Side::ServiceNow => deps.servicenow.whoami().await.map(|_| ()).map_err(Into::into),
-        Side::Okta => read_another_account(deps).await,
+        Side::ServiceNow => {
+            let control = tokio::time::timeout(PATIENCE, deps.servicenow.whoami()).await;
+            let control = control.unwrap_or_else(|_| Err(ServiceNowError::silent(PATIENCE)));
+            control.map(|_| ()).map_err(Into::into)
+        }
+        Side::Okta => read_other_accounts(deps).await,
     };
-    match control {
-        Ok(()) => Ok(false),
-        Err(error @ SyncError::Store(_)) => Err(error),
-        Err(_) => Ok(true),
+    if control.is_err() {
+        cycle.down.set(Some(side));
     }
+    control
 }
 
-/// Reads an account that could be read before; where none is known, only the sign-in.
-async fn read_another_account(deps: &Deps) -> Result<()> {
+/// Reads accounts that could be read before, until one can be: the first of them may be the very one
+/// that cannot. Where none is known, or shown any more, only the sign-in is tried.
+async fn read_other_accounts(deps: &Deps) -> Result<()> {
+    let mut failed = None;
     for id in deps.store.accounts().readable_lately()? {
-        if let AccountRead::There(_) = deps.okta.account(&id).await? {
-            return Ok(());
+        let control = tokio::time::timeout(PATIENCE, deps.okta.shows(&id)).await;
+        match control.unwrap_or_else(|_| Err(OktaError::silent(PATIENCE))) {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(error) => failed = Some(error),
         }
     }
-    Ok(deps.okta.try_sign_in().await?)
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(deps.okta.try_sign_in().await?),
+    }
 }
 
 /// Notes that a list could not be read: nothing follows from it, and whoever can be decided about from
@@ -82,7 +105,7 @@ pub(crate) fn note_unreadable(
 /// Whether an account that is not there any more is known to be deleted. A role that sees only a
 /// part of the org is answered as if the rest were not there.
 pub(crate) async fn is_deleted(deps: &Deps, account: &AccountId) -> Result<bool> {
-    Ok(match deps.okta.deleted_in_log(account).await? {
+    Ok(match deleted_in_log(&deps.okta, account).await? {
         Deletion::Shown(_) => true,
         Deletion::NotShown => false,
         Deletion::Unreadable(_) => !deps.is_blind()?,

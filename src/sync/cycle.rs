@@ -1,22 +1,26 @@
-//! One cycle, top to bottom: plan, act on what was approved, write back.
+//! One cycle, top to bottom: look at both sides, act on what is approved and write back, look again
+//! while that is under way.
 
+use std::rc::Rc;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::store::CycleRow;
 use crate::sync::brake::{call_left_by_pause, log_brake, obey, record_pause};
 use crate::sync::deps::Deps;
+use crate::sync::error::{Result, SyncError};
+use crate::sync::lanes::{Lanes, Pause};
 use crate::sync::outcome::{CycleOutcome, Summary};
-use crate::sync::plan::{CyclePlan, read_and_plan};
-use crate::sync::{
-    apply::apply,
-    error::Result,
-    record::{record_before, record_requests, wake_waiting},
-    scope::Scope,
-    settle::settle,
-    waiting::standing,
-    writeback::write_back,
-    writers::Writers,
-};
+use crate::sync::plan::{decide_about, look};
+use crate::sync::scope::{Cycle, Scope};
+use crate::sync::{writeback::check_closed_states, writers::Writers};
+
+/// A cycle that is not through by then begins nothing more: a complete read, a new configuration or a
+/// stop may wait for its end. What was not begun is still due.
+const SLICE: Duration = Duration::from_mins(1);
+/// Between the end of one look and the next one there is at least this.
+const SHORTEST: Duration = Duration::from_millis(200);
 
 /// Runs one cycle from reading to writing back.
 ///
@@ -35,7 +39,7 @@ pub async fn run_beside(
     mut beside: impl FnMut(),
 ) -> Result<CycleOutcome> {
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
-    let mut cycle = std::pin::pin!(run_cycle(deps, writers, scope));
+    let mut cycle = Box::pin(run_cycle(deps, writers, scope));
     let outcome = loop {
         tokio::select! {
             // The cycle is looked at first: nothing is done beside one that has ended.
@@ -54,39 +58,109 @@ pub async fn run_beside(
 async fn run_cycle(deps: &Deps, writers: &Writers, scope: &Scope) -> Result<CycleOutcome> {
     log_brake(deps)?;
     let head = deps.store.journal().head()?;
-    let plan = read_and_plan(deps, scope).await?;
-    let mut outcome = plan.outcome();
-    let acted = act(deps, writers, &plan, &mut outcome).await;
+    let cycle = Rc::new(Cycle::begin(deps, scope)?);
+    let mut read = Read::default();
+    let acted = act(deps, writers, &cycle, &mut read).await;
 
-    let word = if acted.is_ok() { outcome.word() } else { "failed" };
-    let believed = plan.cycle.is_full() && plan.implausible.is_none() && acted.is_ok();
-    let row = CycleRow { outcome: word.to_owned(), people: plan.people, believed };
+    let Read { people, implausible } = read;
+    let word = acted.as_ref().map_or("failed", CycleOutcome::word);
+    let believed = cycle.is_full() && !implausible && acted.is_ok();
+    let row = CycleRow { outcome: word.to_owned(), people, believed };
     let now = deps.now();
-    deps.store.cycles().end(plan.cycle.id, &row, now)?;
-    acted?;
-    outcome.finish(deps.calls().since(&plan.cycle.calls_before), now - plan.cycle.started);
-    log_ended(deps, &outcome, plan.people, &head)?;
+    deps.store.cycles().end(cycle.id, &row, now)?;
+    let mut outcome = acted?;
+    outcome.finish(deps.calls().since(&cycle.calls_before), now - cycle.started);
+    log_ended(deps, &outcome, people, &head)?;
     Ok(outcome)
+}
+
+/// What the first look of a cycle tells of a complete read.
+#[derive(Debug, Default)]
+struct Read {
+    people: Option<u32>,
+    implausible: bool,
 }
 
 async fn act(
     deps: &Deps,
     writers: &Writers,
-    plan: &CyclePlan,
-    outcome: &mut CycleOutcome,
+    cycle: &Rc<Cycle>,
+    read: &mut Read,
+) -> Result<CycleOutcome> {
+    let mut lanes = Lanes::new(deps, writers, cycle);
+    if let Err(error) = look_and_work(deps, cycle, &mut lanes, read).await {
+        lanes.fail(error);
+    }
+    // What is under way is recorded, whatever ended the cycle.
+    if let Err(error) = lanes.cut() {
+        lanes.fail(error);
+    }
+    lanes.finish().await;
+    let mut outcome = lanes.end()?;
+    record_pause(deps, &mut outcome)?;
+    outcome.count_open(&deps.store.open_items().counts(outcome.only.as_ref())?);
+    Ok(outcome)
+}
+
+/// Looks, begins with whoever may be acted on, and looks again while that is under way.
+async fn look_and_work(
+    deps: &Deps,
+    cycle: &Rc<Cycle>,
+    lanes: &mut Lanes<'_>,
+    read: &mut Read,
 ) -> Result<()> {
-    record_before(deps, plan)?;
-    // What is written from now on is no reason to doubt whose account it is.
-    plan.cycle.linked.borrow_mut().clear();
-    let touched = apply(deps, writers, plan, outcome).await?;
-    settle(deps, plan, &touched, outcome).await?;
-    wake_waiting(deps, plan)?;
-    let standing = standing(deps, &plan.org)?;
-    record_requests(deps, plan.cycle.id, &standing)?;
-    write_back(deps, writers, plan, standing, outcome).await?;
-    record_pause(deps, outcome)?;
-    outcome.count_open(&deps.store.open_items().counts(plan.only())?);
-    Ok(())
+    let begun = Instant::now();
+    loop {
+        let looked = Instant::now();
+        let first = !cycle.looked.get();
+        let plan = lanes.beside(Box::pin(look(deps, cycle))).await?;
+        if first {
+            *read = Read { people: plan.people, implausible: plan.implausible.is_some() };
+        }
+        lanes.looked();
+        lanes.take_on(plan)?;
+        let next = looked + deps.poll().max(looked.elapsed() + SHORTEST);
+        if !work(deps, cycle, lanes, next).await? || begun.elapsed() > SLICE {
+            return Ok(());
+        }
+    }
+}
+
+/// Works until it is time for the next look, or all is done. Says whether something is under way.
+async fn work(
+    deps: &Deps,
+    cycle: &Rc<Cycle>,
+    lanes: &mut Lanes<'_>,
+    next: Instant,
+) -> Result<bool> {
+    let mut written = false;
+    loop {
+        let pause = lanes.work_until(next).await;
+        if lanes.is_ending() {
+            return Ok(false);
+        }
+        match lanes.take_put_back(pause) {
+            Some(people) => {
+                let plan = lanes.beside(Box::pin(decide_about(deps, cycle, &people))).await?;
+                lanes.take_on(plan)?;
+                written = false;
+                continue;
+            }
+            None if pause == Pause::Time => {
+                lanes.write_standing(pause)?;
+                return Ok(true);
+            }
+            None if written => return Ok(false),
+            None => {}
+        }
+        // Where ServiceNow does not answer, the next cycle asks again.
+        let checked = lanes.beside(check_closed_states(deps, cycle)).await;
+        if let Err(SyncError::Store(error)) = checked {
+            return Err(error.into());
+        }
+        lanes.write_standing(pause)?;
+        written = true;
+    }
 }
 
 /// The head of the journal is told to another keeper, so that cutting off its newest rows shows.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::model::{
-    AccountStatus, Approval, Operation, Request, RequestNumber, ResolvedRequest, SysId, Timestamp,
+    AccountStatus, Approval, OpenItem, Operation, Request, RequestNumber, ResolvedRequest, SysId,
+    Timestamp, gather,
 };
 use crate::policy::resolve::{starts, word};
 use crate::policy::{ApprovalSource, RequestRule};
 use crate::reconcile::fulfillment::RequestStatus;
 use crate::reconcile::latency::{Lateness, lateness};
-use crate::store::{HeldAction, Late, StoreError, StoredRequest};
+use crate::store::{Late, StoreError, StoredRequest};
 use crate::sync::log::{LogThread, log_event};
 use crate::sync::names::{account_of, names_of};
 use crate::sync::{deps::Deps, error::Result};
@@ -108,7 +109,7 @@ pub(crate) fn update_deadlines(
 /// once. Leaves that wait in one set are one ERROR.
 pub fn watch_deadlines(deps: &Deps) -> Result<()> {
     let now = deps.now();
-    let mut of_sets: BTreeMap<String, Vec<(Late, StoredRequest, HeldAction)>> = BTreeMap::new();
+    let mut of_sets: BTreeMap<String, Vec<(Late, StoredRequest, Obstacle)>> = BTreeMap::new();
     let open = deps.store.deadlines().open()?.into_iter();
     let news: Vec<(Late, u8)> =
         open.filter_map(|late| to_say(deps, &late, now).map(|level| (late, level))).collect();
@@ -129,7 +130,7 @@ pub fn watch_deadlines(deps: &Deps) -> Result<()> {
             Some(held) if level == BREACHED && late.operation == Operation::Leave => {
                 // What waits by itself is a set of one.
                 let alone = || stored.request.reference.number.to_string();
-                let set = held.shared.as_ref().map_or_else(alone, |(set, _)| set.clone());
+                let set = held.set.clone().unwrap_or_else(alone);
                 of_sets.entry(set).or_default().push((late, stored, held));
             }
             held => log_late(deps, &late, &stored, level == BREACHED, held)?,
@@ -167,20 +168,42 @@ fn target_of(deps: &Deps, late: &Late) -> Duration {
     if late.operation == Operation::Leave { targets.leave } else { targets.join }
 }
 
-/// Of each person and request, the first action that waits.
-type Waiting = BTreeMap<(Option<SysId>, RequestNumber), HeldAction>;
+/// Of each person and request, what stands in the way first.
+type Waiting = BTreeMap<(Option<SysId>, RequestNumber), Obstacle>;
+
+/// What stands in the way of a leave or a join.
+#[derive(Debug, Clone)]
+struct Obstacle {
+    /// The set of all that the same stands in the way of.
+    set: Option<String>,
+    /// As the end of a sentence.
+    text: String,
+}
 
 fn waiting(deps: &Deps) -> Result<Waiting, StoreError> {
+    let items = deps.store.open_items();
+    let mut found: Vec<(OpenItem, Option<String>)> = Vec::new();
+    for it in items.waiting(deps.now())? {
+        found.push((it.stored.item, it.set.map(|cause| cause.set)));
+    }
+    // What a decision can be made about is said before what none can end.
+    found.sort_by_key(|(item, _)| item.action.is_none() || !item.disposition.is_hold());
+    let (sets, alone) = gather(items.stuck()?, |stored| &stored.item);
+    found.extend(alone.into_iter().map(|stored| (stored.item, None)));
+    for (cause, members) in sets {
+        found.extend(members.into_iter().map(|it| (it.item, Some(cause.set.clone()))));
+    }
     let mut waiting = Waiting::new();
-    for held in deps.store.open_items().actions(deps.now())? {
-        if let Some(request) = held.origin.request() {
-            waiting.entry((held.person.clone(), request.number.clone())).or_insert(held);
-        }
+    for (item, set) in found {
+        let Some(request) = item.origin.request() else { continue };
+        let word = if item.disposition.is_hold() { "held" } else { "cannot be done" };
+        let obstacle = Obstacle { set, text: format!("{word}: {}", item.reason()) };
+        waiting.entry((item.person().cloned(), request.number.clone())).or_insert(obstacle);
     }
     Ok(waiting)
 }
 
-fn log_late_set(deps: &Deps, set: &str, late: &[(Late, StoredRequest, HeldAction)]) {
+fn log_late_set(deps: &Deps, set: &str, late: &[(Late, StoredRequest, Obstacle)]) {
     let Some((first, stored, _)) = late.first() else { return };
     let target = whole(target_of(deps, first));
     let (count, number) = (late.len(), &stored.request.reference.number);
@@ -200,13 +223,13 @@ fn log_late(
     late: &Late,
     stored: &StoredRequest,
     breached: bool,
-    waits: Option<HeldAction>,
+    waits: Option<Obstacle>,
 ) -> Result<()> {
     let number = &stored.request.reference.number;
     let person = late.person.as_ref().map(|id| names_of(&deps.store, id)).transpose()?;
     let person = person.unwrap_or_default();
     let why = match (waits, stored.problems.first(), deps.store.brake().in_force()?) {
-        (Some(held), _, _) => format!("held: {}", held.reason),
+        (Some(held), _, _) => held.text,
         (None, Some((_, problem)), _) => format!("held: {problem}"),
         (None, None, Some(pause)) => format!("{pause}"),
         (None, None, None) => "not done yet".to_owned(),

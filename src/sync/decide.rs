@@ -32,7 +32,8 @@ impl Decision {
     }
 }
 
-/// Decides about some people, and remembers the facts of those who are in agreement.
+/// Decides about some people, and remembers the facts of those who are in agreement. Whoever is being
+/// acted on is left to that.
 pub(crate) fn decide(
     deps: &Deps,
     cycle: &Cycle,
@@ -40,9 +41,11 @@ pub(crate) fn decide(
     org: &OrgState,
 ) -> Result<Decision, StoreError> {
     let mut decision = Decision::default();
+    let people: Vec<SysId> =
+        people.iter().filter(|person| !cycle.is_at_work(person)).cloned().collect();
     deps.store.atomically(|| {
-        link_people(deps, cycle, people)?;
-        for id in people {
+        link_people(deps, cycle, &people)?;
+        for id in &people {
             decision.people.insert(id.clone());
             resolve_in_doubt(deps, id)?;
             let Some(decided) = decide_person(deps, id, org)? else { continue };
@@ -51,7 +54,7 @@ pub(crate) fn decide(
                 deps.store.queue().complete(id, decided.plan.next)?;
             } else {
                 // Until it is settled what becomes of the difference, the person stays due.
-                deps.store.queue().enqueue(id, deps.now())?;
+                deps.store.queue().enqueue_at_once(id)?;
                 decision.differing.insert(id.clone(), decided);
             }
         }
@@ -78,7 +81,7 @@ pub(crate) fn replace_facts(deps: &Deps, id: &SysId, plan: &PersonPlan) -> Resul
 }
 
 /// What counts beside the plan. What waits for whoever is decided about now is found again by that.
-pub(crate) fn past(deps: &Deps, empty_store: bool, decision: &Decision) -> Result<Past> {
+pub(crate) fn past(deps: &Deps, cycle: &Cycle, decision: &Decision) -> Result<Past> {
     // Counted only where there is something to count against.
     let idle = decision.differing.is_empty();
     let now = deps.now();
@@ -89,15 +92,23 @@ pub(crate) fn past(deps: &Deps, empty_store: bool, decision: &Decision) -> Resul
         done: if idle { Vec::new() } else { deps.store.journal().done_since(now - window)? },
         group_sizes: if idle { BTreeMap::new() } else { deps.store.groups().sizes()? },
         implausible: deps.store.state().implausible()?,
-        empty_store: empty_store && deps.store.requests().any_history()?,
+        empty_store: cycle.empty_store && deps.store.requests().any_history()?,
         ..Past::default()
     };
+    if !idle {
+        let under_way = cycle.under_way();
+        past.done.extend(under_way.iter().map(|it| it.planned.as_done(it.released, now)));
+    }
     // What people decided about actions, and what still waits for a decision.
     let planned: BTreeSet<String> =
         decision.actions().iter().map(PlannedAction::fingerprint).collect();
     for held in deps.store.open_items().actions(now)? {
         let HeldAction { person, reason, action, since, said, .. } = held;
         let OpenAction { fingerprint, step, group, set, .. } = action;
+        // What waits of somebody who is being acted on is about to be another.
+        if person.as_ref().is_some_and(|person| cycle.is_at_work(person)) {
+            continue;
+        }
         match (said, set) {
             (Some(said), _) if said.word == Verdict::Release => {
                 past.released.insert(fingerprint);

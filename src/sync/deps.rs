@@ -4,18 +4,19 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::OnceCell;
 
 use crate::config::Config;
 use crate::http::Progress;
-use crate::model::{AccountId, GroupKind, SysId, Timestamp};
+use crate::model::{AccountId, GroupId, GroupKind, SysId, Timestamp};
 use crate::okta::{self, OktaReader};
 use crate::reconcile::retry::pause_after;
 use crate::servicenow::{self, Budget, ServiceNowReader};
 use crate::store::{Mode, Store, StoreError, StoredItem, Use};
-use crate::sync::{error::Result, writers::Writers};
+use crate::sync::{batch::RequestReads, error::Result, writers::Writers};
 
 // The sides, among what the store keeps of each.
 pub(crate) const SERVICENOW: &str = "servicenow";
@@ -34,7 +35,10 @@ pub struct Deps {
     pub(crate) okta: OktaReader,
     pub(crate) store: Store,
     pub(crate) memory: Memory,
+    pub(crate) reads: RequestReads,
     pub(crate) on_progress: OnProgress,
+    /// From one look at both sides to the next, where a rate limit does not allow the configured poll.
+    pub(crate) stretched: Cell<Option<Duration>>,
     clock: Clock,
     stop: Arc<AtomicBool>,
     writes_under_way: Cell<usize>,
@@ -84,7 +88,9 @@ impl Deps {
             config,
             store,
             memory: Memory::default(),
+            reads: RequestReads::default(),
             on_progress,
+            stretched: Cell::default(),
             clock,
             stop: Arc::default(),
             writes_under_way: Cell::default(),
@@ -99,6 +105,11 @@ impl Deps {
     /// Everything that is open now, as it is kept.
     pub fn open_items(&self, now: Timestamp) -> Result<Vec<StoredItem>> {
         Ok(self.store.open_items().all(now)?)
+    }
+
+    /// From one look at both sides to the next.
+    pub(crate) fn poll(&self) -> Duration {
+        self.stretched.get().unwrap_or(self.config.schedule.poll)
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -123,8 +134,13 @@ impl Deps {
     /// Whether the credentials do not see every account: the group to which each one belongs is not
     /// shown to a role over a part of the org.
     pub(crate) fn is_blind(&self) -> Result<bool, StoreError> {
-        let named = self.store.groups().called("Everyone")?;
-        Ok(!named.iter().any(|group| group.kind == GroupKind::BuiltIn))
+        Ok(self.everyone()?.is_none())
+    }
+
+    /// The group to which each account belongs, where it was shown when all groups were read last.
+    pub(crate) fn everyone(&self) -> Result<Option<GroupId>, StoreError> {
+        let mut named = self.store.groups().called("Everyone")?.into_iter();
+        Ok(named.find(|group| group.kind == GroupKind::BuiltIn).map(|group| group.id))
     }
 
     /// The attributes by which accounts are found.

@@ -81,11 +81,29 @@ impl SyncError {
         }
     }
 
+    /// What was asked, as it stands in the text; empty where that does not say.
+    pub(crate) fn asked(&self) -> &str {
+        match self {
+            Self::ServiceNow(error) => error.operation(),
+            Self::Okta(error) => error.operation(),
+            Self::Store(_) | Self::Clock(_) | Self::Unknown(_) => "",
+        }
+    }
+
     /// Whether it may be about the object that was asked for alone.
     pub(crate) fn is_about_object(&self) -> bool {
         match self {
             Self::ServiceNow(error) => error.is_about_object(),
             Self::Okta(error) => error.is_about_object(),
+            Self::Store(_) | Self::Clock(_) | Self::Unknown(_) => false,
+        }
+    }
+
+    /// Whether the connection broke, or nothing came in time. That is what an outage looks like, too.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        match self {
+            Self::ServiceNow(error) => error.is_unanswered(),
+            Self::Okta(error) => error.is_unanswered(),
             Self::Store(_) | Self::Clock(_) | Self::Unknown(_) => false,
         }
     }

@@ -30,6 +30,11 @@ pub(crate) fn resolve_in_doubt(deps: &Deps, person: &SysId) -> Result<(), StoreE
     Ok(())
 }
 
+/// Whether a call about somebody had no answer, and is not known to have taken effect.
+pub(crate) fn is_in_doubt(deps: &Deps, person: &SysId) -> Result<bool, StoreError> {
+    Ok(!deps.store.journal().in_doubt(person, deps.now() - TOLD)?.is_empty())
+}
+
 /// The call that made an account, where its answer was lost and the account was found now.
 pub(crate) fn creation_of(
     deps: &Deps,

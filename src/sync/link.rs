@@ -66,6 +66,9 @@ fn link(deps: &Deps, cycle: &Cycle, person: &SysId, account: &AccountId) -> Resu
     }
     deps.store.links().upsert(person, account, &origin, false, now)?;
     adopt(deps, person, account)?;
+    if !cycle.groups_whole.borrow().contains(account) {
+        deps.store.links().insert_unseen_groups(person, cycle.id)?;
+    }
     cycle.linked.borrow_mut().insert(person.clone(), before);
     Ok(())
 }

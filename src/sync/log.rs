@@ -1,9 +1,9 @@
 //! The golden thread in the log: whatever is logged of a request or of a person carries the fields
 //! of both, so that `REQUEST=RITM0010001` finds all of it.
 
-use crate::model::{Action, Origin, Outcome, Request, Step, SysId, approver_names};
+use crate::model::{Action, Origin, Outcome, Request, SysId, approver_names};
 use crate::reconcile::disabling::reason_for_disabling;
-use crate::reconcile::{planned::PlannedAction, retry::FORGOTTEN, retry::gist};
+use crate::reconcile::{planned::PlannedAction, retry::FORGOTTEN, retry::gist, wording::sentence};
 use crate::store::{HoldDecision, Store, StoreError};
 use crate::sync::deps::Deps;
 use crate::sync::names::{PersonNames, names_of};
@@ -192,26 +192,4 @@ fn why_disabled(deps: &Deps, planned: &PlannedAction) -> Result<Option<String>, 
     let request = requests.find(|request| origin.request() == Some(&request.reference));
     let record = deps.store.people().get(person)?;
     Ok(reason_for_disabling(planned, request.as_ref(), record.as_ref(), deps.now()))
-}
-
-/// What an action did, as a sentence that begins with its request.
-fn sentence(action: &Action, name: &str, group: Option<&str>) -> String {
-    let group = group.unwrap_or("a group");
-    let did = match &action.step {
-        Step::Create { activate: true, .. } => format!("created {name} and activated it"),
-        Step::Create { activate: false, .. } => format!("created {name}, not activated yet"),
-        Step::Update { changes } => {
-            let attributes: Vec<&str> = changes.keys().map(String::as_str).collect();
-            format!("changed {} of {name}", attributes.join(", "))
-        }
-        Step::Activate { .. } => format!("activated {name}"),
-        Step::Reactivate { .. } => format!("sent {name} a new activation mail"),
-        Step::Suspend => format!("suspended {name}"),
-        Step::Unsuspend => format!("lifted the suspension of {name}"),
-        Step::Deactivate => format!("deactivated {name}"),
-        Step::ClearSessions => format!("ended the sessions of {name}"),
-        Step::AddMember { .. } => format!("added {name} to {group}"),
-        Step::RemoveMember { .. } => format!("removed {name} from {group}"),
-    };
-    format!("{}: {did}", action.origin)
 }

@@ -2,6 +2,8 @@
 //! approved, and writes back. Free functions over [`Deps`]; [`cycle`] is the whole on one screen.
 
 pub(crate) mod approvers;
+pub(crate) mod clock;
+pub(crate) mod closely;
 pub(crate) mod contain;
 pub(crate) mod cycle;
 pub(crate) mod decide;
@@ -14,13 +16,17 @@ pub(crate) mod plan;
 pub(crate) mod resolve;
 
 pub(crate) mod apply;
+pub(crate) mod batch;
 pub(crate) mod brake;
 pub(crate) mod deadlines;
 pub(crate) mod in_doubt;
+pub(crate) mod lane;
+pub(crate) mod lanes;
 pub(crate) mod open_items;
 pub(crate) mod outcome;
 pub(crate) mod record;
-pub(crate) mod settle;
+mod set_log;
+mod settle;
 pub(crate) mod waiting;
 pub(crate) mod writeback;
 
@@ -29,6 +35,8 @@ pub(crate) mod error;
 pub(crate) mod log;
 pub(crate) mod names;
 pub(crate) mod scope;
+pub(crate) mod side_by_side;
+pub(crate) mod subject;
 pub(crate) mod upstream;
 pub(crate) mod writers;
 

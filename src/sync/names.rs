@@ -34,13 +34,11 @@ impl PersonNames {
 }
 
 pub(crate) fn names_of(store: &Store, person: &SysId) -> Result<PersonNames, StoreError> {
-    let row = store.people().get(person)?;
-    let link = store.links().account_of(person)?;
-    let account = link.as_ref().map(|id| store.accounts().get(id)).transpose()?.flatten();
+    let (user_name, link, login) = store.people().names(person)?;
     Ok(PersonNames {
         sys_id: Some(person.as_str().to_owned()),
-        user_name: row.map(|row| row.user_name().to_owned()),
-        login: account.map(|account| account.login().to_owned()),
+        user_name,
+        login,
         okta_id: link.map(|id| id.as_str().to_owned()),
     })
 }

@@ -1,6 +1,7 @@
 //! What decisions about any person share: what is protected, administrators among them, what the
 //! names of the configuration mean, what Okta's profile can hold.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use crate::model::{
@@ -9,13 +10,14 @@ use crate::model::{
 use crate::okta::Identity;
 use crate::policy::Accounts;
 use crate::policy::derive::identify;
-use crate::reconcile::approve::PlanApproval;
+use crate::reconcile::approve::ApprovedAction;
 use crate::reconcile::org::{Identities, OrgState, Protected};
 use crate::store::{Object, RoleHolder, StoreError};
 use crate::sync::contain::{contained, note_unreadable};
+use crate::sync::error::{Result, SyncError};
 use crate::sync::open_items::record_configuration;
 use crate::sync::{
-    deps::Deps, error::Result, names::pin_group, observe::groups::manage, scope::Cycle,
+    deps::Deps, names::pin_group, observe::groups::manage, scope::Cycle, side_by_side::side_by_side,
 };
 
 /// How long an answer about somebody's administrator roles is believed.
@@ -38,7 +40,8 @@ async fn rule_groups(deps: &Deps, cycle: &Cycle, ask: bool) -> Result<Vec<Option
         let mut group = pin_group(deps, &rule.name)?;
         let why = match &group {
             Some(id) if deps.store.groups().get(id)?.is_some() => {
-                match if ask { manage(deps, cycle, id).await? } else { Ok(()) } {
+                let taken = if ask { manage(deps, cycle, id).await? } else { known(deps, id)? };
+                match taken {
                     Ok(()) => members_unreadable(deps, id)?,
                     Err(why) => {
                         group = None;
@@ -62,8 +65,17 @@ async fn rule_groups(deps: &Deps, cycle: &Cycle, ask: bool) -> Result<Vec<Option
         }));
         rule_groups.push(group);
     }
-    record_configuration(deps, &["rule"], &open)?;
+    // What was found when they were asked stands.
+    if ask {
+        record_configuration(deps, &["rule"], &open)?;
+    }
     Ok(rule_groups)
+}
+
+/// Whether a group is managed, or why it could not be when that was tried.
+fn known(deps: &Deps, group: &GroupId) -> Result<Result<(), String>, StoreError> {
+    let managed = deps.store.groups().managed()?.contains_key(group);
+    Ok(if managed { Ok(()) } else { Err("they were never read".to_owned()) })
 }
 
 /// Of a group that was read before, what is known stands, and whoever is acted on is read by id.
@@ -137,37 +149,36 @@ fn load_identities(deps: &Deps) -> Result<Identities, StoreError> {
     Ok(identities)
 }
 
-/// Protects what an action would touch and holds an administrator role. Says whom that concerns.
+/// Asks whether what somebody's actions would touch holds an administrator role, and says whether
+/// nothing does: it is protected from the next decision on.
 pub(crate) async fn find_admins(
     deps: &Deps,
     cycle: &Cycle,
-    approval: &PlanApproval,
-    protected: &mut Protected,
-) -> Result<BTreeSet<SysId>> {
-    let mut concerned = BTreeSet::new();
-    for approved in approval.approved.actions() {
-        let action = &approved.planned.action;
-        let mut holders = Vec::new();
-        holders.extend(action.account.as_ref().map(RoleHolder::Account));
-        holders.extend(action.step.groups().iter().map(RoleHolder::Group));
-        for holder in holders {
-            let read = is_admin(deps, holder, deps.now()).await;
-            match (contained(deps, cycle, read).await?, holder) {
-                (Ok(false), _) => continue,
-                (Ok(true), RoleHolder::Account(account)) => {
-                    let administrator = ProtectedReason::Administrator;
-                    protected.accounts.entry(account.clone()).or_insert(administrator);
-                }
-                (Ok(true), RoleHolder::Group(group)) => {
-                    protected.groups.insert(group.clone());
-                }
-                // Whether it is an administrator's cannot be told, so nothing is written.
-                (Err(why), _) => note_unreadable(deps, Object::Roles, &action.person, &why)?,
-            }
-            concerned.insert(action.person.clone());
-        }
+    person: &SysId,
+    approved: &[ApprovedAction],
+) -> Result<bool> {
+    let (mut accounts, mut groups) = (BTreeSet::new(), BTreeSet::new());
+    for ApprovedAction { planned, .. } in approved {
+        accounts.extend(&planned.action.account);
+        groups.extend(planned.action.step.groups());
     }
-    Ok(concerned)
+    let holders = accounts.into_iter().map(RoleHolder::Account);
+    let holders = holders.chain(groups.into_iter().map(RoleHolder::Group));
+    let found = Cell::new(false);
+    let found_one = &found;
+    side_by_side(holders.map(|holder| async move {
+        let read = is_admin(deps, holder, deps.now()).await;
+        match contained(deps, cycle, read).await? {
+            Ok(false) => return Ok(()),
+            Ok(true) => {}
+            // Whether it is an administrator's cannot be told, so nothing is written.
+            Err(why) => note_unreadable(deps, Object::Roles, person, &why)?,
+        }
+        found_one.set(true);
+        Ok::<_, SyncError>(())
+    }))
+    .await?;
+    Ok(!found.get())
 }
 
 /// Whether an account, or whoever is in a group, holds an administrator role.

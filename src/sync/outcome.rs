@@ -107,6 +107,14 @@ impl Summary {
         planned + failed + held + skipped > 0
     }
 
+    fn add(&mut self, other: Self) {
+        self.planned += other.planned;
+        self.applied += other.applied;
+        self.failed += other.failed;
+        self.held += other.held;
+        self.skipped += other.skipped;
+    }
+
     pub(crate) fn word(&self, quarantined: bool) -> &'static str {
         if quarantined {
             "quarantined"
@@ -129,6 +137,21 @@ impl CycleOutcome {
         };
         *count += 1;
         self.actions.push(action);
+    }
+
+    /// Goes by a newer plan, beside what was done by an older one.
+    pub(crate) fn begin(&mut self, plan: Self) {
+        let Self { cycle, full, quarantined, only, .. } = plan;
+        (self.cycle, self.full, self.quarantined) = (cycle, full, quarantined);
+        self.only = only;
+    }
+
+    /// Adds what one person's or one request's turn came to.
+    pub(crate) fn add(&mut self, part: Self) {
+        self.actions.extend(part.actions);
+        self.summary.add(part.summary);
+        self.told.extend(part.told);
+        self.paused = part.paused.or(self.paused.take());
     }
 
     /// Adds how much is open beside what was done now.

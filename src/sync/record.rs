@@ -32,17 +32,18 @@ pub(crate) fn record_before(deps: &Deps, plan: &CyclePlan) -> Result<()> {
     record_quarantine(deps, plan)
 }
 
-/// Keeps what is open once this cycle has done what it could. What ended of whoever was acted on
-/// was said with the action.
+/// Keeps what is open of these people once what could be done for them is done. What ended of those who
+/// were touched was said with the action.
 pub(crate) fn record_after(
     deps: &Deps,
-    plan: &CyclePlan,
+    cycle: i64,
+    people: &BTreeSet<SysId>,
     items: &[OpenItem],
     touched: &BTreeSet<SysId>,
 ) -> Result<()> {
-    let replaced = Replaced::After(&plan.decision.people);
+    let replaced = Replaced::After(people);
     let transitions = deps.store.open_items().replace(replaced, items, deps.now())?;
-    log_transitions(deps, plan.cycle.id, items, &transitions, touched)
+    log_transitions(deps, cycle, items, &transitions, touched)
 }
 
 /// Keeps what is open about people as they were just read, beside what this cycle decided.
@@ -67,9 +68,10 @@ pub(crate) fn record_again(
 /// need not wait any more is due at once.
 pub(crate) fn wake_waiting(deps: &Deps, plan: &CyclePlan) -> Result<()> {
     let judgement = Judgement::of(&plan.approval);
+    let mut woken = BTreeSet::new();
     for stored in deps.store.open_items().of_kind("person")? {
         let Some(id) = stored.item.person() else { continue };
-        if !stored.item.disposition.is_stuck() {
+        if !stored.item.disposition.is_stuck() || plan.cycle.is_at_work(id) {
             continue;
         }
         let decided = decide_person(deps, id, &plan.org)?;
@@ -78,11 +80,11 @@ pub(crate) fn wake_waiting(deps: &Deps, plan: &CyclePlan) -> Result<()> {
             item.identity() == stored.item.identity() && item.disposition == stored.item.disposition
         };
         if !items.into_iter().any(same) {
-            deps.store.queue().enqueue(id, deps.now())?;
-            record_again(deps, plan, [id.clone()])?;
+            deps.store.queue().enqueue_at_once(id)?;
+            woken.insert(id.clone());
         }
     }
-    Ok(())
+    if woken.is_empty() { Ok(()) } else { record_again(deps, plan, woken) }
 }
 
 /// Keeps what a plan finds open, where nothing is going to be done about it.

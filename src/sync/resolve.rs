@@ -33,8 +33,10 @@ pub(crate) async fn resolve_requests(
     requests: &[SysId],
 ) -> Result<BTreeSet<SysId>> {
     let mut people = BTreeSet::new();
-    read_approvers(deps, cycle, requests).await?;
-    let rows = lookup_rows(deps, cycle, requests).await?;
+    let (approvers, rows) =
+        tokio::join!(read_approvers(deps, cycle, requests), lookup_rows(deps, cycle, requests));
+    approvers?;
+    let rows = rows?;
     for id in requests {
         let Some(stored) = deps.store.requests().get(id)? else { continue };
         if let Some(resolved) = deps.store.requests().resolved(id)? {
@@ -114,7 +116,7 @@ async fn resolve_request(
     if !unmanaged.is_empty() {
         return record_problems(deps, stored, rule, approval, &unmanaged);
     }
-    deps.store.requests().forget_first_terms(&request.sys_id)?;
+    deps.store.edits().forget_first_terms(&request.sys_id)?;
     let people = terms.people.clone();
     let resolved =
         resolved(request, rule, terms, stored.closed_before_first_seen, stored.took_effect);
@@ -148,7 +150,7 @@ fn decided_values(
 ) -> Result<Values> {
     let (id, change) =
         (&stored.request.sys_id, between(&stored.request.reference.number, fixed, &now));
-    if deps.store.requests().is_dismissed_change(id, &change.fingerprint)? {
+    if deps.store.edits().is_dismissed(id, &change.fingerprint)? {
         return Ok(Values::Approved);
     }
     let said = deps.store.decisions().standing(deps.now())?.remove(&change.fingerprint);
@@ -158,7 +160,7 @@ fn decided_values(
             Values::New(now)
         }
         Some(Verdict::Dismiss) => {
-            deps.store.requests().dismiss_change(id, &change.fingerprint)?;
+            deps.store.edits().dismiss(id, &change.fingerprint)?;
             Values::Approved
         }
         None => Values::Undecided(change, now),
@@ -178,14 +180,14 @@ async fn hold_change(
     let Some(approved) = terms_before(deps, stored)?.filter(|_| !stored.took_effect) else {
         return Ok(());
     };
-    deps.store.requests().keep_first_terms(id, &approved)?;
+    deps.store.edits().keep_first_terms(id, &approved)?;
     let now = resolve_terms(deps, cycle, now, rule, rows).await?.ok();
     let left = untouched(change, &approved, now.as_ref());
     let history = stored.closed_before_first_seen;
     let resolved = resolved(&stored.request, rule, left, history, stored.took_effect);
     deps.store.requests().set_resolved(id, &resolved)?;
     for person in &approved.people {
-        deps.store.queue().enqueue(person, deps.now())?;
+        deps.store.queue().enqueue_at_once(person)?;
     }
     Ok(())
 }
@@ -227,7 +229,7 @@ fn terms_before(deps: &Deps, stored: &StoredRequest) -> Result<Option<Terms>> {
     }
     let id = &stored.request.sys_id;
     let Some(resolved) = deps.store.requests().resolved(id)? else { return Ok(None) };
-    let first = deps.store.requests().first_terms(id, resolved.terms.operation)?;
+    let first = deps.store.edits().first_terms(id, resolved.terms.operation)?;
     Ok(Some(first.unwrap_or(resolved.terms)))
 }
 

@@ -3,10 +3,18 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Link, OpenItem, SysId, Timestamp};
+use crate::model::{AccountId, Link, OpenItem, SysId, Timestamp};
+use crate::reconcile::approve::ApprovedAction;
 use crate::store::StoreError;
+use crate::sync::batch::BeforeWriting;
 use crate::sync::deps::{Calls, Deps};
 use crate::sync::error::Side;
+
+/// What was read by id is acted on for so long without being read again.
+const FRESH: chrono::Duration = chrono::Duration::seconds(2);
+
+/// With no more requests than this to be written on, the next one is written on at once.
+const FEW_WRITES: usize = 2;
 
 /// How much of the two sides a cycle reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,14 +37,34 @@ pub(crate) struct Cycle {
     /// It reads everything, and nothing was ever read before.
     pub(crate) empty_store: bool,
     pub(crate) calls_before: Calls,
-    /// Whose accounts were read by id, and not written to since by anybody here.
-    pub(crate) by_id: RefCell<BTreeSet<SysId>>,
+    /// Whose accounts were read by id, and when; not written to since by anybody here.
+    pub(crate) by_id: RefCell<BTreeMap<SysId, Timestamp>>,
+    /// Who is being acted on, and what of it is approved and not begun yet.
+    pub(crate) at_work: RefCell<BTreeMap<SysId, Vec<ApprovedAction>>>,
+    /// Both sides were looked at once: what is read from now on is what changed since.
+    pub(crate) looked: Cell<bool>,
+    /// When the requests that changed were asked for last, where that list could be read.
+    pub(crate) requests_asked: Cell<Option<Timestamp>>,
+    /// How many requests are being written on or wait for that, and what was read of some before.
+    pub(crate) writes_waiting: Cell<usize>,
+    pub(crate) read_ahead: RefCell<BTreeMap<SysId, (Timestamp, BeforeWriting)>>,
+    /// A plan is being made: nobody else is begun with until it is known what it says.
+    pub(crate) planning: Cell<bool>,
+    /// How often somebody was looked at closely and put back, because it was not as it had been
+    /// decided by.
+    pub(crate) put_back: RefCell<BTreeMap<SysId, u32>>,
+    /// Accounts of which every group was seen when their groups were read by id.
+    pub(crate) groups_whole: RefCell<BTreeSet<AccountId>>,
+    /// A group came under management, which concerns others than those who are due.
+    pub(crate) took_over: Cell<bool>,
     /// It was begun as a complete read, and a list of it could not be read: it is one of changes.
     pub(crate) fell_back: Cell<bool>,
     /// A list could not be read: what came of it before has had no decision yet.
     pub(crate) incomplete: Cell<bool>,
     /// How many objects of each side could not be read.
     failures: RefCell<BTreeMap<Side, u32>>,
+    /// A side of which nothing could be read, not even what could be before.
+    pub(crate) down: Cell<Option<Side>>,
     /// Lists that could not be read, as open items.
     pub(crate) lists: RefCell<Vec<OpenItem>>,
     /// Who was linked to an account by what was read, each with the link before, if there was one.
@@ -73,9 +101,19 @@ impl Cycle {
             empty_store: false,
             calls_before: deps.calls(),
             by_id: RefCell::default(),
+            at_work: RefCell::default(),
+            looked: Cell::default(),
+            requests_asked: Cell::default(),
+            writes_waiting: Cell::default(),
+            read_ahead: RefCell::default(),
+            planning: Cell::default(),
+            put_back: RefCell::default(),
+            groups_whole: RefCell::default(),
+            took_over: Cell::default(),
             fell_back: Cell::default(),
             incomplete: Cell::default(),
             failures: RefCell::default(),
+            down: Cell::default(),
             lists: RefCell::default(),
             linked: RefCell::default(),
         }
@@ -98,7 +136,51 @@ impl Cycle {
     }
 
     pub(crate) fn was_read_by_id(&self, person: &SysId) -> bool {
-        self.by_id.borrow().contains(person)
+        self.by_id.borrow().contains_key(person)
+    }
+
+    /// Whether what was read by id is so new that it need not be read again before acting.
+    pub(crate) fn is_fresh(&self, person: &SysId, now: Timestamp) -> bool {
+        self.by_id.borrow().get(person).is_some_and(|at| now - *at <= FRESH)
+    }
+
+    /// Whether the list of requests is so new that it would show what was called off.
+    pub(crate) fn knows_requests(&self, now: Timestamp) -> bool {
+        self.requests_asked.get().is_some_and(|at| now - at <= FRESH)
+    }
+
+    pub(crate) fn may_read_ahead(&self) -> bool {
+        self.writes_waiting.get() <= FEW_WRITES
+    }
+
+    /// What was read of a request before it is written on, where that is new.
+    pub(crate) fn take_read_ahead(&self, id: &SysId, now: Timestamp) -> Option<BeforeWriting> {
+        let (at, before) = self.read_ahead.borrow_mut().remove(id)?;
+        (now - at <= FRESH).then_some(before)
+    }
+
+    pub(crate) fn is_at_work(&self, person: &SysId) -> bool {
+        self.at_work.borrow().contains_key(person)
+    }
+
+    /// Counts that somebody was put back, and gives how often that was.
+    pub(crate) fn put_back(&self, person: &SysId) -> u32 {
+        let mut times = self.put_back.borrow_mut();
+        let times = times.entry(person.clone()).or_default();
+        *times += 1;
+        *times
+    }
+
+    /// What is approved of others and not begun yet counts as done when a plan is approved.
+    pub(crate) fn under_way(&self) -> Vec<ApprovedAction> {
+        self.at_work.borrow().values().flatten().cloned().collect()
+    }
+
+    /// An action is in the journal from now on.
+    pub(crate) fn begun(&self, person: &SysId, fingerprint: &str) {
+        if let Some(left) = self.at_work.borrow_mut().get_mut(person) {
+            left.retain(|it| it.planned.fingerprint() != fingerprint);
+        }
     }
 
     /// Who was linked in this cycle by what the lists said alone.

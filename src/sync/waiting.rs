@@ -1,5 +1,6 @@
 //! Where each open request stands, over everybody whom it names, by what is stored.
 
+use crate::model::{Operation, SysId};
 use crate::policy::change::{RequestChange, between};
 use crate::policy::resolve::{rule_for, word};
 use crate::reconcile::fulfillment::{self, RequestStatus, status_for_person, status_of_problems};
@@ -14,17 +15,38 @@ pub(crate) struct Standing {
     pub(crate) status: RequestStatus,
     /// The edit after the approval that it waits for a decision about.
     pub(crate) change: Option<RequestChange>,
+    /// What it asks for and whom it names, where that is known.
+    pub(crate) operation: Option<Operation>,
+    pub(crate) people: Vec<SysId>,
+}
+
+pub(crate) fn is_leave(standing: &Standing) -> bool {
+    standing.operation == Some(Operation::Leave)
 }
 
 /// Where every request stands that is open, approved and not finished.
 pub(crate) fn standing(deps: &Deps, org: &OrgState) -> Result<Vec<Standing>> {
-    let open = deps.store.requests().open()?.into_iter();
-    open.map(|stored| {
-        let status = request_status(deps, &stored, org)?;
-        let change = change_of(deps, &stored);
-        Ok(Standing { stored, status, change })
-    })
-    .collect()
+    deps.store.requests().open(None)?.into_iter().map(|it| stands(deps, it, org)).collect()
+}
+
+/// Those of a person's requests that are done, and not said to be.
+pub(crate) fn done_for(deps: &Deps, org: &OrgState, person: &SysId) -> Result<Vec<Standing>> {
+    let open = deps.store.requests().open(Some(person))?.into_iter();
+    let standing: Result<Vec<Standing>> = open.map(|it| stands(deps, it, org)).collect();
+    let mut standing = standing?;
+    standing.retain(|it| it.status == RequestStatus::Done);
+    Ok(standing)
+}
+
+fn stands(deps: &Deps, stored: StoredRequest, org: &OrgState) -> Result<Standing> {
+    let status = request_status(deps, &stored, org)?;
+    let change = change_of(deps, &stored);
+    let resolved = deps.store.requests().resolved(&stored.request.sys_id)?;
+    let (operation, people) = match resolved {
+        Some(resolved) => (Some(resolved.terms.operation), resolved.terms.people),
+        None => (None, Vec::new()),
+    };
+    Ok(Standing { stored, status, change, operation, people })
 }
 
 /// What was edited after the approval, where that is all that is wrong with a request.
@@ -62,7 +84,7 @@ pub(crate) fn request_status(
     let mut people = Vec::new();
     for person in &resolved.terms.people {
         let decided = if is_about_to_be_linked(deps, person)? {
-            deps.store.queue().enqueue(person, now)?;
+            deps.store.queue().enqueue_at_once(person)?;
             None
         } else {
             decide_person(deps, person, org)?

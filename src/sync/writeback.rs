@@ -7,6 +7,7 @@ use crate::policy::resolve::{approval, rule_for};
 use crate::reconcile::fulfillment::RequestStatus;
 use crate::servicenow::{Closing, ServiceNowError, Task};
 use crate::store::StoredRequest;
+use crate::sync::batch::BeforeWriting;
 use crate::sync::brake::permit;
 use crate::sync::contain::contained;
 use crate::sync::deps::{Deps, InFlight};
@@ -15,98 +16,106 @@ use crate::sync::log::{LogThread, log_event};
 use crate::sync::names::{group_name, names_of};
 use crate::sync::outcome::{ActionOutcome, ActionResult, CycleOutcome};
 use crate::sync::record::record_again;
-use crate::sync::waiting::{Standing, request_status};
+use crate::sync::waiting::{Standing, is_leave, request_status};
 use crate::sync::writers::{Permit, Writers};
 use crate::sync::{
-    deadlines::update_deadlines, observe::by_id::refresh, plan::CyclePlan, scope::Cycle,
+    deadlines::update_deadlines, observe::by_id::refresh_each, plan::CyclePlan, scope::Cycle,
 };
 
 /// A requester reads no more of why something waits, in characters.
 const LONGEST_REASON: usize = 2000;
+/// How the marker of a closing note ends.
+const DONE_MARK: &str = ":done]";
 /// The kind of note on a request that a later one has overtaken.
 const OVERTAKEN: &str = "overtaken";
 /// A state that does not stick is noticed this long after it was written.
 const STATE_WATCHED: chrono::Duration = chrono::Duration::hours(1);
 
-/// Writes on every open request what is to be said of it, and closes those that are done.
-pub(crate) async fn write_back(
+/// Writes on an open request what is to be said of it, and closes it where it is done. What cannot be
+/// written is said, and tried again. Gives whom is to be decided about again, where it is not done
+/// after all.
+pub(crate) async fn write_on(
     deps: &Deps,
     writers: &Writers,
+    standing: &Standing,
     plan: &CyclePlan,
-    standing: Vec<Standing>,
     outcome: &mut CycleOutcome,
-) -> Result<()> {
-    if deps.config.policy.observe {
-        return Ok(());
+) -> Result<Vec<SysId>> {
+    let Standing { stored, status, .. } = standing;
+    let id = &stored.request.sys_id;
+    if deps.memory.backs_off(id, deps.now()) {
+        update_deadlines(deps, stored, status)?;
+        outcome.summary.failed += 1;
+        return Ok(Vec::new());
     }
-    // Where ServiceNow does not answer, the next cycle asks again.
-    if let Err(SyncError::Store(error)) = check_closed_states(deps, &plan.cycle).await {
-        return Err(error.into());
-    }
-    for Standing { stored, status, .. } in standing {
-        if deps.is_stopping() {
-            break;
+    match say_on(deps, writers, standing, plan, outcome).await {
+        Ok(Said::All) => deps.memory.note_written(id),
+        Ok(Said::NotDone(people)) => return Ok(people),
+        // The store is ours: without it nothing more is written.
+        Err(SyncError::Store(error)) => return Err(error.into()),
+        Err(SyncError::ServiceNow(ServiceNowError::Paused { .. })) => {
+            outcome.summary.skipped += 1;
         }
-        let id = &stored.request.sys_id;
-        if deps.memory.backs_off(id, deps.now()) {
-            update_deadlines(deps, &stored, &status)?;
+        Err(error) => {
+            let (number, now) = (&stored.request.reference.number, deps.now());
+            // Once for each reason.
+            if deps.store.writebacks().insert_unwritten(id, &error.to_string(), now)? {
+                let thread = LogThread::of_request(&deps.store, &stored.request)?;
+                log_event!(
+                    warn,
+                    thread,
+                    { outcome = "failed", cycle = plan.cycle.id },
+                    "{number}: could not be written back: {error}"
+                );
+            }
+            deps.memory.note_unwritten(id, now);
             outcome.summary.failed += 1;
-            continue;
-        }
-        match write_on(deps, writers, &stored, status, plan, outcome).await {
-            Ok(()) => deps.memory.note_written(id),
-            // The store is ours: without it nothing more is written.
-            Err(SyncError::Store(error)) => return Err(error.into()),
-            Err(SyncError::ServiceNow(ServiceNowError::Paused { .. })) => {
-                outcome.summary.skipped += 1;
-            }
-            Err(error) => {
-                let (number, now) = (&stored.request.reference.number, deps.now());
-                // Once for each reason.
-                if deps.store.writebacks().insert_unwritten(id, &error.to_string(), now)? {
-                    let thread = LogThread::of_request(&deps.store, &stored.request)?;
-                    log_event!(
-                        warn,
-                        thread,
-                        { outcome = "failed", cycle = plan.cycle.id },
-                        "{number}: could not be written back: {error}"
-                    );
-                }
-                deps.memory.note_unwritten(id, now);
-                outcome.summary.failed += 1;
-            }
         }
     }
-    Ok(())
+    Ok(Vec::new())
 }
 
-async fn write_on(
+enum Said {
+    All,
+    /// It is not done after all, as it showed when these people were read by id.
+    NotDone(Vec<SysId>),
+}
+
+async fn say_on(
     deps: &Deps,
     writers: &Writers,
-    stored: &StoredRequest,
-    mut status: RequestStatus,
+    standing: &Standing,
     plan: &CyclePlan,
     outcome: &mut CycleOutcome,
-) -> Result<()> {
+) -> Result<Said> {
+    let Standing { stored, status, people, .. } = standing;
+    let to_write = &ToWrite { deps, writers, plan, stored, urgent: is_leave(standing) };
     let enabled = deps.config.writeback.enabled;
     let paused = deps.store.brake().in_force()?.filter(|_| enabled);
-    if matches!(status, RequestStatus::Done) && enabled && paused.is_none() {
-        status = verify_request(deps, plan, stored).await?.unwrap_or(status);
+    if matches!(status, RequestStatus::Done)
+        && enabled
+        && paused.is_none()
+        && !verify_request(deps, plan, stored, people).await?
+    {
+        // What differs after all is open until it is decided.
+        people.iter().try_for_each(|person| deps.store.queue().enqueue_at_once(person))?;
+        return Ok(Said::NotDone(people.clone()));
     }
-    update_deadlines(deps, stored, &status)?;
-    let paused = match &status {
+    update_deadlines(deps, stored, status)?;
+    let paused = match status {
         _ if !enabled || paused.is_some() => paused,
         RequestStatus::Underway | RequestStatus::Waits { too_soon_to_say: true, .. } => None,
-        RequestStatus::Done => close_request(deps, writers, stored).await?,
+        RequestStatus::Done => close_request(to_write).await?,
         RequestStatus::Overtaken => {
             let text = "a later request says otherwise, so this one is left as it is";
-            post_held_note(deps, writers, stored, OVERTAKEN, text).await?
+            post_held_note(to_write, OVERTAKEN, text).await?
         }
-        RequestStatus::Waits { kind, reason, .. } => {
-            post_held_note(deps, writers, stored, kind, reason).await?
-        }
+        RequestStatus::Waits { kind, reason, .. } => post_held_note(to_write, kind, reason).await?,
     };
-    paused.map_or(Ok(()), |pause| leave_unwritten(deps, stored, &status, pause, outcome))
+    if let Some(pause) = paused {
+        leave_unwritten(deps, stored, status, pause, outcome)?;
+    }
+    Ok(Said::All)
 }
 
 /// Adds what a pause left unsaid on a request. Why one waits is said in the outcome as it is.
@@ -145,52 +154,37 @@ fn is_said(deps: &Deps, stored: &StoredRequest, kind: &str) -> Result<bool> {
 }
 
 /// A list may be older than what it shows: before a request is called done, whom it names is
-/// read by id. Gives how it is then; `None` where everybody had been read so already.
+/// read by id. Says whether it is done then as well.
 async fn verify_request(
     deps: &Deps,
     plan: &CyclePlan,
     stored: &StoredRequest,
-) -> Result<Option<RequestStatus>> {
-    let Some(resolved) = deps.store.requests().resolved(&stored.request.sys_id)? else {
-        return Ok(None);
-    };
-    let mut people = resolved.terms.people;
-    people.retain(|person| !plan.cycle.was_read_by_id(person));
-    if people.is_empty() {
-        return Ok(None);
+    people: &[SysId],
+) -> Result<bool> {
+    let unread = people.iter().filter(|person| !plan.cycle.was_read_by_id(person));
+    let unread: Vec<SysId> = unread.cloned().collect();
+    if unread.is_empty() {
+        return Ok(true);
     }
-    for person in &people {
-        refresh(deps, &plan.cycle, person).await?;
-    }
-    let status = request_status(deps, stored, &plan.org)?;
-    if !matches!(status, RequestStatus::Done) {
-        // What differs after all is for the next cycle to decide, and open until then.
-        people.iter().try_for_each(|person| deps.store.queue().enqueue(person, deps.now()))?;
-        record_again(deps, plan, people)?;
-    }
-    Ok(Some(status))
+    refresh_each(deps, &plan.cycle, &unread).await?;
+    // What else was seen of them is open.
+    record_again(deps, plan, unread)?;
+    Ok(request_status(deps, stored, &plan.org)? == RequestStatus::Done)
 }
 
 /// Closes it, or gives the pause that came in between.
-async fn close_request(
-    deps: &Deps,
-    writers: &Writers,
-    stored: &StoredRequest,
-) -> Result<Option<Pause>> {
+async fn close_request(to_write: &ToWrite<'_>) -> Result<Option<Pause>> {
+    let ToWrite { deps, writers, stored, urgent, .. } = *to_write;
     let id = &stored.request.sys_id;
     let number = &stored.request.reference.number;
     let settings = &deps.config.writeback;
     let marker = marker(stored, "done");
-    let tasks = match settings.close {
-        Close::None => Vec::new(),
-        Close::Item | Close::Task => deps.servicenow.tasks(id).await?,
-    };
-    let permit = match may_write(deps, stored, &marker, &tasks).await? {
-        MayWrite::Yes(permit) => permit,
+    let (permit, tasks) = match may_write(to_write, &marker).await? {
+        MayWrite::Yes(permit, tasks) => (permit, tasks),
         MayWrite::No => return Ok(None),
         MayWrite::Paused(pause) => return Ok(Some(pause)),
     };
-    let servicenow = writers.servicenow(permit);
+    let servicenow = writers.servicenow(permit, urgent);
     let open: Vec<&Task> = tasks.iter().filter(|task| task.open).collect();
     let note = format!("{}\n{marker}", closing_note(deps, stored)?);
     let state = Some(settings.state_done.as_str());
@@ -227,7 +221,7 @@ async fn close_request(
 }
 
 /// A flow may set the state again at once. Who opens a request again later knows why.
-async fn check_closed_states(deps: &Deps, cycle: &Cycle) -> Result<()> {
+pub(crate) async fn check_closed_states(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let now = deps.now();
     for stored in deps.store.requests().open_again()? {
         let id = &stored.request.sys_id;
@@ -247,20 +241,15 @@ async fn check_closed_states(deps: &Deps, cycle: &Cycle) -> Result<()> {
 
 /// Says on the request why it waits, once for each kind of reason; or gives the pause that came in
 /// between.
-async fn post_held_note(
-    deps: &Deps,
-    writers: &Writers,
-    stored: &StoredRequest,
-    kind: &str,
-    reason: &str,
-) -> Result<Option<Pause>> {
+async fn post_held_note(to_write: &ToWrite<'_>, kind: &str, reason: &str) -> Result<Option<Pause>> {
+    let ToWrite { deps, writers, stored, urgent, .. } = *to_write;
     if is_said(deps, stored, kind)? {
         return Ok(None);
     }
     let id = &stored.request.sys_id;
     let marker = marker(stored, kind);
-    let permit = match may_write(deps, stored, &marker, &[]).await? {
-        MayWrite::Yes(permit) => permit,
+    let permit = match may_write(to_write, &marker).await? {
+        MayWrite::Yes(permit, _) => permit,
         MayWrite::No => return Ok(None),
         MayWrite::Paused(pause) => return Ok(Some(pause)),
     };
@@ -269,13 +258,64 @@ async fn post_held_note(
     let field = field(deps.config.writeback.held_note);
     let _in_flight = InFlight::begin(deps);
     let closing = Closing { note_field: field, note: &note, state: None };
-    writers.servicenow(permit).close(id, &closing).await?;
+    writers.servicenow(permit, urgent).close(id, &closing).await?;
     deps.store.writebacks().insert_note(id, &marker, deps.now())?;
     Ok(None)
 }
 
+/// A request that is written on.
+#[derive(Clone, Copy)]
+struct ToWrite<'a> {
+    deps: &'a Deps,
+    writers: &'a Writers,
+    plan: &'a CyclePlan,
+    stored: &'a StoredRequest,
+    /// Somebody leaves: it goes before others.
+    urgent: bool,
+}
+
+async fn look_before_writing(
+    deps: &Deps,
+    id: &SysId,
+    marker: &str,
+    urgent: bool,
+) -> Result<BeforeWriting> {
+    let servicenow = &if urgent { deps.servicenow.clone() } else { deps.servicenow.patiently() };
+    let tasks = async {
+        match deps.config.writeback.close {
+            Close::Item | Close::Task if marker.ends_with(DONE_MARK) => {
+                deps.reads.tasks(servicenow, id).await
+            }
+            _ => Ok(Vec::new()),
+        }
+    };
+    let (row, tasks, noted) = tokio::join!(
+        deps.reads.request(servicenow, id),
+        tasks,
+        deps.reads.has_note(servicenow, id, marker)
+    );
+    Ok(BeforeWriting { row: row?, tasks: tasks?, noted: noted? })
+}
+
+/// Reads what closing somebody's requests needs while what was done for them is looked at. What cannot
+/// be read now is read when it is written.
+pub(crate) async fn read_ahead(deps: &Deps, plan: &CyclePlan, person: &SysId) -> Result<()> {
+    if !deps.config.writeback.enabled || !plan.cycle.may_read_ahead() {
+        return Ok(());
+    }
+    for stored in deps.store.requests().open(Some(person))? {
+        let (id, asked_at) = (&stored.request.sys_id, deps.now());
+        let marker = marker(&stored, "done");
+        if let Ok(before) = look_before_writing(deps, id, &marker, true).await {
+            plan.cycle.read_ahead.borrow_mut().insert(id.clone(), (asked_at, before));
+        }
+    }
+    Ok(())
+}
+
 enum MayWrite {
-    Yes(Permit),
+    /// With the request's tasks, where it is to be closed.
+    Yes(Permit, Vec<Task>),
     /// It is closed or called off by now, or carries the note.
     No,
     Paused(Pause),
@@ -283,21 +323,23 @@ enum MayWrite {
 
 /// Reads the request once more. What is closed or called off by now, or carries the note, itself
 /// or on one of its tasks, is left alone.
-async fn may_write(
-    deps: &Deps,
-    stored: &StoredRequest,
-    marker: &str,
-    tasks: &[Task],
-) -> Result<MayWrite> {
+async fn may_write(to_write: &ToWrite<'_>, marker: &str) -> Result<MayWrite> {
+    let ToWrite { deps, plan, stored, urgent, .. } = *to_write;
     let id = &stored.request.sys_id;
-    let done = marker.ends_with(":done]");
+    let done = marker.ends_with(DONE_MARK);
     if deps.store.writebacks().has_note(id, marker)? {
         if done {
             deps.store.requests().finish(id)?;
         }
         return Ok(MayWrite::No);
     }
-    let Some(now) = deps.servicenow.request(id).await? else {
+    let ahead = plan.cycle.take_read_ahead(id, deps.now()).filter(|_| done);
+    let before = match ahead {
+        Some(before) => before,
+        None => look_before_writing(deps, id, marker, urgent).await?,
+    };
+    let BeforeWriting { row, tasks, noted } = before;
+    let Some(now) = row else {
         // It is deleted or hidden, which only a complete read can tell: until then nobody has
         // heard of what was done.
         let operation = "reading a request before it is written on".to_owned();
@@ -315,7 +357,7 @@ async fn may_write(
     // since: a missing note does less harm than a second one.
     let mod_count = now.request.mod_count;
     let open = tasks.iter().filter(|task| task.open).count();
-    let written = match is_noted(deps, id, tasks, marker).await? {
+    let written = match is_noted(deps, noted, &tasks, marker).await? {
         Some(written) => written,
         None => deps.store.writebacks().changed_since_try(id, marker, mod_count, open)?,
     };
@@ -334,20 +376,28 @@ async fn may_write(
     match permit(deps)? {
         Ok(permit) => {
             deps.store.writebacks().insert_try(id, marker, mod_count, open)?;
-            Ok(MayWrite::Yes(permit))
+            Ok(MayWrite::Yes(permit, tasks))
         }
         Err(pause) => Ok(MayWrite::Paused(pause)),
     }
 }
 
-/// Whether the note stands on the request or one of its tasks; `None` where nobody can tell.
-async fn is_noted(deps: &Deps, id: &SysId, tasks: &[Task], marker: &str) -> Result<Option<bool>> {
-    let mut noted = Some(false);
-    for place in [id].into_iter().chain(tasks.iter().map(|task| &task.sys_id)) {
-        match deps.servicenow.has_note(place, marker).await? {
-            Some(true) => return Ok(Some(true)),
+/// Whether the note stands on the request, as was just read, or on one of its tasks; `None` where
+/// nobody can tell.
+async fn is_noted(
+    deps: &Deps,
+    on_request: Option<bool>,
+    tasks: &[Task],
+    marker: &str,
+) -> Result<Option<bool>> {
+    let mut noted = on_request;
+    for task in tasks {
+        if noted == Some(true) {
+            break;
+        }
+        match deps.reads.has_note(&deps.servicenow, &task.sys_id, marker).await? {
             Some(false) => {}
-            None => noted = None,
+            other => noted = other,
         }
     }
     Ok(noted)

@@ -10,6 +10,7 @@ use crate::{okta, servicenow};
 pub struct Writers {
     okta: OktaWriter,
     servicenow: ServiceNowWriter,
+    urgent: ServiceNowWriter,
 }
 
 /// One write may begin now. It cannot be kept for a second one.
@@ -27,7 +28,8 @@ impl Writers {
     pub(crate) fn over(servicenow: &servicenow::Connection, okta: &okta::Connection) -> Self {
         Self {
             okta: OktaWriter::new(okta.clone()),
-            servicenow: ServiceNowWriter::new(servicenow.clone()),
+            servicenow: ServiceNowWriter::new(servicenow.patiently()),
+            urgent: ServiceNowWriter::new(servicenow.clone()),
         }
     }
 
@@ -35,7 +37,8 @@ impl Writers {
         &self.okta
     }
 
-    pub(crate) fn servicenow(&self, _permit: Permit) -> &ServiceNowWriter {
-        &self.servicenow
+    /// The next look goes before what is written, but not before what is `urgent`.
+    pub(crate) fn servicenow(&self, _permit: Permit, urgent: bool) -> &ServiceNowWriter {
+        if urgent { &self.urgent } else { &self.servicenow }
     }
 }

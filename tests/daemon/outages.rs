@@ -23,12 +23,11 @@ fn servicenow_down_at_the_start_is_no_failure_and_heals_by_itself() {
     assert_eq!(daemon.stop().0.code(), Some(0));
 }
 
-#[test]
-fn an_outage_is_said_once_and_again_when_it_is_over() {
+fn an_outage_is_said_once(fault: Fault) {
     let desk = Desk::set();
     let mut daemon = desk.start();
     daemon.until_told("STATUS=cycle 2 ");
-    desk.stage.okta.faults().on("*", "/", Fault::Status(503)).always();
+    desk.stage.okta.faults().on("*", "/", fault).always();
     daemon.until_said("WARN", "Okta is down: ");
     let hits = desk.stage.okta.faults().hits();
     until("it is tried again and again", || desk.stage.okta.faults().hits() > hits + 10);
@@ -38,6 +37,16 @@ fn an_outage_is_said_once_and_again_when_it_is_over() {
         daemon.said("WARN").into_iter().filter(|text| text.contains("is down")).collect();
     assert_eq!(said.len(), 1, "{said:?}");
     assert_eq!(daemon.stop().0.code(), Some(0));
+}
+
+#[test]
+fn an_outage_that_is_answered_with_an_error_is_said_once_and_again_when_it_is_over() {
+    an_outage_is_said_once(Fault::Status(503));
+}
+
+#[test]
+fn an_outage_that_cuts_every_connection_is_said_once_and_again_when_it_is_over() {
+    an_outage_is_said_once(Fault::DropBefore);
 }
 
 #[test]

@@ -229,7 +229,7 @@ fn page_emptied_by_access_rules() {
         };
         ids.sort();
         // The first page comes with a count and without a row.
-        day.bed.stage.servicenow.set(|it| it.hidden_rows.extend(ids.into_iter().take(15)));
+        day.bed.stage.servicenow.set(|it| it.hidden_rows.extend(ids.into_iter().take(25)));
         let why = day.doubts(&scope);
         assert!(why.contains("hidden"), "{why}");
         day.bed.stage.servicenow.set(|it| it.hidden_rows.clear());

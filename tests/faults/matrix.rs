@@ -35,6 +35,7 @@ const ENDPOINTS: &[(System, &str)] = &[
     (System::Okta, "DELETE /api/v1/users/{id}/sessions"),
     (System::Okta, "GET /api/v1/groups"),
     (System::Okta, "GET /api/v1/groups/rules"),
+    (System::Okta, "GET /api/v1/groups/{id}"),
     (System::Okta, "GET /api/v1/groups/{id}/roles"),
     (System::Okta, "GET /api/v1/groups/{id}/users"),
     (System::Okta, "GET /api/v1/meta/schemas/user/default"),

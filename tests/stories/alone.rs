@@ -12,20 +12,20 @@ use serde_json::{Value, json};
 use super::bed::{Bed, applied, logged};
 
 /// What is bad, and how it is known that it was left alone and done in the end.
-struct Bad {
+pub struct Bad {
     /// What the log and the report call it.
-    name: String,
+    pub name: String,
     /// The account that nothing is written to meanwhile.
-    account: Option<String>,
+    pub account: Option<String>,
     /// The request that waits meanwhile.
-    request: Option<Ordered>,
-    mend: Box<dyn FnOnce(&mut Bed)>,
-    done: Box<dyn Fn(&Bed) -> bool>,
+    pub request: Option<Ordered>,
+    pub mend: Box<dyn FnOnce(&mut Bed)>,
+    pub done: Box<dyn Fn(&Bed) -> bool>,
 }
 
 impl Bad {
     /// A request that waits until what is bad is mended, and is closed then.
-    fn request(request: Ordered, mend: impl FnOnce(&mut Bed) + 'static) -> Self {
+    pub fn request(request: Ordered, mend: impl FnOnce(&mut Bed) + 'static) -> Self {
         let number = request.number.clone();
         Self {
             name: number.clone(),
@@ -39,13 +39,13 @@ impl Bad {
     }
 
     /// The same, about somebody whose account is not touched meanwhile.
-    fn about(self, account: &str) -> Self {
+    pub fn about(self, account: &str) -> Self {
         Self { account: Some(account.to_owned()), ..self }
     }
 }
 
 /// Three others, who never wait for what is bad.
-fn others(bed: &Bed) -> [Ordered; 3] {
+pub fn others(bed: &Bed) -> [Ordered; 3] {
     [
         bed.leave(&bed.employee(10)),
         bed.join(&bed.newcomer(1), &["app-jira"]),
@@ -59,7 +59,7 @@ fn beside(strike: impl FnOnce(&mut Bed) -> Bad) {
 }
 
 /// The same in a company that is not as it comes, or where the thing is only met by a complete read.
-fn beside_in(mut bed: Bed, scope: &Scope, strike: impl FnOnce(&mut Bed) -> Bad) {
+pub fn beside_in(mut bed: Bed, scope: &Scope, strike: impl FnOnce(&mut Bed) -> Bad) {
     assert!(!bed.sync_full().needs_attention());
     bed.pass("10m");
     bed.sync();
@@ -108,7 +108,7 @@ fn named(bed: &Bed, bad: &Bad, report: &CycleReport, log: &[String]) {
     assert!(drift.differs());
 }
 
-fn account_id(bed: &Bed, place: usize) -> String {
+pub fn account_id(bed: &Bed, place: usize) -> String {
     bed.account(&bed.employee(place)).unwrap().id
 }
 

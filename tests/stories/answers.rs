@@ -146,6 +146,24 @@ fn a_leave_that_okta_keeps_waiting_is_an_error_before_its_target_and_again_while
     assert_eq!(bed.state(&leave), "3");
 }
 
+#[test]
+fn late_leaves_that_one_refusal_stands_in_the_way_of_are_one_error() {
+    let bed = Bed::of(60);
+    bed.sync();
+    for place in 0..4 {
+        bed.leave(&bed.employee(place));
+    }
+    bed.stage.okta.faults().on("POST", "/api/v1/users", Fault::Status(403)).always();
+    let (deps, writers) = bed.at_work();
+    bed.cycle_of(&deps, &writers);
+    for _ in 0..2 {
+        bed.pass("16m");
+        let ((), lines) = logged(|| watch_deadlines(&deps).unwrap());
+        assert_eq!(said(&lines, "ERROR", "4 leaves have missed their target"), 1, "{lines:#?}");
+        assert_eq!(said(&lines, "ERROR", ""), 1, "{lines:#?}");
+    }
+}
+
 /// What is said of targets in a cycle that Okta ends early, and after it.
 fn cut_short(bed: &Bed) -> Vec<String> {
     let (deps, writers) = bed.at_work();
@@ -184,7 +202,7 @@ fn a_leave_that_a_later_join_overtook_is_never_late_again() {
 }
 
 #[test]
-fn a_leave_that_is_done_is_not_late_while_the_same_cycle_works_on_others() {
+fn a_leave_that_is_done_is_not_late_while_the_same_cycle_goes_on() {
     let bed = Bed::of(60);
     bed.sync();
     let leave = bed.leave(&bed.employee(0));
@@ -198,7 +216,7 @@ fn a_leave_that_is_done_is_not_late_while_the_same_cycle_works_on_others() {
         clock.advance(std::time::Duration::from_mins(5));
         watch.recv().unwrap();
     });
-    bed.stage.okta.faults().on("PUT", "/groups/", slow).times(1);
+    bed.stage.servicenow_faults.on("PATCH", "/sc_req_item/", slow).times(1);
     let (report, lines) = logged(|| {
         bed.cycle_beside(&deps, &writers, || {
             watch_deadlines(&deps).unwrap();

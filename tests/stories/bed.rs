@@ -3,43 +3,39 @@
 //! Every story is told alike: *make the two sides agree, change one thing, look.*
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Once};
+use std::time::Duration;
 
 use goldthread::check::{self, CheckReport};
 use goldthread::config::{self, Config, Environment};
-use goldthread::model::{Disposition, OpenItem, Pause};
+use goldthread::http::RetryPolicy;
+use goldthread::model::Pause;
 use goldthread::report::{
     self, CycleReport, DriftItem, DriftReport, Explanation, FactView, HoldFilter, HoldView,
     ListedPerson, ListedRequest, PeopleFilter, RequestFilter, StatusReport, WaitingRequest,
 };
 use goldthread::sim::clock::Clock;
 use goldthread::sim::company::Person;
+use goldthread::sim::line::Latency;
 use goldthread::sim::okta::{Account, PublicKey, ServiceApp, Status};
 use goldthread::sim::servicenow::Ordered;
 use goldthread::sim::stage::{OKTA_TOKEN, Stage};
 use goldthread::store::{HoldDecision, HoldSelection, Mode, Resumed, Store, Verdict};
 use goldthread::sync::{self, Deps, Scope, SyncError, Writers};
 
-/// What is open, as it is kept: a line for each item.
-fn open_list(deps: &Deps, now: chrono::DateTime<chrono::Utc>) -> BTreeSet<String> {
-    let all = deps.open_items(now).unwrap().into_iter();
-    let weight = |item: &OpenItem| match &item.disposition {
-        _ if item.is_dismissed() => "dismissed",
-        it if it.is_observed() => "observed",
-        Disposition::Report(_) | Disposition::Protected(_) => "told",
-        _ => "counts",
-    };
-    all.map(|it| format!("{}: {}", it.item.identity(), weight(&it.item))).collect()
-}
+#[path = "../agreement/agree.rs"]
+mod agree;
+
+use agree::disagreements;
 
 /// A company, a store, a configuration.
 pub struct Bed {
     pub stage: Stage,
     pub folder: tempfile::TempDir,
     text: String,
+    retry: RetryPolicy,
     /// The program's own.
     pub clock: Clock,
 }
@@ -61,13 +57,25 @@ impl Bed {
         let ahead = |seconds| clock.ahead(chrono::TimeDelta::seconds(seconds));
         let (okta, ours) = (ahead(okta_ahead), ahead(ours_ahead));
         let stage = Stage::with_clocks(people, seed, (clock, okta), None).unwrap();
+        stage.set_latency(Latency::wanted(seed));
         stage.servicenow.set(|switches| {
-            switches.approval_delay = std::time::Duration::ZERO;
-            switches.order_delay = std::time::Duration::ZERO;
+            switches.approval_delay = Duration::ZERO;
+            switches.order_delay = Duration::ZERO;
         });
         let folder = in_memory();
         let text = stage.config(folder.path()).unwrap();
-        Self { stage, folder, text, clock: ours }
+        Self { stage, folder, text, retry: RetryPolicy::default(), clock: ours }
+    }
+
+    /// What fails is tried again at once, and no answer is waited for longer than this.
+    pub fn impatient(mut self) -> Self {
+        self.retry = RetryPolicy {
+            attempts: 3,
+            first_wait: Duration::from_millis(1),
+            longest_wait: Duration::from_secs(2),
+            longest_call: Duration::from_millis(600),
+        };
+        self
     }
 
     /// Changes the configuration's text.
@@ -107,7 +115,9 @@ impl Bed {
 
     fn load(&self) -> Arc<Config> {
         let path = self.write_config();
-        Arc::new(config::load(&path, None, &Environment::default()).unwrap())
+        let mut config = config::load(&path, None, &Environment::default()).unwrap();
+        (config.okta.retry, config.servicenow.retry) = (self.retry, self.retry);
+        Arc::new(config)
     }
 
     pub fn clock(&self) -> goldthread::sync::Clock {
@@ -138,31 +148,9 @@ impl Bed {
 
     /// Every report reads the same list, and the list is what deciding about everybody anew gives.
     fn agree(&self, report: &CycleReport) {
-        let (deps, offline) = (self.reading(), self.load().offline());
-        let kept = open_list(&deps, self.clock.now());
-        let plan = run(sync::plan_from_store(&deps)).unwrap();
-        let anew = report::drift(&deps, Some(&plan), None, None).unwrap();
-        assert_eq!(kept, open_list(&deps, self.clock.now()), "decided anew, it is another list");
-        let holds = report::holds(&offline, &HoldFilter::default(), self.clock.now()).unwrap();
-        assert_eq!(holds.holds.len(), anew.summary.held);
-        assert_eq!(holds.stuck.len(), anew.summary.stuck);
-        let status = report::status(&offline, self.clock.now()).unwrap();
-        assert_eq!(status.stuck, Some(holds.stuck.len() as u64));
-        let listed = |filter| self.requests(filter).len() as u64;
-        assert_eq!(status.stuck, Some(listed(RequestFilter::Stuck)));
-        assert_eq!(status.pending, Some(listed(RequestFilter::Pending)));
-        let unmanaged = self.people(PeopleFilter::Unmanaged);
-        let nobodys = unmanaged.iter().filter(|it| it.person.sys_id.is_none()).count();
-        assert_eq!(nobodys, anew.summary.unmanaged);
-        let undecided = holds.holds.iter().filter(|hold| hold.released.is_none()).count();
-        assert_eq!(status.held, Some(undecided as u64));
-        // What a pause keeps from being written on a request is said, and is no difference.
-        if report.needs_attention() && report.summary.failed == 0 && report.paused.is_none() {
-            assert!(anew.differs(), "sync needs somebody, and drift sees nothing: {report:#?}");
-        }
-        if holds.holds.iter().any(|hold| hold.released.is_none()) {
-            assert!(report.needs_attention(), "hold list has what sync does not: {report:#?}");
-        }
+        let (deps, config) = (self.reading(), self.load());
+        let wrong = run(disagreements(&deps, &config, self.clock.now(), report));
+        assert!(wrong.is_empty(), "{}\n{report:#?}", wrong.join("\n"));
     }
 
     /// A cycle that is told to stop before it writes anything.

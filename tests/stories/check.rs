@@ -2,7 +2,7 @@
 
 use goldthread::check::{CheckReport, Found};
 use goldthread::sim::faults::Fault;
-use goldthread::sim::okta::{Attribute, NoRole};
+use goldthread::sim::okta::{Attribute, NoRole, Sight};
 use goldthread::sim::servicenow::InvalidQuery;
 
 use super::bed::Bed;
@@ -25,6 +25,8 @@ fn well_kept() -> Bed {
         "firstName": "Break", "lastName": "Glass",
     });
     bed.stage.okta.add_user(&breakglass, goldthread::sim::okta::Status::Active);
+    let gone = bed.hired("Gone", "990001", "gone@example.com");
+    bed.stage.servicenow.update_person(&gone.sys_id, &[("active", "false")]);
     bed.with(
         "guard",
         &format!("sentinels = [\"{somebody}\"]\nprotected_users = [\"breakglass@example.com\"]"),
@@ -104,6 +106,32 @@ fn an_instance_that_cannot_be_reached_is_about_the_address() {
     bed.stage.servicenow_faults.on("*", "/", Fault::DropBefore).always();
     let found = findings(&bed.check());
     told(&found[0], "FAIL servicenow sign-in", &["servicenow.url"]);
+}
+
+#[test]
+fn inactive_rows_that_a_rule_hides_are_missed() {
+    let bed = well_kept();
+    bed.stage.servicenow.set(|it| it.hide_inactive_users = true);
+    let said = ["no inactive row of sys_user", "vanishes", "before-query rule"];
+    told(&the_one(&bed), "warn servicenow inactive", &said);
+}
+
+#[test]
+fn a_role_over_a_part_of_the_org_is_told_by_everyone() {
+    let bed = well_kept();
+    let hidden = bed.account(&bed.employee(5)).unwrap().id;
+    bed.stage.okta.switch(|it| it.sight = Sight::without_users([&hidden]));
+    let said = ["Everyone is not shown", "only a part of the accounts", "resource set"];
+    told(&the_one(&bed), "warn okta sight", &said);
+
+    // It is shown, and not everybody in it.
+    bed.stage.okta.switch(|it| it.sight = Sight::All);
+    let members = format!("/api/v1/groups/{}/users", bed.okta_group("Everyone"));
+    let cut = Fault::reshaped(|page| {
+        page.as_array_mut().map(Vec::pop);
+    });
+    bed.stage.okta.faults().on("GET", &members, cut).always();
+    told(&the_one(&bed), "warn okta sight", &["accounts in Everyone are shown to the role"]);
 }
 
 #[test]

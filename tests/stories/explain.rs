@@ -184,7 +184,7 @@ fn what_is_held_or_blocked_is_said_with_the_reason() {
     assert!(against(&why).contains("held: no request accounts for it"), "{why:#?}");
     let told = bed.explain(&employee);
     assert_eq!(told.holds.len(), 1);
-    assert_eq!(told.holds[0].action, "update");
+    assert_eq!(told.holds[0].action, Some("update"));
 }
 
 #[test]

@@ -133,7 +133,8 @@ fn nothing_follows_from_a_list_with_hidden_rows_and_an_approved_leave_goes_on() 
     let bed = Bed::of(60);
     bed.sync();
     let leave = bed.leave(&bed.employee(0));
-    let hidden = bed.employee(1).sys_id;
+    // Of whom it is cannot be told: nobody has seen the row before.
+    let hidden = bed.hired("Una", "U-1", "una@example.com").sys_id;
     bed.stage.servicenow.set(|switches| {
         switches.hidden_rows.insert(hidden);
     });

@@ -26,7 +26,7 @@ fn a_released_set_goes_through_once_and_the_next_leaver_is_held_again_by_the_win
     let bed = six_leavers();
     let held = bed.waiting();
     assert!(held.iter().all(|hold| hold.set.as_deref() == Some("max-disabled")));
-    assert_eq!(held.iter().filter(|hold| hold.action == "deactivate").count(), 6);
+    assert_eq!(held.iter().filter(|hold| hold.action == Some("deactivate")).count(), 6);
 
     let released = bed.release(&HoldSelection::Set("max-disabled".to_owned()));
     assert_eq!(released.len(), held.len());
@@ -84,7 +84,7 @@ fn membership_removals_of_a_leaver_wait_for_the_account_even_if_they_are_release
     let removals: Vec<i64> = bed
         .waiting()
         .iter()
-        .filter(|hold| hold.action == "remove_member")
+        .filter(|hold| hold.action == Some("remove_member"))
         .map(|hold| hold.id)
         .collect();
     assert!(!removals.is_empty());
@@ -115,7 +115,7 @@ fn a_release_is_for_the_values_that_were_shown() {
     pat.set_profile(&account.id, &serde_json::json!({"department": "Elsewhere"}));
     bed.sync_full();
     let [hold] = bed.waiting().try_into().unwrap();
-    assert_eq!(hold.action, "update");
+    assert_eq!(hold.action, Some("update"));
     bed.release(&HoldSelection::Ids(vec![hold.id]));
     // Before it is used, the attribute changes once more: that is another action.
     pat.set_profile(&account.id, &serde_json::json!({"department": "Somewhere"}));

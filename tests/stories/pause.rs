@@ -77,19 +77,21 @@ fn the_daemon_counts_what_is_left_in_each_of_its_cycles_and_loses_nobody() {
 
 #[test]
 fn a_pause_stops_the_next_call_of_a_cycle_that_is_under_way() {
-    let bed = Bed::of(60);
+    let bed = Bed::of(300);
     bed.sync();
     let orders: Vec<_> =
-        (0..3).map(|place| bed.join(&bed.newcomer(place), &["app-jira"])).collect();
+        (0..20).map(|place| bed.join(&bed.newcomer(place), &["app-jira"])).collect();
     bed.forget_calls();
     let (deps, writers) = bed.at_work();
     // It is typed while the first call is under way.
     let pause = Fault::meanwhile(bed.pausing());
     bed.stage.okta.faults().on("POST", "/api/v1/users?", pause);
     let report = bed.cycle_of(&deps, &writers);
-    assert_eq!(bed.okta_writes().len(), 1, "which was the last one: {:?}", bed.okta_writes());
+    // What was sent beside it is under way as well, and no more than that.
+    let sent = bed.okta_writes().len();
+    assert!((1..=12).contains(&sent), "these were the last ones: {:?}", bed.okta_writes());
     assert_eq!(bed.written_back(), [""; 0]);
-    assert_eq!(report.summary.applied, 1, "and its answer is recorded: {:#?}", report.actions);
+    assert_eq!(report.summary.applied, sent, "and they are recorded: {:#?}", report.actions);
     assert!(report.needs_attention() && report.paused.is_some());
 
     bed.resume();

@@ -43,9 +43,11 @@ fn of(bed: &Bed, person: &Person, actions: &[&str]) -> HoldSelection {
     let holds = bed.waiting();
     let mine = holds.iter().filter(|hold| hold.person.sys_id.as_deref() == Some(&person.sys_id));
     HoldSelection::Ids(
-        mine.filter(|hold| actions.is_empty() || actions.contains(&hold.action.as_str()))
-            .map(|hold| hold.id)
-            .collect(),
+        mine.filter(|hold| {
+            actions.is_empty() || hold.action.is_some_and(|it| actions.contains(&it))
+        })
+        .map(|hold| hold.id)
+        .collect(),
     )
 }
 
@@ -100,7 +102,7 @@ fn the_groups_of_a_leaver_wait_for_the_account_and_their_yes_waits_with_them() {
     assert_eq!(applied(&bed.sync()), Vec::<String>::new());
     assert_eq!(bed.account(leaver).unwrap().groups, [leaver.department.as_str()]);
     let held = bed.waiting().into_iter().find(|hold| hold.released.is_some()).unwrap();
-    assert_eq!(held.action, "remove_member");
+    assert_eq!(held.action, Some("remove_member"));
     assert!(held.reason.contains("waits for"), "{}", held.reason);
     bed.forget_calls();
     bed.sync();

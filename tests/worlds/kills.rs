@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use goldthread::sim::clock::Clock;
 use goldthread::sim::faults::{Fault, Hook, Onward};
+use goldthread::sim::line::Latency;
 use goldthread::sim::okta::Status;
 use goldthread::sim::servicenow::Ordered;
 use goldthread::sim::stage::Stage;
@@ -44,6 +45,7 @@ struct Site {
 impl Site {
     fn new() -> Self {
         let stage = Stage::open(12, 7, Clock::new(), None).unwrap();
+        stage.set_latency(Latency::wanted(7));
         stage.servicenow.set(|switches| {
             switches.approval_delay = Duration::ZERO;
             switches.order_delay = Duration::ZERO;

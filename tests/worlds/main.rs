@@ -2,6 +2,8 @@
 //! real program works in it over real HTTP, and what must never happen does not.
 #![cfg(feature = "sim")]
 
+#[path = "../agreement/agree.rs"]
+mod agree;
 mod choices;
 mod dice;
 mod fleet;

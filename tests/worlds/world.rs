@@ -15,11 +15,13 @@ use goldthread::report::{self, CycleReport, DriftReport};
 use goldthread::sim::clock::Clock;
 use goldthread::sim::faults::{Fault, Hook, Onward};
 use goldthread::sim::http::Response;
+use goldthread::sim::line::Latency;
 use goldthread::sim::okta::Status;
 use goldthread::sim::stage::{OKTA_TOKEN, Stage};
 use goldthread::sync::{self, Deps, Scope, SyncError, Writers};
 use serde_json::json;
 
+use super::agree::disagreements;
 use super::choices::Choices;
 use super::dice::Dice;
 use super::truth::{Snapshot, Truth};
@@ -158,6 +160,7 @@ impl World {
         let clock = Clock::frozen("2026-03-02T09:00:00Z".parse().unwrap());
         let size = 7 + dice.place(6);
         let stage = Stage::open(size, seed, clock, None).unwrap();
+        stage.set_latency(Latency::wanted(seed));
         stage.servicenow.set(|switches| {
             switches.approval_delay = Duration::ZERO;
             switches.order_delay = Duration::ZERO;
@@ -372,6 +375,9 @@ impl World {
         if quiet && let Ended::Well(report) = &ended {
             self.look_at_hidden_leavers(scope, report, &before);
         }
+        if let Ended::Well(report) = &ended {
+            self.look_at_agreement(scope, report);
+        }
         ended
     }
 
@@ -484,13 +490,30 @@ impl World {
         hits - before
     }
 
+    /// Every command says the same of what is open, where everybody was decided about.
+    fn look_at_agreement(&mut self, scope: &Scope, report: &CycleReport) {
+        if matches!(scope, Scope::Person(_)) {
+            return;
+        }
+        let config = Arc::new(load(&self.text, &self.folder));
+        let deps = self.reading(&config).unwrap();
+        let now = self.stage.clock.now();
+        let looking = disagreements(&deps, &config, now, report);
+        self.wrong.extend(self.runtime.block_on(looking));
+    }
+
+    /// Somebody who only looks.
+    fn reading(&self, config: &Arc<config::Config>) -> Result<Deps, SyncError> {
+        let clock = self.stage.clock.clone();
+        let clock: goldthread::sync::Clock = Arc::new(move || clock.now());
+        Deps::reading(Arc::clone(config), clock, Arc::new(|_, _| {}))
+    }
+
     /// What still differs, read by somebody who only looks.
     pub fn drift(&self) -> Result<DriftReport, String> {
-        let config = load(&self.text, &self.folder);
-        let clock = self.stage.clock.clone();
+        let config = Arc::new(load(&self.text, &self.folder));
         let drift = self.runtime.block_on(async {
-            let clock: goldthread::sync::Clock = Arc::new(move || clock.now());
-            let deps = Deps::reading(Arc::new(config), clock, Arc::new(|_, _| {}))?;
+            let deps = self.reading(&config)?;
             let plan = sync::plan(&deps, &Scope::Full).await?;
             report::drift(&deps, Some(&plan), None, None)
         });

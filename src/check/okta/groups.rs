@@ -33,6 +33,35 @@ pub(super) async fn check(found: &mut Findings<'_>, config: &Config, reader: &Ok
     grantable(found, config, reader, &groups).await;
 }
 
+/// Whether the role sees every account, or only a part of the org: Everyone tells.
+pub(super) async fn sight(found: &mut Findings<'_>, reader: &OktaReader) {
+    const NAME: &str = "okta sight";
+    const FIX: &str = "give the app or the token's owner a role whose resource set holds all people \
+                       and all groups; until then whoever is out of sight waits, leavers too";
+    let cost = "somebody without an account to be seen may have one, and a leave is never closed on \
+                an account that is out of sight";
+    match reader.everyone().await {
+        Ok(None) => found.warn(
+            NAME,
+            format!(
+                "the group Everyone is not shown, so the role sees only a part of the accounts: {cost}"
+            ),
+            FIX,
+        ),
+        Ok(Some((counted, shown))) if shown < counted => found.warn(
+            NAME,
+            format!("{shown} of the {counted} accounts in Everyone are shown to the role: {cost}"),
+            FIX,
+        ),
+        Ok(Some((_, shown))) => found.fine(NAME, format!("all {shown} accounts of Everyone")),
+        Err(error) => found.warn(
+            NAME,
+            format!("whether the role sees every account cannot be told: {error}"),
+            advice(&error),
+        ),
+    }
+}
+
 /// All groups, those that a rule feeds marked, and whether the rules could be read.
 async fn groups(reader: &OktaReader) -> Result<(Vec<Group>, bool), OktaError> {
     let rules = reader.group_rules().await?;

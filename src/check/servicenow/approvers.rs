@@ -7,7 +7,7 @@ use crate::check::Findings;
 use crate::config::Config;
 use crate::model::{Record, SysId};
 use crate::policy::ApprovalSource;
-use crate::servicenow::ServiceNowReader;
+use crate::servicenow::{ServiceNowReader, who_approved};
 
 /// Tries what a cycle does when it first sees an approval, on some requests. Nothing depends on
 /// it: what cannot be told is a warning.
@@ -31,7 +31,7 @@ pub(super) async fn approvers(
     let Ok(sample) = reader.some_requests(&items).await else { return };
     let approved: Vec<&Record> = sample.rows.iter().filter(|row| is_approved(row)).collect();
     let tasks: BTreeSet<SysId> = sample.rows.iter().flat_map(tasks).collect();
-    let read = match reader.approvers(&tasks).await {
+    let read = match who_approved(reader.connection(), &tasks).await {
         Ok(read) => read,
         Err(error) => Err(error.to_string()),
     };

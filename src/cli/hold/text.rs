@@ -10,13 +10,13 @@ use crate::report::{Decided, HoldReport, HoldView, SetView, WaitingRequest};
 
 const NOTHING_WAITS: &str = "Nothing waits for a yes.";
 /// A set of more than this is one line, unless it is asked for.
-const FEW: usize = 3;
+pub(super) const FEW: usize = 3;
 /// More people than this are counted, unless they are asked for.
 const MOST_ROWS: usize = 12;
 
 /// Everything that waits. `whole`: action by action, sets as well.
 pub(crate) fn list(report: &HoldReport, whole: bool, command: &str) -> String {
-    let HoldReport { holds, sets, left_out, stuck } = report;
+    let HoldReport { holds, sets, waiting: open, released, left_out, stuck } = report;
     let mut text = String::new();
     let (said_no, waiting): (Vec<&HoldView>, Vec<&HoldView>) =
         holds.iter().partition(|hold| hold.dismissed.is_some());
@@ -39,13 +39,11 @@ pub(crate) fn list(report: &HoldReport, whole: bool, command: &str) -> String {
         let _ =
             writeln!(text, "Dismissed, until something about it changes\n{}\n", silenced(&said_no));
     }
-    let open = waiting.iter().filter(|hold| hold.released.is_none()).count();
-    let released = waiting.len() - open;
-    if waiting.is_empty() {
+    if open + released == 0 {
         text.push_str(NOTHING_WAITS);
     } else {
-        let _ = write!(text, "{} for a yes", count(open, "action waits", "actions wait"));
-        if released > 0 {
+        let _ = write!(text, "{} for a yes", count(*open, "action waits", "actions wait"));
+        if *released > 0 {
             let _ = write!(text, ", {released} released and not carried out yet");
         }
         if *left_out > 0 {
@@ -65,20 +63,34 @@ pub(crate) fn list(report: &HoldReport, whole: bool, command: &str) -> String {
 
 /// A set as one.
 fn set_block(set: &SetView, command: &str) -> String {
-    let SetView { id, count: number, reason, since, first, .. } = set;
+    let SetView { id, count: number, reason, since, first, tally, .. } = set;
     let about = set.name.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
+    let what = match set.action {
+        Some(action) if set.can_be_released => {
+            format!("{} of the kind {action}{about}", count(*number, "action", "actions"))
+        }
+        _ => format!("{tally}{about}"),
+    };
+    let needs = if set.can_be_released || set.needs == "nobody" {
+        String::new()
+    } else {
+        format!(" (needs: {})", set.needs)
+    };
+    let release = if set.can_be_released {
+        format!("\n  {command} hold release --set {id} --because \"…\"")
+    } else {
+        String::new()
+    };
     format!(
-        "Set {id}: {} of the kind {}{about}, since {since}\n  {reason}\n  the first: {} of {}\n\n  \
-         {command} hold list {id}\n  {command} hold release --set {id} --because \"…\"",
-        count(*number, "action", "actions"),
-        set.action,
-        first.action,
+        "Set {id}: {what}, since {since}\n  {reason}{needs}\n  the first: {} of {}\n\n  \
+         {command} hold list {id}{release}",
+        first.action.unwrap_or("what is open"),
         first.person.name()
     )
 }
 
 fn command_for(block: &[&HoldView], command: &str) -> String {
-    let open = block.iter().filter(|hold| hold.released.is_none());
+    let open = block.iter().filter(|hold| hold.is_action && hold.released.is_none());
     let ids: Vec<String> = open.map(|hold| hold.id.to_string()).collect();
     if ids.is_empty() {
         return String::new();
@@ -97,7 +109,7 @@ fn silenced(dismissed: &[&HoldView]) -> String {
         table.add_row([
             &hold.id.to_string(),
             hold.request.as_deref().unwrap_or("-"),
-            &hold.action,
+            hold.action.unwrap_or("-"),
             hold.person.name(),
             &what(hold),
             said.as_deref().unwrap_or_default(),
@@ -173,7 +185,8 @@ fn still_waiting(left: &[HoldView], command: &str) -> String {
         return String::new();
     }
     let ids: Vec<String> = left.iter().take(MOST_ROWS).map(|hold| hold.id.to_string()).collect();
-    let name = |hold: &HoldView| format!("{} of {}", hold.action, hold.person.name());
+    let name =
+        |hold: &HoldView| format!("{} of {}", hold.action.unwrap_or("-"), hold.person.name());
     let names: Vec<String> = left.iter().take(5).map(name).collect();
     let more = if left.len() > names.len() { ", …" } else { "" };
     let who = if left.len() == 1 { "This still waits" } else { "These still wait" };
@@ -195,8 +208,13 @@ fn blocks<'a>(holds: &[&'a HoldView]) -> Vec<(String, Vec<&'a HoldView>)> {
         }
     }
     let sets = sets.into_iter().map(|(set, block)| {
-        let actions = count(block.len(), "action", "actions");
-        (format!("Set {set}: {actions}"), block)
+        let is_one = |hold: &&HoldView| hold.is_action;
+        let (one, more) = if block.iter().all(is_one) {
+            ("action", "actions")
+        } else {
+            ("difference", "differences")
+        };
+        (format!("Set {set}: {}", count(block.len(), one, more)), block)
     });
     sets.chain(people.into_iter().map(|(name, block)| (name.to_owned(), block))).collect()
 }
@@ -217,7 +235,7 @@ pub(crate) fn rows(block: &[impl Borrow<HoldView>]) -> String {
             &hold.id.to_string(),
             &*hold.since,
             hold.request.as_deref().unwrap_or("-"),
-            &hold.action,
+            hold.action.unwrap_or("-"),
             hold.person.name(),
             &what(hold),
             &hold.reason,
@@ -235,7 +253,7 @@ fn what(hold: &HoldView) -> String {
         return group.clone();
     }
     let change = |(attribute, change): (&String, &Change)| match change {
-        Change { from: None, to } if hold.action == "create" => {
+        Change { from: None, to } if hold.action == Some("create") => {
             format!("{attribute}: {}", shown(to.as_deref()))
         }
         _ => changed((attribute, change)),

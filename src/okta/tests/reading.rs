@@ -1,6 +1,6 @@
 use super::super::groups::GroupRules;
 use super::super::testing::{Org, error, reply, user};
-use super::super::{AccountRead, OktaError, OktaReader, SetAside};
+use super::super::{AccountRead, OktaError, OktaReader, SetAside, deleted_in_log};
 use crate::http::{ByText, Deletion};
 use crate::model::{Account, AccountId, GroupId, GroupKind};
 
@@ -363,7 +363,7 @@ async fn what_an_org_does_not_have_is_no_refused_sign_in() {
         assert_eq!(reader.has_admin_role(&id("00u1")).await.unwrap(), None);
         let since = "2026-11-23T09:00:00Z".parse().unwrap();
         assert_eq!(reader.changes_of(&id("00u1"), since).await.unwrap(), None);
-        let deleted = reader.deleted_in_log(&id("00u1")).await.unwrap();
+        let deleted = deleted_in_log(&reader, &id("00u1")).await.unwrap();
         assert!(matches!(deleted, Deletion::Unreadable(_)));
         assert!(reader.schema().await.unwrap_err().is_withheld());
     }

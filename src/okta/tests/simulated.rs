@@ -5,12 +5,15 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::log::{Changed, rival};
+use super::super::reader::AccountRead;
 use super::super::{Auth, Connection, GoldenThread, OktaReader, OktaWriter, Settings};
 use super::keys::ec_pair;
 use crate::http::RetryPolicy;
 use crate::model::{AccountId, GroupId, Step};
 use crate::sim::clock::Clock;
+use crate::sim::faults::Fault;
 use crate::sim::http::Server;
+use crate::sim::line::Latency;
 use crate::sim::okta::{Okta, PublicKey, ServiceApp, Status};
 
 /// An org with one administrator, Zoe who is none, and a group.
@@ -213,4 +216,47 @@ async fn a_log_that_may_not_be_read_is_unknown_and_not_an_error() {
 
     let with_scope = world.reader_with(&[&BARE[..], &["okta.logs.read"]].concat());
     assert_eq!(with_scope.changes_of(&world.zoe, earlier()).await.unwrap().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn no_more_than_ten_calls_are_under_way_at_once() {
+    let world = World::new();
+    let line = world.okta.faults().line();
+    line.set(Latency::of(Duration::from_millis(20)));
+    let (reader, zoe) = (world.reader(), &world.zoe);
+    let mut reads = tokio::task::JoinSet::new();
+    for nth in 0..50 {
+        let reader = if nth % 2 == 0 { reader.clone() } else { reader.urgently() };
+        let zoe = zoe.clone();
+        reads.spawn(async move { reader.account(&zoe).await.unwrap().there().unwrap() });
+    }
+    let read = reads.join_all().await;
+    assert_eq!(read.iter().flatten().count(), 50);
+    let most = line.take_most();
+    assert!((2..=10).contains(&most), "{most} at once");
+}
+
+#[tokio::test]
+async fn a_leaver_is_disabled_while_everybody_else_waits_for_an_answer() {
+    let world = World::new();
+    let person =
+        |login: &str| json!({"login": login, "email": login, "firstName": "A", "lastName": "B"});
+    let leaver = world.okta.add_user(&person("leaver@example.com"), Status::Active);
+    let leaver = AccountId::parse(&leaver).unwrap();
+    world.okta.faults().on("GET", world.zoe.as_str(), Fault::Silence).always();
+    let reader = world.reader();
+    let writer = OktaWriter::new(reader.connection().clone());
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (reader, zoe) = (reader.clone(), world.zoe.clone());
+        waiting.spawn(async move { reader.account(&zoe).await.is_ok() });
+    }
+    while world.okta.faults().line().under_way() < 9 {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(reader.urgently().account(&leaver).await.unwrap(), AccountRead::There(_)));
+    let thread = GoldenThread { request: "RITM1", action: 1 };
+    let performed = writer.perform(&Step::Suspend, Some(&leaver), &thread).await;
+    assert!(performed.error.is_none(), "{performed:?}");
+    assert_eq!(world.okta.faults().line().under_way(), 9, "one place is kept for leavers");
 }

@@ -165,14 +165,20 @@ fn somebody_may_still_turn_up_for_an_hour_and_a_leaver_for_a_minute() {
         status_of_problems(problems, Some(Operation::Join), searched)
     };
     // How many it is about is no other kind of obstacle.
-    assert_eq!(join(&unknown, soon), waits("person-unknown", "a; b", true));
-    assert_eq!(join(&unknown, late), waits("person-unknown", "a; b", false));
+    let mend = "an approved request that is changed needs a decision, or a new order";
+    let (both, other) = (format!("a; b; {mend}"), format!("a; c; {mend}"));
+    assert_eq!(join(&unknown, soon), waits("person-unknown", &both, true));
+    assert_eq!(join(&unknown, late), waits("person-unknown", &both, false));
     let mixed = [problem("person-unknown", "a"), problem("date", "c")];
-    assert_eq!(join(&mixed, soon), waits("date+person-unknown", "a; c", false));
+    assert_eq!(join(&mixed, soon), waits("date+person-unknown", &other, false));
     let leave = |seconds| {
         let searched = chrono::Duration::seconds(seconds);
         status_of_problems(&unknown, Some(Operation::Leave), searched)
     };
-    assert_eq!(leave(59), waits("person-unknown", "a; b", true));
-    assert_eq!(leave(61), waits("person-unknown", "a; b", false));
+    assert_eq!(leave(59), waits("person-unknown", &both, true));
+    assert_eq!(leave(61), waits("person-unknown", &both, false));
+    // Where it is for others to mend, nothing is said of changing it.
+    let changed = [problem("changed", "d")];
+    let RequestStatus::Waits { reason, .. } = join(&changed, late) else { panic!("it waits") };
+    assert_eq!(reason, "d");
 }

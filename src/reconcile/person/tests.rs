@@ -153,6 +153,29 @@ fn leavers_from_every_status() {
     assert_eq!(today(&odd), ["status blocked: Okta shows a status that is not known"]);
 }
 
+/// Without its groups an account that cannot be disabled is as usable, and nobody sees whose it was.
+#[test]
+fn a_leaver_whose_account_has_a_status_that_is_not_known_keeps_the_memberships_until_it_is_disabled()
+ {
+    let frozen = || AccountStatus::Other("FROZEN".to_owned());
+    let waits = "Okta shows a status that is not known";
+    let mut state = employee(frozen(), &["g1", "g2"], &[done(join()), leave()]);
+    state.baseline.insert(group("g2"));
+    let expected = ["status", "membership:g1", "membership:g2"];
+    assert_eq!(today(&state), expected.map(|fact| format!("{fact} blocked: {waits}")));
+    // Nobody can decide about them past the account.
+    let mut policy = policy();
+    policy.unattributed = Disposal::Hold;
+    assert_eq!(
+        lines(&decide(&state, &policy)),
+        expected.map(|fact| format!("{fact} blocked: {waits}"))
+    );
+    // Whoever stays loses what was revoked.
+    let revoke = with_groups(request("R2", Operation::Revoke, "2026-05-31"), &["g1"]);
+    let state = employee(frozen(), &["g1"], &[done(join()), revoke]);
+    assert!(today(&state).contains(&"remove_member g1 for R2 (request): apply".to_owned()));
+}
+
 #[test]
 fn a_leaver_loses_every_managed_membership_after_the_account_whoever_gave_it() {
     let mut state = employee(AccountStatus::Active, &["g1", "g2"], &[done(join()), leave()]);

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::{Reply, Responder, failure, html, rows};
 use crate::model::{ApproversByTask, SysId};
-use crate::servicenow::ServiceNowError;
+use crate::servicenow::{ServiceNowError, who_approved};
 
 fn row(id: &str, about: [&str; 2], approver: &str) -> String {
     let [task, document] = about;
@@ -18,7 +18,7 @@ async fn read(
     side: &Responder,
     tasks: &BTreeSet<SysId>,
 ) -> Result<Result<ApproversByTask, String>, ServiceNowError> {
-    side.reader().approvers(tasks).await
+    who_approved(side.reader().connection(), tasks).await
 }
 
 fn ids(ids: &[&str]) -> BTreeSet<SysId> {
@@ -113,13 +113,13 @@ async fn a_side_that_cannot_be_reached_is_the_sides_trouble() {
     let reader = side.reader();
     drop(side);
     // Nobody listens there any more.
-    let mut error = reader.approvers(&ids(&["r1"])).await;
+    let mut error = who_approved(reader.connection(), &ids(&["r1"])).await;
     for _ in 0..50 {
         if error.is_err() {
             break;
         }
         tokio::task::yield_now().await;
-        error = reader.approvers(&ids(&["r1"])).await;
+        error = who_approved(reader.connection(), &ids(&["r1"])).await;
     }
     assert!(matches!(error, Err(ServiceNowError::Unreachable { .. })), "{error:?}");
 }

@@ -1,6 +1,7 @@
 //! The client over real HTTP, against a responder that gives prepared answers in turn.
 
 mod approvers;
+mod batches;
 mod reading;
 mod requests;
 mod signing;

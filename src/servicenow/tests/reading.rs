@@ -4,7 +4,9 @@ use super::{Responder, failure, html, json, person, rows};
 use crate::http::Deletion;
 use crate::model::{Person, Presence, SysId, Timestamp};
 use crate::servicenow::paging::CompleteRead;
-use crate::servicenow::{Lookup, ServiceNowError, ServiceNowReader, Window};
+use crate::servicenow::{
+    Lookup, ServiceNowError, ServiceNowReader, Window, deleted_at, shows_inactive,
+};
 
 async fn read(reader: &ServiceNowReader) -> (Result<CompleteRead, String>, Vec<Person>) {
     let mut people = Vec::new();
@@ -12,8 +14,11 @@ async fn read(reader: &ServiceNowReader) -> (Result<CompleteRead, String>, Vec<P
         people.extend(page);
         Ok(())
     });
-    let read = read.await.map_err(|error| error.to_string());
-    (read, people)
+    let read = match read.await {
+        Ok(read) => reader.account_for_hidden(None, &read, &[]).await.map(|()| read),
+        Err(error) => Err(error),
+    };
+    (read.map_err(|error| error.to_string()), people)
 }
 
 async fn failed_with(replies: Vec<super::Reply>) -> String {
@@ -29,7 +34,7 @@ async fn pages_follow_the_key_until_the_announced_rows_are_there() {
     .await;
     let (read, people) = read(&side.reader()).await;
 
-    assert_eq!(read.unwrap(), CompleteRead { rows: 3, announced: 3, set_aside: vec![] });
+    assert_eq!(read.unwrap(), CompleteRead { rows: 3, announced: 3, hidden: 0, set_aside: vec![] });
     let ids: Vec<_> = people.iter().map(|person| person.sys_id.as_str()).collect();
     assert_eq!(ids, ["a", "b", "C"]);
     assert_eq!(people[0].field("department.name"), "Sales");
@@ -78,10 +83,42 @@ async fn a_window_is_part_of_the_query_and_of_the_check() {
 #[tokio::test]
 async fn rows_hidden_by_access_rules_make_the_read_fail() {
     let short = || rows(2, &[person("a", "")]);
-    let error = failed_with(vec![short(), short()]).await;
+    let error = failed_with(vec![short(), short(), rows(1, &[]), rows(1, &[]), short()]).await;
     assert!(error.contains("2 rows announced, 1 came: rows are hidden from this account"));
-    let error = failed_with(vec![rows(5, &[]), rows(5, &[])]).await;
-    assert!(error.contains("2 rows announced, 0 came"), "{error}");
+    let error = failed_with(vec![rows(5, &[]), rows(5, &[]), rows(5, &[])]).await;
+    assert!(error.contains("5 rows announced, 0 came"), "{error}");
+    let many = || rows(900, &[person("a", "")]);
+    let error = failed_with(vec![many(), many(), rows(899, &[]), rows(899, &[]), many()]).await;
+    assert!(error.contains("900 rows announced, 1 came"), "{error}");
+}
+
+#[tokio::test]
+async fn hidden_rows_are_accounted_for_by_exactly_those_of_people_who_are_known_to_be_hidden() {
+    let known = [SysId::parse("b").unwrap()];
+    for (counted, shown, believed) in [
+        (rows(1, &[]), &known[..], true),
+        (rows(0, &[]), &known, false),
+        (rows(2, &[]), &known, false),
+        (rows(1, &[person("b", "")]), &known, false),
+        (rows(1, &[]), &[], false),
+    ] {
+        let (first, second) = (|| rows(3, &[person("a", "")]), || rows(2, &[person("c", "")]));
+        let side = Responder::with(vec![
+            first(),
+            first(),
+            second(),
+            second(),
+            rows(0, &[]),
+            rows(3, &[person("a", "")]),
+            counted,
+        ])
+        .await;
+        let reader = side.reader();
+        let read = reader.people(None, |_| Ok(())).await.unwrap();
+        assert_eq!((read.rows, read.hidden), (2, 1));
+        let accounted = reader.account_for_hidden(None, &read, shown).await;
+        assert_eq!(accounted.is_ok(), believed, "{accounted:?}");
+    }
 }
 
 #[tokio::test]
@@ -316,7 +353,8 @@ async fn the_audit_tells_a_deletion_or_nothing_or_cannot_be_read() {
         )
     };
     let at = "2026-11-23T11:00:00Z".parse().unwrap();
-    let said = async |replies| Responder::with(replies).await.reader().deleted_at(&id).await;
+    let said =
+        async |replies| deleted_at(Responder::with(replies).await.reader().connection(), &id).await;
     let shown = said(vec![rows(2, &[row("11"), row("10")])]).await.unwrap();
     assert_eq!(shown, Deletion::Shown(at));
     assert_eq!(said(vec![rows(0, &[])]).await.unwrap(), Deletion::NotShown);
@@ -344,7 +382,7 @@ async fn inactive_people_are_shown_only_where_one_came() {
         (rows(0, &[]), false),
     ] {
         let side = Responder::with(vec![reply]).await;
-        assert_eq!(side.reader().shows_inactive().await.unwrap(), expected);
+        assert_eq!(shows_inactive(side.reader().connection()).await.unwrap(), expected);
     }
 }
 

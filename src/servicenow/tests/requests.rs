@@ -5,7 +5,7 @@ use crate::model::{Request, RequestState, SysId, Timestamp};
 use crate::servicenow::paging::CompleteRead;
 use crate::servicenow::{ServiceNowError, ServiceNowReader, Window};
 
-fn request(id: &str, number: &str, change: &[(&str, &str)]) -> String {
+pub fn request(id: &str, number: &str, change: &[(&str, &str)]) -> String {
     let mut text = format!(
         r#"{{"sys_id":"{id}","number":"{number}","request":{{"link":"l","value":"r1"}},
         "request.number":"REQ1","request.approval":"approved","request.requested_for":"p1",

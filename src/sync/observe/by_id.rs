@@ -1,22 +1,31 @@
 //! One person's account and memberships, read by id: what a list says may be older.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::future::join_all;
 
 use crate::http::ByText;
 use crate::model::{Account, AccountId, AccountStatus, SysId};
-use crate::okta::AccountRead;
+use crate::okta::{AccountRead, OktaError, OktaReader};
 use crate::policy::derive::identify;
 use crate::store::snapshot::all_candidates;
 use crate::store::{Object, Observed};
-use crate::sync::contain::{contained, is_deleted, note_unreadable};
+use crate::sync::contain::{contained, is_deleted, note_unreadable, read_control};
 use crate::sync::link::{has_account, link_still_matches};
+use crate::sync::names::account_of;
 use crate::sync::{
     deps::Deps,
-    error::Result,
-    in_doubt::resolve_mail_in_doubt,
-    observe::groups::{read_groups, retry_members},
+    error::{Result, Side},
+    in_doubt::{is_in_doubt, resolve_mail_in_doubt},
+    observe::accounts::{enqueue_owners, forget_account, keep_accounts},
+    observe::groups::{is_in_sight, read_groups},
     scope::Cycle,
+    side_by_side::side_by_side,
 };
+
+/// What could not be read before is waited for so long.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why it cannot be told how somebody's account is, or whether there is one; `None` where it can.
 type Doubt = Option<String>;
@@ -26,30 +35,48 @@ pub(crate) async fn refresh_all(deps: &Deps, cycle: &Cycle, people: &[SysId]) ->
     if !people.is_empty() && !deps.store.groups().any()? {
         read_groups(deps, cycle).await?;
     }
-    retry_members(deps, cycle).await?;
-    for person in people {
-        refresh(deps, cycle, person).await?;
+    refresh_each(deps, cycle, people).await
+}
+
+pub(crate) async fn refresh_each(deps: &Deps, cycle: &Cycle, people: &[SysId]) -> Result<()> {
+    side_by_side(people.iter().map(|person| refresh(deps, cycle, person))).await
+}
+
+/// Whether what is stored about somebody says too little to decide by: it could not be read the last
+/// time, a call about them had no answer, or a change of theirs is on its way.
+pub(crate) fn is_unclear(deps: &Deps, id: &SysId) -> Result<bool> {
+    if deps.store.unreadable().is_noted(Object::Account, id.as_str())? || is_in_doubt(deps, id)? {
+        return Ok(true);
     }
-    Ok(())
+    Ok(account_of(&deps.store, id)?.is_some_and(|account| account.transitioning.is_some()))
 }
 
 /// Reads one person's account and memberships, or looks for an account to link. What cannot be read
 /// concerns that person: nothing is decided about them until it can.
 pub(crate) async fn refresh(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<()> {
+    let asked_at = deps.now();
     cycle.by_id.borrow_mut().remove(id);
-    let read = read_by_id(deps, cycle, id).await;
+    let read = match deps.store.unreadable().of_person(id)? {
+        None => read_by_id(deps, cycle, id).await,
+        // It could not be read before, and others wait meanwhile.
+        Some(known) => match tokio::time::timeout(PATIENCE, read_by_id(deps, cycle, id)).await {
+            Ok(read) => read,
+            Err(_) => read_control(deps, cycle, Side::Okta).await.map(|()| Some(known.why)),
+        },
+    };
     match contained(deps, cycle, read).await? {
         Ok(None) => deps.store.unreadable().clear(Object::Account, id.as_str())?,
         Ok(Some(why)) | Err(why) => note_unreadable(deps, Object::Account, id, &why)?,
     }
-    cycle.by_id.borrow_mut().insert(id.clone());
+    cycle.by_id.borrow_mut().insert(id.clone(), asked_at);
     Ok(())
 }
 
 async fn read_by_id(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<Doubt> {
-    let keys = deps.account_keys();
+    let leaving = deps.store.requests().is_leaving(id, deps.now())?;
+    let okta = &if leaving { deps.okta.urgently() } else { deps.okta.clone() };
     if let Some(link) = deps.store.links().account_of(id)? {
-        if let Some(why) = refresh_account(deps, cycle, &link, &keys).await? {
+        if let Some(why) = refresh_account(deps, okta, cycle, &link).await? {
             return Ok(Some(why));
         }
         if has_account(deps, id)? && link_still_matches(deps, cycle, id, &link)? {
@@ -58,28 +85,43 @@ async fn read_by_id(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<Doubt> {
     }
     let Some(person) = deps.store.people().get(id)? else { return Ok(None) };
     let identity = identify(&person, &deps.config.policy);
+    let keys_but_login =
+        identity.keys.iter().chain(&identity.anchor).filter(|(attribute, _)| attribute != "login");
+    let searches = keys_but_login.map(|(attribute, value)| async move {
+        Ok::<_, OktaError>(match okta.accounts_where(attribute, value).await? {
+            ByText::Found(accounts) => Ok(accounts.into_iter().map(|it| it.id).collect()),
+            ByText::Unusable(_) if value.is_empty() => Ok(Vec::new()),
+            ByText::Unusable(why) => Err(format!("{attribute}: {why}")),
+        })
+    });
+    // The search index lags behind writes; a read by login does not.
+    let by_login = async {
+        let Some(login) = identity.login.as_ref().filter(|login| !login.is_empty()) else {
+            return Ok::<_, OktaError>(Ok(None));
+        };
+        Ok(match okta.account_by_login(login).await? {
+            ByText::Found(account) => Ok(account.map(|it| it.id)),
+            ByText::Unusable(why) => Err(format!("login: {why}")),
+        })
+    };
+    let (lists, by_login) = tokio::join!(join_all(searches), by_login);
     let mut found = BTreeSet::new();
-    for (attribute, value) in identity.keys.iter().chain(&identity.anchor) {
-        if attribute != "login" {
-            match deps.okta.accounts_where(attribute, value).await? {
-                ByText::Found(accounts) => found.extend(accounts.into_iter().map(|it| it.id)),
-                ByText::Unusable(_) if value.is_empty() => {}
-                ByText::Unusable(why) => return Ok(Some(format!("{attribute}: {why}"))),
-            }
+    // In this order, so that the same trouble has the same text whichever of them meets it first.
+    for ids in lists {
+        match ids? {
+            Ok(ids) => found.extend(ids),
+            Err(why) => return Ok(Some(why)),
         }
     }
-    // The search index lags behind writes; a read by login does not.
-    if let Some(login) = identity.login.as_ref().filter(|login| !login.is_empty()) {
-        match deps.okta.account_by_login(login).await? {
-            ByText::Found(account) => found.extend(account.map(|it| it.id)),
-            ByText::Unusable(why) => return Ok(Some(format!("login: {why}"))),
-        }
+    match by_login? {
+        Ok(id) => found.extend(id),
+        Err(why) => return Ok(Some(why)),
     }
     // What matches in the store may be another's by now, or deleted.
     let known = all_candidates(&deps.store, &deps.config.policy, &person)?;
     found.extend(known.into_iter().map(|candidate| candidate.account.id));
     for account in &found {
-        if let Some(why) = refresh_account(deps, cycle, account, &keys).await? {
+        if let Some(why) = refresh_account(deps, okta, cycle, account).await? {
             return Ok(Some(why));
         }
     }
@@ -94,8 +136,8 @@ pub(crate) enum Sight {
     Out(String),
 }
 
-pub(crate) async fn look_at(deps: &Deps, id: &AccountId) -> Result<Sight> {
-    Ok(match deps.okta.account(id).await? {
+pub(crate) async fn look_at(deps: &Deps, okta: &OktaReader, id: &AccountId) -> Result<Sight> {
+    Ok(match okta.account(id).await? {
         AccountRead::There(account) => Sight::There(account),
         AccountRead::NotFound if is_deleted(deps, id).await? => Sight::Deleted,
         AccountRead::NotFound => Sight::Out(format!(
@@ -108,21 +150,40 @@ pub(crate) async fn look_at(deps: &Deps, id: &AccountId) -> Result<Sight> {
 
 async fn refresh_account(
     deps: &Deps,
+    okta: &OktaReader,
     cycle: &Cycle,
     id: &AccountId,
-    keys: &BTreeSet<String>,
 ) -> Result<Doubt> {
     let asked_at = deps.now();
-    let account = match look_at(deps, id).await? {
+    let (account, groups) = tokio::join!(look_at(deps, okta, id), okta.groups_of(id));
+    let account = match account? {
         Sight::There(account) => *account,
-        Sight::Deleted => return Ok(deps.store.accounts().delete(id).map(|()| None)?),
+        Sight::Deleted => return Ok(forget_account(deps, id).map(|()| None)?),
         Sight::Out(why) => return Ok(Some(why)),
     };
     let by_id = Observed::ById { at: asked_at };
-    deps.store.accounts().upsert(std::slice::from_ref(&account), keys, by_id, cycle.id)?;
-    let groups = deps.okta.groups_of(id).await?;
+    keep_accounts(deps, std::slice::from_ref(&account), by_id, cycle)?;
+    let groups = groups?;
+    if deps.everyone()?.is_some_and(|everyone| groups.contains(&everyone)) {
+        cycle.groups_whole.borrow_mut().insert(id.clone());
+    }
     if groups.is_empty() && account.status != AccountStatus::Deprovisioned && !deps.is_blind()? {
         return Ok(Some(format!("{id} is in no group, not even in Everyone")));
     }
-    Ok(deps.store.groups().replace_groups_of(id, &groups, asked_at).map(|()| None)?)
+    let mut first_seen = Vec::new();
+    for group in deps.store.links().unseen_groups_of(id)? {
+        // Those out of sight are left out of an account's groups without a word.
+        if groups.contains(&group) || is_in_sight(deps, &group).await? {
+            first_seen.push(group);
+        }
+    }
+    deps.store.atomically(|| {
+        let before = deps.store.groups().of_account(id)?;
+        deps.store.groups().replace_groups_of(id, &groups, asked_at)?;
+        if deps.store.groups().of_account(id)? != before {
+            enqueue_owners(deps, [id])?;
+        }
+        first_seen.iter().try_for_each(|group| deps.store.links().settle_unseen(id, group))
+    })?;
+    Ok(None)
 }

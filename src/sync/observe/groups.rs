@@ -6,6 +6,7 @@ use crate::model::{AccountId, Group, GroupId};
 use crate::okta::{OktaError, SetAside};
 use crate::store::{GroupRules, Object, StoreError};
 use crate::sync::contain::contained;
+use crate::sync::observe::accounts::enqueue_owners;
 use crate::sync::{deps::Deps, error::Result, scope::Cycle};
 
 /// Which groups a rule feeds, as far as that can be told.
@@ -83,7 +84,8 @@ async fn read_rules(deps: &Deps, cycle: &Cycle, complete: bool) -> Result<Fed> {
     };
     if rules.count == 0 && deps.store.groups().any_rule_fed()? {
         if !complete {
-            let again = deps.okta.group_rules().await?;
+            let again = deps.okta.group_rules().await.map_err(Into::into);
+            let again = contained(deps, cycle, again).await?.unwrap_or_default();
             let in_doubt = again.is_none_or(|rules| rules.count > 0);
             return Ok(Fed::AsBefore { in_doubt });
         }
@@ -130,16 +132,27 @@ pub(crate) async fn replace_group_members(
     let asked_at = deps.now();
     let read = read_group_members(deps, group).await;
     match contained(deps, cycle, read).await? {
-        Ok(members) => {
-            (deps.on_progress)("group members", members.len());
-            deps.store.groups().replace_members(group, &members, asked_at)?;
-            Ok(deps.store.unreadable().clear(Object::Members, group.as_str())?)
+        Ok(mut members) => {
+            (deps.on_progress)("group members", members.ids.len());
+            members.with_those_before(deps, group)?;
+            let ids: Vec<AccountId> = members.ids.into_iter().collect();
+            deps.store.atomically(|| {
+                let before = deps.store.groups().members_of(group)?;
+                deps.store.groups().replace_members(group, &ids, asked_at)?;
+                deps.store.links().settle_unseen_members(group, cycle.id)?;
+                let after = deps.store.groups().members_of(group)?;
+                enqueue_owners(deps, before.symmetric_difference(&after))
+            })?;
+            match members.odd {
+                Some(why) => Ok(note_members(deps, group, &why)?),
+                None => Ok(deps.store.unreadable().clear(Object::Members, group.as_str())?),
+            }
         }
         Err(why) => Ok(note_members(deps, group, &why)?),
     }
 }
 
-fn note_members(deps: &Deps, group: &GroupId, why: &str) -> Result<(), StoreError> {
+pub(crate) fn note_members(deps: &Deps, group: &GroupId, why: &str) -> Result<(), StoreError> {
     deps.store.unreadable().note(Object::Members, group.as_str(), why, false, deps.now())?;
     Ok(())
 }
@@ -149,37 +162,54 @@ pub(crate) async fn retry_members(deps: &Deps, cycle: &Cycle) -> Result<()> {
     for trouble in deps.store.unreadable().all(Object::Members)? {
         let Ok(group) = GroupId::parse(&trouble.id) else { continue };
         if trouble.next_try <= deps.now() {
-            let before = deps.store.groups().members_of(&group)?;
             replace_group_members(deps, cycle, &group).await?;
-            let after = deps.store.groups().members_of(&group)?;
-            for account in before.symmetric_difference(&after) {
-                if let Some(person) = deps.store.links().person_of(account)? {
-                    deps.store.queue().enqueue(&person, deps.now())?;
-                }
-            }
         }
     }
     Ok(())
 }
 
-pub(crate) async fn read_group_members(deps: &Deps, group: &GroupId) -> Result<Vec<AccountId>> {
-    let mut members: Vec<AccountId> = Vec::new();
+/// Who is in a group, as far as that can be told.
+#[derive(Debug, Default)]
+pub(crate) struct Members {
+    pub(crate) ids: BTreeSet<AccountId>,
+    /// What is wrong with somebody in the list who may be any of them.
+    pub(crate) odd: Option<String>,
+}
+
+impl Members {
+    /// Where somebody in the list has no usable id, whoever was known to be a member still is.
+    pub(crate) fn with_those_before(&mut self, deps: &Deps, group: &GroupId) -> Result<()> {
+        if self.odd.is_some() {
+            self.ids.extend(deps.store.groups().members_of(group)?);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) async fn read_group_members(deps: &Deps, group: &GroupId) -> Result<Members> {
+    let mut ids = BTreeSet::new();
     let read = deps
         .okta
         .members(group, &mut |page| {
-            members.extend(page);
+            ids.extend(page);
             Ok(())
         })
         .await;
     match read {
-        Ok(_) => Ok(members),
+        Ok(set_aside) => {
+            let odd = set_aside.first().map(|odd| {
+                let (count, why) = (set_aside.len(), &odd.why);
+                format!("{count} in the list of its members make no sense: {why}")
+            });
+            Ok(Members { ids, odd })
+        }
         Err(OktaError::NotFound(_)) if deps.okta.group(group).await?.is_some() => {
             let why = format!("{group} is there, and its members are said not to be");
             Err(OktaError::Unbelievable { operation: "list the members of a group".into(), why }
                 .into())
         }
         // Deleted between the list and this read: the next list will not hold it.
-        Err(OktaError::NotFound(_)) => Ok(Vec::new()),
+        Err(OktaError::NotFound(_)) => Ok(Members::default()),
         Err(error) => Err(error.into()),
     }
 }
@@ -194,20 +224,45 @@ pub(crate) async fn manage(
     if deps.store.groups().managed()?.contains_key(group) {
         return Ok(Ok(()));
     }
-    contained(deps, cycle, take_over(deps, group).await).await
+    contained(deps, cycle, take_over(deps, cycle, group).await).await
 }
 
-async fn take_over(deps: &Deps, group: &GroupId) -> Result<()> {
+async fn take_over(deps: &Deps, cycle: &Cycle, group: &GroupId) -> Result<()> {
     // Read first: what was there at take-over is only known once. And twice: with a page that
     // was skipped somebody would later be in the group for no reason, and lose it.
-    let mut members: BTreeSet<AccountId> =
-        read_group_members(deps, group).await?.into_iter().collect();
-    members.extend(read_group_members(deps, group).await?);
-    let members: Vec<AccountId> = members.into_iter().collect();
-    (deps.on_progress)("group members", members.len());
+    let mut members = read_group_members(deps, group).await?;
+    // Between the two, so that a role which reaches less, or more, meanwhile shows in one of them.
+    let blind = !sees_everybody(deps).await?;
+    let again = read_group_members(deps, group).await?;
+    members.ids.extend(again.ids);
+    let ids: Vec<AccountId> = members.ids.into_iter().collect();
+    (deps.on_progress)("group members", ids.len());
+    let current = deps.store.state().configuration()?.as_ref() == Some(&deps.config.fingerprint);
+    cycle.took_over.set(cycle.took_over.get() || current);
     deps.store.atomically(|| {
-        deps.store.groups().take_over(group, &members)?;
-        deps.store.links().insert_group_baseline(group)
+        // Everybody is decided about before the cycle ends, or else by a complete read.
+        deps.store.state().set_configuration(None)?;
+        deps.store.groups().take_over(group, &ids)?;
+        deps.store.links().insert_group_baseline(group)?;
+        deps.store.links().insert_unseen_members(group, blind, cycle.id)
     })?;
-    Ok(())
+    match again.odd.or(members.odd) {
+        Some(why) => Ok(note_members(deps, group, &why)?),
+        None => Ok(()),
+    }
+}
+
+/// Whether the credentials see every account now, and not only when all groups were read last.
+async fn sees_everybody(deps: &Deps) -> Result<bool> {
+    let Some(everyone) = deps.everyone()? else { return Ok(false) };
+    is_in_sight(deps, &everyone).await
+}
+
+/// Whether a group is shown now.
+pub(crate) async fn is_in_sight(deps: &Deps, group: &GroupId) -> Result<bool> {
+    match deps.okta.group(group).await {
+        Ok(group) => Ok(group.is_some()),
+        Err(OktaError::Forbidden(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }

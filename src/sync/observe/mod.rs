@@ -1,13 +1,12 @@
 //! Reading both sides into the store, everything or what changed. A list that is not complete is not
 //! believed: nothing follows from it, and whoever can be decided about from reads by id goes on.
 
+pub(crate) mod accounts;
 pub(crate) mod by_id;
 pub(crate) mod groups;
 pub(crate) mod okta;
 pub(crate) mod records;
 pub(crate) mod servicenow;
-
-use std::collections::BTreeSet;
 
 use crate::model::{SysId, Timestamp};
 use crate::reconcile::limits::implausible_people;
@@ -16,15 +15,15 @@ use crate::store::StoreError;
 use crate::sync::contain::{contained, note_list};
 use crate::sync::items::{check_items, resolve_items};
 use crate::sync::names::pin_groups;
-use crate::sync::observe::by_id::{refresh, refresh_all};
-use crate::sync::observe::groups::{read_groups, replace_group_members};
+use crate::sync::observe::by_id::{is_unclear, refresh_all};
+use crate::sync::observe::groups::{read_groups, replace_group_members, retry_members};
 use crate::sync::observe::okta::{
     implausible_sight, observe_okta_changes, okta_clock, read_accounts, read_schema,
 };
 use crate::sync::observe::records::retry_records;
 use crate::sync::observe::servicenow::{
-    confirm_absence, find_person, log_vanished, read_changes, read_people, read_requests,
-    servicenow_clock,
+    account_for_hidden, confirm_absence, find_person, log_vanished, read_changes, read_people,
+    read_requests, servicenow_clock,
 };
 use crate::sync::open_items::{record_configuration, record_records};
 use crate::sync::scope::{Cycle, Scope};
@@ -34,13 +33,13 @@ use crate::sync::{deps::Deps, error::Result, org::release_admins, resolve::resol
 pub(crate) struct Observation {
     /// People to decide about.
     pub(crate) people: Vec<SysId>,
-    /// Their accounts were just read by id.
-    pub(crate) fresh: bool,
     /// People in a complete read.
     pub(crate) count: Option<u32>,
     pub(crate) implausible: Option<String>,
 }
 
+/// What ServiceNow said is not decided by any more when it is older than this.
+const STALE: chrono::Duration = chrono::Duration::seconds(10);
 /// How often names that were not found are looked up again.
 const RETRY: chrono::Duration = chrono::Duration::minutes(1);
 
@@ -53,7 +52,7 @@ pub(crate) async fn observe(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
 
 async fn observe_scope(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
     resolve_items(deps).await?;
-    if cycle.is_full() {
+    if cycle.is_full() && !cycle.looked.get() {
         let read = observe_everything(deps, cycle).await;
         // Without anything read before there is nothing to go on with.
         if cycle.empty_store || read.is_ok() || deps.last_full()?.is_none() {
@@ -70,23 +69,40 @@ async fn observe_scope(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
             }
         }
     }
-    let people = match &cycle.scope {
+    observe_changes(deps, cycle).await?;
+    let (people, unclear) = match &cycle.scope {
         Scope::Full | Scope::Changes => {
-            observe_changes(deps, cycle).await?;
-            deps.store.queue().due(deps.now())?
+            let people = deps.store.queue().due(deps.now())?;
+            let mut unclear = Vec::new();
+            for person in people.iter().filter(|person| !cycle.is_at_work(person)) {
+                if is_unclear(deps, person)? {
+                    unclear.push(person.clone());
+                }
+            }
+            (people, unclear)
         }
         Scope::Person(text) => {
-            observe_changes(deps, cycle).await?;
             let person = find_person(deps, cycle, text).await?;
             deps.store.facts().forget_refusals(Some(&person))?;
-            vec![person]
+            (vec![person.clone()], vec![person])
         }
     };
-    refresh_all(deps, cycle, &people).await?;
-    Ok(Observation { people, fresh: true, ..Observation::default() })
+    refresh_all(deps, cycle, &unclear).await?;
+    Ok(Observation { people, ..Observation::default() })
 }
 
 async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
+    // Neither side waits for the other.
+    let (servicenow, okta) = tokio::join!(
+        Box::pin(observe_servicenow_changes(deps, cycle)),
+        Box::pin(observe_okta_changes(deps, cycle))
+    );
+    servicenow?;
+    okta?;
+    retry_members(deps, cycle).await
+}
+
+async fn observe_servicenow_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let now = deps.now();
     let until = servicenow_clock(deps).await?;
     let dirty_since = mark_dirty(deps, cycle)?;
@@ -98,13 +114,12 @@ async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     } else if !changed.is_empty() || !requests.is_empty() || is_time_to_retry_names(deps, now)? {
         requests.extend(deps.store.requests().unresolved()?);
     }
-    requests.extend(deps.store.requests().decided()?);
+    requests.extend(deps.store.edits().decided()?);
     requests.sort();
     requests.dedup();
     for person in resolve_requests(deps, cycle, &requests).await? {
-        deps.store.queue().enqueue(&person, now)?;
+        deps.store.queue().enqueue_at_once(&person)?;
     }
-    observe_okta_changes(deps, cycle).await?;
     // What was in a list that could not be read is asked for again.
     if complete {
         deps.store.state().set_watermark(until.min(now))?;
@@ -126,7 +141,7 @@ async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
     pin_groups(deps)?;
     read_schema(deps, cycle).await?;
 
-    read_people(deps, cycle, None).await?;
+    let (_, read) = read_people(deps, cycle, None).await?;
     let count = deps.store.people().seen_count(cycle.id)?;
     if count == 0 && deps.store.cycles().believed_people()?.is_some_and(|before| before > 0) {
         return Err(ServiceNowError::Unbelievable {
@@ -141,6 +156,7 @@ async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
     for person in deps.store.people().unseen(cycle.id)? {
         confirm_absence(deps, cycle, &person).await?;
     }
+    account_for_hidden(deps, None, &read).await?;
 
     read_requests(deps, cycle, None).await?;
     log_vanished(deps, &deps.store.requests().mark_vanished(cycle.id)?)?;
@@ -161,31 +177,25 @@ async fn observe_everything(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
         deps.store.requests().all_but_settled()?
     };
     resolve_requests(deps, cycle, &all).await?;
+    catch_up(deps, cycle, until).await?;
     for group in managed.into_keys() {
         replace_group_members(deps, cycle, &group).await?;
     }
     deps.store.state().set_watermark(until.min(began))?;
     deps.store.state().set_okta_watermark(okta_until)?;
     let people = deps.store.people().all()?;
-    Ok(Observation { people, fresh: false, count: Some(count), implausible })
+    Ok(Observation { people, count: Some(count), implausible })
 }
 
-/// Reads what changed in ServiceNow while Okta was read, and whom that concerns: what was called
-/// off meanwhile is not begun any more. The watermark stays where it is.
-pub(crate) async fn catch_up(deps: &Deps, cycle: &Cycle) -> Result<BTreeSet<SysId>> {
-    let now = deps.now();
-    let until = servicenow_clock(deps).await?;
-    let since = deps.store.state().watermark()?.unwrap_or(until);
-    let (people, requests, _) = read_changes(deps, cycle, since, until).await?;
-    let mut concerned = resolve_requests(deps, cycle, &requests).await?;
-    concerned.extend(people);
-    for person in &concerned {
-        deps.store.queue().enqueue(person, now)?;
-        if !cycle.was_read_by_id(person) {
-            refresh(deps, cycle, person).await?;
-        }
+/// Reading Okta takes its time, and somebody may have called something off meanwhile: what changed
+/// since is read once more, so that it is not decided by what was.
+async fn catch_up(deps: &Deps, cycle: &Cycle, since: Timestamp) -> Result<()> {
+    if deps.now() - cycle.started <= STALE {
+        return Ok(());
     }
-    Ok(concerned)
+    let until = servicenow_clock(deps).await?;
+    let (_, requests, _) = read_changes(deps, cycle, since, until).await?;
+    resolve_requests(deps, cycle, &requests).await.map(|_| ())
 }
 
 /// Rows may be stored from now on that no decision has followed yet. Says since which cycle that

@@ -1,18 +1,21 @@
 //! Okta's side: what its profile can hold, all accounts, and what was changed since it was read last.
 
-use std::collections::BTreeSet;
-
-use crate::model::{Account, AccountId, Timestamp};
-use crate::okta::{Attribute, OktaError};
+use crate::model::{Account, AccountId, GroupId, Timestamp};
+use crate::okta::{Attribute, OktaError, SetAside};
 use crate::reconcile::limits::implausible_accounts;
 use crate::reconcile::schema::{Schema, Slot};
 use crate::store::{Object, Observed};
 use crate::sync::contain::{contained, note_list, note_unreadable};
+use crate::sync::observe::accounts::{enqueue_owners, forget_account, keep_accounts};
 use crate::sync::observe::by_id::{Sight, look_at};
-use crate::sync::{deps::Deps, error::Result, observe::groups::read_group_members, scope::Cycle};
+use crate::sync::observe::groups::{note_members, read_group_members};
+use crate::sync::{deps::Deps, error::Result, scope::Cycle};
 
 /// How far back changes in Okta are asked for again: its index lags, and clocks differ.
 const OKTA_OVERLAP: chrono::Duration = chrono::Duration::minutes(5);
+
+/// The list of what changed, as what is wrong with it is kept.
+const CHANGES: &str = "what changed in Okta";
 
 /// Up to when Okta is known, where it was asked at `asked` by our clock. Of two clocks the one
 /// that is behind is taken, here and for ServiceNow: what is then read twice does no harm, and
@@ -34,59 +37,121 @@ pub(crate) async fn observe_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<(
 
 async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let now = deps.now();
-    let since = deps.store.state().okta_watermark()?.unwrap_or(now) - OKTA_OVERLAP;
-    let keys = deps.account_keys();
-    let mut changed = BTreeSet::new();
-    let accounts = deps.okta.accounts_changed_since(since).await?.found;
+    let known = deps.store.unreadable().get(Object::List, CHANGES)?;
+    let known = known.map(|trouble| (trouble.next_try <= now, trouble.since));
+    let mut since = deps.store.state().okta_watermark()?.unwrap_or(now) - OKTA_OVERLAP;
+    if let Some((true, began)) = known {
+        since = since.min(began - OKTA_OVERLAP);
+    }
+    // Whoever is acted on meanwhile keeps no look waiting.
+    let okta = deps.okta.urgently();
+    let (accounts, groups) =
+        tokio::join!(okta.accounts_changed_since(since), okta.groups_changed_since(since));
+    // In this order, so that the same trouble has the same text whichever of them meets it first.
+    let (accounts, mut groups) = (accounts?, groups?);
     let until = okta_clock(deps, now);
+    let mut odd = enqueue_set_aside(deps, accounts.set_aside)?;
     let listed = Observed::List { asked_at: now };
     let mut news = Vec::new();
-    for account in accounts {
+    for account in accounts.found {
         // What changed within the overlap comes again in every cycle.
         if deps.store.accounts().get(&account.id)?.as_ref() != Some(&account) {
             news.push(account);
         }
     }
-    changed.extend(deps.store.accounts().upsert(&news, &keys, listed, cycle.id)?);
+    keep_accounts(deps, &news, listed, cycle)?;
     let managed = deps.store.groups().managed()?;
     let mut read = Vec::new();
-    for (group, at) in deps.okta.groups_changed_since(since).await?.found {
+    for SetAside { id, why } in groups.set_aside {
+        match id.and_then(|id| GroupId::parse(&id).ok()) {
+            // When it changed is not known: who is in it is read.
+            Some(group) => groups.found.push((group, String::new())),
+            None => odd.push(why),
+        }
+    }
+    for (group, at) in groups.found {
         let known = deps.store.groups().members_updated(&group)?;
         if (!at.is_empty() && known.as_deref() == Some(&at)) || !managed.contains_key(&group) {
             continue;
         }
+        // What could not be read is tried again when it is time to.
+        let trouble = deps.store.unreadable().get(Object::Members, group.as_str())?;
+        if trouble.is_some_and(|trouble| trouble.next_try > now) {
+            continue;
+        }
         let before = deps.store.groups().members_of(&group)?;
+        let asked_at = deps.now();
         let members = read_group_members(deps, &group).await;
         match contained(deps, cycle, members).await? {
-            Ok(members) => {
-                let after: BTreeSet<AccountId> = members.into_iter().collect();
-                changed.extend(before.symmetric_difference(&after).cloned());
+            Ok(mut members) => {
+                members.with_those_before(deps, &group)?;
+                let ids: Vec<AccountId> = members.ids.iter().cloned().collect();
+                deps.store.atomically(|| {
+                    deps.store.groups().replace_members(&group, &ids, asked_at)?;
+                    enqueue_owners(deps, before.symmetric_difference(&members.ids))
+                })?;
+                if let Some(why) = &members.odd {
+                    note_members(deps, &group, why)?;
+                }
                 read.push((group, at));
             }
-            Err(why) => {
-                let id = group.as_str();
-                deps.store.unreadable().note(Object::Members, id, &why, false, now)?;
-            }
+            Err(why) => note_members(deps, &group, &why)?,
         }
     }
-    for account in changed {
-        if let Some(person) = deps.store.links().person_of(&account)? {
-            deps.store.queue().enqueue(&person, now)?;
-        }
-    }
+    note_nameless(deps, &odd, known.map(|(due, _)| due))?;
     for (group, at) in read {
         deps.store.groups().set_members_updated(&group, &at)?;
     }
     Ok(deps.store.state().set_okta_watermark(until)?)
 }
 
+/// Whoever's account makes no sense in a list is read by id. Gives what is wrong with those of which
+/// it cannot be told whose they are.
+fn enqueue_set_aside(deps: &Deps, set_aside: Vec<SetAside>) -> Result<Vec<String>> {
+    let mut nameless = Vec::new();
+    for SetAside { id, why } in set_aside {
+        let Some(account) = id.and_then(|id| AccountId::parse(&id).ok()) else {
+            nameless.push(why);
+            continue;
+        };
+        // One that could not be read by id either is tried again when it is time to.
+        if let Some(person) = deps.store.links().person_of(&account)?
+            && deps.store.unreadable().of_person(&person)?.is_none()
+        {
+            // Read by id in this look, and not by what was stored before.
+            let person_id = person.as_str();
+            deps.store.unreadable().note(Object::Account, person_id, &why, false, deps.now())?;
+            deps.store.queue().enqueue_at_once(&person)?;
+        }
+    }
+    Ok(nameless)
+}
+
+/// Names what cannot be told apart in the list of what changed; where it is `due`, or new, it is
+/// looked for again from its beginning on, less and less often.
+fn note_nameless(deps: &Deps, odd: &[String], due: Option<bool>) -> Result<()> {
+    let unreadable = deps.store.unreadable();
+    match (odd.first(), due) {
+        (_, Some(false)) | (None, None) => {}
+        (Some(why), _) => {
+            let text = format!(
+                "{} in Okta's list of what changed have no usable id, so it cannot be told what \
+                 they are: {why}",
+                odd.len()
+            );
+            unreadable.note(Object::List, CHANGES, &text, false, deps.now())?;
+        }
+        (None, Some(true)) => unreadable.clear(Object::List, CHANGES)?,
+    }
+    Ok(())
+}
+
 /// Reads all accounts. One that was in no page is looked up by id before it counts as deleted.
 pub(crate) async fn read_accounts(deps: &Deps, cycle: &Cycle) -> Result<()> {
-    let keys = deps.account_keys();
     let mut count = 0;
     let listed = Observed::List { asked_at: deps.now() };
     let mut upsert = |page: Vec<Account>| -> Result<()> {
-        deps.store.accounts().upsert(&page, &keys, listed, cycle.id)?;
+        keep_accounts(deps, &page, listed, cycle)?;
         count += page.len();
         (deps.on_progress)("accounts", count);
         Ok(())
@@ -96,13 +161,13 @@ pub(crate) async fn read_accounts(deps: &Deps, cycle: &Cycle) -> Result<()> {
     for id in deps.store.accounts().unseen(cycle.id)? {
         let by_id = Observed::ById { at: deps.now() };
         let person = deps.store.links().person_of(&id)?;
-        let why = match contained(deps, cycle, look_at(deps, &id).await).await? {
+        let why = match contained(deps, cycle, look_at(deps, &deps.okta, &id).await).await? {
             Ok(Sight::There(account)) => {
-                deps.store.accounts().upsert(&[*account], &keys, by_id, cycle.id)?;
+                keep_accounts(deps, &[*account], by_id, cycle)?;
                 None
             }
             Ok(Sight::Deleted) => {
-                deps.store.accounts().delete(&id)?;
+                forget_account(deps, &id)?;
                 None
             }
             Ok(Sight::Out(why)) | Err(why) => Some(why),
@@ -113,13 +178,13 @@ pub(crate) async fn read_accounts(deps: &Deps, cycle: &Cycle) -> Result<()> {
                 deps.store.unreadable().clear(Object::Account, person.as_str())?;
             }
             // Nobody's account that is not shown any more is nobody's business here.
-            (None, Some(_)) => deps.store.accounts().delete(&id)?,
+            (None, Some(_)) => forget_account(deps, &id)?,
             (None, None) => {}
         }
     }
     for person in deps.store.unreadable().seen_again(cycle.id)? {
         deps.store.unreadable().clear(Object::Account, person.as_str())?;
-        deps.store.queue().enqueue(&person, deps.now())?;
+        deps.store.queue().enqueue_at_once(&person)?;
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ pub(crate) async fn retry_records(deps: &Deps, cycle: &Cycle) -> Result<Vec<SysI
             "sys_user" => {
                 confirm_absence(deps, cycle, &id).await?;
                 if deps.store.unreadable().of_record(table, &id)?.is_none() {
-                    deps.store.queue().enqueue(&id, deps.now())?;
+                    deps.store.queue().enqueue_at_once(&id)?;
                 }
             }
             "sc_req_item" if retry_request(deps, cycle, &id).await? => requests.push(id),

@@ -2,7 +2,7 @@
 
 use crate::http::Deletion;
 use crate::model::{Person, Presence, Request, SysId, Timestamp};
-use crate::servicenow::{Lookup, SetAside, Window};
+use crate::servicenow::{CompleteRead, Lookup, SetAside, Window, deleted_at, shows_inactive};
 use crate::store::{Object, StoreError};
 use crate::sync::contain::{contained, note_list};
 use crate::sync::log::{LogThread, log_event};
@@ -36,12 +36,16 @@ pub(crate) async fn read_changes(
 ) -> Result<(Vec<SysId>, Vec<SysId>, bool)> {
     // The instance may have been out of reach for days: its last answer is from before them.
     let window = Window { from: since - OVERLAP, to: until.max(deps.now()) + AHEAD };
-    // Requests first: an approved leave does not wait for a list of people.
-    let read = read_requests(deps, cycle, Some(&window)).await;
-    let requests = contained(deps, cycle, read).await?;
-    let read = read_changed_people(deps, cycle, &window).await;
-    let people = contained(deps, cycle, read).await?;
+    let asked_at = deps.now();
+    // An approved leave does not wait for a list of people.
+    let (requests, people) = tokio::join!(
+        read_requests(deps, cycle, Some(&window)),
+        read_changed_people(deps, cycle, &window)
+    );
+    let requests = contained(deps, cycle, requests).await?;
+    let people = contained(deps, cycle, people).await?;
     let complete = requests.is_ok() && people.is_ok();
+    cycle.requests_asked.set(requests.is_ok().then_some(asked_at));
     let listed = |read: std::result::Result<Vec<SysId>, String>, list: &str| {
         read.unwrap_or_else(|why| {
             note_list(cycle, list, &why);
@@ -53,20 +57,33 @@ pub(crate) async fn read_changes(
 }
 
 async fn read_changed_people(deps: &Deps, cycle: &Cycle, window: &Window) -> Result<Vec<SysId>> {
-    let mut people = read_people(deps, cycle, Some(window)).await?;
+    let (mut people, read) = read_people(deps, cycle, Some(window)).await?;
+    account_for_hidden(deps, Some(window), &read).await?;
     people.extend(read_referring(deps, cycle, &people).await?);
     Ok(people)
 }
 
-/// Reads people, all of them or those of a window, and gives those whose rows changed.
+/// Fails where rows of a list of people are hidden, and not only those of people who are known to be
+/// hidden: each of them is held by itself, and the list says the truth of everybody else.
+pub(crate) async fn account_for_hidden(
+    deps: &Deps,
+    window: Option<&Window>,
+    read: &CompleteRead,
+) -> Result<()> {
+    let hidden = deps.store.people().hidden()?;
+    Ok(deps.servicenow.account_for_hidden(window, read, &hidden).await?)
+}
+
+/// Reads people, all of them or those of a window, and gives those whose rows changed. Rows that are
+/// hidden are still to be accounted for.
 pub(crate) async fn read_people(
     deps: &Deps,
     cycle: &Cycle,
     window: Option<&Window>,
-) -> Result<Vec<SysId>> {
-    let (mut changed, mut count, now) = (Vec::new(), 0, deps.now());
+) -> Result<(Vec<SysId>, CompleteRead)> {
+    let (mut changed, mut count) = (Vec::new(), 0);
     let upsert = |page: Vec<Person>| {
-        changed.extend(upsert_people(deps, cycle, &page, now)?);
+        changed.extend(upsert_people(deps, cycle, &page)?);
         count += page.len();
         (deps.on_progress)("people", count);
         Ok(())
@@ -81,7 +98,7 @@ pub(crate) async fn read_people(
     for id in &changed {
         deps.store.unreadable().clear(Object::Record, &format!("sys_user {id}"))?;
     }
-    Ok(changed)
+    Ok((changed, read))
 }
 
 /// Reads those again whose records show something of whoever changed, such as a manager's address.
@@ -97,23 +114,20 @@ async fn read_referring(deps: &Deps, cycle: &Cycle, changed: &[SysId]) -> Result
     let mut found = Vec::new();
     for id in referring {
         let read = deps.servicenow.person(&id).await.map_err(Into::into);
-        if let Ok(Lookup::Found(person)) = contained(deps, cycle, read).await? {
-            found.push(person);
+        match contained(deps, cycle, read).await? {
+            Ok(Lookup::Found(person)) => found.push(person),
+            Ok(_) => {}
+            Err(why) => note_record(deps, &id, &why)?,
         }
     }
-    Ok(upsert_people(deps, cycle, &found, deps.now())?)
+    Ok(upsert_people(deps, cycle, &found)?)
 }
 
 /// Whoever changed is in the queue as soon as the change is stored.
-fn upsert_people(
-    deps: &Deps,
-    cycle: &Cycle,
-    people: &[Person],
-    now: Timestamp,
-) -> Result<Vec<SysId>, StoreError> {
+fn upsert_people(deps: &Deps, cycle: &Cycle, people: &[Person]) -> Result<Vec<SysId>, StoreError> {
     deps.store.atomically(|| {
         let changed = deps.store.people().upsert(people, cycle.id)?;
-        changed.iter().try_for_each(|person| deps.store.queue().enqueue(person, now))?;
+        changed.iter().try_for_each(|person| deps.store.queue().enqueue_at_once(person))?;
         Ok(changed)
     })
 }
@@ -165,17 +179,14 @@ fn forget_set_aside(deps: &Deps, table: &str) -> Result<(), StoreError> {
 /// Somebody who was not in a complete read: outside the filter, or really gone?
 pub(crate) async fn confirm_absence(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<()> {
     let read = deps.servicenow.person(id).await.map_err(Into::into);
-    let row = format!("sys_user {id}");
     let lookup = match contained(deps, cycle, read).await? {
         Ok(lookup) => lookup,
-        Err(why) => {
-            deps.store.unreadable().note(Object::Record, &row, &why, false, deps.now())?;
-            return Ok(());
-        }
+        Err(why) => return Ok(note_record(deps, id, &why)?),
     };
     let presence = match lookup {
         Lookup::Found(found) | Lookup::Outside(found) => {
-            deps.store.people().upsert(&[found], cycle.id)?;
+            upsert_people(deps, cycle, &[found])?;
+            let row = format!("sys_user {id}");
             return Ok(deps.store.unreadable().clear(Object::Record, &row)?);
         }
         // It was set aside, and named, when the list was read: what it said last stands.
@@ -193,15 +204,25 @@ pub(crate) async fn confirm_absence(deps: &Deps, cycle: &Cycle, id: &SysId) -> R
     if let Some(why) = why {
         let text =
             format!("the row {id} of sys_user cannot be read: {why}; what it said last stands");
-        deps.store.unreadable().note(Object::Record, &row, &text, false, deps.now())?;
+        note_record(deps, id, &text)?;
     }
-    Ok(deps.store.people().set_presence(id, presence, deps.now())?)
+    Ok(deps.store.atomically(|| {
+        let before = deps.store.people().get(id)?.map(|person| person.presence);
+        deps.store.people().set_presence(id, presence, deps.now())?;
+        if before == Some(presence) { Ok(()) } else { deps.store.queue().enqueue_at_once(id) }
+    })?)
+}
+
+/// A person's row cannot be read: what it said last stands.
+fn note_record(deps: &Deps, id: &SysId, why: &str) -> Result<(), StoreError> {
+    let row = format!("sys_user {id}");
+    deps.store.unreadable().note(Object::Record, &row, why, false, deps.now()).map(|_| ())
 }
 
 /// What follows from a row that is not counted: it is gone where its deletion is shown, and not to be
 /// found where it stays away and a rule that hides inactive people can be ruled out.
 async fn absence(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<Presence> {
-    let shown = deps.servicenow.deleted_at(id).await.map_err(Into::into);
+    let shown = deleted_at(deps.servicenow.connection(), id).await.map_err(Into::into);
     if let Ok(Deletion::Shown(_)) = contained(deps, cycle, shown).await? {
         return Ok(Presence::Gone);
     }
@@ -209,7 +230,7 @@ async fn absence(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<Presence> {
     if since.is_none_or(|since| deps.now() - since < AWAY) {
         return Ok(Presence::Missing);
     }
-    let inactive = deps.servicenow.shows_inactive().await.map_err(Into::into);
+    let inactive = shows_inactive(deps.servicenow.connection()).await.map_err(Into::into);
     let shows_inactive = contained(deps, cycle, inactive).await?.unwrap_or(false);
     Ok(if shows_inactive { Presence::Vanished } else { Presence::Hidden })
 }

@@ -1,0 +1,163 @@
+//! What makes no sense in a list is left out of it, and is not forgotten: it is named, and tried again
+//! by itself.
+
+use goldthread::sim::faults::Fault;
+use serde_json::{Value, json};
+
+use super::bed::{Bed, applied};
+
+/// Every list of these shows the elements changed that fit.
+fn odd(fits: impl Fn(&Value) -> bool + Send + Sync + 'static, name: &'static str) -> Fault {
+    Fault::reshaped(move |answer| {
+        for element in answer.as_array_mut().into_iter().flatten() {
+            if fits(element) {
+                element[name] = Value::Null;
+            }
+        }
+    })
+}
+
+fn is_named(bed: &Bed, text: &str) -> bool {
+    bed.cached_drift().open.iter().any(|it| it.text.contains(text))
+}
+
+/// Somebody changes an account by hand, and the list of what changed does not make sense of it.
+fn a_change_by_hand(missing: &'static str) -> (Bed, String) {
+    let bed = Bed::of(40);
+    let id = bed.account(&bed.employee(0)).unwrap().id;
+    bed.moved(&bed.employee(0));
+    bed.sync_full();
+    bed.pass("10m");
+    bed.sync();
+    let it = id.clone();
+    bed.stage.okta.faults().on("GET", "search=", odd(move |row| row["id"] == it, missing)).always();
+    bed.stage.okta.acting_as("Pat Admin").set_profile(&id, &json!({"lastName": "Emperor"}));
+    (bed, id)
+}
+
+#[test]
+fn an_account_that_makes_no_sense_in_the_list_of_what_changed_is_read_by_id() {
+    let (bed, id) = a_change_by_hand("profile");
+    bed.sync();
+    assert_ne!(bed.account_of(&id).text("lastName"), "Emperor");
+}
+
+#[test]
+fn an_account_without_an_id_in_the_list_of_what_changed_is_named_and_found_when_it_has_one() {
+    let (bed, id) = a_change_by_hand("id");
+    bed.sync();
+    assert_eq!(bed.account_of(&id).text("lastName"), "Emperor", "whose it is cannot be told");
+    for _ in 0..5 {
+        assert!(is_named(&bed, "no usable id"), "{:?}", bed.cached_drift().open);
+        bed.pass("3m");
+        assert!(bed.sync().needs_attention());
+    }
+    bed.stage.okta.faults().clear();
+    bed.pass("10m");
+    bed.sync();
+    assert_ne!(bed.account_of(&id).text("lastName"), "Emperor");
+    assert!(!is_named(&bed, "no usable id"), "{:?}", bed.cached_drift().open);
+    assert!(!bed.sync().needs_attention());
+}
+
+#[test]
+fn a_group_without_an_id_in_the_list_of_what_changed_is_named_and_found_when_it_has_one() {
+    let bed = Bed::of(40);
+    let (jira, id) = (bed.okta_group("app-jira"), bed.account(&bed.employee(0)).unwrap().id);
+    bed.access("Add", &bed.employee(0), &["app-jira"], "");
+    bed.sync_full();
+    bed.pass("10m");
+    bed.sync();
+    let it = jira.clone();
+    let changed = odd(move |row| row["id"] == it, "id");
+    bed.stage.okta.faults().on("GET", "filter=lastMembershipUpdated", changed).always();
+    bed.stage.okta.acting_as("Pat Admin").remove_member(&jira, &id);
+    assert!(bed.sync().needs_attention());
+    assert!(is_named(&bed, "no usable id"), "{:?}", bed.cached_drift().open);
+    bed.pass("10m");
+    bed.sync();
+    bed.stage.okta.faults().clear();
+    bed.pass("10m");
+    assert!(!bed.sync().needs_attention());
+    assert!(bed.is_in(&bed.employee(0), "app-jira"));
+}
+
+#[test]
+fn a_member_without_an_id_is_named_and_looked_for_again() {
+    let bed = Bed::of(40);
+    let (jira, id) = (bed.okta_group("app-jira"), bed.account(&bed.employee(0)).unwrap().id);
+    let grant = bed.access("Add", &bed.employee(0), &["app-jira"], "");
+    bed.sync_full();
+    assert_eq!(bed.state(&grant), "3");
+    let it = id.clone();
+    let members = format!("/groups/{jira}/users");
+    bed.stage.okta.faults().on("GET", &members, odd(move |row| row["id"] == it, "id")).always();
+    bed.pass("10m");
+    let report = bed.sync_full();
+    let of_nobody = report.actions.iter().all(|it| it.person.sys_id.is_none());
+    assert!(of_nobody, "they are a member all the same: {:#?}", report.actions);
+    assert!(report.needs_attention() && is_named(&bed, "who is in app-jira cannot be read"));
+    bed.pass("10m");
+    assert!(bed.sync().needs_attention());
+    bed.stage.okta.faults().clear();
+    bed.pass("20m");
+    assert!(!bed.sync().needs_attention(), "{:?}", bed.cached_drift().open);
+}
+
+/// One row of somebody who works here is hidden for good.
+fn hidden(bed: &Bed) -> String {
+    let hidden = bed.employee(1).sys_id;
+    bed.stage.servicenow.set(|it| {
+        it.hidden_rows.insert(hidden.clone());
+    });
+    hidden
+}
+
+#[test]
+fn a_list_of_people_is_believed_but_for_a_row_that_is_hidden() {
+    let bed = Bed::of(60);
+    bed.sync_full();
+    let hidden = hidden(&bed);
+    let gone = bed.employee(2);
+    bed.stage.servicenow.delete_person(&gone.sys_id);
+    let leave = bed.leave(&bed.employee(0));
+    for _ in 0..2 {
+        let report = bed.sync_full();
+        assert!(report.full && report.quarantined.is_none(), "{:#?}", report.actions);
+        assert!(is_named(&bed, &hidden), "{:?}", bed.cached_drift().open);
+        bed.pass("30m");
+    }
+    assert_eq!(bed.state(&leave), "3");
+    assert_eq!(bed.status(&gone), "SUSPENDED", "the list says that they are not there");
+    assert_eq!(bed.status(&bed.employee(1)), "ACTIVE");
+    // And a list of changes in which the row would be.
+    bed.record(&bed.employee(1), &[("last_name", "Newname")]);
+    bed.moved(&bed.employee(3));
+    bed.record(&bed.employee(3), &[("last_name", "Othername")]);
+    let report = bed.sync();
+    assert!(applied(&report).concat().contains("update"), "{:#?}", report.actions);
+    assert!(!is_named(&bed, "ServiceNow: people"), "{:?}", bed.cached_drift().open);
+    bed.stage.servicenow.set(|it| it.hidden_rows.clear());
+    assert!(bed.sync_full().quarantined.is_none());
+    assert!(!is_named(&bed, &hidden), "{:?}", bed.cached_drift().open);
+}
+
+#[test]
+fn a_list_of_people_with_more_hidden_rows_than_are_known_is_not_believed() {
+    let bed = Bed::of(60);
+    bed.sync_full();
+    let known = hidden(&bed);
+    let unknown = bed.hired("Una", "U-1", "una@example.com").sys_id;
+    bed.stage.servicenow.set(|it| {
+        it.hidden_rows.insert(unknown);
+    });
+    let gone = bed.employee(2);
+    bed.stage.servicenow.set(|it| {
+        it.ruled_out_rows.insert(gone.sys_id.clone());
+    });
+    let report = bed.sync_full();
+    assert!(!report.full && report.needs_attention(), "{:#?}", report.actions);
+    assert!(is_named(&bed, "rows are hidden"), "{:?}", bed.cached_drift().open);
+    assert_eq!(bed.status(&gone), "ACTIVE");
+    assert!(is_named(&bed, &known), "{:?}", bed.cached_drift().open);
+}

@@ -1,0 +1,141 @@
+//! People side by side: nobody waits for somebody else's calls, and what was called off or has become
+//! too much meanwhile is not begun.
+
+use std::time::Duration;
+
+use goldthread::sim::company::Person;
+use goldthread::sim::faults::Fault;
+use goldthread::sim::line::Latency;
+use goldthread::sim::servicenow::Ordered;
+use goldthread::sync::Scope;
+
+use super::bed::{Bed, applied, held};
+
+const MOMENT: Duration = Duration::from_millis(200);
+/// More people than have their turn at once.
+const MANY: usize = 80;
+
+fn busy(bed: &Bed) -> Vec<(Person, Ordered)> {
+    let newcomers = (0..MANY).map(|place| bed.newcomer(place));
+    let joins =
+        newcomers.map(|person| (person.clone(), bed.join(&person, &["app-jira"]))).collect();
+    bed.stage.set_latency(Latency::of(MOMENT));
+    joins
+}
+
+#[test]
+fn a_call_that_takes_long_keeps_only_its_own_person_waiting() {
+    let bed = Bed::of(60).with("guard", "max_disabled = 100");
+    bed.sync();
+    let line = bed.stage.okta.faults().line();
+    for (place, (method, what)) in [
+        ("GET", ""),
+        ("GET", "/groups"),
+        ("GET", "/roles"),
+        ("DELETE", "/sessions"),
+        ("POST", "/lifecycle/deactivate"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (slow, other) = (bed.employee(2 * place), bed.employee(2 * place + 1));
+        let id = bed.account(&slow).unwrap().id;
+        let (late, first) = (bed.leave(&slow), bed.leave(&other));
+        let path = format!("/users/{id}{what}");
+        line.set_at(method, &path, Latency::of(Duration::from_millis(700)));
+        let done = applied(&bed.sync());
+        let place = |number: &str| {
+            let line = format!("{number} deactivate");
+            done.iter().position(|it| *it == line).unwrap_or_else(|| panic!("{path}: {done:?}"))
+        };
+        assert!(place(&first.number) < place(&late.number), "{method} {path}: {done:?}");
+        assert_eq!((bed.state(&first), bed.state(&late)), ("3".to_owned(), "3".to_owned()));
+        line.clear_endpoints();
+    }
+}
+
+#[test]
+fn a_join_that_is_rejected_while_others_are_carried_out_is_not_begun() {
+    let bed = Bed::of(1000);
+    bed.sync();
+    let mut joins = busy(&bed);
+    // Whose turn comes last.
+    joins.sort_by_key(|(person, _)| person.sys_id.clone());
+    let (person, last) = joins.pop().unwrap();
+    let (servicenow, off) = (bed.stage.servicenow.clone(), last.number.clone());
+    let rejected = Fault::meanwhile(move || assert!(servicenow.reject(&off)));
+    bed.stage.okta.faults().on("POST", "/api/v1/users?", rejected).times(1);
+    let report = bed.try_sync(&Scope::Changes).unwrap();
+    assert_eq!(applied(&report).len(), MANY - 1, "{:#?}", applied(&report));
+    assert!(bed.account(&person).is_none());
+    assert_eq!(bed.notes(&last), [""; 0]);
+    assert!(joins.iter().all(|(_, join)| bed.state(join) == "3"));
+}
+
+#[test]
+fn a_leaver_who_is_approved_while_others_join_does_not_wait_for_them() {
+    let bed = Bed::of(1000);
+    bed.sync();
+    busy(&bed);
+    let leaver = bed.employee(0);
+    let (servicenow, leave) = (
+        bed.stage.servicenow.clone(),
+        bed.ordered(
+            "Okta offboarding",
+            &leaver,
+            &[("employee", &leaver.sys_id), ("last_day", "2026-03-01")],
+        ),
+    );
+    let number = leave.number.clone();
+    let approved = Fault::meanwhile(move || assert!(servicenow.approve(&number)));
+    bed.stage.okta.faults().on("POST", "/api/v1/users?", approved).times(1);
+    let done = applied(&bed.sync());
+    let disabled = format!("{} deactivate", leave.number);
+    let place = done.iter().position(|line| *line == disabled).unwrap();
+    let after = done[place..].iter().filter(|line| line.ends_with(" create")).count();
+    assert!(after > 0, "the leave came last: {done:?}");
+    assert_eq!(bed.state(&leave), "3");
+}
+
+#[test]
+fn what_is_under_way_counts_when_more_is_asked_for() {
+    let bed = Bed::of(200).with("guard", "max_disabled = 5\nmax_disabled_share = \"0%\"");
+    bed.sync();
+    bed.stage.set_latency(Latency::of(Duration::from_millis(300)));
+    for place in 0..4 {
+        bed.leave(&bed.employee(place));
+    }
+    let more: Vec<_> = (4..8)
+        .map(|place| {
+            let leaver = bed.employee(place);
+            let said = [("employee", &*leaver.sys_id), ("last_day", "2026-03-01")];
+            bed.ordered("Okta offboarding", &leaver, &said).number
+        })
+        .collect();
+    let servicenow = bed.stage.servicenow.clone();
+    let approved = Fault::meanwhile(move || {
+        assert!(more.iter().all(|number| servicenow.approve(number)));
+    });
+    bed.stage.okta.faults().on("DELETE", "/sessions", approved).times(1);
+    let first = bed.sync();
+    let second = bed.sync();
+    let disabled = (0..8).filter(|place| bed.status(&bed.employee(*place)) == "DEPROVISIONED");
+    assert_eq!(disabled.count(), 4, "{:#?} {:#?}", applied(&first), applied(&second));
+    let waits = held(&second).into_iter().filter(|line| line.ends_with(" deactivate")).count();
+    assert_eq!(waits, 4, "{:#?}", held(&second));
+}
+
+#[test]
+fn whoever_waits_for_a_limit_is_decided_about_again_without_a_call() {
+    let bed = Bed::of(200).with("guard", "max_disabled = 5\nmax_disabled_share = \"0%\"");
+    bed.sync();
+    for place in 0..30 {
+        bed.leave(&bed.employee(place));
+    }
+    assert!(bed.sync().quarantined.is_some());
+    bed.pass("16m");
+    bed.forget_calls();
+    assert!(bed.try_sync_alone(&Scope::Changes).unwrap().quarantined.is_some());
+    let asked = bed.stage.okta.calls();
+    assert!(asked <= 6, "as many as where nobody waits: {asked}");
+}
