@@ -84,7 +84,7 @@ impl Daemon {
     /// Runs a cycle. Told to stop, it is left as soon as no write is under way: what was only read
     /// is read again by the next process.
     async fn cycle_or_stop(&mut self, scope: &Scope) -> Option<Result<CycleReport, SyncError>> {
-        let Self { deps, writers, health, clock, signals, .. } = self;
+        let Self { deps, writers, health, clock, signals, full_tried, .. } = self;
         let (deps, signals) = (&*deps, &*signals);
         let beside = || {
             health.overdue(clock()).iter().for_each(log_notice);
@@ -93,6 +93,9 @@ impl Daemon {
             }
             // Where the store fails, the cycle says so.
             let _ = watch_deadlines(deps);
+            let last = deps.last_full().ok().flatten();
+            let next = schedule::scope(&deps.config.schedule, last, *full_tried, clock());
+            signals.any() || next == Scope::Full && *scope != Scope::Full
         };
         tokio::select! {
             ended = run_beside(deps, writers, scope, beside) => Some(ended.map(CycleReport::from)),

@@ -67,7 +67,8 @@ impl Signals {
         self.full.swap(false, Ordering::Relaxed).then_some(Scope::Full).or(changes)
     }
 
-    fn any(&self) -> bool {
+    /// Whether somebody waits for the end of the cycle.
+    pub(crate) fn any(&self) -> bool {
         let Self { changes, full, .. } = self;
         self.has_urgent() || [changes, full].iter().any(|flag| flag.load(Ordering::Relaxed))
     }

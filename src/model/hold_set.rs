@@ -30,6 +30,14 @@ words! {
 }
 
 impl HoldSet {
+    /// Whether a limit holds it that counts several together, in a window that slides.
+    pub fn slides(self) -> bool {
+        match self {
+            Self::MaxDisabled | Self::MaxRemoved | Self::MaxGroupShare | Self::MaxChanged => true,
+            Self::ImplausibleRead | Self::EmptyStore | Self::ClosedRequests => false,
+        }
+    }
+
     /// Whether holding it means that something is wrong.
     pub fn is_quarantine(self) -> bool {
         self != Self::ClosedRequests

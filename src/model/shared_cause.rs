@@ -135,7 +135,6 @@ fn of_hold(item: &OpenItem, reason: &HoldReason) -> Option<SharedCause> {
         R::WithdrawnAfterEffect(_) => by_action("withdrawn"),
         R::Unattributed => by_action("unattributed"),
         R::Drift(_) => by_action("drift"),
-        R::Contested { .. } => by_action("contested"),
         R::After { reason, .. } => of_hold(item, reason),
         R::NeedsAttribute(attribute) => match &**attribute {
             Disposition::Hold(reason) => of_hold(item, reason),
@@ -144,15 +143,17 @@ fn of_hold(item: &OpenItem, reason: &HoldReason) -> Option<SharedCause> {
         },
         R::Undecidable(undecidable) => Some(of_undecidable(undecidable)),
         R::RecordInactive => named("record-inactive"),
-        R::Account(_) => named("ambiguous"),
-        R::LoginTaken => named("login-taken"),
         R::NoAccount => named("no-account"),
         R::AccountDeactivated => named("account-deactivated"),
         R::RequestWaits { kind, reason, .. } => match &item.subject {
             Subject::Record(_) => Some(SharedCause::told(kind, &without_ids(reason))),
             _ => Some(SharedCause::told(kind, reason)),
         },
-        R::ClosedBeforeFirstSeen
+        // Each is between this person and somebody else.
+        R::Account(_)
+        | R::LoginTaken
+        | R::Contested { .. }
+        | R::ClosedBeforeFirstSeen
         | R::Dismissed(_)
         | R::Limit(_)
         | R::ImplausibleRead(_)

@@ -27,7 +27,7 @@ pub(crate) struct Connection {
     sign_in: Arc<SignIn>,
     limits: Arc<Mutex<Limits>>,
     slots: Arc<Slots>,
-    /// Its calls are for somebody who leaves.
+    /// Its calls wait for no ordinary ones: for somebody who leaves, and for the next look.
     urgent: bool,
     clock: Arc<ServerClock>,
     share: f64,

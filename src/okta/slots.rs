@@ -5,7 +5,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// More at once are not welcome: an org has room for 35 to 75, everybody's together, and answers 429
 /// beyond (<https://developer.okta.com/docs/reference/rl2-concurrency/>).
 const IN_FLIGHT: usize = 10;
-/// Of these one is kept free of ordinary calls, so that a leaver's need not wait until one of them
+/// Of these one is kept free of ordinary calls, so that a leaver and the next look need not wait until one of them
 /// is answered.
 const ORDINARY: usize = IN_FLIGHT - 1;
 

@@ -40,6 +40,12 @@ impl Cycles<'_> {
         self.0.run("DELETE FROM cycles WHERE n < ? - 10000 AND believed = 0", [n])
     }
 
+    /// A cycle goes on, and is well so far: what it has read and decided is done.
+    pub(crate) fn note_progress(&self, n: i64, now: Timestamp) -> Result<()> {
+        let sql = "UPDATE cycles SET finished = ?, outcome = 'working' WHERE n = ?";
+        self.0.run(sql, params![At(now), n])
+    }
+
     /// What was begun as a complete read is one of changes.
     pub(crate) fn set_changes_only(&self, n: i64) -> Result<()> {
         self.0.run("UPDATE cycles SET full_read = 0 WHERE n = ?", [n])

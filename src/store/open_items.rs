@@ -9,8 +9,8 @@ use super::columns::{At, Count, Json, origin_columns, read_origin};
 use super::decisions::HoldDecision;
 use super::{OpenItems, Result};
 use crate::model::{
-    Cause, Disposition, HoldReason, OpenAction, OpenItem, Origin, SharedCause, Subject, SysId,
-    Timestamp, gather,
+    Cause, Disposition, HoldReason, HoldSet, OpenAction, OpenItem, Origin, SharedCause, Subject,
+    SysId, Timestamp, gather,
 };
 
 /// An open item as it is kept.
@@ -369,10 +369,17 @@ impl OpenItems<'_> {
     /// Whoever is held by a limit that counts several together, or would be if what is only observed
     /// enforced: how many there are decides about each of them.
     pub(crate) fn counted_together(&self) -> Result<Vec<SysId>> {
-        let sql = "SELECT DISTINCT subject FROM open_items
-            WHERE kind = 'person' AND fingerprint IS NOT NULL AND (observed = 1 OR in_set IN
-                ('max-disabled', 'max-removed', 'max-group-share', 'max-changed'))";
-        self.0.column(sql, [])
+        let sql = "SELECT DISTINCT subject, observed, in_set FROM open_items
+            WHERE kind = 'person' AND fingerprint IS NOT NULL
+                AND (observed = 1 OR in_set IS NOT NULL) ORDER BY subject";
+        let rows: Vec<(SysId, bool, Option<HoldSet>)> =
+            self.0.all(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let counted = |(_, observed, set): &(SysId, bool, Option<HoldSet>)| {
+            *observed || set.is_some_and(HoldSet::slides)
+        };
+        let mut people: Vec<SysId> = rows.into_iter().filter(counted).map(|row| row.0).collect();
+        people.dedup();
+        Ok(people)
     }
 
     /// Whether a person's item that counts comes from the same request.

@@ -78,12 +78,6 @@ impl Unreadable<'_> {
         self.0.run(sql, row).map(|()| next)
     }
 
-    /// Whether it could not be read the last time.
-    pub(crate) fn is_noted(&self, object: Object, id: &str) -> Result<bool> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM unreadable WHERE kind = ? AND id = ?)";
-        self.0.value(sql, [object.as_str(), id])
-    }
-
     /// It could be read.
     pub(crate) fn clear(&self, object: Object, id: &str) -> Result<()> {
         self.0.run("DELETE FROM unreadable WHERE kind = ? AND id = ?", [object.as_str(), id])

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use tokio::sync::{Mutex, oneshot};
 
@@ -10,8 +11,10 @@ use crate::servicenow::{FreshRequest, Note, ServiceNowError, ServiceNowReader, T
 
 /// What is read of requests right before something is done for them or written on them. Each answer
 /// is as the read of that one alone would give it.
+///
+/// Those for somebody who leaves go out by themselves: they wait for no call of others.
 #[derive(Debug, Default)]
-pub(crate) struct RequestReads {
+pub(crate) struct Batches {
     rows: Batch<SysId, Result<FreshRequest, ServiceNowError>>,
     tasks: Batch<SysId, Vec<Task>>,
     notes: Batch<Note, Option<bool>>,
@@ -27,26 +30,36 @@ pub(crate) struct BeforeWriting {
     pub(crate) noted: Option<bool>,
 }
 
-impl RequestReads {
+impl Batches {
+    /// Reads over the connection that is in use now: its credentials may be renewed between two cycles.
+    pub(crate) fn over(&self, servicenow: ServiceNowReader) -> RequestReads<'_> {
+        RequestReads { batches: self, servicenow }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct RequestReads<'a> {
+    batches: &'a Batches,
+    servicenow: ServiceNowReader,
+}
+
+impl RequestReads<'_> {
     pub(crate) async fn request(
         &self,
-        servicenow: &ServiceNowReader,
         id: &SysId,
     ) -> Result<Option<FreshRequest>, ServiceNowError> {
+        let servicenow = &self.servicenow;
         let all = async |ids: Vec<SysId>| servicenow.requests_by_id(&ids).await;
-        match self.rows.read(id.clone(), all).await {
+        match self.batches.rows.read(id.clone(), all).await {
             Some(row) => row.transpose(),
             None => servicenow.request(id).await,
         }
     }
 
-    pub(crate) async fn tasks(
-        &self,
-        servicenow: &ServiceNowReader,
-        id: &SysId,
-    ) -> Result<Vec<Task>, ServiceNowError> {
+    pub(crate) async fn tasks(&self, id: &SysId) -> Result<Vec<Task>, ServiceNowError> {
+        let servicenow = &self.servicenow;
         let all = async |ids: Vec<SysId>| servicenow.tasks_of(&ids).await;
-        match self.tasks.read(id.clone(), all).await {
+        match self.batches.tasks.read(id.clone(), all).await {
             Some(tasks) => Ok(tasks.unwrap_or_default()),
             None => servicenow.tasks(id).await,
         }
@@ -54,17 +67,20 @@ impl RequestReads {
 
     pub(crate) async fn has_note(
         &self,
-        servicenow: &ServiceNowReader,
         place: &SysId,
         marker: &str,
     ) -> Result<Option<bool>, ServiceNowError> {
+        let servicenow = &self.servicenow;
         let all = async |notes: Vec<Note>| servicenow.noted(&notes).await;
-        match self.notes.read((place.clone(), marker.to_owned()), all).await {
+        match self.batches.notes.read((place.clone(), marker.to_owned()), all).await {
             Some(noted) => Ok(noted.flatten()),
             None => servicenow.has_note(place, marker).await,
         }
     }
 }
+
+/// What is asked for many is waited for so long; then each reads alone.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 type Asked<K, V> = RefCell<Vec<(K, oneshot::Sender<Option<Option<V>>>)>>;
 
@@ -101,7 +117,8 @@ impl<K: Ord + Clone, V> Batch<K, V> {
         let keys: Vec<K> = asked.iter().map(|(key, _)| key.clone()).collect();
         let mut read = match keys.as_slice() {
             [_] => None,
-            _ => all(keys).await.ok(),
+            // What takes so long is one of them, and the others do not wait for it.
+            _ => tokio::time::timeout(PATIENCE, all(keys)).await.ok().and_then(Result::ok),
         };
         let mut answered = BTreeSet::new();
         for (key, tell) in asked {

@@ -8,6 +8,8 @@ use crate::servicenow::Lookup;
 use crate::store::{Object, StoredRequest};
 use crate::sync::contain::{contained, note_unreadable};
 use crate::sync::observe::by_id::refresh;
+use crate::sync::observe::mark_dirty;
+use crate::sync::observe::servicenow::set_aside;
 use crate::sync::resolve::resolve_requests;
 use crate::sync::{deps::Deps, error::Result, org::find_admins, scope::Cycle};
 
@@ -47,40 +49,75 @@ async fn reread_requests(
 ) -> Result<bool> {
     let origins = approved.iter().filter_map(|it| it.planned.action.origin.request());
     let numbers: BTreeSet<_> = origins.map(|request| &request.number).collect();
-    let (mut changed, mut free) = (Vec::new(), true);
-    let disables = approved.iter().any(|it| it.planned.action.step.disables());
+    let mut free = true;
     for number in numbers {
         let Some(id) = deps.store.requests().called(number)? else { continue };
         let Some(stored) = deps.store.requests().get(&id)? else { continue };
-        let known = !is_open(&stored) || cycle.knows_requests(deps.now());
-        if !doubtful && known {
-            continue;
-        }
-        let servicenow =
-            if disables { deps.servicenow.clone() } else { deps.servicenow.patiently() };
-        let row = deps.reads.request(&servicenow, &id).await.map_err(Into::into);
-        let why = match contained(deps, cycle, row).await? {
-            Ok(Some(fresh)) => {
-                let fresh = [fresh.request];
-                changed.extend(deps.store.requests().upsert(&fresh, cycle.id, deps.now())?.0);
+        let mut of_it = approved.iter().map(|it| &it.planned.action);
+        let disables = of_it.any(|action| {
+            let origin = action.origin.request().map(|request| &request.number);
+            origin == Some(number) && action.step.disables()
+        });
+        let why = match reread_request(deps, cycle, doubtful, &stored, disables).await? {
+            Reread::Known => {
+                resolve_again(deps, cycle, &id).await?;
                 continue;
             }
             // Only a complete list tells that it is gone, and what it asked for stands.
-            Ok(None) if !doubtful => continue,
-            Ok(None) => format!("{number} is not to be read any more"),
+            Reread::Missing if !doubtful => continue,
+            Reread::Missing => format!("{number} is not to be read any more"),
             // The list that said so is believed, and nobody stays enabled for it.
-            Err(_) if !doubtful && disables => continue,
-            Err(why) => why,
+            Reread::Unreadable(why) if !doubtful && disables => {
+                set_aside(deps, "sc_req_item", id.as_str(), &why)?;
+                continue;
+            }
+            Reread::Unreadable(why) => why,
         };
         note_unreadable(deps, Object::Request, person, &why)?;
         free = false;
     }
-    if !changed.is_empty() {
-        for concerned in resolve_requests(deps, cycle, &changed).await? {
-            deps.store.queue().enqueue_at_once(&concerned)?;
-        }
-    }
     Ok(free)
+}
+
+enum Reread {
+    /// Its row is in the store as it is, or was closed there before.
+    Known,
+    Missing,
+    Unreadable(String),
+}
+
+async fn reread_request(
+    deps: &Deps,
+    cycle: &Cycle,
+    doubtful: bool,
+    stored: &StoredRequest,
+    urgent: bool,
+) -> Result<Reread> {
+    if !doubtful && !is_open(stored) {
+        return Ok(if stored.vanished { Reread::Missing } else { Reread::Known });
+    }
+    let row = deps.reads(urgent).request(&stored.request.sys_id).await.map_err(Into::into);
+    Ok(match contained(deps, cycle, row).await? {
+        Ok(Some(fresh)) if fresh.request == stored.request => Reread::Known,
+        Ok(Some(fresh)) => {
+            // It is resolved again however this ends.
+            mark_dirty(deps, cycle)?;
+            deps.store.requests().upsert(&[fresh.request], cycle.id, deps.now())?;
+            Reread::Known
+        }
+        Ok(None) => Reread::Missing,
+        Err(why) => Reread::Unreadable(why),
+    })
+}
+
+/// A look may have stored the row before, and not have come to what follows from it.
+async fn resolve_again(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<()> {
+    let before = deps.store.requests().resolved(id)?;
+    let concerned = resolve_requests(deps, cycle, std::slice::from_ref(id)).await?;
+    if deps.store.requests().resolved(id)? != before {
+        concerned.iter().try_for_each(|person| deps.store.queue().enqueue_at_once(person))?;
+    }
+    Ok(())
 }
 
 fn is_open(stored: &StoredRequest) -> bool {

@@ -10,15 +10,13 @@ use crate::store::CycleRow;
 use crate::sync::brake::{call_left_by_pause, log_brake, obey, record_pause};
 use crate::sync::deps::Deps;
 use crate::sync::error::{Result, SyncError};
-use crate::sync::lanes::{Lanes, Pause};
+use crate::sync::lanes::{Halt, Lanes};
 use crate::sync::outcome::{CycleOutcome, Summary};
 use crate::sync::plan::{decide_about, look};
+use crate::sync::record::say_what_is_new;
 use crate::sync::scope::{Cycle, Scope};
 use crate::sync::{writeback::check_closed_states, writers::Writers};
 
-/// A cycle that is not through by then begins nothing more: a complete read, a new configuration or a
-/// stop may wait for its end. What was not begun is still due.
-const SLICE: Duration = Duration::from_mins(1);
 /// Between the end of one look and the next one there is at least this.
 const SHORTEST: Duration = Duration::from_millis(200);
 
@@ -28,16 +26,18 @@ const SHORTEST: Duration = Duration::from_millis(200);
 /// one action and is part of the outcome. A failure to write the journal ends the cycle.
 pub async fn run(deps: &Deps, writers: &Writers, scope: &Scope) -> Result<CycleOutcome> {
     call_left_by_pause(deps).map_err(|error| error.located(&deps.config.store.path))?;
-    run_beside(deps, writers, scope, || ()).await
+    run_beside(deps, writers, scope, || false).await
 }
 
-/// Runs one cycle, and every second of it what has to be seen to however long it takes.
+/// Runs one cycle, and every second of it what has to be seen to however long it takes. That says
+/// whether something waits for the end of the cycle.
 pub async fn run_beside(
     deps: &Deps,
     writers: &Writers,
     scope: &Scope,
-    mut beside: impl FnMut(),
+    mut beside: impl FnMut() -> bool,
 ) -> Result<CycleOutcome> {
+    deps.want_end(false);
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     let mut cycle = Box::pin(run_cycle(deps, writers, scope));
     let outcome = loop {
@@ -48,7 +48,9 @@ pub async fn run_beside(
             _ = seconds.tick() => {
                 // Where the store fails, the cycle says so.
                 let _ = obey(deps);
-                beside();
+                if beside() {
+                    deps.want_end(true);
+                }
             }
         }
     };
@@ -96,7 +98,9 @@ async fn act(
         lanes.fail(error);
     }
     lanes.finish().await;
+    let said = say_what_is_new(deps, cycle);
     let mut outcome = lanes.end()?;
+    said?;
     record_pause(deps, &mut outcome)?;
     outcome.count_open(&deps.store.open_items().counts(outcome.only.as_ref())?);
     Ok(outcome)
@@ -109,18 +113,23 @@ async fn look_and_work(
     lanes: &mut Lanes<'_>,
     read: &mut Read,
 ) -> Result<()> {
-    let begun = Instant::now();
     loop {
         let looked = Instant::now();
         let first = !cycle.looked.get();
         let plan = lanes.beside(Box::pin(look(deps, cycle))).await?;
         if first {
             *read = Read { people: plan.people, implausible: plan.implausible.is_some() };
+        } else {
+            // It may go on for long: people join all day.
+            deps.store.cycles().note_progress(cycle.id, deps.now())?;
+        }
+        if deps.is_end_wanted() {
+            lanes.close();
         }
         lanes.looked();
         lanes.take_on(plan)?;
         let next = looked + deps.poll().max(looked.elapsed() + SHORTEST);
-        if !work(deps, cycle, lanes, next).await? || begun.elapsed() > SLICE {
+        if !work(deps, cycle, lanes, next).await? {
             return Ok(());
         }
     }
@@ -135,19 +144,19 @@ async fn work(
 ) -> Result<bool> {
     let mut written = false;
     loop {
-        let pause = lanes.work_until(next).await;
+        let halt = lanes.work_until(next).await;
         if lanes.is_ending() {
             return Ok(false);
         }
-        match lanes.take_put_back(pause) {
+        match lanes.take_put_back(halt) {
             Some(people) => {
                 let plan = lanes.beside(Box::pin(decide_about(deps, cycle, &people))).await?;
                 lanes.take_on(plan)?;
                 written = false;
                 continue;
             }
-            None if pause == Pause::Time => {
-                lanes.write_standing(pause)?;
+            None if halt == Halt::Time => {
+                lanes.write_standing(halt)?;
                 return Ok(true);
             }
             None if written => return Ok(false),
@@ -158,7 +167,7 @@ async fn work(
         if let Err(SyncError::Store(error)) = checked {
             return Err(error.into());
         }
-        lanes.write_standing(pause)?;
+        lanes.write_standing(halt)?;
         written = true;
     }
 }

@@ -130,16 +130,16 @@ pub fn watch_deadlines(deps: &Deps) -> Result<()> {
             Some(held) if level == BREACHED && late.operation == Operation::Leave => {
                 // What waits by itself is a set of one.
                 let alone = || stored.request.reference.number.to_string();
-                let set = held.set.clone().unwrap_or_else(alone);
+                let set = held.set.clone().map_or_else(alone, |(set, _)| set);
                 of_sets.entry(set).or_default().push((late, stored, held));
             }
             held => log_late(deps, &late, &stored, level == BREACHED, held)?,
         }
     }
-    for (set, late) in of_sets {
+    for late in of_sets.into_values() {
         match late.as_slice() {
             [(only, stored, held)] => log_late(deps, only, stored, true, Some(held.clone()))?,
-            late => log_late_set(deps, &set, late),
+            late => log_late_set(deps, late),
         }
     }
     Ok(())
@@ -174,24 +174,26 @@ type Waiting = BTreeMap<(Option<SysId>, RequestNumber), Obstacle>;
 /// What stands in the way of a leave or a join.
 #[derive(Debug, Clone)]
 struct Obstacle {
-    /// The set of all that the same stands in the way of.
-    set: Option<String>,
+    /// The set of all that the same stands in the way of, and the command that lists it.
+    set: Option<(String, String)>,
     /// As the end of a sentence.
     text: String,
 }
 
 fn waiting(deps: &Deps) -> Result<Waiting, StoreError> {
     let items = deps.store.open_items();
-    let mut found: Vec<(OpenItem, Option<String>)> = Vec::new();
+    let mut found: Vec<(OpenItem, Option<(String, String)>)> = Vec::new();
     for it in items.waiting(deps.now())? {
-        found.push((it.stored.item, it.set.map(|cause| cause.set)));
+        let listed = |set: String| (set.clone(), format!("goldthread hold list {set}"));
+        found.push((it.stored.item, it.set.map(|cause| listed(cause.set))));
     }
     // What a decision can be made about is said before what none can end.
     found.sort_by_key(|(item, _)| item.action.is_none() || !item.disposition.is_hold());
     let (sets, alone) = gather(items.stuck()?, |stored| &stored.item);
     found.extend(alone.into_iter().map(|stored| (stored.item, None)));
     for (cause, members) in sets {
-        found.extend(members.into_iter().map(|it| (it.item, Some(cause.set.clone()))));
+        let listed = (cause.set, "goldthread requests --stuck".to_owned());
+        found.extend(members.into_iter().map(|it| (it.item, Some(listed.clone()))));
     }
     let mut waiting = Waiting::new();
     for (item, set) in found {
@@ -203,14 +205,15 @@ fn waiting(deps: &Deps) -> Result<Waiting, StoreError> {
     Ok(waiting)
 }
 
-fn log_late_set(deps: &Deps, set: &str, late: &[(Late, StoredRequest, Obstacle)]) {
-    let Some((first, stored, _)) = late.first() else { return };
+fn log_late_set(deps: &Deps, late: &[(Late, StoredRequest, Obstacle)]) {
+    let Some((first, stored, obstacle)) = late.first() else { return };
     let target = whole(target_of(deps, first));
-    let (count, number) = (late.len(), &stored.request.reference.number);
+    let (count, number, text) = (late.len(), &stored.request.reference.number, &obstacle.text);
+    let all = obstacle.set.as_ref().map(|(_, command)| format!("; all: {command}"));
     tracing::error!(
         outcome = "breached",
-        "{count} leaves have missed their target of {target}: they are held as the set {set}; the \
-         first is {number}"
+        "{count} leaves have missed their target of {target}: {text}; the first is {number}{}",
+        all.unwrap_or_default()
     );
 }
 

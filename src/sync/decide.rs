@@ -105,8 +105,7 @@ pub(crate) fn past(deps: &Deps, cycle: &Cycle, decision: &Decision) -> Result<Pa
     for held in deps.store.open_items().actions(now)? {
         let HeldAction { person, reason, action, since, said, .. } = held;
         let OpenAction { fingerprint, step, group, set, .. } = action;
-        // What waits of somebody who is being acted on is about to be another.
-        if person.as_ref().is_some_and(|person| cycle.is_at_work(person)) {
+        if person.as_ref().is_some_and(|person| cycle.is_under_way(person, &fingerprint)) {
             continue;
         }
         match (said, set) {

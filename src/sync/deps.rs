@@ -16,7 +16,11 @@ use crate::okta::{self, OktaReader};
 use crate::reconcile::retry::pause_after;
 use crate::servicenow::{self, Budget, ServiceNowReader};
 use crate::store::{Mode, Store, StoreError, StoredItem, Use};
-use crate::sync::{batch::RequestReads, error::Result, writers::Writers};
+use crate::sync::{
+    batch::{Batches, RequestReads},
+    error::Result,
+    writers::Writers,
+};
 
 // The sides, among what the store keeps of each.
 pub(crate) const SERVICENOW: &str = "servicenow";
@@ -35,10 +39,13 @@ pub struct Deps {
     pub(crate) okta: OktaReader,
     pub(crate) store: Store,
     pub(crate) memory: Memory,
-    pub(crate) reads: RequestReads,
+    batches: Batches,
+    urgent_batches: Batches,
     pub(crate) on_progress: OnProgress,
     /// From one look at both sides to the next, where a rate limit does not allow the configured poll.
     pub(crate) stretched: Cell<Option<Duration>>,
+    /// Something waits for the end of the cycle.
+    end_wanted: Cell<bool>,
     clock: Clock,
     stop: Arc<AtomicBool>,
     writes_under_way: Cell<usize>,
@@ -83,14 +90,16 @@ impl Deps {
         on_progress: OnProgress,
     ) -> Self {
         Self {
+            batches: Batches::default(),
+            urgent_batches: Batches::default(),
             servicenow: ServiceNowReader::new(servicenow),
             okta: OktaReader::new(okta),
             config,
             store,
             memory: Memory::default(),
-            reads: RequestReads::default(),
             on_progress,
             stretched: Cell::default(),
+            end_wanted: Cell::default(),
             clock,
             stop: Arc::default(),
             writes_under_way: Cell::default(),
@@ -110,6 +119,23 @@ impl Deps {
     /// From one look at both sides to the next.
     pub(crate) fn poll(&self) -> Duration {
         self.stretched.get().unwrap_or(self.config.schedule.poll)
+    }
+
+    pub(crate) fn want_end(&self, wanted: bool) {
+        self.end_wanted.set(wanted);
+    }
+
+    pub(crate) fn is_end_wanted(&self) -> bool {
+        self.end_wanted.get()
+    }
+
+    /// How requests are read by id; `urgent` for somebody who leaves.
+    pub(crate) fn reads(&self, urgent: bool) -> RequestReads<'_> {
+        if urgent {
+            self.urgent_batches.over(self.servicenow.clone())
+        } else {
+            self.batches.over(self.servicenow.patiently())
+        }
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

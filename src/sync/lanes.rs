@@ -13,12 +13,18 @@ use crate::reconcile::approve::ApprovedAction;
 use crate::reconcile::fulfillment::RequestStatus;
 use crate::sync::error::{Result, SyncError};
 use crate::sync::lane::{Turn, lane};
-use crate::sync::record::{record_before, record_requests, wake_waiting};
+use crate::sync::record::{
+    record_again, record_before, record_requests, say_what_is_new, wake_waiting,
+};
 use crate::sync::settle::{Left, settle_untouched};
 use crate::sync::waiting::{Standing, done_for, is_leave, standing};
 use crate::sync::writeback::write_on;
 use crate::sync::{
-    deps::Deps, outcome::CycleOutcome, plan::CyclePlan, scope::Cycle, writers::Writers,
+    deps::Deps,
+    outcome::CycleOutcome,
+    plan::CyclePlan,
+    scope::{AtWork, Cycle, FEW_WRITES},
+    writers::Writers,
 };
 
 /// More people than this are not acted on at once: the calls in flight to Okta are bounded as well,
@@ -26,8 +32,7 @@ use crate::sync::{
 const LANES: usize = 12;
 /// So many requests are written on together: what is read of them before comes in the same calls.
 const WRITES: usize = 20;
-/// The next ones begin when no more than this are left of the last ones, and they are many.
-const FEW_WRITES: usize = 2;
+/// The next ones begin when few are left of the last ones, and they are many.
 const MANY_WRITES: usize = 6;
 /// Whoever was put back more often in one cycle is left to the next.
 const MOST_PUT_BACK: u32 = 3;
@@ -49,7 +54,7 @@ enum Whose {
 
 /// Why the work stands still.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pause {
+pub(crate) enum Halt {
     /// Nothing is under way, and nothing waits for its turn.
     Idle,
     /// It is time for something else; what is under way stays so.
@@ -67,12 +72,17 @@ pub(crate) struct Lanes<'a> {
     waiting: VecDeque<(SysId, Vec<ApprovedAction>)>,
     /// Whoever is to be decided about again.
     put_back: BTreeSet<SysId>,
-    /// Requests to be written on, leaves first, and those that are being written on.
-    unwritten: VecDeque<Standing>,
+    /// Whoever is left to the next cycle.
+    left_over: BTreeSet<SysId>,
+    /// Requests to be written on, leaves first, each as it stood last; and those that are being written
+    /// on.
+    unwritten: BTreeMap<(bool, SysId), Standing>,
     writing: BTreeSet<SysId>,
     /// How those stood that were written on since the last look.
     written: BTreeMap<SysId, RequestStatus>,
     failed: Option<SyncError>,
+    /// Something waits for the end of the cycle: nobody is begun with any more who can wait.
+    closing: bool,
     pub(crate) outcome: CycleOutcome,
 }
 
@@ -86,10 +96,12 @@ impl<'a> Lanes<'a> {
             plan: None,
             waiting: VecDeque::new(),
             put_back: BTreeSet::new(),
-            unwritten: VecDeque::new(),
+            left_over: BTreeSet::new(),
+            unwritten: BTreeMap::new(),
             writing: BTreeSet::new(),
             written: BTreeMap::new(),
             failed: None,
+            closing: false,
             outcome: CycleOutcome::default(),
         }
     }
@@ -101,11 +113,8 @@ impl<'a> Lanes<'a> {
         let mut others = plan.decision.people.clone();
         others.retain(|person| !approved.contains_key(person));
         settle_untouched(self.deps, &plan, &others, Left::default())?;
+        say_what_is_new(self.deps, &self.cycle)?;
         self.outcome.begin(plan.outcome());
-        if plan.decided_everybody {
-            // Who is being acted on was left out, and is decided about by what is new as well.
-            self.put_back.extend(self.cycle.at_work.borrow().keys().cloned());
-        }
         // In the order of the plan: whoever comes first in it is the most urgent.
         let order = plan.approval.approved.actions().iter().map(|it| &it.planned.action.person);
         self.waiting =
@@ -118,9 +127,10 @@ impl<'a> Lanes<'a> {
 
     /// Writes on every open request what is to be said of it, but for those of whom somebody is
     /// being acted on.
-    pub(crate) fn write_standing(&mut self, pause: Pause) -> Result<()> {
+    pub(crate) fn write_standing(&mut self, halt: Halt) -> Result<()> {
         let Some(plan) = self.plan.clone() else { return Ok(()) };
-        if pause == Pause::Idle {
+        say_what_is_new(self.deps, &self.cycle)?;
+        if halt == Halt::Idle {
             wake_waiting(self.deps, &plan)?;
         }
         let standing = standing(self.deps, &plan.org)?;
@@ -135,8 +145,8 @@ impl<'a> Lanes<'a> {
     }
 
     /// Whoever was put back and is decided about again in this cycle.
-    pub(crate) fn take_put_back(&mut self, pause: Pause) -> Option<Vec<SysId>> {
-        if pause == Pause::Time {
+    pub(crate) fn take_put_back(&mut self, halt: Halt) -> Option<Vec<SysId>> {
+        if halt == Halt::Time {
             // They are due, and the next look decides about everybody who is.
             return None;
         }
@@ -144,15 +154,24 @@ impl<'a> Lanes<'a> {
         (!people.is_empty()).then(|| people.into_iter().collect())
     }
 
-    /// Begins nothing more by the plan: whoever's turn has not come stays due.
+    /// Begins nothing more: whoever's turn has not come stays due, and what is to be done is open.
     pub(crate) fn cut(&mut self) -> Result<()> {
         self.unwritten.clear();
+        let Some(plan) = self.plan.clone() else { return Ok(()) };
         let left = Left { unbegun: 1, by_pause: false };
         let people: BTreeSet<SysId> = self.waiting.drain(..).map(|(person, _)| person).collect();
-        match &self.plan {
-            Some(plan) if !people.is_empty() => settle_untouched(self.deps, plan, &people, left),
-            _ => Ok(()),
+        if !people.is_empty() {
+            settle_untouched(self.deps, &plan, &people, left)?;
         }
+        self.left_over.append(&mut self.put_back);
+        let left_over = std::mem::take(&mut self.left_over);
+        if left_over.is_empty() { Ok(()) } else { record_again(self.deps, &plan, left_over) }
+    }
+
+    /// Comes to an end as soon as what is under way has: only leavers are begun with.
+    pub(crate) fn close(&mut self) {
+        self.closing = true;
+        self.unwritten.retain(|(late, _), _| !*late);
     }
 
     /// Whether nothing more is to be begun: we were told to stop, or a side or the store failed.
@@ -173,16 +192,16 @@ impl<'a> Lanes<'a> {
     }
 
     /// Goes on until nothing is left to do, or until then.
-    pub(crate) async fn work_until(&mut self, then: Instant) -> Pause {
+    pub(crate) async fn work_until(&mut self, then: Instant) -> Halt {
         loop {
             self.begin();
             if self.running.is_empty() {
-                return Pause::Idle;
+                return Halt::Idle;
             }
             tokio::select! {
                 biased;
                 Some(ended) = self.running.next() => self.ended(ended),
-                () = tokio::time::sleep_until(then) => return Pause::Time,
+                () = tokio::time::sleep_until(then) => return Halt::Time,
             }
         }
     }
@@ -213,9 +232,10 @@ impl<'a> Lanes<'a> {
         }
         while let Some(plan) = self.plan.clone().filter(|_| !self.cycle.planning.get())
             && self.cycle.at_work.borrow().len() < LANES
-            && let Some((person, approved)) = self.waiting.pop_front()
+            && let Some((person, approved)) =
+                self.waiting.pop_front_if(|it| !self.closing || leaves(&it.1))
         {
-            self.cycle.at_work.borrow_mut().insert(person.clone(), approved.clone());
+            self.cycle.at_work.borrow_mut().insert(person.clone(), AtWork::on(&approved));
             self.running.push(Box::pin(one_person(
                 self.deps,
                 self.writers,
@@ -228,8 +248,15 @@ impl<'a> Lanes<'a> {
         let together = self.writing.is_empty() || many;
         while let Some(plan) = self.plan.clone()
             && self.writing.len() < WRITES
-            && let Some(standing) = self.unwritten.pop_front_if(|it| together || is_leave(it))
+            && let Some(first) = self.unwritten.first_entry()
+            && (together || is_leave(first.get()))
         {
+            let standing = first.remove();
+            // Somebody's turn may have come since: with its end it is looked at again.
+            if standing.people.iter().any(|person| self.cycle.is_at_work(person)) {
+                self.written.remove(&standing.stored.request.sys_id);
+                continue;
+            }
             self.writing.insert(standing.stored.request.sys_id.clone());
             self.running.push(Box::pin(one_request(self.deps, self.writers, plan, standing)));
         }
@@ -268,10 +295,13 @@ impl<'a> Lanes<'a> {
         self.begin();
     }
 
-    /// Puts somebody down for another decision in this cycle.
+    /// Puts somebody down for another decision in this cycle, or for the next one: then what is to be
+    /// done is open meanwhile.
     fn decide_again(&mut self, person: SysId) {
         if self.cycle.put_back(&person) < MOST_PUT_BACK {
             self.put_back.insert(person);
+        } else {
+            self.left_over.insert(person);
         }
     }
 
@@ -285,16 +315,17 @@ impl<'a> Lanes<'a> {
             if busy || self.writing.contains(id) || self.written.get(id) == Some(&it.status) {
                 continue;
             }
-            if self.written.insert(id.clone(), it.status.clone()).is_some() {
-                self.unwritten.retain(|older| older.stored.request.sys_id != *id);
-            }
-            if is_leave(&it) {
-                self.unwritten.push_front(it);
-            } else {
-                self.unwritten.push_back(it);
-            }
+            self.written.insert(id.clone(), it.status.clone());
+            let id = id.clone();
+            let late = !is_leave(&it);
+            self.unwritten.remove(&(!late, id.clone()));
+            self.unwritten.insert((late, id), it);
         }
     }
+}
+
+fn leaves(approved: &[ApprovedAction]) -> bool {
+    approved.iter().any(|it| it.planned.leaver || it.planned.action.step.disables())
 }
 
 async fn one_person(

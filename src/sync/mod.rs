@@ -37,6 +37,7 @@ pub(crate) mod names;
 pub(crate) mod scope;
 pub(crate) mod side_by_side;
 pub(crate) mod subject;
+pub(crate) mod unsaid;
 pub(crate) mod upstream;
 pub(crate) mod writers;
 

@@ -143,7 +143,7 @@ impl CycleOutcome {
     pub(crate) fn begin(&mut self, plan: Self) {
         let Self { cycle, full, quarantined, only, .. } = plan;
         (self.cycle, self.full, self.quarantined) = (cycle, full, quarantined);
-        self.only = only;
+        self.only = only.or(self.only.take());
     }
 
     /// Adds what one person's or one request's turn came to.

@@ -83,7 +83,6 @@ async fn read_and_plan(deps: &Deps, scope: &Scope) -> Result<CyclePlan> {
     let planned = async {
         let mut plan = look(deps, &cycle).await?;
         read_closely(deps, &mut plan).await?;
-        name_rivals(deps, &mut plan.approval).await;
         Ok(plan)
     };
     let planned = planned.await;
@@ -104,6 +103,7 @@ pub(crate) fn end_failed(deps: &Deps, cycle: &Cycle) -> Result<(), StoreError> {
 pub(crate) async fn look(deps: &Deps, cycle: &Rc<Cycle>) -> Result<CyclePlan> {
     check_clock_first(deps).await?;
     let first = !cycle.looked.get();
+    cycle.down.set(None);
     let observed = observe(deps, cycle).await?;
     if let Err(error) = check_clock(deps) {
         // Whoever is due has been put down for a wrong day.
@@ -114,14 +114,17 @@ pub(crate) async fn look(deps: &Deps, cycle: &Rc<Cycle>) -> Result<CyclePlan> {
         deps.store.unreadable().ask_again(deps.now())?;
     }
     let Observation { people, count, implausible } = observed;
-    let mut plan = decide_about(deps, cycle, &people).await?;
-    (plan.people, plan.implausible) = (count, implausible);
     deps.store.bind(&deps.config.orgs())?;
     pin_items(deps).await?;
+    let mut plan = decide_about(deps, cycle, &people).await?;
+    // From here on nothing is waited for until the plan is taken on: what comes meanwhile would be
+    // settled with it.
+    (plan.people, plan.implausible) = (count, implausible);
     if !cycle.incomplete.get() {
         deps.store.state().set_dirty_since_cycle(None)?;
     }
-    if cycle.is_full() || plan.decided_everybody {
+    let everybody = first && cycle.is_full() || plan.decided_everybody;
+    if everybody && !cycle.took_over.get() {
         deps.store.state().set_configuration(Some(&deps.config.fingerprint))?;
     }
     cycle.looked.set(true);
@@ -147,20 +150,31 @@ pub(crate) async fn decide_about(
         let all: BTreeSet<SysId> = people.iter().cloned().chain(together).collect();
         all.into_iter().collect()
     };
-    // Until this plan is taken on nobody else is begun with by an older one.
-    cycle.planning.set(true);
-    let mut plan = CyclePlan::of(deps, Rc::clone(cycle), &people, org)?;
-    plan.decided_everybody = everybody;
-    // A page of a list may be old, and whose account it is decides everything: not at take-over,
-    // when that is everybody.
-    let linked = cycle.linked_by_lists();
-    if !linked.is_empty() && linked.len() <= MOST_LINKED && deps.last_full()?.is_some() {
-        let linked: Vec<SysId> = linked.into_iter().collect();
-        refresh_each(deps, cycle, &linked).await?;
-        plan.decide_again(deps, &linked)?;
+    let may_be_another = deps.last_full()?.is_some() || cycle.looked.get();
+    let (mut org, mut rivals, mut looked_up) = (org, Rivals::new(), false);
+    loop {
+        // Until this plan is taken on nobody else is begun with by an older one.
+        cycle.planning.set(true);
+        let mut plan = CyclePlan::of(deps, Rc::clone(cycle), &people, org)?;
+        plan.decided_everybody = everybody;
+        if everybody {
+            *cycle.left_out.borrow_mut() = cycle.at_work.borrow().keys().cloned().collect();
+        }
+        name_rivals(&mut plan.approval, &rivals);
+        // A page of a list may be old, and whose account it is decides everything: not at take-over,
+        // when that is everybody.
+        let linked = cycle.linked_by_lists(deps.now());
+        let doubted = may_be_another && !linked.is_empty() && linked.len() <= MOST_LINKED;
+        if looked_up || !doubted && !has_nameless_rivals(&plan.approval) {
+            return Ok(plan);
+        }
+        cycle.planning.set(false);
+        if doubted {
+            refresh_each(deps, cycle, &linked).await?;
+        }
+        rivals = find_rivals(deps, &plan.approval).await;
+        (org, looked_up) = (plan.org, true);
     }
-    name_rivals(deps, &mut plan.approval).await;
-    Ok(plan)
 }
 
 async fn decide_from_store(deps: &Deps, people: &[SysId]) -> Result<CyclePlan> {
@@ -194,16 +208,28 @@ async fn read_closely(deps: &Deps, plan: &mut CyclePlan) -> Result<()> {
         plan.decide_again(deps, &people)?;
         looked_at.extend(people);
     }
+    if !looked_at.is_empty() {
+        let rivals = find_rivals(deps, &plan.approval).await;
+        name_rivals(&mut plan.approval, &rivals);
+    }
     Ok(())
 }
 
-/// Names in the reason who keeps changing a contested fact back, where Okta's log tells.
-async fn name_rivals(deps: &Deps, approval: &mut PlanApproval) {
+/// Who keeps changing contested facts back, by the action that is held for it.
+type Rivals = BTreeMap<String, String>;
+
+fn has_nameless_rivals(approval: &PlanApproval) -> bool {
+    approval.held.iter().any(|it| matches!(it.reason, HoldReason::Contested { rival: None, .. }))
+}
+
+/// Looks up who keeps changing a contested fact back, where Okta's log tells.
+async fn find_rivals(deps: &Deps, approval: &PlanApproval) -> Rivals {
     let now = deps.now();
     let window =
         chrono::Duration::from_std(deps.config.limits.window).unwrap_or(chrono::Duration::days(1));
-    for held in &mut approval.held {
-        let HoldReason::Contested { fact, rival: name, .. } = &mut held.reason else { continue };
+    let mut rivals = Rivals::new();
+    for held in &approval.held {
+        let HoldReason::Contested { fact, rival: None, .. } = &held.reason else { continue };
         let Some(account) = &held.planned.action.account else { continue };
         // Who it is helps a person; that nobody can tell holds nothing up.
         let events = log_of(deps, account, now - window).await;
@@ -212,7 +238,16 @@ async fn name_rivals(deps: &Deps, approval: &mut PlanApproval) {
             FactKey::Profile(_) => Changed::Profile,
             FactKey::Membership(group) => Changed::Membership(group),
         };
-        *name = rival(&events, what);
+        rivals.extend(rival(&events, what).map(|name| (held.planned.fingerprint(), name)));
+    }
+    rivals
+}
+
+fn name_rivals(approval: &mut PlanApproval, rivals: &Rivals) {
+    for held in &mut approval.held {
+        if let HoldReason::Contested { rival, .. } = &mut held.reason {
+            *rival = rivals.get(&held.planned.fingerprint()).cloned();
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::store::{Quarantine, Replaced};
 use crate::sync::decide::decide_person;
 use crate::sync::open_items::log_transitions;
 use crate::sync::waiting::{Standing, standing};
-use crate::sync::{deps::Deps, error::Result, plan::CyclePlan};
+use crate::sync::{deps::Deps, error::Result, plan::CyclePlan, scope::Cycle, unsaid::Unsaid};
 
 /// Keeps what waits of whoever was decided about, before anything is done. What nothing stands in
 /// the way of is about to be done.
@@ -32,18 +32,25 @@ pub(crate) fn record_before(deps: &Deps, plan: &CyclePlan) -> Result<()> {
     record_quarantine(deps, plan)
 }
 
-/// Keeps what is open of these people once what could be done for them is done. What ended of those who
-/// were touched was said with the action.
+/// Keeps what is open of these people once what could be done for them is done. It is said with what
+/// others bring, by [`say_what_is_new`]; what ended of those who were touched was said with the action.
 pub(crate) fn record_after(
     deps: &Deps,
-    cycle: i64,
+    cycle: &Cycle,
     people: &BTreeSet<SysId>,
-    items: &[OpenItem],
+    items: Vec<OpenItem>,
     touched: &BTreeSet<SysId>,
 ) -> Result<()> {
     let replaced = Replaced::After(people);
-    let transitions = deps.store.open_items().replace(replaced, items, deps.now())?;
-    log_transitions(deps, cycle, items, &transitions, touched)
+    let transitions = deps.store.open_items().replace(replaced, &items, deps.now())?;
+    cycle.unsaid.borrow_mut().add(items, transitions, touched);
+    Ok(())
+}
+
+/// Logs what is new since it was said last.
+pub(crate) fn say_what_is_new(deps: &Deps, cycle: &Cycle) -> Result<()> {
+    let Unsaid { items, transitions, touched } = cycle.unsaid.take();
+    log_transitions(deps, cycle.id, &items, &transitions, &touched)
 }
 
 /// Keeps what is open about people as they were just read, beside what this cycle decided.

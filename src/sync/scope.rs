@@ -9,12 +9,15 @@ use crate::store::StoreError;
 use crate::sync::batch::BeforeWriting;
 use crate::sync::deps::{Calls, Deps};
 use crate::sync::error::Side;
+use crate::sync::unsaid::Unsaid;
 
 /// What was read by id is acted on for so long without being read again.
 const FRESH: chrono::Duration = chrono::Duration::seconds(2);
 
+/// What was read by id is no proof any more when it is older than this.
+const STALE: chrono::Duration = chrono::Duration::seconds(10);
 /// With no more requests than this to be written on, the next one is written on at once.
-const FEW_WRITES: usize = 2;
+pub(crate) const FEW_WRITES: usize = 2;
 
 /// How much of the two sides a cycle reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +28,22 @@ pub enum Scope {
     Full,
     /// One person: by login, e-mail, user name, `sys_id` or Okta id.
     Person(String),
+}
+
+/// What was approved of somebody who is being acted on.
+#[derive(Debug)]
+pub(crate) struct AtWork {
+    /// All of it, by fingerprint.
+    approved: BTreeSet<String>,
+    /// What is not begun yet.
+    left: Vec<ApprovedAction>,
+}
+
+impl AtWork {
+    pub(crate) fn on(approved: &[ApprovedAction]) -> Self {
+        let fingerprints = approved.iter().map(|it| it.planned.fingerprint());
+        Self { approved: fingerprints.collect(), left: approved.to_vec() }
+    }
 }
 
 /// One cycle, for as long as it lasts.
@@ -39,15 +58,17 @@ pub(crate) struct Cycle {
     pub(crate) calls_before: Calls,
     /// Whose accounts were read by id, and when; not written to since by anybody here.
     pub(crate) by_id: RefCell<BTreeMap<SysId, Timestamp>>,
-    /// Who is being acted on, and what of it is approved and not begun yet.
-    pub(crate) at_work: RefCell<BTreeMap<SysId, Vec<ApprovedAction>>>,
+    /// Who is being acted on.
+    pub(crate) at_work: RefCell<BTreeMap<SysId, AtWork>>,
+    /// Who was being acted on when everybody else was decided about, and is still to be.
+    pub(crate) left_out: RefCell<BTreeSet<SysId>>,
     /// Both sides were looked at once: what is read from now on is what changed since.
     pub(crate) looked: Cell<bool>,
-    /// When the requests that changed were asked for last, where that list could be read.
-    pub(crate) requests_asked: Cell<Option<Timestamp>>,
     /// How many requests are being written on or wait for that, and what was read of some before.
     pub(crate) writes_waiting: Cell<usize>,
     pub(crate) read_ahead: RefCell<BTreeMap<SysId, (Timestamp, BeforeWriting)>>,
+    /// What is new among the open items and not logged yet.
+    pub(crate) unsaid: RefCell<Unsaid>,
     /// A plan is being made: nobody else is begun with until it is known what it says.
     pub(crate) planning: Cell<bool>,
     /// How often somebody was looked at closely and put back, because it was not as it had been
@@ -102,10 +123,11 @@ impl Cycle {
             calls_before: deps.calls(),
             by_id: RefCell::default(),
             at_work: RefCell::default(),
+            left_out: RefCell::default(),
             looked: Cell::default(),
-            requests_asked: Cell::default(),
             writes_waiting: Cell::default(),
             read_ahead: RefCell::default(),
+            unsaid: RefCell::default(),
             planning: Cell::default(),
             put_back: RefCell::default(),
             groups_whole: RefCell::default(),
@@ -135,18 +157,14 @@ impl Cycle {
         matches!(self.scope, Scope::Person(_))
     }
 
-    pub(crate) fn was_read_by_id(&self, person: &SysId) -> bool {
-        self.by_id.borrow().contains_key(person)
+    /// Whether somebody was read by id so lately that a list does not know better.
+    pub(crate) fn was_read_by_id(&self, person: &SysId, now: Timestamp) -> bool {
+        self.by_id.borrow().get(person).is_some_and(|at| now - *at <= STALE)
     }
 
     /// Whether what was read by id is so new that it need not be read again before acting.
     pub(crate) fn is_fresh(&self, person: &SysId, now: Timestamp) -> bool {
         self.by_id.borrow().get(person).is_some_and(|at| now - *at <= FRESH)
-    }
-
-    /// Whether the list of requests is so new that it would show what was called off.
-    pub(crate) fn knows_requests(&self, now: Timestamp) -> bool {
-        self.requests_asked.get().is_some_and(|at| now - at <= FRESH)
     }
 
     pub(crate) fn may_read_ahead(&self) -> bool {
@@ -173,19 +191,24 @@ impl Cycle {
 
     /// What is approved of others and not begun yet counts as done when a plan is approved.
     pub(crate) fn under_way(&self) -> Vec<ApprovedAction> {
-        self.at_work.borrow().values().flatten().cloned().collect()
+        self.at_work.borrow().values().flat_map(|it| &it.left).cloned().collect()
+    }
+
+    /// Whether an action is approved and its person being acted on: it waits for nobody any more.
+    pub(crate) fn is_under_way(&self, person: &SysId, fingerprint: &str) -> bool {
+        self.at_work.borrow().get(person).is_some_and(|it| it.approved.contains(fingerprint))
     }
 
     /// An action is in the journal from now on.
     pub(crate) fn begun(&self, person: &SysId, fingerprint: &str) {
-        if let Some(left) = self.at_work.borrow_mut().get_mut(person) {
-            left.retain(|it| it.planned.fingerprint() != fingerprint);
+        if let Some(at_work) = self.at_work.borrow_mut().get_mut(person) {
+            at_work.left.retain(|it| it.planned.fingerprint() != fingerprint);
         }
     }
 
     /// Who was linked in this cycle by what the lists said alone.
-    pub(crate) fn linked_by_lists(&self) -> BTreeSet<SysId> {
+    pub(crate) fn linked_by_lists(&self, now: Timestamp) -> Vec<SysId> {
         let linked = self.linked.borrow();
-        linked.keys().filter(|person| !self.was_read_by_id(person)).cloned().collect()
+        linked.keys().filter(|person| !self.is_fresh(person, now)).cloned().collect()
     }
 }

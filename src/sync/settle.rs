@@ -74,7 +74,7 @@ pub(crate) async fn settle(
         items.extend(after.iter().flat_map(|it| open_items(person, &it.plan, &judgement)));
         Ok(())
     })?;
-    record_after(deps, plan.cycle.id, &alone, &items, &alone)
+    record_after(deps, &plan.cycle, &alone, items, &alone)
 }
 
 /// Keeps what is open of those to whom nothing was done, and when they are decided about again.
@@ -101,12 +101,15 @@ pub(crate) fn settle_untouched(
             let next = unreadable.map(|it| it.next_try).or(next);
             deps.store.queue().complete(id, next)?;
             deps.store.queue().leave_by_pause(id, by_pause)?;
+            if plan.cycle.left_out.borrow_mut().remove(id) {
+                deps.store.queue().enqueue_at_once(id)?;
+            }
             replace_facts(deps, id, &before.plan)?;
             items.extend(open_items(id, &before.plan, &judgement));
         }
         Ok(())
     })?;
-    record_after(deps, plan.cycle.id, people, &items, &BTreeSet::new())
+    record_after(deps, &plan.cycle, people, items, &BTreeSet::new())
 }
 
 /// Remembers how the person is now, and when to look again.
@@ -134,7 +137,14 @@ fn settle_person(
     let again = requeue(&after, &attempted, deps.now(), |planned| {
         failures.get(&planned.fingerprint()).copied().unwrap_or_default()
     });
-    deps.store.queue().complete(id, [after.next, again].into_iter().flatten().min())
+    let unreadable = deps.store.unreadable().of_person(id)?.map(|it| it.next_try);
+    let next = [after.next, again, unreadable].into_iter().flatten().min();
+    deps.store.queue().complete(id, next)?;
+    // Everybody was decided about meanwhile, by what is new since this one was.
+    if plan.cycle.left_out.borrow_mut().remove(id) {
+        deps.store.queue().enqueue_at_once(id)?;
+    }
+    Ok(())
 }
 
 fn with_held(plan: &CyclePlan, attempted: &Attempted, id: &SysId) -> Attempted {

@@ -7,7 +7,7 @@ use crate::policy::resolve::{approval, rule_for};
 use crate::reconcile::fulfillment::RequestStatus;
 use crate::servicenow::{Closing, ServiceNowError, Task};
 use crate::store::StoredRequest;
-use crate::sync::batch::BeforeWriting;
+use crate::sync::batch::{BeforeWriting, RequestReads};
 use crate::sync::brake::permit;
 use crate::sync::contain::contained;
 use crate::sync::deps::{Deps, InFlight};
@@ -161,14 +161,15 @@ async fn verify_request(
     stored: &StoredRequest,
     people: &[SysId],
 ) -> Result<bool> {
-    let unread = people.iter().filter(|person| !plan.cycle.was_read_by_id(person));
+    let now = deps.now();
+    let unread = people.iter().filter(|person| !plan.cycle.was_read_by_id(person, now));
     let unread: Vec<SysId> = unread.cloned().collect();
-    if unread.is_empty() {
-        return Ok(true);
+    if !unread.is_empty() {
+        refresh_each(deps, &plan.cycle, &unread).await?;
+        // What else was seen of them is open.
+        record_again(deps, plan, unread)?;
     }
-    refresh_each(deps, &plan.cycle, &unread).await?;
-    // What else was seen of them is open.
-    record_again(deps, plan, unread)?;
+    // It may have waited for its turn meanwhile.
     Ok(request_status(deps, stored, &plan.org)? == RequestStatus::Done)
 }
 
@@ -280,20 +281,14 @@ async fn look_before_writing(
     marker: &str,
     urgent: bool,
 ) -> Result<BeforeWriting> {
-    let servicenow = &if urgent { deps.servicenow.clone() } else { deps.servicenow.patiently() };
+    let reads = deps.reads(urgent);
     let tasks = async {
         match deps.config.writeback.close {
-            Close::Item | Close::Task if marker.ends_with(DONE_MARK) => {
-                deps.reads.tasks(servicenow, id).await
-            }
+            Close::Item | Close::Task if marker.ends_with(DONE_MARK) => reads.tasks(id).await,
             _ => Ok(Vec::new()),
         }
     };
-    let (row, tasks, noted) = tokio::join!(
-        deps.reads.request(servicenow, id),
-        tasks,
-        deps.reads.has_note(servicenow, id, marker)
-    );
+    let (row, tasks, noted) = tokio::join!(reads.request(id), tasks, reads.has_note(id, marker));
     Ok(BeforeWriting { row: row?, tasks: tasks?, noted: noted? })
 }
 
@@ -303,10 +298,11 @@ pub(crate) async fn read_ahead(deps: &Deps, plan: &CyclePlan, person: &SysId) ->
     if !deps.config.writeback.enabled || !plan.cycle.may_read_ahead() {
         return Ok(());
     }
+    let urgent = deps.store.requests().is_leaving(person, deps.now())?;
     for stored in deps.store.requests().open(Some(person))? {
         let (id, asked_at) = (&stored.request.sys_id, deps.now());
         let marker = marker(&stored, "done");
-        if let Ok(before) = look_before_writing(deps, id, &marker, true).await {
+        if let Ok(before) = look_before_writing(deps, id, &marker, urgent).await {
             plan.cycle.read_ahead.borrow_mut().insert(id.clone(), (asked_at, before));
         }
     }
@@ -357,7 +353,7 @@ async fn may_write(to_write: &ToWrite<'_>, marker: &str) -> Result<MayWrite> {
     // since: a missing note does less harm than a second one.
     let mod_count = now.request.mod_count;
     let open = tasks.iter().filter(|task| task.open).count();
-    let written = match is_noted(deps, noted, &tasks, marker).await? {
+    let written = match is_noted(&deps.reads(urgent), noted, &tasks, marker).await? {
         Some(written) => written,
         None => deps.store.writebacks().changed_since_try(id, marker, mod_count, open)?,
     };
@@ -385,7 +381,7 @@ async fn may_write(to_write: &ToWrite<'_>, marker: &str) -> Result<MayWrite> {
 /// Whether the note stands on the request, as was just read, or on one of its tasks; `None` where
 /// nobody can tell.
 async fn is_noted(
-    deps: &Deps,
+    reads: &RequestReads<'_>,
     on_request: Option<bool>,
     tasks: &[Task],
     marker: &str,
@@ -395,7 +391,7 @@ async fn is_noted(
         if noted == Some(true) {
             break;
         }
-        match deps.reads.has_note(&deps.servicenow, &task.sys_id, marker).await? {
+        match reads.has_note(&task.sys_id, marker).await? {
             Some(false) => {}
             other => noted = other,
         }

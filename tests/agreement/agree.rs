@@ -103,7 +103,7 @@ fn lines(drift: &DriftReport) -> BTreeSet<String> {
         let who = person.user_name.as_ref().or(person.login.as_ref());
         let what = match *disposition {
             // That Okta refused to disable an account is not kept: whoever decides tries again.
-            "blocked" => "apply",
+            "blocked" if *fact == "status" => "apply",
             other => other,
         };
         format!("{who:?} {fact} {name}: {desired:?}, {actual:?}: {what}")

@@ -193,6 +193,11 @@ fn a_call_that_is_not_answered_in_time_counts_as_not_answered() {
         day.faults(okta).on("GET", path, Fault::Silence).times(2);
         let (report, log) = logged(|| day.sync(&Scope::Changes));
         assert!(report.unwrap().needs_attention(), "{path}: a list that was not read is believed");
+        // Whoever can be read by id goes on; what only the list would have told does not begin.
+        let writes = day.bed.writes();
+        let any = |what: &str| writes.iter().any(|it| it.ends_with(what));
+        let begun = ["/lifecycle/deactivate", "POST /api/v1/users"].map(any);
+        assert_eq!(begun, [okta, okta], "{path}: {writes:#?}");
         let said = log.iter().any(|it| it.contains("no answer") && it.contains("timed out"));
         assert!(said, "{path}: {log:#?}");
         assert_eq!(day.survive(&Scope::Changes), NOTHING);

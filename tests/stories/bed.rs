@@ -176,9 +176,13 @@ impl Bed {
         &self,
         deps: &Deps,
         writers: &Writers,
-        beside: impl FnMut(),
+        mut beside: impl FnMut(),
     ) -> CycleReport {
         self.pass("1s");
+        let beside = || {
+            beside();
+            false
+        };
         let cycle = sync::run_beside(deps, writers, &Scope::Changes, beside);
         run(async { report::done(deps, cycle.await?) }).unwrap()
     }

@@ -191,10 +191,14 @@ fn a_person_whose_record_was_deleted_is_disabled_once_the_audit_shows_it() {
 fn leavers_come_before_joiners() {
     let bed = Bed::of(300);
     bed.sync();
-    for place in 0..20 {
-        bed.join(&bed.newcomer(place), &[]);
+    let joiners: Vec<_> = (0..25).map(|place| bed.newcomer(place)).collect();
+    for joiner in &joiners {
+        bed.join(joiner, &[]);
     }
-    let leave = bed.leave(&bed.employee(0));
+    // By their rows the leaver would come last.
+    let last = joiners.iter().map(|it| &it.sys_id).max().unwrap();
+    let mut leavers = (0..).map(|place| bed.employee(place));
+    let leave = bed.leave(&leavers.find(|it| it.sys_id > *last).unwrap());
     let done = applied(&bed.sync());
     let disabled = format!("{} deactivate", leave.number);
     let place = done.iter().position(|line| *line == disabled).unwrap();

@@ -21,17 +21,17 @@ pub(crate) fn keep_accounts(
     let keys = deps.account_keys();
     deps.store.atomically(|| {
         let news = deps.store.accounts().upsert(accounts, &keys, observed, cycle.id)?;
-        enqueue_concerned(deps, &keys, news)
+        enqueue_concerned(deps, cycle, &keys, news)
     })
 }
 
 /// Forgets an account that is not there any more.
-pub(crate) fn forget_account(deps: &Deps, id: &AccountId) -> Result<(), StoreError> {
+pub(crate) fn forget_account(deps: &Deps, cycle: &Cycle, id: &AccountId) -> Result<(), StoreError> {
     deps.store.atomically(|| {
         let Some(before) = deps.store.accounts().get(id)? else { return Ok(()) };
         deps.store.accounts().delete(id)?;
         let news = ChangedAccount { id: id.clone(), before: Some(before), now: None };
-        enqueue_concerned(deps, &deps.account_keys(), vec![news])
+        enqueue_concerned(deps, cycle, &deps.account_keys(), vec![news])
     })
 }
 
@@ -50,11 +50,12 @@ pub(crate) fn enqueue_owners<'a>(
 
 fn enqueue_concerned(
     deps: &Deps,
+    cycle: &Cycle,
     keys: &BTreeSet<String>,
     news: Vec<ChangedAccount>,
 ) -> Result<(), StoreError> {
     // Before anything was decided, everybody is due.
-    if news.is_empty() || deps.store.cycles().last_full()?.is_none() {
+    if news.is_empty() || !cycle.looked.get() && deps.store.cycles().last_full()?.is_none() {
         return Ok(());
     }
     enqueue_owners(deps, news.iter().map(|it| &it.id))?;

@@ -45,7 +45,9 @@ pub(crate) async fn refresh_each(deps: &Deps, cycle: &Cycle, people: &[SysId]) -
 /// Whether what is stored about somebody says too little to decide by: it could not be read the last
 /// time, a call about them had no answer, or a change of theirs is on its way.
 pub(crate) fn is_unclear(deps: &Deps, id: &SysId) -> Result<bool> {
-    if deps.store.unreadable().is_noted(Object::Account, id.as_str())? || is_in_doubt(deps, id)? {
+    if deps.store.unreadable().get(Object::Account, id.as_str())?.is_some()
+        || is_in_doubt(deps, id)?
+    {
         return Ok(true);
     }
     Ok(account_of(&deps.store, id)?.is_some_and(|account| account.transitioning.is_some()))
@@ -56,7 +58,7 @@ pub(crate) fn is_unclear(deps: &Deps, id: &SysId) -> Result<bool> {
 pub(crate) async fn refresh(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<()> {
     let asked_at = deps.now();
     cycle.by_id.borrow_mut().remove(id);
-    let read = match deps.store.unreadable().of_person(id)? {
+    let read = match deps.store.unreadable().get(Object::Account, id.as_str())? {
         None => read_by_id(deps, cycle, id).await,
         // It could not be read before, and others wait meanwhile.
         Some(known) => match tokio::time::timeout(PATIENCE, read_by_id(deps, cycle, id)).await {
@@ -158,7 +160,7 @@ async fn refresh_account(
     let (account, groups) = tokio::join!(look_at(deps, okta, id), okta.groups_of(id));
     let account = match account? {
         Sight::There(account) => *account,
-        Sight::Deleted => return Ok(forget_account(deps, id).map(|()| None)?),
+        Sight::Deleted => return Ok(forget_account(deps, cycle, id).map(|()| None)?),
         Sight::Out(why) => return Ok(Some(why)),
     };
     let by_id = Observed::ById { at: asked_at };

@@ -123,12 +123,13 @@ fn log_rules_in_doubt(deps: &Deps, rules: GroupRules, what: &str) -> Result<(), 
     Ok(())
 }
 
-/// Reads who is in a managed group. Where that is refused, what was known of it stands.
+/// Reads who is in a managed group, and says whether that could be read. Where it is refused, what was
+/// known of it stands.
 pub(crate) async fn replace_group_members(
     deps: &Deps,
     cycle: &Cycle,
     group: &GroupId,
-) -> Result<()> {
+) -> Result<bool> {
     let asked_at = deps.now();
     let read = read_group_members(deps, group).await;
     match contained(deps, cycle, read).await? {
@@ -144,15 +145,19 @@ pub(crate) async fn replace_group_members(
                 enqueue_owners(deps, before.symmetric_difference(&after))
             })?;
             match members.odd {
-                Some(why) => Ok(note_members(deps, group, &why)?),
-                None => Ok(deps.store.unreadable().clear(Object::Members, group.as_str())?),
+                Some(why) => note_members(deps, group, &why)?,
+                None => deps.store.unreadable().clear(Object::Members, group.as_str())?,
             }
+            Ok(true)
         }
-        Err(why) => Ok(note_members(deps, group, &why)?),
+        Err(why) => {
+            note_members(deps, group, &why)?;
+            Ok(false)
+        }
     }
 }
 
-pub(crate) fn note_members(deps: &Deps, group: &GroupId, why: &str) -> Result<(), StoreError> {
+fn note_members(deps: &Deps, group: &GroupId, why: &str) -> Result<(), StoreError> {
     deps.store.unreadable().note(Object::Members, group.as_str(), why, false, deps.now())?;
     Ok(())
 }
@@ -237,8 +242,10 @@ async fn take_over(deps: &Deps, cycle: &Cycle, group: &GroupId) -> Result<()> {
     members.ids.extend(again.ids);
     let ids: Vec<AccountId> = members.ids.into_iter().collect();
     (deps.on_progress)("group members", ids.len());
-    let current = deps.store.state().configuration()?.as_ref() == Some(&deps.config.fingerprint);
-    cycle.took_over.set(cycle.took_over.get() || current);
+    // The first look of a complete read decides about everybody as it is.
+    if cycle.looked.get() || !cycle.is_full() {
+        cycle.took_over.set(true);
+    }
     deps.store.atomically(|| {
         // Everybody is decided about before the cycle ends, or else by a complete read.
         deps.store.state().set_configuration(None)?;

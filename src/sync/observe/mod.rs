@@ -83,8 +83,15 @@ async fn observe_scope(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
         }
         Scope::Person(text) => {
             let person = find_person(deps, cycle, text).await?;
-            deps.store.facts().forget_refusals(Some(&person))?;
-            (vec![person.clone()], vec![person])
+            if cycle.looked.get() {
+                let mut due = deps.store.queue().due(deps.now())?;
+                due.retain(|it| *it == person);
+                (due, Vec::new())
+            } else {
+                // Asked for by hand: once, whatever was refused before.
+                deps.store.facts().forget_refusals(Some(&person))?;
+                (vec![person.clone()], vec![person])
+            }
         }
     };
     refresh_all(deps, cycle, &unclear).await?;
@@ -200,7 +207,7 @@ async fn catch_up(deps: &Deps, cycle: &Cycle, since: Timestamp) -> Result<()> {
 
 /// Rows may be stored from now on that no decision has followed yet. Says since which cycle that
 /// has been so, where one ended before it decided.
-fn mark_dirty(deps: &Deps, cycle: &Cycle) -> Result<Option<i64>, StoreError> {
+pub(crate) fn mark_dirty(deps: &Deps, cycle: &Cycle) -> Result<Option<i64>, StoreError> {
     let since = deps.store.state().dirty_since_cycle()?;
     if since.is_none() {
         deps.store.state().set_dirty_since_cycle(Some(cycle.id))?;

@@ -6,9 +6,9 @@ use crate::reconcile::limits::implausible_accounts;
 use crate::reconcile::schema::{Schema, Slot};
 use crate::store::{Object, Observed};
 use crate::sync::contain::{contained, note_list, note_unreadable};
-use crate::sync::observe::accounts::{enqueue_owners, forget_account, keep_accounts};
+use crate::sync::observe::accounts::{forget_account, keep_accounts};
 use crate::sync::observe::by_id::{Sight, look_at};
-use crate::sync::observe::groups::{note_members, read_group_members};
+use crate::sync::observe::groups::replace_group_members;
 use crate::sync::{deps::Deps, error::Result, scope::Cycle};
 
 /// How far back changes in Okta are asked for again: its index lags, and clocks differ.
@@ -61,7 +61,6 @@ async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     }
     keep_accounts(deps, &news, listed, cycle)?;
     let managed = deps.store.groups().managed()?;
-    let mut read = Vec::new();
     for SetAside { id, why } in groups.set_aside {
         match id.and_then(|id| GroupId::parse(&id).ok()) {
             // When it changed is not known: who is in it is read.
@@ -79,29 +78,12 @@ async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
         if trouble.is_some_and(|trouble| trouble.next_try > now) {
             continue;
         }
-        let before = deps.store.groups().members_of(&group)?;
-        let asked_at = deps.now();
-        let members = read_group_members(deps, &group).await;
-        match contained(deps, cycle, members).await? {
-            Ok(mut members) => {
-                members.with_those_before(deps, &group)?;
-                let ids: Vec<AccountId> = members.ids.iter().cloned().collect();
-                deps.store.atomically(|| {
-                    deps.store.groups().replace_members(&group, &ids, asked_at)?;
-                    enqueue_owners(deps, before.symmetric_difference(&members.ids))
-                })?;
-                if let Some(why) = &members.odd {
-                    note_members(deps, &group, why)?;
-                }
-                read.push((group, at));
-            }
-            Err(why) => note_members(deps, &group, &why)?,
+        // Whoever is concerned is in the queue by then.
+        if replace_group_members(deps, cycle, &group).await? {
+            deps.store.groups().set_members_updated(&group, &at)?;
         }
     }
     note_nameless(deps, &odd, known.map(|(due, _)| due))?;
-    for (group, at) in read {
-        deps.store.groups().set_members_updated(&group, &at)?;
-    }
     Ok(deps.store.state().set_okta_watermark(until)?)
 }
 
@@ -167,7 +149,7 @@ pub(crate) async fn read_accounts(deps: &Deps, cycle: &Cycle) -> Result<()> {
                 None
             }
             Ok(Sight::Deleted) => {
-                forget_account(deps, &id)?;
+                forget_account(deps, cycle, &id)?;
                 None
             }
             Ok(Sight::Out(why)) | Err(why) => Some(why),
@@ -178,7 +160,7 @@ pub(crate) async fn read_accounts(deps: &Deps, cycle: &Cycle) -> Result<()> {
                 deps.store.unreadable().clear(Object::Account, person.as_str())?;
             }
             // Nobody's account that is not shown any more is nobody's business here.
-            (None, Some(_)) => forget_account(deps, &id)?,
+            (None, Some(_)) => forget_account(deps, cycle, &id)?,
             (None, None) => {}
         }
     }

@@ -36,7 +36,6 @@ pub(crate) async fn read_changes(
 ) -> Result<(Vec<SysId>, Vec<SysId>, bool)> {
     // The instance may have been out of reach for days: its last answer is from before them.
     let window = Window { from: since - OVERLAP, to: until.max(deps.now()) + AHEAD };
-    let asked_at = deps.now();
     // An approved leave does not wait for a list of people.
     let (requests, people) = tokio::join!(
         read_requests(deps, cycle, Some(&window)),
@@ -45,7 +44,6 @@ pub(crate) async fn read_changes(
     let requests = contained(deps, cycle, requests).await?;
     let people = contained(deps, cycle, people).await?;
     let complete = requests.is_ok() && people.is_ok();
-    cycle.requests_asked.set(requests.is_ok().then_some(asked_at));
     let listed = |read: std::result::Result<Vec<SysId>, String>, list: &str| {
         read.unwrap_or_else(|why| {
             note_list(cycle, list, &why);
@@ -165,7 +163,7 @@ pub(crate) async fn read_requests(
 }
 
 /// A row that makes no sense holds nobody up, and is open until it makes sense.
-fn set_aside(deps: &Deps, table: &str, id: &str, why: &str) -> Result<(), StoreError> {
+pub(crate) fn set_aside(deps: &Deps, table: &str, id: &str, why: &str) -> Result<(), StoreError> {
     let (row, now) = (format!("{table} {id}"), deps.now());
     let why = format!("the row {id} of {table} was set aside: {why}");
     deps.store.unreadable().note(Object::Record, &row, &why, false, now).map(|_| ())
