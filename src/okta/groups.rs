@@ -9,6 +9,11 @@ use super::wire;
 use crate::http::ByText;
 use crate::model::{AccountId, Group, GroupId, Timestamp};
 
+/// As many as there may be
+/// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Group/#tag/Group/operation/listGroupUsers>);
+/// Okta advises 200, and a page that takes it too long ends with a 500.
+const MEMBERS_A_PAGE: &str = "1000";
+
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct GroupRules {
     /// How many there are, those that are not active included.
@@ -123,14 +128,16 @@ impl OktaReader {
     }
 
     /// Reads the members of a group, page by page; [`OktaError::NotFound`] if it is gone. Gives
-    /// those without a usable id: the list is complete but for them.
+    /// those without a usable id: the list is complete but for them. `on_page` may see some twice:
+    /// large pages that take Okta too long are asked for again as small ones.
     pub(crate) async fn members<E: From<OktaError>>(
         &self,
         group: &GroupId,
         on_page: &mut dyn FnMut(Vec<AccountId>) -> Result<(), E>,
     ) -> Result<Vec<SetAside>, E> {
         let segments = ["api", "v1", "groups", group.as_str(), "users"];
-        let url = self.connection().url(&segments, &[("limit", PAGE)]);
+        let [large, small] = [MEMBERS_A_PAGE, PAGE]
+            .map(|limit| self.connection().url(&segments, &[("limit", limit)]));
         // What the caller fails with is not told apart from what the read fails with by its type.
         let mut refused = None;
         let mut keep = |page| {
@@ -140,7 +147,10 @@ impl OktaReader {
             })
         };
         let operation = "list the members of the group";
-        let read = self.connection().pages(operation, url, wire::member, &mut keep).await;
+        let mut read = self.connection().pages(operation, large, wire::member, &mut keep).await;
+        if matches!(read, Err(OktaError::NoAnswer { status: Some(_), .. })) {
+            read = self.connection().pages(operation, small, wire::member, &mut keep).await;
+        }
         match (read, refused) {
             (_, Some(error)) => Err(error),
             (read, None) => read.map_err(|error| error.about(group.as_str()).into()),

@@ -9,7 +9,7 @@ use super::wire::{self, Attribute};
 use crate::http::ByText;
 use crate::model::{Account, AccountId, Timestamp};
 
-/// The largest page of accounts, and what Okta advises for groups and their members
+/// The largest page of accounts, and what Okta advises for groups
 /// (<https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/listUsers>,
 /// <https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Group/#tag/Group/operation/listGroups>).
 pub(super) const PAGE: &str = "200";

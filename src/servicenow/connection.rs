@@ -7,21 +7,17 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use chrono::Utc;
 use reqwest::Method;
 use secrecy::ExposeSecret;
-use tokio::sync::Semaphore;
 use url::Url;
 
 use super::auth::{Credential, SignIn};
 use super::items::Items;
 use super::limits::{Budget, Pacer};
 use super::query::Filter;
+use super::slots::{Rank, Slots};
 use super::{ServiceNowError, Settings, wire};
 use crate::http::{self, Answer, Brake, Call, Http, Progress, RetryPolicy, ServerClock};
 use crate::model::{Record, SysId, Timestamp};
 
-/// Calls under way at once. API calls have few slots on a node, shared with other integrations;
-/// beyond them they are queued, and then refused with 429
-/// (<https://www.servicenow.com/docs/r/impact/io-semaphores-performance-metrics.html>).
-const IN_FLIGHT: usize = 2;
 /// How often an answer that cannot be believed is asked for again, each time in half the size.
 const MAX_HALVINGS: usize = 2;
 /// How often a call is repeated after a 401 on a credential that worked before. More could lock
@@ -32,8 +28,7 @@ const UNAUTHORIZED_REPEATS: u32 = 3;
 #[derive(Debug, Clone)]
 pub struct Connection {
     pub(super) shared: Arc<Shared>,
-    /// Its calls let others go first.
-    patient: bool,
+    rank: Rank,
 }
 
 #[derive(Debug)]
@@ -47,9 +42,7 @@ pub(super) struct Shared {
     sign_in: SignIn,
     /// The credential was accepted, and has not been refused for good since.
     worked: AtomicBool,
-    slots: Semaphore,
-    /// No more patient calls than this have or wait for a slot: whoever else comes is the next.
-    patience: Semaphore,
+    slots: Slots,
     pacer: Mutex<Pacer>,
     clock: ServerClock,
     pub items: RwLock<Arc<Items>>,
@@ -71,20 +64,19 @@ impl Connection {
             requests: parse("requests", &settings.requests)?,
             sign_in: SignIn::new(&settings.auth),
             worked: AtomicBool::new(false),
-            slots: Semaphore::new(IN_FLIGHT),
-            patience: Semaphore::new(IN_FLIGHT),
+            slots: Slots::default(),
             pacer: Mutex::new(Pacer::new(settings.share)),
             clock: ServerClock::default(),
             items: RwLock::default(),
             settings,
         };
-        Ok(Self { shared: Arc::new(shared), patient: false })
+        Ok(Self { shared: Arc::new(shared), rank: Rank::First })
     }
 
-    /// The same connection for calls for which nobody waits: they let others go first.
+    /// The same connection for calls that let others go first.
     #[must_use]
-    pub(crate) fn patiently(&self) -> Self {
-        Self { patient: true, ..self.clone() }
+    pub(crate) fn ranked(&self, rank: Rank) -> Self {
+        Self { rank, ..self.clone() }
     }
 
     pub(crate) fn budget(&self) -> Budget {
@@ -280,9 +272,7 @@ impl Connection {
         if !call.body.is_empty() {
             call = call.header("content-type", "application/json");
         }
-        // Never closed; without it nothing but the order of calls would change.
-        let _turn = if self.patient { self.shared.patience.acquire().await.ok() } else { None };
-        let _slot = self.shared.slots.acquire().await.expect("the semaphore is never closed");
+        let _slot = self.shared.slots.take(self.rank).await;
         self.wait_for_turn().await?;
         if self.brake().is_on() && call.method == Method::PATCH {
             return Err(ServiceNowError::Paused { operation: operation.to_owned() });

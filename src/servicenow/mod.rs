@@ -34,6 +34,7 @@ mod auth;
 mod connection;
 mod error;
 mod limits;
+mod slots;
 mod wire;
 
 #[cfg(test)]
@@ -52,6 +53,7 @@ pub(crate) use paging::CompleteRead;
 pub(crate) use people::Lookup;
 pub use people::ServiceNowReader;
 pub(crate) use rows::SetAside;
+pub(crate) use slots::Rank;
 pub(crate) use tasks::Task;
 pub(crate) use writer::{Closing, ServiceNowWriter};
 

@@ -7,7 +7,7 @@ use super::error::BoxError;
 use super::paging::{self, CompleteRead, nothing_lacks};
 use super::query::{Filter, literal};
 use super::rows::{Sweep, get, is_hex_id};
-use super::{Connection, ServiceNowError, Window};
+use super::{Connection, Rank, ServiceNowError, Window};
 use crate::http::ByText;
 use crate::model::{Person, Presence, Record, SysId};
 
@@ -49,8 +49,8 @@ impl ServiceNowReader {
 
     /// The same for reads that let others go first.
     #[must_use]
-    pub(crate) fn patiently(&self) -> Self {
-        Self::new(self.connection.patiently())
+    pub(crate) fn ranked(&self, rank: Rank) -> Self {
+        Self::new(self.connection.ranked(rank))
     }
 
     pub(crate) fn connection(&self) -> &Connection {

@@ -1,6 +1,9 @@
 //! Reading requests: rows of `sc_req_item`, with their order and their catalog variables.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
+
+use futures_util::future::try_join_all;
 
 use super::approvers::approver;
 use super::connection::Shared;
@@ -41,7 +44,7 @@ impl ServiceNowReader {
     pub(crate) async fn requests(
         &self,
         window: Option<&Window>,
-        mut on_page: impl FnMut(Vec<Request>) -> Result<(), BoxError>,
+        on_page: impl FnMut(Vec<Request>) -> Result<(), BoxError>,
     ) -> Result<CompleteRead, ServiceNowError> {
         let items = self.items().await?;
         if items.known.is_empty() {
@@ -60,11 +63,10 @@ impl ServiceNowReader {
             }
         };
 
-        let mut whole = CompleteRead::default();
         // Only needed between passes, so a full read does not fill it.
-        let mut seen: HashSet<SysId> = HashSet::new();
         let two_passes = passes.len() > 1;
-        for filter in passes {
+        let taker = RefCell::new((HashSet::new(), on_page));
+        let read_pass = async |filter: Filter| {
             let sweep = Sweep {
                 operation: "reading requests",
                 table: TABLE,
@@ -75,11 +77,15 @@ impl ServiceNowReader {
                 may_hide: 0,
             };
             let new_ones = |mut requests: Vec<Request>| {
+                let (seen, on_page) = &mut *taker.borrow_mut();
                 requests.retain(|it| !two_passes || seen.insert(it.sys_id.clone()));
                 if requests.is_empty() { Ok(()) } else { on_page(requests) }
             };
             let read_row = |row: &Record| self.request_from(row);
-            let read = paging::sweep(&self.connection, sweep, read_row, new_ones).await?;
+            paging::sweep(&self.connection, sweep, read_row, new_ones).await
+        };
+        let mut whole = CompleteRead::default();
+        for read in try_join_all(passes.into_iter().map(read_pass)).await? {
             whole.rows += read.rows;
             whole.announced += read.announced;
             whole.set_aside.extend(read.set_aside);

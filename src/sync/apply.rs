@@ -202,6 +202,9 @@ async fn send(
     })?;
     cycle.begun(&intent.person, &approved.planned.fingerprint());
     let Some(thread) = begun else { return Ok(Sent::ReleaseGone) };
+    if let Some(account) = &intent.account {
+        cycle.answered.borrow_mut().remove(account);
+    }
     let _in_flight = InFlight::begin(deps);
     let on_wire = okta::GoldenThread { request: &thread.request, action: thread.action };
     let okta = writers.okta(permit);
@@ -211,6 +214,10 @@ async fn send(
         let (accounts, keys, now) =
             (std::slice::from_ref(account), deps.account_keys(), deps.now());
         deps.store.accounts().upsert(accounts, &keys, Observed::ById { at: now }, cycle.id)?;
+        // The answer shows it as it is stored, but for what is still on its way.
+        if matches!(performed.outcome, Outcome::Applied { .. }) && account.transitioning.is_none() {
+            cycle.answered.borrow_mut().insert(account.id.clone(), now);
+        }
         if matches!(intent.step, Step::Create { .. }) {
             let (Action { person, origin, .. }, created_here) = (&intent, true);
             deps.store.links().upsert(person, &account.id, origin, created_here, now)?;

@@ -96,13 +96,17 @@ async fn reread_request(
     if !doubtful && !is_open(stored) {
         return Ok(if stored.vanished { Reread::Missing } else { Reread::Known });
     }
-    let row = deps.reads(urgent).request(&stored.request.sys_id).await.map_err(Into::into);
+    let (id, asked_at) = (&stored.request.sys_id, deps.now());
+    let row = deps.reads(urgent).request(id).await.map_err(Into::into);
     Ok(match contained(deps, cycle, row).await? {
-        Ok(Some(fresh)) if fresh.request == stored.request => Reread::Known,
         Ok(Some(fresh)) => {
-            // It is resolved again however this ends.
-            mark_dirty(deps, cycle)?;
-            deps.store.requests().upsert(&[fresh.request], cycle.id, deps.now())?;
+            if fresh.request != stored.request {
+                // It is resolved again however this ends.
+                mark_dirty(deps, cycle)?;
+                let read = std::slice::from_ref(&fresh.request);
+                deps.store.requests().upsert(read, cycle.id, asked_at)?;
+            }
+            cycle.rows.borrow_mut().insert(id.clone(), (asked_at, fresh));
             Reread::Known
         }
         Ok(None) => Reread::Missing,

@@ -28,15 +28,16 @@ pub(crate) async fn contained<T>(
         Ok(read) => Ok(Ok(read)),
         Err(error) if error.is_about_object() || error.is_unanswered() => {
             if let Some(side) = error.side() {
-                // It was found out where this was part of another read.
+                // An outage looks like this, too: each time is asked about, and costs no more.
+                let often = if error.is_unanswered() { 1 } else { TRIED_AGAIN };
+                let asks = cycle.failure_of(side).is_multiple_of(often);
+                // One at a time: what is read side by side fails side by side.
+                let _turn = if asks { Some(cycle.control.lock().await) } else { None };
+                // It was found out by another one, or where this was part of another read.
                 if cycle.down.get() == Some(side) {
                     return Err(error);
                 }
-                // An outage looks like this, too: each time is asked about, and costs no more.
-                let often = if error.is_unanswered() { 1 } else { TRIED_AGAIN };
-                if cycle.failure_of(side).is_multiple_of(often)
-                    && let Err(control) = read_control(deps, cycle, side).await
-                {
+                if asks && let Err(control) = read_control(deps, cycle, side).await {
                     let is_outage = error.is_unanswered() || control.side() != Some(side);
                     return Err(if is_outage { control } else { error });
                 }

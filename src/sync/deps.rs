@@ -14,7 +14,7 @@ use crate::http::Progress;
 use crate::model::{AccountId, GroupId, GroupKind, SysId, Timestamp};
 use crate::okta::{self, OktaReader};
 use crate::reconcile::retry::pause_after;
-use crate::servicenow::{self, Budget, ServiceNowReader};
+use crate::servicenow::{self, Budget, Rank, ServiceNowReader};
 use crate::store::{Mode, Store, StoreError, StoredItem, Use};
 use crate::sync::{
     batch::{Batches, RequestReads},
@@ -134,7 +134,7 @@ impl Deps {
         if urgent {
             self.urgent_batches.over(self.servicenow.clone())
         } else {
-            self.batches.over(self.servicenow.patiently())
+            self.batches.over(self.servicenow.ranked(Rank::Second))
         }
     }
 

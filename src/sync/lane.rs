@@ -31,6 +31,22 @@ pub(crate) async fn lane(
     approved: &[ApprovedAction],
     outcome: &mut CycleOutcome,
 ) -> Result<Turn> {
+    let turn = take_turn(deps, writers, plan, person, approved, outcome);
+    let ahead = read_ahead(deps, plan, person);
+    // What is acted by is asked for first.
+    let (turn, ahead) = tokio::join!(biased; Box::pin(turn), Box::pin(ahead));
+    ahead?;
+    turn
+}
+
+async fn take_turn(
+    deps: &Deps,
+    writers: &Writers,
+    plan: &CyclePlan,
+    person: &SysId,
+    approved: &[ApprovedAction],
+    outcome: &mut CycleOutcome,
+) -> Result<Turn> {
     let free = look_closely(deps, &plan.cycle, plan.is_doubtful(), person, approved).await?;
     if !free || !is_still_so(deps, plan, person, approved)? {
         deps.store.queue().enqueue_at_once(person)?;
@@ -39,12 +55,7 @@ pub(crate) async fn lane(
     // What is written from now on is no reason to doubt whose account it is.
     plan.cycle.linked.borrow_mut().remove(person);
     let acted = apply(deps, writers, &plan.cycle, approved, outcome).await?;
-    // Nothing is closed that was not begun.
-    let ahead = async { if acted.touched { read_ahead(deps, plan, person).await } else { Ok(()) } };
-    let settled = settle(deps, plan, person, &acted, outcome);
-    let (settled, ahead) = tokio::join!(Box::pin(settled), Box::pin(ahead));
-    settled?;
-    ahead?;
+    settle(deps, plan, person, &acted, outcome).await?;
     Ok(Turn::Taken)
 }
 

@@ -23,7 +23,7 @@ use crate::sync::{
     deps::Deps,
     outcome::CycleOutcome,
     plan::CyclePlan,
-    scope::{AtWork, Cycle, FEW_WRITES},
+    scope::{AtWork, Cycle},
     writers::Writers,
 };
 
@@ -32,7 +32,10 @@ use crate::sync::{
 const LANES: usize = 12;
 /// So many requests are written on together: what is read of them before comes in the same calls.
 const WRITES: usize = 20;
-/// The next ones begin when few are left of the last ones, and they are many.
+/// The next ones begin when so few are left of the last ones that what is read of them before does not
+/// keep the writing waiting.
+const FEW_LEFT: usize = 8;
+/// Fewer than this are written on when nothing else is.
 const MANY_WRITES: usize = 6;
 /// Whoever was put back more often in one cycle is left to the next.
 const MOST_PUT_BACK: u32 = 3;
@@ -244,10 +247,10 @@ impl<'a> Lanes<'a> {
                 approved,
             )));
         }
-        let many = self.unwritten.len() >= MANY_WRITES && self.writing.len() <= FEW_WRITES;
+        let many = self.unwritten.len() >= MANY_WRITES && self.writing.len() <= FEW_LEFT;
         let together = self.writing.is_empty() || many;
         while let Some(plan) = self.plan.clone()
-            && self.writing.len() < WRITES
+            && self.writing.len() < WRITES + FEW_LEFT
             && let Some(first) = self.unwritten.first_entry()
             && (together || is_leave(first.get()))
         {

@@ -3,10 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{AccountId, Link, OpenItem, SysId, Timestamp};
+use tokio::sync::Mutex;
+
+use crate::model::{AccountId, Link, OpenItem, Request, SysId, Timestamp};
 use crate::reconcile::approve::ApprovedAction;
+use crate::servicenow::FreshRequest;
 use crate::store::StoreError;
-use crate::sync::batch::BeforeWriting;
+use crate::sync::batch::OnRequest;
 use crate::sync::deps::{Calls, Deps};
 use crate::sync::error::Side;
 use crate::sync::unsaid::Unsaid;
@@ -15,9 +18,11 @@ use crate::sync::unsaid::Unsaid;
 const FRESH: chrono::Duration = chrono::Duration::seconds(2);
 
 /// What was read by id is no proof any more when it is older than this.
-const STALE: chrono::Duration = chrono::Duration::seconds(10);
+const STALE: chrono::Duration = chrono::Duration::seconds(30);
+/// Who changed is asked for after so long, however much is to be written.
+const PEOPLE_LATELY: chrono::Duration = chrono::Duration::seconds(3);
 /// With no more requests than this to be written on, the next one is written on at once.
-pub(crate) const FEW_WRITES: usize = 2;
+const FEW_WRITES: usize = 2;
 
 /// How much of the two sides a cycle reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,9 +69,17 @@ pub(crate) struct Cycle {
     pub(crate) left_out: RefCell<BTreeSet<SysId>>,
     /// Both sides were looked at once: what is read from now on is what changed since.
     pub(crate) looked: Cell<bool>,
+    /// When it was asked last which people changed.
+    people_asked: Cell<Option<Timestamp>>,
+    /// When it was asked last which requests changed, and told.
+    pub(crate) requests_asked: Cell<Option<Timestamp>>,
     /// How many requests are being written on or wait for that, and what was read of some before.
     pub(crate) writes_waiting: Cell<usize>,
-    pub(crate) read_ahead: RefCell<BTreeMap<SysId, (Timestamp, BeforeWriting)>>,
+    pub(crate) read_ahead: RefCell<BTreeMap<SysId, (Timestamp, OnRequest)>>,
+    /// Accounts as a call that changed them was answered, and when.
+    pub(crate) answered: RefCell<BTreeMap<AccountId, Timestamp>>,
+    /// Rows of requests as they were read by id, and when.
+    pub(crate) rows: RefCell<BTreeMap<SysId, (Timestamp, FreshRequest)>>,
     /// What is new among the open items and not logged yet.
     pub(crate) unsaid: RefCell<Unsaid>,
     /// A plan is being made: nobody else is begun with until it is known what it says.
@@ -86,6 +99,8 @@ pub(crate) struct Cycle {
     failures: RefCell<BTreeMap<Side, u32>>,
     /// A side of which nothing could be read, not even what could be before.
     pub(crate) down: Cell<Option<Side>>,
+    /// Whoever asks whether a side is down.
+    pub(crate) control: Mutex<()>,
     /// Lists that could not be read, as open items.
     pub(crate) lists: RefCell<Vec<OpenItem>>,
     /// Who was linked to an account by what was read, each with the link before, if there was one.
@@ -125,8 +140,12 @@ impl Cycle {
             at_work: RefCell::default(),
             left_out: RefCell::default(),
             looked: Cell::default(),
+            people_asked: Cell::default(),
+            requests_asked: Cell::default(),
             writes_waiting: Cell::default(),
             read_ahead: RefCell::default(),
+            answered: RefCell::default(),
+            rows: RefCell::default(),
             unsaid: RefCell::default(),
             planning: Cell::default(),
             put_back: RefCell::default(),
@@ -136,6 +155,7 @@ impl Cycle {
             incomplete: Cell::default(),
             failures: RefCell::default(),
             down: Cell::default(),
+            control: Mutex::default(),
             lists: RefCell::default(),
             linked: RefCell::default(),
         }
@@ -167,14 +187,49 @@ impl Cycle {
         self.by_id.borrow().get(person).is_some_and(|at| now - *at <= FRESH)
     }
 
+    /// Reading ahead of one write saves time only where others do not read for many.
     pub(crate) fn may_read_ahead(&self) -> bool {
-        self.writes_waiting.get() <= FEW_WRITES
+        self.writes_waiting.get() + self.at_work.borrow().len() <= FEW_WRITES
     }
 
-    /// What was read of a request before it is written on, where that is new.
-    pub(crate) fn take_read_ahead(&self, id: &SysId, now: Timestamp) -> Option<BeforeWriting> {
-        let (at, before) = self.read_ahead.borrow_mut().remove(id)?;
-        (now - at <= FRESH).then_some(before)
+    /// Whether an account is stored as the last call that changed it was answered just now.
+    pub(crate) fn take_answered(&self, account: &AccountId, now: Timestamp) -> bool {
+        self.answered.borrow_mut().remove(account).is_some_and(|at| now - at <= FRESH)
+    }
+
+    /// While many requests are to be written on, which takes most of what ServiceNow has room for, people
+    /// are not asked for in every look.
+    pub(crate) fn may_pass_over_people(&self, now: Timestamp) -> bool {
+        let busy = self.writes_waiting.get() > FEW_WRITES;
+        let lately = self.people_asked.get().is_some_and(|at| now - at < PEOPLE_LATELY);
+        if !(busy && lately) {
+            self.people_asked.set(Some(now));
+        }
+        busy && lately
+    }
+
+    /// What was read of what stands on a request before it is written on, where that is new.
+    pub(crate) fn take_read_ahead(&self, id: &SysId, now: Timestamp) -> Option<OnRequest> {
+        let has = self.has_read_ahead(id, now);
+        self.read_ahead.borrow_mut().remove(id).filter(|_| has).map(|(_, found)| found)
+    }
+
+    pub(crate) fn has_read_ahead(&self, id: &SysId, now: Timestamp) -> bool {
+        self.read_ahead.borrow().get(id).is_some_and(|(at, _)| now - *at <= FRESH)
+    }
+
+    /// The row of a request, where it was read by id, and a look just now showed no other version.
+    pub(crate) fn take_row(&self, stored: &Request, now: Timestamp) -> Option<FreshRequest> {
+        let has = self.has_row(stored, now);
+        self.rows.borrow_mut().remove(&stored.sys_id).filter(|_| has).map(|(_, row)| row)
+    }
+
+    pub(crate) fn has_row(&self, stored: &Request, now: Timestamp) -> bool {
+        let rows = self.rows.borrow();
+        rows.get(&stored.sys_id).is_some_and(|(at, row)| {
+            let last = self.requests_asked.get().map_or(*at, |asked| asked.max(*at));
+            now - *at <= STALE && now - last <= FRESH && row.request == *stored
+        })
     }
 
     pub(crate) fn is_at_work(&self, person: &SysId) -> bool {

@@ -7,7 +7,7 @@ use crate::policy::resolve::{approval, rule_for};
 use crate::reconcile::fulfillment::RequestStatus;
 use crate::servicenow::{Closing, ServiceNowError, Task};
 use crate::store::StoredRequest;
-use crate::sync::batch::{BeforeWriting, RequestReads};
+use crate::sync::batch::{OnRequest, RequestReads};
 use crate::sync::brake::permit;
 use crate::sync::contain::contained;
 use crate::sync::deps::{Deps, InFlight};
@@ -92,11 +92,8 @@ async fn say_on(
     let to_write = &ToWrite { deps, writers, plan, stored, urgent: is_leave(standing) };
     let enabled = deps.config.writeback.enabled;
     let paused = deps.store.brake().in_force()?.filter(|_| enabled);
-    if matches!(status, RequestStatus::Done)
-        && enabled
-        && paused.is_none()
-        && !verify_request(deps, plan, stored, people).await?
-    {
+    let closes = matches!(status, RequestStatus::Done) && enabled && paused.is_none();
+    if closes && !verify_and_read(to_write, people).await? {
         // What differs after all is open until it is decided.
         people.iter().try_for_each(|person| deps.store.queue().enqueue_at_once(person))?;
         return Ok(Said::NotDone(people.clone()));
@@ -151,6 +148,15 @@ fn leave_unwritten(
 fn is_said(deps: &Deps, stored: &StoredRequest, kind: &str) -> Result<bool> {
     let last = deps.store.writebacks().last_note(&stored.request.sys_id)?;
     Ok(last.as_deref() == Some(&marker(stored, kind)))
+}
+
+/// Looks whether a request is done, and reads meanwhile what writing on it needs.
+async fn verify_and_read(to_write: &ToWrite<'_>, people: &[SysId]) -> Result<bool> {
+    let ToWrite { deps, plan, stored, urgent, .. } = *to_write;
+    let ahead = read_before_closing(deps, &plan.cycle, stored, urgent);
+    let verified = verify_request(deps, plan, stored, people);
+    let (verified, ()) = tokio::join!(verified, ahead);
+    verified
 }
 
 /// A list may be older than what it shows: before a request is called done, whom it names is
@@ -275,12 +281,7 @@ struct ToWrite<'a> {
     urgent: bool,
 }
 
-async fn look_before_writing(
-    deps: &Deps,
-    id: &SysId,
-    marker: &str,
-    urgent: bool,
-) -> Result<BeforeWriting> {
+async fn read_on_request(deps: &Deps, id: &SysId, marker: &str, urgent: bool) -> Result<OnRequest> {
     let reads = deps.reads(urgent);
     let tasks = async {
         match deps.config.writeback.close {
@@ -288,25 +289,46 @@ async fn look_before_writing(
             _ => Ok(Vec::new()),
         }
     };
-    let (row, tasks, noted) = tokio::join!(reads.request(id), tasks, reads.has_note(id, marker));
-    Ok(BeforeWriting { row: row?, tasks: tasks?, noted: noted? })
+    let (tasks, noted) = tokio::join!(tasks, reads.has_note(id, marker));
+    Ok(OnRequest { tasks: tasks?, noted: noted? })
 }
 
-/// Reads what closing somebody's requests needs while what was done for them is looked at. What cannot
-/// be read now is read when it is written.
+/// Reads what closing somebody's requests needs while it is done. What cannot be read now, or is old
+/// by then, is read when it is written.
 pub(crate) async fn read_ahead(deps: &Deps, plan: &CyclePlan, person: &SysId) -> Result<()> {
     if !deps.config.writeback.enabled || !plan.cycle.may_read_ahead() {
         return Ok(());
     }
     let urgent = deps.store.requests().is_leaving(person, deps.now())?;
     for stored in deps.store.requests().open(Some(person))? {
-        let (id, asked_at) = (&stored.request.sys_id, deps.now());
-        let marker = marker(&stored, "done");
-        if let Ok(before) = look_before_writing(deps, id, &marker, urgent).await {
-            plan.cycle.read_ahead.borrow_mut().insert(id.clone(), (asked_at, before));
-        }
+        read_on_request_ahead(deps, &plan.cycle, &stored, urgent).await;
     }
     Ok(())
+}
+
+async fn read_on_request_ahead(deps: &Deps, cycle: &Cycle, stored: &StoredRequest, urgent: bool) {
+    let (id, asked_at) = (&stored.request.sys_id, deps.now());
+    if let Ok(found) = read_on_request(deps, id, &marker(stored, "done"), urgent).await {
+        cycle.read_ahead.borrow_mut().insert(id.clone(), (asked_at, found));
+    }
+}
+
+/// Reads ahead what is not known yet of a request that is to be closed now.
+async fn read_before_closing(deps: &Deps, cycle: &Cycle, stored: &StoredRequest, urgent: bool) {
+    let (id, now) = (&stored.request.sys_id, deps.now());
+    let row = async {
+        if !cycle.has_row(&stored.request, now)
+            && let Ok(Some(row)) = deps.reads(urgent).request(id).await
+        {
+            cycle.rows.borrow_mut().insert(id.clone(), (now, row));
+        }
+    };
+    let found = async {
+        if !cycle.has_read_ahead(id, now) {
+            read_on_request_ahead(deps, cycle, stored, urgent).await;
+        }
+    };
+    tokio::join!(row, found);
 }
 
 enum MayWrite {
@@ -329,12 +351,24 @@ async fn may_write(to_write: &ToWrite<'_>, marker: &str) -> Result<MayWrite> {
         }
         return Ok(MayWrite::No);
     }
-    let ahead = plan.cycle.take_read_ahead(id, deps.now()).filter(|_| done);
-    let before = match ahead {
-        Some(before) => before,
-        None => look_before_writing(deps, id, marker, urgent).await?,
+    let known = deps.store.requests().get(id)?;
+    let now = deps.now();
+    let row = known.and_then(|known| plan.cycle.take_row(&known.request, now)).filter(|_| done);
+    let row = async {
+        match row {
+            Some(row) => Ok(Some(row)),
+            None => deps.reads(urgent).request(id).await,
+        }
     };
-    let BeforeWriting { row, tasks, noted } = before;
+    let ahead = plan.cycle.take_read_ahead(id, now).filter(|_| done);
+    let before = async {
+        match ahead {
+            Some(before) => Ok(before),
+            None => read_on_request(deps, id, marker, urgent).await,
+        }
+    };
+    let (row, before) = tokio::join!(row, before);
+    let (row, OnRequest { tasks, noted }) = (row?, before?);
     let Some(now) = row else {
         // It is deleted or hidden, which only a complete read can tell: until then nobody has
         // heard of what was done.

@@ -2,7 +2,7 @@
 
 use crate::model::Pause;
 use crate::okta::OktaWriter;
-use crate::servicenow::ServiceNowWriter;
+use crate::servicenow::{Rank, ServiceNowWriter};
 use crate::store::{Store, StoreError};
 use crate::{okta, servicenow};
 
@@ -28,7 +28,7 @@ impl Writers {
     pub(crate) fn over(servicenow: &servicenow::Connection, okta: &okta::Connection) -> Self {
         Self {
             okta: OktaWriter::new(okta.clone()),
-            servicenow: ServiceNowWriter::new(servicenow.patiently()),
+            servicenow: ServiceNowWriter::new(servicenow.ranked(Rank::Last)),
             urgent: ServiceNowWriter::new(servicenow.clone()),
         }
     }

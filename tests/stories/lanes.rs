@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use goldthread::sim::company::Person;
-use goldthread::sim::faults::Fault;
+use goldthread::sim::faults::{Fault, Faults};
 use goldthread::sim::line::Latency;
 use goldthread::sim::servicenow::Ordered;
 use goldthread::sync::Scope;
@@ -239,4 +239,60 @@ fn twenty_who_are_refused_side_by_side_are_one_error() {
     let grew: Vec<_> = lines.iter().filter(|line| line.contains("grew from")).collect();
     assert_eq!(grew.len(), 0, "{grew:#?}");
     assert!(leaves.iter().all(|leave| bed.state(leave) != "3"));
+}
+
+/// The calls of a cycle to a side, those left out that ask what changed, without ids.
+fn heard(faults: &Faults) -> Vec<String> {
+    let looks = ["sys_updated_on%3E%3D", "lastUpdated", "lastMembershipUpdated"];
+    let calls = faults.heard().into_iter();
+    let calls = calls.filter(|(_, call)| !looks.iter().any(|it| call.contains(it)));
+    let shape = |(method, call): (String, String)| {
+        let path = call.split('?').next().unwrap_or_default();
+        let path = path.trim_start_matches("/api/now/table/").trim_start_matches("/api/v1/");
+        let words = path.split('/').filter(|part| part.len() < 17 && !part.contains('@'));
+        format!("{method} {}", words.collect::<Vec<_>>().join("/"))
+    };
+    let mut calls: Vec<String> = calls.map(shape).collect();
+    calls.sort();
+    calls
+}
+
+#[test]
+fn a_join_a_leave_and_a_grant_take_no_more_calls_than_they_need() {
+    let bed = Bed::of(60);
+    bed.sync();
+    let servicenow = &bed.stage.servicenow_faults;
+    let okta = bed.stage.okta.faults();
+    let calls = |what: &dyn Fn() -> Ordered| {
+        // What came before has come to rest.
+        bed.sync();
+        let ordered = what();
+        servicenow.listen();
+        okta.listen();
+        bed.sync();
+        assert_eq!(bed.state(&ordered), "3");
+        (heard(servicenow), heard(okta))
+    };
+    // Who approved, which group is meant, the row before anything is done, what stands on it, the note.
+    let written = |names_groups: bool| {
+        let lookup = names_groups.then_some("GET u_okta_group");
+        let mut calls = vec!["GET sc_req_item", "GET sc_task", "GET sys_journal_field"];
+        calls.extend(["GET sysapproval_approver", "PATCH sc_req_item"].into_iter().chain(lookup));
+        calls.sort_unstable();
+        calls
+    };
+
+    // Whether there is an account, by login and by number; which groups it has in the end.
+    let (on_servicenow, on_okta) = calls(&|| bed.join(&bed.newcomer(0), &["app-jira"]));
+    assert_eq!(on_servicenow, written(true));
+    assert_eq!(on_okta, ["GET users", "GET users", "GET users/groups", "POST users"]);
+
+    let (on_servicenow, on_okta) =
+        calls(&|| bed.access("Add", &bed.employee(0), &["app-jira"], ""));
+    assert_eq!(on_servicenow, written(true));
+    let looked_at = ["GET users", "GET users", "GET users/groups", "GET users/groups"];
+    assert_eq!(on_okta, [&looked_at[..], &["PUT groups/users"]].concat());
+
+    let (on_servicenow, _) = calls(&|| bed.leave(&bed.employee(1)));
+    assert_eq!(on_servicenow, written(false));
 }

@@ -101,14 +101,14 @@ fn a_pause_stops_the_next_call_of_a_cycle_that_is_under_way() {
 
 #[test]
 fn a_pause_between_the_last_change_and_the_note_leaves_the_note_for_later() {
-    // While the account is made; and while it is looked whether the note stands there already.
+    // While the account is made; and while it is looked at once more.
     for at_the_last_moment in [false, true] {
         let bed = Bed::of(60);
         bed.sync();
         let order = bed.join(&bed.newcomer(0), &[]);
         let pause = Fault::meanwhile(bed.pausing());
         if at_the_last_moment {
-            bed.stage.servicenow_faults.on("GET", "/table/sys_journal_field", pause);
+            bed.stage.okta.faults().on("GET", "/api/v1/users/00u", pause);
         } else {
             bed.stage.okta.faults().on("POST", "/api/v1/users?", pause);
         }

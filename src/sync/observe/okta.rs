@@ -6,10 +6,12 @@ use crate::reconcile::limits::implausible_accounts;
 use crate::reconcile::schema::{Schema, Slot};
 use crate::store::{Object, Observed};
 use crate::sync::contain::{contained, note_list, note_unreadable};
+use crate::sync::error::{Result, SyncError};
 use crate::sync::observe::accounts::{forget_account, keep_accounts};
 use crate::sync::observe::by_id::{Sight, look_at};
 use crate::sync::observe::groups::replace_group_members;
-use crate::sync::{deps::Deps, error::Result, scope::Cycle};
+use crate::sync::side_by_side::side_by_side;
+use crate::sync::{deps::Deps, scope::Cycle};
 
 /// How far back changes in Okta are asked for again: its index lags, and clocks differ.
 const OKTA_OVERLAP: chrono::Duration = chrono::Duration::minutes(5);
@@ -68,6 +70,7 @@ async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
             None => odd.push(why),
         }
     }
+    let mut changed = Vec::new();
     for (group, at) in groups.found {
         let known = deps.store.groups().members_updated(&group)?;
         if (!at.is_empty() && known.as_deref() == Some(&at)) || !managed.contains_key(&group) {
@@ -75,14 +78,23 @@ async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
         }
         // What could not be read is tried again when it is time to.
         let trouble = deps.store.unreadable().get(Object::Members, group.as_str())?;
-        if trouble.is_some_and(|trouble| trouble.next_try > now) {
-            continue;
-        }
-        // Whoever is concerned is in the queue by then.
-        if replace_group_members(deps, cycle, &group).await? {
-            deps.store.groups().set_members_updated(&group, &at)?;
+        if trouble.is_none_or(|trouble| trouble.next_try <= now) {
+            changed.push((group, at));
         }
     }
+    let read = async |(group, at): &(GroupId, String)| {
+        // Whoever is concerned is in the queue by then.
+        if replace_group_members(deps, cycle, group).await? {
+            deps.store.groups().set_members_updated(group, at)?;
+        }
+        Ok::<_, SyncError>(())
+    };
+    // Where Okta is down, the first one finds out.
+    let mut changed = changed.iter();
+    if let Some(first) = changed.next() {
+        read(first).await?;
+    }
+    side_by_side(changed.map(read)).await?;
     note_nameless(deps, &odd, known.map(|(due, _)| due))?;
     Ok(deps.store.state().set_okta_watermark(until)?)
 }

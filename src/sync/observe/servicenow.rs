@@ -4,6 +4,7 @@ use crate::http::Deletion;
 use crate::model::{Person, Presence, Request, SysId, Timestamp};
 use crate::servicenow::{CompleteRead, Lookup, SetAside, Window, deleted_at, shows_inactive};
 use crate::store::{Object, StoreError};
+use crate::sync::approvers::read_approvers;
 use crate::sync::contain::{contained, note_list};
 use crate::sync::log::{LogThread, log_event};
 use crate::sync::names::{people_called, the_one};
@@ -27,7 +28,7 @@ pub(crate) async fn servicenow_clock(deps: &Deps) -> Result<Timestamp> {
     Ok(deps.servicenow.now().await?.unwrap_or_else(|| deps.now() - SKEW))
 }
 
-/// Gives whose rows and which requests changed, and whether both lists could be read.
+/// Gives whose rows and which requests changed, and whether both lists were read.
 pub(crate) async fn read_changes(
     deps: &Deps,
     cycle: &Cycle,
@@ -36,14 +37,22 @@ pub(crate) async fn read_changes(
 ) -> Result<(Vec<SysId>, Vec<SysId>, bool)> {
     // The instance may have been out of reach for days: its last answer is from before them.
     let window = Window { from: since - OVERLAP, to: until.max(deps.now()) + AHEAD };
-    // An approved leave does not wait for a list of people.
-    let (requests, people) = tokio::join!(
-        read_requests(deps, cycle, Some(&window)),
-        read_changed_people(deps, cycle, &window)
-    );
+    // An approved leave does not wait for a list of people, and who approved is asked for beside it.
+    let requests = async {
+        let asked_at = deps.now();
+        let changed = read_requests(deps, cycle, Some(&window)).await?;
+        cycle.requests_asked.set(Some(asked_at));
+        read_approvers(deps, cycle, &changed).await?;
+        Ok(changed)
+    };
+    let passed_over = cycle.may_pass_over_people(deps.now());
+    let people = async {
+        if passed_over { Ok(Vec::new()) } else { read_changed_people(deps, cycle, &window).await }
+    };
+    let (requests, people) = tokio::join!(requests, people);
     let requests = contained(deps, cycle, requests).await?;
     let people = contained(deps, cycle, people).await?;
-    let complete = requests.is_ok() && people.is_ok();
+    let complete = requests.is_ok() && people.is_ok() && !passed_over;
     let listed = |read: std::result::Result<Vec<SysId>, String>, list: &str| {
         read.unwrap_or_else(|why| {
             note_list(cycle, list, &why);
