@@ -26,6 +26,8 @@ pub(crate) enum Object {
     List,
     /// A request whose row is counted and not shown; by the request.
     HiddenRequest,
+    /// A group of which Okta's list of what changed does not say when; by the group.
+    UndatedGroup,
     /// A group rule of Okta's, of which it cannot be told which groups it feeds; by its id.
     GroupRule,
 }
@@ -40,6 +42,7 @@ impl Object {
             Self::Record => "record",
             Self::List => "list",
             Self::HiddenRequest => "hidden_request",
+            Self::UndatedGroup => "undated_group",
             Self::GroupRule => "group_rule",
         }
     }

@@ -86,6 +86,78 @@ fn a_group_without_an_id_in_the_list_of_what_changed_is_named_and_found_when_it_
 }
 
 #[test]
+fn a_group_that_does_not_say_when_its_members_changed_is_named_and_not_read_in_every_look() {
+    for missing in [Value::Null, json!("")] {
+        let bed = Bed::of(40);
+        let (jira, id) = (bed.okta_group("app-jira"), bed.account(&bed.employee(0)).unwrap().id);
+        bed.access("Add", &bed.employee(0), &["app-jira"], "");
+        bed.sync_full();
+        bed.pass("10m");
+        bed.sync();
+        bed.forget_calls();
+        bed.sync();
+        let idle = bed.stage.okta.calls();
+        let it = jira.clone();
+        let undated = Fault::reshaped(move |answer| {
+            for element in answer.as_array_mut().into_iter().flatten() {
+                if element["id"] == it {
+                    element["lastMembershipUpdated"] = missing.clone();
+                }
+            }
+        });
+        bed.stage.okta.faults().on("GET", "filter=lastMembershipUpdated", undated).always();
+        bed.stage.okta.acting_as("Pat Admin").remove_member(&jira, &id);
+        let (_, log) = logged(|| bed.sync());
+        assert!(bed.is_in(&bed.employee(0), "app-jira"), "what changed is found all the same");
+        let text = "does not say when that was for the members of app-jira";
+        assert!(is_named(&bed, text), "{:?}", bed.cached_drift().open);
+        assert_eq!(log.iter().filter(|line| line.contains(text)).count(), 1, "{log:#?}");
+        for round in 0..5 {
+            bed.forget_calls();
+            let (report, log) = logged(|| bed.sync());
+            // It might have been a passing fault.
+            let again = usize::from(round == 0);
+            assert_eq!(bed.stage.okta.calls(), idle + again, "{round}: who is in it is read again");
+            assert!(report.needs_attention() && is_named(&bed, text));
+            assert!(log.iter().all(|line| !line.contains(text)), "{log:#?}");
+        }
+        bed.stage.okta.faults().clear();
+        assert!(!bed.sync().needs_attention(), "{:?}", bed.cached_drift().open);
+        assert!(!is_named(&bed, text));
+    }
+}
+
+#[test]
+fn what_makes_no_sense_in_the_list_of_groups_is_named_once_and_the_groups_stand() {
+    for (field, value) in [("id", json!("")), ("id", Value::Null), ("profile", Value::Null)] {
+        let bed = Bed::of(40);
+        let grant = bed.access("Add", &bed.employee(0), &["app-jira"], "");
+        bed.sync_full();
+        assert_eq!(bed.state(&grant), "3");
+        let (jira, figma) = (bed.okta_group("app-jira"), bed.okta_group("app-figma"));
+        let odd = Fault::reshaped(move |answer| {
+            for element in answer.as_array_mut().into_iter().flatten() {
+                if element["id"] == jira || element["id"] == figma {
+                    element[field] = value.clone();
+                }
+            }
+        });
+        bed.stage.okta.faults().on("GET", "/api/v1/groups?limit=", odd).always();
+        let text = "2 in Okta's list of groups make no sense";
+        let other = bed.access("Add", &bed.employee(1), &["app-jira"], "");
+        for said in [1, 0] {
+            let (report, log) = logged(|| bed.sync_full());
+            assert!(report.needs_attention() && is_named(&bed, text), "{report:#?}");
+            assert_eq!(log.iter().filter(|line| line.contains(text)).count(), said, "{log:#?}");
+        }
+        assert!(bed.is_in(&bed.employee(0), "app-jira"));
+        assert_eq!(bed.state(&other), "3", "the group is what it was");
+        bed.stage.okta.faults().clear();
+        assert!(!bed.sync_full().needs_attention(), "{:?}", bed.cached_drift().open);
+    }
+}
+
+#[test]
 fn a_member_without_an_id_is_named_and_looked_for_again() {
     let bed = Bed::of(40);
     let (jira, id) = (bed.okta_group("app-jira"), bed.account(&bed.employee(0)).unwrap().id);
