@@ -1251,6 +1251,53 @@ fn what_only_reads_the_store_needs_no_more_of_the_file_than_where_it_is() {
 }
 
 #[test]
+fn with_a_mistake_in_the_configuration_it_is_explained_what_was_decided_last() {
+    let desk = Desk::set();
+    let (from, to) = ("email = \"user.email\"", "email = \"user.(\"");
+    desk.rewrite(from, to);
+    assert_eq!(code(&desk.run(&["explain", "RITM0010001"])), 78, "nothing is known of anybody yet");
+    desk.rewrite(to, from);
+    let (person, order) = desk.join();
+    assert_eq!(code(&desk.run(&["sync"])), 0);
+    let (leaver, leave) = desk.held_leave();
+    assert_eq!(code(&desk.run(&["sync"])), 2);
+    let live = json(&desk.run(&["explain", &person.email, "--format", "json"]));
+    desk.rewrite(from, to);
+    for (about, pieces) in [
+        (&person.email, ["department: Sales", "membership app-jira: member", &*order.number]),
+        (&order.number, ["asks for     join: ", "it is        done since ", "approved by "]),
+        (&leaver.email, ["status: deactivated, is active", "- held: ", &*leave.number]),
+        (&leave.number, ["asks for     leave: ", "it is        pending since ", "- held: "]),
+    ] {
+        let output = desk.run(&["explain", about]);
+        let (told, warned) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(code(&output), 0, "{about}: {warned}");
+        assert!(warned.contains("config.toml:") && warned.contains("decided and observed last"));
+        let pieces = pieces.iter().map(|piece| piece.replace("Sales", &person.department));
+        for piece in pieces {
+            assert!(told.contains(&piece), "no {piece:?} in\n{told}");
+        }
+        assert!(told.contains("in sync (as last observed)"), "{told}");
+    }
+    let told = json(&desk.run(&["explain", &person.email, "--format", "json"]));
+    assert_eq!(keys(&told), keys(&live));
+    for key in ["person", "status", "account", "requests"] {
+        assert_eq!(told[key], live[key], "{key}");
+    }
+    let fact = |of: &Value, name: &str| {
+        let facts = of["facts"].as_array().unwrap();
+        let fact = facts.iter().find(|it| it["name"] == name).unwrap();
+        ["desired", "actual", "in_sync", "origin", "since"].map(|key| fact[key].clone())
+    };
+    for name in ["department", "app-jira"] {
+        assert_eq!(fact(&told, name), fact(&live, name), "{name}");
+    }
+    let output = desk.run(&["explain", "nobody.here"]);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stderr).contains("nobody is called"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_request_is_explained_with_its_people_and_who_approved_it() {
     let desk = Desk::set();
     assert_eq!(code(&desk.run(&["sync"])), 0);

@@ -1,15 +1,19 @@
 //! `explain`: why one person's account is as it is, or why one request is where it is.
+//!
+//! By what both sides say now; where one of them cannot be read, or the configuration cannot be used,
+//! by what the store holds.
 
 use std::fmt::Write as _;
 
 use super::hold;
 use super::render::{Printed, count, shown, table};
-use super::session::{Ended, Place, clock, exit, progress};
+use super::session::{Ended, Failure, Place, clock, exit, progress};
 use crate::model::shown::line;
 use crate::report::{
-    self, ApproverView, ExplainedRequest, Explanation, Explanations, FactView, RequestExplanation,
-    WaitingRequest,
+    self, ApproverView, ExplainedRequest, Explanation, Explanations, FactView, LastDecided,
+    RequestExplanation, WaitingRequest,
 };
+use crate::store::Store;
 use crate::sync::{Deps, plan_person, plan_request};
 
 #[derive(Debug, clap::Args)]
@@ -22,7 +26,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn explain(place: &Place, args: &Args) -> Ended {
-    let config = place.load()?;
+    let config = match place.load() {
+        Ok(config) => config,
+        Err(Failure::Config(mistake)) => return from_store(place, args, &mistake),
+        Err(other) => return Err(other),
+    };
     let deps = Deps::reading(config, clock(), progress())?;
     if let Some(plans) = plan_request(&deps, &args.about).await? {
         let explanation = report::explain_request(&deps, &plans)?;
@@ -42,6 +50,24 @@ pub(crate) async fn explain(place: &Place, args: &Args) -> Ended {
     let plan = plan_person(&deps, &args.about).await?;
     let explanation = report::explain(&deps, &plan, &args.about)?;
     args.printed.print(&explanation, text_of)?;
+    Ok(exit::DONE)
+}
+
+/// By what was decided last, where the configuration cannot be used: that is when one asks.
+fn from_store(place: &Place, args: &Args, mistake: &str) -> Ended {
+    let unusable = || Failure::Config(mistake.to_owned());
+    let Ok((config, _)) = place.read_offline() else { return Err(unusable()) };
+    if !Store::is_there(&config.store)? {
+        return Err(unusable());
+    }
+    tracing::warn!("{mistake}\nthis is what was decided and observed last");
+    match report::explain_last_decided(&config, &args.about, clock()())? {
+        LastDecided::Request(request) => args.printed.print(&*request, request_text)?,
+        LastDecided::People(people) => match <[Explanation; 1]>::try_from(people) {
+            Ok([person]) => args.printed.print(&person, text_of)?,
+            Err(people) => args.printed.print(&Explanations { people }, several_text)?,
+        },
+    }
     Ok(exit::DONE)
 }
 

@@ -15,7 +15,7 @@ use super::render::{self, Printed};
 use super::session::{Ended, Failure, Place, clock, exit};
 use crate::config::Offline;
 use crate::report::{self, Decided, HoldFilter, HoldView};
-use crate::store::{HoldDecision, HoldSelection, Store, Verdict};
+use crate::store::{HoldDecision, HoldSelection, NotDecided, Store, Verdict};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -191,13 +191,16 @@ fn say(place: &Place, which: &HoldSelection, word: Verdict, because: String, yes
     confirm(&config, which, done, yes)?;
     let said = HoldDecision { word, by: login_user(), at: clock()(), because };
     let decided = match (which, is_there) {
-        (HoldSelection::Ids(ids), false) => Err(ids.clone()),
+        (HoldSelection::Ids(ids), false) => Err(NotDecided::Unknown(ids.clone())),
         (_, false) => Ok(Decided::default()),
         (_, true) => report::record_decision(&config, which, &said)?,
     };
     let nothing = format!("nothing was {done}; see `goldthread hold list`");
     let decided = match (decided, which) {
-        (Err(unknown), _) => {
+        (Err(NotDecided::Unusable(id, why)), _) => {
+            return Err(Failure::Failed(format!("{id} cannot be released: {why}: {nothing}")));
+        }
+        (Err(NotDecided::Unknown(unknown)), _) => {
             let ids = unknown.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
             return Err(Failure::Failed(format!("nothing waits under {ids}: {nothing}")));
         }

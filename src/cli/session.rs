@@ -90,14 +90,19 @@ impl Place {
 
     /// What verbs need that only look into the store. A mistake elsewhere in the file is a warning.
     pub(crate) fn load_offline(&self) -> Result<Offline, Failure> {
-        let (instance, environment) = (self.instance.as_deref(), Environment::current());
-        let path = config::path(self.config.as_deref(), instance, &environment)?;
-        let (offline, mistake) = config::load_offline(&path, instance, &environment)?;
+        let (offline, mistake) = self.read_offline()?;
         if let Some(mistake) = mistake {
             let (mistake, store) = (mistake.to_string(), offline.store.display());
             tracing::warn!("{mistake}\nthis command goes on, because it only needs {store}");
         }
         Ok(offline)
+    }
+
+    /// The same with the mistake, for whoever says it otherwise.
+    pub(crate) fn read_offline(&self) -> Result<(Offline, Option<ConfigError>), Failure> {
+        let (instance, environment) = (self.instance.as_deref(), Environment::current());
+        let path = config::path(self.config.as_deref(), instance, &environment)?;
+        Ok(config::load_offline(&path, instance, &environment)?)
     }
 
     /// How this program is called for the same configuration.

@@ -21,7 +21,7 @@ mod writer;
 
 pub(crate) use absence::deleted_in_log;
 pub(crate) use connection::Connection;
-pub(crate) use connection::SetAside;
+pub(crate) use connection::{Listed, SetAside};
 pub use error::OktaError;
 pub(crate) use error::Refusal;
 pub(crate) use reader::{AccountRead, Identity, OktaReader};

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use crate::model::{Change, RequestNumber, RequestText, Terms};
+use super::resolve::{Problem, rule_for, word};
+use super::{Policy, RequestRule};
+use crate::model::{Change, Request, RequestNumber, RequestText, Terms};
 
 /// What an edit makes of the values that were approved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,30 +18,95 @@ pub(crate) struct RequestChange {
     pub changes: BTreeMap<String, Change>,
 }
 
-/// The edit that leads from the approved values to those that the request has now.
-pub(crate) fn between(
+/// The block that a request falls under, and what it says by that; `None` where no block speaks of it.
+/// Where it cannot be told which block is meant any more, it is the one that meant what was approved.
+pub(crate) fn read<'a>(
+    policy: &'a Policy,
+    request: &Request,
+    approved: Option<&RequestText>,
+) -> Option<(&'a RequestRule, Result<RequestText, Problem>)> {
+    match rule_for(policy, request) {
+        Ok(rule) => rule.map(|rule| (rule, word(rule, request))),
+        Err((rule, problem)) => {
+            let of_item = |it: &&RequestRule| it.item == rule.item;
+            let mut rules = policy.requests.iter().filter(of_item);
+            let meant = rules.find(|it| approved.is_some_and(|at| at.operation == it.operation));
+            Some((meant.unwrap_or(rule), Err(problem)))
+        }
+    }
+}
+
+/// The edit after which a request says something else than was approved, or something of which it
+/// cannot be told what it is.
+pub(crate) fn edit(
+    rule: &RequestRule,
+    request: &Request,
+    approved: &RequestText,
+    now: &Result<RequestText, Problem>,
+) -> RequestChange {
+    let number = &request.reference.number;
+    match now {
+        Ok(now) => between(number, approved, now),
+        Err(problem) => garbled(number, approved, problem, &answers(rule, request)),
+    }
+}
+
+/// What the form says, as far as a block asks for it.
+fn answers<'a>(rule: &RequestRule, request: &'a Request) -> BTreeMap<&'a str, &'a str> {
+    let asked = rule.expressions().flat_map(|it| it.fields("variables"));
+    let answer = |name: String| request.variables.get_key_value(&name);
+    asked.filter_map(answer).map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+fn garbled(
     number: &RequestNumber,
     approved: &RequestText,
-    now: &RequestText,
+    problem: &Problem,
+    answers: &BTreeMap<&str, &str>,
 ) -> RequestChange {
-    let shown = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let fields = [
-        ("operation", approved.operation.as_str(), now.operation.as_str()),
-        ("person", &approved.person, &now.person),
-        ("groups", &approved.groups, &now.groups),
-        ("starts", &approved.starts, &now.starts),
-        ("ends", &approved.ends, &now.ends),
-    ];
-    let changes: BTreeMap<String, Change> = fields
+    let key = match problem {
+        // Which block is meant says what it asks for.
+        Problem::Expression { key: "when", .. } => "operation",
+        Problem::Expression { key: "last_day", .. } => "ends",
+        Problem::Expression { key, .. } => key,
+        _ => "",
+    };
+    let from = texts(approved).into_iter().find(|(name, _)| *name == key).map(|(_, text)| text);
+    let change = Change { from: from.and_then(shown), to: None };
+    let fingerprint = fingerprint(&format!("{number}\n{approved:?}\n{problem:?}\n{answers:?}"));
+    RequestChange { fingerprint, changes: BTreeMap::from([(key.to_owned(), change)]) }
+}
+
+/// The edit that leads from the approved values to those that the request has now.
+fn between(number: &RequestNumber, approved: &RequestText, now: &RequestText) -> RequestChange {
+    let changes: BTreeMap<String, Change> = texts(approved)
         .into_iter()
-        .filter(|(_, from, to)| from != to)
-        .map(|(key, from, to)| (key.to_owned(), Change { from: shown(from), to: shown(to) }))
+        .zip(texts(now))
+        .filter(|((_, from), (_, to))| from != to)
+        .map(|((key, from), (_, to))| (key.to_owned(), Change { from: shown(from), to: shown(to) }))
         .collect();
-    let text = format!("{number}\n{approved:?}\n{now:?}");
-    let hash = digest(&SHA256, text.as_bytes());
-    let fingerprint =
-        hash.as_ref()[..8].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let fingerprint = fingerprint(&format!("{number}\n{approved:?}\n{now:?}"));
     RequestChange { fingerprint, changes }
+}
+
+/// What a request says, by the keys of the configuration.
+fn texts(text: &RequestText) -> [(&'static str, &str); 5] {
+    [
+        ("operation", text.operation.as_str()),
+        ("person", &text.person),
+        ("groups", &text.groups),
+        ("starts", &text.starts),
+        ("ends", &text.ends),
+    ]
+}
+
+fn shown(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn fingerprint(text: &str) -> String {
+    let hash = digest(&SHA256, text.as_bytes());
+    hash.as_ref()[..8].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// What may be carried out although the edit waits: whom and what both name, where no date changed.

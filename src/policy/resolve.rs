@@ -49,6 +49,12 @@ pub(crate) enum Problem {
     EndsBeforeStarts,
     #[error("changed after approval: it needs a decision, or a new order")]
     ChangedAfterApproval,
+    /// It comes with what is wrong with the new values.
+    #[error(
+        "changed after approval, to what cannot be used: once that is dismissed, what was approved \
+         goes on; else it needs another change, or a new order"
+    )]
+    ChangedUnusably,
 }
 
 /// Somebody's text in quotes, cut where nobody would read on: it is said on the request.
@@ -86,7 +92,7 @@ impl Problem {
             Self::ProtectedGroup(_) => "protected-group",
             Self::Date { .. } => "date",
             Self::EndsBeforeStarts => "ends-before-starts",
-            Self::ChangedAfterApproval => "changed",
+            Self::ChangedAfterApproval | Self::ChangedUnusably => "changed",
         }
     }
 }

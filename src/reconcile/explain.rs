@@ -109,7 +109,7 @@ impl View<'_> {
             desired,
             actual,
             reasons,
-            against: differences.iter().map(|it| obstacle(it)).collect(),
+            against: differences.iter().map(|it| obstacle(&it.disposition, &it.reason())).collect(),
             key,
         }
     }
@@ -285,15 +285,16 @@ impl View<'_> {
     }
 }
 
-fn obstacle(difference: &Difference) -> String {
-    let word = match difference.disposition {
+/// What becomes of a difference, and why.
+pub(crate) fn obstacle(disposition: &Disposition, reason: &str) -> String {
+    let word = match disposition {
         Disposition::Apply => "differs, and will be repaired",
         Disposition::Hold(_) => "held",
         Disposition::Report(_) => "only reported",
         Disposition::Protected(_) => "protected",
         Disposition::Blocked(_) => "blocked",
     };
-    format!("{word}: {}", difference.reason())
+    format!("{word}: {reason}")
 }
 
 fn stamp(at: Timestamp) -> String {

@@ -61,14 +61,18 @@ pub(crate) fn status_of_problems(
         Some(Operation::Leave) => PATIENCE_FOR_A_LEAVER,
         _ => PATIENCE,
     };
-    let too_soon_to_say = problems.iter().all(|(kind, _)| match kind.as_str() {
+    // What is wrong with the new values of an edit may pass; the edit does not.
+    let edited = problems.iter().any(|(kind, _)| kind == "changed");
+    let mut of_values =
+        problems.iter().filter(|(kind, _)| kind != "changed" || problems.len() == 1);
+    let too_soon_to_say = of_values.all(|(kind, _)| match kind.as_str() {
         "person-unknown" => searched < patience,
         kind => kind.ends_with("-unreadable") && searched < PASSING,
     });
     // How many people or groups it is about is no other kind of reason.
     let kinds: BTreeSet<&str> = problems.iter().map(|(kind, _)| kind.as_str()).collect();
     let mut texts: Vec<&str> = problems.iter().map(|(_, text)| text.as_str()).collect();
-    if kinds.iter().any(|kind| MENDED_BY_AN_EDIT.contains(kind)) {
+    if !edited && kinds.iter().any(|kind| MENDED_BY_AN_EDIT.contains(kind)) {
         texts.push("an approved request that is changed needs a decision, or a new order");
     }
     RequestStatus::Waits {

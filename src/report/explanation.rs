@@ -126,18 +126,20 @@ pub fn explain(deps: &Deps, plan: &CyclePlan, text: &str) -> Result<Explanation,
     let (link, since) = (deps.store.links().get(id)?, deps.store.facts().since(id)?);
     let facts: Result<Vec<FactView>, StoreError> =
         facts.into_iter().map(|fact| fact_view(deps, fact, &since, &held)).collect();
+    let desired = person.desired.status.as_ref().map(|status| status.value.as_str());
+    let status = status_word(Some(state.person.presence), desired, state.actual.account.is_some());
     Ok(Explanation {
         person: names_of(&deps.store, id)?,
-        status: status_word(&decided),
+        status: status.to_owned(),
         account: state.actual.account.as_ref().zip(link).map(account_view),
         facts: facts?,
-        requests: requests_of(deps, id)?,
+        requests: requests_of(&deps.store, Some(&deps.config.policy), id, deps.now())?,
         holds: holds_of(&deps.store, id, deps.now())?,
         live: plan.live,
     })
 }
 
-fn account_view((account, link): (&Account, Link)) -> AccountView {
+pub(super) fn account_view((account, link): (&Account, Link)) -> AccountView {
     AccountView {
         okta_id: account.id.as_str().to_owned(),
         login: account.login().to_owned(),
@@ -177,16 +179,18 @@ fn fact_view(
     })
 }
 
-fn status_word(decided: &Decided) -> String {
-    if decided.state.person.presence == Presence::Outside {
-        return "unmanaged".to_owned();
+/// Where somebody stands, by the status that is desired.
+pub(super) fn status_word(
+    presence: Option<Presence>,
+    desired: Option<&str>,
+    has_account: bool,
+) -> &str {
+    match desired {
+        _ if presence == Some(Presence::Outside) => "unmanaged",
+        Some(status) => status,
+        None if has_account => "baseline",
+        None => "none",
     }
-    match (&decided.plan.desired.status, &decided.state.actual.account) {
-        (Some(status), _) => status.value.as_str(),
-        (None, Some(_)) => "baseline",
-        (None, None) => "none",
-    }
-    .to_owned()
 }
 
 fn reason_view(told: ReasonText) -> ReasonView {

@@ -13,7 +13,8 @@ use crate::model::{
 use crate::report::requests::{WaitingRequest, stuck};
 use crate::report::stamp;
 use crate::store::{
-    HoldDecision, HoldSelection, Mode, Store, StoreError, StoredItem, Verdict, WaitingItem,
+    HoldDecision, HoldSelection, Mode, NotDecided, Store, StoreError, StoredItem, Verdict,
+    WaitingItem,
 };
 use crate::sync::error::SyncError;
 use crate::sync::names::{PersonNames, group_name, names_of, people_called, the_one};
@@ -59,6 +60,9 @@ pub struct HoldView {
     /// It is an action that a decision is made about. For people: the JSON has no key for it.
     #[serde(skip)]
     pub is_action: bool,
+    /// A release could let it go. For people: the JSON has no key for it.
+    #[serde(skip)]
+    pub can_be_released: bool,
 }
 
 /// A person's decision: about one action, a release or a dismissal; or to pause.
@@ -282,17 +286,16 @@ fn said_no(stored: &StoredItem) -> bool {
     stored.said.as_ref().is_some_and(|said| said.word == Verdict::Dismiss)
 }
 
-/// Records what a person says. Nothing is recorded where one of the numbers is not known: these
-/// are given back.
+/// Records what a person says; nothing where it cannot be said to one of the numbers.
 pub fn record_decision(
     config: &Offline,
     which: &HoldSelection,
     said: &HoldDecision,
-) -> Result<Result<Decided, Vec<i64>>, StoreError> {
+) -> Result<Result<Decided, NotDecided>, StoreError> {
     let store = Store::open(&config.store, config.orgs.as_ref(), Mode::Decide)?;
     let holds = match store.open_items().decide(which, said)? {
         Ok(holds) => holds,
-        Err(unknown) => return Ok(Err(unknown)),
+        Err(why) => return Ok(Err(why)),
     };
     let people: BTreeSet<SysId> = holds.iter().filter_map(|hold| hold.person.clone()).collect();
     let decided: BTreeSet<i64> = holds.iter().map(|hold| hold.id).collect();
@@ -383,5 +386,6 @@ fn view(store: &Store, waiting: &WaitingItem) -> Result<HoldView, StoreError> {
         groups,
         dismissed: word(Verdict::Dismiss),
         is_action: is_held_action(item),
+        can_be_released: can_be_released(item),
     })
 }

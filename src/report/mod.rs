@@ -5,6 +5,7 @@ mod cycle;
 mod drift;
 mod explanation;
 mod holds;
+mod last_decided;
 mod needs;
 mod people;
 mod person;
@@ -29,6 +30,7 @@ pub(crate) use holds::pause_in_force;
 pub use holds::{
     Decided, HoldFilter, HoldReport, HoldView, Released, SetView, hold, holds, record_decision,
 };
+pub use last_decided::{LastDecided, explain_last_decided};
 pub use people::{ListedPerson, PeopleFilter, PeopleList, people};
 pub use person::RequestView;
 pub use request_explanation::{

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::model::{Approval, Operation, SysId};
+use crate::model::{Approval, Operation, SysId, Timestamp};
+use crate::policy::Policy;
 use crate::policy::resolve::{approval_with_effect, names, rule_for, word};
 use crate::report::stamp;
-use crate::store::{StoreError, StoredRequest};
-use crate::sync::deps::Deps;
+use crate::store::{Store, StoreError, StoredRequest};
 
 /// One request of the person's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,12 +36,17 @@ pub struct RequestView {
 }
 
 /// Every request that names the person, those that nobody approved or that cannot be carried
-/// out included.
-pub(crate) fn requests_of(deps: &Deps, id: &SysId) -> Result<Vec<RequestView>, StoreError> {
-    let mut found = deps.store.requests().naming(id)?;
+/// out included. Without a policy, as the requests were understood last.
+pub(crate) fn requests_of(
+    store: &Store,
+    policy: Option<&Policy>,
+    id: &SysId,
+    now: Timestamp,
+) -> Result<Vec<RequestView>, StoreError> {
+    let mut found = store.requests().naming(id)?;
     let known: BTreeSet<SysId> = found.iter().map(|it| it.request.sys_id.clone()).collect();
-    for stored in deps.store.requests().unresolved_or_waiting()? {
-        if !known.contains(&stored.request.sys_id) && is_named_by(deps, &stored, id)? {
+    for stored in store.requests().unresolved_or_waiting()? {
+        if !known.contains(&stored.request.sys_id) && is_named_by(store, policy, &stored, id)? {
             found.push(stored);
         }
     }
@@ -49,33 +54,52 @@ pub(crate) fn requests_of(deps: &Deps, id: &SysId) -> Result<Vec<RequestView>, S
         let key = |it: &StoredRequest| (it.request.opened_at, it.request.reference.number.clone());
         key(a).cmp(&key(b))
     });
-    found.iter().map(|stored| request_view(deps, stored)).collect()
+    found.iter().map(|stored| request_view(store, policy, stored, now)).collect()
 }
 
-fn is_named_by(deps: &Deps, stored: &StoredRequest, id: &SysId) -> Result<bool, StoreError> {
-    let Ok(Some(rule)) = rule_for(&deps.config.policy, &stored.request) else { return Ok(false) };
-    let known = stored.request_text.clone().or_else(|| word(rule, &stored.request).ok());
-    let Some(request_text) = known else { return Ok(false) };
+fn is_named_by(
+    store: &Store,
+    policy: Option<&Policy>,
+    stored: &StoredRequest,
+    id: &SysId,
+) -> Result<bool, StoreError> {
+    let request_text = match policy.map(|policy| rule_for(policy, &stored.request)) {
+        None => stored.request_text.clone(),
+        Some(Ok(Some(rule))) => {
+            stored.request_text.clone().or_else(|| word(rule, &stored.request).ok())
+        }
+        Some(_) => None,
+    };
+    let Some(request_text) = request_text else { return Ok(false) };
     for text in names(&request_text.person) {
-        if deps.store.people().called(text)?.contains(id) {
+        if store.people().called(text)?.contains(id) {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-fn request_view(deps: &Deps, stored: &StoredRequest) -> Result<RequestView, StoreError> {
-    let (request, now) = (&stored.request, deps.now());
-    let resolved = deps.store.requests().resolved(&request.sys_id)?;
-    let rule = rule_for(&deps.config.policy, request).ok().flatten();
+fn request_view(
+    store: &Store,
+    policy: Option<&Policy>,
+    stored: &StoredRequest,
+    now: Timestamp,
+) -> Result<RequestView, StoreError> {
+    let request = &stored.request;
+    let resolved = store.requests().resolved(&request.sys_id)?;
+    let rule = policy.and_then(|policy| rule_for(policy, request).ok().flatten());
     let approval = match (&resolved, rule) {
         (Some(resolved), _) => resolved.approval,
         (None, Some(rule)) => approval_with_effect(rule, request, stored.took_effect),
-        (None, None) => Approval::Waiting,
+        (None, None) => {
+            let known = store.requests().progress_of(&request.sys_id, now)?;
+            known.map_or(Approval::Waiting, |known| known.approval)
+        }
     };
     let problems: Vec<&str> = stored.problems.iter().map(|(_, text)| text.as_str()).collect();
     let terms = resolved.as_ref().map(|resolved| &resolved.terms);
-    let operation = terms.map(|terms| terms.operation).or(rule.map(|rule| rule.operation));
+    let said = stored.request_text.as_ref().map(|text| text.operation);
+    let operation = terms.map(|terms| terms.operation).or(rule.map(|rule| rule.operation)).or(said);
     Ok(RequestView {
         number: request.reference.number.as_str().to_owned(),
         parent: request.reference.parent.as_ref().map(|it| it.as_str().to_owned()),

@@ -3,11 +3,11 @@
 
 use serde::Serialize;
 
-use crate::model::{Approver, GroupId, SysId};
+use crate::model::{Approver, GroupId, SysId, Timestamp};
 use crate::report::explanation::{Explanation, explain};
 use crate::report::request_list::{ListedRequest, request};
 use crate::report::stamp;
-use crate::store::{KnownApprovers, StoreError};
+use crate::store::{KnownApprovers, Store, StoreError};
 use crate::sync::deps::Deps;
 use crate::sync::error::SyncError;
 use crate::sync::names::group_name;
@@ -70,15 +70,21 @@ pub fn explain_request(deps: &Deps, plans: &RequestPlans) -> Result<RequestExpla
     let RequestPlans { request, number, people } = plans;
     let explain = |(id, plan): &(SysId, CyclePlan)| explain(deps, plan, id.as_str());
     let people = people.iter().map(explain).collect::<Result<_, _>>()?;
-    let request = explained_request(deps, request)?.ok_or_else(|| {
+    let (store, observe) = (&deps.store, deps.config.policy.observe);
+    let request = explained_request(store, observe, request, deps.now())?.ok_or_else(|| {
         SyncError::Unknown(format!("{number}: the configuration says nothing about such requests"))
     })?;
     Ok(RequestExplanation { request, people })
 }
 
-fn explained_request(deps: &Deps, id: &SysId) -> Result<Option<ExplainedRequest>, StoreError> {
-    let (store, observe) = (&deps.store, deps.config.policy.observe);
-    let Some(listed) = request(store, observe, id, deps.now())? else { return Ok(None) };
+/// The request itself, by what is stored; `None` where no `[[request]]` block speaks of it.
+pub(super) fn explained_request(
+    store: &Store,
+    observe: bool,
+    id: &SysId,
+    now: Timestamp,
+) -> Result<Option<ExplainedRequest>, StoreError> {
+    let Some(listed) = request(store, observe, id, now)? else { return Ok(None) };
     let Some(stored) = store.requests().get(id)? else { return Ok(None) };
     let (approvers, approvers_unknown) = match store.approvers().of(id)? {
         KnownApprovers::Read(approvers) => (approvers, None),

@@ -16,6 +16,7 @@ mod absence;
 mod approvers;
 mod catalog;
 mod fresh;
+mod hidden;
 mod inspect;
 mod items;
 mod notes;

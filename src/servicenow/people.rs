@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::absence::is_announced;
 use super::error::BoxError;
+use super::hidden::{self, FEW_HIDDEN};
 use super::paging::{self, CompleteRead, nothing_lacks};
 use super::query::{Filter, literal};
 use super::rows::{Sweep, get, is_hex_id};
@@ -14,8 +15,6 @@ use crate::model::{Person, Presence, Record, SysId};
 const TABLE: &str = "sys_user";
 /// More rows than this for one login or address mean that the condition was dropped.
 const NAMESAKES: u32 = 50;
-/// More rows than this that are announced and do not come are no matter of single rows.
-const FEW_HIDDEN: u64 = 20;
 /// No user name and no address is longer, in characters: a `sys_user` has at most 100 of either.
 const LONGEST_NAME: usize = 255;
 
@@ -90,27 +89,10 @@ impl ServiceNowReader {
         read: &CompleteRead,
         known: &[SysId],
     ) -> Result<(), ServiceNowError> {
-        let operation = "reading people";
-        let doubt = |why: String| ServiceNowError::unbelievable(operation, why);
-        let too_few = || doubt(paging::hidden(read.rows + read.hidden, read.rows));
-        if read.hidden == 0 {
-            return Ok(());
-        }
-        if known.is_empty() || known.len() as u64 > FEW_HIDDEN {
-            return Err(too_few());
-        }
-        let ids: Vec<&str> = known.iter().map(SysId::as_str).collect();
-        let these = Filter::parse(&format!("sys_idIN{}", ids.join(",")))
-            .map_err(|error| doubt(error.to_string()))?;
         let users = &self.connection.shared.users;
         let all = window.map(|window| users.and(&window.on("sys_updated_on")));
-        let query = all.as_ref().unwrap_or(users).and(&these).ordered();
-        let fields = paging::names(["sys_id"]);
-        let (page, _) = self.connection.list(operation, TABLE, &query, &fields, 1).await?;
-        if page.total == Some(read.hidden) && page.rows.is_empty() {
-            return Ok(());
-        }
-        Err(too_few())
+        let lists = [all.unwrap_or_else(|| users.clone())];
+        hidden::account_for(&self.connection, ("reading people", TABLE), &lists, read, known).await
     }
 
     /// Reads one person by id, whether inside `servicenow.users` or not.

@@ -8,6 +8,7 @@ use futures_util::future::try_join_all;
 use super::approvers::approver;
 use super::connection::Shared;
 use super::error::BoxError;
+use super::hidden::FEW_HIDDEN;
 use super::paging::{self, CompleteRead};
 use super::query::{Filter, member};
 use super::rows::{Sweep, get};
@@ -38,7 +39,8 @@ const FIELDS: [&str; 16] = [
 
 impl ServiceNowReader {
     /// Reads the requests for the configured items, all or those changed within a window, and
-    /// hands them on page by page. Nothing handed on may be used before this returns well.
+    /// hands them on page by page. Nothing handed on may be used before this returns well, nor, where
+    /// rows are hidden, before [`Self::account_for_hidden_requests`] does.
     /// Where an order's approval counts, a window also holds the requests whose order changed: each
     /// is handed on once, though the counts of the two reads are added up.
     pub(crate) async fn requests(
@@ -46,22 +48,7 @@ impl ServiceNowReader {
         window: Option<&Window>,
         on_page: impl FnMut(Vec<Request>) -> Result<(), BoxError>,
     ) -> Result<CompleteRead, ServiceNowError> {
-        let items = self.items().await?;
-        if items.known.is_empty() {
-            // That no name means anything yet does not say that there are no requests.
-            items.whole()?;
-            return Ok(CompleteRead::default());
-        }
-        let Shared { settings, requests, .. } = &*self.connection.shared;
-        let base = items_filter(items.known.iter().map(|item| &item.sys_id))?.and(requests);
-        let passes = match window {
-            None => vec![base.clone()],
-            Some(window) => {
-                let orders = settings.order_approval.then_some("request.sys_updated_on");
-                let changed = ["sys_updated_on"].into_iter().chain(orders);
-                changed.map(|field| base.and(&window.on(field))).collect()
-            }
-        };
+        let (base, passes) = self.request_lists(window).await?;
 
         // Only needed between passes, so a full read does not fill it.
         let two_passes = passes.len() > 1;
@@ -74,7 +61,7 @@ impl ServiceNowReader {
                 fields: self.request_fields(),
                 may_lack: self.request_may_lack(),
                 control: base.clone(),
-                may_hide: 0,
+                may_hide: FEW_HIDDEN,
             };
             let new_ones = |mut requests: Vec<Request>| {
                 let (seen, on_page) = &mut *taker.borrow_mut();
@@ -88,9 +75,35 @@ impl ServiceNowReader {
         for read in try_join_all(passes.into_iter().map(read_pass)).await? {
             whole.rows += read.rows;
             whole.announced += read.announced;
+            whole.hidden += read.hidden;
             whole.set_aside.extend(read.set_aside);
         }
         Ok(whole)
+    }
+
+    /// All requests for the configured items, and the lists to read: one, or those of what changed
+    /// within a window. No list where no item is known yet.
+    pub(super) async fn request_lists(
+        &self,
+        window: Option<&Window>,
+    ) -> Result<(Filter, Vec<Filter>), ServiceNowError> {
+        let items = self.items().await?;
+        if items.known.is_empty() {
+            // That no name means anything yet does not say that there are no requests.
+            items.whole()?;
+            return Ok(Default::default());
+        }
+        let Shared { settings, requests, .. } = &*self.connection.shared;
+        let base = items_filter(items.known.iter().map(|item| &item.sys_id))?.and(requests);
+        let lists = match window {
+            None => vec![base.clone()],
+            Some(window) => {
+                let orders = settings.order_approval.then_some("request.sys_updated_on");
+                let changed = ["sys_updated_on"].into_iter().chain(orders);
+                changed.map(|field| base.and(&window.on(field))).collect()
+            }
+        };
+        Ok((base, lists))
     }
 
     /// Reads one row in every way in which one is read, for [`super::fuzz_answer`].

@@ -49,7 +49,7 @@ pub(crate) use journal::{Entry, InDoubt};
 pub(crate) use lists::{PersonRow, RequestProgress};
 pub(crate) use open_items::Replaced;
 pub(crate) use open_items::WaitingItem;
-pub use open_items::{HeldAction, HoldSelection, OpenCounts, StoredItem, Transitions};
+pub use open_items::{HeldAction, HoldSelection, NotDecided, OpenCounts, StoredItem, Transitions};
 pub use opening::{Mode, Orgs};
 pub(crate) use requests::StoredRequest;
 pub(crate) use rights::{Right, denied};

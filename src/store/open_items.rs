@@ -1,6 +1,8 @@
 //! What is not as it should be: the one list that every report reads. And the actions that wait for a
 //! decision among it.
 
+mod waiting;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Params, Row, named_params};
@@ -8,10 +10,10 @@ use rusqlite::{Params, Row, named_params};
 use super::columns::{At, Count, Json, origin_columns, read_origin};
 use super::decisions::HoldDecision;
 use super::{OpenItems, Result};
-use crate::model::{
-    Cause, Disposition, HoldReason, HoldSet, OpenAction, OpenItem, Origin, SharedCause, Subject,
-    SysId, Timestamp, gather,
-};
+use crate::model::{Disposition, HoldSet, OpenAction, OpenItem, Origin, Subject, SysId, Timestamp};
+
+pub(crate) use waiting::WaitingItem;
+pub use waiting::{HeldAction, HoldSelection, NotDecided};
 
 /// An open item as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,59 +29,6 @@ pub struct StoredItem {
     pub item: OpenItem,
     /// What a person said to its action, while that stands.
     pub said: Option<HoldDecision>,
-}
-
-/// An action that waits, or that a person dismissed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldAction {
-    /// The number to name it by.
-    pub id: i64,
-    /// Since when it waits.
-    pub since: Timestamp,
-    /// The `sys_user` row of the person whose account it would change; `None` for an edit of a
-    /// request.
-    pub person: Option<SysId>,
-    /// Where the desired fact comes from.
-    pub origin: Origin,
-    /// Why the desired fact and Okta's differ now.
-    pub cause: Cause,
-    /// What keeps it from being done without a decision.
-    pub reason: HoldReason,
-    /// What would be done, with the fingerprint that a decision is about.
-    pub action: OpenAction,
-    /// The cause that it shares with others, by which they are one set.
-    pub shared: Option<SharedCause>,
-    /// What a person said to it, while that stands.
-    pub said: Option<HoldDecision>,
-    /// When that lapses, by what is known now: it does not age while writing is paused.
-    pub expires: Option<Timestamp>,
-}
-
-/// An item that waits, with what it waits with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct WaitingItem {
-    pub(crate) stored: StoredItem,
-    /// The cause that it shares with others that wait, by which they are one set.
-    pub(crate) set: Option<SharedCause>,
-    /// When what was said to it lapses, by what is known now.
-    pub(crate) expires: Option<Timestamp>,
-}
-
-impl WaitingItem {
-    /// The action that a decision can be made about; `None` where only something else can end it.
-    pub(crate) fn action(self) -> Option<HeldAction> {
-        let Self { stored: StoredItem { id, since, item, said, .. }, set, expires } = self;
-        let OpenItem { subject, origin, cause, disposition, action, .. } = item;
-        let (Some(action), Disposition::Hold(reason)) = (action, disposition) else {
-            return None;
-        };
-        let person = match subject {
-            Subject::Person(person) => Some(person),
-            _ => None,
-        };
-        let shared = set;
-        Some(HeldAction { id, since, person, origin, cause, reason, action, shared, said, expires })
-    }
 }
 
 /// Which of the items that were handed over are news, by their places, and which are over.
@@ -109,17 +58,6 @@ pub struct OpenCounts {
     pub requests: usize,
     /// What somebody who administers is needed for, among all of it.
     pub administrator: usize,
-}
-
-/// Which actions that wait are meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HoldSelection {
-    /// These, by [`HeldAction::id`]; one that is not known spoils the whole choice.
-    Ids(Vec<i64>),
-    /// Those of one set that nothing was said to.
-    Set(String),
-    /// Everything that nothing was said to.
-    All,
 }
 
 /// Whose items are replaced.
@@ -388,68 +326,6 @@ impl OpenItems<'_> {
         let sql = "SELECT EXISTS (SELECT 1 FROM open_items WHERE origin = ? AND kind = 'person'
             AND (disposition IN ('apply', 'hold', 'blocked') OR observed = 1))";
         self.0.value(sql, [origin])
-    }
-
-    /// What waits for a decision or for something else to change, what was dismissed included, in the
-    /// order in which it began, with the set that it belongs to; requests only where a decision can
-    /// be made about them.
-    pub(crate) fn waiting(&self, now: Timestamp) -> Result<Vec<WaitingItem>> {
-        let sql = "observed = 0 AND disposition IN ('hold', 'blocked')
-            AND (kind <> 'request' OR fingerprint IS NOT NULL)";
-        let stored = self.with_decisions(self.select(sql, [])?, now)?;
-        let pauses = self.0.brake().spans()?;
-        let (sets, alone) = gather(stored, |stored| &stored.item);
-        let item = |stored: StoredItem, set| {
-            let expires = stored.said.as_ref().and_then(|said| said.expires(&pauses, now));
-            WaitingItem { stored, set, expires }
-        };
-        let mut waiting: Vec<WaitingItem> = alone.into_iter().map(|it| item(it, None)).collect();
-        for (cause, members) in sets {
-            waiting.extend(members.into_iter().map(|it| item(it, Some(cause.clone()))));
-        }
-        waiting.sort_by_key(|it| it.stored.id);
-        Ok(waiting)
-    }
-
-    /// Every action that waits or was dismissed, in the order in which it was held, with what was
-    /// said to it and still stands.
-    pub fn actions(&self, now: Timestamp) -> Result<Vec<HeldAction>> {
-        Ok(self.waiting(now)?.into_iter().filter_map(WaitingItem::action).collect())
-    }
-
-    /// Records what a person says to actions that wait: to all of them, or, where one of the
-    /// numbers is not known, to none, and gives these numbers. The next cycle looks at whom a
-    /// release concerns.
-    pub(crate) fn decide(
-        &self,
-        which: &HoldSelection,
-        said: &HoldDecision,
-    ) -> Result<Result<Vec<HeldAction>, Vec<i64>>> {
-        self.0.atomically(|| {
-            let mut held = self.actions(said.at)?;
-            if let HoldSelection::Ids(ids) = which {
-                let known = |id: &i64| held.iter().any(|held| held.id == *id);
-                let unknown: Vec<i64> = ids.iter().copied().filter(|id| !known(id)).collect();
-                if !unknown.is_empty() {
-                    return Ok(Err(unknown));
-                }
-            }
-            held.retain(|held| match which {
-                HoldSelection::Ids(ids) => ids.contains(&held.id),
-                HoldSelection::Set(set) => {
-                    held.shared.as_ref().is_some_and(|it| it.set == *set) && held.said.is_none()
-                }
-                HoldSelection::All => held.said.is_none(),
-            });
-            let pauses = self.0.brake().spans()?;
-            for held in &mut held {
-                let HeldAction { person, origin, action, .. } = &*held;
-                self.0.decisions().record(person.as_ref(), origin, action, said)?;
-                held.said = Some(said.clone());
-                held.expires = said.expires(&pauses, said.at);
-            }
-            Ok(Ok(held))
-        })
     }
 }
 

@@ -168,6 +168,14 @@ impl Requests<'_> {
         self.0.column(sql, [cycle])
     }
 
+    /// Requests that came in no list of a cycle, at most so many, those that did not vanish before and
+    /// were changed last first.
+    pub(crate) fn not_shown(&self, cycle: i64, most: u64) -> Result<Vec<SysId>> {
+        let sql = "SELECT sys_id FROM requests WHERE seen < ?
+             ORDER BY vanished, updated_on DESC LIMIT ?";
+        self.0.column(sql, params![cycle, Count(most)])
+    }
+
     /// Whether a leave or an absence of somebody is in force.
     pub(crate) fn is_leaving(&self, person: &SysId, now: Timestamp) -> Result<bool> {
         let sql =

@@ -24,6 +24,10 @@ pub(crate) enum Object {
     /// A list of Okta's in which something has no usable id, so that it cannot be told what it is; by
     /// the list.
     List,
+    /// A request whose row is counted and not shown; by the request.
+    HiddenRequest,
+    /// A group of which Okta's list of what changed does not say when; by the group.
+    UndatedGroup,
     /// A group rule of Okta's, of which it cannot be told which groups it feeds; by its id.
     GroupRule,
 }
@@ -37,6 +41,8 @@ impl Object {
             Self::Members => "members",
             Self::Record => "record",
             Self::List => "list",
+            Self::HiddenRequest => "hidden_request",
+            Self::UndatedGroup => "undated_group",
             Self::GroupRule => "group_rule",
         }
     }

@@ -207,6 +207,8 @@ pub(crate) struct Memory {
     pub(crate) own_account: OnceCell<Option<AccountId>>,
     /// How often in a row a complete read could not be believed, and when that was.
     full_failed: Cell<Option<(u32, Timestamp)>>,
+    /// How often in a row hidden requests were looked for and not all found, and when that was.
+    search_failed: Cell<Option<(u32, Timestamp)>>,
     /// Requests that could not be written on: how often in a row, and when that was tried last.
     unwritten: RefCell<BTreeMap<SysId, (u32, Timestamp)>>,
 }
@@ -222,6 +224,18 @@ impl Memory {
     pub(crate) fn note_full(&self, failed_at: Option<Timestamp>) {
         let times = self.full_failed.get().map_or(0, |(times, _)| times);
         self.full_failed.set(failed_at.map(|at| (times + 1, at)));
+    }
+
+    /// Whether hidden requests are not looked for again for a while, because not all were found.
+    pub(crate) fn search_backs_off(&self, now: Timestamp) -> bool {
+        self.search_failed.get().is_some_and(|(times, at)| {
+            (now - at).to_std().is_ok_and(|waited| waited < pause_after(times + 4, false))
+        })
+    }
+
+    pub(crate) fn note_search(&self, failed_at: Option<Timestamp>) {
+        let times = self.search_failed.get().map_or(0, |(times, _)| times);
+        self.search_failed.set(failed_at.map(|at| (times + 1, at)));
     }
 
     /// Whether a request is left alone for a while, because writing on it failed.

@@ -7,6 +7,7 @@ pub(crate) mod closely;
 pub(crate) mod contain;
 pub(crate) mod cycle;
 pub(crate) mod decide;
+pub(crate) mod edit;
 pub(crate) mod items;
 pub(crate) mod link;
 pub(crate) mod observe;

@@ -72,13 +72,18 @@ pub(crate) fn people_called(store: &Store, text: &str) -> Result<BTreeSet<SysId>
 pub(crate) fn the_one(text: &str, found: &BTreeSet<SysId>) -> Result<SysId> {
     match (found.first(), found.len()) {
         (Some(one), 1) => Ok(one.clone()),
-        (None, _) => Err(SyncError::Unknown(format!(
-            "nobody is called {text:?}: give a login, e-mail, user name, sys_id or Okta id"
-        ))),
+        (None, _) => Err(nobody_called(text)),
         (Some(_), several) => Err(SyncError::Unknown(format!(
             "{text:?} fits {several} people: give a sys_id instead"
         ))),
     }
+}
+
+/// A text fits nobody who is known.
+pub(crate) fn nobody_called(text: &str) -> SyncError {
+    SyncError::Unknown(format!(
+        "nobody is called {text:?}: give a login, e-mail, user name, sys_id or Okta id"
+    ))
 }
 
 /// Names in the configuration mean the group that they were first seen to name.

@@ -31,6 +31,7 @@ pub(crate) fn record_records(deps: &Deps) -> Result<()> {
         (Object::Record, Needs::Servicenow),
         (Object::GroupRule, Needs::Administrator),
         (Object::List, Needs::Administrator),
+        (Object::UndatedGroup, Needs::Administrator),
         (Object::Members, Needs::Administrator),
     ] {
         let mut troubles = deps.store.unreadable().all(object)?;
@@ -43,10 +44,12 @@ pub(crate) fn record_records(deps: &Deps) -> Result<()> {
                 reason: trouble.why,
                 needs,
             });
-            OpenItem {
-                disposition,
-                ..OpenItem::unusable(Subject::Record(trouble.id), String::new())
-            }
+            // What is wrong with who is in it is another thing.
+            let id = match object {
+                Object::UndatedGroup => format!("what changed of {}", trouble.id),
+                _ => trouble.id,
+            };
+            OpenItem { disposition, ..OpenItem::unusable(Subject::Record(id), String::new()) }
         }));
     }
     record_configuration(deps, &["record"], &items)

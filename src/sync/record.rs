@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::model::{
-    Cause, Disposition, HoldReason, HoldSet, OpenAction, OpenItem, Origin, StepKind, Subject, SysId,
+    Cause, Disposition, HoldReason, HoldSet, Needs, OpenAction, OpenItem, Origin, StepKind,
+    Subject, SysId,
 };
 use crate::reconcile::fulfillment::RequestStatus;
 use crate::reconcile::open::{Judgement, open_items};
-use crate::store::{Quarantine, Replaced};
+use crate::store::{Object, Quarantine, Replaced, Trouble};
 use crate::sync::decide::decide_person;
 use crate::sync::open_items::log_transitions;
 use crate::sync::waiting::{Standing, standing};
@@ -134,7 +135,9 @@ pub(crate) fn record_requests(deps: &Deps, cycle: i64, standing: &[Standing]) ->
         }),
         _ => None,
     };
-    let items: Vec<OpenItem> = standing.iter().filter_map(waits).collect();
+    // What hides it stands before what it waits for.
+    let mut items = hidden_requests(deps)?;
+    items.extend(standing.iter().filter_map(waits));
     let transitions = deps.store.atomically(|| {
         for it in standing {
             let overtaken = it.status == RequestStatus::Overtaken;
@@ -143,6 +146,29 @@ pub(crate) fn record_requests(deps: &Deps, cycle: i64, standing: &[Standing]) ->
         deps.store.open_items().replace(Replaced::Kinds(&["request"]), &items, deps.now())
     })?;
     log_transitions(deps, cycle, &items, &transitions, &BTreeSet::new())
+}
+
+/// Requests whose rows are not shown any more.
+fn hidden_requests(deps: &Deps) -> Result<Vec<OpenItem>> {
+    let mut items = Vec::new();
+    for Trouble { id, why, .. } in deps.store.unreadable().all(Object::HiddenRequest)? {
+        let Ok(id) = SysId::parse(&id) else { continue };
+        let Some(stored) = deps.store.requests().get(&id)? else { continue };
+        items.push(OpenItem {
+            subject: Subject::Request(id),
+            facts: Vec::new(),
+            origin: Origin::Request(stored.request.reference),
+            cause: Cause::Request,
+            why: None,
+            disposition: Disposition::Hold(HoldReason::RequestWaits {
+                kind: "hidden".to_owned(),
+                reason: why,
+                needs: Needs::Servicenow,
+            }),
+            action: None,
+        });
+    }
+    Ok(items)
 }
 
 fn quarantine_of(plan: &CyclePlan) -> (Vec<HoldSet>, Option<String>) {

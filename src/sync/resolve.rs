@@ -6,25 +6,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::http::ByText;
 use crate::model::{Approval, Group, GroupId, RequestText, ResolvedRequest, SysId, Terms};
 use crate::policy::RequestRule;
-use crate::policy::change::{RequestChange, between, untouched};
+use crate::policy::change::read;
 use crate::policy::resolve::{
     Directory, Problem, approval, approval_with_effect, names, resolve, resolved, rule_for, word,
 };
 use crate::reconcile::{approve::check_groups, org::Protected};
 use crate::servicenow::LookedUp;
-use crate::store::{KnownApprovers, StoredRequest, Verdict};
+use crate::store::{KnownApprovers, StoredRequest};
 use crate::sync::approvers::read_approvers;
 use crate::sync::contain::contained;
 use crate::sync::deadlines::{record_approval, start_timer, start_timer_unresolved};
+use crate::sync::edit::{is_edited, values_that_count};
 use crate::sync::log::{LogThread, log_event};
 use crate::sync::names::{group_name, names_of};
 use crate::sync::observe::groups::{manage, upsert_found_groups};
 use crate::sync::{deps::Deps, error::Result, scope::Cycle};
 
 /// Per table and row of a look-up table, the text that names the group, or why it cannot be read.
-type LookupRows = BTreeMap<(String, String), Result<String, String>>;
-
-const CHANGED: Problem = Problem::ChangedAfterApproval;
+pub(crate) type LookupRows = BTreeMap<(String, String), Result<String, String>>;
 
 /// Gives whom the requests name. Names that the store does not know are looked up on both sides.
 pub(crate) async fn resolve_requests(
@@ -55,10 +54,9 @@ async fn resolve_request(
     rows: &LookupRows,
 ) -> Result<Vec<SysId>> {
     let request = &stored.request;
-    let (rule, problem) = match rule_for(&deps.config.policy, request) {
-        Ok(Some(rule)) => (rule, None),
-        Ok(None) => return Ok(Vec::new()),
-        Err((rule, problem)) => (rule, Some(problem)),
+    let known = stored.request_text.as_ref();
+    let Some((rule, now)) = read(&deps.config.policy, request, known) else {
+        return Ok(Vec::new());
     };
     // What took effect before still stands.
     let approval = approval_with_effect(rule, request, stored.took_effect);
@@ -66,24 +64,16 @@ async fn resolve_request(
     if self::approval(rule, request) == Approval::Waiting {
         deps.store.approvers().mark_stale(&request.sys_id)?;
     }
-    if let Some(problem) = problem {
-        return record_problems(deps, stored, rule, approval, &[problem]);
-    }
-    let request_text = match (&stored.request_text, word(rule, request)) {
+    let request_text = match (known, now) {
         (None, Ok(request_text)) => request_text,
         (None, Err(problem)) => return record_problems(deps, stored, rule, approval, &[problem]),
-        (Some(fixed), Ok(now)) if approved && now != *fixed && !request.state.is_closed() => {
-            match decided_values(deps, stored, fixed, now)? {
-                Values::Approved => fixed.clone(),
-                Values::New(now) => now,
-                Values::Undecided(change, now) => {
-                    hold_change(deps, cycle, stored, rule, &change, (&now, rows)).await?;
-                    return record_problems(deps, stored, rule, approval, &[CHANGED]);
-                }
+        (Some(fixed), now)
+            if approved && now.as_ref() != Ok(fixed) && !request.state.is_closed() =>
+        {
+            match values_that_count(deps, cycle, stored, fixed, (rule, now), rows).await? {
+                Ok(request_text) => request_text,
+                Err(problems) => return record_problems(deps, stored, rule, approval, &problems),
             }
-        }
-        (Some(_), Err(_)) if approved && !request.state.is_closed() => {
-            return record_problems(deps, stored, rule, approval, &[CHANGED]);
         }
         (Some(fixed), _) => fixed.clone(),
     };
@@ -132,66 +122,6 @@ async fn resolve_request(
     Ok(people)
 }
 
-/// Which values of an edited request count.
-enum Values {
-    /// The approved ones: the edit was dismissed.
-    Approved,
-    /// The new ones: it was released.
-    New(RequestText),
-    /// Nobody decided yet.
-    Undecided(RequestChange, RequestText),
-}
-
-fn decided_values(
-    deps: &Deps,
-    stored: &StoredRequest,
-    fixed: &RequestText,
-    now: RequestText,
-) -> Result<Values> {
-    let (id, change) =
-        (&stored.request.sys_id, between(&stored.request.reference.number, fixed, &now));
-    if deps.store.edits().is_dismissed(id, &change.fingerprint)? {
-        return Ok(Values::Approved);
-    }
-    let said = deps.store.decisions().standing(deps.now())?.remove(&change.fingerprint);
-    Ok(match said.map(|said| said.word) {
-        Some(Verdict::Release) => {
-            deps.store.decisions().end(&change.fingerprint)?;
-            Values::New(now)
-        }
-        Some(Verdict::Dismiss) => {
-            deps.store.edits().dismiss(id, &change.fingerprint)?;
-            Values::Approved
-        }
-        None => Values::Undecided(change, now),
-    })
-}
-
-/// What an edit touches waits; the rest of what was approved goes on. What took effect stands.
-async fn hold_change(
-    deps: &Deps,
-    cycle: &Cycle,
-    stored: &StoredRequest,
-    rule: &RequestRule,
-    change: &RequestChange,
-    (now, rows): (&RequestText, &LookupRows),
-) -> Result<()> {
-    let id = &stored.request.sys_id;
-    let Some(approved) = terms_before(deps, stored)?.filter(|_| !stored.took_effect) else {
-        return Ok(());
-    };
-    deps.store.edits().keep_first_terms(id, &approved)?;
-    let now = resolve_terms(deps, cycle, now, rule, rows).await?.ok();
-    let left = untouched(change, &approved, now.as_ref());
-    let history = stored.closed_before_first_seen;
-    let resolved = resolved(&stored.request, rule, left, history, stored.took_effect);
-    deps.store.requests().set_resolved(id, &resolved)?;
-    for person in &approved.people {
-        deps.store.queue().enqueue_at_once(person)?;
-    }
-    Ok(())
-}
-
 fn log_approved(deps: &Deps, stored: &StoredRequest, resolved: &ResolvedRequest) -> Result<()> {
     let number = &resolved.reference.number;
     let mut names = Vec::new();
@@ -221,10 +151,10 @@ fn log_approved(deps: &Deps, stored: &StoredRequest, resolved: &ResolvedRequest)
 }
 
 /// Whom and what a request names is looked up once: names may change hands afterwards.
-fn terms_before(deps: &Deps, stored: &StoredRequest) -> Result<Option<Terms>> {
+pub(crate) fn terms_before(deps: &Deps, stored: &StoredRequest) -> Result<Option<Terms>> {
     // Before and after an edit it is for the same people.
-    let edited = stored.problems.iter().all(|(kind, _)| kind == CHANGED.kind());
-    if stored.request_text.is_none() || !edited {
+    let known = stored.problems.is_empty() || is_edited(stored);
+    if stored.request_text.is_none() || !known {
         return Ok(None);
     }
     let id = &stored.request.sys_id;
@@ -233,7 +163,8 @@ fn terms_before(deps: &Deps, stored: &StoredRequest) -> Result<Option<Terms>> {
     Ok(Some(first.unwrap_or(resolved.terms)))
 }
 
-async fn resolve_terms(
+/// Whom and what a request's texts name now, or everything that is wrong with them.
+pub(crate) async fn resolve_terms(
     deps: &Deps,
     cycle: &Cycle,
     request_text: &RequestText,

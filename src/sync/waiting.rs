@@ -1,12 +1,14 @@
 //! Where each open request stands, over everybody whom it names, by what is stored.
 
 use crate::model::{Operation, SysId};
-use crate::policy::change::{RequestChange, between};
-use crate::policy::resolve::{rule_for, word};
+use crate::policy::change::{RequestChange, edit, read};
+use crate::policy::resolve::rule_for;
 use crate::reconcile::fulfillment::{self, RequestStatus, status_for_person, status_of_problems};
 use crate::reconcile::org::OrgState;
 use crate::store::StoredRequest;
-use crate::sync::{decide::decide_person, deps::Deps, error::Result, link::is_about_to_be_linked};
+use crate::sync::{
+    decide::decide_person, deps::Deps, edit::is_edited, error::Result, link::is_about_to_be_linked,
+};
 
 /// An open request, and where it stands.
 #[derive(Debug)]
@@ -49,13 +51,11 @@ fn stands(deps: &Deps, stored: StoredRequest, org: &OrgState) -> Result<Standing
     Ok(Standing { stored, status, change, operation, people })
 }
 
-/// What was edited after the approval, where that is all that is wrong with a request.
+/// What was edited after the approval, where a request waits for a decision about that.
 fn change_of(deps: &Deps, stored: &StoredRequest) -> Option<RequestChange> {
-    let [(kind, _)] = stored.problems.as_slice() else { return None };
-    let approved = stored.request_text.as_ref().filter(|_| kind == "changed")?;
-    let rule = rule_for(&deps.config.policy, &stored.request).ok().flatten()?;
-    let now = word(rule, &stored.request).ok()?;
-    Some(between(&stored.request.reference.number, approved, &now))
+    let approved = stored.request_text.as_ref().filter(|_| is_edited(stored))?;
+    let (rule, now) = read(&deps.config.policy, &stored.request, Some(approved))?;
+    Some(edit(rule, &stored.request, approved, &now))
 }
 
 /// Where a request stands, over everybody whom it names, by what is stored.

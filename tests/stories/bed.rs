@@ -22,7 +22,7 @@ use goldthread::sim::line::Latency;
 use goldthread::sim::okta::{Account, PublicKey, ServiceApp, Status};
 use goldthread::sim::servicenow::Ordered;
 use goldthread::sim::stage::{OKTA_TOKEN, Stage};
-use goldthread::store::{HoldDecision, HoldSelection, Mode, Resumed, Store, Verdict};
+use goldthread::store::{HoldDecision, HoldSelection, Mode, NotDecided, Resumed, Store, Verdict};
 use goldthread::sync::{self, Deps, Scope, SyncError, Writers};
 
 #[path = "../agreement/agree.rs"]
@@ -316,7 +316,7 @@ impl Bed {
         self.say(&HoldSelection::Ids(vec![id]), Verdict::Dismiss).unwrap()
     }
 
-    pub fn say(&self, which: &HoldSelection, word: Verdict) -> Result<Vec<HoldView>, Vec<i64>> {
+    pub fn say(&self, which: &HoldSelection, word: Verdict) -> Result<Vec<HoldView>, NotDecided> {
         let at = self.clock.now();
         let said = HoldDecision { word, by: "pat".to_owned(), at, because: "HR called".to_owned() };
         report::record_decision(&self.load().offline(), which, &said)

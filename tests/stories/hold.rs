@@ -1,7 +1,7 @@
 //! Actions that wait for a person's yes, and what the person says.
 
 use goldthread::sim::okta::Status;
-use goldthread::store::{HoldSelection, Verdict};
+use goldthread::store::{HoldSelection, NotDecided, Verdict};
 use goldthread::sync::Scope;
 
 use super::bed::{Bed, applied};
@@ -160,7 +160,7 @@ fn a_number_that_does_not_exist_releases_nothing_at_all() {
     let bed = six_leavers();
     let real = bed.waiting()[0].id;
     let unknown = bed.say(&HoldSelection::Ids(vec![real, 4711]), Verdict::Release).unwrap_err();
-    assert_eq!(unknown, [4711]);
+    assert_eq!(unknown, NotDecided::Unknown(vec![4711]));
     assert!(bed.waiting().iter().all(|hold| hold.released.is_none()));
 }
 

@@ -12,6 +12,7 @@ mod believing;
 mod broken;
 mod check;
 mod correlate;
+mod edits;
 mod explain;
 mod first_sight;
 mod guards;

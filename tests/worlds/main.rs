@@ -22,7 +22,7 @@ type Floor = (&'static str, fn(&Tally) -> usize, usize);
 /// How much happens at least in so many worlds: they are worth something only while it does.
 const FLOORS: [Floor; 9] = [
     ("cycles", |it| it.cycles, 1500),
-    ("failed cycles", |it| it.failed_cycles, 80),
+    ("failed cycles", |it| it.failed_cycles, 60),
     ("faults", |it| it.faults, 300),
     ("kills", |it| it.kills, 50),
     ("rivals", |it| it.rivals, 50),

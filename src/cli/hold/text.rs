@@ -90,7 +90,7 @@ fn set_block(set: &SetView, command: &str) -> String {
 }
 
 fn command_for(block: &[&HoldView], command: &str) -> String {
-    let open = block.iter().filter(|hold| hold.is_action && hold.released.is_none());
+    let open = block.iter().filter(|hold| hold.can_be_released && hold.released.is_none());
     let ids: Vec<String> = open.map(|hold| hold.id.to_string()).collect();
     if ids.is_empty() {
         return String::new();
@@ -142,11 +142,11 @@ pub(crate) fn show(hold: &HoldView, command: &str) -> String {
     if let Some(said) = &hold.dismissed {
         let _ = write!(text, "\n\ndismissed by {} at {}: {}", said.by, said.at, said.because);
     } else if hold.released.is_none() {
-        let _ = write!(
-            text,
-            "\n\n  {command} hold release {id} --because \"…\"\n  \
-             {command} hold dismiss {id} --because \"…\""
-        );
+        text.push('\n');
+        if hold.can_be_released {
+            let _ = write!(text, "\n  {command} hold release {id} --because \"…\"");
+        }
+        let _ = write!(text, "\n  {command} hold dismiss {id} --because \"…\"");
     }
     if let Some(set) = &hold.set {
         let _ = write!(text, "\n\nIt is one of the set {set}: {command} hold list {set}");

@@ -2,8 +2,8 @@ use super::super::{Entry, Mode, StoreError, Verdict};
 use super::super::{Replaced, Store};
 use super::*;
 use crate::model::{
-    Action, BlockedReason, Disposition, GroupId, HoldReason, HoldSet, RequestNumber, RequestRef,
-    Step, StepKind,
+    Action, BlockedReason, Cause, Disposition, GroupId, HoldReason, HoldSet, RequestNumber,
+    RequestRef, Step, StepKind,
 };
 use crate::store::tests::{orgs, store};
 

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 
 use crate::model::{AccountId, Group, GroupId};
-use crate::okta::{OktaError, SetAside};
+use crate::okta::{Listed, OktaError, SetAside};
 use crate::store::{GroupRules, Object, StoreError};
 use crate::sync::contain::contained;
 use crate::sync::observe::accounts::enqueue_owners;
 use crate::sync::{deps::Deps, error::Result, scope::Cycle};
+
+/// The list of all groups, as what is wrong with it is kept.
+const GROUPS: &str = "groups of Okta";
 
 /// Which groups a rule feeds, as far as that can be told.
 enum Fed {
@@ -22,9 +25,10 @@ enum Fed {
 
 pub(crate) async fn read_groups(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let fed = read_rules(deps, cycle, true).await?;
-    let groups = deps.okta.groups().await?.found;
+    let Listed { found: groups, set_aside } = deps.okta.groups().await?;
     upsert_groups(deps, cycle, &groups, &fed)?;
     (deps.on_progress)("groups", groups.len());
+    note_odd_groups(deps, cycle, &set_aside)?;
     // Okta announces no count: with a page that was skipped, what is known of its groups would
     // go, and who was given one for a time would later be found in it as if from the start.
     for id in deps.store.groups().managed_unseen(cycle.id)? {
@@ -40,6 +44,27 @@ pub(crate) async fn read_groups(deps: &Deps, cycle: &Cycle) -> Result<()> {
         }
     }
     Ok(deps.store.groups().delete_unseen(cycle.id)?)
+}
+
+/// Names what makes no sense in the list of groups. It is there: what is known of it stands, and if it
+/// is managed it is read by id.
+fn note_odd_groups(deps: &Deps, cycle: &Cycle, odd: &[SetAside]) -> Result<(), StoreError> {
+    let Some(SetAside { id, why }) = odd.first() else {
+        return deps.store.unreadable().clear(Object::List, GROUPS);
+    };
+    let managed = deps.store.groups().managed()?;
+    for id in odd.iter().filter_map(|it| GroupId::parse(it.id.as_deref()?).ok()) {
+        if !managed.contains_key(&id) {
+            deps.store.groups().set_seen(&id, cycle.id)?;
+        }
+    }
+    let which = id.as_deref().filter(|id| !id.is_empty()).unwrap_or("without an id");
+    let text = format!(
+        "{} in Okta's list of groups make no sense, the first of them {which}: {why}; what is known \
+         of them stands",
+        odd.len()
+    );
+    deps.store.unreadable().note(Object::List, GROUPS, &text, false, deps.now()).map(|_| ())
 }
 
 pub(crate) async fn upsert_found_groups(deps: &Deps, cycle: &Cycle, found: &[Group]) -> Result<()> {

@@ -4,6 +4,7 @@
 pub(crate) mod accounts;
 pub(crate) mod by_id;
 pub(crate) mod groups;
+pub(crate) mod hidden;
 pub(crate) mod okta;
 pub(crate) mod records;
 pub(crate) mod servicenow;

@@ -1,6 +1,8 @@
 //! Okta's side: what its profile can hold, all accounts, and what was changed since it was read last.
 
-use crate::model::{Account, AccountId, GroupId, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Account, AccountId, Group, GroupId, Timestamp};
 use crate::okta::{Attribute, OktaError, SetAside};
 use crate::reconcile::limits::implausible_accounts;
 use crate::reconcile::schema::{Schema, Slot};
@@ -50,7 +52,7 @@ async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let (accounts, groups) =
         tokio::join!(okta.accounts_changed_since(since), okta.groups_changed_since(since));
     // In this order, so that the same trouble has the same text whichever of them meets it first.
-    let (accounts, mut groups) = (accounts?, groups?);
+    let (accounts, groups) = (accounts?, groups?);
     let until = okta_clock(deps, now);
     let mut odd = enqueue_set_aside(deps, accounts.set_aside)?;
     let listed = Observed::List { asked_at: now };
@@ -63,15 +65,10 @@ async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     }
     keep_accounts(deps, &news, listed, cycle)?;
     let managed = deps.store.groups().managed()?;
-    for SetAside { id, why } in groups.set_aside {
-        match id.and_then(|id| GroupId::parse(&id).ok()) {
-            // When it changed is not known: who is in it is read.
-            Some(group) => groups.found.push((group, String::new())),
-            None => odd.push(why),
-        }
-    }
+    odd.extend(groups.set_aside.into_iter().map(|it| it.why));
+    let found = with_undated(deps, groups.found, &managed)?;
     let mut changed = Vec::new();
-    for (group, at) in groups.found {
+    for (group, at) in found {
         let known = deps.store.groups().members_updated(&group)?;
         if (!at.is_empty() && known.as_deref() == Some(&at)) || !managed.contains_key(&group) {
             continue;
@@ -97,6 +94,42 @@ async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     side_by_side(changed.map(read)).await?;
     note_nameless(deps, &odd, known.map(|(due, _)| due))?;
     Ok(deps.store.state().set_okta_watermark(until)?)
+}
+
+/// Of a managed group in the list that does not say when its members changed it cannot be told whether
+/// they did: it is named, and they are read now and then. Once it says so, or is not in the list any
+/// more, that is over. Gives the list without those whose time has not come.
+fn with_undated(
+    deps: &Deps,
+    listed: Vec<(GroupId, String)>,
+    managed: &BTreeMap<GroupId, Group>,
+) -> Result<Vec<(GroupId, String)>> {
+    let (unreadable, now) = (deps.store.unreadable(), deps.now());
+    let mut due = Vec::new();
+    let mut undated = BTreeSet::new();
+    for (group, at) in listed {
+        let name = managed.get(&group).filter(|_| at.is_empty()).map(|it| &it.name);
+        if let Some(name) = name {
+            undated.insert(group.as_str().to_owned());
+            let known = unreadable.get(Object::UndatedGroup, group.as_str())?;
+            if known.is_some_and(|known| known.next_try > now) {
+                continue;
+            }
+            let why = format!(
+                "Okta's list of what changed does not say when that was for the members of {name}: \
+                 they are read less often"
+            );
+            unreadable.note(Object::UndatedGroup, group.as_str(), &why, false, now)?;
+        }
+        due.push((group, at));
+    }
+    for known in unreadable.all(Object::UndatedGroup)? {
+        if !undated.contains(&known.id) {
+            unreadable.clear(Object::UndatedGroup, &known.id)?;
+            due.extend(GroupId::parse(&known.id).ok().map(|group| (group, String::new())));
+        }
+    }
+    Ok(due)
 }
 
 /// Whoever's account makes no sense in a list is read by id. Gives what is wrong with those of which

@@ -4,6 +4,7 @@
 use crate::model::SysId;
 use crate::store::{Object, Trouble};
 use crate::sync::contain::contained;
+use crate::sync::observe::hidden;
 use crate::sync::observe::servicenow::confirm_absence;
 use crate::sync::{deps::Deps, error::Result, scope::Cycle};
 
@@ -30,6 +31,31 @@ pub(crate) async fn retry_records(deps: &Deps, cycle: &Cycle) -> Result<Vec<SysI
             }
             "sc_req_item" if retry_request(deps, cycle, &id).await? => requests.push(id),
             _ => {}
+        }
+    }
+    requests.extend(retry_hidden(deps, cycle).await?);
+    Ok(requests)
+}
+
+/// Asks for the requests again whose rows are hidden, where it is time to. Gives those that are shown.
+async fn retry_hidden(deps: &Deps, cycle: &Cycle) -> Result<Vec<SysId>> {
+    let mut due = deps.store.unreadable().all(Object::HiddenRequest)?;
+    due.retain(|trouble| trouble.next_try <= deps.now());
+    let mut requests = Vec::new();
+    for trouble in due.into_iter().take(MOST) {
+        let Ok(id) = SysId::parse(&trouble.id) else { continue };
+        // It is put off before it is tried.
+        hidden::note(deps, &trouble.id)?;
+        let is_hidden = if retry_request(deps, cycle, &id).await? {
+            requests.push(id);
+            false
+        } else {
+            let read = deps.servicenow.hidden_requests(std::slice::from_ref(&id), 1).await;
+            let counted = contained(deps, cycle, read.map_err(Into::into)).await?;
+            counted.map_or(true, |hidden| !hidden.is_empty())
+        };
+        if !is_hidden {
+            deps.store.unreadable().clear(Object::HiddenRequest, &trouble.id)?;
         }
     }
     Ok(requests)

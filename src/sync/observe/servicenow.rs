@@ -8,6 +8,7 @@ use crate::sync::approvers::read_approvers;
 use crate::sync::contain::{contained, note_list};
 use crate::sync::log::{LogThread, log_event};
 use crate::sync::names::{people_called, the_one};
+use crate::sync::observe::hidden::account_for_hidden_requests;
 use crate::sync::{deps::Deps, error::Result, scope::Cycle};
 
 /// How far before the watermark a window starts: transactions commit late, and clocks differ.
@@ -167,7 +168,9 @@ pub(crate) async fn read_requests(
     }
     for id in &changed {
         deps.store.unreadable().clear(Object::Record, &format!("sc_req_item {id}"))?;
+        deps.store.unreadable().clear(Object::HiddenRequest, id.as_str())?;
     }
+    account_for_hidden_requests(deps, cycle, window, &read).await?;
     Ok(changed)
 }
 
