@@ -8,13 +8,18 @@ use crate::reconcile::limits::implausible_accounts;
 use crate::reconcile::schema::{Schema, Slot};
 use crate::store::{Object, Observed};
 use crate::sync::contain::{contained, note_list, note_unreadable};
+use crate::sync::error::{Result, SyncError};
 use crate::sync::observe::accounts::{forget_account, keep_accounts};
 use crate::sync::observe::by_id::{Sight, look_at};
 use crate::sync::observe::groups::replace_group_members;
-use crate::sync::{deps::Deps, error::Result, scope::Cycle};
+use crate::sync::side_by_side::in_a_look;
+use crate::sync::{deps::Deps, scope::Cycle};
 
 /// How far back changes in Okta are asked for again: its index lags, and clocks differ.
 const OKTA_OVERLAP: chrono::Duration = chrono::Duration::minutes(5);
+
+/// The members of so many groups are read at once.
+const GROUPS_AT_ONCE: usize = 2;
 
 /// The list of what changed, as what is wrong with it is kept.
 const CHANGES: &str = "what changed in Okta";
@@ -65,6 +70,7 @@ async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let managed = deps.store.groups().managed()?;
     odd.extend(groups.set_aside.into_iter().map(|it| it.why));
     let found = with_undated(deps, groups.found, &managed)?;
+    let mut changed = Vec::new();
     for (group, at) in found {
         let known = deps.store.groups().members_updated(&group)?;
         if (!at.is_empty() && known.as_deref() == Some(&at)) || !managed.contains_key(&group) {
@@ -72,16 +78,25 @@ async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
         }
         // What could not be read is tried again when it is time to.
         let trouble = deps.store.unreadable().get(Object::Members, group.as_str())?;
-        if trouble.is_some_and(|trouble| trouble.next_try > now) {
-            continue;
+        if trouble.is_none_or(|trouble| trouble.next_try <= now) {
+            changed.push((group, at));
         }
+    }
+    // Few at once: where Okta is down, these find out.
+    let left = in_a_look(GROUPS_AT_ONCE, changed, |(group, at): (GroupId, String)| async move {
         // Whoever is concerned is in the queue by then.
         if replace_group_members(deps, cycle, &group).await? {
             deps.store.groups().set_members_updated(&group, &at)?;
         }
-    }
+        Ok::<_, SyncError>(())
+    })
+    .await?;
     note_nameless(deps, &odd, known.map(|(due, _)| due))?;
-    Ok(deps.store.state().set_okta_watermark(until)?)
+    if left.is_empty() {
+        deps.store.state().set_okta_watermark(until)?;
+    }
+    // Else the next look is shown those that are left once more.
+    Ok(())
 }
 
 /// Of a managed group in the list that does not say when its members changed it cannot be told whether
