@@ -70,7 +70,7 @@ async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let managed = deps.store.groups().managed()?;
     odd.extend(groups.set_aside.into_iter().map(|it| it.why));
     let found = with_undated(deps, groups.found, &managed)?;
-    let mut changed = Vec::new();
+    let (mut changed, mut again) = (Vec::new(), Vec::new());
     for (group, at) in found {
         let known = deps.store.groups().members_updated(&group)?;
         if (!at.is_empty() && known.as_deref() == Some(&at)) || !managed.contains_key(&group) {
@@ -78,10 +78,14 @@ async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
         }
         // What could not be read is tried again when it is time to.
         let trouble = deps.store.unreadable().get(Object::Members, group.as_str())?;
-        if trouble.is_none_or(|trouble| trouble.next_try <= now) {
-            changed.push((group, at));
+        match trouble {
+            None => changed.push((group, at)),
+            Some(trouble) if trouble.next_try <= now => again.push((group, at)),
+            Some(_) => {}
         }
     }
+    // What may hang once more keeps nobody's turn.
+    changed.append(&mut again);
     // Few at once: where Okta is down, these find out.
     let left = in_a_look(GROUPS_AT_ONCE, changed, |(group, at): (GroupId, String)| async move {
         // Whoever is concerned is in the queue by then.
