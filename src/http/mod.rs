@@ -4,6 +4,7 @@
 //! What an answer means is the business of the two clients.
 
 mod answers;
+mod brief;
 mod pace;
 mod retry;
 mod send;
@@ -13,6 +14,7 @@ pub use retry::RetryPolicy;
 pub use send::Answer;
 
 pub(crate) use answers::{ByText, Deletion};
+pub(crate) use brief::briefly;
 pub(crate) use pace::{Brake, LONGEST_WINDOW, Progress, share_of, unpoisoned, wait_for_turn};
 pub(crate) use retry::Retry;
 pub(crate) use send::{Call, Http, HttpError, PRODUCT};

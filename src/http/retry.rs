@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
+use super::brief::no_longer_than;
+
 /// Longer than the 60 s after which ServiceNow ends a call of the Table API, so that the server
 /// gives up before we do
 /// (<https://www.servicenow.com/docs/r/platform-administration/platform-performance/c_DefaultQuotaRules.html>).
@@ -56,7 +58,7 @@ impl RetryPolicy {
             .with_max_times(self.attempts.saturating_sub(1))
             .with_jitter()
             .build();
-        let patience = self.longest_call.saturating_mul(3) / 2;
+        let patience = no_longer_than(self.longest_call.saturating_mul(3) / 2);
         Backoff {
             delays,
             longest: self.longest_wait,

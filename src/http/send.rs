@@ -11,6 +11,7 @@ use reqwest::header::{
 use reqwest::{Method, redirect};
 use url::{Url, form_urlencoded};
 
+use super::brief::no_longer_than;
 use super::{Brake, Progress, RetryPolicy};
 
 pub(crate) const PRODUCT: &str = concat!("goldthread/", env!("CARGO_PKG_VERSION"));
@@ -24,6 +25,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Http {
     client: reqwest::Client,
     pub base: Url,
+    longest_call: Duration,
     calls: Arc<AtomicU64>,
     /// Ticks with every piece of an answer, and in every wait between calls.
     pub progress: Progress,
@@ -130,11 +132,10 @@ impl Http {
         let client = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(policy.longest_call)
             .build()
             .map_err(|error| HttpError::Setup(innermost(&error)))?;
         let (calls, progress, brake) = Default::default();
-        Ok(Self { client, base, calls, progress, brake })
+        Ok(Self { client, base, longest_call: policy.longest_call, calls, progress, brake })
     }
 
     /// An address below the base: each segment is percent-encoded, so an id cannot leave its place.
@@ -162,6 +163,7 @@ impl Http {
         let mut request = self
             .client
             .request(call.method.clone(), call.url)
+            .timeout(no_longer_than(self.longest_call))
             .headers(call.headers)
             .header(USER_AGENT, agent);
         // Okta answers 411 to a write without a length, and reqwest leaves it out for an empty

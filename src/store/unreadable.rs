@@ -24,6 +24,9 @@ pub(crate) enum Object {
     /// A list of Okta's in which something has no usable id, so that it cannot be told what it is; by
     /// the list.
     List,
+    /// A person's row of ServiceNow that was not read yet, since others were not answered in time; by
+    /// the person. Nothing is known to be wrong with it.
+    UnreadPerson,
     /// A request whose row is counted and not shown; by the request.
     HiddenRequest,
     /// A group of which Okta's list of what changed does not say when; by the group.
@@ -41,6 +44,7 @@ impl Object {
             Self::Members => "members",
             Self::Record => "record",
             Self::List => "list",
+            Self::UnreadPerson => "unread_person",
             Self::HiddenRequest => "hidden_request",
             Self::UndatedGroup => "undated_group",
             Self::GroupRule => "group_rule",

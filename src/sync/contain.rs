@@ -14,6 +14,13 @@ use crate::sync::{deps::Deps, scope::Cycle};
 
 /// After so many more failures a side is tried again.
 const TRIED_AGAIN: u32 = 5;
+/// A look waits for an answer about one object so long: it keeps everybody waiting.
+pub(crate) const IN_A_LOOK: Duration = Duration::from_secs(5);
+/// So many reads have room among the calls in flight to each side, and so many people in Okta: each is
+/// two calls at once.
+pub(crate) const ROOM_IN_SERVICENOW: usize = 2;
+pub(crate) const ROOM_IN_OKTA: usize = 9;
+pub(crate) const PEOPLE_IN_OKTA: usize = 4;
 /// What could be read before is waited for so long: others wait meanwhile.
 const PATIENCE: Duration = Duration::from_secs(30);
 

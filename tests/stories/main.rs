@@ -17,6 +17,7 @@ mod explain;
 mod first_sight;
 mod guards;
 mod hand;
+mod hanging;
 mod hold;
 mod joiner;
 mod lanes;

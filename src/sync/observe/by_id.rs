@@ -5,23 +5,23 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::http::ByText;
+use crate::http::{ByText, briefly};
 use crate::model::{Account, AccountId, AccountStatus, SysId};
 use crate::okta::{AccountRead, OktaError, OktaReader};
 use crate::policy::derive::identify;
 use crate::store::snapshot::all_candidates;
 use crate::store::{Object, Observed};
-use crate::sync::contain::{contained, is_deleted, note_unreadable, read_control};
+use crate::sync::contain::{IN_A_LOOK, PEOPLE_IN_OKTA, contained, is_deleted, note_unreadable};
 use crate::sync::link::{has_account, link_still_matches};
 use crate::sync::names::account_of;
 use crate::sync::{
     deps::Deps,
-    error::{Result, Side},
+    error::Result,
     in_doubt::{is_in_doubt, resolve_mail_in_doubt},
     observe::accounts::{enqueue_owners, forget_account, keep_accounts},
     observe::groups::{is_in_sight, read_groups},
     scope::Cycle,
-    side_by_side::side_by_side,
+    side_by_side::{in_a_look, side_by_side},
 };
 
 /// What could not be read before is waited for so long.
@@ -30,16 +30,25 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Why it cannot be told how somebody's account is, or whether there is one; `None` where it can.
 type Doubt = Option<String>;
 
-/// Reads several people by id. Groups are read first where none is known yet.
-pub(crate) async fn refresh_all(deps: &Deps, cycle: &Cycle, people: &[SysId]) -> Result<()> {
+/// Reads several people by id for a look, and gives those whose turn did not come. Groups are read
+/// first where none is known yet.
+pub(crate) async fn refresh_all(
+    deps: &Deps,
+    cycle: &Cycle,
+    people: Vec<SysId>,
+) -> Result<Vec<SysId>> {
     if !people.is_empty() && !deps.store.groups().any()? {
         read_groups(deps, cycle).await?;
     }
-    refresh_each(deps, cycle, people).await
+    in_a_look(PEOPLE_IN_OKTA, people, |person| async move {
+        refresh_within(deps, cycle, &person, Some(IN_A_LOOK)).await
+    })
+    .await
 }
 
 pub(crate) async fn refresh_each(deps: &Deps, cycle: &Cycle, people: &[SysId]) -> Result<()> {
-    side_by_side(people.iter().map(|person| refresh(deps, cycle, person))).await
+    let read = |person| refresh_within(deps, cycle, person, Some(IN_A_LOOK));
+    side_by_side(people.iter().map(read)).await
 }
 
 /// Whether what is stored about somebody says too little to decide by: it could not be read the last
@@ -56,15 +65,23 @@ pub(crate) fn is_unclear(deps: &Deps, id: &SysId) -> Result<bool> {
 /// Reads one person's account and memberships, or looks for an account to link. What cannot be read
 /// concerns that person: nothing is decided about them until it can.
 pub(crate) async fn refresh(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<()> {
+    refresh_within(deps, cycle, id, None).await
+}
+
+/// The same with no answer waited for longer than this.
+async fn refresh_within(
+    deps: &Deps,
+    cycle: &Cycle,
+    id: &SysId,
+    longest: Option<Duration>,
+) -> Result<()> {
     let asked_at = deps.now();
     cycle.by_id.borrow_mut().remove(id);
-    let read = match deps.store.unreadable().get(Object::Account, id.as_str())? {
-        None => read_by_id(deps, cycle, id).await,
-        // It could not be read before, and others wait meanwhile.
-        Some(known) => match tokio::time::timeout(PATIENCE, read_by_id(deps, cycle, id)).await {
-            Ok(read) => read,
-            Err(_) => read_control(deps, cycle, Side::Okta).await.map(|()| Some(known.why)),
-        },
+    let known = deps.store.unreadable().get(Object::Account, id.as_str())?;
+    let read = Box::pin(read_by_id(deps, cycle, id));
+    let read = match longest.or(known.map(|_| PATIENCE)) {
+        Some(longest) => briefly(longest, read).await,
+        None => read.await,
     };
     match contained(deps, cycle, read).await? {
         Ok(None) => deps.store.unreadable().clear(Object::Account, id.as_str())?,

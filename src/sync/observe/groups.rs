@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use crate::http::briefly;
 use crate::model::{AccountId, Group, GroupId};
 use crate::okta::{Listed, OktaError, SetAside};
 use crate::store::{GroupRules, Object, StoreError};
-use crate::sync::contain::contained;
+use crate::sync::contain::{IN_A_LOOK, ROOM_IN_OKTA, contained};
 use crate::sync::observe::accounts::enqueue_owners;
+use crate::sync::side_by_side::in_a_look;
 use crate::sync::{deps::Deps, error::Result, scope::Cycle};
 
 /// The list of all groups, as what is wrong with it is kept.
@@ -156,7 +158,13 @@ pub(crate) async fn replace_group_members(
     group: &GroupId,
 ) -> Result<bool> {
     let asked_at = deps.now();
-    let read = read_group_members(deps, group).await;
+    let members = read_group_members(deps, group);
+    // A complete read takes its time.
+    let read = if cycle.is_full() && !cycle.looked.get() {
+        members.await
+    } else {
+        briefly(IN_A_LOOK, members).await
+    };
     match contained(deps, cycle, read).await? {
         Ok(mut members) => {
             (deps.on_progress)("group members", members.ids.len());
@@ -187,15 +195,26 @@ fn note_members(deps: &Deps, group: &GroupId, why: &str) -> Result<(), StoreErro
     Ok(())
 }
 
-/// Reads the members of groups again that could not be read, where it is time to.
-pub(crate) async fn retry_members(deps: &Deps, cycle: &Cycle) -> Result<()> {
-    for trouble in deps.store.unreadable().all(Object::Members)? {
-        let Ok(group) = GroupId::parse(&trouble.id) else { continue };
-        if trouble.next_try <= deps.now() {
-            replace_group_members(deps, cycle, &group).await?;
-        }
-    }
-    Ok(())
+/// Groups whose members could not be read, and are to be read again by now.
+pub(crate) fn unread_members(deps: &Deps) -> Result<BTreeSet<GroupId>, StoreError> {
+    let mut due = deps.store.unreadable().all(Object::Members)?;
+    due.retain(|trouble| trouble.next_try <= deps.now());
+    Ok(due.iter().filter_map(|trouble| GroupId::parse(&trouble.id).ok()).collect())
+}
+
+/// Reads the members of these groups again, but for those that were read since, well or not.
+pub(crate) async fn retry_members(
+    deps: &Deps,
+    cycle: &Cycle,
+    unread: BTreeSet<GroupId>,
+) -> Result<()> {
+    let due = unread_members(deps)?;
+    let groups = unread.into_iter().filter(|group| due.contains(group)).collect();
+    in_a_look(ROOM_IN_OKTA, groups, |group: GroupId| async move {
+        replace_group_members(deps, cycle, &group).await.map(|_| ())
+    })
+    .await
+    .map(|_| ())
 }
 
 /// Who is in a group, as far as that can be told.

@@ -17,11 +17,13 @@ use crate::sync::contain::{contained, note_list};
 use crate::sync::items::{check_items, resolve_items};
 use crate::sync::names::pin_groups;
 use crate::sync::observe::by_id::{is_unclear, refresh_all};
-use crate::sync::observe::groups::{read_groups, replace_group_members, retry_members};
+use crate::sync::observe::groups::{
+    read_groups, replace_group_members, retry_members, unread_members,
+};
 use crate::sync::observe::okta::{
     implausible_sight, observe_okta_changes, okta_clock, read_accounts, read_schema,
 };
-use crate::sync::observe::records::retry_records;
+use crate::sync::observe::records::{due_records, retry_records};
 use crate::sync::observe::servicenow::{
     account_for_hidden, confirm_absence, find_person, log_vanished, read_changes, read_people,
     read_requests, servicenow_clock,
@@ -71,7 +73,7 @@ async fn observe_scope(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
         }
     }
     observe_changes(deps, cycle).await?;
-    let (people, unclear) = match &cycle.scope {
+    let (mut people, unclear) = match &cycle.scope {
         Scope::Full | Scope::Changes => {
             let people = deps.store.queue().due(deps.now())?;
             let mut unclear = Vec::new();
@@ -95,11 +97,14 @@ async fn observe_scope(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
             }
         }
     };
-    refresh_all(deps, cycle, &unclear).await?;
+    // Nothing is decided about whoever could not be read yet: they stay due.
+    let unread = refresh_all(deps, cycle, unclear).await?;
+    people.retain(|person| !unread.contains(person));
     Ok(Observation { people, ..Observation::default() })
 }
 
 async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
+    let unread = unread_members(deps)?;
     // Neither side waits for the other.
     let (servicenow, okta) = tokio::join!(
         Box::pin(observe_servicenow_changes(deps, cycle)),
@@ -107,7 +112,7 @@ async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     );
     servicenow?;
     okta?;
-    retry_members(deps, cycle).await
+    retry_members(deps, cycle, unread).await
 }
 
 async fn observe_servicenow_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
@@ -115,8 +120,9 @@ async fn observe_servicenow_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let until = servicenow_clock(deps).await?;
     let dirty_since = mark_dirty(deps, cycle)?;
     let from = deps.store.state().watermark()?.unwrap_or(until);
+    let due = due_records(deps)?;
     let (changed, mut requests, complete) = read_changes(deps, cycle, from, until).await?;
-    requests.extend(retry_records(deps, cycle).await?);
+    requests.extend(retry_records(deps, cycle, due).await?);
     if let Some(since) = dirty_since {
         requests.extend(deps.store.requests().dirty_since(since)?);
     } else if !changed.is_empty() || !requests.is_empty() || is_time_to_retry_names(deps, now)? {

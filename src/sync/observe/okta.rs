@@ -12,11 +12,14 @@ use crate::sync::error::{Result, SyncError};
 use crate::sync::observe::accounts::{forget_account, keep_accounts};
 use crate::sync::observe::by_id::{Sight, look_at};
 use crate::sync::observe::groups::replace_group_members;
-use crate::sync::side_by_side::side_by_side;
+use crate::sync::side_by_side::in_a_look;
 use crate::sync::{deps::Deps, scope::Cycle};
 
 /// How far back changes in Okta are asked for again: its index lags, and clocks differ.
 const OKTA_OVERLAP: chrono::Duration = chrono::Duration::minutes(5);
+
+/// The members of so many groups are read at once.
+const GROUPS_AT_ONCE: usize = 2;
 
 /// The list of what changed, as what is wrong with it is kept.
 const CHANGES: &str = "what changed in Okta";
@@ -67,7 +70,7 @@ async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let managed = deps.store.groups().managed()?;
     odd.extend(groups.set_aside.into_iter().map(|it| it.why));
     let found = with_undated(deps, groups.found, &managed)?;
-    let mut changed = Vec::new();
+    let (mut changed, mut again) = (Vec::new(), Vec::new());
     for (group, at) in found {
         let known = deps.store.groups().members_updated(&group)?;
         if (!at.is_empty() && known.as_deref() == Some(&at)) || !managed.contains_key(&group) {
@@ -75,25 +78,29 @@ async fn read_okta_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
         }
         // What could not be read is tried again when it is time to.
         let trouble = deps.store.unreadable().get(Object::Members, group.as_str())?;
-        if trouble.is_none_or(|trouble| trouble.next_try <= now) {
-            changed.push((group, at));
+        match trouble {
+            None => changed.push((group, at)),
+            Some(trouble) if trouble.next_try <= now => again.push((group, at)),
+            Some(_) => {}
         }
     }
-    let read = async |(group, at): &(GroupId, String)| {
+    // What may hang once more keeps nobody's turn.
+    changed.append(&mut again);
+    // Few at once: where Okta is down, these find out.
+    let left = in_a_look(GROUPS_AT_ONCE, changed, |(group, at): (GroupId, String)| async move {
         // Whoever is concerned is in the queue by then.
-        if replace_group_members(deps, cycle, group).await? {
-            deps.store.groups().set_members_updated(group, at)?;
+        if replace_group_members(deps, cycle, &group).await? {
+            deps.store.groups().set_members_updated(&group, &at)?;
         }
         Ok::<_, SyncError>(())
-    };
-    // Where Okta is down, the first one finds out.
-    let mut changed = changed.iter();
-    if let Some(first) = changed.next() {
-        read(first).await?;
-    }
-    side_by_side(changed.map(read)).await?;
+    })
+    .await?;
     note_nameless(deps, &odd, known.map(|(due, _)| due))?;
-    Ok(deps.store.state().set_okta_watermark(until)?)
+    if left.is_empty() {
+        deps.store.state().set_okta_watermark(until)?;
+    }
+    // Else the next look is shown those that are left once more.
+    Ok(())
 }
 
 /// Of a managed group in the list that does not say when its members changed it cannot be told whether

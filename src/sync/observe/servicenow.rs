@@ -1,15 +1,19 @@
 //! ServiceNow's side: people and requests, all of them or those that changed.
 
-use crate::http::Deletion;
+use std::cell::RefCell;
+
+use crate::http::{Deletion, briefly};
 use crate::model::{Person, Presence, Request, SysId, Timestamp};
 use crate::servicenow::{CompleteRead, Lookup, SetAside, Window, deleted_at, shows_inactive};
 use crate::store::{Object, StoreError};
 use crate::sync::approvers::read_approvers;
-use crate::sync::contain::{contained, note_list};
+use crate::sync::contain::{IN_A_LOOK, ROOM_IN_SERVICENOW, contained, note_list};
+use crate::sync::error::{Result, SyncError};
 use crate::sync::log::{LogThread, log_event};
 use crate::sync::names::{people_called, the_one};
 use crate::sync::observe::hidden::account_for_hidden_requests;
-use crate::sync::{deps::Deps, error::Result, scope::Cycle};
+use crate::sync::side_by_side::in_a_look;
+use crate::sync::{deps::Deps, scope::Cycle};
 
 /// How far before the watermark a window starts: transactions commit late, and clocks differ.
 const OVERLAP: chrono::Duration = chrono::Duration::minutes(2);
@@ -119,16 +123,21 @@ async fn read_referring(deps: &Deps, cycle: &Cycle, changed: &[SysId]) -> Result
         tracing::debug!("{} referring records are left to the complete read", referring.len());
         return Ok(Vec::new());
     }
-    let mut found = Vec::new();
-    for id in referring {
-        let read = deps.servicenow.person(&id).await.map_err(Into::into);
+    let found = &RefCell::new(Vec::new());
+    let left = in_a_look(ROOM_IN_SERVICENOW, referring, |id: SysId| async move {
+        let read = briefly(IN_A_LOOK, deps.servicenow.person(&id)).await.map_err(Into::into);
         match contained(deps, cycle, read).await? {
-            Ok(Lookup::Found(person)) => found.push(person),
+            Ok(Lookup::Found(person)) => found.borrow_mut().push(person),
             Ok(_) => {}
             Err(why) => note_record(deps, &id, &why)?,
         }
+        Ok::<_, SyncError>(())
+    });
+    for id in left.await? {
+        let why = "others were not answered in time";
+        deps.store.unreadable().note(Object::UnreadPerson, id.as_str(), why, false, deps.now())?;
     }
-    Ok(upsert_people(deps, cycle, &found)?)
+    Ok(upsert_people(deps, cycle, &found.take())?)
 }
 
 /// Whoever changed is in the queue as soon as the change is stored.
