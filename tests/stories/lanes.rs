@@ -249,10 +249,14 @@ fn heard(faults: &Faults) -> Vec<String> {
     let shape = |(method, call): (String, String)| {
         let path = call.split('?').next().unwrap_or_default();
         let path = path.trim_start_matches("/api/now/table/").trim_start_matches("/api/v1/");
-        let words = path.split('/').filter(|part| part.len() < 17 && !part.contains('@'));
+        let is_id = |part: &&str| part.len() > 17 && part.contains(|c: char| c.is_ascii_digit());
+        let words = path.split('/').filter(|part| !is_id(part) && !part.contains('@'));
         format!("{method} {}", words.collect::<Vec<_>>().join("/"))
     };
-    let mut calls: Vec<String> = calls.map(shape).collect();
+    // Each cycle is a process of its own here: it learns what the items of the catalog are, and who it is,
+    // and asks again whether a group makes administrators.
+    let once = ["GET sc_cat_item", "GET users/me", "GET groups/roles", "GET users/roles"];
+    let mut calls: Vec<String> = calls.map(shape).filter(|it| !once.contains(&&**it)).collect();
     calls.sort();
     calls
 }
@@ -260,6 +264,9 @@ fn heard(faults: &Faults) -> Vec<String> {
 #[test]
 fn a_join_a_leave_and_a_grant_take_no_more_calls_than_they_need() {
     let bed = Bed::of(60);
+    bed.sync();
+    // The group comes under management with the first one.
+    bed.join(&bed.newcomer(1), &["app-jira"]);
     bed.sync();
     let servicenow = &bed.stage.servicenow_faults;
     let okta = bed.stage.okta.faults();
