@@ -6,9 +6,10 @@ use std::collections::{BTreeSet, HashSet};
 use futures_util::future::try_join_all;
 
 use super::approvers::approver;
+use super::catalog::IDS_A_CALL;
 use super::connection::Shared;
 use super::error::BoxError;
-use super::hidden::FEW_HIDDEN;
+use super::hidden::{self, FEW_HIDDEN};
 use super::paging::{self, CompleteRead};
 use super::query::{Filter, member};
 use super::rows::{Sweep, get};
@@ -104,6 +105,76 @@ impl ServiceNowReader {
             }
         };
         Ok((base, lists))
+    }
+
+    /// As [`ServiceNowReader::account_for_hidden`], for requests.
+    pub(crate) async fn account_for_hidden_requests(
+        &self,
+        window: Option<&Window>,
+        read: &CompleteRead,
+        known: &[SysId],
+    ) -> Result<(), ServiceNowError> {
+        if read.hidden == 0 {
+            return Ok(());
+        }
+        let (_, lists) = self.request_lists(window).await?;
+        let what = ("reading requests", TABLE);
+        hidden::account_for(&self.connection, what, &lists, read, known).await
+    }
+
+    /// Those of the requests that are counted and not shown, until so many are found.
+    pub(crate) async fn hidden_requests(
+        &self,
+        ids: &[SysId],
+        enough: u64,
+    ) -> Result<Vec<SysId>, ServiceNowError> {
+        let operation = "asking which requests are hidden";
+        let mut hidden = Vec::new();
+        for chunk in ids.chunks(IDS_A_CALL) {
+            let fields = paging::names(["sys_id"]);
+            let query = hidden::with_ids(operation, chunk)?.ordered();
+            let limit = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
+            let (rows, total) =
+                paging::peek(&self.connection, operation, TABLE, &query, &fields, limit).await?;
+            if total <= rows.len() as u64 {
+                continue;
+            }
+            let is_shown = |id: &SysId| {
+                rows.iter().any(|row| row.get("sys_id").is_some_and(|shown| shown == id.as_str()))
+            };
+            // Halved until each part is counted whole or not at all.
+            let mut parts = vec![chunk.iter().filter(|id| !is_shown(id)).cloned().collect()];
+            while let Some(part) = parts.pop() {
+                let part: Vec<SysId> = part;
+                let announced = self.announced(operation, &part).await?;
+                if announced == part.len() as u64 {
+                    hidden.extend(part);
+                } else if announced > 0 {
+                    let (left, right) = part.split_at(part.len() / 2);
+                    parts.extend([left.to_vec(), right.to_vec()]);
+                }
+                if hidden.len() as u64 >= enough {
+                    return Ok(hidden);
+                }
+            }
+        }
+        Ok(hidden)
+    }
+
+    /// How many of these requests the instance counts, shown or not.
+    async fn announced(&self, operation: &str, ids: &[SysId]) -> Result<u64, ServiceNowError> {
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let doubt = |why: &str| ServiceNowError::unbelievable(operation, why);
+        let query = hidden::with_ids(operation, ids)?.ordered();
+        let fields = paging::names(["sys_id"]);
+        let (page, _) = self.connection.list(operation, TABLE, &query, &fields, 1).await?;
+        match page.total {
+            Some(total) if total <= ids.len() as u64 => Ok(total),
+            Some(_) => Err(doubt("the condition was dropped")),
+            None => Err(doubt("no X-Total-Count came with it, so a hidden row would not show")),
+        }
     }
 
     /// Reads one row in every way in which one is read, for [`super::fuzz_answer`].

@@ -6,14 +6,8 @@ use crate::policy::RequestRule;
 use crate::policy::change::{RequestChange, edit, untouched};
 use crate::policy::resolve::{Problem, resolved};
 use crate::store::{StoredRequest, Verdict};
-use crate::sync::resolve::{LookupRows, resolve_terms, terms_before};
+use crate::sync::terms::{LookupRows, resolve_terms, terms_before};
 use crate::sync::{deps::Deps, error::Result, scope::Cycle};
-
-/// Whether a request waits for a decision about an edit, by what is wrong with it.
-pub(crate) fn is_edited(stored: &StoredRequest) -> bool {
-    let kind = Problem::ChangedAfterApproval.kind();
-    stored.problems.iter().any(|(problem, _)| problem == kind)
-}
 
 /// The values that count of a request that does not say any more what was approved, `fixed`: these,
 /// where the edit was dismissed, or the new ones, where it was released. Until then what the edit

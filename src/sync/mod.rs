@@ -38,6 +38,7 @@ pub(crate) mod names;
 pub(crate) mod scope;
 pub(crate) mod side_by_side;
 pub(crate) mod subject;
+mod terms;
 pub(crate) mod unsaid;
 pub(crate) mod upstream;
 pub(crate) mod writers;

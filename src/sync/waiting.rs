@@ -7,7 +7,7 @@ use crate::reconcile::fulfillment::{self, RequestStatus, status_for_person, stat
 use crate::reconcile::org::OrgState;
 use crate::store::StoredRequest;
 use crate::sync::{
-    decide::decide_person, deps::Deps, edit::is_edited, error::Result, link::is_about_to_be_linked,
+    decide::decide_person, deps::Deps, error::Result, link::is_about_to_be_linked, terms::is_edited,
 };
 
 /// An open request, and where it stands.
