@@ -1,15 +1,16 @@
-//! Whom and what requests name: their texts looked up in the store and on both sides.
+//! Whom and what requests name: their texts looked up in the store and on both sides. A text that is not
+//! answered soon is the business of its request: others are looked up after it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::http::ByText;
+use crate::http::{ByText, briefly};
 use crate::model::{Approval, Group, GroupId, RequestText, SysId, Terms};
 use crate::policy::RequestRule;
 use crate::policy::resolve::{Directory, Problem, approval, names, resolve, rule_for, word};
 use crate::reconcile::{approve::check_groups, org::Protected};
 use crate::servicenow::LookedUp;
 use crate::store::StoredRequest;
-use crate::sync::contain::contained;
+use crate::sync::contain::{IN_A_LOOK, contained};
 use crate::sync::observe::groups::upsert_found_groups;
 use crate::sync::{deps::Deps, error::Result, scope::Cycle};
 
@@ -45,7 +46,8 @@ pub(crate) async fn lookup_rows(
     }
     let mut rows = LookupRows::new();
     for ((table, column), ids) in wanted.into_iter().filter(|(_, ids)| !ids.is_empty()) {
-        let read = deps.servicenow.lookup(table, column, &ids).await.map_err(Into::into);
+        let read = briefly(IN_A_LOOK, deps.servicenow.lookup(table, column, &ids)).await;
+        let read = read.map_err(Into::into);
         let key = |id: &str| (table.to_owned(), id.to_owned());
         match contained(deps, cycle, read).await? {
             Ok(LookedUp { found, unusable }) => {
@@ -112,7 +114,8 @@ async fn load_directory(
     for text in names(&request_text.person) {
         let mut found = deps.store.people().called(text)?;
         if found.is_empty() {
-            let read = deps.servicenow.people_by(text).await.map_err(Into::into);
+            let read = briefly(IN_A_LOOK, deps.servicenow.people_by(text)).await;
+            let read = read.map_err(Into::into);
             match contained(deps, cycle, read).await? {
                 Ok(ByText::Found(people)) => {
                     deps.store.people().upsert(&people, cycle.id)?;
@@ -138,7 +141,7 @@ async fn load_directory(
         groups = directory.lookups.values().cloned().collect();
     }
     for text in groups {
-        let read = groups_called(deps, cycle, &text).await;
+        let read = briefly(IN_A_LOOK, groups_called(deps, cycle, &text)).await;
         match contained(deps, cycle, read).await? {
             Ok(ByText::Found(found)) => {
                 let found = found.into_iter().map(|group| (group.id, group.name)).collect();

@@ -9,11 +9,11 @@ use goldthread::sim::servicenow::Ordered;
 use goldthread::sync::Scope;
 use serde_json::{Value, json};
 
-use super::alone::{account_id, others};
+use super::alone::{account_id, named_by, others};
 use super::bed::Bed;
 
 /// A look that waited for any of them until its call ends would take more than a minute.
-const SOON: Duration = Duration::from_secs(14);
+const SOON: Duration = Duration::from_secs(40);
 
 /// The next cycle, in which these are served and which ends soon all the same.
 fn served_soon(bed: &Bed, served: &[Ordered]) -> CycleReport {
@@ -121,4 +121,17 @@ fn rows_that_never_come_are_given_up_soon_and_nobody_else_waits() {
         bed.sync();
     }
     assert_eq!(named(&bed, &ids), 0, "{:#?}", bed.cached_drift());
+}
+
+#[test]
+fn texts_that_are_never_answered_are_given_up_soon_and_nobody_else_waits() {
+    let bed = Bed::of(60);
+    bed.sync_full();
+    bed.pass("10m");
+    bed.sync();
+    bed.stage.servicenow_faults.on("GET", "union", Fault::Silence).always();
+    let texts = ["union.one@example.com", "union.two@example.com"];
+    let numbers = texts.map(|text| named_by(&bed, text).number);
+    served_soon(&bed, &others(&bed));
+    assert_eq!(named(&bed, &numbers), 2, "{:#?}", bed.cached_drift());
 }
