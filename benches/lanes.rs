@@ -1,11 +1,12 @@
 //! What somebody waits for while others are served, on a network: joins one by one and a hundred at
-//! once, a leaver in their middle and beside thousands who are held, a request that is rejected in
-//! time, and the calls that each takes.
+//! once, a leaver in their middle, beside thousands who are held and while everything is read, a request
+//! that is rejected in time, and the calls that each takes.
 //!
 //! `cargo bench --bench lanes` prints the distributions and a table. The daemon runs as a process
 //! between the simulators and polls every second. These variables change what is measured:
-//! `LANES_LATENCY` (`250ms,50ms,0`), `LANES_PARTS` (`abcde`), `LANES_SINGLE` (40 joins), `LANES_BATCH`
-//! (100), `LANES_HELD` (5000 people), `LANES_OTHERS` (60), `LANES_TRIES` (8), `LANES_JITTER` (`0`).
+//! `LANES_LATENCY` (`250ms,50ms,0`), `LANES_PARTS` (`abcdef`), `LANES_SINGLE` (40 joins), `LANES_BATCH`
+//! (100), `LANES_HELD` (5000 people), `LANES_OTHERS` (60), `LANES_TRIES` (8), `LANES_READS` (3),
+//! `LANES_JITTER` (`0`).
 #![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
@@ -22,7 +23,9 @@ use goldthread::sim::stage::Stage;
 
 /// Whatever takes longer is broken.
 const PATIENCE: Duration = Duration::from_mins(30);
-/// The line of the configuration that changes for everybody.
+/// The line of the configuration that says when everything is read.
+const FULL: &str = "full = \"0 0 3 * * *\"";
+/// And the one that changes for everybody.
 const MAPPING: &str = "department = \"user.department.name\"";
 
 fn wanted<T: FromStr>(name: &str, otherwise: T) -> T {
@@ -54,6 +57,11 @@ struct Scene {
 impl Scene {
     /// Opens it, and waits until a first join is closed: the cycles after that are like all others.
     fn open(people: usize, latency: Latency) -> Self {
+        Self::open_with(people, latency, FULL)
+    }
+
+    /// With another time at which everything is read.
+    fn open_with(people: usize, latency: Latency, full: &str) -> Self {
         // Nobody was entered or changed just now.
         let clock = Clock::frozen(chrono::Utc::now() - chrono::Duration::days(1));
         let stage = Stage::open(people, 7, clock.clone(), None).unwrap();
@@ -66,8 +74,9 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
         let config = stage.config(folder.path()).unwrap();
-        assert!(config.contains("poll = \"1s\"") && config.contains(MAPPING), "{config}");
-        std::fs::write(&path, config).unwrap();
+        let expected = ["poll = \"1s\"", FULL, MAPPING];
+        assert!(expected.iter().all(|line| config.contains(line)), "{config}");
+        std::fs::write(&path, config.replace(FULL, full)).unwrap();
         let daemon = Command::new(env!("CARGO_BIN_EXE_goldthread"))
             .arg("--config")
             .arg(&path)
@@ -340,6 +349,28 @@ fn beside_held(scene: &mut Scene, table: &mut Table) {
     }
 }
 
+/// Leavers who are approved while everything is being read, which happens every minute.
+fn beside_everything(people: usize, latency: Latency, table: &mut Table) {
+    let mut scene = Scene::open_with(people, latency, "full = \"0 * * * * *\"");
+    let (mut disabled, mut closed) = (Vec::new(), Vec::new());
+    for _ in 0..wanted("LANES_READS", 3_u32) {
+        let (number, account) = scene.leave();
+        scene.listen();
+        let reads = |(_, call): &(String, String)| call.starts_with("/api/v1/users?limit");
+        scene.until(|scene| scene.stage.okta.faults().heard().iter().any(reads));
+        let begun = scene.approve(&number);
+        scene.until(|scene| scene.is_disabled(&account));
+        disabled.push(begun.elapsed());
+        scene.until(|scene| scene.is_closed(&number));
+        closed.push(begun.elapsed());
+    }
+    for (what, took) in [("disabled", &mut disabled), ("closed", &mut closed)] {
+        let what = format!("a leaver while {people} people are read, {what}");
+        let figure = distribution(&what, took);
+        note(table, &format!("{what}, p50 / p90 / p99 / max ms"), figure);
+    }
+}
+
 /// How many calls a join, a leave and a grant take: one by itself, and one of a hundred joins.
 fn calls() {
     let count = wanted("LANES_BATCH", 100_usize);
@@ -382,7 +413,7 @@ fn calls() {
 }
 
 fn main() {
-    let parts = wanted("LANES_PARTS", "abcde".to_owned());
+    let parts = wanted("LANES_PARTS", "abcdef".to_owned());
     let latencies = wanted("LANES_LATENCY", "250ms,50ms,0".to_owned());
     let jitter = wanted("LANES_JITTER", Latency::default()).fixed;
     let latencies: Vec<Latency> = latencies
@@ -391,8 +422,14 @@ fn main() {
         .collect();
     let mut table = Table::new();
     let has = |part: char| parts.contains(part);
-    for latency in latencies.iter().filter(|_| "abcd".chars().any(has)) {
+    for latency in latencies.iter().filter(|_| "abcdf".chars().any(has)) {
         println!("{latency} a call on both sides, poll every second:");
+        if has('f') {
+            beside_everything(wanted("LANES_HELD", 5000_usize) * 12 / 10, *latency, &mut table);
+        }
+        if !"abcd".chars().any(has) {
+            continue;
+        }
         // A tenth are newcomers, and the others are those who are held.
         let held = if has('c') { wanted("LANES_HELD", 5000_usize) * 12 / 10 } else { 0 };
         let joins = wanted("LANES_SINGLE", 40_usize) + wanted("LANES_BATCH", 100_usize);

@@ -13,7 +13,8 @@ use crate::model::AccountId;
 const KEPT: TimeDelta = TimeDelta::days(90);
 
 /// What the System Log says of the deletion of an account, as far back as Okta keeps it. The id
-/// of one that is deleted is never given to another.
+/// of one that is deleted is never given to another. A log that fails for now says nothing: that is an
+/// error, and only one that may not be read at all is [`Deletion::Unreadable`].
 pub(crate) async fn deleted_in_log(
     reader: &OktaReader,
     account: &AccountId,
@@ -30,10 +31,7 @@ pub(crate) async fn deleted_in_log(
             let why = "the System Log may not be read, or the org does not have it";
             return Ok(Deletion::Unreadable(why.into()));
         }
-        Err(error) if error.is_about_object() => {
-            return Ok(Deletion::Unreadable(error.about(account.as_str()).to_string()));
-        }
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.about(account.as_str())),
     };
     let deletes = |event: &&LogEvent| {
         event.event_type.starts_with("user.lifecycle.delete.")

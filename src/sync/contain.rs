@@ -3,10 +3,9 @@
 
 use std::time::Duration;
 
-use crate::http::Deletion;
 use crate::model::{AccountId, OpenItem, Subject, SysId, Timestamp};
+use crate::okta::OktaError;
 use crate::okta::log::LogEvent;
-use crate::okta::{OktaError, deleted_in_log};
 use crate::servicenow::ServiceNowError;
 use crate::store::{Object, StoreError};
 use crate::sync::error::{Result, Side};
@@ -108,16 +107,6 @@ pub(crate) fn note_unreadable(
     let (now, leaver) = (deps.now(), deps.store.requests().is_leaving(person, deps.now())?);
     let next = deps.store.unreadable().note(object, person.as_str(), why, leaver, now)?;
     deps.store.queue().enqueue(person, next)
-}
-
-/// Whether an account that is not there any more is known to be deleted. A role that sees only a
-/// part of the org is answered as if the rest were not there.
-pub(crate) async fn is_deleted(deps: &Deps, account: &AccountId) -> Result<bool> {
-    Ok(match deleted_in_log(&deps.okta, account).await? {
-        Deletion::Shown(_) => true,
-        Deletion::NotShown => false,
-        Deletion::Unreadable(_) => !deps.is_blind()?,
-    })
 }
 
 /// What Okta's log tells of an account, where it can be read.

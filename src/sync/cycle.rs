@@ -4,15 +4,18 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use futures_util::future::{Either, select};
+use tokio::time::{Instant, timeout_at};
 
 use crate::store::CycleRow;
 use crate::sync::brake::{call_left_by_pause, log_brake, obey, record_pause};
+use crate::sync::clock::check_clock_first;
 use crate::sync::deps::Deps;
 use crate::sync::error::{Result, SyncError};
 use crate::sync::lanes::{Halt, Lanes};
+use crate::sync::observe::{observe, observe_beside};
 use crate::sync::outcome::{CycleOutcome, Summary};
-use crate::sync::plan::{decide_about, look};
+use crate::sync::plan::{CyclePlan, conclude_look, decide_about, look};
 use crate::sync::record::say_what_is_new;
 use crate::sync::scope::{Cycle, Scope};
 use crate::sync::{writeback::check_closed_states, writers::Writers};
@@ -116,7 +119,11 @@ async fn look_and_work(
     loop {
         let looked = Instant::now();
         let first = !cycle.looked.get();
-        let plan = lanes.beside(Box::pin(look(deps, cycle))).await?;
+        let plan = if first && cycle.is_full() {
+            look_at_everything(deps, cycle, lanes).await?
+        } else {
+            lanes.beside(Box::pin(look(deps, cycle))).await?
+        };
         if first {
             *read = Read { people: plan.people, implausible: plan.implausible.is_some() };
         } else {
@@ -132,6 +139,55 @@ async fn look_and_work(
         if !work(deps, cycle, lanes, next).await? {
             return Ok(());
         }
+    }
+}
+
+/// Reads everything. Where that takes longer than from one look to the next, what changed is looked at
+/// beside it: nobody waits for it who has nothing to do with it.
+async fn look_at_everything(
+    deps: &Deps,
+    cycle: &Rc<Cycle>,
+    lanes: &mut Lanes<'_>,
+) -> Result<CyclePlan> {
+    check_clock_first(deps).await?;
+    let mut everything = Box::pin(observe(deps, cycle));
+    // By another configuration nothing is known yet of what only that one asks for.
+    let configuration = deps.store.state().configuration()?;
+    let known = configuration.as_ref() == Some(&deps.config.fingerprint);
+    let mut next = Instant::now() + deps.poll();
+    let observed = loop {
+        if !known {
+            break lanes.beside(&mut everything).await?;
+        }
+        if let Ok(observed) = lanes.beside(timeout_at(next, &mut everything)).await {
+            break observed?;
+        }
+        let looked = Instant::now();
+        cycle.beside.set(true);
+        let changes = Box::pin(observe_beside(deps, cycle));
+        let (people, read) = lanes.beside(to_the_end_of(changes, &mut everything)).await;
+        let plan = lanes.beside(Box::pin(decide_about(deps, cycle, &people?))).await?;
+        lanes.looked();
+        lanes.take_on(plan)?;
+        lanes.write_standing(Halt::Time)?;
+        deps.store.cycles().note_progress(cycle.id, deps.now())?;
+        if let Some(observed) = read {
+            break observed?;
+        }
+        next = looked + deps.poll().max(looked.elapsed() + SHORTEST);
+    };
+    cycle.beside.set(false);
+    lanes.beside(Box::pin(conclude_look(deps, cycle, observed))).await
+}
+
+/// Waits for the first, and gives what the second has come to by then.
+async fn to_the_end_of<A, B>(
+    first: impl Future<Output = A> + Unpin,
+    second: impl Future<Output = B> + Unpin,
+) -> (A, Option<B>) {
+    match select(first, second).await {
+        Either::Left((first, _)) => (first, None),
+        Either::Right((second, first)) => (first.await, Some(second)),
     }
 }
 

@@ -102,9 +102,18 @@ pub(crate) fn end_failed(deps: &Deps, cycle: &Cycle) -> Result<(), StoreError> {
 /// much as its scope says, a later one what changed since.
 pub(crate) async fn look(deps: &Deps, cycle: &Rc<Cycle>) -> Result<CyclePlan> {
     check_clock_first(deps).await?;
-    let first = !cycle.looked.get();
     cycle.down.set(None);
     let observed = observe(deps, cycle).await?;
+    conclude_look(deps, cycle, observed).await
+}
+
+/// Decides about everybody who is due by what a look has read.
+pub(crate) async fn conclude_look(
+    deps: &Deps,
+    cycle: &Rc<Cycle>,
+    observed: Observation,
+) -> Result<CyclePlan> {
+    let first = !cycle.looked.get();
     if let Err(error) = check_clock(deps) {
         // Whoever is due has been put down for a wrong day.
         deps.store.state().set_configuration(None)?;
@@ -157,7 +166,8 @@ pub(crate) async fn decide_about(
         cycle.planning.set(true);
         let mut plan = CyclePlan::of(deps, Rc::clone(cycle), &people, org)?;
         plan.decided_everybody = everybody;
-        if everybody {
+        let is_everything = cycle.is_full() && !cycle.looked.get() && !cycle.beside.get();
+        if everybody || is_everything {
             *cycle.left_out.borrow_mut() = cycle.at_work.borrow().keys().cloned().collect();
         }
         name_rivals(&mut plan.approval, &rivals);

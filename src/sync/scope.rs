@@ -69,6 +69,8 @@ pub(crate) struct Cycle {
     pub(crate) left_out: RefCell<BTreeSet<SysId>>,
     /// Both sides were looked at once: what is read from now on is what changed since.
     pub(crate) looked: Cell<bool>,
+    /// Everything is being read, and what changed is looked at beside it.
+    pub(crate) beside: Cell<bool>,
     /// When it was asked last which people changed.
     people_asked: Cell<Option<Timestamp>>,
     /// When it was asked last which requests changed, and told.
@@ -140,6 +142,7 @@ impl Cycle {
             at_work: RefCell::default(),
             left_out: RefCell::default(),
             looked: Cell::default(),
+            beside: Cell::default(),
             people_asked: Cell::default(),
             requests_asked: Cell::default(),
             writes_waiting: Cell::default(),

@@ -303,3 +303,33 @@ fn a_join_a_leave_and_a_grant_take_no_more_calls_than_they_need() {
     let (on_servicenow, _) = calls(&|| bed.leave(&bed.employee(1)));
     assert_eq!(on_servicenow, written(false));
 }
+
+#[test]
+fn whoever_leaves_does_not_wait_for_the_end_of_a_complete_read() {
+    let bed = Bed::of(60);
+    bed.sync_full();
+    let leaver = bed.employee(0);
+    let leave = bed.ordered(
+        "Okta offboarding",
+        &leaver,
+        &[("employee", &leaver.sys_id), ("last_day", "2026-03-01")],
+    );
+    // It is approved when all requests have been read, and the accounts are being read.
+    let (servicenow, number) = (bed.stage.servicenow.clone(), leave.number.clone());
+    let approved = Fault::meanwhile(move || assert!(servicenow.approve(&number)));
+    let okta = bed.stage.okta.faults();
+    okta.on("GET", "/api/v1/users?limit", approved).times(1);
+    okta.line().set_at("GET", "/api/v1/users?limit", Latency::of(Duration::from_secs(4)));
+    okta.listen();
+    let report = bed.sync_full();
+    assert_eq!(bed.status(&leaver), "DEPROVISIONED");
+    assert_eq!(bed.state(&leave), "3");
+    assert!(!report.needs_attention(), "{:#?}", report.actions);
+    let calls = okta.heard();
+    let disabled = calls.iter().position(|(_, call)| call.contains("/lifecycle/deactivate"));
+    let last_list = calls.iter().position(|(_, call)| call.contains("eq+%22DEPROVISIONED"));
+    assert!(disabled.is_some() && disabled < last_list, "{calls:#?}");
+    // And everything was read all the same.
+    okta.line().clear_endpoints();
+    bed.nothing_happens();
+}

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use goldthread::sim::company::Person;
+use goldthread::sim::faults::Fault;
 use goldthread::sim::okta::{OutOfSight, Sight};
 use goldthread::sim::servicenow::Ordered;
 use goldthread::sync::watch_deadlines;
@@ -65,6 +66,29 @@ fn the_leave_of_somebody_out_of_sight_stays_open_until_the_account_is_seen() {
         bed.sync_full();
         bed.pass("1h");
         a_leaver_out_of_sight(&bed, &bed.employee(0), how);
+    }
+}
+
+#[test]
+fn a_log_that_fails_does_not_make_an_account_out_of_sight_a_deleted_one() {
+    for fault in [Fault::Status(500), Fault::Html200, Fault::CutJson, Fault::Status(400)] {
+        let bed = Bed::of(40).impatient();
+        bed.sync_full();
+        bed.pass("1h");
+        let leaver = bed.employee(0);
+        hide(&bed, std::slice::from_ref(&leaver), OutOfSight::NotFound);
+        bed.stage.okta.faults().on("GET", "/api/v1/logs", fault.clone()).always();
+        let leave = bed.leave(&leaver);
+        for _ in 0..3 {
+            bed.sync();
+            stays_open(&bed, &leave);
+            bed.pass("10m");
+        }
+        bed.stage.okta.faults().clear();
+        show(&bed);
+        bed.sync();
+        assert_eq!(bed.status(&leaver), "DEPROVISIONED");
+        assert_eq!(bed.state(&leave), "3");
     }
 }
 

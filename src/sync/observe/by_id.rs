@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::http::{ByText, briefly};
+use crate::http::{ByText, Deletion, briefly};
 use crate::model::{Account, AccountId, AccountStatus, SysId};
-use crate::okta::{AccountRead, OktaError, OktaReader};
+use crate::okta::{AccountRead, OktaError, OktaReader, deleted_in_log};
 use crate::policy::derive::identify;
 use crate::store::snapshot::all_candidates;
 use crate::store::{Object, Observed};
-use crate::sync::contain::{IN_A_LOOK, PEOPLE_IN_OKTA, contained, is_deleted, note_unreadable};
+use crate::sync::contain::{IN_A_LOOK, PEOPLE_IN_OKTA, contained, note_unreadable};
 use crate::sync::link::{has_account, link_still_matches};
 use crate::sync::names::account_of;
 use crate::sync::{
@@ -19,7 +19,7 @@ use crate::sync::{
     error::Result,
     in_doubt::{is_in_doubt, resolve_mail_in_doubt},
     observe::accounts::{enqueue_owners, forget_account, keep_accounts},
-    observe::groups::{is_in_sight, read_groups},
+    observe::groups::{is_in_sight, read_groups, sees_everybody},
     scope::Cycle,
     side_by_side::{in_a_look, side_by_side},
 };
@@ -145,6 +145,16 @@ async fn read_by_id(deps: &Deps, cycle: &Cycle, id: &SysId) -> Result<Doubt> {
         }
     }
     Ok(None)
+}
+
+/// Whether an account that is not there any more is known to be deleted. A role that sees only a
+/// part of the org is answered as if the rest were not there, and it may have become one just now.
+async fn is_deleted(deps: &Deps, account: &AccountId) -> Result<bool> {
+    Ok(match deleted_in_log(&deps.okta, account).await? {
+        Deletion::Shown(_) => true,
+        Deletion::NotShown => false,
+        Deletion::Unreadable(_) => sees_everybody(deps).await?,
+    })
 }
 
 /// How an account is that was in no list, or is asked for by id.

@@ -287,7 +287,7 @@ async fn take_over(deps: &Deps, cycle: &Cycle, group: &GroupId) -> Result<()> {
     let ids: Vec<AccountId> = members.ids.into_iter().collect();
     (deps.on_progress)("group members", ids.len());
     // The first look of a complete read decides about everybody as it is.
-    if cycle.looked.get() || !cycle.is_full() {
+    if cycle.looked.get() || cycle.beside.get() || !cycle.is_full() {
         cycle.took_over.set(true);
     }
     deps.store.atomically(|| {
@@ -304,7 +304,7 @@ async fn take_over(deps: &Deps, cycle: &Cycle, group: &GroupId) -> Result<()> {
 }
 
 /// Whether the credentials see every account now, and not only when all groups were read last.
-async fn sees_everybody(deps: &Deps) -> Result<bool> {
+pub(crate) async fn sees_everybody(deps: &Deps) -> Result<bool> {
     let Some(everyone) = deps.everyone()? else { return Ok(false) };
     is_in_sight(deps, &everyone).await
 }

@@ -72,18 +72,9 @@ async fn observe_scope(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
             }
         }
     }
-    observe_changes(deps, cycle).await?;
-    let (mut people, unclear) = match &cycle.scope {
-        Scope::Full | Scope::Changes => {
-            let people = deps.store.queue().due(deps.now())?;
-            let mut unclear = Vec::new();
-            for person in people.iter().filter(|person| !cycle.is_at_work(person)) {
-                if is_unclear(deps, person)? {
-                    unclear.push(person.clone());
-                }
-            }
-            (people, unclear)
-        }
+    observe_changes(deps, cycle, Unfinished::Resolved).await?;
+    let (people, unclear) = match &cycle.scope {
+        Scope::Full | Scope::Changes => due(deps, cycle)?,
         Scope::Person(text) => {
             let person = find_person(deps, cycle, text).await?;
             if cycle.looked.get() {
@@ -97,17 +88,54 @@ async fn observe_scope(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
             }
         }
     };
-    // Nothing is decided about whoever could not be read yet: they stay due.
-    let unread = refresh_all(deps, cycle, unclear).await?;
-    people.retain(|person| !unread.contains(person));
+    let people = without_unread(deps, cycle, people, unclear).await?;
     Ok(Observation { people, ..Observation::default() })
 }
 
-async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
+/// Reads what changed while everything is being read, and gives whoever is due.
+pub(crate) async fn observe_beside(deps: &Deps, cycle: &Cycle) -> Result<Vec<SysId>> {
+    observe_changes(deps, cycle, Unfinished::Left).await?;
+    let (people, unclear) = due(deps, cycle)?;
+    without_unread(deps, cycle, people, unclear).await
+}
+
+/// Whoever is due, and those of them of whom too little is known.
+fn due(deps: &Deps, cycle: &Cycle) -> Result<(Vec<SysId>, Vec<SysId>)> {
+    let people = deps.store.queue().due(deps.now())?;
+    let mut unclear = Vec::new();
+    for person in people.iter().filter(|person| !cycle.is_at_work(person)) {
+        if is_unclear(deps, person)? {
+            unclear.push(person.clone());
+        }
+    }
+    Ok((people, unclear))
+}
+
+/// Nothing is decided about whoever could not be read yet: they stay due.
+async fn without_unread(
+    deps: &Deps,
+    cycle: &Cycle,
+    mut people: Vec<SysId>,
+    unclear: Vec<SysId>,
+) -> Result<Vec<SysId>> {
+    let unread = refresh_all(deps, cycle, unclear).await?;
+    people.retain(|person| !unread.contains(person));
+    Ok(people)
+}
+
+/// What becomes of rows that were stored and that no decision has followed yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unfinished {
+    Resolved,
+    /// They are those of a read that is under way, and it resolves them.
+    Left,
+}
+
+async fn observe_changes(deps: &Deps, cycle: &Cycle, unfinished: Unfinished) -> Result<()> {
     let unread = unread_members(deps)?;
     // Neither side waits for the other.
     let (servicenow, okta) = tokio::join!(
-        Box::pin(observe_servicenow_changes(deps, cycle)),
+        Box::pin(observe_servicenow_changes(deps, cycle, unfinished)),
         Box::pin(observe_okta_changes(deps, cycle))
     );
     servicenow?;
@@ -115,7 +143,11 @@ async fn observe_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     retry_members(deps, cycle, unread).await
 }
 
-async fn observe_servicenow_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
+async fn observe_servicenow_changes(
+    deps: &Deps,
+    cycle: &Cycle,
+    unfinished: Unfinished,
+) -> Result<()> {
     let now = deps.now();
     let until = servicenow_clock(deps).await?;
     let dirty_since = mark_dirty(deps, cycle)?;
@@ -123,7 +155,7 @@ async fn observe_servicenow_changes(deps: &Deps, cycle: &Cycle) -> Result<()> {
     let due = due_records(deps)?;
     let (changed, mut requests, complete) = read_changes(deps, cycle, from, until).await?;
     requests.extend(retry_records(deps, cycle, due).await?);
-    if let Some(since) = dirty_since {
+    if let Some(since) = dirty_since.filter(|_| unfinished == Unfinished::Resolved) {
         requests.extend(deps.store.requests().dirty_since(since)?);
     } else if !changed.is_empty() || !requests.is_empty() || is_time_to_retry_names(deps, now)? {
         requests.extend(deps.store.requests().unresolved()?);
