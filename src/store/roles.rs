@@ -38,8 +38,8 @@ impl Roles<'_> {
         Ok(known.filter(|(_, At(asked))| (now - *asked).abs() < within).map(|(holds, _)| holds))
     }
 
-    /// Keeps an answer. One that does not say (`None`) leaves what was known, and holds nothing
-    /// against whom nothing was known of.
+    /// Keeps an answer. One that does not say (`None`) is none: who was seen to hold a role still
+    /// does, and anybody else is asked about again. An account out of sight is answered like that.
     pub(crate) fn set(
         &self,
         holder: RoleHolder<'_>,
@@ -47,9 +47,14 @@ impl Roles<'_> {
         now: Timestamp,
     ) -> Result<()> {
         let (kind, id) = holder.columns();
+        let Some(holds) = holds else {
+            let sql = "UPDATE admin_roles SET asked_at = ?
+                       WHERE holder = ? AND okta_id = ? AND holds = 1";
+            return self.0.run(sql, params![At(now), kind, id]);
+        };
         let sql = "INSERT INTO admin_roles (holder, okta_id, holds, asked_at)
-             VALUES (?1, ?2, coalesce(?3, 0), ?4)
-             ON CONFLICT (holder, okta_id) DO UPDATE SET holds = coalesce(?3, holds), asked_at = ?4";
+             VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (holder, okta_id) DO UPDATE SET holds = ?3, asked_at = ?4";
         self.0.run(sql, params![kind, id, holds, At(now)])
     }
 
@@ -86,7 +91,7 @@ mod tests {
         let holder = RoleHolder::Account(&account);
         assert_eq!(roles.known(holder, now, within).unwrap(), None);
         roles.set(holder, None, now).unwrap();
-        assert_eq!(roles.known(holder, now, within).unwrap(), Some(false));
+        assert_eq!(roles.known(holder, now, within).unwrap(), None);
         roles.set(holder, Some(true), now).unwrap();
         roles.set(holder, None, now).unwrap();
         assert_eq!(roles.accounts().unwrap(), std::slice::from_ref(&account));

@@ -191,7 +191,7 @@ async fn is_admin(deps: &Deps, holder: RoleHolder<'_>, now: Timestamp) -> Result
         RoleHolder::Group(group) => deps.okta.group_has_admin_role(group).await?,
     };
     deps.store.roles().set(holder, holds, now)?;
-    Ok(holds.unwrap_or(false))
+    Ok(deps.store.roles().known(holder, now, ROLES_LAST)?.unwrap_or(false))
 }
 
 /// Whoever was seen to hold an administrator role and holds none any more is one of many again. An
