@@ -93,6 +93,28 @@ fn a_log_that_fails_does_not_make_an_account_out_of_sight_a_deleted_one() {
 }
 
 #[test]
+fn an_administrator_who_was_out_of_sight_is_one_as_soon_as_they_are_seen() {
+    for how in BOTH {
+        let bed = Bed::of(40);
+        bed.sync_full();
+        bed.pass("1h");
+        let employee = bed.employee(0);
+        bed.stage.okta.set_roles(&bed.account(&employee).unwrap().id, &["HELP_DESK_ADMIN"]);
+        hide(&bed, std::slice::from_ref(&employee), how);
+        let leave = bed.leave(&employee);
+        bed.forget_calls();
+        bed.sync();
+        show(&bed);
+        for _ in 0..3 {
+            bed.pass("1m");
+            bed.sync();
+        }
+        assert_eq!(bed.okta_writes(), Vec::<String>::new());
+        assert_ne!(bed.state(&leave), "3");
+    }
+}
+
+#[test]
 fn so_does_that_of_an_account_that_was_made_here() {
     for how in BOTH {
         let bed = Bed::of(40);

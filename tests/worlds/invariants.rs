@@ -150,6 +150,7 @@ impl World {
             let open = ask.operation == Operation::Leave
                 && self.choices.observed != Some(Operation::Leave)
                 && ask.sound
+                && !ask.whom_edited
                 && now.standing == Standing::Approved
                 && !now.closed
                 && ask.has_begun(before.now);

@@ -27,6 +27,8 @@ pub struct Ask {
     pub sound: bool,
     /// Nobody changed it behind the program's back.
     pub clear: bool,
+    /// Its form was edited to name somebody else.
+    pub whom_edited: bool,
     /// Somebody closed it by hand.
     pub closed_by_hand: bool,
 }

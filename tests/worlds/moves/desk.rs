@@ -162,6 +162,7 @@ fn place(world: &mut World, operation: Operation, bulk: bool, form: &Form) -> Op
         ends,
         sound,
         clear: true,
+        whom_edited: false,
         closed_by_hand: false,
     });
     let approved = operation == Operation::Resume || world.dice.chance(0.75);
@@ -245,6 +246,7 @@ pub fn edit(world: &mut World) -> Option<String> {
     }
     world.truth.asks[place].clear = false;
     if name == "employee" {
+        world.truth.asks[place].whom_edited = true;
         world.truth.doubts.insert(other);
     }
     Some(format!("{number} edited: {name} = {value}"))
