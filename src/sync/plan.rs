@@ -172,8 +172,9 @@ pub(crate) async fn decide_about(
         }
         name_rivals(&mut plan.approval, &rivals);
         // A page of a list may be old, and whose account it is decides everything: not at take-over,
-        // when that is everybody.
-        let linked = cycle.linked_by_lists(deps.now());
+        // when that is everybody. Who is not decided about now is read when their turn comes.
+        let mut linked = cycle.linked_by_lists(deps.now());
+        linked.retain(|person| people.contains(person));
         let doubted = may_be_another && !linked.is_empty() && linked.len() <= MOST_LINKED;
         if looked_up || !doubted && !has_nameless_rivals(&plan.approval) {
             return Ok(plan);

@@ -333,3 +333,21 @@ fn whoever_leaves_does_not_wait_for_the_end_of_a_complete_read() {
     okta.line().clear_endpoints();
     bed.nothing_happens();
 }
+
+#[test]
+fn a_look_beside_the_first_lanes_reads_nobody_by_id_who_is_not_decided_about() {
+    let bed = Bed::of(60);
+    let employee = bed.employee(0);
+    let grant = bed.access("Add", &employee, &["app-jira"], "");
+    let okta = bed.stage.okta.faults();
+    // Longer than from one look to the next.
+    okta.line().set_at("PUT", "/groups/", Latency::of(Duration::from_millis(1500)));
+    okta.listen();
+    bed.sync();
+    assert_eq!(bed.state(&grant), "3");
+    let account = bed.account(&employee).unwrap().id;
+    let calls = okta.heard().into_iter().filter(|(method, _)| method == "GET");
+    let by_id = calls.filter(|(_, call)| call.starts_with("/api/v1/users/00u"));
+    let others: Vec<_> = by_id.filter(|(_, call)| !call.contains(&account)).collect();
+    assert!(others.is_empty(), "{others:#?}");
+}
