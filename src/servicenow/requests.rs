@@ -39,6 +39,12 @@ const FIELDS: [&str; 16] = [
 ];
 
 impl ServiceNowReader {
+    /// Whether a list shows each change of a request: where a query is configured, one that leaves it is
+    /// not in the next list.
+    pub(crate) fn lists_every_request(&self) -> bool {
+        self.connection.shared.settings.requests.is_empty()
+    }
+
     /// Reads the requests for the configured items, all or those changed within a window, and
     /// hands them on page by page. Nothing handed on may be used before this returns well, nor, where
     /// rows are hidden, before [`Self::account_for_hidden_requests`] does.

@@ -72,7 +72,7 @@ pub(crate) struct Cycle {
     /// Everything is being read, and what changed is looked at beside it.
     pub(crate) beside: Cell<bool>,
     /// When it was asked last which people changed.
-    people_asked: Cell<Option<Timestamp>>,
+    pub(crate) people_asked: Cell<Option<Timestamp>>,
     /// When it was asked last which requests changed, and told.
     pub(crate) requests_asked: Cell<Option<Timestamp>>,
     /// How many requests are being written on or wait for that, and what was read of some before.
@@ -203,12 +203,8 @@ impl Cycle {
     /// While many requests are to be written on, which takes most of what ServiceNow has room for, people
     /// are not asked for in every look.
     pub(crate) fn may_pass_over_people(&self, now: Timestamp) -> bool {
-        let busy = self.writes_waiting.get() > FEW_WRITES;
         let lately = self.people_asked.get().is_some_and(|at| now - at < PEOPLE_LATELY);
-        if !(busy && lately) {
-            self.people_asked.set(Some(now));
-        }
-        busy && lately
+        lately && self.writes_waiting.get() > FEW_WRITES
     }
 
     /// What was read of what stands on a request before it is written on, where that is new.

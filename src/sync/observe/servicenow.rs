@@ -46,13 +46,19 @@ pub(crate) async fn read_changes(
     let requests = async {
         let asked_at = deps.now();
         let changed = read_requests(deps, cycle, Some(&window)).await?;
-        cycle.requests_asked.set(Some(asked_at));
+        if deps.servicenow.lists_every_request() {
+            cycle.requests_asked.set(Some(asked_at));
+        }
         read_approvers(deps, cycle, &changed).await?;
         Ok(changed)
     };
     let passed_over = cycle.may_pass_over_people(deps.now());
     let people = async {
-        if passed_over { Ok(Vec::new()) } else { read_changed_people(deps, cycle, &window).await }
+        if passed_over {
+            return Ok(Vec::new());
+        }
+        cycle.people_asked.set(Some(deps.now()));
+        read_changed_people(deps, cycle, &window).await
     };
     let (requests, people) = tokio::join!(requests, people);
     let requests = contained(deps, cycle, requests).await?;
