@@ -6,12 +6,13 @@ use crate::model::SysId;
 use crate::reconcile::approve::ApprovedAction;
 use crate::reconcile::planned::PlannedAction;
 use crate::reconcile::unchanged::are_the_same;
+use crate::sync::before_writing::read_ahead;
 use crate::sync::closely::look_closely;
 use crate::sync::decide::decide_person;
 use crate::sync::in_doubt::resolve_in_doubt;
 use crate::sync::{
     apply::apply, deps::Deps, error::Result, link::link_people, outcome::CycleOutcome,
-    plan::CyclePlan, settle::settle, writeback::read_ahead, writers::Writers,
+    plan::CyclePlan, settle::settle, writers::Writers,
 };
 
 /// What became of somebody whose turn came.

@@ -18,6 +18,7 @@ pub(crate) mod resolve;
 
 pub(crate) mod apply;
 pub(crate) mod batch;
+mod before_writing;
 pub(crate) mod brake;
 pub(crate) mod deadlines;
 pub(crate) mod in_doubt;

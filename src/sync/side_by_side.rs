@@ -14,17 +14,7 @@ const AT_ONCE: usize = 20;
 pub(crate) async fn side_by_side<E>(
     work: impl IntoIterator<Item = impl Future<Output = Result<(), E>>>,
 ) -> Result<(), E> {
-    let mut work = work.into_iter();
-    let mut running: FuturesUnordered<_> = work.by_ref().take(AT_ONCE).collect();
-    let mut failed = None;
-    while let Some(ended) = running.next().await {
-        match ended {
-            Err(error) => failed = failed.or(Some(error)),
-            Ok(()) if failed.is_none() => running.extend(work.next()),
-            Ok(()) => {}
-        }
-    }
-    failed.map_or(Ok(()), Err)
+    begun_while(|| true, AT_ONCE, work.into_iter()).await
 }
 
 /// How long a look begins with reads by id that others would wait for.
@@ -54,18 +44,25 @@ where
 {
     let began = Instant::now();
     let mut left = all.into_iter();
-    let mut running: FuturesUnordered<_> = left.by_ref().take(at_once).map(&work).collect();
+    begun_while(|| began.elapsed() < time, at_once, left.by_ref().map(work)).await?;
+    Ok(left.collect())
+}
+
+async fn begun_while<E>(
+    goes_on: impl Fn() -> bool,
+    at_once: usize,
+    mut work: impl Iterator<Item = impl Future<Output = Result<(), E>>>,
+) -> Result<(), E> {
+    let mut running: FuturesUnordered<_> = work.by_ref().take(at_once).collect();
     let mut failed = None;
     while let Some(ended) = running.next().await {
         match ended {
             Err(error) => failed = failed.or(Some(error)),
-            Ok(()) if failed.is_none() && began.elapsed() < time => {
-                running.extend(left.next().map(&work));
-            }
+            Ok(()) if failed.is_none() && goes_on() => running.extend(work.next()),
             Ok(()) => {}
         }
     }
-    failed.map_or_else(|| Ok(left.collect()), Err)
+    failed.map_or(Ok(()), Err)
 }
 
 #[cfg(test)]
