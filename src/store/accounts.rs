@@ -28,6 +28,9 @@ pub(crate) struct ChangedAccount {
     pub(crate) now: Option<Account>,
 }
 
+/// No list is further behind than this. An account that shows an older time for so long was not seen
+/// too late: its clock was put right.
+const MOST_BEHIND: chrono::Duration = chrono::Duration::minutes(15);
 /// How far ahead of a list a read by id may seem to be. What is further was read by a clock that
 /// has been put right since, and must not stand in the way of lists until then.
 pub(super) const MOST_AHEAD: chrono::Duration = chrono::Duration::days(1);
@@ -72,8 +75,10 @@ impl Accounts<'_> {
         let at =
             |account: &Account| chrono::DateTime::parse_from_rfc3339(&account.last_updated).ok();
         match (at(listed), at(stored)) {
-            // By Okta's own clock, whatever ours says.
-            (Some(listed), Some(stored)) if listed != stored => Ok(listed < stored),
+            // By Okta's own clock, as long as a list may be behind.
+            (Some(listed), Some(stored)) if listed != stored => {
+                Ok(listed < stored && asked_at - stored.to_utc() < MOST_BEHIND)
+            }
             _ => {
                 let sql = "SELECT read_at FROM accounts WHERE okta_id = ?";
                 let read_at = moment(self.0.value(sql, [&stored.id])?);

@@ -73,6 +73,21 @@ fn a_clock_that_was_put_right_keeps_no_list_out() {
 }
 
 #[test]
+fn no_list_is_behind_for_long_whatever_times_it_shows() {
+    let seen_after = |asked_at| {
+        let stored =
+            (AccountStatus::Suspended, "2026-06-01T12:00:43Z", Observed::ById { at: at(43) });
+        let seen = (AccountStatus::Active, "2026-06-01T12:00:01Z", Observed::List { asked_at });
+        after(stored, seen).0
+    };
+    let later = |minutes| at(43) + chrono::Duration::minutes(minutes);
+    assert_eq!(seen_after(later(14)), AccountStatus::Suspended);
+    assert_eq!(seen_after(later(15)), AccountStatus::Active);
+    // A complete read began long before.
+    assert_eq!(seen_after(later(-60)), AccountStatus::Suspended);
+}
+
+#[test]
 fn only_what_is_new_or_shows_something_else_counts_as_changed() {
     let (_folder, store) = store();
     let see = |status: AccountStatus, last_updated: &str| {
