@@ -142,8 +142,8 @@ async fn look_and_work(
     }
 }
 
-/// Reads everything. Where that takes longer than from one look to the next, what changed is looked at
-/// beside it: nobody waits for it who has nothing to do with it.
+/// Reads everything. Where that takes longer than from one look to the next, what is asked for meanwhile
+/// is looked at beside it: nobody who joins or leaves waits for its end.
 async fn look_at_everything(
     deps: &Deps,
     cycle: &Rc<Cycle>,

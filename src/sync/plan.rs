@@ -147,8 +147,9 @@ pub(crate) async fn decide_about(
     people: &[SysId],
 ) -> Result<CyclePlan> {
     let org = load_org(deps, cycle, true).await?;
-    // A group that comes under management concerns others than those who are due.
-    let everybody = cycle.took_over.take() && !cycle.is_of_one_person();
+    // A group that comes under management concerns others than those who are due. While everything is
+    // being read, that is for the end of it.
+    let everybody = !cycle.beside.get() && cycle.took_over.take() && !cycle.is_of_one_person();
     let people = if everybody {
         deps.store.people().all()?
     } else if people.is_empty() || cycle.is_of_one_person() {

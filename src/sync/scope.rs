@@ -69,8 +69,10 @@ pub(crate) struct Cycle {
     pub(crate) left_out: RefCell<BTreeSet<SysId>>,
     /// Both sides were looked at once: what is read from now on is what changed since.
     pub(crate) looked: Cell<bool>,
-    /// Everything is being read, and what changed is looked at beside it.
+    /// Everything is being read, and what changed is looked at beside it; for whom something was asked
+    /// for meanwhile.
     pub(crate) beside: Cell<bool>,
+    pub(crate) asked_beside: RefCell<BTreeSet<SysId>>,
     /// When it was asked last which people changed.
     pub(crate) people_asked: Cell<Option<Timestamp>>,
     /// When it was asked last which requests changed, and told.
@@ -143,6 +145,7 @@ impl Cycle {
             left_out: RefCell::default(),
             looked: Cell::default(),
             beside: Cell::default(),
+            asked_beside: RefCell::default(),
             people_asked: Cell::default(),
             requests_asked: Cell::default(),
             writes_waiting: Cell::default(),

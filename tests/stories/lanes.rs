@@ -351,3 +351,25 @@ fn a_look_beside_the_first_lanes_reads_nobody_by_id_who_is_not_decided_about() {
     let others: Vec<_> = by_id.filter(|(_, call)| !call.contains(&account)).collect();
     assert!(others.is_empty(), "{others:#?}");
 }
+
+#[test]
+fn what_a_complete_read_shows_of_records_counts_when_it_is_through() {
+    let bed = Bed::of(60);
+    bed.sync_full();
+    let (gone, id) = (bed.employee(0), bed.employee(0).sys_id);
+    let servicenow = bed.stage.servicenow.clone();
+    let deactivated =
+        Fault::meanwhile(move || assert!(servicenow.update_person(&id, &[("active", "false")])));
+    let okta = bed.stage.okta.faults();
+    okta.on("GET", "/api/v1/groups?limit", deactivated).times(1);
+    okta.line().set_at("GET", "/api/v1/users?limit", Latency::of(Duration::from_secs(2)));
+    okta.listen();
+    bed.sync_full();
+    assert_ne!(bed.status(&gone), "ACTIVE");
+    let account = bed.account(&gone).unwrap().id;
+    let calls = okta.heard();
+    let last_list = calls.iter().position(|(_, call)| call.contains("eq+%22DEPROVISIONED"));
+    let first_write =
+        calls.iter().position(|(method, call)| method != "GET" && call.contains(&account));
+    assert!(last_list.is_some() && last_list < first_write, "{calls:#?}");
+}

@@ -9,6 +9,8 @@ pub(crate) mod okta;
 pub(crate) mod records;
 pub(crate) mod servicenow;
 
+use std::collections::BTreeSet;
+
 use crate::model::{SysId, Timestamp};
 use crate::reconcile::limits::implausible_people;
 use crate::servicenow::ServiceNowError;
@@ -92,10 +94,20 @@ async fn observe_scope(deps: &Deps, cycle: &Cycle) -> Result<Observation> {
     Ok(Observation { people, ..Observation::default() })
 }
 
-/// Reads what changed while everything is being read, and gives whoever is due.
+/// Reads what changed while everything is being read, and gives whoever is due by what is asked for
+/// meanwhile, and whoever leaves. Nothing else follows from pages of a read that is not believed yet.
 pub(crate) async fn observe_beside(deps: &Deps, cycle: &Cycle) -> Result<Vec<SysId>> {
     observe_changes(deps, cycle, Unfinished::Left).await?;
-    let (people, unclear) = due(deps, cycle)?;
+    let (mut people, mut unclear) = due(deps, cycle)?;
+    let mut waits = BTreeSet::new();
+    for person in &people {
+        let asked_for = cycle.asked_beside.borrow().contains(person);
+        if !asked_for && !deps.store.requests().is_leaving(person, deps.now())? {
+            waits.insert(person.clone());
+        }
+    }
+    people.retain(|person| !waits.contains(person));
+    unclear.retain(|person| !waits.contains(person));
     without_unread(deps, cycle, people, unclear).await
 }
 
@@ -165,6 +177,9 @@ async fn observe_servicenow_changes(
     requests.dedup();
     for person in resolve_requests(deps, cycle, &requests).await? {
         deps.store.queue().enqueue_at_once(&person)?;
+        if unfinished == Unfinished::Left {
+            cycle.asked_beside.borrow_mut().insert(person);
+        }
     }
     // What was in a list that could not be read is asked for again.
     if complete {
